@@ -1,0 +1,59 @@
+"""The errors a user can meet: a code and its parameters, never a sentence.
+
+`tuning.text` turns them into words at the edge (page, command line, API). An error here is about input or state that
+a person can mend; programming errors stay ordinary exceptions and go to the log.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+
+class TuningError(Exception):
+    """Something a person can mend. `code` names a line in every language file, `params` fill its placeholders."""
+
+    exit_code = 1
+
+    def __init__(self, code: str, **params: Any) -> None:
+        super().__init__(code, params)
+        self.code = code
+        self.params = params
+
+    def __str__(self) -> str:
+        details = ", ".join(f"{key}={value!r}" for key, value in self.params.items())
+        return f"{self.code}({details})"
+
+
+class InputError(TuningError):
+    """The input is at fault: a file, a key, a name, a value. The command line ends with 2."""
+
+    exit_code = 2
+
+
+class RunError(TuningError):
+    """A run cannot do what was asked of it in the state it is in. The command line ends with 2."""
+
+    exit_code = 2
+
+
+class EngineError(TuningError):
+    """Training or chat could not go on. `reason` is what `state.json` keeps: diverged, memory, disk, cuda, data."""
+
+    def __init__(self, code: str, reason: str | None = None, **params: Any) -> None:
+        super().__init__(code, **params)
+        self.reason = reason
+
+
+def caught(work: Callable[[], Any], doing: str) -> Exception | None:
+    """Do `work` at an edge of the engine, beyond which nobody could catch: what goes wrong is logged in full and returned."""
+    try:
+        work()
+    except TuningError as error:
+        logger.info("%s: %s", doing, error)
+        return error
+    except Exception as error:
+        logger.exception("%s failed", doing)
+        return error
+    return None

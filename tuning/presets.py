@@ -1,0 +1,103 @@
+"""The only reader of presets/: YAML files to typed cards, every problem named with file and key.
+
+A file's name is its id; folders are scanned, there is no registry. It does not look at the machine or the Hub.
+"""
+
+import difflib
+import pathlib
+from typing import Any, TypeVar
+
+import pydantic
+import yaml
+
+from tuning.errors import InputError
+from tuning.schema import DatasetCard, ModelCard, Recipe, Record, TrainSettings
+
+Card = TypeVar("Card", bound=Record)
+
+
+def models(root: pathlib.Path) -> dict[str, ModelCard]:
+    """The catalog, by model id."""
+    return {card.id: card for card in _folder(root / "models", ModelCard)}
+
+
+def recipes(root: pathlib.Path) -> dict[str, Recipe]:
+    """The recipes, by file name, in the order of the file names."""
+    return {card.id: card for card in _folder(root / "recipes", Recipe)}
+
+
+def datasets(root: pathlib.Path) -> dict[str, DatasetCard]:
+    """The built-in data sets, by file name."""
+    return {card.id: card for card in _folder(root / "datasets", DatasetCard)}
+
+
+def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> TrainSettings:
+    """`base` with `changes` laid over it; the open maps `sft` and `lora` are merged key by key.
+
+    `sft.logging_steps` is the same as `{"sft": {"logging_steps": …}}`.
+    Raises InputError naming `where` (a file, or "--set"), the key and the nearest known one, or the value's fault.
+    """
+    merged: dict[str, Any] = base.model_dump()
+    for key, value in changes.items():
+        group, _, name = key.partition(".")
+        if name and group in ("sft", "lora"):
+            merged[group] = {**merged[group], name: value}
+        elif key in ("sft", "lora") and isinstance(value, dict):
+            merged[key] = {**merged[key], **value}
+        else:
+            merged[key] = value
+    return _validate(TrainSettings, merged, where)
+
+
+def _folder(folder: pathlib.Path, kind: type[Card]) -> list[Card]:
+    return [read(path, kind) for path in sorted(folder.glob("*.yaml"))]
+
+
+def read(path: pathlib.Path, kind: type[Card]) -> Card:
+    """One preset file. Raises InputError naming the file, and the key or the line at fault."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError("preset.yaml", file=path.name, line=mark.line + 1 if mark else 1) from error
+    if not isinstance(content, dict):
+        raise InputError("preset.yaml", file=path.name, line=1)
+    content.setdefault("id", path.stem)
+    return _validate(kind, content, path.name)
+
+
+def _validate(kind: type[Card], content: dict[str, Any], where: str) -> Card:
+    try:
+        return kind.model_validate(content)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        location = [str(part) for part in first["loc"]]
+        known = kind.model_fields
+        key = ".".join(location)
+        if first["type"] == "extra_forbidden":
+            fields = TrainSettings.model_fields if location[0] == "settings" else known
+            near = difflib.get_close_matches(location[-1], list(fields), n=1, cutoff=0.0)
+            raise InputError("settings.unknown", where=where, key=key, nearest=near[0]) from error
+        if first["type"] == "missing":
+            raise InputError("preset.missing", where=where, key=key) from error
+        name = location[1] if location[0] == "settings" and len(location) > 1 else location[0]
+        raise InputError("settings.value", where=where, key=name, value=str(first["input"])[:80], allowed=_allowed(kind, name)) from error
+
+
+def _allowed(kind: type[Record], key: str) -> str:
+    """What a key takes, in the notation of its type: `integer, at least 1, or auto`."""
+    fields = TrainSettings.model_fields if key in TrainSettings.model_fields else kind.model_fields
+    schema = pydantic.TypeAdapter(fields[key].rebuild_annotation()).json_schema()
+    return " | ".join(_describe(option) for option in schema.get("anyOf", [schema]))
+
+
+def _describe(option: dict[str, Any]) -> str:
+    if "const" in option:
+        return str(option["const"])
+    if "enum" in option:
+        return " | ".join(str(value) for value in option["enum"])
+    if "pattern" in option:
+        return str(option["pattern"]).strip("^$()")
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {option[name]:g}" for name, sign in signs.items() if name in option]
+    return " ".join([str(option.get("type", "value")), *bounds])

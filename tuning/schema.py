@@ -1,0 +1,237 @@
+"""The types that flow from a choice to a run: what a model, a data set, a recipe, a run and a metric are.
+
+Frozen pydantic models that refuse unknown keys, at every file boundary. No input or output happens here.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+SCHEMA = 1
+LOCAL = "local"  # the owner of everything on a machine that one person uses
+
+Auto = Literal["auto"]
+Language = Literal["en", "it"]
+Status = Literal["queued", "starting", "running", "paused", "stopped", "finished", "failed", "interrupted"]
+ENDED: frozenset[str] = frozenset({"stopped", "finished", "failed"})
+ALIVE: frozenset[str] = frozenset({"queued", "starting", "running"})
+
+
+def _scientific(value: Any) -> Any:
+    """YAML 1.1 reads `2e-4` as a string: take a number for what it is."""
+    if isinstance(value, str) and value != "auto":
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _names(value: Any) -> Any:
+    """`q_proj,v_proj` on the command line is a list of names."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) and "," in value else value
+
+
+Rate = Annotated[float, BeforeValidator(_scientific)]
+
+
+class Record(BaseModel):
+    """Base of all: immutable, and a key that is not known is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Words(Record):
+    """The same words in both languages."""
+
+    en: str
+    it: str
+
+
+class TrainSettings(Record):
+    """Every option of a training run, in the names of the contract. `auto` leaves the value to the plan."""
+
+    method: Literal["lora", "full"] = "lora"
+    num_train_epochs: Annotated[Rate, Field(gt=0, le=1000)] = 3.0
+    max_steps: Annotated[int, Field(ge=-1)] = -1
+    per_device_train_batch_size: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
+    gradient_accumulation_steps: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
+    learning_rate: Annotated[Rate, Field(gt=0, le=1e31)] | Auto = "auto"
+    lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "cosine"
+    warmup_ratio: Annotated[Rate, Field(ge=0, lt=1)] = 0.03
+    max_length: Annotated[int, Field(ge=16, le=1_048_576)] | Auto = "auto"
+    max_samples: Annotated[int, Field(ge=1)] | None = None
+    validation_share: Annotated[Rate, Field(ge=0, le=0.5)] | Auto = "auto"
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    quantization: Literal["none", "nf4", "int8"] | Auto = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|shard|cuda:\d+)$")] = "auto"
+    lora_r: Annotated[int, Field(ge=1, le=1024)] = 16
+    lora_alpha: Annotated[int, Field(ge=1, le=4096)] = 32
+    lora_dropout: Annotated[Rate, Field(ge=0, lt=1)] = 0.0
+    target_modules: Annotated[list[str] | Literal["attention", "all-linear"], BeforeValidator(_names)] = "all-linear"
+    packing: bool | Auto = "auto"
+    gradient_checkpointing: Annotated[str, Field(pattern=r"^(auto|none|full|every_[1-9]\d*)$")] = "auto"
+    allow_shorter: bool = False
+    early_stopping_patience: Annotated[int, Field(ge=0)] | Auto = "auto"
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
+    sft: dict[str, Any] = Field(default_factory=dict)
+    lora: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModelCard(Record):
+    """One base model: what it is called, how big it is, and what is known of it before it is loaded."""
+
+    id: str
+    title: str
+    why: Words
+    path: str | None = None  # a folder; relative ones are below presets/
+    parameters: Annotated[int, Field(gt=0)]
+    hidden_size: Annotated[int, Field(gt=0)]
+    intermediate_size: Annotated[int, Field(gt=0)]
+    num_hidden_layers: Annotated[int, Field(gt=0)]
+    num_attention_heads: Annotated[int, Field(gt=0)]
+    num_key_value_heads: Annotated[int, Field(gt=0)]
+    vocab_size: Annotated[int, Field(gt=0)]
+    context_length: Annotated[int, Field(gt=0)]
+    license: str
+    languages: list[str]
+    italian: Literal["none", "limited", "fair", "good", "excellent"] = "none"
+    model_type: str = "llama"
+
+
+class DatasetCard(Record):
+    """One built-in set of data: files below presets/, with held-out rows of its own where it has them."""
+
+    id: str
+    title: Words
+    why: Words
+    path: str
+    validation: str | None = None
+    language: Language
+    license: str
+
+
+class Recipe(Record):
+    """Settings with a purpose, as a file under presets/recipes/ holds them."""
+
+    id: str
+    title: Words
+    why: Words
+    model: str | None = None
+    dataset: str | None = None
+    max_samples: int | None = None
+    settings: TrainSettings = Field(default_factory=TrainSettings)
+
+
+class Notice(Record):
+    """Something decided or found: a code with parameters, spoken by `tuning.text`."""
+
+    code: str
+    level: Literal["info", "warning", "error"] = "info"
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class Message(Record):
+    """One turn of a conversation, as the chat templates of transformers take it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class DataSpec(Record):
+    """Data in our normal form, below home/data/<id>/: what was read, kept and refused."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    owner: str = LOCAL
+    id: str
+    name: str
+    format: str
+    mapping: dict[str, str] = Field(default_factory=dict)
+    encoding: str | None = None
+    sha256: str
+    rows_read: int
+    rows_kept: int
+    refused: list[Notice] = Field(default_factory=list)  # params: row, and what names the fault
+    characters: int = 0  # of all messages kept
+    validation_rows: int = 0  # rows of a validation file of its own
+    created: float
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class ModelRef(Record):
+    """The base model of a run: where its files are, and which they were."""
+
+    id: str
+    path: str
+    card: ModelCard
+
+
+class DataRef(Record):
+    """The data of a run: rows by id and hash, and how they are split."""
+
+    id: str
+    name: str
+    sha256: str
+    train_rows: int
+    validation_rows: int
+
+
+class Forecast(Record):
+    """What a run is expected to need. Bytes and seconds."""
+
+    peak_bytes: int
+    parts: dict[str, int]
+    available_bytes: int
+    seconds: float
+    steps: int
+    fits: bool
+    raw_peak_bytes: int  # before the correction by finished runs
+    operations_per_token: float
+
+
+class RunSpec(Record):
+    """Everything a run was asked to do, with nothing left to decide. Written once, as spec.yaml."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    owner: str = LOCAL
+    id: str
+    name: str
+    created: float
+    model: ModelRef
+    data: DataRef
+    recipe: str
+    settings: TrainSettings
+    forecast: Forecast
+    notices: list[Notice] = Field(default_factory=list)
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class RunState(Record):
+    """How a run is getting on. Replaced as a whole by the engine, and by it alone."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    status: Status
+    reason: str | None = None
+    error: Notice | None = None
+    step: int = 0
+    total_steps: int = 0
+    epoch: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    heartbeat: float = 0.0
+    seconds: float = 0.0  # spent training, over all attempts
+    seconds_left: float | None = None
+    tokens_per_second: float | None = None
+    learned_tokens: int = 0
+    train_loss: float | None = None
+    eval_loss: float | None = None
+    base_eval_loss: float | None = None
+    peak_bytes: int | None = None
+    trainable_parameters: int | None = None
+    total_parameters: int | None = None
+    recoveries: list[Notice] = Field(default_factory=list)
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -1,0 +1,81 @@
+"""The only reader of the environment: where things are kept, and how open this process may be.
+
+It decides nothing about models or training, and it never writes.
+"""
+
+import os
+import pathlib
+import sys
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Mode = Literal["local", "shared", "space"]
+STRICTNESS: dict[Mode, int] = {"local": 0, "shared": 1, "space": 2}
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PRESETS = ROOT / "presets"
+_CHILD = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "APPDATA")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment and the platform say, read once. `token` is kept out of every printed form."""
+
+    home: pathlib.Path
+    mode: Mode = "local"
+    presets: pathlib.Path = PRESETS
+    endpoint: str = "https://huggingface.co"
+    offline: bool = False
+    cuda_visible_devices: str | None = None
+    rank: int = 0
+    world_size: int = 1
+    token: str | None = field(default=None, repr=False)
+
+
+def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> Settings:
+    """Settings of this process. `home`, where given, stands above `TUNING_HOME`."""
+    env = os.environ if environ is None else environ
+    implied: Mode = "space" if env.get("SYSTEM") == "spaces" or env.get("SPACE_ID") else "local"
+    asked = env.get("TUNING_MODE", "")
+    mode: Mode = implied
+    for candidate in STRICTNESS:
+        if asked == candidate and STRICTNESS[candidate] > STRICTNESS[implied]:
+            mode = candidate
+    chosen = home or env.get("TUNING_HOME") or str(default_home(env))
+    return Settings(
+        home=pathlib.Path(chosen).expanduser().absolute(),
+        mode=mode,
+        endpoint=env.get("HF_ENDPOINT", Settings.endpoint),
+        offline=env.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"},
+        cuda_visible_devices=env.get("CUDA_VISIBLE_DEVICES"),
+        rank=int(env.get("RANK") or 0),
+        world_size=int(env.get("WORLD_SIZE") or 1),
+        token=env.get("HF_TOKEN") or None,
+    )
+
+
+def default_home(env: Mapping[str, str]) -> pathlib.Path:
+    """The platform's folder for a user's data: %LOCALAPPDATA%, ~/Library/Application Support or $XDG_DATA_HOME."""
+    user = pathlib.Path.home()
+    if sys.platform == "win32":
+        return pathlib.Path(env.get("LOCALAPPDATA") or user / "AppData" / "Local") / "sartoria"
+    if sys.platform == "darwin":
+        return user / "Library" / "Application Support" / "sartoria"
+    return pathlib.Path(env.get("XDG_DATA_HOME") or user / ".local" / "share") / "sartoria"
+
+
+def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a child process may know: enough for Python to start, and nothing that could hold a secret."""
+    env = os.environ if environ is None else environ
+    return {key: env[key] for key in _CHILD if key in env}
+
+
+def share_processor(environ: MutableMapping[str, str] | None = None) -> None:
+    """Let OpenMP's threads sleep while they wait for each other; to be called before torch is loaded.
+
+    By default they spin, and a second busy process on the same cores (a browser will do) makes a training with two
+    threads some twenty times slower than with one (tests/bench/threads.py).
+    """
+    env = os.environ if environ is None else environ
+    env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
