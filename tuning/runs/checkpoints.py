@@ -1,0 +1,97 @@
+"""Checkpoints that can be trusted: built aside, hashed, renamed into place; only whole ones count.
+
+`checkpoint-<step>/manifest.json` is written last and names every file with size and SHA-256. What the files mean is
+the engine's business.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+
+from tuning.runs import files
+
+MANIFEST = "manifest.json"
+PREFIX = "checkpoint-"
+BUILDING = ".building"
+WEIGHTS = ("adapter_model.safetensors", "model.safetensors")
+# Without these a Trainer resumes silently with a fresh optimizer or other random numbers.
+NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+
+
+def building(folder: pathlib.Path) -> pathlib.Path:
+    """An empty folder beside the checkpoints, to save into. Left-overs of a crash are thrown away."""
+    place = folder / BUILDING
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    return place
+
+
+def commit(built: pathlib.Path, folder: pathlib.Path, step: int) -> pathlib.Path:
+    """Hash and sync all files in `built`, write the manifest, and rename it to its final name.
+
+    Raises OSError where the disk is full; no checkpoint of that name exists then.
+    """
+    listing = {}
+    for path in sorted(p for p in built.rglob("*") if p.is_file()):
+        listing[path.relative_to(built).as_posix()] = {"size": path.stat().st_size, "sha256": digest(path)}
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    files.write(built / MANIFEST, json.dumps({"schema": 1, "step": step, "files": listing}, indent=1))
+    files.sync_folder(built)
+    final = folder / f"{PREFIX}{step}"
+    if final.exists():  # a run that was resumed from an older one comes by again
+        shutil.rmtree(final)
+    os.replace(built, final)
+    files.sync_folder(folder)
+    return final
+
+
+def digest(path: pathlib.Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def step_of(checkpoint: pathlib.Path) -> int:
+    """The step in a checkpoint's name; -1 for any other name."""
+    tail = checkpoint.name.removeprefix(PREFIX)
+    return int(tail) if checkpoint.name.startswith(PREFIX) and tail.isdigit() else -1
+
+
+def verified(checkpoint: pathlib.Path) -> bool:
+    """Is every file there with the size and hash of the manifest, and all that a faithful resume needs among them?"""
+    try:
+        listing = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if not all(name in listing for name in NEEDED) or not any(name in listing for name in WEIGHTS):
+        return False
+    for name, entry in listing.items():
+        path = checkpoint / name
+        if not path.is_file() or path.stat().st_size != entry["size"] or digest(path) != entry["sha256"]:
+            return False
+    return True
+
+
+def by_age(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Checkpoints, newest step first, whether they are whole or not."""
+    found = [path for path in folder.glob(f"{PREFIX}*") if step_of(path) >= 0]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def newest(folder: pathlib.Path) -> pathlib.Path | None:
+    """The newest checkpoint that verifies."""
+    return next((path for path in by_age(folder) if verified(path)), None)
+
+
+def rotate(folder: pathlib.Path, keep: int = 2) -> None:
+    """Delete all but the newest `keep`; where none of those verifies, the newest older one that does stays too."""
+    kept, older = by_age(folder)[:keep], by_age(folder)[keep:]
+    safe = any(verified(path) for path in kept)
+    for path in older:
+        if not safe and verified(path):
+            safe = True
+            continue
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,93 @@
+"""Locks that the operating system takes back when a process dies: flock on POSIX, msvcrt on Windows.
+
+Who holds one writes host, pid and start time inside, for people to read; the lock itself is what counts.
+It does not work between hosts: there a heartbeat decides (see `store`).
+"""
+
+import json
+import os
+import pathlib
+import socket
+import sys
+import time
+from types import TracebackType
+from typing import IO, Any
+
+HOST = socket.gethostname()
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = 1 << 30  # lock a byte that nobody reads, so that the contents stay readable
+
+    def _take(file: IO[str], shared: bool) -> bool:
+        file.seek(_FAR)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _take(file: IO[str], shared: bool) -> bool:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+class Lock:
+    """An exclusive lock on a file. Use as a context manager after `acquire` said yes, or call `release`."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self._file: IO[str] | None = None
+
+    def acquire(self, patience: float = 1.0) -> bool:
+        """Take the lock, or say no after `patience` seconds (readers that probe hold it for an instant)."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self.path.open("a+", encoding="utf-8")
+        deadline = time.monotonic() + patience
+        while not _take(file, shared=False):
+            if time.monotonic() >= deadline:
+                file.close()
+                return False
+            time.sleep(0.02)
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps({"host": HOST, "pid": os.getpid(), "started": time.time()}))
+        file.flush()
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Give it back; the file stays."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> "Lock":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+
+def held(path: pathlib.Path) -> bool:
+    """Does a living process of this host hold the lock?"""
+    try:
+        with path.open("r+", encoding="utf-8") as file:
+            return not _take(file, shared=True)
+    except FileNotFoundError:
+        return False
+
+
+def holder(path: pathlib.Path) -> dict[str, Any]:
+    """What the last holder wrote: host, pid, started. Empty where nothing can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
