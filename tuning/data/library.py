@@ -1,0 +1,88 @@
+"""The data sets that are kept, below home/data/<id>/: list, look up, read, delete. Each belongs to an owner.
+
+Another owner's data set is as unknown as one that never was. It never reads a file as it was uploaded.
+"""
+
+import json
+import logging
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import pydantic
+
+from tuning.data.records import ROWS, SPEC, VALIDATION, shown
+from tuning.errors import InputError
+from tuning.schema import DataSpec
+
+GRAVE = ".old-"  # beginning of the names of folders on their way out
+
+_log = logging.getLogger(__name__)
+_ID = re.compile("[a-z0-9][a-z0-9-]*")
+
+
+def folder_of(home: pathlib.Path) -> pathlib.Path:
+    """Where the data sets of a home are."""
+    return home / "data"
+
+
+class Library:
+    """The data sets of one home folder."""
+
+    def __init__(self, home: pathlib.Path) -> None:
+        self.folder = folder_of(home)
+
+    def list(self, owner: str) -> list[DataSpec]:
+        """All data sets of an owner, the newest first. What cannot be read is left out, and logged."""
+        paths = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        specs = [spec for path in paths if _ID.fullmatch(path.name) and (spec := _spec(path)) is not None]
+        return sorted((spec for spec in specs if spec.owner == owner), key=lambda spec: spec.created, reverse=True)
+
+    def get(self, id: str, owner: str) -> DataSpec:
+        """One data set. Raises InputError `data.unknown`, also where it is somebody else's."""
+        spec = _spec(self.folder / id) if _ID.fullmatch(id) else None
+        if spec is None or spec.owner != owner or spec.id != id:
+            raise InputError("data.unknown", data=shown(id, 80))
+        return spec
+
+    def rows(self, id: str, owner: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        """The rows: `{"row": n, "messages": [{"role", "content"}, …]}`. Raises InputError `data.unknown` at once."""
+        return islice(_rows(self._path(id, owner) / ROWS), limit)
+
+    def validation_rows(self, id: str, owner: str) -> Iterator[dict[str, Any]]:
+        """The rows of a validation file of its own; none where there was no such file."""
+        path = self._path(id, owner) / VALIDATION
+        return _rows(path) if path.is_file() else iter(())
+
+    def delete(self, id: str, owner: str, used_by: Sequence[str]) -> None:
+        """Removes a data set. `used_by` names the runs made with it. Raises InputError `data.unknown`, `data.in_use`."""
+        path = self._path(id, owner)
+        if used_by:
+            raise InputError("data.in_use", data=id, count=len(used_by), runs=", ".join(shown(name, 60) for name in used_by[:5]))
+        grave = pathlib.Path(tempfile.mkdtemp(prefix=GRAVE, dir=self.folder))
+        os.replace(path, grave / id)  # gone at once and as a whole, however long the removal takes
+        shutil.rmtree(grave, ignore_errors=True)
+
+    def _path(self, id: str, owner: str) -> pathlib.Path:
+        return self.folder / self.get(id, owner).id
+
+
+def _spec(path: pathlib.Path) -> DataSpec | None:
+    try:
+        return DataSpec.model_validate_json((path / SPEC).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, pydantic.ValidationError) as error:
+        _log.warning("%s cannot be read: %s", path / SPEC, error)
+        return None
+
+
+def _rows(path: pathlib.Path) -> Iterator[dict[str, Any]]:
+    with open(path, encoding="utf-8", newline="\n") as stream:
+        for line in stream:
+            yield json.loads(line)

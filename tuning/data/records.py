@@ -1,0 +1,69 @@
+"""What the readers of files and the formats share: one record, its limits, and the checks of a text.
+
+Nothing is opened here.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuning.errors import InputError
+
+MEGABYTE = 2**20
+SPEC, ROWS, VALIDATION, REPORT = "spec.json", "rows.jsonl", "validation.jsonl", "report.json"
+OUT_OF_MEMORY, OUT_OF_DISK = 3, 4  # exit codes of the child, which can then write nothing any more
+HEAD = 65_536  # what is looked at to tell what a file is: bytes, or characters of text
+
+Row = Mapping[str, Any]
+Known = Callable[[Sequence[str]], bool]  # whether a row with these columns has a form that is known
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one reading may cost. The defaults are those of a machine that one person uses."""
+
+    file_bytes: int = 200 * MEGABYTE
+    memory_bytes: int = 1024 * MEGABYTE  # of the child, over what it holds before it reads
+    output_bytes: int = 1024 * MEGABYTE  # of the rows written; a CSV of one-letter cells grows about twentyfold
+    seconds: float = 60.0  # on the clock; the child's CPU time has the same limit
+    line: int = 1_000_000  # characters of one line, one element of a JSON list or one CSV record
+    depth: int = 20  # of nested JSON, the row itself being 1
+    refused: int = 1000  # refused rows named one by one; they are counted without limit
+
+
+DEFAULT = Limits()
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row as it stands in a file: its values by column, or the fault that keeps it out.
+
+    `row` counts from 1: the line of JSON Lines, the element of a JSON list, the record after the header of a CSV.
+    `line` is the line of the file where it begins, `size` how many characters it takes there (where it was read).
+    """
+
+    row: int
+    line: int
+    values: Row | None = None
+    fault: InputError | None = None
+    size: int = 0
+
+
+def broken(text: str) -> bool:
+    """Whether a text holds half a surrogate pair, which no UTF-8 file and no tokenizer can take."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
+
+
+def shown(text: str, longest: int = 40) -> str:
+    """A text from a file as it may stand in a message: short, and without control characters."""
+    text = _UNSHOWN.sub("\ufffd", text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Column names in one line: at most `most` of them, each at most 40 characters."""
+    return ", ".join(shown(name) for name in names[:most]) + (", …" if len(names) > most else "")
