@@ -1,0 +1,1 @@
+"""Which model, on this machine: the catalog, local folders, and the hardware. No torch."""

@@ -1,0 +1,235 @@
+"""From choices to a plan: every `auto` decided, each with its reason. Pure: hardware and counts come in, numbers go out.
+
+What this version cannot do is refused here, before anything is loaded.
+"""
+
+import math
+import statistics
+from typing import Any
+
+from tuning.errors import InputError
+from tuning.models.hardware import Hardware
+from tuning.plan import memory, time
+from tuning.schema import Forecast, ModelCard, Notice, Record, TrainSettings
+
+GIB = 2**30
+BF16_FROM = 20_000_000  # parameters: below, casting costs more than 16-bit products save (tests/bench/precision.py)
+CHECKPOINTING_FROM = 2_000_000_000
+FEWEST_ROWS_TO_SPLIT = 20
+DEFAULT_VALIDATION_SHARE = 0.1
+DEFAULT_MAX_LENGTH = 1024
+CALIBRATION_RUNS = 5
+
+
+class Rows(Record):
+    """What the plan needs to know of the data."""
+
+    count: int
+    characters: int
+    validation_rows: int  # of a validation file of its own
+    characters_per_token: float = 3.5
+    longest_characters: int | None = None
+
+
+class Calibration(Record):
+    """What finished runs have shown on this machine. None where there were none."""
+
+    operations_per_second: float | None = None
+    memory_ratio: float | None = None  # measured peak over predicted
+
+
+class Resolved(Record):
+    """A plan: settings without `auto`, the split, the forecast, and what was decided and why."""
+
+    settings: TrainSettings
+    train_rows: int
+    validation_rows: int
+    forecast: Forecast
+    notices: list[Notice]
+
+
+def resolve(
+    card: ModelCard,
+    rows: Rows,
+    asked: TrainSettings,
+    hardware: Hardware,
+    calibration: Calibration,
+    gpu_memory: float | None = None,
+) -> Resolved:
+    """Decide everything. `gpu_memory` in GB plans for a card of that size instead of this machine's.
+
+    Raises InputError for what this version cannot do, or a device that is not there.
+    """
+    _refuse(asked)
+    notices: list[Notice] = []
+    decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
+    on_cpu = decided["device"] == "cpu"
+    decided["precision"] = _precision(card, asked, hardware, decided["device"], notices)
+    decided |= _batch(card, asked, notices)
+    decided["learning_rate"] = _learning_rate(card, asked, notices)
+    decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length
+    if decided["max_length"] > card.context_length:
+        raise InputError("plan.too_long", value=decided["max_length"], context=card.context_length)
+    if asked.gradient_checkpointing == "auto":
+        decided["gradient_checkpointing"] = "full" if card.parameters >= CHECKPOINTING_FROM else "none"
+    decided |= {"quantization": "none", "packing": False, "early_stopping_patience": 0}
+    count = min(rows.count, asked.max_samples or rows.count)
+    train_rows, validation_rows, share = _split(count, rows.validation_rows, asked, notices)
+    decided["validation_share"] = share
+    settings = asked.model_copy(update=decided)
+    steps = count_steps(train_rows, settings)
+    forecast = _forecast(card, rows, settings, steps, _available(hardware, settings, gpu_memory), _cores(hardware, on_cpu), calibration)
+    if not forecast.fits:
+        notices.append(
+            Notice(
+                code="plan.no_fit",
+                level="warning",
+                params={"need": forecast.peak_bytes / GIB, "have": forecast.available_bytes / GIB},
+            )
+        )
+    return Resolved(settings=settings, train_rows=train_rows, validation_rows=validation_rows, forecast=forecast, notices=notices)
+
+
+def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> Calibration:
+    """Medians over the last finished runs of this machine with a model of like size (within a factor of four).
+
+    `records` are what the engine noted; one that lacks a number is passed over.
+    """
+    ratios, speeds = [], []
+    for record in records:
+        try:
+            if (record["device"] == "cpu") != on_cpu or not 0.25 <= record["parameters"] / card.parameters <= 4:
+                continue
+            ratios.append(record["peak_bytes"] / record["raw_predicted_bytes"])
+            speeds.append(record["tokens_per_second"] * record["operations_per_token"])
+        except (KeyError, TypeError, ZeroDivisionError):
+            continue
+    return Calibration(
+        operations_per_second=statistics.median(speeds[-CALIBRATION_RUNS:]) if speeds else None,
+        memory_ratio=statistics.median(ratios[-CALIBRATION_RUNS:]) if ratios else None,
+    )
+
+
+def count_steps(train_rows: int, settings: TrainSettings) -> int:
+    """Optimizer steps, by the arithmetic of transformers' Trainer."""
+    if settings.max_steps > 0:
+        return settings.max_steps
+    batches = math.ceil(train_rows / int(settings.per_device_train_batch_size))
+    per_epoch = max(1, math.ceil(batches / int(settings.gradient_accumulation_steps)))
+    return math.ceil(settings.num_train_epochs * per_epoch)
+
+
+def _refuse(asked: TrainSettings) -> None:
+    cannot = {
+        "method": asked.method == "full",
+        "quantization": asked.quantization in ("nf4", "int8"),
+        "packing": asked.packing is True,
+        "device": asked.device == "shard",
+        "early_stopping_patience": asked.early_stopping_patience not in ("auto", 0),
+        "allow_shorter": asked.allow_shorter,
+    }
+    for key, refused in cannot.items():
+        if refused:
+            raise InputError("plan.unsupported", key=key, value=str(getattr(asked, key)))
+
+
+def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, notices: list[Notice]) -> dict[str, Any]:
+    if asked.device == "cpu" or (asked.device == "auto" and not hardware.gpus and gpu_memory is None):
+        notices.append(Notice(code="plan.device_cpu", params={"cores": hardware.cores}))
+        return {"device": "cpu"}
+    if asked.device == "auto" or gpu_memory is not None:
+        return {"device": "cuda:0" if asked.device == "auto" else asked.device}
+    index = int(asked.device.removeprefix("cuda:"))
+    if index >= len(hardware.gpus):
+        raise InputError("plan.no_device", device=asked.device, count=len(hardware.gpus))
+    return {"device": asked.device}
+
+
+def _precision(card: ModelCard, asked: TrainSettings, hardware: Hardware, device: str, notices: list[Notice]) -> str:
+    if asked.precision == "fp16" and device == "cpu":
+        raise InputError("plan.unsupported", key="precision", value="fp16")
+    if asked.precision != "auto":
+        return asked.precision
+    if device != "cpu":
+        index = int(device.removeprefix("cuda:"))
+        old = index < len(hardware.gpus) and hardware.gpus[index].compute_capability < 8.0
+        return "fp16" if old else "bf16"
+    chosen = "bf16" if hardware.cpu_bf16 and card.parameters >= BF16_FROM else "fp32"
+    notices.append(Notice(code=f"plan.precision_{chosen}"))
+    return chosen
+
+
+def _batch(card: ModelCard, asked: TrainSettings, notices: list[Notice]) -> dict[str, Any]:
+    """Batch and accumulation for about 16 rows a step (8 for small models, which learn from more, smaller steps)."""
+    rows_per_step = 8 if card.parameters < 500_000_000 else 16
+    widest = 8 if card.parameters < 500_000_000 else 4 if card.parameters < 5_000_000_000 else 1
+    given, repeats = asked.per_device_train_batch_size, asked.gradient_accumulation_steps
+    batch = widest if given == "auto" else given
+    accumulation = max(1, rows_per_step // batch) if repeats == "auto" else repeats
+    notices.append(Notice(code="plan.batch", params={"batch": batch, "accumulation": accumulation, "rows": batch * accumulation}))
+    return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
+
+
+def _learning_rate(card: ModelCard, asked: TrainSettings, notices: list[Notice]) -> float:
+    """5e-5 x 10 x (2000 / hidden size) ^ 0.781, the fit of "LoRA Without Regret" (Thinking Machines, 2025) for the Llama
+    family: LoRA wants ten times the rate of full training, narrow models more than wide ones."""
+    if asked.learning_rate != "auto":
+        notices.append(Notice(code="plan.learning_rate_given", params={"rate": asked.learning_rate}))
+        return float(asked.learning_rate)
+    rate = float(f"{5e-4 * (2000 / card.hidden_size) ** 0.781:.2g}")
+    notices.append(Notice(code="plan.learning_rate", params={"rate": rate, "hidden": card.hidden_size}))
+    return rate
+
+
+def _split(count: int, own: int, asked: TrainSettings, notices: list[Notice]) -> tuple[int, int, float]:
+    """Training rows, validation rows and the share. A validation file of the data's own is used where no share is asked for."""
+    if asked.validation_share == "auto" and own:
+        notices.append(Notice(code="plan.validation_own", params={"rows": own}))
+        return count, own, 0.0
+    share = asked.validation_share
+    if share == "auto":
+        share = DEFAULT_VALIDATION_SHARE if count >= FEWEST_ROWS_TO_SPLIT else 0.0
+    held_out = round(count * share)
+    if held_out:
+        notices.append(Notice(code="plan.validation_share", params={"rows": held_out}))
+    else:
+        notices.append(Notice(code="plan.validation_none", level="warning"))
+    return count - held_out, held_out, share
+
+
+def _available(hardware: Hardware, settings: TrainSettings, gpu_memory: float | None) -> int:
+    if settings.device == "cpu":
+        return hardware.memory_free
+    if gpu_memory is not None:
+        return int(gpu_memory * GIB)
+    return hardware.gpus[int(settings.device.removeprefix("cuda:"))].memory_free
+
+
+def _cores(hardware: Hardware, on_cpu: bool) -> float:
+    return hardware.cores * time.FIRST_GUESS_CORE if on_cpu else time.FIRST_GUESS_GPU
+
+
+def _forecast(
+    card: ModelCard, rows: Rows, settings: TrainSettings, steps: int, available: int, first_guess: float, calibration: Calibration
+) -> Forecast:
+    per_row = max(1.0, rows.characters / max(1, rows.count) / rows.characters_per_token)
+    longest = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
+    length = max(16, min(int(settings.max_length), math.ceil(longest)))
+    parts = memory.parts(card, settings, length)
+    raw = sum(parts.values())
+    if calibration.memory_ratio:
+        parts = {name: int(size * calibration.memory_ratio) for name, size in parts.items()}
+    peak = sum(parts.values())
+    rows_per_step = int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
+    tokens = steps * rows_per_step * min(per_row, float(settings.max_length))
+    per_token = time.operations_per_token(card, settings, length)
+    return Forecast(
+        peak_bytes=peak,
+        parts=parts,
+        available_bytes=available,
+        seconds=time.seconds(tokens * per_token, calibration.operations_per_second or first_guess),
+        steps=steps,
+        fits=peak <= available,
+        raw_peak_bytes=raw,
+        operations_per_token=per_token,
+    )

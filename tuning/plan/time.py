@@ -1,0 +1,27 @@
+"""How long a run takes: operations over the speed that finished runs of this machine have shown.
+
+Pure arithmetic; the speeds come in as numbers.
+"""
+
+from tuning.plan.memory import adapter_parameters
+from tuning.schema import ModelCard, TrainSettings
+
+# Before any run has finished here: operations per second that small LoRA runs reach, per core and per card.
+FIRST_GUESS_CORE = 6e9
+FIRST_GUESS_GPU = 4e13
+# Loading libraries and model, measuring the base, saving: seconds, on two cores.
+START_SECONDS = 15.0
+
+
+def operations_per_token(card: ModelCard, settings: TrainSettings, length: int) -> float:
+    """4N + 3a for LoRA: N matmul weights with the LM head, forward 2N and input gradients 2N; a = 2·L·h·S is the causal
+    attention forward, its backward twice that. Full checkpointing repeats the forward: 2N + a more."""
+    matmul = card.parameters + adapter_parameters(card, settings)
+    attention = 2.0 * card.num_hidden_layers * card.hidden_size * length
+    repeated = 2 * matmul + attention if settings.gradient_checkpointing == "full" else 0.0
+    return 4 * matmul + 3 * attention + repeated
+
+
+def seconds(operations: float, speed: float) -> float:
+    """From the click to the adapter: `operations` of all tokens at `speed` operations per second."""
+    return START_SECONDS + operations / speed
