@@ -1,0 +1,229 @@
+"""A run from spec to adapter: what it leaves, that it is the same work as plain libraries do, and how it ends when it ends badly."""
+
+import json
+import math
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tests.engine.conftest import Trainer, losses
+from tuning.engine import evaluate
+from tuning.engine.chat import Question, answer
+from tuning.engine.resident import Resident
+from tuning.engine.train import train
+from tuning.errors import InputError, RunError
+from tuning.runs import checkpoints, locks, summary
+from tuning.runs.store import Run
+from tuning.schema import Message, RunState
+from tuning.verbs import Verbs
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def test_a_finished_run_leaves_what_the_contract_names(finished: tuple[Run, RunState, Verbs]) -> None:
+    run, state, verbs = finished
+    assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+    result = summary.result(run)
+    assert result["steps"] == run.spec().forecast.steps == len(losses(run))
+    assert losses(run)[result["steps"]] < losses(run)[1]
+    assert result["eval_loss"] < result["base_eval_loss"]
+    assert result["perplexity"] == pytest.approx(math.exp(result["eval_loss"]))
+    assert result["learned_tokens"] > 0 and result["tokens_per_second"] > 0
+    assert 0.2 < result["peak_bytes"] / result["predicted_peak_bytes"] < 5
+    assert result["trainable_parameters"] < result["total_parameters"]
+    assert {path.name for path in run.adapter.iterdir()} >= {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "tokenizer.json",
+        "README.md",
+    }
+    assert checkpoints.newest(run.checkpoints) is not None
+    assert not list(run.checkpoints.rglob("training_args.bin"))
+
+
+def test_the_adapter_names_no_folder_of_this_machine(finished: tuple[Run, RunState, Verbs]) -> None:
+    run, _, _ = finished
+    for path in run.adapter.rglob("*"):
+        assert b"/tmp/" not in path.read_bytes() and str(pathlib.Path.home()).encode() + b"/" not in path.read_bytes(), path.name
+
+
+def test_the_adapter_loads_with_plain_peft_and_answers_the_same(finished: tuple[Run, RunState, Verbs]) -> None:
+    run, _, _ = finished
+    spec = run.spec()
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(spec.model.path), str(run.adapter))
+    tokenizer = AutoTokenizer.from_pretrained(str(run.adapter))
+    asked = [{"role": "user", "content": "How much is item 7?"}]
+    ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    out = model.generate(**ids, do_sample=False, max_new_tokens=40)
+    plain = tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)
+    resident = Resident()
+    resident.load(spec.model.path, "cpu", "fp32")
+    question = Question([Message(**asked[0])], spec.model, "cpu", "fp32", run=run, max_new_tokens=40)
+    answer(resident, question)
+    assert "".join(question.stream()) == plain != ""
+
+
+@pytest.mark.parametrize("lengths", [[5], [9, 3, 6]])
+def test_the_loss_on_labelled_positions_is_the_model_s_own(tiny_model: pathlib.Path, lengths: list[int]) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    rows = [{"input_ids": list(range(10, 10 + n)), "labels": [-100] * (n // 2) + list(range(10 + n // 2, 10 + n))} for n in lengths]
+    batch = evaluate.pad(rows, 1, torch.device("cpu"))
+    loss, count = evaluate.labelled_nll(model, batch)
+    native = model(**batch).loss
+    assert torch.allclose(loss / count, native, atol=1e-6)
+    assert evaluate.mean_loss(model, rows, 1, 2) == pytest.approx(native.item(), abs=1e-5)
+
+
+def test_same_seed_same_losses_and_another_seed_others(trained: Trainer) -> None:
+    (first, _), (second, _), (other, _) = trained(), trained(), trained(seed=7)
+    assert losses(first) == losses(second) != losses(other)
+
+
+def test_chat_in_mid_run_changes_no_loss(trained: Trainer, verbs: Verbs) -> None:
+    plain, _ = trained(lora_dropout=0.1)
+    resident, answers = Resident(), []
+
+    def talk() -> None:
+        run = verbs.store.find("last")
+        for whom, seed in ((run, None), (run, 3), (None, 5), (plain, None)):
+            question = Question([Message(role="user", content="How much?")], run.spec().model, "cpu", "fp32", whom, seed, max_new_tokens=4)
+            answer(resident, question)
+            answers.append("".join(question.stream()))
+
+    talked, state = trained(yield_point=talk, resident=resident, lora_dropout=0.1)
+    assert state.status == "finished"
+    assert len(answers) > 20
+    assert losses(talked) == losses(plain)
+    assert (talked.adapter / "adapter_model.safetensors").read_bytes() == (plain.adapter / "adapter_model.safetensors").read_bytes()
+
+
+def test_stop_keeps_the_work_and_resume_finishes_it_as_if_nothing_had_been(
+    trained: Trainer, make_run: Callable[..., Run], verbs: Verbs
+) -> None:
+    whole, _ = trained(num_train_epochs=4, lora_dropout=0.1)
+    run = make_run(num_train_epochs=4, lora_dropout=0.1)
+
+    def stop_at_five() -> None:
+        state = run.saved_state()
+        if state and state.step >= 5 and not run.stop_requested():
+            run.request_stop()
+
+    state = train(run, verbs.store, Resident(), stop_at_five)
+    assert state.status == "stopped" and 5 <= state.step < len(losses(whole))
+    assert (run.adapter / "adapter_model.safetensors").is_file()
+    state = train(verbs.resumable(run.id), verbs.store, Resident())
+    assert state.status == "finished"
+    assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
+
+
+def kill_at(run: Run, step: int, home: pathlib.Path) -> None:
+    """Train in another process and kill it -9 when it has logged `step`."""
+    env = {**os.environ, "TUNING_HOME": str(home)}
+    process = subprocess.Popen([sys.executable, "-m", "tuning", "resume", run.id], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while max(losses(run), default=0) < step:
+            assert process.poll() is None and time.monotonic() < deadline, (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+            time.sleep(0.005)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def test_a_killed_run_is_interrupted_and_ends_as_if_nothing_had_been(
+    trained: Trainer, make_run: Callable[..., Run], verbs: Verbs, home: pathlib.Path
+) -> None:
+    whole, _ = trained(num_train_epochs=4, lora_dropout=0.1)
+    run = make_run(num_train_epochs=4, lora_dropout=0.1)
+    kill_at(run, 6, home)
+    assert run.state().status == "interrupted"
+    newest = checkpoints.newest(run.checkpoints)
+    assert newest is not None
+    (newest / "optimizer.pt").write_bytes(b"half")  # the newest one broken: an older one must do
+    state = train(verbs.resumable(run.id), verbs.store, Resident())
+    assert state.status == "finished"
+    assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
+
+
+def test_a_diverged_run_fails_within_three_steps_and_publishes_nothing(trained: Trainer, verbs: Verbs) -> None:
+    run, state = trained(learning_rate=1e30, lr_scheduler_type="constant", warmup_ratio=0)
+    assert (state.status, state.reason) == ("failed", "diverged")
+    assert state.step <= 3
+    assert not run.adapter.exists()
+    assert all(math.isfinite(loss) for loss in losses(run).values())
+    with pytest.raises(RunError):
+        verbs.export(run.id, "adapter", run.folder)
+
+
+def test_a_full_disk_pauses_the_run_and_it_goes_on_later(trained: Trainer, verbs: Verbs, make_run: Callable[..., Run]) -> None:
+    whole, _ = trained()
+    biggest = max(path.stat().st_size for path in whole.checkpoints.rglob("optimizer.pt"))
+    run = make_run()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (biggest - 100, before[1]))
+    try:
+        state = train(run, verbs.store, Resident())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (state.status, state.reason) == ("paused", "disk"), (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+    assert checkpoints.newest(run.checkpoints) is None
+    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
+
+
+def test_data_that_teach_nothing_fail_with_the_reason(make_run: Callable[..., Run], verbs: Verbs, tmp_path: pathlib.Path) -> None:
+    rows = [{"instruction": "very " * 300, "output": "yes"} for _ in range(5)]
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    state = train(make_run(data=str(path), max_length=32), verbs.store, Resident())
+    assert (state.status, state.reason) == ("failed", "data")
+    assert state.error is not None and state.error.code == "tokens.nothing"
+
+
+def test_two_engines_never_share_a_run(make_run: Callable[..., Run], verbs: Verbs) -> None:
+    run = make_run()
+    with locks.Lock(run.lock_path) as lock:
+        assert lock.acquire()
+        with pytest.raises(RunError) as caught:
+            train(run, verbs.store, Resident())
+    assert caught.value.code == "run.busy"
+
+
+def test_an_unknown_name_in_an_open_map_is_the_input_s_fault(trained: Trainer) -> None:
+    _, state = trained(**{"sft.logging_stepz": 1})
+    assert (state.status, state.reason) == ("failed", "data")
+    assert state.error is not None and "logging_stepz" in state.error.params["detail"]
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_made(make_run: Callable[..., Run], verbs: Verbs) -> None:
+    for changes in ({"quantization": "nf4"}, {"method": "full"}, {"packing": True}, {"max_length": 4096}, {"device": "cuda:3"}):
+        with pytest.raises(InputError):
+            make_run(**changes)
+    assert verbs.runs() == []
+
+
+def test_gradient_checkpointing_and_accumulation_do_the_same_work(trained: Trainer) -> None:
+    plain, _ = trained(per_device_train_batch_size=4, gradient_accumulation_steps=2)
+    saving, state = trained(per_device_train_batch_size=4, gradient_accumulation_steps=2, gradient_checkpointing="full")
+    assert state.status == "finished"
+    assert losses(saving) == pytest.approx(losses(plain), abs=1e-5)
+
+
+def test_the_open_maps_reach_the_libraries(trained: Trainer) -> None:
+    run, state = trained(**{"lora.use_rslora": True, "sft.weight_decay": 0.5})
+    assert state.status == "finished"
+    config: dict[str, Any] = json.loads((run.adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    assert config["use_rslora"] is True

@@ -1,0 +1,9 @@
+"""The GPU: the only part, with export, that imports torch, transformers, peft and trl."""
+
+import logging
+
+from tuning import settings
+
+settings.share_processor()
+# It announces on every import that it could not download kernels, which it must not.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -1,0 +1,79 @@
+"""Loss on rows that were not trained on, counted per learned token, so that exp(loss) is the perplexity.
+
+It uses no random numbers and leaves the model in the mode it was in.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from tuning.engine.tokens import IGNORED
+
+Batch = dict[str, torch.Tensor]
+
+
+def pad(rows: list[dict[str, list[int]]], pad_id: int, device: torch.device) -> Batch:
+    """Rows of different lengths as one right-padded batch: input_ids, attention_mask, labels of shape (rows, longest)."""
+    width = max(len(row["input_ids"]) for row in rows)
+
+    def fill(values: list[int], filler: int) -> list[int]:
+        return values + [filler] * (width - len(values))
+
+    return {
+        "input_ids": torch.tensor([fill(row["input_ids"], pad_id) for row in rows], device=device),
+        "attention_mask": torch.tensor([fill([1] * len(row["input_ids"]), 0) for row in rows], device=device),
+        "labels": torch.tensor([fill(row["labels"], IGNORED) for row in rows], device=device),
+    }
+
+
+def labelled_nll(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Summed negative log-likelihood of the labelled tokens, in nats, and their number.
+
+    The LM head is applied to the labelled positions only. `model` is a causal language model of transformers, with LoRA
+    layers inside or not; its hidden states have the shape (rows, length, hidden).
+    """
+    hidden = model.base_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).last_hidden_state
+    targets = batch["labels"][:, 1:]
+    chosen = targets != IGNORED
+    logits = model.get_output_embeddings()(hidden[:, :-1][chosen])
+    return functional.cross_entropy(logits.float(), targets[chosen], reduction="sum"), chosen.sum()
+
+
+def plain_head(model: Any) -> bool:
+    """Are the logits just the LM head of the last hidden states, with no scaling or capping by the family?"""
+    config = model.config.get_text_config()
+    names = ("final_logit_softcapping", "logit_scale", "logits_scaling", "output_multiplier", "lm_head_multiplier")
+    return all(getattr(config, name, None) in (None, 1.0) for name in names)
+
+
+def mean_loss(
+    model: Any, rows: list[dict[str, list[int]]], pad_id: int, batch_size: int, between: Callable[[], None] = lambda: None
+) -> float:
+    """Mean loss per learned token over all rows, in nats. `between` is called after every batch: a chance to answer a chat.
+
+    `model` may be a PeftModel; the adapter that is active counts.
+    """
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    device = next(causal.parameters()).device
+    training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    try:
+        for start in range(0, len(rows), batch_size):
+            batch = pad(rows[start : start + batch_size], pad_id, device)
+            with torch.no_grad():
+                if plain_head(causal):
+                    loss, tokens = labelled_nll(causal, batch)
+                else:
+                    tokens = (batch["labels"][:, 1:] != IGNORED).sum()
+                    loss = causal(**batch, use_cache=False).loss * tokens
+            total += loss.item()
+            count += int(tokens.item())
+            model.train(training)
+            between()
+            model.eval()
+    finally:
+        model.train(training)
+    return total / max(1, count)

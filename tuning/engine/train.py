@@ -1,0 +1,366 @@
+"""One run, from its spec to its adapter, on trl.SFTTrainer and peft. The only importer of trl.
+
+Everything it learns on the way goes into the run folder; it knows no page and no queue. Rows come tokenised and
+labelled, so that TRL's preparation is skipped.
+"""
+
+import contextlib
+import errno
+import json
+import logging
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import psutil
+import torch
+import transformers
+from accelerate.state import AcceleratorState
+from peft import LoraConfig
+from transformers import Trainer
+from trl import SFTConfig, SFTTrainer
+
+from tuning.data.library import Library
+from tuning.data.split import split
+from tuning.engine import callbacks, evaluate, tokens
+from tuning.engine.resident import Resident
+from tuning.errors import EngineError, InputError, RunError, TuningError, caught
+from tuning.runs import checkpoints, files, locks
+from tuning.runs.store import Run, Store
+from tuning.schema import Notice, RunSpec, RunState, TrainSettings
+
+logger = logging.getLogger(__name__)
+
+ATTENTION_NAMES = ("q_proj", "k_proj", "v_proj", "o_proj", "dense", "qkv_proj", "c_attn")
+
+
+@dataclass
+class Rows:
+    """Tokenised and labelled rows of both sides of the split, and what was counted on the way."""
+
+    train: list[dict[str, list[int]]]
+    validation: list[dict[str, list[int]]]
+    totals: tokens.Totals
+
+
+class CheckedTrainer(SFTTrainer):
+    """SFTTrainer with checkpoints that are whole or not there, and on a CPU the loss on labelled positions only."""
+
+    run: Run
+    pace: callbacks.Pace
+
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        self.pace.tokens += int(inputs["attention_mask"].sum())
+        causal = self.accelerator.unwrap_model(model).get_base_model()
+        if self.args.device.type != "cpu" or not evaluate.plain_head(causal):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.args.bf16):
+            loss, count = evaluate.labelled_nll(causal, inputs)
+        return loss / (count.clamp(min=1) if num_items_in_batch is None else num_items_in_batch)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self.run.checkpoints / checkpoints.BUILDING)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Built aside, hashed, renamed; then rotated. TRL's model card is left out: ours goes with the adapter."""
+        building = checkpoints.building(self.run.checkpoints)
+        Trainer._save_checkpoint(self, model, trial)
+        step = self.state.global_step
+        for name in ("training_args.bin", "README.md"):  # a pickle that nobody reads, and a card that says nothing yet
+            (building / f"checkpoint-{step}" / name).unlink(missing_ok=True)
+        checkpoints.commit(building / f"checkpoint-{step}", self.run.checkpoints, step)
+        checkpoints.rotate(self.run.checkpoints)
+
+
+def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], None] = lambda: None) -> RunState:
+    """Claim `run`, train it (or train it further from its newest whole checkpoint), and leave its folder finished.
+
+    Returns the last state, whatever became of the run. Raises RunError where another process holds it.
+    """
+    lock = locks.Lock(run.lock_path)
+    if not lock.acquire():
+        raise RunError("run.busy", run=run.id, status="running")
+    with lock:
+        (run.folder / "queue").unlink(missing_ok=True)
+        before = run.saved_state() or RunState(status="starting")
+        started = before.started or time.time()
+        state = before.model_copy(update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None})
+        ledger = callbacks.Ledger(run, state)
+        ledger.update(now=True)
+        with _log_to(run.folder / "log.txt"):
+            _attempt(run, store, resident, ledger, yield_point)
+        return ledger.state
+
+
+def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> None:
+    """Train and write down how it ended, whatever goes wrong."""
+
+    def work() -> None:
+        spec = run.spec()
+        with _device_lock(spec, store.home):
+            status = _work(run, spec, store, resident, ledger, yield_point)
+        ledger.update(now=True, status=status, ended=time.time(), seconds_left=None)
+        _calibrate(store.home, spec, ledger.state)
+
+    error = caught(work, f"run {run.id}")
+    if error is not None:
+        resident.drop_adapter(run.id)
+        reason, notice = _explain(error)
+        status = "paused" if reason in ("disk", "memory") else "failed"
+        with contextlib.suppress(OSError):  # the disk that is full may not take the state either; the lock tells the rest
+            ledger.update(now=True, status=status, reason=reason, error=notice, ended=time.time(), seconds_left=None)
+
+
+def _explain(error: Exception) -> tuple[str | None, Notice]:
+    """The reason in the contract's words, and the sentence's code."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "memory", Notice(code="train.memory", level="error")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "disk", Notice(code="train.disk", level="error")
+    if isinstance(error, TuningError):
+        reason = error.reason if isinstance(error, EngineError) else "data" if isinstance(error, InputError) else None
+        return reason, Notice(code=error.code, level="error", params=error.params)
+    reason = "cuda" if "CUDA error" in str(error) else None
+    return reason, Notice(code="train.unexpected", level="error", params={"kind": type(error).__name__})
+
+
+def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> str:
+    settings = spec.settings
+    transformers.set_seed(settings.seed)
+    resident.load(spec.model.path, settings.device, settings.precision)
+    rows = load_rows(spec, store, resident)
+    model = resident.fresh_adapter(run.id, lora_config(settings))
+    counted = model.get_nb_trainable_parameters()
+    ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
+    batch, pad_id = int(settings.per_device_train_batch_size), resident.tokenizer.pad_token_id
+    pace = callbacks.Pace()
+
+    def held_out_loss() -> float | None:
+        if not rows.validation:
+            return None
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.device == "cpu" and settings.precision == "bf16"):
+            return evaluate.mean_loss(model, rows.validation, pad_id, batch, yield_point)
+
+    resume = checkpoints.newest(run.checkpoints)
+    if resume is None and rows.validation:  # a fresh adapter changes nothing: this is the loss of the base
+        base_loss = held_out_loss()
+        ledger.metric(0, eval_loss=base_loss or 0.0)
+        ledger.update(now=True, base_eval_loss=base_loss, eval_loss=base_loss)
+    folder_callback = callbacks.FolderCallback(ledger, pace, held_out_loss, yield_point)
+    trainer = make_trainer(run, spec, model, resident.tokenizer, rows, folder_callback)
+    trainer.pace = pace
+    try:
+        trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+    finally:
+        resident.keep_for_chat()
+    _check_finite(model)
+    _save_adapter(run, spec, resident)
+    ledger.update(peak_bytes=peak_bytes(settings.device), tokens_per_second=pace.tokens_per_second)
+    return "stopped" if run.stop_requested() and trainer.state.global_step < trainer.state.max_steps else "finished"
+
+
+def load_rows(spec: RunSpec, store: Store, resident: Resident) -> Rows:
+    """The run's rows, split as its spec says, tokenised and labelled. Raises EngineError where nothing can be learned."""
+    library, settings = Library(store.home), spec.settings
+    raw = list(library.rows(spec.data.id, spec.owner, settings.max_samples))
+    if settings.validation_share:
+        chosen, held_out = split(raw, float(settings.validation_share), settings.seed)
+        train_raw, validation_raw = [raw[i] for i in chosen], [raw[i] for i in held_out]
+    else:
+        train_raw = raw
+        validation_raw = list(library.validation_rows(spec.data.id, spec.owner)) if spec.data.validation_rows else []
+    length = int(settings.max_length)
+    train_rows, totals = tokens.encode_rows(resident.tokenizer, train_raw, length)
+    validation = tokens.encode_rows(resident.tokenizer, validation_raw, length)[0] if validation_raw else []
+    return Rows(train_rows, validation, totals)
+
+
+def lora_config(settings: TrainSettings) -> LoraConfig:
+    """The adapter's configuration; what stands in the open map `lora` is passed by name."""
+    targets: Any = settings.target_modules
+    if targets == "attention":
+        targets = list(ATTENTION_NAMES)
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        **{
+            "r": settings.lora_r,
+            "lora_alpha": settings.lora_alpha,
+            "lora_dropout": settings.lora_dropout,
+            "target_modules": targets,
+            **settings.lora,
+        },
+    )
+
+
+def make_trainer(run: Run, spec: RunSpec, model: Any, tokenizer: Any, rows: Rows, callback: callbacks.FolderCallback) -> CheckedTrainer:
+    """The trainer for one attempt. Raises InputError for a name in the open map `sft` that SFTConfig does not have."""
+    AcceleratorState._reset_state(True)  # the next run of this process may want another precision or device
+    trainer = CheckedTrainer(
+        model=model,
+        args=sft_config(run, spec),
+        train_dataset=datasets.Dataset.from_list(rows.train),
+        processing_class=tokenizer,
+        callbacks=[callback],
+    )
+    trainer.run = run
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
+    """TRL's configuration from resolved settings, in the names of the installed versions."""
+    settings = spec.settings
+    every = settings.gradient_checkpointing.removeprefix("every_")
+    options: dict[str, Any] = {
+        "output_dir": str(run.checkpoints),
+        "num_train_epochs": settings.num_train_epochs,
+        "max_steps": settings.max_steps,
+        "per_device_train_batch_size": settings.per_device_train_batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.lr_scheduler_type,
+        "warmup_steps": settings.warmup_ratio,  # below 1 it is a share of all steps
+        "max_length": settings.max_length,
+        "bf16": settings.precision == "bf16",
+        "fp16": settings.precision == "fp16",
+        "use_cpu": settings.device == "cpu",
+        "gradient_checkpointing": settings.gradient_checkpointing != "none",
+        "gradient_checkpointing_kwargs": {"every_n_layers": int(every)} if every.isdigit() else None,
+        "seed": settings.seed,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "packing": False,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # else a diverged run logs 0.0
+        "save_strategy": "no",  # saves are asked for by the callback
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": settings.device != "cpu",
+    }
+    try:
+        return SFTConfig(**{**options, **settings.sft})
+    except (TypeError, ValueError) as error:
+        raise InputError("settings.sft", detail=str(error).splitlines()[0][:200]) from error
+
+
+def _check_finite(model: Any) -> None:
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and not torch.isfinite(parameter).all():
+            raise EngineError("train.diverged", reason="diverged", step=-1, layer=name)
+
+
+def _save_adapter(run: Run, spec: RunSpec, resident: Resident) -> None:
+    """The PEFT folder with its tokenizer and a card, under its final name only when it is whole."""
+    building = run.folder / ".adapter"
+    assert resident.peft is not None
+    config = resident.peft.peft_config["default"]
+    known_as = config.base_model_name_or_path
+    config.base_model_name_or_path = spec.model.card.title if pathlib.Path(spec.model.id).is_absolute() else spec.model.id
+    resident.peft.save_pretrained(str(building), save_embedding_layers=False)
+    config.base_model_name_or_path = known_as
+    resident.tokenizer.save_pretrained(str(building))
+    (building / "README.md").write_text(adapter_card(spec), encoding="utf-8")
+    old = run.folder / ".adapter-old"
+    if run.adapter.exists():
+        run.adapter.replace(old)
+    building.replace(run.adapter)
+    for path in sorted(old.rglob("*"), reverse=True) if old.exists() else []:
+        path.unlink() if path.is_file() else path.rmdir()
+    if old.exists():
+        old.rmdir()
+
+
+def adapter_card(spec: RunSpec) -> str:
+    """README.md of the adapter: what it was made from, and how to load it."""
+    base = spec.model.card.title if pathlib.Path(spec.model.id).is_absolute() else spec.model.id
+    settings = json.dumps(spec.settings.model_dump(exclude={"sft", "lora"}), indent=2)
+    return f"""---
+library_name: peft
+base_model: {base}
+tags: [lora, sft, sartoria]
+---
+# {spec.name}
+
+A LoRA adapter for `{base}`, trained on {spec.data.train_rows} rows of "{spec.data.name}".
+
+```python
+model = AutoModelForCausalLM.from_pretrained(BASE)  # the folder or id of {base}
+model = PeftModel.from_pretrained(model, ADAPTER)  # this folder
+tokenizer = AutoTokenizer.from_pretrained(ADAPTER)
+```
+
+Settings:
+
+```json
+{settings}
+```
+"""
+
+
+def peak_bytes(device: str) -> int:
+    """Most memory in use so far: reserved on the card, or resident in this process for a CPU."""
+    if device != "cpu":
+        return int(torch.cuda.max_memory_reserved())
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState) -> None:
+    """What this run showed about the machine, for the next forecast."""
+    if state.status == "finished" and state.peak_bytes and state.tokens_per_second:
+        record = {
+            "schema": 1,
+            "owner": spec.owner,
+            "run": spec.id,
+            "device": spec.settings.device,
+            "precision": spec.settings.precision,
+            "parameters": spec.model.card.parameters,
+            "operations_per_token": spec.forecast.operations_per_token,
+            "predicted_bytes": spec.forecast.peak_bytes,
+            "raw_predicted_bytes": spec.forecast.raw_peak_bytes,
+            "peak_bytes": state.peak_bytes,
+            "predicted_seconds": spec.forecast.seconds,
+            "tokens_per_second": state.tokens_per_second,
+        }
+        files.append_line(home / "calibration.jsonl", record)
+
+
+@contextlib.contextmanager
+def _device_lock(spec: RunSpec, home: pathlib.Path) -> Iterator[None]:
+    """Nobody trains on a card without its lock; a CPU is shared by the operating system."""
+    if spec.settings.device == "cpu":
+        yield
+        return
+    lock = locks.Lock(home / f"gpu-{spec.settings.device.removeprefix('cuda:')}.lock")
+    if not lock.acquire():
+        raise RunError("run.gpu_busy", device=spec.settings.device)
+    with lock:
+        torch.cuda.reset_peak_memory_stats()
+        yield
+
+
+@contextlib.contextmanager
+def _log_to(path: pathlib.Path) -> Iterator[None]:
+    """What the libraries say while this run is on, into its log."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root, words = logging.getLogger(), transformers.utils.logging
+    root.addHandler(handler)
+    words.add_handler(handler)
+    words.disable_default_handler()
+    words.set_verbosity_info()
+    try:
+        yield
+    finally:
+        words.set_verbosity_warning()
+        words.enable_default_handler()
+        words.remove_handler(handler)
+        root.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,1 @@
+"""Taking a result away. Light forms first: nothing here loads a model unless a form needs it."""
