@@ -32,7 +32,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def test_a_finished_run_leaves_what_the_contract_names(finished: tuple[Run, RunState, Verbs]) -> None:
-    run, state, verbs = finished
+    run, state, _ = finished
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
     result = summary.result(run)
     assert result["steps"] == run.spec().forecast.steps == len(losses(run))

@@ -75,7 +75,7 @@ def count_parameters(path: pathlib.Path) -> int:
                 raise ValueError(length)
             header = json.loads(file.read(length))
         return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-    except (OSError, ValueError, struct.error, KeyError, TypeError) as error:
+    except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError) as error:
         raise InputError("model.broken", model=path.parent.name, file=path.name) from error
 
 

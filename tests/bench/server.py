@@ -1,0 +1,54 @@
+"""A server process for measurements and browser tests: started, waited for, ended."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], seconds: float = 120.0) -> float:
+    """Seconds from now to the first 200 of the address."""
+    started = time.perf_counter()
+    while True:
+        with (
+            contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+            urllib.request.urlopen(address, timeout=5) as answer,
+        ):
+            if answer.status == 200:
+                return time.perf_counter() - started
+        if process.poll() is not None or time.perf_counter() - started > seconds:
+            raise RuntimeError(f"no answer from {address}, exit code {process.poll()}")
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def running(home: pathlib.Path, *options: str, port: int | None = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The app on a port of its own: its address and its process. Whatever is left of it afterwards is killed."""
+    port = port or free_port()
+    home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--home", str(home), *options]
+    with (home / "app.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_for(address, process)
+        yield address, process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()

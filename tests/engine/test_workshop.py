@@ -1,0 +1,95 @@
+"""The one thread: runs wait their turn, questions are answered at once, in mid-run too, and no fault ends it."""
+
+import pathlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tuning import settings
+from tuning.engine.workshop import Workshop
+from tuning.errors import EngineError
+from tuning.runs.store import Run, Store
+from tuning.verbs import Verbs
+
+Wait = Callable[..., Any]
+ASK = [{"role": "user", "content": "How much is item 3?"}]
+
+
+@pytest.fixture
+def verbs(home: pathlib.Path) -> Iterator[Verbs]:
+    """Verbs with a workshop of their own."""
+    workshop = Workshop(Store(home))
+    workshop.start()
+    yield Verbs(settings.read(), workshop)
+    workshop.close()
+
+
+def status(run: Run) -> str:
+    return run.state().status
+
+
+def test_runs_are_trained_one_after_another(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> None:
+    runs = [make_run(max_steps=3) for _ in range(3)]
+    starts = [threading.Thread(target=verbs.resume, args=(run.id,)) for run in runs]
+    for start in starts:
+        start.start()
+    together = 0
+    while not all(status(run) == "finished" for run in runs):
+        together = max(together, sum(status(run) in ("starting", "running") for run in runs))
+        assert not any(status(run) == "failed" for run in runs)
+        wait_until(lambda: True)
+    assert together <= 1
+
+
+def test_talking_to_a_model_while_it_learns(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> None:
+    run = make_run(num_train_epochs=100)
+    verbs.resume(run.id)
+    wait_until(lambda: run.state().step >= 2)
+    answer = "".join(verbs.chat(run.id, ASK))
+    before = "".join(verbs.chat(run.id, ASK, base=True))
+    assert isinstance(answer, str) and isinstance(before, str)
+    assert status(run) == "running"
+    verbs.stop(run.id)
+    wait_until(lambda: status(run) == "stopped")
+    assert "".join(verbs.chat(run.id, ASK)) is not None  # from the resident model, nothing is loaded
+
+
+def test_an_answer_can_be_stopped(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> None:
+    run = make_run(max_steps=2)
+    verbs.resume(run.id)
+    wait_until(lambda: status(run) == "finished")
+    question = verbs.question(run.id, ASK)
+    question.max_new_tokens = 400
+    assert verbs.workshop is not None
+    question.stopped.set()
+    verbs.workshop.ask(question)
+    assert len("".join(question.stream())) < 20
+
+
+def test_a_question_that_fails_is_told_and_the_next_is_answered(
+    verbs: Verbs, tiny_model: pathlib.Path, tmp_path: pathlib.Path, make_run: Callable[..., Run], wait_until: Wait
+) -> None:
+    long = [{"role": "user", "content": "word " * 2000}]
+    with pytest.raises(EngineError) as caught:
+        list(verbs.chat(str(tiny_model), long))
+    assert caught.value.code == "chat.too_long"
+    assert isinstance("".join(verbs.chat(str(tiny_model), ASK)), str)
+
+
+def test_a_queued_run_starts_by_itself_after_a_restart(home: pathlib.Path, make_run: Callable[..., Run], wait_until: Wait) -> None:
+    run = make_run(max_steps=2)
+    run.enqueue()
+    assert status(run) == "queued"
+    workshop = Workshop(Store(home))
+    workshop.start()
+    wait_until(lambda: status(run) == "finished")
+    workshop.close()
+
+
+def test_a_queued_run_can_be_taken_out(home: pathlib.Path, make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    run.enqueue()
+    run.request_stop()
+    assert status(run) == "stopped" and not Store(home).queue()

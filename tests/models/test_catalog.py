@@ -1,0 +1,99 @@
+"""Models by id and by folder: what is there is described from headers alone, what is odd is refused with its own sentence."""
+
+import json
+import pathlib
+import shutil
+
+import pytest
+
+from tuning import presets, settings
+from tuning.errors import InputError
+from tuning.models import catalog
+
+ROOT = settings.PRESETS
+
+
+@pytest.fixture
+def folder(tiny_model: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
+    """A copy of the tiny model, to spoil."""
+    return pathlib.Path(shutil.copytree(tiny_model, tmp_path / "model"))
+
+
+def change(folder: pathlib.Path, name: str, **keys: object) -> None:
+    path = folder / name
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, **keys}), encoding="utf-8")
+
+
+def test_the_starter_s_card_tells_the_truth() -> None:
+    card = presets.models(ROOT)["starter"]
+    found = catalog.describe(ROOT / (card.path or ""))
+    facts = (
+        "parameters", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+        "vocab_size", "context_length", "model_type",
+    )  # fmt: skip
+    assert {name: getattr(card, name) for name in facts} == {name: getattr(found, name) for name in facts}
+    assert 2_000_000 <= card.parameters <= 6_000_000
+
+
+def test_the_starter_is_under_ten_megabytes() -> None:
+    assert (
+        sum(path.stat().st_size for path in (ROOT / "starter").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        < 10_000_000
+    )
+
+
+def test_a_folder_is_a_model(folder: pathlib.Path) -> None:
+    found = catalog.find(str(folder), ROOT, local_folders=True)
+    assert 50_000 < found.card.parameters < 200_000
+    assert found.card.hidden_size == 64
+
+
+def test_a_folder_is_none_where_visitors_choose(folder: pathlib.Path) -> None:
+    with pytest.raises(InputError) as caught:
+        catalog.find(str(folder), ROOT, local_folders=False)
+    assert caught.value.code == "model.unknown"
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_code_of_its_own_is_refused_and_never_run(folder: pathlib.Path, name: str) -> None:
+    canary = folder / "canary"
+    (folder / "evil.py").write_text(f"open({str(canary)!r}, 'w')", encoding="utf-8")
+    change(folder, name, auto_map={"AutoModelForCausalLM": "evil.Model"})
+    with pytest.raises(InputError) as caught:
+        catalog.find(str(folder), ROOT, local_folders=True)
+    assert caught.value.code == "model.remote_code"
+    assert not canary.exists()
+
+
+def test_weights_that_are_no_safetensors_are_refused(folder: pathlib.Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(InputError) as caught:
+        catalog.find(str(folder), ROOT, local_folders=True)
+    assert caught.value.code == "model.no_safetensors"
+
+
+def test_what_does_not_write_is_refused(folder: pathlib.Path) -> None:
+    change(folder, "config.json", architectures=["BertForSequenceClassification"])
+    with pytest.raises(InputError) as caught:
+        catalog.find(str(folder), ROOT, local_folders=True)
+    assert caught.value.code == "model.not_causal"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", bytes(7), b"\xff" * 16, struct.pack("<Q", 8) + b"[1, 2]  ", struct.pack("<Q", 2) + b"{{", struct.pack("<Q", 99) + b"{}"],
+)
+def test_broken_headers_are_named(folder: pathlib.Path, content: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        catalog.find(str(folder), ROOT, local_folders=True)
+    assert (caught.value.code, caught.value.params["file"]) == ("model.broken", "model.safetensors")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"architectures": ["LlamaForCausalLM"]}'])
+def test_a_broken_config_is_named(folder: pathlib.Path, text: str) -> None:
+    (folder / "config.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        catalog.find(str(folder), ROOT, local_folders=True)
+    assert (caught.value.code, caught.value.params["file"]) == ("model.broken", "config.json")

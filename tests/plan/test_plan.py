@@ -1,0 +1,130 @@
+"""Every auto is decided, with a reason; what cannot be done is refused; the arithmetic is the trainer's."""
+
+from typing import Any
+
+import pytest
+
+from tuning import presets, settings
+from tuning.errors import InputError
+from tuning.models.hardware import Gpu, Hardware
+from tuning.plan import memory, plan
+from tuning.schema import ModelCard, TrainSettings
+
+STARTER = presets.models(settings.PRESETS)["starter"]
+GIB = 2**30
+
+
+def machine(**changes: Any) -> Hardware:
+    base = {"system": "Linux", "cpu": "x", "cores": 2, "cpu_bf16": True, "memory_total": 24 * GIB, "memory_free": 20 * GIB}
+    return Hardware(**{**base, "disk_free": GIB, "gpus": [], **changes})
+
+
+def card(parameters: int, hidden: int = 2048) -> ModelCard:
+    return STARTER.model_copy(
+        update={"parameters": parameters, "hidden_size": hidden, "num_hidden_layers": 24, "intermediate_size": 4 * hidden}
+    )
+
+
+def resolve(model: ModelCard = STARTER, rows: int = 200, own: int = 0, where: Hardware | None = None, **asked: Any) -> plan.Resolved:
+    counted = plan.Rows(count=rows, characters=rows * 120, validation_rows=own)
+    wanted = presets.parse_settings(TrainSettings(), asked, "--set")
+    return plan.resolve(model, counted, wanted, where or machine(), plan.Calibration())
+
+
+def test_nothing_is_left_to_decide() -> None:
+    assert "auto" not in resolve().settings.model_dump().values()
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "accumulation", "epochs", "steps"),
+    [(200, 8, 1, 3, 75), (201, 8, 1, 3, 78), (10, 4, 4, 2, 2), (7, 2, 2, 1, 2), (100, 8, 1, 0.5, 7), (1, 8, 4, 1, 1)],
+)
+def test_steps_are_the_trainer_s(rows: int, batch: int, accumulation: int, epochs: float, steps: int) -> None:
+    settings = resolve(
+        validation_share=0, per_device_train_batch_size=batch, gradient_accumulation_steps=accumulation, num_train_epochs=epochs
+    ).settings
+    assert plan.count_steps(rows, settings) == steps
+    assert plan.count_steps(rows, settings.model_copy(update={"max_steps": 5})) == 5
+
+
+@pytest.mark.parametrize(
+    ("rows", "own", "share", "expected"), [(200, 58, "auto", 58), (200, 0, "auto", 20), (19, 0, "auto", 0), (200, 58, 0.2, 40)]
+)
+def test_validation_rows(rows: int, own: int, share: Any, expected: int) -> None:
+    assert resolve(rows=rows, own=own, validation_share=share).validation_rows == expected
+
+
+def test_precision_follows_the_processor_and_the_card() -> None:
+    old, new = (Gpu(index=0, name="x", memory_total=8 * GIB, memory_free=8 * GIB, compute_capability=c) for c in (7.5, 8.6))
+    assert resolve(card(60_000_000)).settings.precision == "bf16"
+    assert resolve(card(60_000_000), where=machine(cpu_bf16=False)).settings.precision == "fp32"
+    assert resolve(STARTER).settings.precision == "fp32"
+    assert resolve(where=machine(gpus=[old])).settings.precision == "fp16"
+    assert resolve(where=machine(gpus=[new])).settings.precision == "bf16"
+    assert resolve(where=machine(gpus=[new]), device="cpu").settings.device == "cpu"
+
+
+def test_narrow_models_get_a_higher_rate() -> None:
+    rates = [resolve(card(10**9, hidden)).settings.learning_rate for hidden in (256, 2000, 4096)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[1] == 5e-4
+    assert resolve(learning_rate=1e-3).settings.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"method": "full"}, "plan.unsupported"),
+        ({"quantization": "nf4"}, "plan.unsupported"),
+        ({"packing": True}, "plan.unsupported"),
+        ({"device": "shard"}, "plan.unsupported"),
+        ({"early_stopping_patience": 3}, "plan.unsupported"),
+        ({"allow_shorter": True}, "plan.unsupported"),
+        ({"precision": "fp16"}, "plan.unsupported"),
+        ({"device": "cuda:1"}, "plan.no_device"),
+        ({"max_length": 99_999}, "plan.too_long"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(asked: dict[str, Any], code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(**asked)
+    assert caught.value.code == code
+
+
+def test_parts_add_up_and_grow_with_what_costs_memory() -> None:
+    small, large = resolve().forecast, resolve(card(7_000_000_000, 4096)).forecast
+    assert sum(small.parts.values()) == small.peak_bytes
+    assert small.fits and not large.fits
+    settings = resolve(card(10**9)).settings
+    more = {"lora_r": 64, "per_device_train_batch_size": 16}
+    for key, value in more.items():
+        bigger = settings.model_copy(update={key: value})
+        assert sum(memory.parts(card(10**9), bigger, 512).values()) > sum(memory.parts(card(10**9), settings, 512).values())
+    saving = settings.model_copy(update={"gradient_checkpointing": "full"})
+    sometimes = settings.model_copy(update={"gradient_checkpointing": "every_2"})
+    sizes = [memory.parts(card(10**9), one, 512)["activations"] for one in (saving, sometimes, settings)]
+    assert sizes == sorted(sizes)
+
+
+def test_finished_runs_correct_the_forecast() -> None:
+    record = {
+        "device": "cpu", "parameters": STARTER.parameters, "peak_bytes": 500, "raw_predicted_bytes": 1000,
+        "tokens_per_second": 100.0, "operations_per_token": 1e7,
+    }  # fmt: skip
+    elsewhere = {**record, "device": "cuda:0", "peak_bytes": 9000}
+    larger = {**record, "parameters": 7 * 10**9, "peak_bytes": 9000}
+    found = plan.calibrate([record, elsewhere, larger, {}, {"device": "cpu"}], STARTER, on_cpu=True)
+    assert (found.memory_ratio, found.operations_per_second) == (0.5, 1e9)
+    counted = plan.Rows(count=200, characters=24_000, validation_rows=0)
+    plain = plan.resolve(STARTER, counted, TrainSettings(), machine(), plan.Calibration()).forecast
+    corrected = plan.resolve(STARTER, counted, TrainSettings(), machine(), found).forecast
+    assert corrected.peak_bytes == pytest.approx(plain.peak_bytes / 2, rel=0.01)
+    assert corrected.seconds != plain.seconds
+    assert plan.calibrate([], STARTER, on_cpu=True) == plan.Calibration()
+
+
+def test_a_card_of_another_size_can_be_planned_for() -> None:
+    counted = plan.Rows(count=200, characters=24_000, validation_rows=0)
+    found = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(), machine(), plan.Calibration(), gpu_memory=8)
+    assert found.forecast.available_bytes == 8 * GIB and not found.forecast.fits
+    assert any(notice.code == "plan.no_fit" for notice in found.notices)

@@ -1,0 +1,148 @@
+"""The command line as processes: exit codes, one JSON document and nothing else, sentences instead of tracebacks."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tuning import settings
+from tuning.cli import main
+from tuning.verbs import Verbs
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+SHORT = ("--set", "max_steps=4", "--set", "max_length=64")
+
+
+def asked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Run a light verb in this process: code, stdout, stderr."""
+    code = main(list(words))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize("verb", ["models", "recipes", "datasets", "hardware", "runs"])
+def test_lists_are_one_json_document(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    code, out, _ = asked(capsys, verb, "--json")
+    assert code == 0
+    assert isinstance(json.loads(out), list | dict)
+    assert asked(capsys, verb)[0] == 0
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["plan", "-m", "nope"], "nope"),
+        (["plan", "-d", "nope.json"], "nope.json"),
+        (["plan", "-r", "nope"], "nope"),
+        (["plan", "--set", "lora_rank=3"], "lora_r"),
+        (["plan", "--set", "learning_rate=fast"], "learning_rate"),
+        (["plan", "--set", "epochs"], "epochs"),
+        (["plan", "--set", "quantization=nf4"], "nf4"),
+        (["train", "--spec", "no-such-file.yaml"], "no-such-file.yaml"),
+        (["check", "no-such-file.json"], "no-such-file.json"),
+        (["show", "20990101"], "20990101"),
+        (["stop", "../../etc"], "etc"),
+        (["chat", "nobody", "--prompt", "hi"], "nobody"),
+        (["export", "last", "--out", "x.zip"], "last"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str], words: list[str], named: str, lang: str) -> None:
+    code, out, err = asked(capsys, *words, "--json", "--lang", lang)
+    assert (code, out) == (2, "")
+    assert named in err and "Traceback" not in err and len(err.strip().splitlines()) == 1
+
+
+def test_what_is_our_fault_goes_to_the_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(Verbs, "recipes", broken)
+    code, out, err = asked(capsys, "recipes", "--json")
+    assert (code, out) == (1, "")
+    assert "Traceback" not in err and "ZeroDivisionError" in (home / "log.txt").read_text(encoding="utf-8")
+
+
+def test_plan_names_what_the_contract_names(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = asked(capsys, "plan", "--json", "--gpu-memory", "8")
+    found = json.loads(out)
+    assert code == 0
+    assert {"settings", "predicted_peak_bytes", "parts", "seconds", "fits", "notices"} <= found.keys()
+    assert found["predicted_peak_bytes"] == sum(found["parts"].values())
+
+
+def test_a_run_from_end_to_end(
+    tuning: Call, tiny_model: pathlib.Path, rows_file: pathlib.Path, tmp_path: pathlib.Path, home: pathlib.Path
+) -> None:
+    done = tuning("train", "-m", str(tiny_model), "-d", str(rows_file), "--name", "Prezzi è così", *SHORT, "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(done.stdout)
+    promised = {
+        "run", "status", "reason", "adapter", "steps", "train_loss", "eval_loss", "base_eval_loss", "perplexity", "base_perplexity",
+        "learned_tokens", "tokens_per_second", "seconds", "predicted_peak_bytes", "peak_bytes", "recoveries", "trainable_parameters",
+        "total_parameters",
+    }  # fmt: skip
+    assert promised <= result.keys()
+    assert (result["status"], result["reason"], result["steps"], result["name"]) == ("finished", None, 4, "Prezzi è così")
+    shown = json.loads(tuning("show", "last", "--json").stdout)
+    assert shown["run"] == result["run"] and all({"step", "time"} <= record.keys() for record in shown["metrics"])
+    spoken = json.loads(tuning("chat", "last", "--prompt", "How much is item 3?", "--json").stdout)
+    again = tuning("chat", result["run"][:30], "--prompt", "How much is item 3?")
+    assert spoken["answer"] == again.stdout.removesuffix("\n")
+    exported = json.loads(tuning("export", "last", "--out", str(tmp_path / "mine.zip"), "--json").stdout)
+    with zipfile.ZipFile(exported["path"]) as archive:
+        assert archive.testzip() is None
+        assert "adapter_model.safetensors" in archive.namelist()
+    spec = home / "runs" / result["run"] / "spec.yaml"
+    same = json.loads(tuning("train", "--spec", str(spec), "--json").stdout)
+    assert (same["status"], same["train_loss"]) == ("finished", result["train_loss"])
+    assert tuning("resume", "last").returncode == 2
+    assert tuning("rename", "last", "other").returncode == 0
+    assert tuning("delete", "last").returncode == 0
+    assert len(json.loads(tuning("runs", "--json").stdout)) == 1
+
+
+def start(home: pathlib.Path, model: pathlib.Path, rows: pathlib.Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tuning", "--home", str(home), "train", "-m", str(model), "-d", str(rows), "--json"]
+    return subprocess.Popen([*command, "--set", "max_steps=100000"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def at_work(home: pathlib.Path, process: subprocess.Popen[str]) -> str:
+    """Wait until the run has logged a step; its id."""
+    verbs = Verbs(settings.read(home=str(home)))
+    deadline = time.monotonic() + 90
+    while True:
+        assert process.poll() is None and time.monotonic() < deadline
+        runs = verbs.runs()
+        if runs and runs[0]["status"] == "running" and runs[0]["step"] > 0:
+            return str(runs[0]["run"])
+        time.sleep(0.1)
+
+
+def test_stop_from_another_terminal_ends_with_0(
+    tuning: Call, home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path
+) -> None:
+    process = start(home, tiny_model, rows_file)
+    run = at_work(home, process)
+    assert tuning("stop", run).returncode == 0
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(out)["status"] == "stopped"
+    assert pathlib.Path(json.loads(out)["adapter"]).is_dir()
+
+
+def test_ctrl_c_keeps_the_work_and_ends_with_130(home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path) -> None:
+    process = start(home, tiny_model, rows_file)
+    at_work(home, process)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(out)["status"] == "stopped"

@@ -1,0 +1,41 @@
+"""Languages in step: same keys, same placeholders, none missing, none unused, and all codes have words."""
+
+import pathlib
+import re
+import string
+
+import pytest
+
+from tuning import text
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in [ROOT / "app.py", *(ROOT / "tuning").rglob("*.py")])
+CODE = re.compile(r'''(?:Error|Notice)\(\s*(?:code=)?f?"([a-z_.]+)"''')
+
+
+def placeholders(line: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(line) if name}
+
+
+def test_same_keys_and_placeholders() -> None:
+    english, italian = text.table("en"), text.table("it")
+    assert english.keys() == italian.keys()
+    different = [key for key in english if placeholders(english[key]) != placeholders(italian[key])]
+    assert not different
+
+
+def test_every_code_has_words() -> None:
+    known = text.table("en")
+    missing = {code for code in CODE.findall(SOURCE) if code not in known}
+    assert not missing
+
+
+def test_no_line_is_unused() -> None:
+    prefixes = tuple(re.findall(r'f"([a-z_.]+[._])\{', SOURCE))
+    unused = [key for key in text.table("en") if f'"{key}"' not in SOURCE and not key.startswith(prefixes)]
+    assert not unused
+
+
+@pytest.mark.parametrize(("lang", "expected"), [("en", "1,930.50"), ("it", "1.930,50")])
+def test_numbers_take_the_language_s_separators(lang: str, expected: str) -> None:
+    assert text.number(lang, 1930.5, 2) == expected

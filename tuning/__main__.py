@@ -1,0 +1,8 @@
+"""`python -m tuning VERB`: hands over to the command line. It does nothing itself."""
+
+import sys
+
+from tuning.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,346 @@
+"""The command line: `python -m tuning VERB`, the same verbs as the page. The only module that prints.
+
+With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
+"""
+
+import argparse
+import contextlib
+import json
+import locale
+import logging
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tuning import settings
+from tuning.errors import InputError, RunError, TuningError
+from tuning.runs import summary
+from tuning.runs.store import Run
+from tuning.text import LANGUAGES, number, say, t
+from tuning.verbs import Verbs, to_json
+
+if TYPE_CHECKING:
+    from tuning.engine.chat import Question
+
+GIB = 2**30
+PROGRESS_SECONDS = 2.0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; its help is what README shows."""
+    top = argparse.ArgumentParser(prog="python -m tuning", description="Fine-tune an open language model.")
+    top.add_argument("--home", help="where runs and data are kept (default: TUNING_HOME, else the user's data folder)")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    common.add_argument("--lang", choices=["auto", *LANGUAGES], default="auto", help="language of the sentences")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, help_text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=help_text, parents=[common])
+
+    models = verb("models", "the catalog, with predicted memory and whether it fits")
+    models.add_argument("--goal", help="for what")
+    models.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
+    verb("recipes", "the recipes and their settings")
+    verb("datasets", "built-in data and yours")
+    verb("hardware", "what this machine has")
+    plan = verb("plan", "what a run would do: settings, memory, time")
+    _choices(plan)
+    plan.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
+    check = verb("check", "read data and say what is in it")
+    check.add_argument("data", metavar="DATA", help="a built-in set, a local file, or data that was read before")
+    check.add_argument("-m", "--model", help="also count the tokens this model would learn")
+    check.add_argument("--map", action="append", default=[], metavar="TARGET=COLUMN", help="which column is what")
+    train = verb("train", "train in the foreground")
+    _choices(train)
+    train.add_argument("--name", help="what to call the run")
+    train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
+    _run(verb("resume", "train a run further from its newest whole checkpoint"))
+    _run(verb("stop", "stop a run after its step and keep what it has learned"))
+    verb("runs", "all runs, newest first")
+    _run(verb("show", "everything about one run"))
+    rename = _run(verb("rename", "give a run another name"))
+    rename.add_argument("name", metavar="NAME")
+    _run(verb("delete", "remove a run and all it made"))
+    chat = verb("chat", "talk to a run or a model")
+    chat.add_argument("target", metavar="RUN_OR_MODEL")
+    chat.add_argument("--base", action="store_true", help="without the adapter")
+    chat.add_argument("--prompt", help="one question, one answer")
+    chat.add_argument("--seed", type=int, help="sample with this seed instead of the likeliest words")
+    export = _run(verb("export", "take a result away"))
+    export.add_argument("--to", default="adapter", help="form: adapter")
+    export.add_argument("--out", required=True, metavar="PATH", help="a file, or a folder to put it in")
+    return top
+
+
+def _choices(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("-m", "--model", help="a catalog id or a local folder (default: the recipe's, else the starter)")
+    verb.add_argument("-d", "--data", help="a built-in set, a local file, or data that was read before")
+    verb.add_argument("-r", "--recipe", help="a recipe's name (default: facts)")
+    verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change one setting")
+
+
+def _run(verb: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    verb.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `last`")
+    return verb
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb and return the exit code. The command line's edge: no traceback reaches a user."""
+    options = parser().parse_args(arguments)
+    lang = options.lang if options.lang != "auto" else _language()
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    verbs = Verbs(settings.read(home=options.home))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is ours
+            code, document = VERBS[options.verb](verbs, options, lang)
+        _print(document, options.json, lang)
+        return code
+    except TuningError as error:
+        print(say(lang, error.code, error.params), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001  the edge: logged in full below
+        path = _write_log(verbs.settings.home, error)
+        print(t(lang, "cli.unexpected", kind=type(error).__name__, log=path), file=sys.stderr)
+        return 1
+
+
+def _language() -> str:
+    spoken = (locale.getlocale()[0] or "").lower()
+    return "it" if spoken.startswith(("it_", "italian")) else "en"
+
+
+def _write_log(home: pathlib.Path, error: Exception) -> pathlib.Path:
+    import traceback
+
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "log.txt"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(time.strftime("%Y-%m-%d %H:%M:%S ") + "".join(traceback.format_exception(error)))
+    return path
+
+
+def _pairs(words: list[str], option: str) -> dict[str, Any]:
+    """`key=value` words; values are read as YAML, so that numbers, lists and `true` are what they look like."""
+    pairs = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not sign or not key:
+            raise InputError("cli.pair", option=option, word=word[:80])
+        try:
+            pairs[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            pairs[key] = value
+    return pairs
+
+
+# The verbs: each returns an exit code and a document
+
+
+def _models(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, verbs.models(options.goal, options.gpu_memory)
+
+
+def _plan(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    changes = _pairs(options.changes, "--set")
+    return 0, verbs.plan(options.model, options.data, options.recipe, changes, options.gpu_memory, lang=lang)
+
+
+def _check(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    mapping = {key: str(value) for key, value in _pairs(options.map, "--map").items()}
+    return 0, verbs.check(options.data, options.model, mapping or None, lang=lang)
+
+
+def _train(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    choices = _read_spec(options.spec) if options.spec else {}
+    given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
+    choices |= {key: value for key, value in given.items() if value is not None}
+    changes = {**choices.pop("settings", {}), **_pairs(options.changes, "--set")}
+    return _foreground(verbs, verbs.create(**choices, settings=changes, lang=lang), lang)
+
+
+def _read_spec(name: str) -> dict[str, Any]:
+    """Choices from a file: `model`, `data`, `recipe`, `name`, `settings`; a run's spec.yaml has them all."""
+    try:
+        content = yaml.safe_load(pathlib.Path(name).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError("cli.spec", file=name) from error
+    if not isinstance(content, dict):
+        raise InputError("cli.spec", file=name)
+    choices = {key: content[key] for key in ("model", "data", "recipe", "name", "settings") if key in content}
+    for key in ("model", "data"):
+        if isinstance(choices.get(key), dict):
+            choices[key] = choices[key].get("id")
+    return choices
+
+
+def _resume(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return _foreground(verbs, verbs.resumable(options.run), lang)
+
+
+def _foreground(verbs: Verbs, run: Run, lang: str) -> tuple[int, Any]:
+    """Train in this process. The first Ctrl-C asks the run to stop and keeps its work, a second one ends the process."""
+    from tuning.engine.resident import Resident
+    from tuning.engine.train import train
+
+    interrupted = False
+    shown = 0.0
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+        (run.folder / "stop").touch()
+        print(t(lang, "cli.stopping"), file=sys.stderr)
+
+    def progress() -> None:
+        nonlocal shown
+        if time.monotonic() - shown < PROGRESS_SECONDS:
+            return
+        shown = time.monotonic()
+        state = run.saved_state()
+        if state is not None and state.train_loss is not None:
+            left = number(lang, state.seconds_left or 0)
+            loss = number(lang, state.train_loss, 3)
+            print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
+
+    print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        state = train(run, verbs.store, Resident(), progress)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if state.error is not None:
+        print(say(lang, state.error.code, state.error.params), file=sys.stderr)
+    if interrupted:
+        return 130, summary.result(run)
+    at_fault = state.status == "failed" and state.reason == "data"
+    return 0 if state.status in ("finished", "stopped") else 2 if at_fault else 1, summary.result(run)
+
+
+def _chat(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    turns: list[dict[str, str]] = []
+    prompt = options.prompt
+    while prompt is not None or (prompt := _ask()) is not None:
+        turns.append({"role": "user", "content": prompt})
+        question = verbs.question(options.target, turns, options.base, options.seed)
+        if question.run is not None and not question.run.adapter.is_dir():
+            raise RunError("run.no_adapter", run=question.run.id)
+        pieces = _answer(question, None if options.json else sys.__stdout__)
+        turns.append({"role": "assistant", "content": pieces})
+        if options.prompt is not None:
+            break
+        prompt = None
+    answer = turns[-1]["content"] if turns else ""
+    return 0, {"target": options.target, "base": options.base, "messages": turns, "answer": answer} if options.json else None
+
+
+_resident: Any = None
+
+
+def _answer(question: "Question", out: Any) -> str:
+    """Make the answer on a thread of its own and show it as it comes."""
+    from tuning.engine.chat import answer
+    from tuning.engine.resident import Resident
+
+    global _resident
+    _resident = _resident or Resident()
+
+    def work() -> None:
+        try:
+            _resident.load(question.model.path, question.device, question.precision)
+            answer(_resident, question)
+        except TuningError as error:
+            question.pieces.put(error)
+        finally:
+            question.pieces.put(None)
+
+    threading.Thread(target=work, daemon=True).start()
+    pieces = []
+    for piece in question.stream():
+        pieces.append(piece)
+        if out is not None:
+            print(piece, end="", flush=True, file=out)
+    if out is not None:
+        print(file=out)
+    return "".join(pieces)
+
+
+def _ask() -> str | None:
+    """One line of the conversation; None at its end."""
+    try:
+        print("> ", end="", flush=True, file=sys.stderr)
+        line = input().strip()
+    except EOFError:
+        return None
+    return line or None
+
+
+def _export(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    path = verbs.export(options.run, options.to, pathlib.Path(options.out).expanduser())
+    return 0, {"run": options.run, "to": options.to, "path": str(path), "bytes": path.stat().st_size}
+
+
+VERBS: dict[str, Callable[[Verbs, argparse.Namespace, str], tuple[int, Any]]] = {
+    "models": _models,
+    "recipes": lambda verbs, options, lang: (0, verbs.recipes()),
+    "datasets": lambda verbs, options, lang: (0, verbs.datasets()),
+    "hardware": lambda verbs, options, lang: (0, verbs.hardware()),
+    "plan": _plan,
+    "check": _check,
+    "train": _train,
+    "resume": _resume,
+    "stop": lambda verbs, options, lang: (0, verbs.stop(options.run)),
+    "runs": lambda verbs, options, lang: (0, verbs.runs()),
+    "show": lambda verbs, options, lang: (0, verbs.show(options.run)),
+    "rename": lambda verbs, options, lang: (0, verbs.rename(options.run, options.name)),
+    "delete": lambda verbs, options, lang: (0, verbs.delete(options.run)),
+    "chat": _chat,
+    "export": _export,
+}
+
+
+# For people
+
+
+def _print(document: Any, as_json: bool, lang: str) -> None:
+    if document is None:
+        return
+    if as_json:
+        print(to_json(document))
+    elif isinstance(document, list):
+        print("\n".join(_row(entry, lang) for entry in document) or t(lang, "cli.none"))
+    else:
+        notices = document.pop("notices", [])
+        print(yaml.safe_dump(json.loads(to_json(document)), sort_keys=False, allow_unicode=True), end="")
+        for notice in notices:
+            print("-", say(lang, notice["code"], notice["params"]))
+
+
+def _row(entry: dict[str, Any], lang: str) -> str:
+    """One line about a model, a recipe, data or a run."""
+    name = entry.get("run") or entry["id"]
+    if "status" in entry:
+        return f"{name}  {entry['status']}  {entry['step']}/{entry['total_steps']}  {entry['name']}"
+    if "predicted_peak_bytes" in entry:
+        gib = number(lang, entry["predicted_peak_bytes"] / GIB, 1)
+        return (
+            f"{name}  {number(lang, entry['parameters'] / 1e6, 1)} M  {gib} GiB  {t(lang, 'cli.fits' if entry['fits'] else 'cli.no_fit')}"
+        )
+    title = entry.get("title")
+    words = title[lang] if isinstance(title, dict) else title or entry.get("name", "")
+    return f"{name}  {words}"

@@ -1,0 +1,383 @@
+"""What can be done, once for page, command line and API: JSON-able values in, JSON-able values out.
+
+Every verb takes the owner. The engine is imported only by those that need it, and only when they are called.
+"""
+
+import json
+import pathlib
+import time
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from tuning import presets
+from tuning.data import check as data_check
+from tuning.data import read as data_read
+from tuning.data.library import Library
+from tuning.errors import InputError, RunError
+from tuning.export.adapter import zip_adapter
+from tuning.models import catalog
+from tuning.models.hardware import Hardware, probe
+from tuning.plan import plan as planning
+from tuning.runs import files, summary
+from tuning.runs.store import Run, Store, clean_name
+from tuning.schema import LOCAL, DataRef, DatasetCard, DataSpec, Message, ModelCard, ModelRef, Recipe, RunSpec, TrainSettings
+from tuning.settings import Settings
+
+if TYPE_CHECKING:
+    from tuning.engine.chat import Question
+    from tuning.engine.workshop import Workshop
+
+STARTER = "starter"
+LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
+HARDWARE_SECONDS = 2.0
+
+
+class Verbs:
+    """The verbs over one home folder. `workshop` is there in the app, and not in a terminal."""
+
+    def __init__(self, settings: Settings, workshop: "Workshop | None" = None) -> None:
+        self.settings = settings
+        self.store = Store(settings.home)
+        self.library = Library(settings.home)
+        self.workshop = workshop
+        self._hardware: tuple[float, Hardware] | None = None
+
+    # What there is
+
+    def hardware(self) -> dict[str, Any]:
+        """This machine: system, cpu, cores, memory and disk in bytes, gpus."""
+        return self._probe().model_dump()
+
+    def models(self, goal: str | None = None, gpu_memory: float | None = None) -> list[dict[str, Any]]:
+        """The catalog, each with `predicted_peak_bytes` and `fits` on this machine or a card of `gpu_memory` GB."""
+        found = []
+        for card in presets.models(self.settings.presets).values():
+            rows = planning.Rows(count=200, characters=200 * 400, validation_rows=0)
+            resolved = planning.resolve(card, rows, TrainSettings(), self._probe(), self._calibration(card), gpu_memory)
+            forecast = resolved.forecast
+            found.append({**card.model_dump(exclude={"path"}), "predicted_peak_bytes": forecast.peak_bytes, "fits": forecast.fits})
+        return found
+
+    def recipes(self) -> list[dict[str, Any]]:
+        """The recipes with their settings."""
+        return [recipe.model_dump() for recipe in presets.recipes(self.settings.presets).values()]
+
+    def datasets(self, owner: str = LOCAL) -> list[dict[str, Any]]:
+        """The built-in sets (`builtin` true), then the owner's own."""
+        builtin = [{**card.model_dump(exclude={"path", "validation"}), "builtin": True} for card in self._dataset_cards().values()]
+        own = [
+            {**spec.model_dump(by_alias=True, exclude={"refused", "sha256"}), "builtin": False}
+            for spec in self.library.list(owner)
+            if spec.name not in self._dataset_cards()
+        ]
+        return builtin + own
+
+    # Data
+
+    def check(
+        self,
+        data: str,
+        model: str | None = None,
+        mapping: dict[str, str] | None = None,
+        owner: str = LOCAL,
+        lang: str = "en",
+    ) -> dict[str, Any]:
+        """Read data and say what is in it; with a model also how many tokens are learned, context and cut."""
+        spec = self.dataset(data, owner, mapping, lang)
+        report = data_check.report(spec, list(self.library.rows(spec.id, owner)))
+        report |= {"data": spec.id, "name": spec.name, "validation_rows": spec.validation_rows}
+        if model is not None:
+            report["tokens"] = self._count_tokens(self.model(model), spec, owner)
+        return report
+
+    def dataset(self, data: str, owner: str = LOCAL, mapping: dict[str, str] | None = None, lang: str = "en") -> DataSpec:
+        """Data by a preset's name, the id of data that was read before, or a local file, in normal form.
+
+        Raises InputError where there is no such data, or nothing in it can be used.
+        """
+        cards = self._dataset_cards()
+        name = f"{STARTER}-{lang}" if data == STARTER else data
+        if name in cards:
+            return self._ingest_card(cards[name], owner)
+        if any(spec.id == data for spec in self.library.list(owner)):
+            return self.library.get(data, owner)
+        path = pathlib.Path(data).expanduser()
+        if owner == LOCAL and self.settings.mode == "local" and path.exists():
+            return self.ingest(path, path.name, owner, mapping)
+        raise InputError("data.unknown", data=clean_name(data), known=", ".join(cards))
+
+    def ingest(self, path: pathlib.Path, name: str, owner: str = LOCAL, mapping: dict[str, str] | None = None) -> DataSpec:
+        """Read a file that a visitor brought, in a child process, into the library."""
+        return data_read.ingest(self.settings.home, path, clean_name(name), owner, mapping)
+
+    def preview(self, data: str, owner: str = LOCAL, limit: int = 5) -> list[dict[str, Any]]:
+        """The first rows of data in the library, in normal form."""
+        return list(self.library.rows(data, owner, limit))
+
+    # Plans and runs
+
+    def model(self, model: str) -> ModelRef:
+        """A catalog id, or on a machine of one's own a folder."""
+        return catalog.find(model, self.settings.presets, local_folders=self.settings.mode == "local")
+
+    def plan(
+        self,
+        model: str | None = None,
+        data: str | None = None,
+        recipe: str | None = None,
+        settings: dict[str, Any] | None = None,
+        gpu_memory: float | None = None,
+        owner: str = LOCAL,
+        lang: str = "en",
+    ) -> dict[str, Any]:
+        """What a run with these choices would do: resolved `settings`, `predicted_peak_bytes`, `parts`, `seconds`, `fits`, `notices`."""
+        reference, spec, chosen, resolved = self._resolve(model, data, recipe, settings or {}, gpu_memory, owner, lang)
+        forecast = resolved.forecast
+        return {
+            "model": reference.id,
+            "data": spec.id,
+            "recipe": chosen.id,
+            "settings": resolved.settings.model_dump(),
+            "train_rows": resolved.train_rows,
+            "validation_rows": resolved.validation_rows,
+            "steps": forecast.steps,
+            "predicted_peak_bytes": forecast.peak_bytes,
+            "parts": forecast.parts,
+            "available_bytes": forecast.available_bytes,
+            "seconds": forecast.seconds,
+            "fits": forecast.fits,
+            "notices": [notice.model_dump() for notice in resolved.notices],
+        }
+
+    def create(
+        self,
+        model: str | None = None,
+        data: str | None = None,
+        recipe: str | None = None,
+        settings: dict[str, Any] | None = None,
+        name: str | None = None,
+        owner: str = LOCAL,
+        lang: str = "en",
+    ) -> Run:
+        """A new run folder with everything decided; it waits for `enqueue` or an engine.
+
+        Raises InputError where a choice is at fault, RunError where it does not fit into memory.
+        """
+        reference, spec, chosen, resolved = self._resolve(model, data, recipe, settings or {}, None, owner, lang)
+        if not resolved.forecast.fits:
+            gib = planning.GIB
+            raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
+        title = clean_name(name or "") or spec.name
+        run_id = self.store.new_id(reference.card.title, title)
+        return self.store.create(
+            RunSpec(
+                owner=owner,
+                id=run_id,
+                name=title,
+                created=time.time(),
+                model=reference,
+                data=DataRef(
+                    id=spec.id, name=spec.name, sha256=spec.sha256, train_rows=resolved.train_rows, validation_rows=resolved.validation_rows
+                ),
+                recipe=chosen.id,
+                settings=resolved.settings,
+                forecast=resolved.forecast,
+                notices=resolved.notices,
+                versions={library: metadata.version(library) for library in LIBRARIES},
+            )
+        )
+
+    def settings_for(self, recipe: str | None, changes: dict[str, Any]) -> dict[str, Any]:
+        """A recipe's settings with changes laid over them. Raises InputError for what the schema does not take."""
+        return presets.parse_settings(self._recipe(recipe).settings, changes, "--set").model_dump()
+
+    def train(self, *choices: Any, **named: Any) -> dict[str, Any]:
+        """Put a new run in the queue of the workshop: same parameters as `create`. Returns `run` and `status` at once."""
+        run = self.create(*choices, **named)
+        return self._enqueue(run)
+
+    def resume(self, run: str, owner: str = LOCAL) -> dict[str, Any]:
+        """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""
+        return self._enqueue(self.resumable(run, owner))
+
+    def resumable(self, run: str, owner: str = LOCAL) -> Run:
+        """The run, if it can go on. Raises RunError where it is at work or has nothing left to do."""
+        found = self.store.find(run, owner)
+        status = found.state().status
+        if status in ("queued", "starting", "running", "finished"):
+            raise RunError("run.not_resumable", run=found.id, status=status)
+        (found.folder / "stop").unlink(missing_ok=True)
+        return found
+
+    def stop(self, run: str, owner: str = LOCAL) -> dict[str, Any]:
+        """Ask a run to stop after its step; what it has learned is kept as an adapter."""
+        found = self.store.find(run, owner)
+        found.request_stop()
+        return summary.brief(found)
+
+    def runs(self, owner: str = LOCAL) -> list[dict[str, Any]]:
+        """All runs of the owner, newest first, in short."""
+        return [summary.brief(run) for run in self.store.all(owner)]
+
+    def show(self, run: str, owner: str = LOCAL) -> dict[str, Any]:
+        """Everything about one run: the result, spec, state and metrics."""
+        found = self.store.find(run, owner)
+        return {
+            **summary.result(found),
+            "spec": found.spec().model_dump(by_alias=True),
+            "state": found.state().model_dump(by_alias=True),
+            "metrics": found.metrics(),
+            "size_bytes": found.size(),
+            "stop_requested": found.stop_requested(),
+        }
+
+    def rename(self, run: str, name: str, owner: str = LOCAL) -> dict[str, Any]:
+        """Give a run another name."""
+        found = self.store.find(run, owner)
+        found.rename(name)
+        return summary.brief(found)
+
+    def delete(self, run: str, owner: str = LOCAL) -> dict[str, Any]:
+        """Remove a run and all it made. Raises RunError while it is at work."""
+        found = self.store.find(run, owner)
+        self.store.delete(found)
+        return {"run": found.id, "deleted": True}
+
+    def export(self, run: str, to: str, out: pathlib.Path, owner: str = LOCAL) -> pathlib.Path:
+        """Write what a run made as one file. Raises InputError for an unknown form, RunError where there is no adapter yet."""
+        if to != "adapter":
+            raise InputError("export.unknown", to=clean_name(to), known="adapter")
+        found = self.store.find(run, owner)
+        if not found.adapter.is_dir():
+            raise RunError("run.no_adapter", run=found.id)
+        try:
+            return zip_adapter(found, out)
+        except (OSError, zipfile.LargeZipFile) as error:
+            raise InputError("export.cannot_write", path=out.name) from error
+
+    # Talking
+
+    def question(
+        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL
+    ) -> "Question":
+        """An answer to ask for, of a run (or of its base) or of a model.
+
+        Raises InputError for a target that is neither or a conversation that is none, RunError for a run without an adapter.
+        """
+        turns = [Message.model_validate(message) for message in messages]
+        if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
+            raise InputError("chat.empty")
+        from tuning.engine.chat import Question
+
+        if target in presets.models(self.settings.presets) or (pathlib.Path(target).is_dir() and self.settings.mode == "local"):
+            device = "cuda:0" if self._probe().gpus else "cpu"
+            return Question(turns, self.model(target), device, "bf16" if device != "cpu" else "fp32", seed=seed)
+        run = self.store.find(target, owner)
+        spec, state = run.spec(), run.state()
+        if not run.adapter.is_dir() and state.status not in ("starting", "running"):
+            raise RunError("run.no_adapter", run=run.id)
+        settings = spec.settings
+        return Question(turns, spec.model, settings.device, settings.precision, run=None if base else run, seed=seed)
+
+    def ask(
+        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL
+    ) -> "Question":
+        """A question handed to the workshop. Read `stream()`; set `stopped` to end the answer."""
+        question = self.question(target, messages, base, seed, owner)
+        assert self.workshop is not None
+        self.workshop.ask(question)
+        return question
+
+    def chat(
+        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL
+    ) -> Iterator[str]:
+        """The answer in pieces, from the workshop. Closing the iterator stops the model."""
+        question = self.ask(target, messages, base, seed, owner)
+        try:
+            yield from question.stream()
+        finally:
+            question.stopped.set()
+
+    def questions(self, target: str, lang: str = "en", limit: int = 3, owner: str = LOCAL) -> list[str]:
+        """Some questions worth asking a run: held-out ones of its data, else its first; of a model, those of the starter's data."""
+        runs = {run.id: run for run in self.store.all(owner)}
+        try:
+            data = runs[target].spec().data.id if target in runs else self.dataset(f"{STARTER}-{lang}", owner).id
+            rows = list(self.library.validation_rows(data, owner)) or list(self.library.rows(data, owner, 100))
+        except InputError:
+            return []
+        step = max(1, len(rows) // limit)
+        asked = [next((turn["content"] for turn in row["messages"] if turn["role"] == "user"), "") for row in rows[::step]]
+        return [text for text in dict.fromkeys(asked) if 0 < len(text) <= 200][:limit]
+
+    # Inside
+
+    def _enqueue(self, run: Run) -> dict[str, Any]:
+        run.enqueue()
+        if self.workshop is not None:
+            self.workshop.wake()
+        return summary.brief(run)
+
+    def _resolve(
+        self,
+        model: str | None,
+        data: str | None,
+        recipe: str | None,
+        changes: dict[str, Any],
+        gpu_memory: float | None,
+        owner: str,
+        lang: str,
+    ) -> tuple[ModelRef, DataSpec, Recipe, planning.Resolved]:
+        chosen = self._recipe(recipe)
+        reference = self.model(model or chosen.model or STARTER)
+        spec = self.dataset(data or chosen.dataset or STARTER, owner, lang=lang)
+        base = chosen.settings
+        if chosen.max_samples is not None and base.max_samples is None:
+            base = base.model_copy(update={"max_samples": chosen.max_samples})
+        asked = presets.parse_settings(base, changes, "--set")
+        rows = planning.Rows(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows)
+        return (
+            reference,
+            spec,
+            chosen,
+            planning.resolve(reference.card, rows, asked, self._probe(), self._calibration(reference.card), gpu_memory),
+        )
+
+    def _recipe(self, name: str | None) -> Recipe:
+        known = presets.recipes(self.settings.presets)
+        if name is None:
+            return next(iter(known.values()))
+        if name not in known:
+            raise InputError("recipe.unknown", recipe=clean_name(name), known=", ".join(known))
+        return known[name]
+
+    def _dataset_cards(self) -> dict[str, DatasetCard]:
+        return presets.datasets(self.settings.presets)
+
+    def _ingest_card(self, card: DatasetCard, owner: str) -> DataSpec:
+        root = self.settings.presets
+        validation = root / card.validation if card.validation else None
+        return data_read.ingest(self.settings.home, root / card.path, card.id, owner, None, validation)
+
+    def _count_tokens(self, model: ModelRef, spec: DataSpec, owner: str) -> dict[str, Any]:
+        from tuning.engine import tokens
+
+        length = min(model.card.context_length, planning.DEFAULT_MAX_LENGTH)
+        return tokens.count(model.path, self.library.rows(spec.id, owner), length)
+
+    def _probe(self) -> Hardware:
+        now = time.monotonic()
+        if self._hardware is None or now - self._hardware[0] > HARDWARE_SECONDS:
+            self._hardware = (now, probe(self.settings.home, self.settings.cuda_visible_devices))
+        return self._hardware[1]
+
+    def _calibration(self, card: ModelCard) -> planning.Calibration:
+        records = list(files.read_lines(self.settings.home / "calibration.jsonl"))
+        return planning.calibrate(records, card, on_cpu=not self._probe().gpus)
+
+
+def to_json(value: Any) -> str:
+    """One JSON document, as the command line prints and the API returns it."""
+    return json.dumps(value, ensure_ascii=False, default=str)
