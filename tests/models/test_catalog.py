@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+import struct
 
 import pytest
 
