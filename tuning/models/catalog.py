@@ -74,7 +74,10 @@ def count_parameters(path: pathlib.Path) -> int:
             if length > MAX_HEADER:
                 raise ValueError(length)
             header = json.loads(file.read(length))
-        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        count = sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        if count < 1:
+            raise ValueError(count)
+        return count
     except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError) as error:
         raise InputError("model.broken", model=path.parent.name, file=path.name) from error
 
