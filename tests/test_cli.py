@@ -42,6 +42,10 @@ def test_lists_are_one_json_document(capsys: pytest.CaptureFixture[str], verb: s
     [
         (["plan", "-m", "nope"], "nope"),
         (["plan", "-d", "nope.json"], "nope.json"),
+        (["plan", "-m", "x" * 5000], "xxx"),
+        (["plan", "-d", "x" * 5000], "xxx"),
+        (["plan", "-m", "~nobody-at-all/model"], "nobody"),
+        (["plan", "-d", "nul\0byte"], "nul"),
         (["plan", "-r", "nope"], "nope"),
         (["plan", "--set", "lora_rank=3"], "lora_r"),
         (["plan", "--set", "learning_rate=fast"], "learning_rate"),

@@ -22,13 +22,13 @@ import yaml
 
 from tuning import settings
 from tuning.errors import InputError, RunError, TuningError
-from tuning.runs import summary
+from tuning.runs import files, summary
 from tuning.runs.store import Run
 from tuning.text import LANGUAGES, number, say, t
 from tuning.verbs import Verbs, to_json
 
 if TYPE_CHECKING:
-    from tuning.engine.chat import Question
+    from tuning.engine.question import Question
 
 GIB = 2**30
 PROGRESS_SECONDS = 2.0
@@ -291,7 +291,7 @@ def _ask() -> str | None:
 
 
 def _export(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    path = verbs.export(options.run, options.to, pathlib.Path(options.out).expanduser())
+    path = verbs.export(options.run, options.to, files.given(options.out))
     return 0, {"run": options.run, "to": options.to, "path": str(path), "bytes": path.stat().st_size}
 
 

@@ -30,6 +30,7 @@ class Settings:
     cuda_visible_devices: str | None = None
     rank: int = 0
     world_size: int = 1
+    display: bool = True  # whether a browser could be opened here
     token: str | None = field(default=None, repr=False)
 
 
@@ -51,6 +52,7 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         cuda_visible_devices=env.get("CUDA_VISIBLE_DEVICES"),
         rank=int(env.get("RANK") or 0),
         world_size=int(env.get("WORLD_SIZE") or 1),
+        display=sys.platform in ("win32", "darwin") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
         token=env.get("HF_TOKEN") or None,
     )
 

@@ -4,12 +4,15 @@ Every verb takes the owner. The engine is imported only by those that need it, a
 """
 
 import json
+import os
 import pathlib
 import time
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
+
+import pydantic
 
 from tuning import presets
 from tuning.data import check as data_check
@@ -26,7 +29,7 @@ from tuning.schema import LOCAL, DataRef, DatasetCard, DataSpec, Message, ModelC
 from tuning.settings import Settings
 
 if TYPE_CHECKING:
-    from tuning.engine.chat import Question
+    from tuning.engine.question import Question
     from tuning.engine.workshop import Workshop
 
 STARTER = "starter"
@@ -103,8 +106,8 @@ class Verbs:
             return self._ingest_card(cards[name], owner)
         if any(spec.id == data for spec in self.library.list(owner)):
             return self.library.get(data, owner)
-        path = pathlib.Path(data).expanduser()
-        if owner == LOCAL and self.settings.mode == "local" and path.exists():
+        path = files.given(data)
+        if owner == LOCAL and self.settings.mode == "local" and os.path.exists(path):  # unlike Path.exists it never raises
             return self.ingest(path, path.name, owner, mapping)
         raise InputError("data.unknown", data=clean_name(data), known=", ".join(cards))
 
@@ -266,12 +269,15 @@ class Verbs:
 
         Raises InputError for a target that is neither or a conversation that is none, RunError for a run without an adapter.
         """
-        turns = [Message.model_validate(message) for message in messages]
+        try:
+            turns = [Message.model_validate(message) for message in messages]
+        except pydantic.ValidationError as error:
+            raise InputError("chat.messages") from error
         if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
             raise InputError("chat.empty")
-        from tuning.engine.chat import Question
+        from tuning.engine.question import Question
 
-        if target in presets.models(self.settings.presets) or (pathlib.Path(target).is_dir() and self.settings.mode == "local"):
+        if target in presets.models(self.settings.presets) or (os.path.isdir(files.given(target)) and self.settings.mode == "local"):
             device = "cuda:0" if self._probe().gpus else "cpu"
             return Question(turns, self.model(target), device, "bf16" if device != "cpu" else "fp32", seed=seed)
         run = self.store.find(target, owner)

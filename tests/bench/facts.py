@@ -28,7 +28,8 @@ def train(home: str, data: str, seed: int) -> tuple[dict[str, Any], float]:
 
 def share(home: str, run_id: str, data: str, base: bool) -> float:
     """Share of held-out questions whose greedy answer holds the fact."""
-    from tuning.engine.chat import Question, answer
+    from tuning.engine.chat import answer
+    from tuning.engine.question import Question
     from tuning.engine.resident import Resident
     from tuning.runs.store import Store
     from tuning.schema import Message

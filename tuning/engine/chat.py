@@ -3,10 +3,6 @@
 It runs on whatever thread owns the model; who asks, reads from a queue.
 """
 
-import queue
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,34 +10,9 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
 from tuning.engine import tokens
+from tuning.engine.question import Question
 from tuning.engine.resident import Resident
-from tuning.errors import EngineError, TuningError
-from tuning.runs.store import Run
-from tuning.schema import Message, ModelRef
-
-MAX_NEW_TOKENS = 512
-
-
-@dataclass
-class Question:
-    """One answer asked for. `run` None means the bare `model`; `seed` None means greedy."""
-
-    messages: list[Message]
-    model: ModelRef
-    device: str
-    precision: str
-    run: Run | None = None
-    seed: int | None = None
-    max_new_tokens: int = MAX_NEW_TOKENS
-    pieces: "queue.SimpleQueue[str | TuningError | None]" = field(default_factory=queue.SimpleQueue)
-    stopped: threading.Event = field(default_factory=threading.Event)
-
-    def stream(self) -> Iterator[str]:
-        """The pieces as they come. Raises what kept the answer from being made."""
-        while (piece := self.pieces.get()) is not None:
-            if isinstance(piece, TuningError):
-                raise piece
-            yield piece
+from tuning.errors import EngineError
 
 
 class _Pieces(BaseStreamer):

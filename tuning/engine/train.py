@@ -9,6 +9,8 @@ import errno
 import json
 import logging
 import pathlib
+import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +37,9 @@ from tuning.schema import Notice, RunSpec, RunState, TrainSettings
 
 logger = logging.getLogger(__name__)
 
+# How torch and safetensors say that the disk took no more: they keep no errno.
+DISK_FULL = re.compile(r"iostream error|PytorchStreamWriter|unexpected pos|os error (27|28|122)\b|No space left|File too large")
+OF_THIS_MACHINE = ("is_local", "local_files_only", "name_or_path")  # how we loaded a tokenizer is nobody else's business
 ATTENTION_NAMES = ("q_proj", "k_proj", "v_proj", "o_proj", "dense", "qkv_proj", "c_attn")
 
 
@@ -119,7 +124,7 @@ def _explain(error: Exception) -> tuple[str | None, Notice]:
     """The reason in the contract's words, and the sentence's code."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "memory", Notice(code="train.memory", level="error")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)) or DISK_FULL.search(str(error)):
         return "disk", Notice(code="train.disk", level="error")
     if isinstance(error, TuningError):
         reason = error.reason if isinstance(error, EngineError) else "data" if isinstance(error, InputError) else None
@@ -255,6 +260,7 @@ def _check_finite(model: Any) -> None:
 def _save_adapter(run: Run, spec: RunSpec, resident: Resident) -> None:
     """The PEFT folder with its tokenizer and a card, under its final name only when it is whole."""
     building = run.folder / ".adapter"
+    shutil.rmtree(building, ignore_errors=True)
     assert resident.peft is not None
     config = resident.peft.peft_config["default"]
     known_as = config.base_model_name_or_path
@@ -262,15 +268,13 @@ def _save_adapter(run: Run, spec: RunSpec, resident: Resident) -> None:
     resident.peft.save_pretrained(str(building), save_embedding_layers=False)
     config.base_model_name_or_path = known_as
     resident.tokenizer.save_pretrained(str(building))
+    words = building / "tokenizer_config.json"
+    kept = {key: value for key, value in json.loads(words.read_text(encoding="utf-8")).items() if key not in OF_THIS_MACHINE}
+    words.write_text(json.dumps(kept, indent=2, ensure_ascii=False), encoding="utf-8")
     (building / "README.md").write_text(adapter_card(spec), encoding="utf-8")
-    old = run.folder / ".adapter-old"
     if run.adapter.exists():
-        run.adapter.replace(old)
+        shutil.rmtree(run.adapter)
     building.replace(run.adapter)
-    for path in sorted(old.rglob("*"), reverse=True) if old.exists() else []:
-        path.unlink() if path.is_file() else path.rmdir()
-    if old.exists():
-        old.rmdir()
 
 
 def adapter_card(spec: RunSpec) -> str:

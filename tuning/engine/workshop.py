@@ -14,7 +14,7 @@ from tuning.errors import EngineError, TuningError, caught
 from tuning.runs.store import Run, Store
 
 if TYPE_CHECKING:
-    from tuning.engine.chat import Question
+    from tuning.engine.question import Question
     from tuning.engine.resident import Resident
 
 logger = logging.getLogger(__name__)

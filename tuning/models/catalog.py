@@ -6,12 +6,14 @@ in it is executed. Models of the Hub are not offered here.
 
 import json
 import math
+import os
 import pathlib
 import struct
 from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError
+from tuning.runs import files
 from tuning.schema import ModelCard, ModelRef, Words
 
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
@@ -23,8 +25,8 @@ def find(reference: str, presets_root: pathlib.Path, local_folders: bool) -> Mod
     card = cards.get(reference)
     if card is not None and card.path is not None:
         return ModelRef(id=card.id, path=str(presets_root / card.path), card=card)
-    folder = pathlib.Path(reference).expanduser()
-    if local_folders and reference and folder.is_dir():
+    folder = files.given(reference)
+    if local_folders and reference and os.path.isdir(folder):  # unlike Path.is_dir it never raises
         folder = folder.absolute()
         return ModelRef(id=str(folder), path=str(folder), card=describe(folder))
     raise InputError("model.unknown", model=reference[:200], known=", ".join(cards))
@@ -74,7 +76,7 @@ def count_parameters(path: pathlib.Path) -> int:
             if length > MAX_HEADER:
                 raise ValueError(length)
             header = json.loads(file.read(length))
-        count = sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        count: int = sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
         if count < 1:
             raise ValueError(count)
         return count

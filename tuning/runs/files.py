@@ -11,6 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 
+def given(text: str) -> pathlib.Path:
+    """A path as a person wrote it, a leading `~` meant as the shell means it."""
+    return pathlib.Path(os.path.expanduser(text))
+
+
 def write(path: pathlib.Path, text: str) -> None:
     """Replace `path` by `text` at once. Raises OSError where the disk does not take it; the old file stays."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -1,0 +1,46 @@
+"""How threads wait for each other: sleeping (ours) against spinning (the default), alone and beside one busy process.
+
+`python -m tests.bench.threads [PAIRS]`: seconds of a few training steps of a model like the starter, two threads each.
+"""
+
+import os
+import subprocess
+import sys
+
+from tests.bench.measure import compare
+
+STEPS = """
+import time, torch
+from transformers import LlamaConfig, LlamaForCausalLM
+torch.set_num_threads(2)
+model = LlamaForCausalLM(LlamaConfig(vocab_size=4096, hidden_size=256, intermediate_size=704, num_hidden_layers=4, num_attention_heads=4))
+ids = torch.randint(3, 4096, (8, 48))
+model(ids, labels=ids).loss.backward()
+started = time.perf_counter()
+for _ in range(10):
+    model(ids, labels=ids).loss.backward()
+print(time.perf_counter() - started)
+"""
+
+
+def seconds(policy: str) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", STEPS], env={**os.environ, "OMP_WAIT_POLICY": policy}, capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def main() -> None:
+    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    print("alone")
+    compare(("sleeping", "spinning"), lambda: seconds("PASSIVE"), lambda: seconds("ACTIVE"), pairs, "s")
+    print("beside a busy process")
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        try:
+            compare(("sleeping", "spinning"), lambda: seconds("PASSIVE"), lambda: seconds("ACTIVE"), pairs, "s")
+        finally:
+            busy.kill()
+
+
+if __name__ == "__main__":
+    main()

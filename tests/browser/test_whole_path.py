@@ -1,0 +1,132 @@
+"""The whole way in a real browser, in both languages: model, a file of one's own, training, talking, taking away."""
+
+import json
+import pathlib
+import re
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Watched
+from tuning.text import t
+
+Visit = Callable[..., Watched]
+
+# Words of Gradio's own or of ours that would give an untranslated Italian page away.
+ENGLISH = re.compile(
+    r"\b(the|your|you|with|and|click|upload|drop|clear|submit|stop|send|choose|choice|loading|processing|error|file here|undo|retry|close|"
+    r"download|settings|step|loss|running|finished|rows|none|search|share|built|use via api)\b",
+    re.IGNORECASE,
+)
+TERMS = re.compile(r"\b(file|starter|Sartoria starter|CSV|JSON|JSON Lines|batch|token|adapter|dropout|alpha|CPU|GB|MB|LoRA|English)\b")
+
+
+@pytest.fixture
+def upload(tmp_path: pathlib.Path) -> pathlib.Path:
+    """An alpaca-shaped file that teaches one thing: how dear numbered things are."""
+    rows = [{"instruction": f"Price of box {n}?", "input": "", "output": f"Box {n} is {n} euro."} for n in range(1, 41)]
+    path = tmp_path / "scatole & prezzi.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    return path
+
+
+def tab(page: Page, lang: str, name: str) -> None:
+    page.get_by_role("tab", name=re.compile("^" + re.escape(t(lang, f"ui.tab.{name}")))).first.click()
+
+
+def words_shown(page: Page) -> str:
+    """Visible text, and what labels, placeholders and titles say."""
+    said = page.evaluate(
+        "() => [...document.querySelectorAll('[aria-label],[placeholder],[title],[alt]')].filter(e => e.checkVisibility())"
+        ".flatMap(e => ['aria-label','placeholder','title','alt'].map(a => e.getAttribute(a))).filter(Boolean).join('\\n')"
+    )
+    return str(page.locator("body").inner_text() + "\n" + said)
+
+
+def speaks(watched: Watched, lang: str) -> None:
+    watched.clean()
+    expect(watched.page.locator("html")).to_have_attribute("lang", lang)
+    if lang == "it":
+        foreign = ENGLISH.findall(TERMS.sub("", words_shown(watched.page)))
+        assert not foreign, foreign
+
+
+@pytest.mark.parametrize("lang", ["it", "en"])
+def test_from_a_file_to_an_adapter(app: str, visit: Visit, upload: pathlib.Path, tmp_path: pathlib.Path, lang: str) -> None:
+    visitor = visit(app, lang)
+    page = visitor.open()
+    assert page.url.endswith("/it") == (lang == "it")
+    speaks(visitor, lang)
+    page.locator("#next").click()  # take the starter; the Data tab comes
+    page.locator("#upload input[type=file]").set_input_files(upload)
+    expect(page.locator("#report")).to_contain_text("Price of box 1?", timeout=20_000)
+    expect(page.locator("#report")).to_contain_text("40")
+    speaks(visitor, lang)
+    tab(page, lang, "train")
+    page.locator("#fine button").first.click()
+    speaks(visitor, lang)
+    page.locator("#start").click()
+    expect(page.locator("#live-view svg")).to_be_visible(timeout=30_000)
+    expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.running"), timeout=60_000)
+    speaks(visitor, lang)
+    expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.finished"), timeout=120_000)
+    speaks(visitor, lang)
+    visitor.shot(f"{lang}-train")
+    tab(page, lang, "chat")
+    page.locator("#beside input").check()
+    page.locator("#message textarea").fill("Price of box 7?")
+    page.locator("#send").click()
+    expect(page.locator("#bot-tuned .bot").last).to_contain_text("euro", timeout=60_000)
+    expect(page.locator("#bot-base .bot").last).not_to_be_empty(timeout=60_000)
+    expect(page.locator("#halt")).not_to_be_visible(timeout=60_000)
+    speaks(visitor, lang)
+    visitor.shot(f"{lang}-chat")
+    tab(page, lang, "runs")
+    page.locator("#runs [data-do]").first.click()
+    with page.expect_download() as fetched:
+        page.locator("#take").click()
+    path = tmp_path / fetched.value.suggested_filename
+    fetched.value.save_as(path)
+    with zipfile.ZipFile(path) as archive:
+        assert {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json"} <= set(archive.namelist())
+    speaks(visitor, lang)
+    visitor.shot(f"{lang}-runs")
+
+
+@pytest.mark.parametrize("lang", ["it", "en"])
+def test_on_a_phone_nothing_sticks_out(app: str, visit: Visit, lang: str) -> None:
+    visitor = visit(app, lang, size="phone")
+    page = visitor.open()
+    for name in ("model", "data", "train", "chat", "runs"):
+        tab(page, lang, name)
+        page.wait_for_timeout(400)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        assert page.locator("#next").is_visible()
+        speaks(visitor, lang)
+        visitor.shot(f"{lang}-phone-{name}")
+
+
+def test_a_bad_file_is_told_in_place_and_nothing_is_lost(app: str, visit: Visit, tmp_path: pathlib.Path, upload: pathlib.Path) -> None:
+    visitor = visit(app, "it")
+    page = visitor.open()
+    page.locator("#next").click()
+    page.locator("#upload input[type=file]").set_input_files(upload)
+    expect(page.locator("#report")).to_contain_text("Price of box 1?", timeout=20_000)
+    bad = tmp_path / "rotto.json"
+    bad.write_text("[" * 20_000, encoding="utf-8")
+    page.locator("#upload input[type=file]").set_input_files(bad)
+    fault = page.locator("[role=alert]").filter(has_text="rotto.json")
+    expect(fault).to_be_visible(timeout=20_000)
+    expect(page.locator("#report")).to_contain_text("Price of box 1?")
+    speaks(visitor, "it")
+
+
+def test_the_switch_is_kept(app: str, visit: Visit) -> None:
+    visitor = visit(app, "it")
+    page = visitor.open()
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page = visitor.open("/")
+    assert not page.url.endswith("/it")

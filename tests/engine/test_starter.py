@@ -1,0 +1,40 @@
+"""The starter learns its data: held-out questions in other words are answered with the taught facts, for any seed.
+
+The suite takes one data set and one seed by lot and prints them; the nightly form takes both sets and five seeds each.
+"""
+
+import random
+
+import pytest
+
+from tests.bench.facts import share
+from tuning.engine.resident import Resident
+from tuning.engine.train import train
+from tuning.verbs import Verbs
+
+SETS = ("starter-en", "starter-it")
+
+
+def learns(verbs: Verbs, data: str, seed: int) -> None:
+    run = verbs.create("starter", data, settings={"seed": seed})
+    state = train(run, verbs.store, Resident())
+    assert state.status == "finished"
+    assert state.eval_loss is not None and state.base_eval_loss is not None
+    assert verbs.show(run.id)["perplexity"] < verbs.show(run.id)["base_perplexity"] / 2
+    before, after = share(str(verbs.settings.home), run.id, data, base=True), share(str(verbs.settings.home), run.id, data, base=False)
+    print(f"{data}, seed {seed}: facts {before:.0%} -> {after:.0%}")
+    assert before < 0.1
+    assert after > 0.6
+
+
+def test_a_data_set_and_a_seed_by_lot(verbs: Verbs) -> None:
+    data, seed = random.choice(SETS), random.randrange(10_000)
+    print(f"by lot: {data}, seed {seed}")
+    learns(verbs, data, seed)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("data", SETS)
+def test_both_data_sets_for_five_seeds(verbs: Verbs, data: str, seed: int) -> None:
+    learns(verbs, data, seed)

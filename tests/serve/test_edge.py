@@ -1,0 +1,142 @@
+"""The edge of the server against a tiny app: language, injection, origins, limits, and streams that are not held back."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tuning.serve import edge
+
+PAGE = b'<!doctype html>\n<html\n\tlang="en">\n<head>\n<meta property="og:image" content="https://elsewhere.example/x.png" />\n</head><body>é</body></html>'
+
+
+async def tiny(scope: Any, receive: Any, send: Any) -> None:
+    """Pages at / and /it, an echo of lengths at /echo, three pieces at /stream."""
+    if scope["path"] == "/echo":
+        total, more = 0, True
+        while more:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                return
+            total, more = total + len(event.get("body", b"")), event.get("more_body", False)
+        body, kind = str(total).encode(), b"text/plain"
+    else:
+        body, kind = PAGE, b"text/html; charset=utf-8"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind), (b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body[:20], "more_body": True})
+    await send({"type": "http.response.body", "body": body[20:]})
+
+
+def ask(method: str, path: str, lang: str = "auto", app: Any = tiny, **options: Any) -> httpx.Response:
+    async def go() -> httpx.Response:
+        transport = httpx.ASGITransport(app=edge.Edge(app, lang=lang))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [("it-IT,it;q=0.9,en;q=0.8", "it"), ("en-GB,en;q=0.9,it;q=0.8", "en"), ("fr,it;q=0.5,en;q=0.3", "it"), ("de", "en"), ("", "en"), ("it;q=oops", "en")],
+)
+def test_the_better_liked_language(accept: str, expected: str) -> None:
+    assert edge.preferred(accept) == expected
+
+
+def test_first_visit_goes_to_the_browser_s_language() -> None:
+    answer = ask("GET", "/", headers={"accept-language": "it"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/it")
+    assert ask("GET", "/", headers={"accept-language": "en"}).status_code == 200
+
+
+def test_the_switch_wins_afterwards() -> None:
+    chosen = ask("GET", "/it?lang=en")
+    assert chosen.headers["location"] == "/"
+    cookie = chosen.headers["set-cookie"].split(";")[0]
+    assert ask("GET", "/", headers={"accept-language": "it", "cookie": cookie}).status_code == 200
+    assert ask("GET", "/", headers={"cookie": f"{edge.COOKIE}=it"}).headers["location"] == "/it"
+
+
+def test_a_pinned_language_holds_until_the_switch_is_used() -> None:
+    assert ask("GET", "/", lang="it").headers["location"] == "/it"
+    assert ask("GET", "/it", lang="en", headers={"accept-language": "it"}).headers["location"] == "/"
+    assert ask("GET", "/", lang="it", headers={"cookie": f"{edge.COOKIE}=en"}).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "lang", "locale"), [("/", "en", "en"), ("/it", "it", "ca")])
+def test_the_script_stands_first_in_the_head(path: str, lang: str, locale: str) -> None:
+    answer = ask("GET", path)
+    head = answer.text.split("<head>")[1]
+    assert head.startswith("<script>") and f'locale = "{locale}"' in head
+    assert f'lang="{lang}"' in answer.text.split("<head>")[0]
+    assert "elsewhere.example" not in answer.text
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert "content-security-policy" in answer.headers and answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"origin": "http://127.0.0.1:7860"}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1:9999"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"host": "evil.example"}, 403),
+        ({"host": "localhost:7860", "origin": "http://localhost:7860"}, 200),
+    ],
+)
+def test_only_this_site_may_send(headers: dict[str, str], status: int) -> None:
+    assert ask("POST", "/echo", headers=headers, content=b"{}").status_code == status
+
+
+def test_large_bodies_are_refused_announced_or_not() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield from (b"x" * 1_000_000 for _ in range(22))
+
+    async def unannounced() -> Any:
+        for piece in pieces():
+            yield piece
+
+    assert ask("POST", "/echo", headers={"content-length": "30000000"}, content=b"x").status_code == 413
+    assert ask("POST", "/echo", content=unannounced()).status_code == 413
+    assert ask("POST", "/echo", content=b"x" * 1000).text == "1000"
+
+
+def test_streams_pass_piece_by_piece() -> None:
+    sent: list[bytes] = []
+    order: list[str] = []
+
+    async def dripping(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        for piece in (b"one", b"two"):
+            order.append(piece.decode())
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def collect(event: Any) -> None:
+        if event["type"] == "http.response.body":
+            sent.append(event["body"])
+            order.append("out")
+
+    scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "headers": [(b"host", b"localhost")], "query_string": b""}
+    asyncio.run(edge.Edge(dripping)(scope, lambda: asyncio.sleep(0), collect))  # type: ignore[arg-type, return-value]
+    assert order == ["one", "out", "two", "out", "out"] and sent == [b"one", b"two", b""]
+
+
+def test_served_is_told_after_a_page() -> None:
+    told: list[int] = []
+
+    async def go() -> None:
+        transport = httpx.ASGITransport(app=edge.Edge(tiny, served=lambda: told.append(1)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            await client.get("/echo")
+            assert not told
+            await client.get("/it")
+
+    asyncio.run(go())
+    assert told == [1]

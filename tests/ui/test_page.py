@@ -1,0 +1,107 @@
+"""The page as a whole, without a browser: both languages, how big it is, what it offers as an API, how the program refuses."""
+
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tuning import settings, text
+from tuning.ui import desk, page
+from tuning.verbs import Verbs
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ENDPOINTS = {"models", "plan", "check", "train", "runs", "run", "stop", "resume", "chat", "export", "delete", "rename", "hardware"}
+RAW_KEY = re.compile(r"\b(?:ui|plan|data|run|model|train|chat|cli|gradio)\.[a-z_]+(?:\.[a-z_]+)*\b")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
+    return page.build(Verbs(settings.Settings(home=tmp_path_factory.mktemp("home"))))
+
+
+@pytest.fixture(scope="module")
+def config(demo: gr.Blocks) -> dict[str, Any]:
+    return demo.get_config_file()
+
+
+@pytest.mark.parametrize("route", ["", "it"])
+def test_a_page_is_small_and_without_raw_keys(config: dict[str, Any], route: str) -> None:
+    ids = set(config["page"][route]["components"])
+    components = [component for component in config["components"] if component["id"] in ids]
+    assert 40 < len(components) < 200
+    words = json.dumps([component["props"] for component in components], default=str, ensure_ascii=False)
+    labels = [str(component["props"].get(key, "")) for component in components for key in ("label", "info", "value", "placeholder")]
+    assert not [label for label in labels if RAW_KEY.search(re.sub(r"<[^>]*>", "", label)) and "config.json" not in label]
+    assert len(words) < 300_000
+
+
+def test_the_italian_page_is_italian(config: dict[str, Any]) -> None:
+    english, italian = text.table("en"), text.table("it")
+    ids = set(config["page"]["it"]["components"])
+    shown = {str(c["props"].get(key)) for c in config["components"] if c["id"] in ids for key in ("label", "info", "placeholder", "value")}
+    untranslated = {english[key] for key in english if english[key] != italian[key] and english[key] not in italian.values()}
+    assert not shown & untranslated
+    assert italian["ui.tab.train"] in shown
+
+
+def test_named_endpoints_are_the_contract_s_and_all_else_is_private(demo: gr.Blocks, config: dict[str, Any]) -> None:
+    info = demo.get_api_info()
+    assert {name.removeprefix("/") for name in info["named_endpoints"]} == ENDPOINTS
+    assert not info["unnamed_endpoints"]
+    public = [d["api_name"] for d in config["dependencies"] if d.get("api_visibility") == "public"]
+    assert set(public) == ENDPOINTS
+    plan = info["named_endpoints"]["/plan"]["parameters"]
+    assert [parameter["parameter_name"] for parameter in plan] == ["model", "data", "recipe", "settings", "gpu_memory"]
+
+
+def test_a_handler_s_fault_is_one_sentence_in_place(caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("secret detail")
+
+    same, told = desk.guard(broken, 1, "it")()
+    assert "ZeroDivisionError" in told and "secret" not in told
+    assert "secret detail" in caplog.text
+
+
+def test_gradio_s_own_words_are_italian() -> None:
+    words = page.words().translations_dict["ca"]
+    assert words["upload_text.drop_file"] == "Trascina qui il file"
+    assert words.keys() >= {"common.or", "common.error", "chatbot.clear", "upload_text.click_to_upload", "status.queue_position"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        (["--share"], {}, "--share"),
+        (["--host", "0.0.0.0"], {}, "--host 0.0.0.0"),
+        (["--auth", "a:b"], {}, "--auth"),
+        ([], {"TUNING_MODE": "shared"}, "TUNING_MODE"),
+        ([], {"SYSTEM": "spaces"}, "TUNING_MODE"),
+    ],
+)
+def test_what_is_not_there_yet_is_refused_in_one_sentence(
+    arguments: list[str], environment: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import app
+
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    assert app.main([*arguments, "--no-browser"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(named) and said.count("\n") == 1 and "python app.py" in said
+
+
+def test_a_taken_port_is_named_and_nothing_else_is_tried() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "app.py", "--no-browser", "--port", port]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and port in done.stderr and done.stderr.count("\n") == 1 and not done.stdout

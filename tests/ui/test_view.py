@@ -1,0 +1,189 @@
+"""What the page shows, as pure functions: numbers and times in both languages, escaping, the curve, the slip."""
+
+import datetime
+import re
+
+import pytest
+
+from tuning.ui import cards, form, pictures, progress, slip, view
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "en", "it"), [(1930, 0, "1,930", "1.930"), (0.84, 2, "0.84", "0,84"), (1234567.5, 1, "1,234,567.5", "1.234.567,5")]
+)
+def test_numbers(value: float, digits: int, en: str, it: str) -> None:
+    assert view.number(value, "en", digits) == en
+    assert view.number(value, "it", digits) == it
+
+
+def test_numbers_that_are_none() -> None:
+    assert view.number(float("inf"), "it") == "∞"
+    assert view.number(float("nan"), "it") == "–"
+    assert view.loss(None, "it") == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "en", "it"), [(2e-4, "0.0002", "0,0002"), (0.0025, "0.0025", "0,0025"), (0.05, "0.05", "0,05"), (5e-5, "0.00005", "0,00005")]
+)
+def test_rates_stand_in_full(value: float, en: str, it: str) -> None:
+    assert (view.rate(value, "en"), view.rate(value, "it")) == (en, it)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(500, "1 kB"), (31 * 2**20, "31 MB"), (int(9.3 * GIB), "9,3 GB"), (12 * GIB, "12 GB"), (140 * GIB, "140 GB")]
+)
+def test_sizes(count: int, text: str) -> None:
+    assert view.size(count, "it") == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "1 s"), (12, "12 s"), (47, "45 s"), (360, "6 min"), (4800, "1 h 20 min")])
+def test_durations(seconds: float, text: str) -> None:
+    assert view.duration(seconds, "it") == text
+
+
+def test_times() -> None:
+    now = datetime.datetime(2026, 3, 12, 18, 36).timestamp()
+    assert view.clock(now + 360, "it", now) == "alle 18:42"
+    assert view.clock(now + 86400, "en", now) == "tomorrow at 18:36"
+    assert view.when(now - 3600, "it", now) == "oggi, 17:36"
+    assert view.when(now - 86400, "it", now) == "ieri, 18:36"
+    assert view.when(now - 10 * 86400, "it", now) == "2 mar 2026, 18:36"
+
+
+def test_parameters() -> None:
+    assert view.parameters(3_945_728, "it") == "3,9 milioni di parametri"
+    assert view.parameters(1_540_000_000, "en") == "1.5 billion parameters"
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x onerror=1>', "${alert(1)}", "{{this}}", "`x`"])
+def test_nothing_from_outside_is_markup_or_template(text: str) -> None:
+    rows = [{"row": 1, "messages": [{"role": "user", "content": text}, {"role": "assistant", "content": text}]}]
+    shown = cards.conversations(rows, "en") + view.fault("en", "run.unknown", {"run": text}) + cards.card("model", text, "", False)
+    assert text not in shown
+    assert not re.search(r"\$\{|\{\{|<script|<img", shown)
+
+
+def test_a_fault_inside_a_fault_is_spoken_too() -> None:
+    said = view.sentence("it", "data.nothing", {"file": "a.csv", "row": 1200, "line": 1201, "fault": "data.row.columns", "column": "x"})
+    assert said == "a.csv: nessuna riga si può usare. La prima, riga 1200: manca la colonna «x»"
+
+
+def test_an_unknown_code_still_says_something() -> None:
+    assert "no.such.code" in view.sentence("en", "no.such.code", {})
+
+
+def test_values_in_sentences_are_in_the_reader_s_words() -> None:
+    said = view.sentence("it", "settings.value", {"where": "x", "key": "lora_r", "value": "a", "allowed": "integer >= 1"})
+    assert said == "«Rango» non accetta il valore «a». Ammessi: un numero intero >= 1."
+    assert "12,5" in view.sentence("it", "plan.no_fit", {"need": 12.52, "have": 8.0})
+    assert view.sentence("it", "run.busy", {"run": "r", "status": "running"}).startswith("Questo lavoro è attivo (in corso)")
+
+
+def metrics(count: int) -> list[dict[str, float]]:
+    return [{"step": step, "loss": 6.0 / (1 + step)} for step in range(1, count + 1)]
+
+
+def test_the_curve_without_points_says_when_it_begins() -> None:
+    assert "primi passi" in pictures.curve([], 100, "it")
+
+
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_the_curve_and_its_sentence(count: int) -> None:
+    drawn = pictures.curve([*metrics(count), {"step": 1, "eval_loss": 3.25}], 100, "it")
+    assert "<polyline" in drawn and "da 3,00 a" in drawn and "da 3,25 a 3,25" in drawn
+    assert "nan" not in drawn.lower().replace("finance", "")
+
+
+def test_the_curve_is_thinned_and_keeps_its_ends() -> None:
+    points = [(float(x), float(x % 7)) for x in range(10_000)]
+    thinned = pictures.thin(points)
+    assert len(thinned) == pictures.MOST_POINTS and thinned[0] == points[0] and thinned[-1] == points[-1]
+    drawn = pictures.curve([{"step": x, "loss": float("nan") if x % 2 else 1.0} for x in range(5000)], 5000, "en")
+    assert max(len(found.split()) for found in re.findall(r'points="([^"]*)"', drawn)) <= pictures.MOST_POINTS
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (0.01, 0.02), (1.0, 6.3), (0.0, 12000.0)])
+def test_ticks_enclose_and_are_few(low: float, high: float) -> None:
+    marks = pictures.ticks(low, high)
+    assert marks[0] <= low and marks[-1] >= high and 2 <= len(marks) <= 8
+
+
+def test_the_memory_bar_says_its_parts() -> None:
+    drawn = pictures.memory_bar({"weights": 3 * GIB, "activations": GIB, "strange": 2**20}, 12 * GIB, "it")
+    assert "il modello 3 GB" in drawn and "il resto 1 MB" in drawn and "4 GB su 12 GB liberi" in drawn
+
+
+RUN = {"run": "r1", "status": "finished", "has_adapter": True}
+
+
+@pytest.mark.parametrize(
+    ("choice", "tab", "run", "step"),
+    [
+        ({}, "model", None, "take_model"),
+        ({}, "data", None, "choose_model"),
+        ({"model": "m"}, "data", None, "take_data"),
+        ({"model": "m"}, "train", None, "choose_data"),
+        ({"model": "m", "data": "d"}, "runs", None, "train"),
+        ({}, "train", {**RUN, "status": "running"}, "talk_now"),
+        ({}, "chat", {**RUN, "status": "queued"}, "watch"),
+        ({"model": "m", "data": "d", "made": "r1"}, "train", RUN, "talk"),
+        ({"model": "m", "data": "d", "made": "r1"}, "chat", RUN, "take_away"),
+        ({"model": "m", "data": "d", "made": "r1"}, "runs", RUN, "again"),
+        ({"model": "m", "data": "d", "made": "r1"}, "train", {**RUN, "status": "interrupted"}, "resume"),
+        ({"model": "m", "data": "d", "made": "r0"}, "train", RUN, "train"),
+    ],
+)
+def test_the_next_step(choice: dict[str, str], tab: str, run: dict[str, object] | None, step: str) -> None:
+    assert slip.next_step(slip.Choice.of(choice), tab, run) == step
+    assert slip.goes_to(step, tab) in slip.TABS
+    assert slip.label(step, "it", "M", "D")
+
+
+def test_what_does_not_fit_is_not_trained() -> None:
+    assert slip.next_step(slip.Choice(model="m", data="d"), "train", None, fits=False) == "too_big"
+
+
+@pytest.mark.parametrize("value", [None, 3, "x", [], {"model": 3, "limit": True}, {"model": "", "limit": -1}, {"model": "x" * 10_000}])
+def test_a_forged_choice_is_no_choice(value: object) -> None:
+    assert slip.Choice.of(value) == slip.Choice()
+
+
+def test_the_reasons_that_matter_come_first() -> None:
+    notices = [
+        {"code": "plan.device_cpu", "level": "info", "params": {"cores": 2}},
+        {"code": "plan.learning_rate", "level": "info", "params": {"rate": 0.0025, "hidden": 256}},
+        {"code": "plan.no_fit", "level": "warning", "params": {"need": 20.0, "have": 8.0}},
+    ]
+    first, second, _ = slip.reasons(notices, "it")
+    assert first.startswith("Servirebbero 20,0 GB") and "0,0025" in second
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "value"),
+    [
+        ("0,05", "it", 0.05),
+        ("0.05", "it", 0.05),
+        ("1.024", "it", 1024),
+        ("1,024", "en", 1024),
+        ("12", "it", 12),
+        ("auto", "en", "auto"),
+        ("molto", "it", "molto"),
+    ],
+)
+def test_typed_numbers(text: str, lang: str, value: object) -> None:
+    assert form.parse(text, lang) == value
+
+
+def test_only_what_differs_from_the_recipe_is_passed_on() -> None:
+    recipe = {"lora_r": 16, "learning_rate": "auto", "lora_dropout": 0.0}
+    assert form.changes({"lora_r": "16", "learning_rate": "auto", "lora_dropout": "0"}, recipe, "it") == {}
+    assert form.changes({"lora_r": "8", "learning_rate": "0,0002"}, recipe, "it") == {"lora_r": 8, "learning_rate": 0.0002}
+
+
+def test_perplexity_in_plain_words() -> None:
+    said = progress.gained({"status": "finished", "base_perplexity": 489.2, "perplexity": 1.17}, "it")
+    assert "489" in said and "1,2" in said
+    assert "non è meglio" in progress.gained({"status": "finished", "base_perplexity": 2.0, "perplexity": 3.0}, "it")
+    assert "mancano" not in progress.gained({"status": "finished", "base_perplexity": None, "perplexity": None}, "it")

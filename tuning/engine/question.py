@@ -1,0 +1,34 @@
+"""An answer that is asked for: what to ask of whom, and the queue through which the pieces come back. Imports no library."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tuning.errors import TuningError
+from tuning.runs.store import Run
+from tuning.schema import Message, ModelRef
+
+MAX_NEW_TOKENS = 512
+
+
+@dataclass
+class Question:
+    """One answer asked for. `run` None means the bare `model`; `seed` None means greedy."""
+
+    messages: list[Message]
+    model: ModelRef
+    device: str
+    precision: str
+    run: Run | None = None
+    seed: int | None = None
+    max_new_tokens: int = MAX_NEW_TOKENS
+    pieces: "queue.SimpleQueue[str | TuningError | None]" = field(default_factory=queue.SimpleQueue)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def stream(self) -> Iterator[str]:
+        """The pieces as they come. Raises what kept the answer from being made."""
+        while (piece := self.pieces.get()) is not None:
+            if isinstance(piece, TuningError):
+                raise piece
+            yield piece
