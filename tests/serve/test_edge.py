@@ -9,7 +9,12 @@ import pytest
 
 from tuning.serve import edge
 
-PAGE = b'<!doctype html>\n<html\n\tlang="en">\n<head>\n<meta property="og:image" content="https://elsewhere.example/x.png" />\n</head><body>é</body></html>'
+PAGE = """<!doctype html>
+<html
+\tlang="en">
+<head>
+<meta property="og:image" content="https://elsewhere.example/x.png" />
+</head><body>è</body></html>""".encode()
 
 
 async def tiny(scope: Any, receive: Any, send: Any) -> None:
@@ -40,7 +45,14 @@ def ask(method: str, path: str, lang: str = "auto", app: Any = tiny, **options: 
 
 @pytest.mark.parametrize(
     ("accept", "expected"),
-    [("it-IT,it;q=0.9,en;q=0.8", "it"), ("en-GB,en;q=0.9,it;q=0.8", "en"), ("fr,it;q=0.5,en;q=0.3", "it"), ("de", "en"), ("", "en"), ("it;q=oops", "en")],
+    [
+        ("it-IT,it;q=0.9,en;q=0.8", "it"),
+        ("en-GB,en;q=0.9,it;q=0.8", "en"),
+        ("fr,it;q=0.5,en;q=0.3", "it"),
+        ("de", "en"),
+        ("", "en"),
+        ("it;q=oops", "en"),
+    ],
 )
 def test_the_better_liked_language(accept: str, expected: str) -> None:
     assert edge.preferred(accept) == expected

@@ -64,7 +64,7 @@ def test_a_handler_s_fault_is_one_sentence_in_place(caplog: pytest.LogCaptureFix
     def broken() -> None:
         raise ZeroDivisionError("secret detail")
 
-    same, told = desk.guard(broken, 1, "it")()
+    _, told = desk.guard(broken, 1, "it")()
     assert "ZeroDivisionError" in told and "secret" not in told
     assert "secret detail" in caplog.text
 

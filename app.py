@@ -1,0 +1,170 @@
+"""The page's program: options -> settings -> build -> launch. `python app.py`, and a browser opens.
+
+Importing it does nothing: no environment is read, no thread started, no model library loaded.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from dataclasses import dataclass
+from typing import Any
+
+PORT = 7860
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PRELOAD_SECONDS = 2.0  # after the first page, so that nothing slows it down
+
+LAUNCH: dict[str, Any] = {
+    "footer_links": [],
+    "run_history": False,
+    "enable_monitoring": False,
+    "mcp_server": False,
+    "ssr_mode": False,
+    "pwa": False,
+    "share": False,
+    "state_session_capacity": 500,
+    "strict_cors": True,
+    "show_error": False,
+    "quiet": True,
+    "prevent_thread_lock": True,
+}
+
+
+@dataclass(frozen=True)
+class Refusal(Exception):
+    """Why the program does not start: a line of the language files, and what fills it."""
+
+    code: str
+    params: dict[str, object]
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line, parsed."""
+    parser = argparse.ArgumentParser(prog="app.py", description="Sartoria: fine-tune a language model from the browser.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on (default: {PORT})")
+    parser.add_argument("--share", action="store_true", help="a public link (not in this version)")
+    parser.add_argument("--auth", action="append", metavar="USER:PASSWORD", help="who may come in (not in this version)")
+    parser.add_argument("--auth-file", metavar="FILE", help="a file of USER:PASSWORD lines (not in this version)")
+    parser.add_argument("--lang", choices=("auto", "en", "it"), default="auto", help="language of the first page (default: the browser's)")
+    parser.add_argument("--home", metavar="DIR", help="where runs and data are kept (default: TUNING_HOME or the user's data folder)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    parser.add_argument("--allow-remote-code", metavar="ID@REV", help="one pinned model may run its code (not in this version)")
+    return parser.parse_args(arguments)
+
+
+def refuse(chosen: argparse.Namespace, mode: str) -> None:
+    """Raises Refusal for what this version does not do, and for a port that is taken."""
+    asked = {
+        "--share": chosen.share,
+        f"--host {chosen.host}": chosen.host not in LOOPBACK,
+        "--auth": bool(chosen.auth),
+        "--auth-file": bool(chosen.auth_file),
+        "--allow-remote-code": bool(chosen.allow_remote_code),
+        f"TUNING_MODE={mode}": mode != "local",
+    }
+    for option, given in asked.items():
+        if given:
+            raise Refusal("app.public", {"option": option})
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if sys.platform != "win32":  # there the option would let two programs share the port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((chosen.host, chosen.port))
+        except (OSError, OverflowError):
+            other = chosen.port + 1 if 0 < chosen.port < 65535 else PORT
+            raise Refusal("app.port", {"port": chosen.port, "other": other}) from None
+
+
+def serve(chosen: argparse.Namespace) -> int:
+    """Build and launch, then wait to be told to stop. Returns the exit code."""
+    from tuning import settings as reading
+
+    settings = reading.read(home=chosen.home)
+    refuse(chosen, settings.mode)
+
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    from tuning.engine.workshop import Workshop
+    from tuning.runs.store import Store
+    from tuning.serve.edge import Edge
+    from tuning.text import t
+    from tuning.ui import page, theme
+    from tuning.verbs import Verbs
+
+    language = chosen.lang if chosen.lang != "auto" else "en"
+    workshop = Workshop(Store(settings.home))
+    demo = page.build(Verbs(settings, workshop))
+    first = threading.Event()
+
+    def served() -> None:
+        if not first.is_set():
+            first.set()
+            timer = threading.Timer(PRELOAD_SECONDS, workshop.preload)
+            timer.daemon = True
+            timer.start()
+
+    ending = Ending()
+    demo.queue(default_concurrency_limit=8, max_size=100)
+    demo.launch(
+        server_name=chosen.host,
+        server_port=chosen.port,
+        app_kwargs={"middleware": [Middleware(Edge, lang=chosen.lang, served=served)]},
+        theme=theme.theme(),
+        css_paths=theme.STYLE,
+        i18n=page.words(),
+        **LAUNCH,
+        max_file_size=200 * gr.FileSize.MB,
+    )
+    workshop.start()
+    address = f"http://{'localhost' if chosen.host == '127.0.0.1' else chosen.host}:{chosen.port}"
+    print(t(language, "app.address", address=address), flush=True)
+    if not chosen.no_browser and sys.stdout.isatty() and settings.display:
+        webbrowser.open(address)
+    code = ending.wait()
+    workshop.close()
+    demo.close(verbose=False)
+    return code
+
+
+class Ending:
+    """Ctrl-C and SIGTERM, from the moment this is made. `wait` returns the exit code: 130 or 0."""
+
+    def __init__(self) -> None:
+        self.code, self._came = 0, threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: object) -> None:
+        self.code = 130 if number == signal.SIGINT else 0
+        self._came.set()
+
+    def wait(self) -> int:
+        while not self._came.wait(0.5):  # without a limit Windows would not deliver Ctrl-C
+            pass
+        return self.code
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The program. One sentence instead of a traceback where the command line is at fault."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    chosen = options(arguments)
+    try:
+        return serve(chosen)
+    except Refusal as refusal:
+        from tuning.text import t
+
+        print(t("it" if chosen.lang == "it" else "en", refusal.code, **refusal.params), file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # the workshop may be in the middle of a step; what it wrote is whole at any moment

@@ -1,0 +1,270 @@
+"""The edge of the server: language of the visitor, who may send what, how much of it, and the headers of every answer.
+
+Plain ASGI around Gradio's app. Streams pass through untouched; only the two pages themselves, which are small, are
+read as a whole to put a script first in their head. It knows nothing of models, runs or components.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tuning.text import t
+
+Scope = MutableMapping[str, Any]
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+PAGES = {"/": "en", "/it": "it"}
+HOME = {"en": "/", "it": "/it"}
+COOKIE = "sartoria_language"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+BODY_LIMIT = 20_000_000  # bytes of a request that is not a file
+UPLOAD = "/gradio_api/upload"  # Gradio itself limits files
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Gradio's frontend makes functions from templates and styles elements in place, hence both `unsafe` words; no source is remote.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+SECURITY: list[Header] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"content-security-policy", POLICY.encode()),
+]
+
+# Gradio picks its own words by navigator.language among the languages that it brings; Italian is not one of them. Our
+# Italian words stand in place of the Catalan ones, so the Italian page claims to be Catalan, to the frontend alone.
+LOCALES = {"en": "en", "it": "ca"}
+SCRIPT = """<script>(() => {
+const locale = "%s", lang = "%s", words = %s, root = document.documentElement;
+Object.defineProperty(navigator, "language", {get: () => locale, configurable: true});
+Object.defineProperty(navigator, "languages", {get: () => [locale], configurable: true});
+const mend = () => { if (root.lang !== lang) root.lang = lang; };
+mend();
+new MutationObserver(mend).observe(root, {attributes: true, attributeFilter: ["lang"]});
+if (!Object.keys(words).length) return;
+const say = (element) => {
+  const label = element.getAttribute("aria-label"), end = label.indexOf(":") + 1;
+  const said = words[label] || (words[label.slice(0, end)] && words[label.slice(0, end)] + label.slice(end));
+  if (said) element.setAttribute("aria-label", said);
+};
+new MutationObserver((changes) => {
+  for (const {type, target, addedNodes} of changes) {
+    if (type === "attributes") say(target);
+    for (const node of addedNodes) {
+      if (node.nodeType !== 1) continue;
+      if (node.hasAttribute("aria-label")) say(node);
+      node.querySelectorAll("[aria-label]").forEach(say);
+    }
+  }
+}).observe(root, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"]});
+})();</script>"""
+
+# What Gradio's frontend says to screen readers in English whatever the language, and our line for it.
+FIXED = {
+    "Click to upload or drop files": "gradio.aria.upload",
+    "File upload": "gradio.aria.file",
+    "More tabs": "gradio.aria.tabs",
+    "chatbot conversation": "gradio.aria.conversation",
+    "bot's message:": "gradio.aria.bot",
+    "user's message:": "gradio.aria.user",
+}
+LEAVE_OUT = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*|<link rel="manifest"[^>]*>\s*')
+
+
+class Edge:
+    """Middleware for `launch(app_kwargs={"middleware": [Middleware(Edge, …)]})`.
+
+    `lang` pins the first page's language unless it is "auto"; `served` is called after each page that went out; `hosts`
+    are the names under which this server may be addressed, None for any.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        lang: str = "auto",
+        served: Callable[[], None] = lambda: None,
+        hosts: Iterable[str] | None = LOOPBACK,
+    ) -> None:
+        self.app = app
+        self.lang = lang
+        self.served = served
+        self.hosts = None if hosts is None else frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await _answer(send, 403, refusal)
+        elif scope["method"] == "GET" and (target := self._elsewhere(scope, headers)) is not None:
+            await _redirect(send, *target)
+        elif scope["method"] == "GET" and scope["path"] in PAGES:
+            await self._page(scope, receive, send)
+        else:
+            await self._pass(scope, headers, receive, send)
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, str]) -> str | None:
+        """Why this request is turned away: a name that is not ours (DNS rebinding), or a page of another site."""
+        host = headers.get(b"host", "")
+        if self.hosts is not None and host_name(host) not in self.hosts:
+            return "This address is not served here."
+        if scope["method"] in SAFE:
+            return None
+        origin = headers.get(b"origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return "Requests from other sites are refused."
+        if origin is None and headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
+            return "Requests from other sites are refused."
+        return None
+
+    def _elsewhere(self, scope: Scope, headers: dict[bytes, str]) -> tuple[str, str | None] | None:
+        """Where a page request should go instead, and the language to remember; None where it is right as it is."""
+        path = scope["path"]
+        if path not in PAGES:
+            return None
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("lang", [""])[0]
+        if asked in HOME:
+            return HOME[asked], asked
+        if self.lang in HOME and cookie_language(headers.get(b"cookie", "")) is None:
+            return (HOME[self.lang], None) if path != HOME[self.lang] else None
+        if path == "/":
+            wanted = cookie_language(headers.get(b"cookie", "")) or preferred(headers.get(b"accept-language", ""))
+            return (HOME[wanted], None) if wanted != "en" else None
+        return None
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A page as a whole, with our script first in its head."""
+        lang = PAGES[scope["path"]]
+        plain = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]}
+        start: Event = {}
+        body = bytearray()
+
+        async def collect(event: Event) -> None:
+            nonlocal start
+            if event["type"] == "http.response.start":
+                start = event
+                return
+            body.extend(event.get("body", b""))
+            if event.get("more_body", False):
+                return
+            content = bytes(body)
+            if content_type(start).startswith("text/html"):
+                content = inject(content, lang)
+            kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+            kept += [*SECURITY, (b"content-length", str(len(content)).encode()), (b"vary", b"cookie, accept-language")]
+            await send({**start, "headers": kept})
+            await send({"type": "http.response.body", "body": content})
+
+        await self.app(plain, receive, collect)
+        if start.get("status") == 200:
+            self.served()
+
+    async def _pass(self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send) -> None:
+        """Everything else, piece by piece, with a bound on what comes in."""
+        counted = scope["method"] not in SAFE and not scope["path"].startswith(UPLOAD)
+        length = headers.get(b"content-length", "")
+        if counted and length.isdigit() and int(length) > BODY_LIMIT:
+            await _answer(send, 413, "This request is too large.")
+            return
+        seen, answered, refused = 0, False, False
+
+        async def measure() -> Event:
+            nonlocal seen, refused
+            event = await receive()
+            seen += len(event.get("body", b""))
+            if seen > BODY_LIMIT:
+                refused = True
+                return {"type": "http.disconnect"}
+            return event
+
+        async def dress(event: Event) -> None:
+            nonlocal answered
+            if refused and not answered:
+                return
+            if event["type"] == "http.response.start":
+                answered = True
+                present = {name.lower() for name, _ in event["headers"]}
+                event = {**event, "headers": [*event["headers"], *(pair for pair in SECURITY if pair[0] not in present)]}
+            await send(event)
+
+        try:
+            await self.app(scope, measure if counted else receive, dress)
+        finally:
+            if refused and not answered:
+                await _answer(send, 413, "This request is too large.")
+
+
+def inject(page: bytes, lang: str) -> bytes:
+    """The page with our script before anything else in its head, in the right language, and without what points elsewhere."""
+    page = LEAVE_OUT.sub(b"", page)
+    page = re.sub(rb'(<html[^>]*?\slang=")[^"]*(")', rb"\g<1>" + lang.encode() + rb"\g<2>", page, count=1)
+    words = {} if lang == "en" else {english: t(lang, code) for english, code in FIXED.items()}
+    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words))).encode()
+    return re.sub(rb"<head[^>]*>", lambda match: match.group(0) + script, page, count=1)
+
+
+def preferred(accept: str) -> str:
+    """The better liked of our languages by an Accept-Language header; English where it says nothing of either."""
+    liked = {"en": 0.0, "it": 0.0}
+    for part in accept.lower().split(","):
+        tag, _, weight = part.strip().partition(";")
+        match = re.fullmatch(r"\s*q\s*=\s*([01](?:\.\d*)?)\s*", weight)
+        name = tag.strip().split("-")[0]
+        if name in liked:
+            liked[name] = max(liked[name], float(match.group(1)) if match else 0.0 if weight else 1.0)
+    order = re.findall(r"\b(en|it)\b", accept.lower())
+    if liked["it"] == liked["en"]:
+        return order[0] if order and liked["it"] else "en"
+    return max(liked, key=lambda name: liked[name])
+
+
+def cookie_language(cookie: str) -> str | None:
+    """The language that a visitor chose before."""
+    try:
+        chosen = SimpleCookie(cookie).get(COOKIE)
+    except CookieError:
+        return None
+    return chosen.value if chosen is not None and chosen.value in HOME else None
+
+
+def host_name(host: str) -> str:
+    """A Host header without its port."""
+    return re.sub(r":\d+$", "", host.strip().lower())
+
+
+def content_type(start: Event) -> str:
+    """The Content-Type of an answer's start."""
+    return next((value.decode("latin-1").lower() for name, value in start["headers"] if name.lower() == b"content-type"), "")
+
+
+async def _answer(send: Send, status: int, text: str) -> None:
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *SECURITY]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _redirect(send: Send, target: str, remember: str | None) -> None:
+    headers: list[Header] = [
+        (b"location", target.encode()),
+        (b"cache-control", b"no-store"),
+        (b"vary", b"cookie, accept-language"),
+        (b"content-length", b"0"),
+        *SECURITY,
+    ]
+    if remember is not None:
+        headers.append((b"set-cookie", f"{COOKIE}={remember}; Path=/; Max-Age=31536000; SameSite=Lax".encode()))
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

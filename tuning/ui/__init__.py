@@ -1,0 +1,1 @@
+"""The page: a form that makes specs and a view that reads folders. The only importer of gradio, with `app`."""

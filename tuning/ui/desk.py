@@ -1,0 +1,286 @@
+"""What the tabs of one page share: the verbs, the language, the visitor's choices, and how events are wired and drawn.
+
+One wrapper stands around every handler: what a person can mend becomes a sentence beside its cause, anything else one
+sentence and a traceback in the log. No tab, no text and no look lives here.
+"""
+
+import contextlib
+import functools
+import hashlib
+import inspect
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import gradio as gr
+
+from tuning.errors import InputError, TuningError
+from tuning.schema import ALIVE
+from tuning.text import t
+from tuning.ui import view
+from tuning.ui.slip import Choice
+from tuning.verbs import Verbs
+
+logger = logging.getLogger(__name__)
+
+PLAN_SECONDS = 10.0  # a plan is arithmetic, but the free memory in it changes
+FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder, while a run lives and while none does
+
+# A click on a card is (what, value); the focus stays on the same card when the server draws it anew.
+CLICKS = """
+let last = null;
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do]");
+  if (!button) return;
+  last = [button.dataset.do, button.dataset.value];
+  button.classList.add("pressed");
+  trigger("click", {what: last[0], value: last[1]});
+});
+watch("value", () => {
+  if (!last || (document.activeElement && document.activeElement !== document.body)) return;
+  const same = [...element.querySelectorAll("[data-do]")].find((b) => b.dataset.do === last[0] && b.dataset.value === last[1]);
+  if (same) same.focus({preventScroll: true});
+});
+"""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a painter may look at: the choices of this visitor, and how things stand in the home folder."""
+
+    choice: Choice
+    overrides: dict[str, Any]
+    tab: str
+    run: dict[str, Any] | None  # the run that is watched, as `Verbs.show` gives it
+    runs: list[dict[str, Any]]  # all, newest first, in short
+    opened: str | None = None  # the run that is looked at among all
+    talker: str | None = None  # who is chosen to talk to
+    followed: str | None = None  # the run that was last chosen for talking without being asked
+
+
+@dataclass(frozen=True)
+class Painter:
+    """A function from a scene to the values of its outputs. `live` ones are asked again while a run goes on."""
+
+    paint: Callable[[Scene], Sequence[Any]]
+    outputs: Sequence[Any]
+    live: bool
+
+
+class Desk:
+    """One page in one language."""
+
+    def __init__(self, verbs: Verbs, lang: str) -> None:
+        self.verbs, self.lang = verbs, lang
+        self.painters: list[Painter] = []
+        self.changed: list[Any] = []  # events after which the page is drawn anew
+        self.choice = gr.BrowserState({}, storage_key="sartoria", secret="sartoria: nothing secret")
+        self.tab = gr.State("model")
+        self.run, self.opened, self.followed = gr.State(None), gr.State(None), gr.State(None)
+        self.overrides, self.seen = gr.State({}), gr.State({})
+        self.name = gr.Textbox(render=False)  # these two stand in tabs, and others need them too
+        self.target = gr.Dropdown(render=False)
+        self.tabs = gr.Tabs(render=False, overflow_behavior="wrap")
+        self._plans: dict[str, tuple[float, Any]] = {}
+        self._reports: dict[str, dict[str, Any]] = {}
+
+    def say(self, code: str, **params: Any) -> str:
+        """A line in the page's language."""
+        return t(self.lang, code, **params)
+
+    def cards(self, elem_id: str, **options: Any) -> gr.HTML:
+        """A place for cards whose clicks are events."""
+        return gr.HTML("", elem_id=elem_id, js_on_load=CLICKS, apply_default_css=False, **options)
+
+    def html(self, value: str = "", **options: Any) -> gr.HTML:
+        """A place for HTML that only says something."""
+        return gr.HTML(value, js_on_load=None, apply_default_css=False, **options)
+
+    def slot(self) -> gr.HTML:
+        """Where a fault is said, beside what causes it."""
+        return gr.HTML("", js_on_load=None, apply_default_css=False, elem_classes="slot")
+
+    def on(self, trigger: Any, handler: Callable[..., Any], inputs: Any, outputs: Sequence[Any], fault: gr.HTML, **options: Any) -> Any:
+        """Wire a private event. The handler returns as many values as `outputs`; its faults appear in `fault`.
+
+        With `repaint` the page is drawn anew afterwards.
+        """
+        guarded = guard(handler, len(outputs), self.lang)
+        settings = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, **options}
+        repaint = settings.pop("repaint", False)
+        listen = functools.partial(gr.on, trigger) if isinstance(trigger, list) else trigger
+        event = listen(fn=guarded, inputs=inputs, outputs=[*outputs, fault], **settings)
+        if repaint:
+            self.changed.append(event)
+        return event
+
+    def paints(self, paint: Callable[[Scene], Sequence[Any]], outputs: Sequence[Any], live: bool = False) -> None:
+        """Have `outputs` drawn from the scene whenever it may have changed."""
+        self.painters.append(Painter(paint, outputs, live))
+
+    @property
+    def asked(self) -> set[Any]:
+        """What `draw` wants to know of the page."""
+        return {self.choice, self.overrides, self.tab, self.run, self.opened, self.target, self.followed, self.seen}
+
+    def drawn(self, live_only: bool) -> list[Any]:
+        """What `draw` returns values for."""
+        return [self.choice, self.run, self.seen, *(output for painter in self._chosen(live_only) for output in painter.outputs)]
+
+    def draw(self, values: Mapping[Any, Any], live_only: bool) -> list[Any]:
+        """Values for `drawn`; what this page shows already is skipped, so that focus and selection stay."""
+        scene = self.scene(values)
+        told = asdict(scene.choice) if scene.choice != Choice.of(values[self.choice]) else gr.skip()
+        drawn, now = [], dict(values[self.seen])
+        for painter in self._chosen(live_only):
+            fresh: Sequence[Any] = [gr.skip()] * len(painter.outputs)
+            with caught(self.lang):
+                fresh = painter.paint(scene)
+            for output, value in zip(painter.outputs, fresh, strict=True):
+                key, form = str(output._id), hashlib.sha1(repr(value).encode(), usedforsecurity=False).hexdigest()
+                drawn.append(gr.skip() if now.get(key) == form else value)
+                now[key] = form
+        return [told, scene.run["run"] if scene.run else None, now, *drawn]
+
+    def _chosen(self, live_only: bool) -> list[Painter]:
+        return [painter for painter in self.painters if painter.live or not live_only]
+
+    def scene(self, values: Mapping[Any, Any]) -> Scene:
+        """How things stand. The watched run is the newest living one, else the one watched before, else the newest."""
+        runs, run = self.verbs.runs(), values[self.run]
+        ids = [entry["run"] for entry in runs]
+        living = [entry["run"] for entry in runs if entry["status"] in ALIVE]
+        at_work = [entry["run"] for entry in runs if entry["status"] in ("starting", "running")]
+        watched = next(iter([*at_work, *living, *([run] if run in ids else []), *ids]), None)
+        return Scene(
+            choice=self.known(Choice.of(values[self.choice])),
+            overrides=dict(values[self.overrides] or {}),
+            tab=values[self.tab],
+            run=self.verbs.show(watched) if watched else None,
+            runs=runs,
+            opened=values[self.opened],
+            talker=values[self.target],
+            followed=values[self.followed],
+        )
+
+    def known(self, choice: Choice) -> Choice:
+        """Choices whose model and data are still there."""
+        lost: dict[str, None] = {}
+        if choice.model is not None and not self._there(self.verbs.model, choice.model):
+            lost["model"] = None
+        if choice.data is not None and not self._there(self.verbs.preview, choice.data):
+            lost |= {"data": None, "source": None}
+        return choice.but(**lost) if lost else choice
+
+    @staticmethod
+    def _there(verb: Callable[[str], Any], reference: str) -> bool:
+        try:
+            verb(reference)
+        except TuningError:
+            return False
+        return True
+
+    def settings(self, choice: Choice, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """What differs from the recipe."""
+        return {**overrides, **({"max_samples": choice.limit} if choice.limit else {})}
+
+    def plan(self, choice: Choice, overrides: Mapping[str, Any]) -> tuple[dict[str, Any] | None, tuple[str, dict[str, Any]] | None]:
+        """The plan for these choices, or what is wrong with them; neither while model or data are missing."""
+        if choice.model is None or choice.data is None:
+            return None, None
+        key = json.dumps([asdict(choice), dict(overrides)], sort_keys=True, default=str)
+        made, result = self._plans.get(key, (0.0, None))
+        if result is None or time.monotonic() - made > PLAN_SECONDS:
+            try:
+                found = self.verbs.plan(choice.model, choice.data, choice.recipe, self.settings(choice, overrides), lang=self.lang)
+                result = (found, None)
+            except TuningError as error:
+                result = (None, (error.code, error.params))
+            self._plans = {key: (time.monotonic(), result)}
+        return result  # type: ignore[no-any-return]
+
+    def start(self, choice: Any, overrides: Any, name: str) -> tuple[dict[str, Any], str]:
+        """Put a run with these choices in the queue; the choices, which remember it, and its id."""
+        chosen = Choice.of(choice)
+        if chosen.model is None or chosen.data is None:
+            raise InputError("ui.train.needs")
+        settings = self.settings(chosen, overrides)
+        made = self.verbs.train(chosen.model, chosen.data, chosen.recipe, settings, name or self.data_title(chosen), lang=self.lang)
+        return asdict(chosen.but(made=made["run"])), made["run"]
+
+    def checked(self, data: str) -> dict[str, Any]:
+        """The report on data, which never change under their id."""
+        if data not in self._reports:
+            self._reports = {data: self.verbs.check(data)}
+        return self._reports[data]
+
+    def warm(self) -> bool:
+        """Whether the libraries are loaded."""
+        return self.verbs.workshop is None or self.verbs.workshop.ready.is_set()
+
+    def recipe(self, choice: Choice) -> dict[str, Any]:
+        """The chosen recipe, or the first."""
+        recipes = self.verbs.recipes()
+        return next((recipe for recipe in recipes if recipe["id"] == choice.recipe), recipes[0])
+
+    def titles(self) -> dict[str, str]:
+        """Names of built-in data in the page's language."""
+        return {entry["id"]: entry["title"][self.lang] for entry in self.verbs.datasets() if entry["builtin"]}
+
+    def data_title(self, choice: Choice) -> str:
+        """What the chosen data are called."""
+        for entry in self.verbs.datasets():
+            if entry["id"] in (choice.source, choice.data):
+                return str(entry["title"][self.lang] if entry["builtin"] else entry["name"])
+        return choice.source or ""
+
+
+def since(run: Mapping[str, Any]) -> float:
+    """Seconds since a run ended; infinite where it is not known."""
+    ended = run["state"]["ended"]
+    return time.time() - ended if ended else float("inf")
+
+
+def guard(handler: Callable[..., Any], count: int, lang: str) -> Callable[..., Any]:
+    """`handler` with its faults told as the last output, after `count` values that it returns or yields itself."""
+    keep = [gr.skip()] * count
+
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*values: Any, **named: Any) -> Iterator[list[Any]]:
+            with caught(lang) as trouble:
+                for result in handler(*values, **named):
+                    yield [*_listed(result, count), ""]
+            if trouble:
+                yield [*keep, trouble[0]]
+
+        return stream
+
+    @functools.wraps(handler)
+    def once(*values: Any, **named: Any) -> list[Any]:
+        with caught(lang) as trouble:
+            return [*_listed(handler(*values, **named), count), ""]
+        return [*keep, trouble[0]]
+
+    return once
+
+
+def _listed(result: Any, count: int) -> list[Any]:
+    return [result] if count == 1 else list(result or [])
+
+
+@contextlib.contextmanager
+def caught(lang: str) -> Iterator[list[str]]:
+    """An edge: whatever goes wrong inside becomes one sentence, in the list that is handed out."""
+    trouble: list[str] = []
+    try:
+        yield trouble
+    except TuningError as error:
+        trouble.append(view.fault(lang, error.code, error.params))
+    except Exception as error:
+        logger.exception("a handler failed")
+        trouble.append(view.unexpected(lang, error))

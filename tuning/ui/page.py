@@ -1,0 +1,186 @@
+"""The page, once per language: header, five tabs, the order slip beside them, and what keeps it up to date.
+
+`build` is all that `app` needs. It reads no environment, starts no thread and touches no model.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from tuning.schema import ALIVE
+from tuning.text import t, table
+from tuning.ui import api, slip, view
+from tuning.ui.desk import FAST, SLOW, Desk, Scene
+from tuning.ui.slip import TABS, Choice
+from tuning.ui.tabs import chat, data, model, runs, train
+from tuning.verbs import Verbs
+
+BUILDERS: dict[str, Callable[[Desk], None]] = {
+    "model": model.build, "data": data.build, "train": train.build, "chat": chat.build, "runs": runs.build,
+}  # fmt: skip
+CACHE = (3600, 86400)  # seconds between clean-ups of temporary files, and their age
+
+
+def build(verbs: Verbs) -> gr.Blocks:
+    """The page at `/` in English and at `/it` in Italian, over the same verbs, and the endpoints once."""
+    with gr.Blocks(title="Sartoria", analytics_enabled=False, delete_cache=CACHE, fill_width=True) as demo:
+        api.expose(verbs)  # first: a private event that has a function of the same name must not take the name
+        _page(Desk(verbs, "en"), demo)
+    with demo.route("Italiano", "it", show_in_navbar=False):
+        _page(Desk(verbs, "it"), demo)
+    return demo
+
+
+def words() -> gr.I18n:
+    """Gradio's own words in Italian, under the name of a language that its frontend knows (see `serve.edge`)."""
+    italian = table("it")
+    ours = [key.removeprefix("gradio.") for key in italian if key.startswith("gradio.")]
+    return gr.I18n(ca={key: italian[f"gradio.{key}"] for key in ours})
+
+
+def _page(desk: Desk, demo: gr.Blocks) -> None:
+    gr.Navbar(visible=False)
+    for part in (desk.choice, desk.tab, desk.run, desk.opened, desk.followed, desk.overrides, desk.seen):
+        if not part.is_rendered:
+            part.render()
+    with gr.Row(elem_id="top"):
+        desk.html(view.masthead(desk.lang), elem_id="masthead")
+        chips = desk.html(elem_id="chips")
+    with gr.Row(elem_id="bench"):
+        with gr.Column(elem_id="work"):
+            desk.tabs.elem_id, desk.tabs.selected = "tabs", "model"
+            desk.tabs.render()
+            with desk.tabs:
+                items = {}
+                for name in TABS:
+                    with gr.Tab(desk.say(f"ui.tab.{name}"), id=name, elem_id=f"tab-{name}") as items[name]:
+                        BUILDERS[name](desk)
+        with gr.Column(elem_id="slip"):
+            paper = desk.html(elem_id="order")
+            button = gr.Button(desk.say("ui.next.choose_model"), variant="primary", elem_id="next")
+            fault = desk.slot()
+    timer = gr.Timer(FAST)
+    _slip(desk, paper, button, fault)
+    _frame(desk, chips, timer, items)
+    _refresh(desk, timer, demo, items)
+
+
+def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None:
+    """The order slip and its one button."""
+
+    def paint(scene: Scene) -> list[Any]:
+        plan, trouble = desk.plan(scene.choice, scene.overrides)
+        step = step_of(desk, scene)
+        label = slip.label(step, desk.lang, desk.verbs.models()[0]["title"], _example(desk)["title"][desk.lang])
+        lines, above = _lines(desk, scene)
+        if scene.run is not None and scene.run["status"] in ALIVE:
+            spec, trouble = scene.run["spec"], None
+            plan = {**spec["forecast"], "predicted_peak_bytes": spec["forecast"]["peak_bytes"]}
+            plan |= {"train_rows": spec["data"]["train_rows"], "notices": spec["notices"]}
+        return [slip.slip(lines, plan, desk.lang, trouble, above), gr.update(value=label)]
+
+    def press(values: dict[Any, Any]) -> list[Any]:
+        scene = desk.scene(values)
+        step = step_of(desk, scene)
+        choice, run, opened = _take(desk, scene, step, values[desk.name])
+        tab = slip.goes_to(step, scene.tab)
+        return [asdict(choice), run, opened, gr.update(selected=tab), tab]
+
+    outputs = [desk.choice, desk.run, desk.opened, desk.tabs, desk.tab]
+    pressed = desk.on(button.click, press, desk.asked | {desk.name}, outputs, fault, repaint=True, trigger_mode="once")
+    pressed.success(fn=None, js="() => { window.scrollTo({top: 0}); }", api_visibility="private")
+    desk.paints(paint, [paper, button], live=True)
+
+
+def step_of(desk: Desk, scene: Scene) -> str:
+    """The next step for this scene."""
+    plan, _ = desk.plan(scene.choice, scene.overrides)
+    return slip.next_step(scene.choice, scene.tab, scene.run, fits=plan is None or plan["fits"])
+
+
+def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Choice, str | None, str | None]:
+    """Do the step: the choices, the run to watch and the run to open after it."""
+    choice, run = scene.choice, scene.run["run"] if scene.run else None
+    if step == "take_model":
+        return choice.but(model=desk.verbs.models()[0]["id"]), run, scene.opened
+    if step == "take_data":
+        source = _example(desk)["id"]
+        return choice.but(data=desk.verbs.dataset(source, lang=desk.lang).id, source=source), run, scene.opened
+    if step == "train":
+        kept, started = desk.start(asdict(choice), scene.overrides, name)
+        return Choice.of(kept), started, started
+    if step == "resume" and run is not None:
+        desk.verbs.resume(run)
+    if step == "again":
+        return choice.but(), run, scene.opened
+    return choice, run, run if step == "take_away" else scene.opened
+
+
+def _example(desk: Desk) -> dict[str, Any]:
+    """The built-in set in the page's language."""
+    sets = [entry for entry in desk.verbs.datasets() if entry["builtin"]]
+    return next((entry for entry in sets if entry["language"] == desk.lang), sets[0])
+
+
+def _lines(desk: Desk, scene: Scene) -> tuple[list[tuple[str, str, str]], str]:
+    """Model, data and recipe: of the run at work, else of the choices."""
+    run, lang = scene.run, desk.lang
+    if run is not None and run["status"] in ALIVE:
+        titles = {entry["id"]: entry["title"][lang] for entry in desk.verbs.recipes()}
+        sets = desk.titles()
+        card = run["spec"]["model"]["card"]
+        rows = t(lang, "ui.slip.rows", rows=view.number(run["spec"]["data"]["train_rows"], lang))
+        return [
+            ("model", card["title"], view.parameters(card["parameters"], lang)),
+            ("data", sets.get(run["data"], run["data"]), rows),
+            ("recipe", titles.get(run["recipe"], run["recipe"]), ""),
+        ], desk.say("ui.slip.working", name=run["name"])
+    choice = scene.choice
+    card = desk.verbs.model(choice.model).card if choice.model else None
+    rows = ""
+    if choice.data:
+        rows = t(lang, "ui.slip.rows", rows=view.number(desk.checked(choice.data)["rows_kept"], lang))
+        rows = t(lang, "ui.slip.rows_limited", rows=view.number(choice.limit, lang)) if choice.limit else rows
+    made = run is not None and choice.made == run["run"] and run["has_adapter"]
+    return [
+        ("model", card.title if card else "", view.parameters(card.parameters, lang) if card else ""),
+        ("data", desk.data_title(choice) if choice.data else "", rows),
+        ("recipe", desk.recipe(choice)["title"][lang], ""),
+    ], desk.say("ui.slip.done", name=run["name"]) if made and run else ""
+
+
+def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.Tab]) -> None:
+    """Chips, ticks on tabs, and how often to look."""
+
+    def paint(scene: Scene) -> list[Any]:
+        waiting = sum(run["status"] == "queued" for run in scene.runs)
+        living = any(run["status"] in ALIVE for run in scene.runs)
+        ticked = slip.done(scene.choice, scene.runs)
+        names = {name: desk.say(f"ui.tab.{name}") for name in items}
+        labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
+        shown = view.header(desk.verbs.hardware(), waiting, desk.lang)
+        return [shown, gr.update(value=FAST if living else SLOW), *(gr.update(label=label) for label in labels)]
+
+    desk.paints(paint, [chips, timer, *items.values()], live=True)
+
+
+def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, gr.Tab]) -> None:
+    """Draw on opening, after each change and on the timer."""
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, "queue": False}
+
+    def everything(values: dict[Any, Any]) -> list[Any]:
+        return desk.draw(values, live_only=False)
+
+    def living(values: dict[Any, Any]) -> list[Any]:
+        return desk.draw(values, live_only=True)
+
+    whole, part = desk.drawn(live_only=False), desk.drawn(live_only=True)
+    for event in desk.changed:
+        event.then(everything, desk.asked, whole, trigger_mode="always_last", **quiet)
+    for name, item in items.items():
+        chosen = item.select(lambda name=name: name, None, [desk.tab], **quiet)
+        chosen.then(everything, desk.asked, whole, trigger_mode="always_last", **quiet)
+    timer.tick(living, desk.asked, part, **quiet)
+    demo.load(everything, desk.asked, whole, **quiet)

@@ -1,0 +1,149 @@
+"""The order slip: what was chosen, what will happen, why, and the one next step. Pure functions.
+
+The next step is decided here and nowhere else; what it does is wired in `page`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tuning.schema import ALIVE
+from tuning.text import t
+from tuning.ui.cards import fit
+from tuning.ui.pictures import memory_bar
+from tuning.ui.view import duration, escape, fault, number, sentence, size
+
+TABS = ("model", "data", "train", "chat", "runs")
+RESUMABLE = frozenset({"interrupted", "paused"})
+REASONS = (
+    "plan.no_fit",
+    "plan.learning_rate",
+    "plan.learning_rate_given",
+    "plan.batch",
+    "plan.validation",
+    "plan.precision",
+    "plan.device",
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the visitor has chosen; it lives in the browser and may be forged, so it is read with `of`."""
+
+    model: str | None = None
+    data: str | None = None  # id in the library
+    source: str | None = None  # the card that was pressed
+    recipe: str | None = None
+    limit: int | None = None
+    made: str | None = None  # the run that was started with exactly these choices
+
+    @classmethod
+    def of(cls, value: object) -> "Choice":
+        """From the browser's memory: anything that is not as expected counts as not chosen."""
+        if not isinstance(value, Mapping):
+            return cls()
+        texts = {key: value.get(key) for key in ("model", "data", "source", "recipe", "made")}
+        kept: dict[str, Any] = {key: text for key, text in texts.items() if isinstance(text, str) and 0 < len(text) <= 4096}
+        limit = value.get("limit")
+        return cls(**kept, limit=limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None)
+
+    def but(self, **changes: Any) -> "Choice":
+        """With some choices changed: no longer those that a run was made with."""
+        return replace(self, **{"made": None, **changes})
+
+
+def next_step(choice: Choice, tab: str, run: Mapping[str, Any] | None, fits: bool = True) -> str:
+    """The one thing to do next, as the end of a key `ui.next.…`. `run` is the one that the page is watching."""
+    if run is not None and run["status"] in ALIVE:
+        return "watch" if tab == "chat" else "talk_now"
+    if choice.model is None:
+        return "take_model" if tab == "model" else "choose_model"
+    if choice.data is None:
+        return "take_data" if tab == "data" else "choose_data"
+    if run is not None and choice.made == run["run"]:
+        if run["status"] in RESUMABLE:
+            return "resume"
+        if run["has_adapter"]:
+            return {"chat": "take_away", "runs": "again"}.get(tab, "talk")
+    return "train" if fits else "too_big"
+
+
+def goes_to(step: str, tab: str) -> str:
+    """The tab where a step takes place."""
+    return {
+        "take_model": "data", "choose_model": "model", "too_big": "model", "take_data": "train", "choose_data": "data", "train": "train",
+        "resume": "train", "watch": "train", "again": "train", "talk_now": "chat", "talk": "chat", "take_away": "runs",
+    }.get(step, tab)  # fmt: skip
+
+
+def label(step: str, lang: str, model: str = "", data: str = "") -> str:
+    """What the button says."""
+    return t(lang, f"ui.next.{step}", model=model, data=data)
+
+
+def done(choice: Choice, runs: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
+    """Which tabs have a tick."""
+    return {
+        "model": choice.model is not None,
+        "data": choice.data is not None,
+        "train": any(run["run"] == choice.made and run["status"] in ("finished", "stopped") for run in runs),
+    }
+
+
+def reasons(notices: Sequence[Mapping[str, Any]], lang: str, most: int = 3) -> list[str]:
+    """The reasons that matter, warnings first."""
+
+    def rank(notice: Mapping[str, Any]) -> tuple[bool, int]:
+        order = next((index for index, start in enumerate(REASONS) if notice["code"].startswith(start)), len(REASONS))
+        return notice["level"] == "info", order
+
+    return [sentence(lang, notice["code"], notice["params"]) for notice in sorted(notices, key=rank)[:most]]
+
+
+def order(lines: Sequence[tuple[str, str, str]], lang: str) -> str:
+    """(key, what, note) as a list; what is empty was not chosen yet."""
+    rows = []
+    for key, what, note in lines:
+        value = f"<b>{escape(what)}</b>" if what else f'<span class="unset">{escape(t(lang, "ui.slip.none"))}</span>'
+        below = f'<span class="soft">{escape(note)}</span>' if note else ""
+        term = escape(t(lang, f"ui.slip.{key}"))
+        rows.append(f"<dt>{term}</dt><dd>{value}{below}</dd>")
+    return f"<dl>{''.join(rows)}</dl>"
+
+
+def forecast(plan: Mapping[str, Any], lang: str) -> str:
+    """Memory and time, as predicted."""
+    need, have = plan["predicted_peak_bytes"], plan["available_bytes"]
+    how = fit(need, have, plan["fits"])
+    words = {"yes": "ui.slip.fits", "tight": "ui.slip.tight", "no": "ui.slip.no"}[how]
+    memory = t(lang, "ui.slip.memory", need=size(need, lang), have=size(have, lang))
+    length = t(lang, "ui.about", duration=duration(plan["seconds"], lang))
+    steps = t(lang, "ui.train.plan.steps", steps=number(plan["steps"], lang), rows=number(plan["train_rows"], lang))
+    why = "".join(f"<li>{escape(reason)}</li>" for reason in reasons(plan["notices"], lang))
+    return (
+        f'<div class="forecast"><h3>{escape(t(lang, "ui.slip.forecast"))}</h3>{memory_bar(plan["parts"], have, lang)}'
+        f'<p class="verdict num"><span class="fit {how}">{escape(t(lang, words))}</span> <span>{escape(memory)}</span></p>'
+        f'<p class="length num">{escape(length)}<span class="soft"> · {escape(steps)}</span></p></div>'
+        f'<div class="reasons"><h3>{escape(t(lang, "ui.slip.why"))}</h3><ul>{why}</ul></div>'
+    )
+
+
+def slip(
+    lines: Sequence[tuple[str, str, str]],
+    plan: Mapping[str, Any] | None,
+    lang: str,
+    trouble: tuple[str, Mapping[str, Any]] | None = None,
+    above: str = "",
+) -> str:
+    """The whole slip but its button."""
+    title = f"<h2>{escape(t(lang, 'ui.slip.title'))}</h2>"
+    if above:
+        title += f'<p class="above">{escape(above)}</p>'
+    below = fault(lang, *trouble) if trouble else ""
+    if plan is not None:
+        below += forecast(plan, lang)
+    elif not trouble and not any(what for _, what, _ in lines[:2]):
+        below += f'<p class="hint">{escape(t(lang, "ui.slip.empty"))}</p>'
+    short = " · ".join(what for _, what, _ in lines if what)
+    brief = f'<p class="short">{escape(short or t(lang, "ui.slip.title"))}</p>'
+    return f'<div class="slip-paper">{title}{order(lines, lang)}{below}{brief}</div>'

@@ -1,0 +1,75 @@
+"""The first tab: which model to start from. Cards of the catalog and, on one's own machine, a folder."""
+
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from tuning.errors import InputError
+from tuning.ui import cards, view
+from tuning.ui.desk import Desk, Scene
+from tuning.ui.slip import Choice
+
+
+def build(desk: Desk) -> None:
+    """Lay out the tab and wire it."""
+    desk.html(view.head(desk.say("ui.model.title"), desk.say("ui.model.hint")))
+    grid = desk.cards("models")
+    desk.html(f'<p class="hint">{view.escape(desk.say("ui.model.context.why"))}</p>', elem_id="token-note")
+    fault = desk.slot()
+    starter = desk.cards("starter")
+    with gr.Accordion(desk.say("ui.model.folder"), open=False, visible=desk.verbs.settings.mode == "local", elem_classes="fold"):
+        with gr.Row(elem_classes="beside"):
+            folder = gr.Textbox(
+                label=desk.say("ui.model.folder.label"),
+                info=desk.say("ui.model.folder.hint"),
+                placeholder=desk.say("ui.model.folder.place"),
+                max_lines=1,
+                scale=4,
+            )
+            use = gr.Button(desk.say("ui.model.folder.use"), scale=1, min_width=160)
+        folder_fault = desk.slot()
+
+    def pick(choice: Any, event: gr.EventData) -> Any:
+        model = desk.verbs.model(str(event._data.get("value", "")))
+        return asdict(Choice.of(choice).but(model=model.id))
+
+    def use_folder(choice: Any, path: str) -> Any:
+        if not path.strip():
+            raise InputError("model.unknown", model="", known=", ".join(entry["id"] for entry in desk.verbs.models()))
+        return asdict(Choice.of(choice).but(model=desk.verbs.model(path.strip()).id))
+
+    def use_starter(choice: Any) -> Any:
+        report = desk.verbs.check(f"starter-{desk.lang}", lang=desk.lang)
+        return asdict(
+            Choice.of(choice).but(model="starter", data=report["data"], source=f"starter-{desk.lang}", recipe="facts", limit=None)
+        )
+
+    def paint(scene: Scene) -> list[Any]:
+        return [_grid(desk, scene), "" if scene.choice.model or scene.runs else invitation(desk)]
+
+    desk.on(grid.click, pick, [desk.choice], [desk.choice], fault, repaint=True)
+    desk.on([use.click, folder.submit], use_folder, [desk.choice, folder], [desk.choice], folder_fault, repaint=True)
+    desk.on(starter.click, use_starter, [desk.choice], [desk.choice], fault, repaint=True)
+    desk.paints(paint, [grid, starter])
+
+
+def invitation(desk: Desk) -> str:
+    """For the first visit: what the starter is, and the one click that takes it."""
+    title, text, button = (view.escape(desk.say(f"ui.start.{part}")) for part in ("title", "text", "button"))
+    return (
+        f'<div class="invitation"><div><b>{title}</b><p>{text}</p></div>'
+        f'<button type="button" class="plain" data-do="starter" data-value="starter">{button}</button></div>'
+    )
+
+
+def _grid(desk: Desk, scene: Scene) -> str:
+    hardware = desk.verbs.hardware()
+    have = hardware["gpus"][0]["memory_free"] if hardware["gpus"] else hardware["memory_free"]
+    entries = desk.verbs.models()
+    chosen = scene.choice.model
+    drawn = [cards.model(entry, have, entry["id"] == chosen, desk.lang) for entry in entries]
+    if chosen is not None and all(entry["id"] != chosen for entry in entries):
+        card = desk.verbs.model(chosen).card.model_dump()
+        drawn.append(cards.model({**card, "predicted_peak_bytes": 0, "fits": True}, have, True, desk.lang))
+    return cards.group(desk.say("ui.model.cards"), drawn)

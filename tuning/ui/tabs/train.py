@@ -1,0 +1,115 @@
+"""The third tab: how to learn. Recipes, few knobs, the start, and the current run as it goes.
+
+The run is read from its folder by the page's timer; nothing here waits for it.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from tuning.schema import ALIVE
+from tuning.ui import cards, form, progress, view
+from tuning.ui.desk import Desk, Scene, caught, since
+from tuning.ui.slip import RESUMABLE, Choice
+
+SHOWN_SECONDS = 3600.0  # how long a run stays in sight here after its end
+
+
+def build(desk: Desk) -> None:
+    """Lay out the tab and wire it."""
+    with gr.Column(visible=False, elem_id="live", elem_classes="paper") as panel:
+        live = desk.html(elem_id="live-view")
+        with gr.Row(elem_classes="actions"):
+            stop = gr.Button(desk.say("ui.live.stop"), elem_classes="quiet", visible=False, scale=0, min_width=150)
+            resume = gr.Button(desk.say("ui.live.resume"), elem_classes="quiet", visible=False, scale=0, min_width=150)
+        live_fault = desk.slot()
+    desk.html(view.head(desk.say("ui.train.title"), desk.say("ui.train.hint")))
+    grid = desk.cards("recipes")
+    with gr.Row(elem_classes="beside end"):
+        desk.name.label, desk.name.info = desk.say("ui.train.name"), desk.say("ui.train.name.hint")
+        desk.name.placeholder, desk.name.max_lines, desk.name.scale, desk.name.max_length = desk.say("ui.train.name.place"), 1, 3, 80
+        desk.name.render()
+        start = gr.Button(desk.say("ui.train.start"), scale=1, min_width=200, elem_id="start")
+    fault = desk.slot()
+    with gr.Accordion(desk.say("ui.train.fine"), open=False, elem_classes="fold", elem_id="fine"):
+        desk.html(f'<p class="hint">{view.escape(desk.say("ui.train.fine.hint"))}</p>')
+        with gr.Row(elem_classes="knobs"):
+            knobs = {knob.key: form.widget(knob, desk.lang) for knob in form.KNOBS}
+        knob_note, knob_fault = desk.slot(), desk.slot()
+        used = desk.html(elem_id="used")
+        reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160)
+    promise = desk.html(elem_id="promise")
+
+    def pick(choice: Any, event: gr.EventData) -> Any:
+        wanted = str(event._data.get("value", ""))
+        known = [recipe["id"] for recipe in desk.verbs.recipes()]
+        chosen = asdict(Choice.of(choice).but(recipe=wanted if wanted in known else None))
+        return [chosen, *restore(chosen)]
+
+    def turn(choice: Any, *values: Any) -> Any:
+        chosen = Choice.of(choice)
+        changed = form.changes(dict(zip(knobs, values, strict=True)), desk.recipe(chosen)["settings"], desk.lang)
+        with caught(desk.lang) as trouble:
+            desk.verbs.settings_for(chosen.recipe, changed)
+        return asdict(chosen.but()), changed, *(trouble or [""])
+
+    def restore(choice: Any) -> Any:
+        settings = desk.recipe(Choice.of(choice))["settings"]
+        return [{}, "", *(form.held(knob, settings[knob.key], desk.lang) for knob in form.KNOBS)]
+
+    def paint(scene: Scene) -> list[Any]:
+        recipe = desk.recipe(scene.choice)
+        drawn = [cards.recipe(entry, entry["id"] == recipe["id"], desk.lang) for entry in desk.verbs.recipes()]
+        plan, _ = desk.plan(scene.choice, scene.overrides)
+        asked = desk.settings(scene.choice, scene.overrides)
+        table = cards.settings_table(form.sources(plan["settings"], recipe["settings"], asked, desk.lang), desk.lang) if plan else ""
+        filled = recipe["settings"]  # not what was turned since: it stands there already, and more may have been typed
+        return [cards.group(desk.say("ui.train.recipes"), drawn), table, *(form.held(k, filled[k.key], desk.lang) for k in form.KNOBS)]
+
+    def paint_live(scene: Scene) -> list[Any]:
+        run = scene.run
+        if run is None or not in_sight(scene):
+            return [
+                gr.update(visible=False),
+                "",
+                gr.update(visible=False),
+                gr.update(visible=False),
+                view.empty(desk.say("ui.train.empty")),
+            ]
+        drawn = progress.live(run, desk.lang, desk.warm())
+        can_stop = run["status"] in ALIVE and not run["stop_requested"]
+        return [
+            gr.update(visible=True),
+            drawn,
+            gr.update(visible=can_stop),
+            gr.update(visible=run["status"] in (*RESUMABLE, "stopped", "failed")),
+            "",
+        ]
+
+    desk.on(grid.click, pick, [desk.choice], [desk.choice, desk.overrides, knob_note, *knobs.values()], fault, repaint=True)
+    turned = [knob.input for knob in knobs.values()]
+    desk.on(
+        turned,
+        turn,
+        [desk.choice, *knobs.values()],
+        [desk.choice, desk.overrides, knob_note],
+        knob_fault,
+        repaint=True,
+        trigger_mode="always_last",
+    )
+    desk.on(reset.click, restore, [desk.choice], [desk.overrides, knob_note, *knobs.values()], knob_fault, repaint=True)
+    inputs = [desk.choice, desk.overrides, desk.name]
+    desk.on(start.click, desk.start, inputs, [desk.choice, desk.run], fault, repaint=True, trigger_mode="once")
+    desk.on(stop.click, lambda run: desk.verbs.stop(run) and None, [desk.run], [], live_fault, repaint=True)
+    desk.on(resume.click, lambda run: desk.verbs.resume(run) and None, [desk.run], [], live_fault, repaint=True)
+    desk.paints(paint, [grid, used, *knobs.values()])
+    desk.paints(paint_live, [panel, live, stop, resume, promise], live=True)
+
+
+def in_sight(scene: Scene) -> bool:
+    """A run that lives, waits to be mended, or ended a while ago."""
+    run = scene.run
+    if run is None:
+        return False
+    return run["status"] in ALIVE or run["status"] in RESUMABLE or since(run) < SHOWN_SECONDS

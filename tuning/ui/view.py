@@ -1,0 +1,203 @@
+"""How values look: numbers, bytes, times and sentences in the reader's language, as text or as safe HTML.
+
+Pure functions: nothing is read or written here but the words of `tuning.text`, and no component is made.
+"""
+
+import datetime
+import html
+import math
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tuning.text import t, table
+
+GIB = 2**30
+MIB = 2**20
+SEPARATORS = {"en": (",", "."), "it": (".", ",")}  # of thousands and of decimals
+RATES = frozenset({"rate", "learning_rate"})
+
+
+def escape(value: object) -> str:
+    """Text for HTML. `$`, braces and backticks too: Gradio's HTML component is a template, and data must never be one."""
+    safe = html.escape(str(value), quote=True)
+    for sign in "${}`":
+        safe = safe.replace(sign, f"&#{ord(sign)};")
+    return safe
+
+
+def number(value: float, lang: str, digits: int = 0) -> str:
+    """`1930` as "1.930", `0.84` with two digits as "0,84"."""
+    thousands, decimal = SEPARATORS[lang]
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "–"
+    return f"{value:,.{digits}f}".translate({ord(","): thousands, ord("."): decimal})
+
+
+def loss(value: float | None, lang: str) -> str:
+    """A loss with two decimals, three where it is small; a dash where there is none."""
+    if value is None:
+        return "–"
+    return number(value, lang, 2 if abs(value) >= 0.1 else 3)
+
+
+def rate(value: float, lang: str) -> str:
+    """A learning rate in full, without an exponent: 0.0002."""
+    digits = 0 if value == 0 else max(0, 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{min(digits, 12)}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace(".", SEPARATORS[lang][1])
+
+
+def plain(value: float, lang: str) -> str:
+    """Any number without digits that say nothing."""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return number(value, lang)
+    return number(value, lang, 1) if abs(value) >= 10 else rate(round(value, 4) or value, lang)
+
+
+def size(count: float, lang: str) -> str:
+    """Bytes as people say them; a GB is 2^30 bytes, as on the box of a graphics card."""
+    if count < MIB:
+        return f"{number(max(1, count / 1024), lang)} kB"
+    if count < GIB:
+        return f"{number(count / MIB, lang)} MB"
+    gib = count / GIB
+    return f"{number(gib, lang, 0 if gib >= 100 or abs(gib - round(gib)) < 0.05 else 1)} GB"
+
+
+def parameters(count: int, lang: str) -> str:
+    """3945728 as "3.9 million parameters"."""
+    for unit, of in (("billion", 1e9), ("million", 1e6), ("thousand", 1e3)):
+        if count >= of:
+            value = count / of
+            return t(lang, f"ui.parameters.{unit}", number=number(value, lang, 1 if value < 100 and value % 1 >= 0.05 else 0))
+    return number(count, lang)
+
+
+def duration(seconds: float, lang: str) -> str:
+    """Rounded as one would say it: 45 s, 6 min, 1 h 20 min."""
+    if seconds < 90:
+        exact = max(1, round(seconds))
+        return t(lang, "ui.seconds", number=exact if exact < 20 else 5 * round(exact / 5))
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return t(lang, "ui.minutes", number=minutes)
+    return t(lang, "ui.hours", hours=number(minutes // 60, lang), minutes=minutes % 60)
+
+
+def clock(moment: float, lang: str, now: float | None = None) -> str:
+    """When something ends: "at 18:42", "tomorrow at 7:10"."""
+    then, today = datetime.datetime.fromtimestamp(moment), datetime.datetime.fromtimestamp(now if now is not None else time.time())
+    days = (then.date() - today.date()).days
+    if days == 0:
+        return t(lang, "ui.at", time=f"{then:%H:%M}")
+    return t(lang, "ui.tomorrow", time=f"{then:%H:%M}") if days == 1 else _day(then, lang)
+
+
+def when(moment: float, lang: str, now: float | None = None) -> str:
+    """When something was: "today, 18:42", "yesterday, 9:10", "12 Nov 2026, 9:10"."""
+    then, today = datetime.datetime.fromtimestamp(moment), datetime.datetime.fromtimestamp(now if now is not None else time.time())
+    days = (today.date() - then.date()).days
+    if days in (0, 1):
+        return t(lang, "ui.today" if days == 0 else "ui.yesterday", time=f"{then:%H:%M}")
+    return _day(then, lang)
+
+
+def _day(then: datetime.datetime, lang: str) -> str:
+    month = t(lang, "ui.months").split()[then.month - 1]
+    return t(lang, "ui.day", day=then.day, month=month, year=then.year, time=f"{then:%H:%M}")
+
+
+def sentence(lang: str, code: str, params: Mapping[str, Any] | None = None) -> str:
+    """What a code says in this language, its numbers written as they are written there. Plain text, not HTML."""
+    given = dict(params or {})
+    spoken = {key: spell(key, value, lang) for key, value in given.items()}
+    spoken.setdefault("data", str(given.get("id", "")))
+    if isinstance(given.get("fault"), str):
+        spoken["fault"] = sentence(lang, given["fault"], {key: value for key, value in given.items() if key != "fault"})
+    try:
+        return t(lang, code, **spoken)
+    except (KeyError, IndexError):
+        return t(lang, "ui.unexpected", kind=code)
+
+
+def spell(key: str, value: Any, lang: str) -> str:
+    """One parameter of a sentence."""
+    if key == "status" and f"ui.status.{value}" in table(lang):
+        return t(lang, f"ui.status.{value}")
+    if key == "key" and f"ui.knob.{value}" in table(lang):
+        return t(lang, f"ui.knob.{value}")
+    if key == "allowed":
+        return re.sub("integer|number|boolean|string", lambda kind: t(lang, f"ui.allowed.{kind.group()}"), str(value))
+    if isinstance(value, bool) or value is None:
+        return t(lang, "ui.yes" if value else "ui.no")
+    if isinstance(value, int | float):
+        if key in ("row", "line", "step", "turn", "position", "port"):
+            return str(value)
+        return rate(float(value), lang) if key in RATES else plain(value, lang) if isinstance(value, int) else number(value, lang, 1)
+    return str(value)
+
+
+def fault(lang: str, code: str, params: Mapping[str, Any] | None = None) -> str:
+    """A fault as it stands beside what caused it: a sign, a word and one sentence."""
+    word = escape(t(lang, "ui.fault"))
+    return (
+        f'<div class="fault" role="alert"><span class="sign" aria-hidden="true">!</span>'
+        f"<p><b>{word}.</b> {escape(sentence(lang, code, params))}</p></div>"
+    )
+
+
+def unexpected(lang: str, error: BaseException) -> str:
+    """The one sentence for what nobody foresaw; the log has the rest."""
+    return fault(lang, "ui.unexpected", {"kind": type(error).__name__})
+
+
+def head(title: str, hint: str = "", level: int = 2) -> str:
+    """A heading and the sentence under it."""
+    below = f'<p class="hint">{escape(hint)}</p>' if hint else ""
+    return f"<h{level}>{escape(title)}</h{level}>{below}"
+
+
+def empty(text: str, title: str = "") -> str:
+    """What will be here once there is something."""
+    above = f"<b>{escape(title)}</b>" if title else ""
+    return f'<div class="empty">{above}<p>{escape(text)}</p></div>'
+
+
+def chip(strong: str, text: str, label: str = "", kind: str = "") -> str:
+    """A small fact in the header."""
+    name = f'<span class="visually-hidden">{escape(label)}: </span>' if label else ""
+    return f'<span class="chip {kind}">{name}<b>{escape(strong)}</b> {escape(text)}</span>'
+
+
+def machine(hardware: Mapping[str, Any], lang: str) -> str:
+    """This machine in one chip: its first card, or its processor."""
+    label = t(lang, "ui.machine.name")
+    if hardware["gpus"]:
+        card = hardware["gpus"][0]
+        memory, free = size(card["memory_total"], lang), size(card["memory_free"], lang)
+        return chip(
+            card["name"].removeprefix("NVIDIA ").removeprefix("GeForce "), "· " + t(lang, "ui.machine.gpu", memory=memory, free=free), label
+        )
+    memory = f"{number(round(hardware['memory_total'] / GIB), lang)} GB"
+    return chip("CPU", "· " + t(lang, "ui.machine.cpu", cores=hardware["cores"], memory=memory), label)
+
+
+def header(hardware: Mapping[str, Any], waiting: int, lang: str) -> str:
+    """The chips beside the brand."""
+    return machine(hardware, lang) + chip(number(waiting, lang), t(lang, "ui.queue"))
+
+
+def masthead(lang: str) -> str:
+    """Brand and language switch."""
+    links = []
+    for code, name in (("en", "English"), ("it", "Italiano")):
+        page = "/" if code == "en" else "/it"
+        current = ' aria-current="true"' if code == lang else ""
+        links.append(f'<a href="{page}?lang={code}" lang="{code}" hreflang="{code}"{current}>{name}</a>')
+    return (
+        f'<div class="masthead"><h1 class="brand">{escape(t(lang, "ui.brand"))}<i aria-hidden="true">.</i></h1>'
+        f'<span class="tagline">{escape(t(lang, "ui.tagline"))}</span>'
+        f'<nav class="languages" aria-label="{escape(t(lang, "ui.languages"))}">{"".join(links)}</nav></div>'
+    )
