@@ -338,9 +338,8 @@ def _row(entry: dict[str, Any], lang: str) -> str:
         return f"{name}  {entry['status']}  {entry['step']}/{entry['total_steps']}  {entry['name']}"
     if "predicted_peak_bytes" in entry:
         gib = number(lang, entry["predicted_peak_bytes"] / GIB, 1)
-        return (
-            f"{name}  {number(lang, entry['parameters'] / 1e6, 1)} M  {gib} GiB  {t(lang, 'cli.fits' if entry['fits'] else 'cli.no_fit')}"
-        )
+        fits = t(lang, "cli.fits" if entry["fits"] else "cli.no_fit")
+        return f"{name}  {number(lang, entry['parameters'] / 1e6, 1)} M  {gib} GiB  {fits}"
     title = entry.get("title")
     words = title[lang] if isinstance(title, dict) else title or entry.get("name", "")
     return f"{name}  {words}"

@@ -58,7 +58,6 @@ def test_precision_follows_the_processor_and_the_card() -> None:
     old, new = (Gpu(index=0, name="x", memory_total=8 * GIB, memory_free=8 * GIB, compute_capability=c) for c in (7.5, 8.6))
     assert resolve(card(60_000_000)).settings.precision == "bf16"
     assert resolve(card(60_000_000), where=machine(cpu_bf16=False)).settings.precision == "fp32"
-    assert resolve(STARTER).settings.precision == "fp32"
     assert resolve(where=machine(gpus=[old])).settings.precision == "fp16"
     assert resolve(where=machine(gpus=[new])).settings.precision == "bf16"
     assert resolve(where=machine(gpus=[new]), device="cpu").settings.device == "cpu"

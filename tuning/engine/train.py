@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 # How torch and safetensors say that the disk took no more: they keep no errno.
 DISK_FULL = re.compile(r"iostream error|PytorchStreamWriter|unexpected pos|os error (27|28|122)\b|No space left|File too large")
+CLEAR_REFS = pathlib.Path("/proc/self/clear_refs")
 OF_THIS_MACHINE = ("is_local", "local_files_only", "name_or_path")  # how we loaded a tokenizer is nobody else's business
 ATTENTION_NAMES = ("q_proj", "k_proj", "v_proj", "o_proj", "dense", "qkv_proj", "c_attn")
 
@@ -136,6 +137,7 @@ def _explain(error: Exception) -> tuple[str | None, Notice]:
 def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> str:
     settings = spec.settings
     transformers.set_seed(settings.seed)
+    forget_peak(settings.device)
     resident.load(spec.model.path, settings.device, settings.precision)
     rows = load_rows(spec, store, resident)
     model = resident.fresh_adapter(run.id, lora_config(settings))
@@ -304,8 +306,16 @@ Settings:
 """
 
 
+def forget_peak(device: str) -> None:
+    """Begin to count the peak anew, so that a run does not report an earlier one's. Not possible for a CPU but on Linux."""
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+    elif CLEAR_REFS.exists():
+        CLEAR_REFS.write_text("5", encoding="ascii")  # proc(5): resets the peak resident set size
+
+
 def peak_bytes(device: str) -> int:
-    """Most memory in use so far: reserved on the card, or resident in this process for a CPU."""
+    """Most memory in use since `forget_peak`: reserved on the card, or resident in this process for a CPU."""
     if device != "cpu":
         return int(torch.cuda.max_memory_reserved())
     if sys.platform == "win32":
@@ -346,7 +356,6 @@ def _device_lock(spec: RunSpec, home: pathlib.Path) -> Iterator[None]:
     if not lock.acquire():
         raise RunError("run.gpu_busy", device=spec.settings.device)
     with lock:
-        torch.cuda.reset_peak_memory_stats()
         yield
 
 

@@ -13,7 +13,6 @@ from tuning.plan import memory, time
 from tuning.schema import Forecast, ModelCard, Notice, Record, TrainSettings
 
 GIB = 2**30
-BF16_FROM = 20_000_000  # parameters: below, casting costs more than 16-bit products save (tests/bench/precision.py)
 CHECKPOINTING_FROM = 2_000_000_000
 FEWEST_ROWS_TO_SPLIT = 20
 DEFAULT_VALIDATION_SHARE = 0.1
@@ -64,7 +63,7 @@ def resolve(
     notices: list[Notice] = []
     decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
     on_cpu = decided["device"] == "cpu"
-    decided["precision"] = _precision(card, asked, hardware, decided["device"], notices)
+    decided["precision"] = _precision(asked, hardware, decided["device"], notices)
     decided |= _batch(card, asked, notices)
     decided["learning_rate"] = _learning_rate(card, asked, notices)
     decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length
@@ -145,7 +144,7 @@ def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, 
     return {"device": asked.device}
 
 
-def _precision(card: ModelCard, asked: TrainSettings, hardware: Hardware, device: str, notices: list[Notice]) -> str:
+def _precision(asked: TrainSettings, hardware: Hardware, device: str, notices: list[Notice]) -> str:
     if asked.precision == "fp16" and device == "cpu":
         raise InputError("plan.unsupported", key="precision", value="fp16")
     if asked.precision != "auto":
@@ -154,7 +153,7 @@ def _precision(card: ModelCard, asked: TrainSettings, hardware: Hardware, device
         index = int(device.removeprefix("cuda:"))
         old = index < len(hardware.gpus) and hardware.gpus[index].compute_capability < 8.0
         return "fp16" if old else "bf16"
-    chosen = "bf16" if hardware.cpu_bf16 and card.parameters >= BF16_FROM else "fp32"
+    chosen = "bf16" if hardware.cpu_bf16 else "fp32"  # for small models too: tests/bench/precision.py
     notices.append(Notice(code=f"plan.precision_{chosen}"))
     return chosen
 

@@ -4,6 +4,7 @@ spec.yaml is written once here; state.json and metrics.jsonl are the engine's; `
 of people. What a reader sees as the status is derived from state and lock, so that no crash leaves a lie.
 """
 
+import functools
 import json
 import logging
 import pathlib
@@ -40,8 +41,14 @@ def clean_name(name: str, length: int = 80) -> str:
     return " ".join(printable.split())[:length]
 
 
+@functools.lru_cache(maxsize=1024)
+def _read_spec(path: pathlib.Path, changed: int) -> RunSpec:
+    """The spec in a file that was last written at `changed` nanoseconds: it is written once, and asked for all the time."""
+    return RunSpec.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
 class Run:
-    """A handle on one run's folder. It caches nothing: every call reads what is there now."""
+    """A handle on one run's folder. Every call reads what is there now."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
@@ -61,8 +68,9 @@ class Run:
 
     def spec(self) -> RunSpec:
         """Raises RunError where the file is missing, broken or of a newer schema."""
+        path = self.folder / "spec.yaml"
         try:
-            return RunSpec.model_validate(yaml.safe_load((self.folder / "spec.yaml").read_text(encoding="utf-8")))
+            return _read_spec(path, path.stat().st_mtime_ns)
         except (OSError, yaml.YAMLError, pydantic.ValidationError) as error:
             raise RunError("run.unreadable", run=self.id) from error
 
@@ -193,15 +201,17 @@ class Store:
 
     def find(self, reference: str, owner: str = LOCAL) -> Run:
         """By id, by a unique beginning of it, or `last`. Raises InputError otherwise."""
+        if not RUN_ID.match(reference):
+            raise InputError("run.unknown", run=clean_name(reference))
+        exact = Run(self.folder / reference)
+        if (exact.folder / "spec.yaml").exists() and exact.spec().owner == owner:
+            return exact
         runs = self.all(owner)
-        if reference == "last" and runs:
-            return runs[0]
-        if RUN_ID.match(reference):
-            matches = [run for run in runs if run.id == reference] or [run for run in runs if run.id.startswith(reference)]
-            if len(matches) == 1:
-                return matches[0]
-            if matches:
-                raise InputError("run.ambiguous", run=reference, count=len(matches))
+        matches = runs[:1] if reference == "last" else [run for run in runs if run.id.startswith(reference)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise InputError("run.ambiguous", run=reference, count=len(matches))
         raise InputError("run.unknown", run=clean_name(reference))
 
     def delete(self, run: Run) -> None:
