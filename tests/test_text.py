@@ -38,4 +38,4 @@ def test_no_line_is_unused() -> None:
 
 @pytest.mark.parametrize(("lang", "expected"), [("en", "1,930.50"), ("it", "1.930,50")])
 def test_numbers_take_the_language_s_separators(lang: str, expected: str) -> None:
-    assert text.number(lang, 1930.5, 2) == expected
+    assert text.number(1930.5, lang, 2) == expected

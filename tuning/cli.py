@@ -214,8 +214,8 @@ def _foreground(verbs: Verbs, run: Run, lang: str) -> tuple[int, Any]:
         shown = time.monotonic()
         state = run.saved_state()
         if state is not None and state.train_loss is not None:
-            left = number(lang, state.seconds_left or 0)
-            loss = number(lang, state.train_loss, 3)
+            left = number(state.seconds_left or 0, lang)
+            loss = number(state.train_loss, lang, 3)
             print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
 
     print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
@@ -337,9 +337,9 @@ def _row(entry: dict[str, Any], lang: str) -> str:
     if "status" in entry:
         return f"{name}  {entry['status']}  {entry['step']}/{entry['total_steps']}  {entry['name']}"
     if "predicted_peak_bytes" in entry:
-        gib = number(lang, entry["predicted_peak_bytes"] / GIB, 1)
+        gib = number(entry["predicted_peak_bytes"] / GIB, lang, 1)
         fits = t(lang, "cli.fits" if entry["fits"] else "cli.no_fit")
-        return f"{name}  {number(lang, entry['parameters'] / 1e6, 1)} M  {gib} GiB  {fits}"
+        return f"{name}  {number(entry['parameters'] / 1e6, lang, 1)} M  {gib} GiB  {fits}"
     title = entry.get("title")
     words = title[lang] if isinstance(title, dict) else title or entry.get("name", "")
     return f"{name}  {words}"

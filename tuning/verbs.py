@@ -109,7 +109,7 @@ class Verbs:
         path = files.given(data)
         if owner == LOCAL and self.settings.mode == "local" and os.path.exists(path):  # unlike Path.exists it never raises
             return self.ingest(path, path.name, owner, mapping)
-        raise InputError("data.unknown", data=clean_name(data), known=", ".join(cards))
+        raise InputError("data.unknown", data=clean_name(data))
 
     def ingest(self, path: pathlib.Path, name: str, owner: str = LOCAL, mapping: dict[str, str] | None = None) -> DataSpec:
         """Read a file that a visitor brought, in a child process, into the library."""

@@ -1,6 +1,7 @@
-"""How threads wait for each other: sleeping (ours) against spinning (the default), alone and beside one busy process.
+"""How threads wait for each other: sleeping (ours) against spinning (the default), alone and beside one busy process; and
+one thread (ours for small models) against two.
 
-`python -m tests.bench.threads [PAIRS]`: seconds of a few training steps of a model like the starter, two threads each.
+`python -m tests.bench.threads [PAIRS]`: seconds of a few training steps of a model like the starter.
 """
 
 import os
@@ -10,9 +11,9 @@ import sys
 from tests.bench.measure import compare
 
 STEPS = """
-import time, torch
+import sys, time, torch
 from transformers import LlamaConfig, LlamaForCausalLM
-torch.set_num_threads(2)
+torch.set_num_threads(int(sys.argv[1]))
 model = LlamaForCausalLM(LlamaConfig(vocab_size=4096, hidden_size=256, intermediate_size=704, num_hidden_layers=4, num_attention_heads=4))
 ids = torch.randint(3, 4096, (8, 48))
 model(ids, labels=ids).loss.backward()
@@ -23,9 +24,13 @@ print(time.perf_counter() - started)
 """
 
 
-def seconds(policy: str) -> float:
+def seconds(policy: str, threads: int = 2) -> float:
     done = subprocess.run(
-        [sys.executable, "-c", STEPS], env={**os.environ, "OMP_WAIT_POLICY": policy}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", STEPS, str(threads)],
+        env={**os.environ, "OMP_WAIT_POLICY": policy},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return float(done.stdout)
 
@@ -34,10 +39,12 @@ def main() -> None:
     pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     print("alone")
     compare(("sleeping", "spinning"), lambda: seconds("PASSIVE"), lambda: seconds("ACTIVE"), pairs, "s")
+    compare(("one", "two sleeping"), lambda: seconds("PASSIVE", 1), lambda: seconds("PASSIVE"), pairs, "s")
     print("beside a busy process")
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
         try:
             compare(("sleeping", "spinning"), lambda: seconds("PASSIVE"), lambda: seconds("ACTIVE"), pairs, "s")
+            compare(("one", "two sleeping"), lambda: seconds("PASSIVE", 1), lambda: seconds("PASSIVE"), pairs, "s")
         finally:
             busy.kill()
 

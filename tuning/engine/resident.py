@@ -22,6 +22,8 @@ from tuning.errors import EngineError
 logger = logging.getLogger(__name__)
 
 TRAINED = "default"  # PEFT writes the adapter of this name straight into the folder it saves to
+THREADS = torch.get_num_threads()
+SMALL = 10_000_000  # parameters; below, a second thread costs more in waiting than it brings (tests/bench/threads.py)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -62,6 +64,7 @@ class Resident:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             raise EngineError("model.cannot_load", model=pathlib.Path(path).name) from error
+        torch.set_num_threads(1 if base.num_parameters() < SMALL else THREADS)
         self.path, self.base, self.tokenizer = path, base.eval(), tokenizer
 
     def unload(self) -> None:

@@ -1,18 +1,22 @@
 """Words: every sentence a user reads, by language and code, but for the titles that presets carry themselves.
 
 `t` fills placeholders, `say` speaks an error or a notice, and numbers take the language's own separators. No decision is
-made here.
+made here, and nothing is shown.
 """
 
 import functools
+import math
 import pathlib
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 LANGUAGES = ("en", "it")
 HERE = pathlib.Path(__file__).parent
-_SWAPPED = str.maketrans(",.", ".,")
+SEPARATORS = {"en": (",", "."), "it": (".", ",")}  # of thousands and of decimals
+NAMES_OF_PLACES = frozenset({"row", "line", "step", "turn", "position", "port"})  # numbers that are names, not amounts
 
 
 @functools.cache
@@ -29,23 +33,46 @@ def t(lang: str, code: str, **params: Any) -> str:
     return table(lang)[code].format(**params)
 
 
-def number(lang: str, value: float, digits: int = 0) -> str:
-    """A number with the language's separators: 1,930.5 in English, 1.930,5 in Italian."""
-    text = f"{value:,.{digits}f}"
-    return text.translate(_SWAPPED) if lang == "it" else text
+def number(value: float, lang: str, digits: int = 0) -> str:
+    """`1930` as "1.930", `0.84` with two digits as "0,84"."""
+    thousands, decimal = SEPARATORS[lang]
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "–"
+    return f"{value:,.{digits}f}".translate({ord(","): thousands, ord("."): decimal})
 
 
-def say(lang: str, code: str, params: dict[str, Any]) -> str:
-    """The sentence of an error or a notice, its numbers written as the language writes them."""
-    return t(lang, code, **{key: _spoken(lang, value) for key, value in params.items()})
+def rate(value: float, lang: str) -> str:
+    """A learning rate in full, without an exponent: 0.0002."""
+    digits = 0 if value == 0 else max(0, 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{min(digits, 12)}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace(".", SEPARATORS[lang][1])
 
 
-def _spoken(lang: str, value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    if isinstance(value, int):
-        return number(lang, value)
-    if value and abs(value) < 0.01:
-        text = f"{value:.2e}".replace("e-0", "e-")
-        return text.translate(_SWAPPED) if lang == "it" else text
-    return number(lang, value, 1)
+def plain(value: float, lang: str) -> str:
+    """Any number without digits that say nothing."""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return number(value, lang)
+    return number(value, lang, 1) if abs(value) >= 10 else rate(round(value, 4) or value, lang)
+
+
+def say(lang: str, code: str, params: Mapping[str, Any]) -> str:
+    """The sentence of an error or a notice, what fills it spoken in the language too. `fault` may name another sentence."""
+    spoken = {key: _spoken(lang, key, value) for key, value in params.items()}
+    if isinstance(params.get("fault"), str):
+        spoken["fault"] = say(lang, params["fault"], {key: value for key, value in params.items() if key != "fault"})
+    return t(lang, code, **spoken)
+
+
+def _spoken(lang: str, key: str, value: Any) -> str:
+    """One parameter of a sentence."""
+    if key == "status" and f"ui.status.{value}" in table(lang):
+        return t(lang, f"ui.status.{value}")
+    if key == "allowed":
+        return re.sub("integer|number|boolean|string", lambda kind: t(lang, f"ui.allowed.{kind.group()}"), str(value))
+    if isinstance(value, bool) or value is None:
+        return t(lang, "ui.yes" if value else "ui.no")
+    if isinstance(value, int | float):
+        if key in NAMES_OF_PLACES:
+            return str(value)
+        return rate(float(value), lang) if key == "rate" else plain(value, lang) if isinstance(value, int) else number(value, lang, 1)
+    return str(value)

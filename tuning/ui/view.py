@@ -5,18 +5,15 @@ Pure functions: nothing is read or written here but the words of `tuning.text`, 
 
 import datetime
 import html
-import math
-import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from tuning.text import t, table
+from tuning.text import number, plain, rate, say, t, table
 
 GIB = 2**30
 MIB = 2**20
-SEPARATORS = {"en": (",", "."), "it": (".", ",")}  # of thousands and of decimals
-RATES = frozenset({"rate", "learning_rate"})
+__all__ = ["number", "plain", "rate"]  # how numbers are written is the language's affair; tabs find it here
 
 
 def escape(value: object) -> str:
@@ -27,33 +24,11 @@ def escape(value: object) -> str:
     return safe
 
 
-def number(value: float, lang: str, digits: int = 0) -> str:
-    """`1930` as "1.930", `0.84` with two digits as "0,84"."""
-    thousands, decimal = SEPARATORS[lang]
-    if not math.isfinite(value):
-        return "∞" if value > 0 else "–"
-    return f"{value:,.{digits}f}".translate({ord(","): thousands, ord("."): decimal})
-
-
 def loss(value: float | None, lang: str) -> str:
     """A loss with two decimals, three where it is small; a dash where there is none."""
     if value is None:
         return "–"
     return number(value, lang, 2 if abs(value) >= 0.1 else 3)
-
-
-def rate(value: float, lang: str) -> str:
-    """A learning rate in full, without an exponent: 0.0002."""
-    digits = 0 if value == 0 else max(0, 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:.{min(digits, 12)}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text).replace(".", SEPARATORS[lang][1])
-
-
-def plain(value: float, lang: str) -> str:
-    """Any number without digits that say nothing."""
-    if float(value).is_integer() and abs(value) < 1e15:
-        return number(value, lang)
-    return number(value, lang, 1) if abs(value) >= 10 else rate(round(value, 4) or value, lang)
 
 
 def size(count: float, lang: str) -> str:
@@ -110,33 +85,14 @@ def _day(then: datetime.datetime, lang: str) -> str:
 
 
 def sentence(lang: str, code: str, params: Mapping[str, Any] | None = None) -> str:
-    """What a code says in this language, its numbers written as they are written there. Plain text, not HTML."""
+    """What a code says in this language, settings called as their knobs are. Plain text, not HTML."""
     given = dict(params or {})
-    spoken = {key: spell(key, value, lang) for key, value in given.items()}
-    spoken.setdefault("data", str(given.get("id", "")))
-    if isinstance(given.get("fault"), str):
-        spoken["fault"] = sentence(lang, given["fault"], {key: value for key, value in given.items() if key != "fault"})
+    if f"ui.knob.{given.get('key')}" in table(lang):
+        given["key"] = t(lang, f"ui.knob.{given['key']}")
     try:
-        return t(lang, code, **spoken)
+        return say(lang, code, given)
     except (KeyError, IndexError):
         return t(lang, "ui.unexpected", kind=code)
-
-
-def spell(key: str, value: Any, lang: str) -> str:
-    """One parameter of a sentence."""
-    if key == "status" and f"ui.status.{value}" in table(lang):
-        return t(lang, f"ui.status.{value}")
-    if key == "key" and f"ui.knob.{value}" in table(lang):
-        return t(lang, f"ui.knob.{value}")
-    if key == "allowed":
-        return re.sub("integer|number|boolean|string", lambda kind: t(lang, f"ui.allowed.{kind.group()}"), str(value))
-    if isinstance(value, bool) or value is None:
-        return t(lang, "ui.yes" if value else "ui.no")
-    if isinstance(value, int | float):
-        if key in ("row", "line", "step", "turn", "position", "port"):
-            return str(value)
-        return rate(float(value), lang) if key in RATES else plain(value, lang) if isinstance(value, int) else number(value, lang, 1)
-    return str(value)
 
 
 def fault(lang: str, code: str, params: Mapping[str, Any] | None = None) -> str:
