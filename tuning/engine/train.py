@@ -31,6 +31,7 @@ from tuning.data.split import split
 from tuning.engine import callbacks, evaluate, tokens
 from tuning.engine.resident import Resident
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
+from tuning.plan.memory import FIXED
 from tuning.runs import checkpoints, files, locks
 from tuning.runs.store import Run, Store
 from tuning.schema import Notice, RunSpec, RunState, TrainSettings
@@ -339,6 +340,7 @@ def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState) -> None:
             "operations_per_token": spec.forecast.operations_per_token,
             "predicted_bytes": spec.forecast.peak_bytes,
             "raw_predicted_bytes": spec.forecast.raw_peak_bytes,
+            "fixed_bytes": sum(spec.forecast.parts[name] for name in FIXED),
             "peak_bytes": state.peak_bytes,
             "predicted_seconds": spec.forecast.seconds,
             "tokens_per_second": state.tokens_per_second,

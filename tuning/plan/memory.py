@@ -11,13 +11,13 @@ BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 # few megabytes, CPU build on Linux x86-64, less the parts below; on a card the CUDA context takes its place.
 LIBRARIES = 700 * MIB
 CUDA_CONTEXT = 600 * MIB
-# Saved activations of one decoder layer, in bytes per token and hidden unit, for 16-bit and 32-bit values, all linear
-# layers adapted without dropout. 88.7 was counted with saved-tensor hooks on a Qwen3-4B layer in 16 bits.
-SAVED_16 = 88.7
-SAVED_32 = 2 * SAVED_16
+# Saved activations of one decoder layer, in bytes per token and hidden unit, all linear layers adapted without dropout:
+# 88.7 was counted with saved-tensor hooks on a Qwen3-4B layer in 16 bits, 56 to 95 on narrow Llamas on a CPU in 16 or 32.
+SAVED = 88.7
 # LoRA weights, gradients and both Adam moments in 32 bits each.
 ADAPTER_BYTES = 16
 
+FIXED = ("libraries", "weights", "adapter")  # parts that rows and batches do not change
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 ATTENTION = LINEARS[:4]
 
@@ -59,7 +59,6 @@ def parts(card: ModelCard, settings: TrainSettings, length: int) -> dict[str, in
     tokens = int(settings.per_device_train_batch_size) * length
     on_cpu = settings.device == "cpu"
     weight_bytes = 4 if on_cpu else BYTES[settings.precision]  # a CPU keeps weights in 32 bits and computes under autocast
-    saved = SAVED_32 if settings.precision == "fp32" else SAVED_16
     layers: float = card.num_hidden_layers
     inputs = 0.0
     if settings.gradient_checkpointing == "full":
@@ -72,6 +71,6 @@ def parts(card: ModelCard, settings: TrainSettings, length: int) -> dict[str, in
         "libraries": LIBRARIES if on_cpu else CUDA_CONTEXT,
         "weights": card.parameters * weight_bytes,
         "adapter": adapter_parameters(card, settings) * ADAPTER_BYTES,
-        "activations": int(layers * saved * tokens * card.hidden_size + inputs),
+        "activations": int(layers * SAVED * tokens * card.hidden_size + inputs),
         "logits": tokens * card.vocab_size * 10,  # half of the positions: 16-bit logits, their 32-bit copy, gradient
     }

@@ -34,7 +34,7 @@ class Calibration(Record):
     """What finished runs have shown on this machine. None where there were none."""
 
     operations_per_second: float | None = None
-    memory_ratio: float | None = None  # measured peak over predicted
+    memory_ratio: float | None = None  # of what rows and batches change: measured over predicted
 
 
 class Resolved(Record):
@@ -99,7 +99,8 @@ def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> C
         try:
             if (record["device"] == "cpu") != on_cpu or not 0.25 <= record["parameters"] / card.parameters <= 4:
                 continue
-            ratios.append(record["peak_bytes"] / record["raw_predicted_bytes"])
+            moving = record["raw_predicted_bytes"] - record["fixed_bytes"]
+            ratios.append(max(0.1, (record["peak_bytes"] - record["fixed_bytes"]) / moving))
             speeds.append(record["tokens_per_second"] * record["operations_per_token"])
         except (KeyError, TypeError, ZeroDivisionError):
             continue
@@ -217,7 +218,8 @@ def _forecast(
     parts = memory.parts(card, settings, length)
     raw = sum(parts.values())
     if calibration.memory_ratio:
-        parts = {name: int(size * calibration.memory_ratio) for name, size in parts.items()}
+        ratio = calibration.memory_ratio
+        parts = {name: size if name in memory.FIXED else int(size * ratio) for name, size in parts.items()}
     peak = sum(parts.values())
     rows_per_step = int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
     tokens = steps * rows_per_step * min(per_row, float(settings.max_length))

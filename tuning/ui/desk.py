@@ -27,6 +27,7 @@ from tuning.verbs import Verbs
 logger = logging.getLogger(__name__)
 
 PLAN_SECONDS = 10.0  # a plan is arithmetic, but the free memory in it changes
+HEAL_SECONDS = 8.0  # after so long everything is drawn, whether it seems to be shown already or not
 FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder, while a run lives and while none does
 
 # A click on a card is (what, value); the focus stays on the same card when the server draws it anew.
@@ -135,6 +136,10 @@ class Desk:
         scene = self.scene(values)
         told = asdict(scene.choice) if scene.choice != Choice.of(values[self.choice]) else gr.skip()
         drawn, now = [], dict(values[self.seen])
+        if time.time() - now.pop("at", 0.0) > HEAL_SECONDS:  # two draws at once may have left an older picture on the page
+            now = {"at": time.time()}
+        else:
+            now["at"] = values[self.seen]["at"]
         for painter in self._chosen(live_only):
             fresh: Sequence[Any] = [gr.skip()] * len(painter.outputs)
             with caught(self.lang):
