@@ -20,9 +20,12 @@ SHOTS = ROOT / "tests" / "screenshots"
 SIZES = {"desktop": {"width": 1320, "height": 960}, "phone": {"width": 390, "height": 844}}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium; where it is missing the tests fail, they are not skipped."""
+    """The system's Chromium; where it is missing the tests fail, they are not skipped.
+
+    Closed with this folder's last test: as long as it is open, an event loop runs in this thread.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

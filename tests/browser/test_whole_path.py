@@ -42,10 +42,10 @@ def words_shown(page: Page) -> str:
         "() => [...document.querySelectorAll('[aria-label],[placeholder],[title],[alt]')].filter(e => e.checkVisibility())"
         ".flatMap(e => ['aria-label','placeholder','title','alt'].map(a => e.getAttribute(a))).filter(Boolean).join('\\n')"
     )
-    shown = page.locator("body").inner_text()
+    shown = page.locator("body").inner_text() + "\n" + str(said)
     for answer in page.locator("#bot-tuned .message, #bot-base .message").all_inner_texts():
-        shown = shown.replace(answer, "")  # the model may answer in the language of its data
-    return str(shown + "\n" + said)
+        shown = shown.replace(answer.strip(), "")  # the model may answer in the language of its data
+    return shown
 
 
 def speaks(watched: Watched, lang: str) -> None:
