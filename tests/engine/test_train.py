@@ -107,6 +107,8 @@ def test_chat_in_mid_run_changes_no_loss(trained: Trainer, verbs: Verbs) -> None
     assert len(answers) > 20
     assert losses(talked) == losses(plain)
     assert (talked.adapter / "adapter_model.safetensors").read_bytes() == (plain.adapter / "adapter_model.safetensors").read_bytes()
+    for folder in (talked.adapter, *talked.checkpoints.iterdir()):  # the adapter that was talked to is not saved with it
+        assert not [path for path in folder.iterdir() if path.is_dir()]
 
 
 def test_stop_keeps_the_work_and_resume_finishes_it_as_if_nothing_had_been(

@@ -29,7 +29,7 @@ from trl import SFTConfig, SFTTrainer
 from tuning.data.library import Library
 from tuning.data.split import split
 from tuning.engine import callbacks, evaluate, tokens
-from tuning.engine.resident import Resident
+from tuning.engine.resident import TRAINED, Resident
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
 from tuning.plan.memory import FIXED
 from tuning.runs import checkpoints, files, locks
@@ -72,13 +72,17 @@ class CheckedTrainer(SFTTrainer):
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.run.checkpoints / checkpoints.BUILDING)
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """The adapter that is trained, and not those that somebody talks to meanwhile; the Hub is not asked about the base."""
+        peft_model = self.accelerator.unwrap_model(self.model)
+        peft_model.save_pretrained(output_dir, selected_adapters=[TRAINED], save_embedding_layers=False)
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Built aside, hashed, renamed; then rotated. TRL's model card is left out: ours goes with the adapter."""
         building = checkpoints.building(self.run.checkpoints)
         Trainer._save_checkpoint(self, model, trial)
         step = self.state.global_step
-        for name in ("training_args.bin", "README.md"):  # a pickle that nobody reads, and a card that says nothing yet
-            (building / f"checkpoint-{step}" / name).unlink(missing_ok=True)
+        (building / f"checkpoint-{step}" / "README.md").unlink(missing_ok=True)  # a card that says nothing yet
         checkpoints.commit(building / f"checkpoint-{step}", self.run.checkpoints, step)
         checkpoints.rotate(self.run.checkpoints)
 
@@ -265,10 +269,10 @@ def _save_adapter(run: Run, spec: RunSpec, resident: Resident) -> None:
     building = run.folder / ".adapter"
     shutil.rmtree(building, ignore_errors=True)
     assert resident.peft is not None
-    config = resident.peft.peft_config["default"]
+    config = resident.peft.peft_config[TRAINED]
     known_as = config.base_model_name_or_path
     config.base_model_name_or_path = spec.model.card.title if pathlib.Path(spec.model.id).is_absolute() else spec.model.id
-    resident.peft.save_pretrained(str(building), save_embedding_layers=False)
+    resident.peft.save_pretrained(str(building), selected_adapters=[TRAINED], save_embedding_layers=False)
     config.base_model_name_or_path = known_as
     resident.tokenizer.save_pretrained(str(building))
     words = building / "tokenizer_config.json"
