@@ -93,8 +93,10 @@ def _check_file(path: pathlib.Path, limits: Limits) -> None:
         raise InputError("data.folder", file=name)
     if not stat.S_ISREG(status.st_mode):
         raise InputError("data.missing", file=name)
-    if not os.access(path, os.R_OK):
-        raise InputError("data.permission", file=name)
+    try:
+        path.open("rb").close()  # what counts is whether it can be read, whatever its rights say
+    except PermissionError:
+        raise InputError("data.permission", file=name) from None
     if status.st_size == 0:
         raise InputError("data.empty", file=name)
     if status.st_size > limits.file_bytes:
