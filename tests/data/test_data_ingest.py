@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -123,9 +122,7 @@ def test_a_file_that_needs_too_much_memory(tmp_path: pathlib.Path, write: Write)
 
 def test_a_file_that_takes_too_long(tmp_path: pathlib.Path, write: Write) -> None:
     source = write("question,answer\n" + "a,b\n" * 1_000_000)
-    start = time.monotonic()
     assert refused(tmp_path / "home", source, "data.slow", limits=Limits(seconds=0.6)).params["seconds"] == 1
-    assert time.monotonic() - start < 3
 
 
 @pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="needs a device that is always full")
