@@ -76,8 +76,9 @@ def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
 def share_processor(environ: MutableMapping[str, str] | None = None) -> None:
     """Let OpenMP's threads sleep while they wait for each other; to be called before torch is loaded.
 
-    By default they spin, and a second busy process on the same cores (a browser will do) makes a training with two
-    threads some twenty times slower than with one (tests/bench/threads.py).
+    By default they spin. Beside another busy process on the same cores (a browser will do) sleeping threads train in about
+    half the time; on an idle machine spinning ones are about twice as fast for a model of a few megabytes
+    (tests/bench/threads.py). A page and a training share the cores here, so the bad case is the one to avoid.
     """
     env = os.environ if environ is None else environ
     env.setdefault("OMP_WAIT_POLICY", "PASSIVE")

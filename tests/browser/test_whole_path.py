@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Watched
+from tuning.runs.store import Store
 from tuning.text import t
 
 Visit = Callable[..., Watched]
@@ -57,7 +58,9 @@ def speaks(watched: Watched, lang: str) -> None:
 
 
 @pytest.mark.parametrize("lang", ["it", "en"])
-def test_from_a_file_to_an_adapter(app: str, visit: Visit, upload: pathlib.Path, tmp_path: pathlib.Path, lang: str) -> None:
+def test_from_a_file_to_an_adapter(
+    app: str, home: pathlib.Path, visit: Visit, upload: pathlib.Path, tmp_path: pathlib.Path, lang: str
+) -> None:
     visitor = visit(app, lang)
     page = visitor.open()
     assert page.url.endswith("/it") == (lang == "it")
@@ -76,6 +79,9 @@ def test_from_a_file_to_an_adapter(app: str, visit: Visit, upload: pathlib.Path,
     speaks(visitor, lang)
     expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.finished"), timeout=120_000)
     speaks(visitor, lang)
+    (run,) = Store(home).all()
+    losses = [record["loss"] for record in run.metrics() if "loss" in record]
+    assert losses[-1] < losses[0] / 2, "the curve does not fall"
     visitor.shot(f"{lang}-train")
     tab(page, lang, "chat")
     page.locator("#beside input").check()

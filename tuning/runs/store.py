@@ -44,7 +44,7 @@ def clean_name(name: str, length: int = 80) -> str:
 @functools.lru_cache(maxsize=1024)
 def _read_spec(path: pathlib.Path, changed: int) -> RunSpec:
     """The spec in a file that was last written at `changed` nanoseconds: it is written once, and asked for all the time."""
-    return RunSpec.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return RunSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 class Run:

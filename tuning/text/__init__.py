@@ -22,7 +22,7 @@ NAMES_OF_PLACES = frozenset({"row", "line", "step", "turn", "position", "port"})
 @functools.cache
 def table(lang: str) -> dict[str, str]:
     """All lines of one language, key to text."""
-    return dict(yaml.load((HERE / f"{lang}.yaml").read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return dict(yaml.safe_load((HERE / f"{lang}.yaml").read_text(encoding="utf-8")))
 
 
 def t(lang: str, code: str, **params: Any) -> str:
