@@ -4,6 +4,7 @@ A file's name is its id; folders are scanned, there is no registry. It does not 
 """
 
 import difflib
+import functools
 import pathlib
 from typing import Any, TypeVar
 
@@ -50,7 +51,13 @@ def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> 
 
 
 def _folder(folder: pathlib.Path, kind: type[Card]) -> list[Card]:
-    return [read(path, kind) for path in sorted(folder.glob("*.yaml"))]
+    """All cards of a folder; a file is parsed again only when it has changed."""
+    return [_kept(path, path.stat().st_mtime_ns, kind) for path in sorted(folder.glob("*.yaml"))]
+
+
+@functools.lru_cache(maxsize=1000)
+def _kept(path: pathlib.Path, changed: int, kind: type[Card]) -> Card:
+    return read(path, kind)
 
 
 def read(path: pathlib.Path, kind: type[Card]) -> Card:

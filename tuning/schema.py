@@ -12,6 +12,7 @@ LOCAL = "local"  # the owner of everything on a machine that one person uses
 
 Auto = Literal["auto"]
 Language = Literal["en", "it"]
+Goal = Literal["quick", "italian", "quality", "memory", "chatbot", "writing", "code", "research"]
 Status = Literal["queued", "starting", "running", "paused", "stopped", "finished", "failed", "interrupted"]
 ENDED: frozenset[str] = frozenset({"stopped", "finished", "failed"})
 ALIVE: frozenset[str] = frozenset({"queued", "starting", "running"})
@@ -97,6 +98,16 @@ class ModelCard(Record):
     languages: list[str]
     italian: Literal["none", "limited", "fair", "good", "excellent"] = "none"
     model_type: str = "llama"
+    config: dict[str, Any] = Field(default_factory=dict)  # keys of config.json from which the architecture is built
+    free_license: bool = True  # false where the terms limit what may be done with it: read them
+    quality: Literal["basic", "good_for_size", "good", "excellent_for_size", "excellent"] = "basic"
+    speed: Annotated[int, Field(ge=1, le=3)] = 3  # 3 is the fastest
+    stars: Annotated[int, Field(ge=0, le=3)] = 0
+    goals: dict[Goal, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # place among the models advised for a goal
+    instruct: bool = False  # already taught to answer
+    thinking: bool = False  # its template may write its reasoning first
+    packing: bool = True  # rows may share a sequence; not for hybrids without their kernels
+    target_modules: list[str] = Field(default_factory=list)  # linear layers that take an adapter, by their last name
 
 
 class DatasetCard(Record):

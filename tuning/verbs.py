@@ -10,7 +10,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pydantic
 
@@ -25,7 +25,7 @@ from tuning.models.hardware import Hardware, probe
 from tuning.plan import plan as planning
 from tuning.runs import files, summary
 from tuning.runs.store import Run, Store, clean_name
-from tuning.schema import LOCAL, DataRef, DatasetCard, DataSpec, Message, ModelCard, ModelRef, Recipe, RunSpec, TrainSettings
+from tuning.schema import LOCAL, DataRef, DatasetCard, DataSpec, Goal, Message, ModelCard, ModelRef, Recipe, RunSpec
 from tuning.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,14 +54,19 @@ class Verbs:
         return self._probe().model_dump()
 
     def models(self, goal: str | None = None, gpu_memory: float | None = None) -> list[dict[str, Any]]:
-        """The catalog, each with `predicted_peak_bytes` and `fits` on this machine or a card of `gpu_memory` GB."""
+        """The catalog, best first for `goal`, on this machine or a card of `gpu_memory` GB.
+
+        Each has `predicted_peak_bytes`, `available_bytes`, `seconds` (of one pass over 1000 examples), `fits`, `fit`
+        (comfortable, tight or no) and `here` (nothing has to be downloaded). Raises InputError for an unknown goal.
+        """
+        if goal is not None and goal not in get_args(Goal):
+            raise InputError("model.goal", goal=clean_name(goal), known=", ".join(get_args(Goal)))
         found = []
         for card in presets.models(self.settings.presets).values():
-            rows = planning.Rows(count=200, characters=200 * 400, validation_rows=0)
-            resolved = planning.resolve(card, rows, TrainSettings(), self._probe(), self._calibration(card), gpu_memory)
-            forecast = resolved.forecast
-            found.append({**card.model_dump(exclude={"path"}), "predicted_peak_bytes": forecast.peak_bytes, "fits": forecast.fits})
-        return found
+            offer = planning.offer(card, self._probe(), self._calibration(card), gpu_memory)
+            facts = card.model_dump(exclude={"path", "config"})
+            found.append({**facts, **offer, "here": os.path.isdir(self.model(card.id).path)})
+        return catalog.advise(found, goal)
 
     def recipes(self) -> list[dict[str, Any]]:
         """The recipes with their settings."""
@@ -123,7 +128,9 @@ class Verbs:
 
     def model(self, model: str) -> ModelRef:
         """A catalog id, or on a machine of one's own a folder."""
-        return catalog.find(model, self.settings.presets, local_folders=self.settings.mode == "local")
+        return catalog.find(
+            model, self.settings.presets, local_folders=self.settings.mode == "local", downloads=self.settings.home / "models"
+        )
 
     def plan(
         self,

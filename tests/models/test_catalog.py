@@ -45,14 +45,14 @@ def test_the_starter_is_under_ten_megabytes() -> None:
 
 
 def test_a_folder_is_a_model(folder: pathlib.Path) -> None:
-    found = catalog.find(str(folder), ROOT, local_folders=True)
+    found = catalog.find(str(folder), ROOT, local_folders=True, downloads=folder.parent)
     assert 50_000 < found.card.parameters < 200_000
     assert found.card.hidden_size == 64
 
 
 def test_a_folder_is_none_where_visitors_choose(folder: pathlib.Path) -> None:
     with pytest.raises(InputError) as caught:
-        catalog.find(str(folder), ROOT, local_folders=False)
+        catalog.find(str(folder), ROOT, local_folders=False, downloads=folder.parent)
     assert caught.value.code == "model.unknown"
 
 
@@ -62,7 +62,7 @@ def test_code_of_its_own_is_refused_and_never_run(folder: pathlib.Path, name: st
     (folder / "evil.py").write_text(f"open({str(canary)!r}, 'w')", encoding="utf-8")
     change(folder, name, auto_map={"AutoModelForCausalLM": "evil.Model"})
     with pytest.raises(InputError) as caught:
-        catalog.find(str(folder), ROOT, local_folders=True)
+        catalog.find(str(folder), ROOT, local_folders=True, downloads=folder.parent)
     assert caught.value.code == "model.remote_code"
     assert not canary.exists()
 
@@ -70,14 +70,14 @@ def test_code_of_its_own_is_refused_and_never_run(folder: pathlib.Path, name: st
 def test_weights_that_are_no_safetensors_are_refused(folder: pathlib.Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(InputError) as caught:
-        catalog.find(str(folder), ROOT, local_folders=True)
+        catalog.find(str(folder), ROOT, local_folders=True, downloads=folder.parent)
     assert caught.value.code == "model.no_safetensors"
 
 
 def test_what_does_not_write_is_refused(folder: pathlib.Path) -> None:
     change(folder, "config.json", architectures=["BertForSequenceClassification"])
     with pytest.raises(InputError) as caught:
-        catalog.find(str(folder), ROOT, local_folders=True)
+        catalog.find(str(folder), ROOT, local_folders=True, downloads=folder.parent)
     assert caught.value.code == "model.not_causal"
 
 
@@ -88,7 +88,7 @@ def test_what_does_not_write_is_refused(folder: pathlib.Path) -> None:
 def test_broken_headers_are_named(folder: pathlib.Path, content: bytes) -> None:
     (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(InputError) as caught:
-        catalog.find(str(folder), ROOT, local_folders=True)
+        catalog.find(str(folder), ROOT, local_folders=True, downloads=folder.parent)
     assert (caught.value.code, caught.value.params["file"]) == ("model.broken", "model.safetensors")
 
 
@@ -96,5 +96,5 @@ def test_broken_headers_are_named(folder: pathlib.Path, content: bytes) -> None:
 def test_a_broken_config_is_named(folder: pathlib.Path, text: str) -> None:
     (folder / "config.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        catalog.find(str(folder), ROOT, local_folders=True)
+        catalog.find(str(folder), ROOT, local_folders=True, downloads=folder.parent)
     assert (caught.value.code, caught.value.params["file"]) == ("model.broken", "config.json")

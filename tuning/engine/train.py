@@ -31,10 +31,10 @@ from tuning.data.split import split
 from tuning.engine import callbacks, evaluate, tokens
 from tuning.engine.resident import TRAINED, Resident
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
-from tuning.plan.memory import FIXED
+from tuning.plan.memory import FIXED, target_names
 from tuning.runs import checkpoints, files, locks
 from tuning.runs.store import Run, Store
-from tuning.schema import Notice, RunSpec, RunState, TrainSettings
+from tuning.schema import ModelCard, Notice, RunSpec, RunState, TrainSettings
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,6 @@ logger = logging.getLogger(__name__)
 DISK_FULL = re.compile(r"iostream error|PytorchStreamWriter|unexpected pos|os error (27|28|122)\b|No space left|File too large")
 CLEAR_REFS = pathlib.Path("/proc/self/clear_refs")
 OF_THIS_MACHINE = ("is_local", "local_files_only", "name_or_path")  # how we loaded a tokenizer is nobody else's business
-ATTENTION_NAMES = ("q_proj", "k_proj", "v_proj", "o_proj", "dense", "qkv_proj", "c_attn")
 
 
 @dataclass
@@ -145,7 +144,7 @@ def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: cal
     forget_peak(settings.device)
     resident.load(spec.model.path, settings.device, settings.precision)
     rows = load_rows(spec, store, resident)
-    model = resident.fresh_adapter(run.id, lora_config(settings))
+    model = resident.fresh_adapter(run.id, lora_config(spec.model.card, settings))
     counted = model.get_nb_trainable_parameters()
     ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
     batch, pad_id = int(settings.per_device_train_batch_size), resident.tokenizer.pad_token_id
@@ -191,11 +190,15 @@ def load_rows(spec: RunSpec, store: Store, resident: Resident) -> Rows:
     return Rows(train_rows, validation, totals)
 
 
-def lora_config(settings: TrainSettings) -> LoraConfig:
-    """The adapter's configuration; what stands in the open map `lora` is passed by name."""
+def lora_config(card: ModelCard, settings: TrainSettings) -> LoraConfig:
+    """The adapter's configuration; what stands in the open map `lora` is passed by name.
+
+    For a family that the catalog knows, "all-linear" is its list of layers: what PEFT would find by itself includes
+    Mamba's out_proj, whose fused kernel never looks at an adapter.
+    """
     targets: Any = settings.target_modules
-    if targets == "attention":
-        targets = list(ATTENTION_NAMES)
+    if targets == "attention" or (targets == "all-linear" and card.target_modules):
+        targets = target_names(card, settings)
     return LoraConfig(
         task_type="CAUSAL_LM",
         **{

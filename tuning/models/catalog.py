@@ -1,7 +1,7 @@
 """Which models there are: the cards under presets/models, and folders on this machine.
 
 A local folder gets a card from its config.json and the headers of its safetensors files; no weight is read, nothing
-in it is executed. Models of the Hub are not offered here.
+in it is executed. The Hub is not asked here.
 """
 
 import json
@@ -9,6 +9,7 @@ import math
 import os
 import pathlib
 import struct
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning import presets
@@ -19,17 +20,50 @@ from tuning.schema import ModelCard, ModelRef, Words
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
 
 
-def find(reference: str, presets_root: pathlib.Path, local_folders: bool) -> ModelRef:
-    """A catalog id or, where `local_folders` is allowed, a folder. Raises InputError that says what is wrong."""
+GOOD = ("good", "excellent")  # ratings of Italian that make a model one for projects in Italian
+COMFORT = 0.8  # of the free memory: below it a run does not notice what else goes on
+
+
+def find(reference: str, presets_root: pathlib.Path, local_folders: bool, downloads: pathlib.Path) -> ModelRef:
+    """A catalog id or, where `local_folders` is allowed, a folder. Raises InputError that says what is wrong.
+
+    The path of a model that does not come with the project is where a download of it goes; it need not be there yet.
+    """
     cards = presets.models(presets_root)
-    card = cards.get(reference)
-    if card is not None and card.path is not None:
-        return ModelRef(id=card.id, path=str(presets_root / card.path), card=card)
+    known = cards.get(reference)
+    if known is not None:
+        path = presets_root / known.path if known.path else downloads / known.id.replace("/", "--")
+        return ModelRef(id=known.id, path=str(path), card=known)
     folder = files.given(reference)
     if local_folders and reference and os.path.isdir(folder):  # unlike Path.is_dir it never raises
         folder = folder.absolute()
-        return ModelRef(id=str(folder), path=str(folder), card=describe(folder))
+        return ModelRef(id=str(folder), path=str(folder), card=with_family(describe(folder), cards))
     raise InputError("model.unknown", model=reference[:200], known=", ".join(cards))
+
+
+def with_family(found: ModelCard, cards: Mapping[str, ModelCard]) -> ModelCard:
+    """`found` with what the catalog knows of its architecture: which layers take an adapter, whether rows may be packed."""
+    kin = next((known for known in cards.values() if known.model_type == found.model_type and known.target_modules), None)
+    if kin is None:
+        return found
+    return found.model_copy(update={"target_modules": kin.target_modules, "packing": kin.packing})
+
+
+def advise(entries: Sequence[dict[str, Any]], goal: str | None) -> list[dict[str, Any]]:
+    """Catalog entries (with `fit`: comfortable, tight or no), best first for `goal`; what does not fit stands last.
+
+    Among what fits the places of the goal decide. For Italian the largest model that is good at it and fits with room
+    to spare stands first.
+    """
+    if goal is None:
+        return sorted(entries, key=lambda entry: (entry["fit"] == "no", not entry["here"], -entry["stars"], entry["seconds"]))
+    far = len(entries) + 100
+    ordered = sorted(entries, key=lambda entry: (entry["fit"] == "no", entry["goals"].get(goal, far), -entry["parameters"]))
+    roomy = [entry for entry in ordered if entry["fit"] == "comfortable" and entry["italian"] in GOOD]
+    if goal == "italian" and roomy:
+        first = max(roomy, key=lambda entry: int(entry["parameters"]))
+        ordered = [first, *(entry for entry in ordered if entry is not first)]
+    return ordered
 
 
 def describe(folder: pathlib.Path) -> ModelCard:
@@ -47,24 +81,38 @@ def describe(folder: pathlib.Path) -> ModelCard:
     shards = sorted(folder.glob("*.safetensors"))
     if not shards:
         raise InputError("model.no_safetensors", model=folder.name)
-    heads = _number(config, folder, "num_attention_heads", "n_head")
-    hidden = _number(config, folder, "hidden_size", "n_embd")
-    return ModelCard(
+    found = card(
+        config,
         id=str(folder),
         title=folder.name,
         why=Words(en="A model from a folder on this machine.", it="Un modello preso da una cartella di questo computer."),
-        path=str(folder),
         parameters=sum(count_parameters(shard) for shard in shards),
+    )
+    return found.model_copy(update={"path": str(folder)})
+
+
+def card(config: dict[str, Any], id: str, title: str, why: Words, parameters: int, **facts: Any) -> ModelCard:
+    """A card from a config.json, with `facts` (license, languages …) as they are known.
+
+    Raises InputError for a config that lacks a size.
+    """
+    heads = _number(config, title, "num_attention_heads", "n_head")
+    hidden = _number(config, title, "hidden_size", "n_embd")
+    return ModelCard(
+        id=id,
+        title=title,
+        why=why,
+        parameters=parameters,
         hidden_size=hidden,
         intermediate_size=config.get("intermediate_size") or config.get("n_inner") or 4 * hidden,
-        num_hidden_layers=_number(config, folder, "num_hidden_layers", "n_layer"),
+        num_hidden_layers=_number(config, title, "num_hidden_layers", "n_layer"),
         num_attention_heads=heads,
         num_key_value_heads=config.get("num_key_value_heads") or heads,
-        vocab_size=_number(config, folder, "vocab_size"),
-        context_length=_number(config, folder, "max_position_embeddings", "n_positions"),
-        license="unknown",
-        languages=[],
+        vocab_size=_number(config, title, "vocab_size"),
+        context_length=_number(config, title, "max_position_embeddings", "n_positions"),
         model_type=str(config.get("model_type", "")),
+        config={key: value for key, value in config.items() if not key.startswith("_")},
+        **{"license": "unknown", "languages": [], **facts},
     )
 
 
@@ -94,8 +142,8 @@ def _json(path: pathlib.Path) -> dict[str, Any]:
     return content
 
 
-def _number(config: dict[str, Any], folder: pathlib.Path, *names: str) -> int:
+def _number(config: dict[str, Any], model: str, *names: str) -> int:
     for name in names:
         if isinstance(config.get(name), int) and config[name] > 0:
             return int(config[name])
-    raise InputError("model.broken", model=folder.name, file="config.json")
+    raise InputError("model.broken", model=model, file="config.json")

@@ -18,40 +18,58 @@ SAVED = 88.7
 ADAPTER_BYTES = 16
 
 FIXED = ("libraries", "weights", "adapter")  # parts that rows and batches do not change
-LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-ATTENTION = LINEARS[:4]
+# The projections around attention, by the names that the families give them.
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "dense", "qkv_proj", "c_attn")
 
 
-def linear_shapes(card: ModelCard) -> dict[str, tuple[int, int]]:
-    """(in, out) features of the linear layers of one decoder layer, by the names of the Llama family."""
-    head = card.hidden_size // card.num_attention_heads
-    keys = head * card.num_key_value_heads
-    hidden, middle = card.hidden_size, card.intermediate_size
-    return {
-        "q_proj": (hidden, hidden),
-        "k_proj": (hidden, keys),
-        "v_proj": (hidden, keys),
-        "o_proj": (hidden, hidden),
-        "gate_proj": (hidden, middle),
-        "up_proj": (hidden, middle),
-        "down_proj": (middle, hidden),
-    }
+def linear_shapes(card: ModelCard) -> list[tuple[str, int, int, int]]:
+    """(name, in features, out features, how many) of the linear layers that may take an adapter, the LM head aside."""
+    layers, hidden, middle, config = card.num_hidden_layers, card.hidden_size, card.intermediate_size, card.config
+    head = config.get("head_dim") or hidden // card.num_attention_heads
+    queries, keys = head * card.num_attention_heads, head * card.num_key_value_heads
+    apart = [("q_proj", hidden, queries), ("k_proj", hidden, keys), ("v_proj", hidden, keys)]
+    if card.model_type == "gpt2":
+        shapes = [("c_attn", hidden, 3 * hidden), ("c_proj", hidden, hidden), ("c_fc", hidden, middle), ("c_proj", middle, hidden)]
+    elif card.model_type == "phi":
+        shapes = [*apart, ("dense", queries, hidden), ("fc1", hidden, middle), ("fc2", middle, hidden)]
+    elif card.model_type == "phi3":
+        shapes = [("qkv_proj", hidden, queries + 2 * keys), ("o_proj", queries, hidden)]
+        shapes += [("gate_up_proj", hidden, 2 * middle), ("down_proj", middle, hidden)]
+    elif card.model_type == "granitemoehybrid":
+        return _hybrid(card, [*apart, ("o_proj", queries, hidden)])
+    else:
+        gate = [] if card.model_type == "apertus" else [("gate_proj", hidden, middle)]
+        shapes = [*apart, ("o_proj", queries, hidden), *gate, ("up_proj", hidden, middle), ("down_proj", middle, hidden)]
+    return [(*shape, layers) for shape in shapes]
 
 
-def target_names(settings: TrainSettings) -> list[str]:
+def _hybrid(card: ModelCard, attention: list[tuple[str, int, int]]) -> list[tuple[str, int, int, int]]:
+    """Granite 4: every layer has the shared MLP, and either attention or a Mamba 2 mixer."""
+    config, hidden = card.config, card.hidden_size
+    kinds = config.get("layer_types") or ["attention"] * card.num_hidden_layers
+    mambas, shared = kinds.count("mamba"), config.get("shared_intermediate_size") or card.intermediate_size
+    inner = config.get("mamba_expand", 2) * hidden
+    state = 2 * config.get("mamba_n_groups", 1) * config.get("mamba_d_state", 256)
+    mixer = [("in_proj", hidden, 2 * inner + state + config.get("mamba_n_heads", 128))]
+    everywhere = [("input_linear", hidden, 2 * shared), ("output_linear", shared, hidden)]
+    found = [(*shape, len(kinds) - mambas) for shape in attention] + [(*shape, mambas) for shape in mixer]
+    return [shape for shape in found + [(*shape, len(kinds)) for shape in everywhere] if shape[3]]
+
+
+def target_names(card: ModelCard, settings: TrainSettings) -> list[str]:
     """Layer names that get an adapter."""
+    everything = card.target_modules or sorted({name for name, *_ in linear_shapes(card)})
     if settings.target_modules == "all-linear":
-        return list(LINEARS)
+        return everything
     if settings.target_modules == "attention":
-        return list(ATTENTION)
+        return [name for name in everything if name in ATTENTION]
     return list(settings.target_modules)
 
 
 def adapter_parameters(card: ModelCard, settings: TrainSettings) -> int:
     """r x (in + out) for each adapted linear layer."""
-    shapes = linear_shapes(card)
-    per_layer = sum(settings.lora_r * sum(shapes[name]) for name in target_names(settings) if name in shapes)
-    return card.num_hidden_layers * per_layer
+    names = target_names(card, settings)
+    return sum(settings.lora_r * (inner + outer) * count for name, inner, outer, count in linear_shapes(card) if name in names)
 
 
 def parts(card: ModelCard, settings: TrainSettings, length: int) -> dict[str, int]:

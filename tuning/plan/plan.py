@@ -8,12 +8,12 @@ import statistics
 from typing import Any
 
 from tuning.errors import InputError
+from tuning.models.catalog import COMFORT
 from tuning.models.hardware import Hardware
-from tuning.plan import memory, time
+from tuning.plan import choose, memory, time
 from tuning.schema import Forecast, ModelCard, Notice, Record, TrainSettings
 
 GIB = 2**30
-CHECKPOINTING_FROM = 2_000_000_000
 FEWEST_ROWS_TO_SPLIT = 20
 DEFAULT_VALIDATION_SHARE = 0.1
 DEFAULT_MAX_LENGTH = 1024
@@ -28,6 +28,9 @@ class Rows(Record):
     validation_rows: int  # of a validation file of its own
     characters_per_token: float = 3.5
     longest_characters: int | None = None
+
+
+EXAMPLES = Rows(count=1000, characters=400_000, validation_rows=0)
 
 
 class Calibration(Record):
@@ -64,20 +67,24 @@ def resolve(
     decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
     on_cpu = decided["device"] == "cpu"
     decided["precision"] = _precision(asked, hardware, decided["device"], notices)
-    decided |= _batch(card, asked, notices)
+    decided |= _batch(card, asked)
     decided["learning_rate"] = _learning_rate(card, asked, notices)
     decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length
     if decided["max_length"] > card.context_length:
         raise InputError("plan.too_long", value=decided["max_length"], context=card.context_length)
-    if asked.gradient_checkpointing == "auto":
-        decided["gradient_checkpointing"] = "full" if card.parameters >= CHECKPOINTING_FROM else "none"
     decided |= {"quantization": "none", "packing": False, "early_stopping_patience": 0}
     count = min(rows.count, asked.max_samples or rows.count)
     train_rows, validation_rows, share = _split(count, rows.validation_rows, asked, notices)
     decided["validation_share"] = share
-    settings = asked.model_copy(update=decided)
-    steps = count_steps(train_rows, settings)
-    forecast = _forecast(card, rows, settings, steps, _available(hardware, settings, gpu_memory), _cores(hardware, on_cpu), calibration)
+    first = asked.model_copy(update=decided)
+
+    def forecast_of(settings: TrainSettings) -> Forecast:
+        steps, available = count_steps(train_rows, settings), _available(hardware, settings, gpu_memory)
+        return _forecast(card, rows, settings, steps, available, _cores(hardware, on_cpu), calibration)
+
+    settings, reason = choose.fastest(card, asked, first, _mean_tokens(rows, first), lambda way: forecast_of(way).fits)
+    forecast = forecast_of(settings)
+    notices += [_batch_notice(settings), reason]
     if not forecast.fits:
         notices.append(
             Notice(
@@ -87,6 +94,19 @@ def resolve(
             )
         )
     return Resolved(settings=settings, train_rows=train_rows, validation_rows=validation_rows, forecast=forecast, notices=notices)
+
+
+def offer(card: ModelCard, hardware: Hardware, calibration: Calibration, gpu_memory: float | None) -> dict[str, Any]:
+    """What models are compared by: memory, and the time of one pass over 1000 examples with a plan of our own choosing."""
+    forecast = resolve(card, EXAMPLES, TrainSettings(num_train_epochs=1), hardware, calibration, gpu_memory).forecast
+    roomy = forecast.peak_bytes <= COMFORT * forecast.available_bytes
+    return {
+        "predicted_peak_bytes": forecast.peak_bytes,
+        "available_bytes": forecast.available_bytes,
+        "seconds": forecast.seconds,
+        "fits": forecast.fits,
+        "fit": "no" if not forecast.fits else "comfortable" if roomy else "tight",
+    }
 
 
 def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> Calibration:
@@ -159,15 +179,24 @@ def _precision(asked: TrainSettings, hardware: Hardware, device: str, notices: l
     return chosen
 
 
-def _batch(card: ModelCard, asked: TrainSettings, notices: list[Notice]) -> dict[str, Any]:
+def _batch(card: ModelCard, asked: TrainSettings) -> dict[str, Any]:
     """Batch and accumulation for about 16 rows a step (8 for small models, which learn from more, smaller steps)."""
     rows_per_step = 8 if card.parameters < 500_000_000 else 16
-    widest = 8 if card.parameters < 500_000_000 else 4 if card.parameters < 5_000_000_000 else 1
+    widest = 8 if card.parameters < 500_000_000 else 4
     given, repeats = asked.per_device_train_batch_size, asked.gradient_accumulation_steps
     batch = widest if given == "auto" else given
     accumulation = max(1, rows_per_step // batch) if repeats == "auto" else repeats
-    notices.append(Notice(code="plan.batch", params={"batch": batch, "accumulation": accumulation, "rows": batch * accumulation}))
     return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
+
+
+def _batch_notice(settings: TrainSettings) -> Notice:
+    batch, repeats = int(settings.per_device_train_batch_size), int(settings.gradient_accumulation_steps)
+    return Notice(code="plan.batch", params={"batch": batch, "accumulation": repeats, "rows": batch * repeats})
+
+
+def _mean_tokens(rows: Rows, settings: TrainSettings) -> float:
+    """Tokens of a row, on average, as far as its length is kept."""
+    return min(float(settings.max_length), max(1.0, rows.characters / max(1, rows.count) / rows.characters_per_token))
 
 
 def _learning_rate(card: ModelCard, asked: TrainSettings, notices: list[Notice]) -> float:
@@ -212,7 +241,6 @@ def _cores(hardware: Hardware, on_cpu: bool) -> float:
 def _forecast(
     card: ModelCard, rows: Rows, settings: TrainSettings, steps: int, available: int, first_guess: float, calibration: Calibration
 ) -> Forecast:
-    per_row = max(1.0, rows.characters / max(1, rows.count) / rows.characters_per_token)
     longest = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
     length = max(16, min(int(settings.max_length), math.ceil(longest)))
     parts = memory.parts(card, settings, length)
@@ -222,7 +250,7 @@ def _forecast(
         parts = {name: size if name in memory.FIXED else int(size * ratio) for name, size in parts.items()}
     peak = sum(parts.values())
     rows_per_step = int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
-    tokens = steps * rows_per_step * min(per_row, float(settings.max_length))
+    tokens = steps * rows_per_step * _mean_tokens(rows, settings)
     per_token = time.operations_per_token(card, settings, length)
     return Forecast(
         peak_bytes=peak,

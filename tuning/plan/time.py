@@ -15,11 +15,16 @@ START_SECONDS = 15.0
 
 def operations_per_token(card: ModelCard, settings: TrainSettings, length: int) -> float:
     """4N + 3a for LoRA: N matmul weights with the LM head, forward 2N and input gradients 2N; a = 2·L·h·S is the causal
-    attention forward, its backward twice that. Full checkpointing repeats the forward: 2N + a more."""
+    attention forward, its backward twice that. Checkpointing repeats the forward of the layers it covers: 2N + a more for all."""
     matmul = card.parameters + adapter_parameters(card, settings)
     attention = 2.0 * card.num_hidden_layers * card.hidden_size * length
-    repeated = 2 * matmul + attention if settings.gradient_checkpointing == "full" else 0.0
-    return 4 * matmul + 3 * attention + repeated
+    return 4 * matmul + 3 * attention + repeated_share(settings) * (2 * matmul + attention)
+
+
+def repeated_share(settings: TrainSettings) -> float:
+    """How much of the forward pass is computed twice: of all layers, of every nth, or none."""
+    policy = settings.gradient_checkpointing
+    return 1 / int(policy.removeprefix("every_")) if policy.startswith("every_") else float(policy == "full")
 
 
 def seconds(operations: float, speed: float) -> float:

@@ -6,10 +6,9 @@ Every card is a real button that says whether it is pressed. Pure functions; dat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tuning.models.catalog import COMFORT
 from tuning.text import t, table
-from tuning.ui.view import escape, number, parameters, plain, sentence, size
-
-TIGHT = 0.8  # of the free memory
+from tuning.ui.view import duration, escape, number, parameters, plain, sentence, size
 
 
 def card(action: str, value: str, inside: str, chosen: bool, kind: str = "") -> str:
@@ -28,26 +27,38 @@ def chosen_mark(chosen: bool, lang: str) -> str:
     return f'<span class="mark">{"✓ " if chosen else ""}{escape(t(lang, "ui.model.chosen" if chosen else "ui.model.choose"))}</span>'
 
 
+def fold(label: str, inside: str) -> str:
+    """What is there for those who look for it."""
+    return f'<details class="more"><summary>{escape(label)}</summary>{inside}</details>'
+
+
+FITS = {"comfortable": "yes", "tight": "tight", "no": "no"}  # how the style sheet calls them
+
+
 def fit(need: int, have: int, fits: bool) -> str:
     """yes, tight or no."""
-    return "no" if not fits else "tight" if have and need > TIGHT * have else "yes"
+    return "no" if not fits else "tight" if have and need > COMFORT * have else "yes"
 
 
-def model(entry: Mapping[str, Any], have: int, chosen: bool, lang: str) -> str:
-    """A base model: why, how big, what it speaks, whether it fits."""
-    need = int(entry["predicted_peak_bytes"])
-    how = fit(need, have, bool(entry["fits"]))
-    spoken = [t(lang, f"ui.lang.{code}") if f"ui.lang.{code}" in table(lang) else code for code in entry["languages"]]
+def model(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
+    """A base model: why, how big, what it speaks, whether it fits and how long it takes."""
+    how = FITS[entry["fit"]]
     facts = [parameters(entry["parameters"], lang), t(lang, "ui.model.context", tokens=number(entry["context_length"], lang))]
+    spoken = [t(lang, f"ui.lang.{code}") for code in entry["languages"] if f"ui.lang.{code}" in table(lang)]
+    others = len(entry["languages"]) - len(spoken)
     if spoken:
-        facts.append(t(lang, "ui.model.languages", languages=", ".join(spoken)))
-    facts.append(t(lang, "ui.model.license", license=entry["license"]))
+        more = [t(lang, "ui.model.others", count=others)] if others else []
+        facts.append(t(lang, "ui.model.languages", languages=", ".join([*spoken, *more])))
+    facts.append(t(lang, "ui.model.italian_rating", rating=t(lang, f"ui.rating.{entry['italian']}")))
+    facts.append(t(lang, "ui.model.license" if entry["free_license"] else "ui.model.license_bound", license=entry["license"]))
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    memory = t(lang, "ui.model.memory", memory=size(entry["predicted_peak_bytes"], lang)) if entry["predicted_peak_bytes"] else ""
+    length = t(lang, "ui.model.seconds", duration=duration(entry["seconds"], lang)) if entry["seconds"] else ""
     inside = (
         f'<span class="top"><strong>{escape(entry["title"])}</strong>{chosen_mark(chosen, lang)}</span>'
         f'<span class="why">{escape(entry["why"][lang])}</span><ul class="facts">{listed}</ul>'
         f'<span class="fit {how}">{escape(t(lang, f"ui.model.fit.{how}"))}</span>'
-        f'<span class="soft num predicted">{escape(t(lang, "ui.model.memory", memory=size(need, lang)))}</span>'
+        f'<span class="soft num predicted">{escape(" · ".join(part for part in (memory, length) if part))}</span>'
     )
     return card("model", entry["id"], inside, chosen)
 

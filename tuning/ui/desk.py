@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -60,6 +60,7 @@ class Scene:
     opened: str | None = None  # the run that is looked at among all
     talker: str | None = None  # who is chosen to talk to
     followed: str | None = None  # the run that was last chosen for talking without being asked
+    wanted: dict[str, Any] = field(default_factory=dict)  # what the models are looked through for: goal, italian, fits
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Desk:
         self.choice = gr.BrowserState({}, storage_key="sartoria", secret="sartoria: nothing secret")
         self.tab = gr.State("model")
         self.run, self.opened, self.followed = gr.State(None), gr.State(None), gr.State(None)
-        self.overrides, self.seen = gr.State({}), gr.State({})
+        self.overrides, self.seen, self.wanted = gr.State({}), gr.State({}), gr.State({})
         self.name = gr.Textbox(render=False)  # these two stand in tabs, and others need them too
         self.target = gr.Dropdown(render=False)
         self.tabs = gr.Tabs(render=False, overflow_behavior="wrap")
@@ -125,7 +126,7 @@ class Desk:
     @property
     def asked(self) -> set[Any]:
         """What `draw` wants to know of the page."""
-        return {self.choice, self.overrides, self.tab, self.run, self.opened, self.target, self.followed, self.seen}
+        return {self.choice, self.overrides, self.tab, self.run, self.opened, self.target, self.followed, self.seen, self.wanted}
 
     def drawn(self, live_only: bool) -> list[Any]:
         """What `draw` returns values for."""
@@ -169,6 +170,7 @@ class Desk:
             opened=values[self.opened],
             talker=values[self.target],
             followed=values[self.followed],
+            wanted=dict(values[self.wanted] or {}),
         )
 
     def known(self, choice: Choice) -> Choice:

@@ -42,7 +42,7 @@ def words() -> gr.I18n:
 
 def _page(desk: Desk, demo: gr.Blocks) -> None:
     gr.Navbar(visible=False)
-    for part in (desk.choice, desk.tab, desk.run, desk.opened, desk.followed, desk.overrides, desk.seen):
+    for part in (desk.choice, desk.tab, desk.run, desk.opened, desk.followed, desk.overrides, desk.seen, desk.wanted):
         if not part.is_rendered:
             part.render()
     with gr.Row(elem_id="top"):

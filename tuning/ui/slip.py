@@ -20,6 +20,8 @@ REASONS = (
     "plan.learning_rate",
     "plan.learning_rate_given",
     "plan.batch",
+    "plan.checkpointing_partial",
+    "plan.checkpointing_full",
     "plan.validation",
     "plan.precision",
     "plan.device",

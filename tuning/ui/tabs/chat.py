@@ -179,7 +179,7 @@ def targets(desk: Desk, scene: Scene) -> list[tuple[str, str]]:
             found.append((desk.say("ui.chat.learning", name=run["name"]), run["run"]))
         elif run["has_adapter"] and run["status"] not in ALIVE:
             found.append((f"{run['name']} · {view.when(run['created'], desk.lang)}", run["run"]))
-    return [*found, *((desk.say("ui.chat.bare", model=entry["title"]), entry["id"]) for entry in desk.verbs.models())]
+    return [*found, *((desk.say("ui.chat.bare", model=entry["title"]), entry["id"]) for entry in desk.verbs.models() if entry["here"])]
 
 
 def talking(desk: Desk, scene: Scene, who: str | None) -> str:

@@ -1,0 +1,62 @@
+"""The fastest way that fits: micro-batch and checkpointing, for the same rows per optimizer step. Pure arithmetic.
+
+What changes the result of a run (length, rank, targets) is not touched here.
+"""
+
+from collections.abc import Callable, Iterator
+
+from tuning.plan import time
+from tuning.schema import ModelCard, Notice, TrainSettings
+
+# Tokens in a micro-batch below which a card waits for its weights: 165 TFLOP/s in bf16 over 1008 GB/s (RTX 4090, by its
+# data sheet), and two operations for each weight of two bytes. A processor is slow enough never to wait.
+RIDGE = 164.0
+CHECKPOINTING = ("none", "every_4", "every_2", "full")
+
+
+def fastest(
+    card: ModelCard, asked: TrainSettings, settings: TrainSettings, mean_tokens: float, fits: Callable[[TrainSettings], bool]
+) -> tuple[TrainSettings, Notice]:
+    """`settings` with the micro-batch and checkpointing that take the least time among those that fit.
+
+    `settings` has a micro-batch and an accumulation to start from; `asked` says which of both, and of checkpointing, may
+    change. Where nothing fits, the one that needs the least memory. `mean_tokens` is the mean length of a row.
+    """
+    ways = list(_ways(asked, settings))
+    fitting = [way for way in ways if fits(way)]
+    if not fitting:
+        return ways[-1], _reason(ways[-1], ways[-1], card, mean_tokens)
+    best = min(fitting, key=lambda way: cost(card, way, mean_tokens))
+    return best, _reason(best, best.model_copy(update={"gradient_checkpointing": "full"}), card, mean_tokens)
+
+
+def cost(card: ModelCard, settings: TrainSettings, mean_tokens: float) -> float:
+    """Operations per token, and as many more as a card could have done while it waits for the weights."""
+    tokens = int(settings.per_device_train_batch_size) * max(1.0, mean_tokens)
+    waiting = 1.0 if settings.device == "cpu" else max(1.0, RIDGE / tokens)
+    return time.operations_per_token(card, settings, int(mean_tokens)) * waiting
+
+
+def _ways(asked: TrainSettings, settings: TrainSettings) -> Iterator[TrainSettings]:
+    """From the roomiest to the one that needs the least memory, all with the same rows per optimizer step."""
+    batch, repeats = int(settings.per_device_train_batch_size), int(settings.gradient_accumulation_steps)
+    free = asked.per_device_train_batch_size == "auto" and asked.gradient_accumulation_steps == "auto"
+    batches = [batch // part for part in (1, 2, 4, 8, 16) if batch % part == 0] if free else [batch]
+    ladder = CHECKPOINTING if asked.gradient_checkpointing == "auto" else (asked.gradient_checkpointing,)
+    for size in batches:
+        for policy in ladder:
+            yield settings.model_copy(
+                update={
+                    "per_device_train_batch_size": size,
+                    "gradient_accumulation_steps": batch * repeats // size,
+                    "gradient_checkpointing": policy,
+                }
+            )
+
+
+def _reason(chosen: TrainSettings, full: TrainSettings, card: ModelCard, mean_tokens: float) -> Notice:
+    policy = chosen.gradient_checkpointing
+    faster = round(100 * (1 - cost(card, chosen, mean_tokens) / cost(card, full, mean_tokens)))
+    if policy.startswith("every_"):
+        return Notice(code="plan.checkpointing_partial", params={"nth": int(policy.removeprefix("every_")), "faster": faster})
+    return Notice(code=f"plan.checkpointing_{policy}", params={"faster": faster})
