@@ -65,7 +65,7 @@ class Verbs:
         for card in presets.models(self.settings.presets).values():
             offer = planning.offer(card, self._probe(), self._calibration(card), gpu_memory)
             facts = card.model_dump(exclude={"path", "config"})
-            found.append({**facts, **offer, "here": os.path.isdir(self.model(card.id).path)})
+            found.append({**facts, **offer, "here": not catalog.absent(self.model(card.id))})
         return catalog.advise(found, goal)
 
     def recipes(self) -> list[dict[str, Any]]:
@@ -158,7 +158,7 @@ class Verbs:
             "available_bytes": forecast.available_bytes,
             "seconds": forecast.seconds,
             "fits": forecast.fits,
-            "notices": [notice.model_dump() for notice in resolved.notices],
+            "notices": [notice.model_dump() for notice in [*catalog.absent(reference), *resolved.notices]],
         }
 
     def create(
@@ -176,6 +176,7 @@ class Verbs:
         Raises InputError where a choice is at fault, RunError where it does not fit into memory.
         """
         reference, spec, chosen, resolved = self._resolve(model, data, recipe, settings or {}, None, owner, lang)
+        catalog.require(reference)
         if not resolved.forecast.fits:
             gib = planning.GIB
             raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
@@ -285,8 +286,9 @@ class Verbs:
         from tuning.engine.question import Question
 
         if target in presets.models(self.settings.presets) or (os.path.isdir(files.given(target)) and self.settings.mode == "local"):
+            reference = catalog.require(self.model(target))
             device = "cuda:0" if self._probe().gpus else "cpu"
-            return Question(turns, self.model(target), device, "bf16" if device != "cpu" else "fp32", seed=seed)
+            return Question(turns, reference, device, "bf16" if device != "cpu" else "fp32", seed=seed)
         run = self.store.find(target, owner)
         spec, state = run.spec(), run.state()
         if not run.adapter.is_dir() and state.status not in ("starting", "running"):

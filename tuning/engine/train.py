@@ -253,6 +253,8 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         "save_strategy": "no",  # saves are asked for by the callback
         "report_to": "none",
         "disable_tqdm": True,
+        # Granite without experts carries the weight of a router's loss all the same, and TRL would switch that loss on.
+        **({} if spec.model.card.config.get("num_local_experts") else {"router_aux_loss_coef": 0.0}),
         "dataloader_pin_memory": settings.device != "cpu",
     }
     try:

@@ -15,12 +15,14 @@ from typing import Any
 from tuning import presets
 from tuning.errors import InputError
 from tuning.runs import files
-from tuning.schema import ModelCard, ModelRef, Words
+from tuning.schema import ModelCard, ModelRef, Notice, Words
 
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
 
 
 GOOD = ("good", "excellent")  # ratings of Italian that make a model one for projects in Italian
+LINEAR_LAYERS = {"mamba", "linear_attention"}  # kinds of layers that stand in for attention, as configs name them
+EVENING = 4 * 3600.0  # seconds; what takes longer for 1000 examples is no first choice on this machine
 COMFORT = 0.8  # of the free memory: below it a run does not notice what else goes on
 
 
@@ -41,12 +43,32 @@ def find(reference: str, presets_root: pathlib.Path, local_folders: bool, downlo
     raise InputError("model.unknown", model=reference[:200], known=", ".join(cards))
 
 
+def absent(model: ModelRef) -> list[Notice]:
+    """What to say of a model whose files are not on this machine; nothing where they are."""
+    if os.path.isdir(model.path):
+        return []
+    return [Notice(code="model.not_here", level="warning", params={"model": model.card.title, "path": model.path})]
+
+
+def require(model: ModelRef) -> ModelRef:
+    """`model`, if its files are here. Raises InputError that says where they belong."""
+    for notice in absent(model):
+        raise InputError(notice.code, **notice.params)
+    return model
+
+
 def with_family(found: ModelCard, cards: Mapping[str, ModelCard]) -> ModelCard:
     """`found` with what the catalog knows of its architecture: which layers take an adapter, whether rows may be packed."""
-    kin = next((known for known in cards.values() if known.model_type == found.model_type and known.target_modules), None)
+    alike = (known for known in cards.values() if known.model_type == found.model_type and known.target_modules)
+    kin = next((known for known in alike if hybrid(known) == hybrid(found)), None)
     if kin is None:
         return found
     return found.model_copy(update={"target_modules": kin.target_modules, "packing": kin.packing})
+
+
+def hybrid(found: ModelCard) -> bool:
+    """Has the model layers that are not attention? transformers writes "mamba" back as "linear_attention"."""
+    return bool(LINEAR_LAYERS & set(found.config.get("layer_types") or []))
 
 
 def advise(entries: Sequence[dict[str, Any]], goal: str | None) -> list[dict[str, Any]]:
@@ -56,7 +78,8 @@ def advise(entries: Sequence[dict[str, Any]], goal: str | None) -> list[dict[str
     to spare stands first.
     """
     if goal is None:
-        return sorted(entries, key=lambda entry: (entry["fit"] == "no", not entry["here"], -entry["stars"], entry["seconds"]))
+        ordered = sorted(entries, key=lambda entry: (-entry["stars"], entry["seconds"]))
+        return sorted(ordered, key=lambda entry: (entry["fit"] == "no", entry["seconds"] > EVENING, not entry["here"]))
     far = len(entries) + 100
     ordered = sorted(entries, key=lambda entry: (entry["fit"] == "no", entry["goals"].get(goal, far), -entry["parameters"]))
     roomy = [entry for entry in ordered if entry["fit"] == "comfortable" and entry["italian"] in GOOD]

@@ -4,18 +4,23 @@ It says what is there, not what fits; that is the plan's business.
 """
 
 import csv
+import importlib.util
 import io
 import os
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
+from importlib import metadata
 
 import psutil
 
-from tuning.schema import Record
+from tuning.schema import Notice, Record
 
-SMI = ("--query-gpu=index,name,memory.total,memory.free,compute_cap", "--format=csv,noheader,nounits")
+SMI = ("--query-gpu=index,name,memory.total,memory.free,compute_cap,driver_version", "--format=csv,noheader,nounits")
+# Oldest driver branch for a CUDA major version (CUDA release notes, "CUDA Toolkit and Minimum Required Driver Version").
+OLDEST_DRIVER = {"11": 450, "12": 525, "13": 580}
 MIB = 2**20
 
 
@@ -27,6 +32,7 @@ class Gpu(Record):
     memory_total: int
     memory_free: int
     compute_capability: float
+    driver: str = ""
 
 
 class Hardware(Record):
@@ -39,11 +45,14 @@ class Hardware(Record):
     memory_total: int
     memory_free: int
     disk_free: int
-    gpus: list[Gpu]
+    gpus: list[Gpu]  # those that the installed PyTorch can use
+    trouble: Notice | None = None  # why it cannot use a card that the driver sees, and the way out
 
 
 def probe(home: pathlib.Path, cuda_visible_devices: str | None = None) -> Hardware:
     """Look at the machine. `home` is where runs are kept: its disk is the one that counts."""
+    cards = _gpus(cuda_visible_devices)
+    trouble = _unusable(cards[0], torch_cuda()) if cards else None
     memory = psutil.virtual_memory()
     existing = next(path for path in (home, *home.parents) if path.exists())
     cpuinfo = _cpuinfo()
@@ -55,8 +64,31 @@ def probe(home: pathlib.Path, cuda_visible_devices: str | None = None) -> Hardwa
         memory_total=memory.total,
         memory_free=memory.available,
         disk_free=shutil.disk_usage(existing).free,
-        gpus=_gpus(cuda_visible_devices),
+        gpus=[] if trouble else cards,
+        trouble=trouble,
     )
+
+
+def torch_cuda() -> str | None:
+    """The CUDA version that the installed PyTorch was built for, read from its files; None for a build without."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return None
+    text = pathlib.Path(found.origin).with_name("version.py").read_text(encoding="utf-8")
+    match = re.search(r"^cuda\b[^=]*=\s*['\"]([\d.]+)['\"]", text, re.MULTILINE)
+    return match.group(1) if match else None
+
+
+def _unusable(card: Gpu, cuda: str | None) -> Notice | None:
+    version = metadata.version("torch").partition("+")[0]
+    if cuda is None:
+        return Notice(code="hardware.torch_without_cuda", level="warning", params={"card": card.name, "version": version})
+    oldest = OLDEST_DRIVER.get(cuda.partition(".")[0])
+    major = card.driver.partition(".")[0]
+    if oldest is not None and major.isdigit() and int(major) < oldest:
+        params = {"card": card.name, "driver": card.driver, "cuda": cuda, "oldest": oldest}
+        return Notice(code="hardware.driver_old", level="warning", params=params)
+    return None
 
 
 def _cpuinfo() -> str:
@@ -84,13 +116,14 @@ def _gpus(visible: str | None) -> list[Gpu]:
     cards = []
     for row in csv.reader(io.StringIO(done.stdout), skipinitialspace=True):
         try:
-            index, name, total, free, capability = row
+            index, name, total, free, capability, driver = row
             card = Gpu(
                 index=int(index),
                 name=name,
                 memory_total=int(total) * MIB,
                 memory_free=int(free) * MIB,
                 compute_capability=float(capability),
+                driver=driver,
             )
         except ValueError:
             continue  # a card that the driver cannot describe ("[N/A]") cannot be planned for

@@ -5,6 +5,7 @@ What changes the result of a run (length, rank, targets) is not touched here.
 
 from collections.abc import Callable, Iterator
 
+from tuning.models.catalog import COMFORT
 from tuning.plan import time
 from tuning.schema import ModelCard, Notice, TrainSettings
 
@@ -15,18 +16,20 @@ CHECKPOINTING = ("none", "every_4", "every_2", "full")
 
 
 def fastest(
-    card: ModelCard, asked: TrainSettings, settings: TrainSettings, mean_tokens: float, fits: Callable[[TrainSettings], bool]
+    card: ModelCard, asked: TrainSettings, settings: TrainSettings, mean_tokens: float, share: Callable[[TrainSettings], float]
 ) -> tuple[TrainSettings, Notice]:
-    """`settings` with the micro-batch and checkpointing that take the least time among those that fit.
+    """`settings` with the micro-batch and checkpointing that take the least time among those that fit with room to spare.
+
+    Where none has room to spare, among those that fit. `share` is how much of the free memory a way needs.
 
     `settings` has a micro-batch and an accumulation to start from; `asked` says which of both, and of checkpointing, may
     change. Where nothing fits, the one that needs the least memory. `mean_tokens` is the mean length of a row.
     """
-    ways = list(_ways(asked, settings))
-    fitting = [way for way in ways if fits(way)]
+    ways = [(way, share(way)) for way in _ways(asked, settings)]
+    roomy, fitting = ([way for way, needed in ways if needed <= most] for most in (COMFORT, 1.0))
     if not fitting:
-        return ways[-1], _reason(ways[-1], ways[-1], card, mean_tokens)
-    best = min(fitting, key=lambda way: cost(card, way, mean_tokens))
+        return ways[-1][0], _reason(ways[-1][0], ways[-1][0], card, mean_tokens)
+    best = min(roomy or fitting, key=lambda way: cost(card, way, mean_tokens))
     return best, _reason(best, best.model_copy(update={"gradient_checkpointing": "full"}), card, mean_tokens)
 
 

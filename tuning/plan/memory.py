@@ -3,6 +3,7 @@
 The formulae hold for decoder-only models with LoRA; what they cannot know is corrected by finished runs.
 """
 
+from tuning.models.catalog import LINEAR_LAYERS
 from tuning.schema import ModelCard, TrainSettings
 
 MIB = 2**20
@@ -47,7 +48,7 @@ def _hybrid(card: ModelCard, attention: list[tuple[str, int, int]]) -> list[tupl
     """Granite 4: every layer has the shared MLP, and either attention or a Mamba 2 mixer."""
     config, hidden = card.config, card.hidden_size
     kinds = config.get("layer_types") or ["attention"] * card.num_hidden_layers
-    mambas, shared = kinds.count("mamba"), config.get("shared_intermediate_size") or card.intermediate_size
+    mambas, shared = sum(kind in LINEAR_LAYERS for kind in kinds), config.get("shared_intermediate_size") or card.intermediate_size
     inner = config.get("mamba_expand", 2) * hidden
     state = 2 * config.get("mamba_n_groups", 1) * config.get("mamba_d_state", 256)
     mixer = [("in_proj", hidden, 2 * inner + state + config.get("mamba_n_heads", 128))]

@@ -82,7 +82,11 @@ def resolve(
         steps, available = count_steps(train_rows, settings), _available(hardware, settings, gpu_memory)
         return _forecast(card, rows, settings, steps, available, _cores(hardware, on_cpu), calibration)
 
-    settings, reason = choose.fastest(card, asked, first, _mean_tokens(rows, first), lambda way: forecast_of(way).fits)
+    def share_of(settings: TrainSettings) -> float:
+        found = forecast_of(settings)
+        return found.peak_bytes / max(1, found.available_bytes)
+
+    settings, reason = choose.fastest(card, asked, first, _mean_tokens(rows, first), share_of)
     forecast = forecast_of(settings)
     notices += [_batch_notice(settings), reason]
     if not forecast.fits:

@@ -18,6 +18,7 @@ SHOWN = 6  # cards before the fold
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
     desk.html(view.head(desk.say("ui.model.title"), desk.say("ui.model.hint")))
+    starter = desk.cards("starter")
     with gr.Row(elem_classes="beside end", elem_id="filters"):
         goals = [(desk.say(f"ui.goal.{name}"), name) for name in ("any", *get_args(Goal))]
         goal = gr.Dropdown(goals, value="any", label=desk.say("ui.goal"), interactive=True, filterable=False, scale=2, min_width=220)
@@ -26,7 +27,6 @@ def build(desk: Desk) -> None:
     grid = desk.cards("models")
     desk.html(f'<p class="hint">{view.escape(desk.say("ui.model.context.why"))}</p>', elem_id="token-note")
     fault = desk.slot()
-    starter = desk.cards("starter")
     with gr.Accordion(desk.say("ui.model.folder"), open=False, visible=desk.verbs.settings.mode == "local", elem_classes="fold"):
         with gr.Row(elem_classes="beside"):
             folder = gr.Textbox(
@@ -92,7 +92,9 @@ def _grid(desk: Desk, scene: Scene) -> str:
     first += [entry for entry in picked if entry not in first]
     rest = [entry for entry in entries if entry not in first]
     drawn, more = ([cards.model(entry, entry["id"] == chosen, desk.lang) for entry in part] for part in (first, rest))
+    trouble = desk.verbs.hardware()["trouble"]
+    above = view.fault(desk.lang, trouble["code"], trouble["params"]) if trouble else ""
     if not first:
-        return view.empty(desk.say("ui.model.none"))
+        return above + view.empty(desk.say("ui.model.none"))
     fold = cards.fold(desk.say("ui.model.more", count=len(more)), cards.group(desk.say("ui.model.cards"), more)) if more else ""
-    return cards.group(desk.say("ui.model.cards"), drawn) + fold
+    return above + cards.group(desk.say("ui.model.cards"), drawn) + fold
