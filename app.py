@@ -92,6 +92,7 @@ def serve(chosen: argparse.Namespace) -> int:
     from starlette.middleware import Middleware
 
     from tuning.engine.workshop import Workshop
+    from tuning.models.shelf import Shelf
     from tuning.runs.store import Store
     from tuning.serve.edge import Edge
     from tuning.text import t
@@ -99,7 +100,8 @@ def serve(chosen: argparse.Namespace) -> int:
     from tuning.verbs import Verbs
 
     language = chosen.lang if chosen.lang != "auto" else "en"
-    workshop = Workshop(Store(settings.home))
+    store = Store(settings.home)
+    workshop = Workshop(store, Shelf(settings, store))
     demo = page.build(Verbs(settings, workshop))
     first = threading.Event()
 

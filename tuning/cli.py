@@ -25,7 +25,7 @@ from tuning.errors import InputError, RunError, TuningError
 from tuning.runs import files, summary
 from tuning.runs.store import Run
 from tuning.text import LANGUAGES, number, say, t
-from tuning.verbs import Verbs, to_json
+from tuning.verbs import Verbs
 
 if TYPE_CHECKING:
     from tuning.engine.question import Question
@@ -49,6 +49,15 @@ def parser() -> argparse.ArgumentParser:
     models = verb("models", "the catalog, with predicted memory and whether it fits")
     models.add_argument("--goal", help="for what")
     models.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
+    models.add_argument("--search", metavar="WORDS", help="models of the Hub with these words in their name instead")
+    models.add_argument("--downloaded", action="store_true", help="those that were downloaded instead, with their size")
+    download = verb("download", "fetch a model, or go on with a download that was cut")
+    download.add_argument("model", metavar="MODEL", help="a catalog id or an id of the Hub")
+    remove = verb("remove", "take a downloaded model off the disk")
+    remove.add_argument("model", metavar="MODEL")
+    move = verb("move", "put a downloaded model into another folder, on another disk for instance")
+    move.add_argument("model", metavar="MODEL")
+    move.add_argument("folder", metavar="FOLDER")
     verb("recipes", "the recipes and their settings")
     verb("datasets", "built-in data and yours")
     verb("hardware", "what this machine has")
@@ -82,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _choices(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("-m", "--model", help="a catalog id or a local folder (default: the recipe's, else the starter)")
+    verb.add_argument("-m", "--model", help="a catalog id, an id of the Hub or a local folder (default: the recipe's, else the starter)")
     verb.add_argument("-d", "--data", help="a built-in set, a local file, or data that was read before")
     verb.add_argument("-r", "--recipe", help="a recipe's name (default: facts)")
     verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change one setting")
@@ -151,7 +160,25 @@ def _pairs(words: list[str], option: str) -> dict[str, Any]:
 
 
 def _models(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    if options.downloaded:
+        return 0, verbs.shelf.downloaded()
+    if options.search:
+        return 0, verbs.shelf.hub().search(options.search)
     return 0, verbs.models(options.goal, options.gpu_memory)
+
+
+def _download(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    model = verbs.model(options.model)
+    verbs.shelf.fetch(model, _downloading(lang))
+    return 0, {"model": model.id, "path": model.path}
+
+
+def _remove(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, {"model": options.model, "freed_bytes": verbs.shelf.delete(options.model)}
+
+
+def _move(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, {"model": options.model, "path": str(verbs.shelf.move(options.model, files.given(options.folder)))}
 
 
 def _plan(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
@@ -218,6 +245,7 @@ def _foreground(verbs: Verbs, run: Run, lang: str) -> tuple[int, Any]:
             loss = number(state.train_loss, lang, 3)
             print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
 
+    verbs.shelf.fetch(run.spec().model, _downloading(lang))
     print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
     previous = signal.signal(signal.SIGINT, interrupt)
     try:
@@ -230,6 +258,20 @@ def _foreground(verbs: Verbs, run: Run, lang: str) -> tuple[int, Any]:
         return 130, summary.result(run)
     at_fault = state.status == "failed" and state.reason == "data"
     return 0 if state.status in ("finished", "stopped") else 2 if at_fault else 1, summary.result(run)
+
+
+def _downloading(lang: str) -> Callable[[int, int], None]:
+    """Progress of a download: one line for every twentieth of it."""
+    said = -1
+
+    def progress(done: int, total: int) -> None:
+        nonlocal said
+        share = 20 * done // max(1, total)
+        if share != said:
+            said = share
+            print(t(lang, "cli.downloading", done=number(done / GIB, lang, 2), total=number(total / GIB, lang, 2)), file=sys.stderr)
+
+    return progress
 
 
 def _chat(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
@@ -297,6 +339,9 @@ def _export(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, 
 
 VERBS: dict[str, Callable[[Verbs, argparse.Namespace, str], tuple[int, Any]]] = {
     "models": _models,
+    "download": _download,
+    "remove": _remove,
+    "move": _move,
     "recipes": lambda verbs, options, lang: (0, verbs.recipes()),
     "datasets": lambda verbs, options, lang: (0, verbs.datasets()),
     "hardware": lambda verbs, options, lang: (0, verbs.hardware()),
@@ -320,13 +365,14 @@ VERBS: dict[str, Callable[[Verbs, argparse.Namespace, str], tuple[int, Any]]] = 
 def _print(document: Any, as_json: bool, lang: str) -> None:
     if document is None:
         return
+    text = json.dumps(document, ensure_ascii=False, default=str)
     if as_json:
-        print(to_json(document))
+        print(text)
     elif isinstance(document, list):
         print("\n".join(_row(entry, lang) for entry in document) or t(lang, "cli.none"))
     else:
         notices = document.pop("notices", [])
-        print(yaml.safe_dump(json.loads(to_json(document)), sort_keys=False, allow_unicode=True), end="")
+        print(yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True), end="")
         for notice in notices:
             print("-", say(lang, notice["code"], notice["params"]))
 

@@ -3,7 +3,6 @@
 Every verb takes the owner. The engine is imported only by those that need it, and only when they are called.
 """
 
-import json
 import os
 import pathlib
 import time
@@ -22,6 +21,7 @@ from tuning.errors import InputError, RunError
 from tuning.export.adapter import zip_adapter
 from tuning.models import catalog
 from tuning.models.hardware import Hardware, probe
+from tuning.models.shelf import Shelf, here
 from tuning.plan import plan as planning
 from tuning.runs import files, summary
 from tuning.runs.store import Run, Store, clean_name
@@ -45,6 +45,7 @@ class Verbs:
         self.store = Store(settings.home)
         self.library = Library(settings.home)
         self.workshop = workshop
+        self.shelf = (workshop and workshop.shelf) or Shelf(settings, self.store)
         self._hardware: tuple[float, Hardware] | None = None
 
     # What there is
@@ -61,12 +62,14 @@ class Verbs:
         """
         if goal is not None and goal not in get_args(Goal):
             raise InputError("model.goal", goal=clean_name(goal), known=", ".join(get_args(Goal)))
-        found = []
-        for card in presets.models(self.settings.presets).values():
-            offer = planning.offer(card, self._probe(), self._calibration(card), gpu_memory)
-            facts = card.model_dump(exclude={"path", "config"})
-            found.append({**facts, **offer, "here": not catalog.absent(self.model(card.id))})
-        return catalog.advise(found, goal)
+        cards = presets.models(self.settings.presets)
+        return catalog.advise([self.entry(self.model(id), gpu_memory) for id in cards], goal)
+
+    def entry(self, model: ModelRef, gpu_memory: float | None = None) -> dict[str, Any]:
+        """A model as `models` lists it."""
+        offer = planning.offer(model.card, self._probe(), self._calibration(model.card), gpu_memory)
+        facts = model.card.model_dump(exclude={"path", "config"})
+        return {**facts, "id": model.id, **offer, "here": here(model)}
 
     def recipes(self) -> list[dict[str, Any]]:
         """The recipes with their settings."""
@@ -97,7 +100,7 @@ class Verbs:
         report = data_check.report(spec, list(self.library.rows(spec.id, owner)))
         report |= {"data": spec.id, "name": spec.name, "validation_rows": spec.validation_rows}
         if model is not None:
-            report["tokens"] = self._count_tokens(self.model(model), spec, owner)
+            report["tokens"] = self._count_tokens(self.model(model, owner), spec, owner)
         return report
 
     def dataset(self, data: str, owner: str = LOCAL, mapping: dict[str, str] | None = None, lang: str = "en") -> DataSpec:
@@ -126,11 +129,9 @@ class Verbs:
 
     # Plans and runs
 
-    def model(self, model: str) -> ModelRef:
-        """A catalog id, or on a machine of one's own a folder."""
-        return catalog.find(
-            model, self.settings.presets, local_folders=self.settings.mode == "local", downloads=self.settings.home / "models"
-        )
+    def model(self, model: str, owner: str = LOCAL) -> ModelRef:
+        """A catalog id, an id of the Hub, or on a machine of one's own a folder. No weight is fetched."""
+        return self.shelf.find(model, owner)
 
     def plan(
         self,
@@ -158,7 +159,7 @@ class Verbs:
             "available_bytes": forecast.available_bytes,
             "seconds": forecast.seconds,
             "fits": forecast.fits,
-            "notices": [notice.model_dump() for notice in [*catalog.absent(reference), *resolved.notices]],
+            "notices": [notice.model_dump() for notice in [*self.shelf.notices(reference, owner), *resolved.notices]],
         }
 
     def create(
@@ -176,7 +177,7 @@ class Verbs:
         Raises InputError where a choice is at fault, RunError where it does not fit into memory.
         """
         reference, spec, chosen, resolved = self._resolve(model, data, recipe, settings or {}, None, owner, lang)
-        catalog.require(reference)
+        self.shelf.require(reference, owner)
         if not resolved.forecast.fits:
             gib = planning.GIB
             raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
@@ -242,6 +243,7 @@ class Verbs:
             "metrics": found.metrics(),
             "size_bytes": found.size(),
             "stop_requested": found.stop_requested(),
+            "download": self.shelf.coming.get(found.spec().model.path),
         }
 
     def rename(self, run: str, name: str, owner: str = LOCAL) -> dict[str, Any]:
@@ -285,8 +287,10 @@ class Verbs:
             raise InputError("chat.empty")
         from tuning.engine.question import Question
 
-        if target in presets.models(self.settings.presets) or (os.path.isdir(files.given(target)) and self.settings.mode == "local"):
-            reference = catalog.require(self.model(target))
+        if "/" in target or target in presets.models(self.settings.presets) or self._folder(target):
+            reference = self.model(target, owner)
+            if not here(reference):
+                raise InputError("model.not_here", model=reference.id)
             device = "cuda:0" if self._probe().gpus else "cpu"
             return Question(turns, reference, device, "bf16" if device != "cpu" else "fp32", seed=seed)
         run = self.store.find(target, owner)
@@ -320,14 +324,14 @@ class Verbs:
         runs = {run.id: run for run in self.store.all(owner)}
         try:
             data = runs[target].spec().data.id if target in runs else self.dataset(f"{STARTER}-{lang}", owner).id
-            rows = list(self.library.validation_rows(data, owner)) or list(self.library.rows(data, owner, 100))
+            return self.library.questions(data, owner, limit)
         except InputError:
             return []
-        step = max(1, len(rows) // limit)
-        asked = [next((turn["content"] for turn in row["messages"] if turn["role"] == "user"), "") for row in rows[::step]]
-        return [text for text in dict.fromkeys(asked) if 0 < len(text) <= 200][:limit]
 
     # Inside
+
+    def _folder(self, target: str) -> bool:
+        return self.settings.mode == "local" and os.path.isdir(files.given(target))
 
     def _enqueue(self, run: Run) -> dict[str, Any]:
         run.enqueue()
@@ -346,7 +350,7 @@ class Verbs:
         lang: str,
     ) -> tuple[ModelRef, DataSpec, Recipe, planning.Resolved]:
         chosen = self._recipe(recipe)
-        reference = self.model(model or chosen.model or STARTER)
+        reference = self.model(model or chosen.model or STARTER, owner)
         spec = self.dataset(data or chosen.dataset or STARTER, owner, lang=lang)
         base = chosen.settings
         if chosen.max_samples is not None and base.max_samples is None:
@@ -391,8 +395,3 @@ class Verbs:
     def _calibration(self, card: ModelCard) -> planning.Calibration:
         records = list(files.read_lines(self.settings.home / "calibration.jsonl"))
         return planning.calibrate(records, card, on_cpu=not self._probe().gpus)
-
-
-def to_json(value: Any) -> str:
-    """One JSON document, as the command line prints and the API returns it."""
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,16 +1,21 @@
 """The one thread: runs wait their turn, questions are answered at once, in mid-run too, and no fault ends it."""
 
 import pathlib
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from tuning import settings
 from tuning.engine.workshop import Workshop
-from tuning.errors import EngineError
+from tuning.errors import EngineError, InputError
+from tuning.models.shelf import Shelf
+from tuning.runs import files
 from tuning.runs.store import Run, Store
+from tuning.schema import ModelRef
 from tuning.verbs import Verbs
 
 Wait = Callable[..., Any]
@@ -93,3 +98,64 @@ def test_a_queued_run_can_be_taken_out(home: pathlib.Path, make_run: Callable[..
     run.enqueue()
     run.request_stop()
     assert status(run) == "stopped" and not Store(home).queue()
+
+
+def close(verbs: Verbs) -> None:
+    """End the workshop that the fixture started: the test has one of its own over the same home."""
+    assert verbs.workshop is not None
+    verbs.workshop.close()
+    verbs.workshop._thread.join(10)
+
+
+def test_a_run_waits_for_its_model_and_others_train_meanwhile(
+    home: pathlib.Path, verbs: Verbs, make_run: Callable[..., Run], tiny_model: pathlib.Path, wait_until: Wait
+) -> None:
+    close(verbs)
+    come, asked = threading.Event(), []
+
+    class Slow(Shelf):
+        def fetch(self, model: ModelRef, *rest: Any, **named: Any) -> None:
+            asked.append(model.id)
+            assert come.wait(60)
+            shutil.copytree(tiny_model, model.path)
+
+    workshop = Workshop(Store(home), Slow(settings.read(), Store(home)))
+    workshop.start()
+    waiting, other = make_run(max_steps=2), make_run(max_steps=2)
+    spec = waiting.spec()
+    elsewhere = spec.model.model_copy(update={"path": str(home / "models" / "later")})
+    files.write(
+        waiting.folder / "spec.yaml", yaml.safe_dump(spec.model_copy(update={"model": elsewhere}).model_dump(mode="json", by_alias=True))
+    )
+    for run in (waiting, other):
+        run.enqueue()
+    wait_until(lambda: status(other) == "finished")
+    assert status(waiting) == "queued"
+    come.set()
+    wait_until(lambda: status(waiting) == "finished")
+    assert asked == [elsewhere.id]
+    workshop.close()
+
+
+def test_a_download_that_fails_ends_the_run_with_its_reason(
+    home: pathlib.Path, verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait
+) -> None:
+    close(verbs)
+
+    class Broken(Shelf):
+        def fetch(self, model: ModelRef, *rest: Any, **named: Any) -> None:
+            raise InputError("model.broken", model=model.id, file="config.json")
+
+    workshop = Workshop(Store(home), Broken(settings.read(), Store(home)))
+    workshop.start()
+    run = make_run(max_steps=2)
+    spec = run.spec()
+    elsewhere = spec.model.model_copy(update={"path": str(home / "models" / "never")})
+    files.write(
+        run.folder / "spec.yaml", yaml.safe_dump(spec.model_copy(update={"model": elsewhere}).model_dump(mode="json", by_alias=True))
+    )
+    run.enqueue()
+    wait_until(lambda: status(run) == "failed")
+    state = run.state()
+    assert state.reason == "download" and state.error is not None and state.error.code == "model.broken"
+    workshop.close()

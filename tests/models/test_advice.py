@@ -59,10 +59,10 @@ def test_every_model_can_be_planned_without_a_weight(verbs: Verbs) -> None:
 
 
 def test_a_model_whose_files_are_not_here_is_planned_for_and_not_started(verbs: Verbs) -> None:
-    assert verbs.plan("Qwen/Qwen2.5-1.5B", "starter-en")["notices"][0]["code"] == "model.not_here"
+    assert verbs.plan("Qwen/Qwen2.5-1.5B", "starter-en")["notices"][0]["code"] == "model.offline"
     with pytest.raises(InputError) as caught:
         verbs.create("Qwen/Qwen2.5-1.5B", "starter-en")
-    assert caught.value.code == "model.not_here" and "Qwen--Qwen2.5-1.5B" in caught.value.params["path"]
+    assert caught.value.code == "model.offline" and "Qwen2.5-1.5B" in caught.value.params["model"]
     assert verbs.runs() == []
     with pytest.raises(InputError):
         verbs.question("Qwen/Qwen2.5-1.5B", [{"role": "user", "content": "Ciao"}])

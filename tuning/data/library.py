@@ -37,6 +37,13 @@ class Library:
     def __init__(self, home: pathlib.Path) -> None:
         self.folder = folder_of(home)
 
+    def questions(self, id: str, owner: str, limit: int) -> list[str]:
+        """Some short questions of the data, held-out ones where it has them. Raises InputError `data.unknown`."""
+        rows = list(self.validation_rows(id, owner)) or list(self.rows(id, owner, 100))
+        some = rows[:: max(1, len(rows) // limit)]
+        asked = (next((turn["content"] for turn in row["messages"] if turn["role"] == "user"), "") for row in some)
+        return [text for text in dict.fromkeys(asked) if 0 < len(text) <= 200][:limit]
+
     def list(self, owner: str) -> list[DataSpec]:
         """All data sets of an owner, the newest first. What cannot be read is left out, and logged."""
         paths = sorted(self.folder.iterdir()) if self.folder.is_dir() else []

@@ -11,7 +11,9 @@ import time
 from typing import TYPE_CHECKING
 
 from tuning.errors import EngineError, TuningError, caught
+from tuning.models.shelf import Shelf, whole
 from tuning.runs.store import Run, Store
+from tuning.schema import ModelRef, Notice
 
 if TYPE_CHECKING:
     from tuning.engine.question import Question
@@ -25,8 +27,9 @@ LOOK_SECONDS = 1.0  # how often the queue on disk is looked at for runs that oth
 class Workshop:
     """Owns the resident model. Nothing heavy is imported before `preload`, the first run or the first question."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, shelf: Shelf | None = None) -> None:
         self.store = store
+        self.shelf = shelf
         self.current: Run | None = None
         self.ready = threading.Event()
         self._questions: queue.Queue[Question] = queue.Queue()
@@ -73,9 +76,44 @@ class Workshop:
                 self._wake.set()
 
     def _next(self) -> Run | None:
-        """The first queued run that was not refused a moment ago (its card may be in use by a terminal)."""
+        """The first queued run whose model is here and that was not refused a moment ago (its card may be in use by a terminal)."""
         now = time.monotonic()
-        return next((run for run in self.store.queue() if now - self._refused.get(run.id, -60.0) >= 10.0), None)
+        for run in self.store.queue():
+            if now - self._refused.get(run.id, -60.0) >= 10.0 and not self._awaits_model(run):
+                return run
+        return None
+
+    def _awaits_model(self, run: Run) -> bool:
+        """Whether the run's model is still to come; its download goes on in a thread of its own, and others train meanwhile."""
+        model = run.spec().model
+        if self.shelf is None or (model.path not in self.shelf.coming and whole(model)):
+            return False
+        if model.path not in self.shelf.coming:
+            self.shelf.coming[model.path] = (0, 0)
+            threading.Thread(target=self._bring, args=(model,), name="download", daemon=True).start()
+        return True
+
+    def _bring(self, model: ModelRef) -> None:
+        """Fetch a model; where that fails, the runs that wait for it end with the reason."""
+        assert self.shelf is not None
+        shelf, coming = self.shelf, self.shelf.coming
+
+        def progress(done: int, total: int) -> None:
+            coming[model.path] = (done, total)
+
+        error = caught(lambda: shelf.fetch(model, progress, lambda: not self._waiting(model)), f"the download of {model.id}")
+        if error is not None:
+            notice = Notice(code="model.download_failed", level="error", params={"model": model.id})
+            if isinstance(error, TuningError):
+                notice = Notice(code=error.code, level="error", params=error.params)
+            for run in self._waiting(model):
+                run.give_up("download", notice)
+        del coming[model.path]
+        self._wake.set()
+
+    def _waiting(self, model: ModelRef) -> list[Run]:
+        """The queued runs of a model."""
+        return [run for run in self.store.queue() if run.spec().model.path == model.path]
 
     def _engine(self) -> "Resident":
         if self._resident is None:

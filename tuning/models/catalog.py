@@ -14,8 +14,9 @@ from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError
+from tuning.models import examine
 from tuning.runs import files
-from tuning.schema import ModelCard, ModelRef, Notice, Words
+from tuning.schema import ModelCard, ModelRef, Words
 
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
 
@@ -39,22 +40,16 @@ def find(reference: str, presets_root: pathlib.Path, local_folders: bool, downlo
     folder = files.given(reference)
     if local_folders and reference and os.path.isdir(folder):  # unlike Path.is_dir it never raises
         folder = folder.absolute()
-        return ModelRef(id=str(folder), path=str(folder), card=with_family(describe(folder), cards))
+        found = with_family(describe(folder), cards)
+        return ModelRef(id=str(folder), path=str(found.path), card=found)
     raise InputError("model.unknown", model=reference[:200], known=", ".join(cards))
 
 
-def absent(model: ModelRef) -> list[Notice]:
-    """What to say of a model whose files are not on this machine; nothing where they are."""
-    if os.path.isdir(model.path):
-        return []
-    return [Notice(code="model.not_here", level="warning", params={"model": model.card.title, "path": model.path})]
-
-
-def require(model: ModelRef) -> ModelRef:
-    """`model`, if its files are here. Raises InputError that says where they belong."""
-    for notice in absent(model):
-        raise InputError(notice.code, **notice.params)
-    return model
+def like(cards: Mapping[str, ModelCard], parameters: int, italian: bool, instruct: bool) -> str:
+    """The id of the open model of the catalog that is nearest in size, of those that speak and answer alike. "" without a catalog."""
+    alike = [card for card in cards.values() if not card.path and card.instruct == instruct and (card.italian in GOOD or not italian)]
+    alike = alike or [card for card in cards.values() if not card.path]
+    return min(alike, key=lambda card: abs(math.log(card.parameters / max(1, parameters)))).id if alike else ""
 
 
 def with_family(found: ModelCard, cards: Mapping[str, ModelCard]) -> ModelCard:
@@ -92,22 +87,22 @@ def advise(entries: Sequence[dict[str, Any]], goal: str | None) -> list[dict[str
 def describe(folder: pathlib.Path) -> ModelCard:
     """The card of a model in a local folder.
 
-    Raises InputError where config.json is missing or broken, brings code of its own (`auto_map`), has no causal
-    language model in it, or the weights are not safetensors.
+    The folder may also be one of huggingface_hub's cache (`models--owner--name`), copied from another machine. Raises
+    InputError where a file is missing or broken, or `examine` finds that the model may not be used.
     """
+    given, folder = folder, _snapshot(folder)
+    title = given.name.removeprefix("models--").replace("--", "/")
+    names = [path.name for path in folder.glob("*")]
+    if "adapter_config.json" in names and not any(examine.SHARD.fullmatch(name) for name in names):
+        base = str(_json(folder / "adapter_config.json").get("base_model_name_or_path") or "?")
+        raise InputError("model.adapter", model=title, base=base[:120])
     config = _json(folder / "config.json")
-    tokenizer = _json(folder / "tokenizer_config.json")
-    if "auto_map" in config or "auto_map" in tokenizer:
-        raise InputError("model.remote_code", model=folder.name)
-    if not any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in config.get("architectures") or []):
-        raise InputError("model.not_causal", model=folder.name)
-    shards = sorted(folder.glob("*.safetensors"))
-    if not shards:
-        raise InputError("model.no_safetensors", model=folder.name)
+    examine.configs(title, config, _json(folder / "tokenizer_config.json"))
+    shards = [folder / name for name in examine.weights(title, names)]
     found = card(
         config,
         id=str(folder),
-        title=folder.name,
+        title=title,
         why=Words(en="A model from a folder on this machine.", it="Un modello preso da una cartella di questo computer."),
         parameters=sum(count_parameters(shard) for shard in shards),
     )
@@ -139,6 +134,16 @@ def card(config: dict[str, Any], id: str, title: str, why: Words, parameters: in
     )
 
 
+def _snapshot(folder: pathlib.Path) -> pathlib.Path:
+    """The folder with the files, where `folder` is a repository in huggingface_hub's cache: what `main` points to."""
+    snapshots = folder / "snapshots"
+    if not snapshots.is_dir():
+        return folder
+    main = folder / "refs" / "main"
+    named = snapshots / main.read_text(encoding="ascii").strip() if main.is_file() else folder
+    return named if named.parent == snapshots and named.is_dir() else max(snapshots.iterdir(), key=os.path.getmtime)
+
+
 def count_parameters(path: pathlib.Path) -> int:
     """Numbers in a safetensors file, from its header alone. Raises InputError for a broken one."""
     try:
@@ -158,7 +163,7 @@ def count_parameters(path: pathlib.Path) -> int:
 def _json(path: pathlib.Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError("model.broken", model=path.parent.name, file=path.name) from error
     if not isinstance(content, dict):
         raise InputError("model.broken", model=path.parent.name, file=path.name)

@@ -20,7 +20,7 @@ import yaml
 
 from tuning.errors import InputError, RunError
 from tuning.runs import files, locks
-from tuning.schema import ALIVE, LOCAL, RunSpec, RunState, Status
+from tuning.schema import ALIVE, LOCAL, Notice, RunSpec, RunState, Status
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +154,15 @@ class Run:
             (self.folder / "stop").touch()
         else:
             raise RunError("run.not_running", run=self.id, status=status)
+
+    def give_up(self, reason: str, error: Notice) -> None:
+        """End a run that never got to an engine: it leaves the queue as failed. One that somebody has claimed is left alone."""
+        lock = locks.Lock(self.lock_path)
+        if lock.acquire():
+            with lock:
+                (self.folder / "queue").unlink(missing_ok=True)
+                state = self.saved_state() or RunState(status="failed")
+                self.write_state(state.model_copy(update={"status": "failed", "reason": reason, "error": error, "ended": time.time()}))
 
     def stop_requested(self) -> bool:
         return (self.folder / "stop").exists()

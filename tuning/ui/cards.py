@@ -63,6 +63,19 @@ def model(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
     return card("model", entry["id"], inside, chosen)
 
 
+def found(entry: Mapping[str, Any], lang: str) -> str:
+    """A model that a search of the Hub found; what it needs is known once it is chosen."""
+    facts = [parameters(entry["parameters"], lang)] if entry["parameters"] else []
+    facts.append(t(lang, "ui.model.license", license=entry["license"]))
+    facts.append(t(lang, "ui.model.downloads", count=number(entry["downloads"], lang)))
+    if entry["gated"]:
+        facts.append(t(lang, "ui.model.gated"))
+    listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    return card(
+        "model", entry["id"], f'<span class="top"><strong>{escape(entry["id"])}</strong></span><ul class="facts">{listed}</ul>', False
+    )
+
+
 def dataset(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
     """A set of examples, built in or brought."""
     if entry["builtin"]:

@@ -31,6 +31,9 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
     code = run["status"]
     if code == "starting" and not warm:
         return t(lang, "ui.live.warming")
+    if code == "queued" and run["download"]:
+        done, total = run["download"]
+        return t(lang, "ui.live.downloading", done=size(done, lang), total=size(total, lang)) if total else t(lang, "ui.live.asking")
     if code == "queued" and not warm:
         return t(lang, "ui.live.warming")
     if code == "running":

@@ -1,5 +1,6 @@
-"""The first tab: which model to start from. Cards of the catalog and, on one's own machine, a folder."""
+"""The first tab: which model to start from. Cards of the catalog, any open model of the Hub, or a folder of one's own."""
 
+import os
 from dataclasses import asdict
 from typing import Any, get_args
 
@@ -7,6 +8,8 @@ import gradio as gr
 
 from tuning.errors import InputError
 from tuning.models import catalog
+from tuning.models.repository import hub_id
+from tuning.runs import files
 from tuning.schema import Goal
 from tuning.ui import cards, view
 from tuning.ui.desk import Desk, Scene
@@ -27,17 +30,23 @@ def build(desk: Desk) -> None:
     grid = desk.cards("models")
     desk.html(f'<p class="hint">{view.escape(desk.say("ui.model.context.why"))}</p>', elem_id="token-note")
     fault = desk.slot()
-    with gr.Accordion(desk.say("ui.model.folder"), open=False, visible=desk.verbs.settings.mode == "local", elem_classes="fold"):
+    local = desk.verbs.settings.mode == "local"
+    with gr.Accordion(desk.say("ui.model.other"), open=False, elem_classes="fold"):
         with gr.Row(elem_classes="beside"):
-            folder = gr.Textbox(
-                label=desk.say("ui.model.folder.label"),
-                info=desk.say("ui.model.folder.hint"),
-                placeholder=desk.say("ui.model.folder.place"),
+            words = gr.Textbox(
+                label=desk.say("ui.model.other.label"),
+                info=desk.say("ui.model.other.hint" if local else "ui.model.other.hint_hub"),
+                placeholder="Qwen/Qwen2.5-1.5B",
                 max_lines=1,
+                max_length=1000,
                 scale=4,
+                elem_id="other",
             )
-            use = gr.Button(desk.say("ui.model.folder.use"), scale=1, min_width=160)
-        folder_fault = desk.slot()
+            use = gr.Button(desk.say("ui.model.other.use"), scale=1, min_width=160)
+        other_fault = desk.slot()
+        found = desk.cards("found")
+    if local:
+        downloads(desk)
 
     def look(goal: str, italian: bool, fits: bool) -> Any:
         return {"goal": None if goal == "any" else goal, "italian": italian, "fits": fits}
@@ -46,10 +55,13 @@ def build(desk: Desk) -> None:
         model = desk.verbs.model(str(event._data.get("value", "")))
         return asdict(Choice.of(choice).but(model=model.id))
 
-    def use_folder(choice: Any, path: str) -> Any:
-        if not path.strip():
-            raise InputError("model.unknown", model="", known=", ".join(entry["id"] for entry in desk.verbs.models()))
-        return asdict(Choice.of(choice).but(model=desk.verbs.model(path.strip()).id))
+    def other(choice: Any, text: str) -> Any:
+        text = text.strip()
+        if hub_id(text) or (local and os.path.isdir(files.given(text))) or text.startswith(("/", "~", ".")):
+            return asdict(Choice.of(choice).but(model=desk.verbs.model(text).id)), ""
+        if not text:
+            raise InputError("model.nothing")
+        return choice, results(desk, desk.verbs.shelf.hub().search(text))
 
     def use_starter(choice: Any) -> Any:
         report = desk.verbs.check(f"starter-{desk.lang}", lang=desk.lang)
@@ -62,7 +74,10 @@ def build(desk: Desk) -> None:
 
     desk.on([goal.input, italian.input, fits.input], look, [goal, italian, fits], [desk.wanted], fault, repaint=True)
     desk.on(grid.click, pick, [desk.choice], [desk.choice], fault, repaint=True)
-    desk.on([use.click, folder.submit], use_folder, [desk.choice, folder], [desk.choice], folder_fault, repaint=True)
+    desk.on(
+        [use.click, words.submit], other, [desk.choice, words], [desk.choice, found], other_fault, repaint=True, show_progress="minimal"
+    )
+    desk.on(found.click, pick, [desk.choice], [desk.choice], other_fault, repaint=True, show_progress="minimal")
     desk.on(starter.click, use_starter, [desk.choice], [desk.choice], fault, repaint=True)
     desk.paints(paint, [grid, starter])
 
@@ -76,14 +91,69 @@ def invitation(desk: Desk) -> str:
     )
 
 
+def results(desk: Desk, entries: list[dict[str, Any]]) -> str:
+    """What a search of the Hub found, as cards; a press asks the Hub for the rest and chooses the model."""
+    if not entries:
+        return view.empty(desk.say("ui.model.found.none"))
+    return cards.group(desk.say("ui.model.found"), [cards.found(entry, desk.lang) for entry in entries])
+
+
+def downloads(desk: Desk) -> None:
+    """The models on the disk: how much each takes, and how to be rid of it or put it elsewhere."""
+    with gr.Accordion(desk.say("ui.model.kept"), open=False, elem_classes="fold"):
+        listed = desk.html(elem_id="kept-list")
+        with gr.Column(visible=False) as panel:
+            with gr.Row(elem_classes="beside end"):
+                which = gr.Dropdown([], label=desk.say("ui.model.kept.which"), interactive=True, filterable=False, scale=3, elem_id="kept")
+                delete = gr.Button(desk.say("ui.runs.delete"), scale=0, min_width=140)
+            with gr.Row(elem_classes="beside end"):
+                folder = gr.Textbox(label=desk.say("ui.model.kept.folder"), placeholder="/mnt/big", max_lines=1, max_length=1000, scale=3)
+                move = gr.Button(desk.say("ui.model.kept.move"), scale=0, min_width=140)
+        with gr.Row(visible=False, elem_classes="sure") as sure:
+            question = desk.html()
+            yes = gr.Button(desk.say("ui.runs.delete.yes"), scale=0, min_width=160, variant="stop")
+            no = gr.Button(desk.say("ui.runs.delete.no"), scale=0, min_width=120)
+        fault = desk.slot()
+
+    def sizes() -> dict[str, str]:
+        return {entry["id"]: view.size(entry["size_bytes"], desk.lang) for entry in desk.verbs.shelf.downloaded()}
+
+    def ask(model: str) -> Any:
+        text = desk.say("ui.model.kept.sure", model=model, size=sizes().get(model, ""))
+        return gr.update(visible=True), f"<p>{view.escape(text)}</p>"
+
+    def remove(model: str) -> Any:
+        desk.verbs.shelf.delete(model)
+        return gr.update(visible=False)
+
+    def put(model: str, path: str) -> Any:
+        desk.verbs.shelf.move(model, files.given(path.strip()))
+        return ""
+
+    def paint(scene: Scene) -> list[Any]:
+        kept = sizes()
+        said = desk.say("ui.model.kept.total", count=len(kept)) if kept else desk.say("ui.model.kept.none")
+        names = [(f"{id} · {size}", id) for id, size in kept.items()]
+        return [
+            f'<p class="hint">{view.escape(said)}</p>',
+            gr.update(visible=bool(kept)),
+            gr.update(choices=names, value=next(iter(kept), None)),
+        ]
+
+    desk.on(delete.click, ask, [which], [sure, question], fault)
+    desk.on(yes.click, remove, [which], [sure], fault, repaint=True)
+    desk.on(no.click, lambda: gr.update(visible=False), [], [sure], fault)
+    desk.on(move.click, put, [which, folder], [folder], fault, repaint=True, show_progress="minimal")
+    desk.paints(paint, [listed, panel, which])
+
+
 def _grid(desk: Desk, scene: Scene) -> str:
     """The best models for what is looked for, and the chosen one; the rest below a fold."""
     wanted, chosen = scene.wanted, scene.choice.model
     entries = desk.verbs.models(wanted.get("goal"))
     picked = [entry for entry in entries if entry["id"] == chosen]
     if chosen is not None and not picked:
-        card = desk.verbs.model(chosen).card.model_dump()
-        picked = [{**card, "predicted_peak_bytes": 0, "fit": "comfortable", "seconds": 0.0, "here": True}]
+        picked = [desk.verbs.entry(desk.verbs.model(chosen))]
     if wanted.get("italian"):
         entries = [entry for entry in entries if entry["italian"] in catalog.GOOD]
     if wanted.get("fits"):

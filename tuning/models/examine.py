@@ -1,0 +1,116 @@
+"""Whether the files of a model, as config.json and tokenizer_config.json describe them, may be used here.
+
+Pure: dictionaries and file names come in, an InputError that names the fault goes out. The same for a folder on this
+machine and for the Hub; nothing is loaded, nothing is executed.
+"""
+
+import functools
+import json
+import pathlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tuning.errors import InputError
+
+KNOWN = pathlib.Path(__file__).with_name("known.json")
+SHARD = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
+INDEX = "model.safetensors.index.json"
+# What a model needs beside its weights; everything else in a repository (code, other formats, pictures) stays there.
+TEXTS = frozenset(
+    {
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "vocab.json",
+        "vocab.txt",
+        "merges.txt",
+        "tokenizer.model",
+        "spiece.model",
+        "sentencepiece.bpe.model",
+        "chat_template.jinja",
+        "chat_template.json",
+    }
+)
+LEGAL = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)[\w.-]{0,40}", re.IGNORECASE)
+# Implementations that come with torch or an installed wheel. Any other name is one of a repository whose code would be fetched.
+ATTENTION = frozenset({"eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention"})
+
+
+@functools.cache
+def known() -> frozenset[str]:
+    """Architectures of the pinned transformers that write text one token after another."""
+    return frozenset(json.loads(KNOWN.read_text(encoding="utf-8"))["causal"])
+
+
+def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any]) -> None:
+    """Refuse what would run code, read files of this machine, or cannot be trained.
+
+    Raises InputError with `model` in its words.
+    """
+    _code(model, config, tokenizer)
+    named = config.get("architectures")
+    architectures = [str(name) for name in named] if isinstance(named, list) else []
+    if not architectures or not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
+        raise InputError("model.not_causal", model=model)
+    if not any(name in known() for name in architectures):
+        raise InputError("model.unknown_architecture", model=model, architecture=architectures[0][:80])
+    if "quantization_config" in config:
+        raise InputError("model.quantized", model=model)
+
+
+def _code(model: str, config: dict[str, Any], tokenizer: dict[str, Any]) -> None:
+    """Refuse code of the model's own, code of others, and files that are none of a tokenizer's."""
+    for found in (config, tokenizer):
+        if any("auto_map" in part for part in _dictionaries(found)):
+            raise InputError("model.remote_code", model=model)
+    for part in _dictionaries(config):
+        for key, value in part.items():
+            if "attn_implementation" in key and isinstance(value, str | dict) and not _harmless(value):
+                raise InputError("model.attention_code", model=model, key=key)
+    for key, value in tokenizer.items():
+        if key.endswith("_file") and value is not None and value not in TEXTS:
+            raise InputError("model.foreign_file", model=model, key=key)
+
+
+def weights(model: str, names: Iterable[str]) -> list[str]:
+    """The safetensors files that hold the model, of all the file names of a repository or folder.
+
+    Raises InputError for GGUF, and for weights in a format that can run code.
+    """
+    there = set(names)
+    shards = sorted(name for name in there if SHARD.fullmatch(name))
+    if "model.safetensors" in shards:
+        return ["model.safetensors"]
+    if shards:
+        return shards
+    if any(name.lower().endswith(".gguf") for name in there):
+        raise InputError("model.gguf", model=model)
+    raise InputError("model.no_safetensors", model=model)
+
+
+def wanted(names: Iterable[str], shards: list[str]) -> list[str]:
+    """The files worth having: weights, their index, configuration, tokenizer and licence, at the top of the repository."""
+    there = [name for name in names if name in TEXTS or LEGAL.fullmatch(name)]
+    index = [INDEX] if len(shards) > 1 else []
+    return [*there, *index, *shards]
+
+
+def _dictionaries(value: Any, depth: int = 8) -> Iterator[dict[str, Any]]:
+    """`value` and all dictionaries inside it, as far down as any real configuration goes."""
+    if isinstance(value, dict):
+        yield value
+        inner: Iterable[Any] = value.values()
+    else:
+        inner = value if isinstance(value, list) else ()
+    if depth:
+        for part in inner:
+            yield from _dictionaries(part, depth - 1)
+
+
+def _harmless(value: Any) -> bool:
+    """A name of an implementation, or a map of such names by part of the model."""
+    return all(_harmless(part) for part in value.values()) if isinstance(value, dict) else value is None or value in ATTENTION
