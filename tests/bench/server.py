@@ -43,7 +43,7 @@ def running(home: pathlib.Path, *options: str, port: int | None = None) -> Itera
     home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--home", str(home), *options]
     with (home / "app.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={"HF_HUB_OFFLINE": "1", **os.environ})
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(address, process)

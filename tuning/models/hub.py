@@ -144,9 +144,10 @@ class Hub:
         with ThreadPoolExecutor(8) as pool:
             parameters = sum(pool.map(functools.partial(self._count, id, revision), shards))
         facts = _facts(info)
+        count = f"{info.downloads or 0:,}"
         why = Words(
-            en=f"A model from the Hub, downloaded {info.downloads or 0:,} times last month.",
-            it=f"Un modello dall'Hub, scaricato {info.downloads or 0:,} volte nell'ultimo mese.",
+            en=f"A model from the Hub, downloaded {count} times last month.",
+            it=f"Un modello dall'Hub, scaricato {count.replace(',', '.')} volte nell'ultimo mese.",
         )
         card = catalog.card(
             config,

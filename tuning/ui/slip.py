@@ -16,6 +16,7 @@ from tuning.ui.view import duration, escape, fault, number, sentence, size
 TABS = ("model", "data", "train", "chat", "runs")
 RESUMABLE = frozenset({"interrupted", "paused"})
 REASONS = (
+    "model.",
     "plan.no_fit",
     "plan.learning_rate",
     "plan.learning_rate_given",

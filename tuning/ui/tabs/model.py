@@ -32,7 +32,7 @@ def build(desk: Desk) -> None:
     fault = desk.slot()
     local = desk.verbs.settings.mode == "local"
     with gr.Accordion(desk.say("ui.model.other"), open=False, elem_classes="fold"):
-        with gr.Row(elem_classes="beside"):
+        with gr.Row(elem_classes="beside end"):
             words = gr.Textbox(
                 label=desk.say("ui.model.other.label"),
                 info=desk.say("ui.model.other.hint" if local else "ui.model.other.hint_hub"),
@@ -158,7 +158,8 @@ def _grid(desk: Desk, scene: Scene) -> str:
         entries = [entry for entry in entries if entry["italian"] in catalog.GOOD]
     if wanted.get("fits"):
         entries = [entry for entry in entries if entry["fits"]]
-    first = entries[:SHOWN]
+    elsewhere = [entry for entry in picked if entry["id"] not in {known["id"] for known in entries}]
+    first = [*elsewhere, *entries[: SHOWN - len(elsewhere)]]  # a chosen one that is not of the list stands where it is seen
     first += [entry for entry in picked if entry not in first]
     rest = [entry for entry in entries if entry not in first]
     drawn, more = ([cards.model(entry, entry["id"] == chosen, desk.lang) for entry in part] for part in (first, rest))

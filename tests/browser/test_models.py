@@ -1,0 +1,85 @@
+"""The Model tab in a real browser: a fitting Italian model in three clicks, and a model of the Hub from search to answer."""
+
+import pathlib
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.bench.server import running
+from tests.browser.conftest import Watched
+from tests.browser.test_whole_path import speaks, tab
+from tests.models.hub_server import Repo, Server
+from tuning.text import t
+
+Visit = Callable[..., Watched]
+SCREEN = {"width": 1280, "height": 800}
+
+
+@pytest.fixture
+def hub(tiny_model: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with Server() as made:
+        made.repos["sarti/minuscolo-it"] = Repo.of(tiny_model, card={"language": ["it"]})
+        made.repos["sarti/chiuso"] = Repo.of(tiny_model, gated="manual")
+        monkeypatch.setenv("HF_ENDPOINT", made.address)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        yield made
+        made.shutdown()
+
+
+@pytest.mark.parametrize("lang", ["it", "en"])
+def test_a_fitting_italian_model_in_three_clicks_without_scrolling(app: str, visit: Visit, lang: str) -> None:
+    visitor = visit(app, lang)
+    visitor.page.set_viewport_size(SCREEN)  # type: ignore[arg-type]
+    page = visitor.open()
+    page.get_by_role("checkbox", name=t(lang, "ui.model.italian")).click()
+    page.get_by_role("checkbox", name=t(lang, "ui.model.fits")).click()
+    first = page.locator("#models .card").first
+    expect(first).not_to_have_attribute("data-value", "starter")  # it speaks no Italian of its own
+    expect(page.locator("#models .card .fit.no")).to_have_count(0)
+    first.click()
+    expect(first).to_have_attribute("aria-pressed", "true")
+    facts = first.locator(".predicted").inner_text()
+    assert "GB" in facts and "1" in facts  # memory, and the time of 1,000 examples
+    box = first.locator(".predicted").bounding_box()
+    assert box is not None and box["y"] + box["height"] <= SCREEN["height"]
+    assert page.evaluate("() => window.scrollY") == 0
+    speaks(visitor, lang)
+    visitor.shot(f"models-{lang}")
+
+
+@pytest.mark.parametrize("lang", ["it", "en"])
+def test_a_model_of_the_hub_from_search_to_answer(hub: Server, home: pathlib.Path, visit: Visit, lang: str) -> None:
+    with running(home) as (address, _):
+        visitor = visit(address, lang)
+        page = visitor.open()
+        page.get_by_text(t(lang, "ui.model.other")).click()
+        words, look = (
+            page.locator("#other input, #other textarea"),
+            page.get_by_role("button", name=t(lang, "ui.model.other.use"), exact=True),
+        )
+        words.fill("sarti/chiuso")
+        look.click()
+        expect(page.locator("body")).to_contain_text("HF_TOKEN", timeout=20_000)
+        words.fill("minuscolo")
+        look.click()
+        page.locator("#found .card").first.click()
+        chosen = page.locator('#models .card[aria-pressed="true"]')
+        expect(chosen).to_contain_text("minuscolo-it", timeout=20_000)
+        visitor.shot(f"hub-{lang}")
+        speaks(visitor, lang)
+        tab(page, lang, "data")
+        page.locator("#datasets .card").first.click()
+        expect(page.locator('#datasets .card[aria-pressed="true"]')).to_have_count(1)
+        tab(page, lang, "train")
+        page.locator('[data-do="recipe"][data-value="quick"]').click()
+        expect(page.locator('[data-value="quick"][aria-pressed="true"]')).to_have_count(1)
+        page.locator("#start").click()
+        expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.finished"), timeout=120_000)
+        assert (home / "models" / "sarti--minuscolo-it" / "model.safetensors").is_file()
+        assert hub.tokens() == set()
+        tab(page, lang, "model")
+        page.get_by_text(t(lang, "ui.model.kept"), exact=True).click()
+        expect(page.locator("#kept")).to_contain_text(t(lang, "ui.model.kept.which"))
+        visitor.shot(f"kept-{lang}")
+        speaks(visitor, lang)
