@@ -246,3 +246,39 @@ class RunState(Record):
     recoveries: list[Notice] = Field(default_factory=list)
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+Sums = list[list[float]]  # the highest of several sums over `plan.activations.FEATURES`, in bytes
+
+
+class LayerActivations(Record):
+    """What one decoder layer holds in memory. `marked` is said of a layer that is checkpointed."""
+
+    saved: list[float]  # kept for the backward pass: one sum over FEATURES
+    marked: list[float]  # the same, marked: its input
+    forward: Sums  # at most, while the layer computes, beyond all that is kept after the forward pass
+    forward_marked: Sums
+    backward: Sums  # at most, while its gradients are computed, beyond all that is kept
+    backward_marked: Sums  # the same, where the layer is computed anew first
+
+
+class StepActivations(Record):
+    """What a step holds beside weights, adapter and gradients."""
+
+    base: list[float]  # kept outside the layers, less what the first layer spares
+    base_marked: list[float]  # kept outside the layers where the first one is checkpointed: it spares nothing then
+    layers: dict[str, LayerActivations]  # by kind of layer, as config.json names them
+
+
+class ActivationProfile(Record):
+    """The activations of one architecture; found by `engine.dryrun`.
+
+    Good for one choice of targets, dropout, precision and libraries (`key`), and any rank, batch, length, number of layers
+    and checkpointing.
+    """
+
+    schema_: int = Field(default=SCHEMA, alias="schema")
+    key: str
+    alone: StepActivations  # one row: no mask
+    padded: StepActivations  # several rows of different length
+    head: Sums  # at most, while LM head and loss are computed, over (1, tokens, labelled tokens)

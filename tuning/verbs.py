@@ -21,6 +21,7 @@ from tuning.errors import InputError, RunError
 from tuning.export.adapter import zip_adapter
 from tuning.models import catalog
 from tuning.models.hardware import Hardware, probe
+from tuning.models.profiles import Profiles
 from tuning.models.shelf import Shelf, here
 from tuning.plan import plan as planning
 from tuning.runs import files, summary
@@ -46,6 +47,7 @@ class Verbs:
         self.library = Library(settings.home)
         self.workshop = workshop
         self.shelf = (workshop and workshop.shelf) or Shelf(settings, self.store)
+        self.profiles = Profiles(settings.home, wait=workshop is None)
         self._hardware: tuple[float, Hardware] | None = None
 
     # What there is
@@ -67,7 +69,7 @@ class Verbs:
 
     def entry(self, model: ModelRef, gpu_memory: float | None = None) -> dict[str, Any]:
         """A model as `models` lists it."""
-        offer = planning.offer(model.card, self._probe(), self._calibration(model.card), gpu_memory)
+        offer = planning.offer(model.card, self._machine(model.card, gpu_memory, self.profiles.look))
         facts = model.card.model_dump(exclude={"path", "config"})
         return {**facts, "id": model.id, **offer, "here": here(model)}
 
@@ -361,7 +363,7 @@ class Verbs:
             reference,
             spec,
             chosen,
-            planning.resolve(reference.card, rows, asked, self._probe(), self._calibration(reference.card), gpu_memory),
+            planning.resolve(reference.card, rows, asked, self._machine(reference.card, gpu_memory, self.profiles.find)),
         )
 
     def _recipe(self, name: str | None) -> Recipe:
@@ -392,6 +394,7 @@ class Verbs:
             self._hardware = (now, probe(self.settings.home, self.settings.cuda_visible_devices))
         return self._hardware[1]
 
-    def _calibration(self, card: ModelCard) -> planning.Calibration:
+    def _machine(self, card: ModelCard, gpu_memory: float | None, profile: planning.Lookup) -> planning.Machine:
         records = list(files.read_lines(self.settings.home / "calibration.jsonl"))
-        return planning.calibrate(records, card, on_cpu=not self._probe().gpus)
+        shown = planning.calibrate(records, card, on_cpu=not self._probe().gpus)
+        return planning.Machine(self._probe(), shown, gpu_memory, profile)

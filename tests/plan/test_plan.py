@@ -28,7 +28,7 @@ def card(parameters: int, hidden: int = 2048) -> ModelCard:
 def resolve(model: ModelCard = STARTER, rows: int = 200, own: int = 0, where: Hardware | None = None, **asked: Any) -> plan.Resolved:
     counted = plan.Rows(count=rows, characters=rows * 120, validation_rows=own)
     wanted = presets.parse_settings(TrainSettings(), asked, "--set")
-    return plan.resolve(model, counted, wanted, where or machine(), plan.Calibration())
+    return plan.resolve(model, counted, wanted, plan.Machine(where or machine(), plan.Calibration()))
 
 
 def test_nothing_is_left_to_decide() -> None:
@@ -115,8 +115,8 @@ def test_finished_runs_correct_the_forecast() -> None:
     found = plan.calibrate([record, elsewhere, larger, {}, {"device": "cpu"}], STARTER, on_cpu=True)
     assert (found.memory_ratio, found.operations_per_second) == (0.5, 1e9)
     counted = plan.Rows(count=200, characters=24_000, validation_rows=0)
-    plain = plan.resolve(STARTER, counted, TrainSettings(), machine(), plan.Calibration()).forecast
-    corrected = plan.resolve(STARTER, counted, TrainSettings(), machine(), found).forecast
+    plain = plan.resolve(STARTER, counted, TrainSettings(), plan.Machine(machine(), plan.Calibration())).forecast
+    corrected = plan.resolve(STARTER, counted, TrainSettings(), plan.Machine(machine(), found)).forecast
     moving = sum(size for name, size in plain.parts.items() if name not in memory.FIXED)
     assert corrected.peak_bytes == pytest.approx(plain.peak_bytes - moving / 2, rel=0.01)
     assert corrected.seconds != plain.seconds
@@ -125,6 +125,6 @@ def test_finished_runs_correct_the_forecast() -> None:
 
 def test_a_card_of_another_size_can_be_planned_for() -> None:
     counted = plan.Rows(count=200, characters=24_000, validation_rows=0)
-    found = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(), machine(), plan.Calibration(), gpu_memory=8)
+    found = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(), plan.Machine(machine(), plan.Calibration(), gpu_memory=8))
     assert found.forecast.available_bytes == 8 * GIB and not found.forecast.fits
     assert any(notice.code == "plan.no_fit" for notice in found.notices)

@@ -37,15 +37,24 @@ def labelled_nll(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     hidden = model.base_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).last_hidden_state
     targets = batch["labels"][:, 1:]
     chosen = targets != IGNORED
-    logits = model.get_output_embeddings()(hidden[:, :-1][chosen])
+    logits = scaled(model.get_output_embeddings()(hidden[:, :-1][chosen]), model.config.get_text_config())
     return functional.cross_entropy(logits.float(), targets[chosen], reduction="sum"), chosen.sum()
 
 
+def scaled(logits: torch.Tensor, config: Any) -> torch.Tensor:
+    """What a family does to the LM head's result: Granite divides it, Cohere multiplies it, Gemma 2 bends it."""
+    if getattr(config, "logits_scaling", None) not in (None, 1.0):
+        logits = logits / config.logits_scaling
+    if getattr(config, "logit_scale", None) not in (None, 1.0):
+        logits = logits * config.logit_scale
+    cap = getattr(config, "final_logit_softcapping", None)
+    return logits if cap is None else torch.tanh(logits / cap) * cap
+
+
 def plain_head(model: Any) -> bool:
-    """Are the logits just the LM head of the last hidden states, with no scaling or capping by the family?"""
+    """Is nothing done to the LM head's result but what `scaled` knows?"""
     config = model.config.get_text_config()
-    names = ("final_logit_softcapping", "logit_scale", "logits_scaling", "output_multiplier", "lm_head_multiplier")
-    return all(getattr(config, name, None) in (None, 1.0) for name in names)
+    return all(getattr(config, name, None) in (None, 1.0) for name in ("output_multiplier", "lm_head_multiplier"))
 
 
 def mean_loss(

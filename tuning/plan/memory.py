@@ -1,10 +1,11 @@
-"""How many bytes a run needs at its peak, in parts. Pure arithmetic, first form: no profile of the model yet.
+"""How many bytes a run needs at its peak, in parts. Pure arithmetic over a profile of the model.
 
 The formulae hold for decoder-only models with LoRA; what they cannot know is corrected by finished runs.
 """
 
 from tuning.models.catalog import LINEAR_LAYERS
-from tuning.schema import ModelCard, TrainSettings
+from tuning.plan import activations
+from tuning.schema import ActivationProfile, ModelCard, TrainSettings
 
 MIB = 2**20
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
@@ -17,6 +18,7 @@ CUDA_CONTEXT = 600 * MIB
 SAVED = 88.7
 # LoRA weights, gradients and both Adam moments in 32 bits each.
 ADAPTER_BYTES = 16
+LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
 FIXED = ("libraries", "weights", "adapter")  # parts that rows and batches do not change
 # The projections around attention, by the names that the families give them.
@@ -73,23 +75,44 @@ def adapter_parameters(card: ModelCard, settings: TrainSettings) -> int:
     return sum(settings.lora_r * (inner + outer) * count for name, inner, outer, count in linear_shapes(card) if name in names)
 
 
-def parts(card: ModelCard, settings: TrainSettings, length: int) -> dict[str, int]:
-    """Bytes by part, for resolved settings and rows of `length` tokens (the longest that a batch may hold)."""
-    tokens = int(settings.per_device_train_batch_size) * length
+def parts(card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile | None = None) -> dict[str, int]:
+    """Bytes by part, for resolved settings and rows of `length` tokens (the longest that a batch may hold).
+
+    Without a profile of the model what a step keeps is a rule of thumb.
+    """
     on_cpu = settings.device == "cpu"
     weight_bytes = 4 if on_cpu else BYTES[settings.precision]  # a CPU keeps weights in 32 bits and computes under autocast
-    layers: float = card.num_hidden_layers
-    inputs = 0.0
-    if settings.gradient_checkpointing == "full":
-        inputs, layers = card.num_hidden_layers * 2.0 * tokens * card.hidden_size, 1
-    elif settings.gradient_checkpointing.startswith("every_"):
-        nth = int(settings.gradient_checkpointing.removeprefix("every_"))
-        marked = -(-card.num_hidden_layers // nth)
-        inputs, layers = marked * 2.0 * tokens * card.hidden_size, card.num_hidden_layers - marked + 1
     return {
         "libraries": LIBRARIES if on_cpu else CUDA_CONTEXT,
         "weights": card.parameters * weight_bytes,
         "adapter": adapter_parameters(card, settings) * ADAPTER_BYTES,
+        **(_rule_of_thumb(card, settings, length) if profile is None else _profiled(card, settings, length, profile)),
+    }
+
+
+def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile) -> dict[str, int]:
+    """What a step holds, from the model's profile; `logits` is what LM head and loss add to the highest moment."""
+    rows = int(settings.per_device_train_batch_size)
+    labelled = int(rows * length * LABELLED)
+    if settings.device != "cpu":  # TRL's head: tiles of at most 4096 x 32768 scores, and the gradient of what goes in
+        tile = min(labelled, 4096) * min(card.vocab_size, 32_768) * 2
+        profile = profile.model_copy(update={"head": [[float(tile), 0.0, 6.0 * card.hidden_size]]})
+    step = activations.Step(rows, length, labelled, settings.lora_r)
+    layers, policy = activations.kinds(card), settings.gradient_checkpointing
+    without = activations.peak(profile.model_copy(update={"head": []}), layers, policy, step)
+    return {"activations": without, "logits": activations.peak(profile, layers, policy, step) - without}
+
+
+def _rule_of_thumb(card: ModelCard, settings: TrainSettings, length: int) -> dict[str, int]:
+    tokens = int(settings.per_device_train_batch_size) * length
+    layers, inputs = float(card.num_hidden_layers), 0.0
+    if settings.gradient_checkpointing == "full":
+        inputs, layers = card.num_hidden_layers * 2.0 * tokens * card.hidden_size, 1.0
+    elif settings.gradient_checkpointing.startswith("every_"):
+        nth = int(settings.gradient_checkpointing.removeprefix("every_"))
+        marked = -(-card.num_hidden_layers // nth)
+        inputs, layers = marked * 2.0 * tokens * card.hidden_size, card.num_hidden_layers - marked + 1.0
+    return {
         "activations": int(layers * SAVED * tokens * card.hidden_size + inputs),
         "logits": tokens * card.vocab_size * 10,  # half of the positions: 16-bit logits, their 32-bit copy, gradient
     }

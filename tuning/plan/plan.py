@@ -5,19 +5,22 @@ What this version cannot do is refused here, before anything is loaded.
 
 import math
 import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from tuning.errors import InputError
 from tuning.models.catalog import COMFORT
 from tuning.models.hardware import Hardware
 from tuning.plan import choose, memory, time
-from tuning.schema import Forecast, ModelCard, Notice, Record, TrainSettings
+from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings
 
 GIB = 2**30
 FEWEST_ROWS_TO_SPLIT = 20
 DEFAULT_VALIDATION_SHARE = 0.1
 DEFAULT_MAX_LENGTH = 1024
 CALIBRATION_RUNS = 5
+Lookup = Callable[[ModelCard, TrainSettings], ActivationProfile | None]
 
 
 class Rows(Record):
@@ -40,6 +43,19 @@ class Calibration(Record):
     memory_ratio: float | None = None  # of what rows and batches change: measured over predicted
 
 
+@dataclass(frozen=True)
+class Machine:
+    """Where a run would be: what there is, what finished runs have shown, and what is known of the model's activations.
+
+    With `gpu_memory` in GB it is planned for a card of that size instead.
+    """
+
+    hardware: Hardware
+    calibration: Calibration
+    gpu_memory: float | None = None
+    profile: Lookup = lambda card, settings: None
+
+
 class Resolved(Record):
     """A plan: settings without `auto`, the split, the forecast, and what was decided and why."""
 
@@ -50,22 +66,15 @@ class Resolved(Record):
     notices: list[Notice]
 
 
-def resolve(
-    card: ModelCard,
-    rows: Rows,
-    asked: TrainSettings,
-    hardware: Hardware,
-    calibration: Calibration,
-    gpu_memory: float | None = None,
-) -> Resolved:
-    """Decide everything. `gpu_memory` in GB plans for a card of that size instead of this machine's.
+def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine) -> Resolved:
+    """Decide everything.
 
     Raises InputError for what this version cannot do, or a device that is not there.
     """
     _refuse(asked)
+    hardware, gpu_memory = machine.hardware, machine.gpu_memory
     notices: list[Notice] = []
     decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
-    on_cpu = decided["device"] == "cpu"
     decided["precision"] = _precision(asked, hardware, decided["device"], notices)
     decided |= _batch(card, asked)
     decided["learning_rate"] = _learning_rate(card, asked, notices)
@@ -77,10 +86,10 @@ def resolve(
     train_rows, validation_rows, share = _split(count, rows.validation_rows, asked, notices)
     decided["validation_share"] = share
     first = asked.model_copy(update=decided)
+    profile = machine.profile(card, first)
 
     def forecast_of(settings: TrainSettings) -> Forecast:
-        steps, available = count_steps(train_rows, settings), _available(hardware, settings, gpu_memory)
-        return _forecast(card, rows, settings, steps, available, _cores(hardware, on_cpu), calibration)
+        return _forecast(card, rows, settings, count_steps(train_rows, settings), machine, profile)
 
     def share_of(settings: TrainSettings) -> float:
         found = forecast_of(settings)
@@ -100,9 +109,9 @@ def resolve(
     return Resolved(settings=settings, train_rows=train_rows, validation_rows=validation_rows, forecast=forecast, notices=notices)
 
 
-def offer(card: ModelCard, hardware: Hardware, calibration: Calibration, gpu_memory: float | None) -> dict[str, Any]:
+def offer(card: ModelCard, machine: Machine) -> dict[str, Any]:
     """What models are compared by: memory, and the time of one pass over 1000 examples with a plan of our own choosing."""
-    forecast = resolve(card, EXAMPLES, TrainSettings(num_train_epochs=1), hardware, calibration, gpu_memory).forecast
+    forecast = resolve(card, EXAMPLES, TrainSettings(num_train_epochs=1), machine).forecast
     roomy = forecast.peak_bytes <= COMFORT * forecast.available_bytes
     return {
         "predicted_peak_bytes": forecast.peak_bytes,
@@ -243,11 +252,13 @@ def _cores(hardware: Hardware, on_cpu: bool) -> float:
 
 
 def _forecast(
-    card: ModelCard, rows: Rows, settings: TrainSettings, steps: int, available: int, first_guess: float, calibration: Calibration
+    card: ModelCard, rows: Rows, settings: TrainSettings, steps: int, machine: Machine, profile: ActivationProfile | None
 ) -> Forecast:
+    available, calibration = _available(machine.hardware, settings, machine.gpu_memory), machine.calibration
+    first_guess = _cores(machine.hardware, settings.device == "cpu")
     longest = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
     length = max(16, min(int(settings.max_length), math.ceil(longest)))
-    parts = memory.parts(card, settings, length)
+    parts = memory.parts(card, settings, length, profile)
     raw = sum(parts.values())
     if calibration.memory_ratio:
         ratio = calibration.memory_ratio

@@ -1,0 +1,115 @@
+"""The dry run: what it says of a step is what a step with real weights holds, and the process that asks is left as it was."""
+
+import itertools
+import json
+import random
+
+import pytest
+import torch
+from peft import get_peft_model
+from torch.profiler import ProfilerActivity
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from tests.models.make_profiles import wanted
+from tuning import presets, settings
+from tuning.engine import dryrun
+from tuning.engine.evaluate import labelled_nll
+from tuning.engine.train import lora_config
+from tuning.errors import EngineError
+from tuning.models import profiles
+from tuning.plan import activations
+from tuning.plan.activations import Request, Step
+from tuning.schema import ActivationProfile, ModelCard, TrainSettings
+
+SIZES = {
+    "model_type": "llama", "hidden_size": 256, "intermediate_size": 640, "num_hidden_layers": 5, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "vocab_size": 3000, "max_position_embeddings": 1024,
+}  # fmt: skip
+ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+@pytest.fixture(scope="module")
+def card() -> ModelCard:
+    starter = presets.models(settings.PRESETS)["starter"]
+    sizes = {key: SIZES[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")}
+    return starter.model_copy(update={**sizes, "parameters": 5_000_000, "config": SIZES})
+
+
+def request(card: ModelCard, **changes: object) -> Request:
+    chosen = TrainSettings.model_validate({"device": "cpu", "precision": "bf16", **changes})
+    return Request(card=card, settings=chosen, targets=ALL)
+
+
+@pytest.fixture(scope="module")
+def profile(card: ModelCard) -> ActivationProfile:
+    return profiles.in_child(request(card))
+
+
+def held(asked: Request, checkpointing: str, step: Step) -> int:
+    """The highest sum of allocations less frees of torch's CPU allocator, over forward and backward with real weights."""
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**asked.card.config))
+    peft = get_peft_model(model, lora_config(asked.card, asked.settings.model_copy(update={"lora_r": step.rank})))
+    if checkpointing != "none":
+        every = checkpointing.removeprefix("every_")
+        peft.activation_checkpointing_enable(every_n_layers=int(every) if every.isdigit() else 1)
+    peft.train()
+    ids = torch.randint(5, 3000, (step.rows, step.length))
+    mask, labels = torch.ones_like(ids), ids.clone()
+    mask[1:, -3:] = 0
+    labels[:, : step.length - step.labelled // step.rows] = -100
+    with torch.profiler.profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorder:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss, _ = labelled_nll(model, {"input_ids": ids, "attention_mask": mask, "labels": labels})
+        loss.backward()
+    events = [event for event in recorder.profiler.kineto_results.events() if event.name() == "[memory]"]  # type: ignore[union-attr]
+    return max(itertools.accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
+
+
+@pytest.mark.parametrize(
+    ("checkpointing", "step"),
+    [("none", Step(4, 128, 200, 16)), ("every_2", Step(1, 700, 300, 4)), ("full", Step(6, 200, 600, 32))],
+)
+def test_the_forecast_is_what_a_step_holds(card: ModelCard, profile: ActivationProfile, checkpointing: str, step: Step) -> None:
+    predicted = activations.peak(profile, activations.kinds(card), checkpointing, step)
+    assert predicted == pytest.approx(held(request(card), checkpointing, step), rel=0.02)
+
+
+def test_a_model_with_more_layers_is_what_its_profile_says(card: ModelCard, profile: ActivationProfile) -> None:
+    step = Step(3, 320, 0, 24)
+    seen = dryrun.Model(request(card), ["layer"] * 5, False, step.rank).step(step)
+    highest = max(*seen.forward, *seen.backward)
+    headless = profile.model_copy(update={"head": []})
+    assert activations.peak(headless, ["layer"] * 5, "none", step) == pytest.approx(highest, rel=0.01)
+
+
+def test_whoever_asks_is_left_as_it_was(card: ModelCard, profile: ActivationProfile) -> None:
+    assert torch.get_default_dtype() == torch.float32 and profile.key == activations.key(request(card), profiles.versions())
+
+
+def test_an_architecture_that_does_not_take_part_is_said(card: ModelCard) -> None:
+    broken = card.model_copy(update={"config": {"model_type": "no-such-thing"}})
+    with pytest.raises(EngineError) as caught:
+        profiles.in_child(request(broken))
+    assert caught.value.code == "plan.dryrun"
+
+
+def test_every_model_of_the_catalog_has_its_profiles() -> None:
+    names = {name for name, _ in wanted()}
+    assert names == {path.stem for path in profiles.SHIPPED.glob("*.json")}  # else: python -m tests.models.make_profiles
+
+
+def same(name: str, asked: Request) -> None:
+    shipped = json.loads((profiles.SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
+    assert json.loads(profiles.in_child(asked).model_dump_json(by_alias=True)) == shipped, asked.card.id
+
+
+def test_a_shipped_profile_is_what_a_dry_run_says() -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    same(*random.Random(seed).choice(list(wanted())))
+
+
+@pytest.mark.nightly
+def test_all_shipped_profiles_are_what_a_dry_run_says() -> None:
+    for name, asked in wanted():
+        same(name, asked)

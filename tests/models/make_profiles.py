@@ -1,0 +1,49 @@
+"""Rebuild tuning/plan/profiles/ for the catalog and the installed libraries: `python -m tests.models.make_profiles` (half an hour).
+
+What is there for these libraries already is kept; what belongs to no card any more is removed.
+"""
+
+import itertools
+import sys
+from collections.abc import Iterator
+
+from tuning import presets, settings
+from tuning.models import profiles
+from tuning.plan import activations
+from tuning.plan.activations import Request
+from tuning.plan.memory import target_names
+from tuning.schema import TrainSettings
+
+# Device, precision, and the most parameters for which it is usual: nobody trains 7 billion on a processor.
+DEVICES = (("cuda:0", "bf16", 1e12), ("cpu", "bf16", 2.5e9), ("cpu", "fp32", 0.6e9))
+TARGETS = ("all-linear", "attention")
+
+
+def wanted() -> Iterator[tuple[str, Request]]:
+    """Keys and requests of what ships: every model of the catalog, as our own recipes train it."""
+    for card, (device, precision, most), targets in itertools.product(presets.models(settings.PRESETS).values(), DEVICES, TARGETS):
+        if card.parameters > most:
+            continue
+        chosen = TrainSettings.model_validate({"device": device, "precision": precision, "target_modules": targets})
+        request = Request(card=card, settings=chosen, targets=target_names(card, chosen))
+        yield activations.key(request, profiles.versions()), request
+
+
+def main() -> None:
+    from tuning.engine import dryrun
+
+    profiles.SHIPPED.mkdir(exist_ok=True)
+    found = dict(wanted())
+    for path in profiles.SHIPPED.glob("*.json"):
+        if path.stem not in found:
+            path.unlink()
+    mine, of = (int(word) for word in (sys.argv[1:] or ("0", "1")))
+    for name, request in list(found.items())[mine::of]:
+        path = profiles.SHIPPED / f"{name}.json"
+        if not path.exists():
+            path.write_text(dryrun.profile(request).model_dump_json(by_alias=True) + "\n", encoding="utf-8")
+            print(request.card.id, request.settings.device, request.settings.precision, request.settings.target_modules, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""How many bytes a training step holds at its peak, from a profile of the model. Pure arithmetic, no torch.
+
+A profile says what one layer keeps and needs; here the layers are gone through as a step goes through them: forward, LM
+head and loss, backward from the last, each checkpointed layer computed anew. Profiles are made in `engine.dryrun`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tuning.schema import ActivationProfile, LayerActivations, ModelCard, Record, TrainSettings
+
+# A profile's numbers belong to these, in this order: T tokens are B rows of length S, r is the rank of the adapter.
+FEATURES = ("1", "T", "B S^2", "r", "r T")
+# What of config.json does not change how much memory a step takes: lengths, names, tokens, what others wrote down.
+_ELSEWHERE = re.compile(
+    r"_.*|num_hidden_layers|n_layer|layer_types|max_position_embeddings|n_positions|n_ctx|rope_.*|.*_token_id|.*_eps|.*_epsilon|"
+    r"initializer_range|architectures|transformers_version|(torch_)?dtype|use_cache"
+)
+
+
+class Request(Record):
+    """What to find a profile for: a model, settings, and the names of the layers that take an adapter."""
+
+    card: ModelCard
+    settings: TrainSettings
+    targets: list[str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One micro-batch: so many rows padded to `length` tokens, of which `labelled` are learned; `rank` of the adapter."""
+
+    rows: int
+    length: int
+    labelled: int
+    rank: int
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        tokens = float(self.rows * self.length)
+        return (1.0, tokens, tokens * self.length, float(self.rank), self.rank * tokens)
+
+
+def key(request: Request, versions: Mapping[str, str]) -> str:
+    """What a profile is good for, in one word: architecture, targets, dropout or not, precision, device, libraries."""
+    card, settings = request.card, request.settings
+    facts = [
+        card.model_type,
+        {name: value for name, value in card.config.items() if not _ELSEWHERE.fullmatch(name)},
+        sorted(set(kinds(card))),
+        sorted(request.targets),
+        settings.lora_dropout > 0,
+        "16" if settings.precision in ("bf16", "fp16") else "32",
+        "cpu" if settings.device == "cpu" else "cuda",
+        settings.lora,
+        {name: version.partition("+")[0] for name, version in versions.items()},
+    ]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+
+def kinds(card: ModelCard) -> list[str]:
+    """The kind of every decoder layer, from the first to the last."""
+    named = card.config.get("layer_types")
+    return [str(kind) for kind in named] if isinstance(named, list) and named else ["layer"] * card.num_hidden_layers
+
+
+def peak(profile: ActivationProfile, layers: Sequence[str], checkpointing: str, step: Step) -> int:
+    """Most bytes alive at one moment of forward and backward, beyond weights and gradients.
+
+    `checkpointing` is none, full or every_n: then layers 0, n, 2n … are checkpointed, as transformers counts them.
+    """
+    every = {"none": 0, "full": 1}[checkpointing] if checkpointing in ("none", "full") else int(checkpointing.removeprefix("every_"))
+    marks = [every > 0 and index % every == 0 for index in range(len(layers))]
+    kept = profile.padded if step.rows > 1 else profile.alone
+    sizes = {name: _sizes(layer, step.features) for name, layer in kept.layers.items()}
+    live = highest = _sum(kept.base_marked if every else kept.base, step.features)
+    for name, marked in zip(layers, marks, strict=True):
+        live += sizes[name]["marked" if marked else "saved"]
+        highest = max(highest, live + sizes[name]["forward_marked" if marked else "forward"])
+    tokens = step.rows * step.length
+    highest = max(highest, live + _most(profile.head, (1.0, float(tokens), float(step.labelled))))
+    for name, marked in zip(reversed(layers), reversed(marks), strict=True):
+        highest = max(highest, live + sizes[name]["backward_marked" if marked else "backward"])
+        live -= sizes[name]["marked" if marked else "saved"]
+    return int(highest)
+
+
+def _sizes(layer: LayerActivations, features: Sequence[float]) -> dict[str, float]:
+    kept = {"saved": _sum(layer.saved, features), "marked": _sum(layer.marked, features)}
+    moments = ("forward", "forward_marked", "backward", "backward_marked")
+    return kept | {name: _most(getattr(layer, name), features) for name in moments}
+
+
+def _sum(numbers: Sequence[float], features: Sequence[float]) -> float:
+    return sum(number * feature for number, feature in zip(numbers, features, strict=True))
+
+
+def _most(sums: Sequence[Sequence[float]], features: Sequence[float]) -> float:
+    return max((_sum(numbers, features) for numbers in sums), default=0.0)
