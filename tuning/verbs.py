@@ -7,11 +7,8 @@ import os
 import pathlib
 import time
 import zipfile
-from collections.abc import Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, get_args
-
-import pydantic
 
 from tuning import presets
 from tuning.data import check as data_check
@@ -23,14 +20,15 @@ from tuning.models import catalog
 from tuning.models.hardware import Hardware, probe
 from tuning.models.profiles import Profiles
 from tuning.models.shelf import Shelf, here
+from tuning.plan import guide
 from tuning.plan import plan as planning
 from tuning.runs import files, summary
 from tuning.runs.store import Run, Store, clean_name
-from tuning.schema import LOCAL, DataRef, DatasetCard, DataSpec, Goal, Message, ModelCard, ModelRef, Recipe, RunSpec
+from tuning.schema import LOCAL, DataRef, DatasetCard, DataSpec, Goal, ModelCard, ModelRef, Recipe, RunSpec
 from tuning.settings import Settings
+from tuning.talking import Talking
 
 if TYPE_CHECKING:
-    from tuning.engine.question import Question
     from tuning.engine.workshop import Workshop
 
 STARTER = "starter"
@@ -38,7 +36,7 @@ LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 HARDWARE_SECONDS = 2.0
 
 
-class Verbs:
+class Verbs(Talking):
     """The verbs over one home folder. `workshop` is there in the app, and not in a terminal."""
 
     def __init__(self, settings: Settings, workshop: "Workshop | None" = None) -> None:
@@ -86,6 +84,10 @@ class Verbs:
             if spec.name not in self._dataset_cards()
         ]
         return builtin + own
+
+    def guide(self) -> dict[str, Any]:
+        """For this machine: the largest model that it trains well (`now`), and what one step up would bring (`step_up`)."""
+        return guide.guide(self.models, max((gpu.memory_total for gpu in self._probe().gpus), default=0) / planning.GIB)
 
     # Data
 
@@ -161,6 +163,7 @@ class Verbs:
             "available_bytes": forecast.available_bytes,
             "seconds": forecast.seconds,
             "fits": forecast.fits,
+            "offer": resolved.offer,
             "notices": [notice.model_dump() for notice in [*self.shelf.notices(reference, owner), *resolved.notices]],
         }
 
@@ -272,68 +275,7 @@ class Verbs:
         except (OSError, zipfile.LargeZipFile) as error:
             raise InputError("export.cannot_write", path=out.name) from error
 
-    # Talking
-
-    def question(
-        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL
-    ) -> "Question":
-        """An answer to ask for, of a run (or of its base) or of a model.
-
-        Raises InputError for a target that is neither or a conversation that is none, RunError for a run without an adapter.
-        """
-        try:
-            turns = [Message.model_validate(message) for message in messages]
-        except pydantic.ValidationError as error:
-            raise InputError("chat.messages") from error
-        if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
-            raise InputError("chat.empty")
-        from tuning.engine.question import Question
-
-        if "/" in target or target in presets.models(self.settings.presets) or self._folder(target):
-            reference = self.model(target, owner)
-            if not here(reference):
-                raise InputError("model.not_here", model=reference.id)
-            device = "cuda:0" if self._probe().gpus else "cpu"
-            return Question(turns, reference, device, "bf16" if device != "cpu" else "fp32", seed=seed)
-        run = self.store.find(target, owner)
-        spec, state = run.spec(), run.state()
-        if not run.adapter.is_dir() and state.status not in ("starting", "running"):
-            raise RunError("run.no_adapter", run=run.id)
-        settings = spec.settings
-        return Question(turns, spec.model, settings.device, settings.precision, run=None if base else run, seed=seed)
-
-    def ask(
-        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL
-    ) -> "Question":
-        """A question handed to the workshop. Read `stream()`; set `stopped` to end the answer."""
-        question = self.question(target, messages, base, seed, owner)
-        assert self.workshop is not None
-        self.workshop.ask(question)
-        return question
-
-    def chat(
-        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL
-    ) -> Iterator[str]:
-        """The answer in pieces, from the workshop. Closing the iterator stops the model."""
-        question = self.ask(target, messages, base, seed, owner)
-        try:
-            yield from question.stream()
-        finally:
-            question.stopped.set()
-
-    def questions(self, target: str, lang: str = "en", limit: int = 3, owner: str = LOCAL) -> list[str]:
-        """Some questions worth asking a run: held-out ones of its data, else its first; of a model, those of the starter's data."""
-        runs = {run.id: run for run in self.store.all(owner)}
-        try:
-            data = runs[target].spec().data.id if target in runs else self.dataset(f"{STARTER}-{lang}", owner).id
-            return self.library.questions(data, owner, limit)
-        except InputError:
-            return []
-
     # Inside
-
-    def _folder(self, target: str) -> bool:
-        return self.settings.mode == "local" and os.path.isdir(files.given(target))
 
     def _enqueue(self, run: Run) -> dict[str, Any]:
         run.enqueue()

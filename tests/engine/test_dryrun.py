@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import threading
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from peft import get_peft_model
 from torch.profiler import ProfilerActivity
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from tests.engine.conftest import Trainer, losses
 from tests.models.make_profiles import wanted
 from tuning import presets, settings
 from tuning.engine import dryrun
@@ -113,3 +115,14 @@ def test_a_shipped_profile_is_what_a_dry_run_says() -> None:
 def test_all_shipped_profiles_are_what_a_dry_run_says() -> None:
     for name, asked in wanted():
         same(name, asked)
+
+
+def test_a_forecast_beside_a_run_changes_no_loss(card: ModelCard, trained: Trainer) -> None:
+    alone, _ = trained()
+    beside = threading.Thread(target=profiles.in_child, args=(request(card),))
+    beside.start()
+    together, _ = trained()
+    while beside.is_alive():  # the whole of the forecast has a run beside it
+        again, _ = trained()
+        assert losses(again) == losses(alone)
+    assert losses(together) == losses(alone)

@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import importlib.util
+import os
 import pathlib
 
 import pytest
@@ -10,11 +11,19 @@ from tuning.models import hardware
 from tuning.text import say
 
 CARDS = (
-    "0, NVIDIA GeForce RTX 3060, 12288, 11500, 8.6, 580.65.06",
-    "1, Tesla T4, 15360, 15000, 7.5, 580.65.06",
-    "2, Odd, [N/A], [N/A], 9.0, 580.65.06",
+    "0, NVIDIA GeForce RTX 3060, 12288, 11500, 8.6, 580.65.06, GPU-a",
+    "1, Tesla T4, 15360, 15000, 7.5, 580.65.06, GPU-b",
+    "2, Odd, [N/A], [N/A], 9.0, 580.65.06, GPU-c",
 )
-SMI = "#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in CARDS)
+
+
+def smi(*cards: str, held: str = "") -> str:
+    """A stand-in for nvidia-smi: the cards, and who holds memory on them."""
+    echo = "; ".join(f"echo '{line}'" for line in cards) or "true"
+    return f"#!/bin/sh\ncase \"$1\" in *compute-apps*) echo '{held}';; *) {echo};; esac\n"
+
+
+SMI = smi(*CARDS)
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +94,26 @@ def test_no_trouble_without_a_card_or_with_one_that_works(home: pathlib.Path, dr
     assert hardware.probe(home).trouble is None
     build.write_text("cuda = None\n", encoding="utf-8")
     assert hardware.probe(home, "").trouble is None
+
+
+def test_of_several_cards_the_emptiest_is_used_and_said(home: pathlib.Path, driver: pathlib.Path) -> None:
+    found = hardware.probe(home)
+    assert found.gpus[hardware.best(found.gpus)].name == "Tesla T4"
+    assert [note.code for note in found.notes] == ["hardware.several"]
+
+
+def test_what_others_hold_is_said_and_what_we_hold_counts_as_free(home: pathlib.Path, driver: pathlib.Path) -> None:
+    driver.write_text(smi("0, RTX 4090, 24576, 4576, 8.9, 580.65.06, GPU-a"), encoding="utf-8")
+    assert [note.code for note in hardware.probe(home).notes] == ["hardware.shared"]
+    driver.write_text(smi("0, RTX 4090, 24576, 4576, 8.9, 580.65.06, GPU-a", held=f"GPU-a, {os.getpid()}, 20000"), encoding="utf-8")
+    found = hardware.probe(home)
+    assert found.gpus[0].memory_free == 24576 * 2**20 and not found.notes
+
+
+@pytest.mark.parametrize(("capability", "code"), [("13.0", "hardware.card_new"), ("6.1", "hardware.card_old")])
+def test_a_card_that_the_build_does_not_know_is_said(home: pathlib.Path, driver: pathlib.Path, capability: str, code: str) -> None:
+    driver.write_text(smi(f"0, Some card, 24576, 24000, {capability}, 580.65.06, GPU-a"), encoding="utf-8")
+    found = hardware.probe(home)
+    assert found.gpus == [] and found.trouble is not None and found.trouble.code == code
+    for lang in ("en", "it"):
+        assert "pip install" in say(lang, code, found.trouble.params)

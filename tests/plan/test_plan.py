@@ -74,7 +74,7 @@ def test_narrow_models_get_a_higher_rate() -> None:
     ("asked", "code"),
     [
         ({"method": "full"}, "plan.unsupported"),
-        ({"quantization": "nf4"}, "plan.unsupported"),
+        ({"quantization": "int8"}, "plan.unsupported"),
         ({"packing": True}, "plan.unsupported"),
         ({"device": "shard"}, "plan.unsupported"),
         ({"early_stopping_patience": 3}, "plan.unsupported"),
@@ -125,6 +125,45 @@ def test_finished_runs_correct_the_forecast() -> None:
 
 def test_a_card_of_another_size_can_be_planned_for() -> None:
     counted = plan.Rows(count=200, characters=24_000, validation_rows=0)
-    found = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(), plan.Machine(machine(), plan.Calibration(), gpu_memory=8))
+    small = plan.Machine(machine(), plan.Calibration(), gpu_memory=8)
+    found = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(quantization="none"), small)
     assert found.forecast.available_bytes == 8 * GIB and not found.forecast.fits
     assert any(notice.code == "plan.no_fit" for notice in found.notices)
+    left_open = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(), small)
+    assert left_open.forecast.fits and left_open.settings.quantization == "nf4"
+    assert any(notice.code == "plan.nf4" for notice in left_open.notices)
+
+
+def test_weights_in_four_bits_come_to_what_published_arithmetic_says() -> None:
+    llama = card(8_030_261_248, 4096).model_copy(
+        update={
+            "intermediate_size": 14336,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "vocab_size": 128_256,
+        }
+    )
+    chosen = TrainSettings(quantization="nf4", device="cuda:0", precision="bf16", per_device_train_batch_size=1)
+    workspace = 2 * 4096 * 14336
+    assert memory.parts(llama, chosen, 16)["weights"] - workspace == pytest.approx(5.31 * GIB, rel=0.003)
+
+
+def test_what_does_not_fit_comes_with_what_would() -> None:
+    counted = plan.Rows(count=200, characters=2_400_000, validation_rows=0)
+    small = plan.Machine(machine(), plan.Calibration(), gpu_memory=6)
+    asked = TrainSettings(max_length=4096, lora_r=64)
+    large = card(6_000_000_000, 4096).model_copy(update={"context_length": 8192})
+    found = plan.resolve(large, counted, asked, small)
+    assert not found.forecast.fits and found.offer is not None
+    again = plan.resolve(large, counted, asked.model_copy(update=found.offer), small)
+    assert again.forecast.fits
+    hopeless = plan.resolve(large.model_copy(update={"parameters": 70_000_000_000}), counted, asked, small)
+    assert not hopeless.forecast.fits and hopeless.offer is None
+
+
+def test_the_processor_instead_of_a_card_is_told_with_its_price() -> None:
+    new = Gpu(index=0, name="RTX 4090", memory_total=24 * GIB, memory_free=23 * GIB, compute_capability=8.9)
+    notices = {notice.code: notice for notice in resolve(where=machine(gpus=[new]), device="cpu").notices}
+    assert notices["plan.device_spared"].params["slower"] > 100
+    assert "plan.device_spared" not in {notice.code for notice in resolve(device="cpu").notices}

@@ -20,6 +20,7 @@ class Question:
     model: ModelRef
     device: str
     precision: str
+    quantization: str = "none"
     run: Run | None = None
     seed: int | None = None
     max_new_tokens: int = MAX_NEW_TOKENS

@@ -4,6 +4,7 @@ Loads from local folders, safetensors only, with a literal attention implementat
 """
 
 import contextlib
+import functools
 import gc
 import logging
 import pathlib
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from tuning.engine import tokens
@@ -32,6 +33,7 @@ class Resident:
 
     def __init__(self) -> None:
         self.path: str | None = None
+        self.quantization = "none"
         self.base: Any = None
         self.tokenizer: Any = None
         self.peft: PeftModel | None = None
@@ -41,9 +43,12 @@ class Resident:
     def model(self) -> Any:
         return self.base if self.peft is None else self.peft
 
-    def load(self, path: str, device: str, precision: str) -> None:
-        """Make `path` the resident base; nothing happens where it is already. Raises EngineError where files are broken."""
-        if self.path == path and self.base.device == torch.device(device):
+    def load(self, path: str, device: str, precision: str, quantization: str = "none") -> None:
+        """Make `path` the resident base; nothing happens where it is already. Raises EngineError where files are broken.
+
+        `quantization` nf4 keeps the linear layers in 4 bits (QLoRA, with quantised constants) and computes in 16.
+        """
+        if (self.path, self.quantization) == (path, quantization) and self.base.device == torch.device(device):
             return
         self.unload()
         transformers_logging.disable_progress_bar()
@@ -59,13 +64,15 @@ class Resident:
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
+                quantization_config=_four_bits(dtype) if quantization == "nf4" else None,
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             raise EngineError("model.cannot_load", model=pathlib.Path(path).name) from error
         torch.set_num_threads(1 if base.num_parameters() < SMALL else THREADS)
-        self.path, self.base, self.tokenizer = path, base.eval(), tokenizer
+        _stay_in_training(base)
+        self.path, self.base, self.tokenizer, self.quantization = path, base.eval(), tokenizer, quantization
 
     def unload(self) -> None:
         """Let go of everything and give the memory back."""
@@ -146,3 +153,21 @@ class Resident:
                 if before is not None and self.peft is not None and self.peft.active_adapter != before:
                     self.peft.set_adapter(before)
                 self.model.train(training)
+
+
+def _four_bits(dtype: torch.dtype) -> BitsAndBytesConfig:
+    compute = torch.float16 if dtype == torch.float16 else torch.bfloat16
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute)
+
+
+def _stay_in_training(base: Any) -> None:
+    """Keep 4-bit layers in training mode whatever their model is in: they have no dropout, and on a CPU with AVX512-BF16
+    bitsandbytes packs their weights anew in evaluation mode, for answering only, after which training goes wrong."""
+    for module in base.modules():
+        if type(module).__name__ == "Linear4bit":
+            module.training = True  # from_pretrained hands out models in evaluation mode
+            module.train = functools.partial(_as_it_is, module)
+
+
+def _as_it_is(module: Any, mode: bool = True) -> Any:
+    return module

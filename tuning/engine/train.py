@@ -142,7 +142,7 @@ def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: cal
     settings = spec.settings
     transformers.set_seed(settings.seed)
     forget_peak(settings.device)
-    resident.load(spec.model.path, settings.device, settings.precision)
+    resident.load(spec.model.path, settings.device, settings.precision, settings.quantization)
     rows = load_rows(spec, store, resident)
     model = resident.fresh_adapter(run.id, lora_config(spec.model.card, settings))
     counted = model.get_nb_trainable_parameters()

@@ -153,7 +153,7 @@ class Workshop:
         def work() -> None:
             if self.current is not None and resident.path != question.model.path:
                 raise EngineError("chat.other_model")
-            resident.load(question.model.path, question.device, question.precision)
+            resident.load(question.model.path, question.device, question.precision, question.quantization)
             answer(resident, question)
 
         error = caught(work, "an answer")

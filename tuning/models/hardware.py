@@ -15,13 +15,19 @@ import subprocess
 from importlib import metadata
 
 import psutil
+from pydantic import Field
 
 from tuning.schema import Notice, Record
 
-SMI = ("--query-gpu=index,name,memory.total,memory.free,compute_cap,driver_version", "--format=csv,noheader,nounits")
+SMI = ("--query-gpu=index,name,memory.total,memory.free,compute_cap,driver_version,uuid", "--format=csv,noheader,nounits")
+SMI_MINE = ("--query-compute-apps=gpu_uuid,pid,used_memory", "--format=csv,noheader,nounits")
 # Oldest driver branch for a CUDA major version (CUDA release notes, "CUDA Toolkit and Minimum Required Driver Version").
 OLDEST_DRIVER = {"11": 450, "12": 525, "13": 580}
+# Compute capabilities that a CUDA major version builds for (the same notes: 13 has dropped what came before Turing).
+SUPPORTED = {"12": (5.0, 12.1), "13": (7.5, 12.1)}
+AMD = "0x1002"  # PCI vendor
 MIB = 2**20
+OTHERS = 2**30  # bytes taken on a card from which on it is said
 
 
 class Gpu(Record):
@@ -46,6 +52,7 @@ class Hardware(Record):
     memory_free: int
     disk_free: int
     gpus: list[Gpu]  # those that the installed PyTorch can use
+    notes: list[Notice] = Field(default_factory=list)  # what is good to know about the cards
     trouble: Notice | None = None  # why it cannot use a card that the driver sees, and the way out
 
 
@@ -65,8 +72,28 @@ def probe(home: pathlib.Path, cuda_visible_devices: str | None = None) -> Hardwa
         memory_free=memory.available,
         disk_free=shutil.disk_usage(existing).free,
         gpus=[] if trouble else cards,
+        notes=[] if trouble else _notes(cards),
         trouble=trouble,
     )
+
+
+def best(gpus: list[Gpu]) -> int:
+    """The place in `gpus` of the card with the most free memory, which is also its number for PyTorch."""
+    return max(range(len(gpus)), key=lambda place: gpus[place].memory_free)
+
+
+def _notes(cards: list[Gpu]) -> list[Notice]:
+    if not cards:
+        apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+        vendors = {path.read_text(encoding="ascii").strip() for path in pathlib.Path("/sys/class/drm").glob("card*/device/vendor")}
+        return [Notice(code=code) for code, there in (("hardware.apple", apple), ("hardware.amd", AMD in vendors)) if there]
+    used, notes = cards[best(cards)], []
+    if len(cards) > 1:
+        notes.append(Notice(code="hardware.several", params={"count": len(cards), "card": used.name}))
+    taken = used.memory_total - used.memory_free
+    if taken > OTHERS:
+        notes.append(Notice(code="hardware.shared", level="warning", params={"card": used.name, "used": taken / 2**30}))
+    return notes
 
 
 def torch_cuda() -> str | None:
@@ -88,6 +115,12 @@ def _unusable(card: Gpu, cuda: str | None) -> Notice | None:
     if oldest is not None and major.isdigit() and int(major) < oldest:
         params = {"card": card.name, "driver": card.driver, "cuda": cuda, "oldest": oldest}
         return Notice(code="hardware.driver_old", level="warning", params=params)
+    lowest, highest = SUPPORTED.get(cuda.partition(".")[0], (0.0, 99.0))
+    facts = {"card": card.name, "capability": str(card.compute_capability)}
+    if card.compute_capability > highest:
+        return Notice(code="hardware.card_new", level="warning", params=facts)
+    if card.compute_capability < lowest:
+        return Notice(code="hardware.card_old", level="warning", params={**facts, "cuda": cuda, "version": version})
     return None
 
 
@@ -109,19 +142,16 @@ def _gpus(visible: str | None) -> list[Gpu]:
     command = shutil.which("nvidia-smi")
     if command is None or visible == "":
         return []
-    try:
-        done = subprocess.run([command, *SMI], capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
+    mine = _mine(command)
     cards = []
-    for row in csv.reader(io.StringIO(done.stdout), skipinitialspace=True):
+    for row in _rows([command, *SMI]):
         try:
-            index, name, total, free, capability, driver = row
+            index, name, total, free, capability, driver, uuid = row
             card = Gpu(
                 index=int(index),
                 name=name,
                 memory_total=int(total) * MIB,
-                memory_free=int(free) * MIB,
+                memory_free=int(free) * MIB + mine.get(uuid, 0),
                 compute_capability=float(capability),
                 driver=driver,
             )
@@ -130,3 +160,21 @@ def _gpus(visible: str | None) -> list[Gpu]:
         cards.append(card)
     wanted = [int(part) for part in visible.split(",") if part.strip().isdigit()] if visible else []
     return [card for card in cards if not wanted or card.index in wanted]
+
+
+def _rows(command: list[str]) -> list[list[str]]:
+    """Lines of a table that a program prints; none where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return list(csv.reader(io.StringIO(done.stdout), skipinitialspace=True))
+
+
+def _mine(command: str) -> dict[str, int]:
+    """Bytes of each card that this process holds: a resident model makes room for the next, so they count as free."""
+    held: dict[str, int] = {}
+    for row in _rows([command, *SMI_MINE]):
+        if len(row) == 3 and row[1] == str(os.getpid()) and row[2].isdigit():
+            held[row[0]] = held.get(row[0], 0) + int(row[2]) * MIB
+    return held

@@ -40,15 +40,22 @@ class Profiles:
         self._one = threading.Lock()
 
     def find(self, card: ModelCard, settings: TrainSettings) -> ActivationProfile | None:
-        """The profile for settings without `auto` in precision and device; None while there is none."""
+        """The profile for settings without `auto` in precision and device; None while there is none.
+
+        For a catalog model on a device that nobody would train it on, one of another precision stands in.
+        """
         request, name = _named(card, settings)
-        if self.look(card, settings) is None and name not in self._asked and card.config and card.parameters >= SMALLEST:
+        found = self.look(card, settings)
+        if found is not None or not card.config or card.parameters < SMALLEST:
+            return found
+        stand_in = self.look(card, settings.model_copy(update={"device": "cuda:0", "precision": "bf16"}))
+        if name not in self._asked and not (self.wait and stand_in):
             self._asked.add(name)
             if self.wait:
                 self._make(name, request)
             else:
                 threading.Thread(target=self._make, args=(name, request), name="dry run", daemon=True).start()
-        return self._known.get(name)
+        return self._known.get(name) or stand_in
 
     def look(self, card: ModelCard, settings: TrainSettings) -> ActivationProfile | None:
         """The same, of what is there already."""

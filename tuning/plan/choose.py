@@ -4,9 +4,10 @@ What changes the result of a run (length, rank, targets) is not touched here.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from tuning.models.catalog import COMFORT
-from tuning.plan import time
+from tuning.plan import memory, time
 from tuning.schema import ModelCard, Notice, TrainSettings
 
 # Tokens in a micro-batch below which a card waits for its weights: 165 TFLOP/s in bf16 over 1008 GB/s (RTX 4090, by its
@@ -17,27 +18,50 @@ CHECKPOINTING = ("none", "every_4", "every_2", "full")
 
 def fastest(
     card: ModelCard, asked: TrainSettings, settings: TrainSettings, mean_tokens: float, share: Callable[[TrainSettings], float]
-) -> tuple[TrainSettings, Notice]:
+) -> tuple[TrainSettings, list[Notice]]:
     """`settings` with the micro-batch and checkpointing that take the least time among those that fit with room to spare.
 
-    Where none has room to spare, among those that fit. `share` is how much of the free memory a way needs.
+    Where none has room to spare, among those that fit; where none fits on a card and the weights may be changed, the same
+    again with weights in 4 bits. `share` is how much of the free memory a way needs.
 
     `settings` has a micro-batch and an accumulation to start from; `asked` says which of both, and of checkpointing, may
     change. Where nothing fits, the one that needs the least memory. `mean_tokens` is the mean length of a row.
     """
     ways = [(way, share(way)) for way in _ways(asked, settings)]
+    notices: list[Notice] = []
+    if min(needed for _, needed in ways) > 1 and asked.quantization == "auto" and settings.device != "cpu":
+        smaller = settings.model_copy(update={"quantization": "nf4"})
+        ways = [(way, share(way)) for way in _ways(asked, smaller)]
+        notices.append(Notice(code="plan.nf4"))
     roomy, fitting = ([way for way, needed in ways if needed <= most] for most in (COMFORT, 1.0))
     if not fitting:
-        return ways[-1][0], _reason(ways[-1][0], ways[-1][0], card, mean_tokens)
+        return ways[-1][0], [*notices, _reason(ways[-1][0], ways[-1][0], card, mean_tokens)]
     best = min(roomy or fitting, key=lambda way: cost(card, way, mean_tokens))
-    return best, _reason(best, best.model_copy(update={"gradient_checkpointing": "full"}), card, mean_tokens)
+    return best, [*notices, _reason(best, best.model_copy(update={"gradient_checkpointing": "full"}), card, mean_tokens)]
+
+
+def smaller(card: ModelCard, settings: TrainSettings, share: Callable[[TrainSettings], float]) -> dict[str, Any] | None:
+    """What would have to change for `settings` to fit, the least first: shorter rows, a lower rank, fewer layers adapted.
+
+    It changes what is learned, so it is offered and not done. None where all of it together does not suffice.
+    """
+    targets = [name for name in memory.target_names(card, settings) if name in ("q_proj", "v_proj", "qkv_proj", "c_attn")]
+    steps: list[dict[str, Any]] = [{"max_length": length} for length in (1024, 512, 256, 128, 64) if length < int(settings.max_length)]
+    steps += [{"lora_r": 4}] if settings.lora_r > 4 else []
+    steps += [{"target_modules": targets}] if targets else []
+    changes: dict[str, Any] = {}
+    for step in steps:
+        changes |= step
+        if share(settings.model_copy(update=changes)) <= 1:
+            return changes
+    return None
 
 
 def cost(card: ModelCard, settings: TrainSettings, mean_tokens: float) -> float:
     """Operations per token, and as many more as a card could have done while it waits for the weights."""
     tokens = int(settings.per_device_train_batch_size) * max(1.0, mean_tokens)
     waiting = 1.0 if settings.device == "cpu" else max(1.0, RIDGE / tokens)
-    return time.operations_per_token(card, settings, int(mean_tokens)) * waiting
+    return time.operations_per_token(card, settings, int(mean_tokens)) * waiting * time.slowed(settings)
 
 
 def _ways(asked: TrainSettings, settings: TrainSettings) -> Iterator[TrainSettings]:

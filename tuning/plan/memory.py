@@ -18,6 +18,8 @@ CUDA_CONTEXT = 600 * MIB
 SAVED = 88.7
 # LoRA weights, gradients and both Adam moments in 32 bits each.
 ADAPTER_BYTES = 16
+# NF4 with quantised constants: 4 bits, an 8-bit constant for each 64 numbers, one in 32 bits for each 256 of those.
+NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
 FIXED = ("libraries", "weights", "adapter")  # parts that rows and batches do not change
@@ -84,10 +86,20 @@ def parts(card: ModelCard, settings: TrainSettings, length: int, profile: Activa
     weight_bytes = 4 if on_cpu else BYTES[settings.precision]  # a CPU keeps weights in 32 bits and computes under autocast
     return {
         "libraries": LIBRARIES if on_cpu else CUDA_CONTEXT,
-        "weights": card.parameters * weight_bytes,
+        "weights": _weights(card, settings, weight_bytes),
         "adapter": adapter_parameters(card, settings) * ADAPTER_BYTES,
         **(_rule_of_thumb(card, settings, length) if profile is None else _profiled(card, settings, length, profile)),
     }
+
+
+def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> int:
+    """The model as it is loaded: with NF4 its linear layers in 4 bits, and the largest of them once more as it is computed with."""
+    if settings.quantization != "nf4":
+        return card.parameters * weight_bytes
+    shapes = linear_shapes(card)
+    linear = sum(inner * outer * count for _, inner, outer, count in shapes)
+    largest = max(inner * outer for _, inner, outer, _ in shapes)
+    return int(linear * NF4_BYTES + max(0, card.parameters - linear) * weight_bytes + 2 * largest)
 
 
 def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile) -> dict[str, int]:

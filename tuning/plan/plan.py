@@ -11,7 +11,7 @@ from typing import Any
 
 from tuning.errors import InputError
 from tuning.models.catalog import COMFORT
-from tuning.models.hardware import Hardware
+from tuning.models.hardware import Hardware, best
 from tuning.plan import choose, memory, time
 from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings
 
@@ -64,6 +64,7 @@ class Resolved(Record):
     validation_rows: int
     forecast: Forecast
     notices: list[Notice]
+    offer: dict[str, Any] | None = None  # where it does not fit: changed settings with which it would
 
 
 def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine) -> Resolved:
@@ -81,7 +82,7 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
     decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length
     if decided["max_length"] > card.context_length:
         raise InputError("plan.too_long", value=decided["max_length"], context=card.context_length)
-    decided |= {"quantization": "none", "packing": False, "early_stopping_patience": 0}
+    decided |= {"quantization": "nf4" if asked.quantization == "nf4" else "none", "packing": False, "early_stopping_patience": 0}
     count = min(rows.count, asked.max_samples or rows.count)
     train_rows, validation_rows, share = _split(count, rows.validation_rows, asked, notices)
     decided["validation_share"] = share
@@ -95,18 +96,20 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
         found = forecast_of(settings)
         return found.peak_bytes / max(1, found.available_bytes)
 
-    settings, reason = choose.fastest(card, asked, first, _mean_tokens(rows, first), share_of)
+    settings, reasons = choose.fastest(card, asked, first, _mean_tokens(rows, first), share_of)
     forecast = forecast_of(settings)
-    notices += [_batch_notice(settings), reason]
+    notices += [_batch_notice(settings), *reasons]
+    found = None
     if not forecast.fits:
-        notices.append(
-            Notice(
-                code="plan.no_fit",
-                level="warning",
-                params={"need": forecast.peak_bytes / GIB, "have": forecast.available_bytes / GIB},
-            )
-        )
-    return Resolved(settings=settings, train_rows=train_rows, validation_rows=validation_rows, forecast=forecast, notices=notices)
+        found = choose.smaller(card, settings, share_of)
+        params = {"need": forecast.peak_bytes / GIB, "have": forecast.available_bytes / GIB}
+        notices.append(Notice(code="plan.no_fit", level="warning", params=params))
+        if found is not None:
+            changes = ", ".join(f"{key} {' + '.join(value) if isinstance(value, list) else value}" for key, value in found.items())
+            notices.append(Notice(code="plan.offer", level="warning", params={"changes": changes}))
+    return Resolved(
+        settings=settings, train_rows=train_rows, validation_rows=validation_rows, forecast=forecast, notices=notices, offer=found
+    )
 
 
 def offer(card: ModelCard, machine: Machine) -> dict[str, Any]:
@@ -155,7 +158,7 @@ def count_steps(train_rows: int, settings: TrainSettings) -> int:
 def _refuse(asked: TrainSettings) -> None:
     cannot = {
         "method": asked.method == "full",
-        "quantization": asked.quantization in ("nf4", "int8"),
+        "quantization": asked.quantization == "int8",
         "packing": asked.packing is True,
         "device": asked.device == "shard",
         "early_stopping_patience": asked.early_stopping_patience not in ("auto", 0),
@@ -169,9 +172,13 @@ def _refuse(asked: TrainSettings) -> None:
 def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, notices: list[Notice]) -> dict[str, Any]:
     if asked.device == "cpu" or (asked.device == "auto" and not hardware.gpus and gpu_memory is None):
         notices.append(Notice(code="plan.device_cpu", params={"cores": hardware.cores}))
+        if hardware.gpus:
+            slower = round(time.FIRST_GUESS_GPU / (hardware.cores * time.FIRST_GUESS_CORE))
+            params = {"card": hardware.gpus[0].name, "slower": slower}
+            notices.append(Notice(code="plan.device_spared", level="warning", params=params))
         return {"device": "cpu"}
     if asked.device == "auto" or gpu_memory is not None:
-        return {"device": "cuda:0" if asked.device == "auto" else asked.device}
+        return {"device": f"cuda:{best(hardware.gpus) if hardware.gpus else 0}" if asked.device == "auto" else asked.device}
     index = int(asked.device.removeprefix("cuda:"))
     if index >= len(hardware.gpus):
         raise InputError("plan.no_device", device=asked.device, count=len(hardware.gpus))
@@ -271,7 +278,7 @@ def _forecast(
         peak_bytes=peak,
         parts=parts,
         available_bytes=available,
-        seconds=time.seconds(tokens * per_token, calibration.operations_per_second or first_guess),
+        seconds=time.seconds(tokens * per_token * time.slowed(settings), calibration.operations_per_second or first_guess),
         steps=steps,
         fits=peak <= available,
         raw_peak_bytes=raw,

@@ -18,6 +18,7 @@ RESUMABLE = frozenset({"interrupted", "paused"})
 REASONS = (
     "model.",
     "plan.no_fit",
+    "plan.nf4",
     "plan.learning_rate",
     "plan.learning_rate_given",
     "plan.batch",

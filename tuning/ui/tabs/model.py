@@ -163,9 +163,22 @@ def _grid(desk: Desk, scene: Scene) -> str:
     first += [entry for entry in picked if entry not in first]
     rest = [entry for entry in entries if entry not in first]
     drawn, more = ([cards.model(entry, entry["id"] == chosen, desk.lang) for entry in part] for part in (first, rest))
-    trouble = desk.verbs.hardware()["trouble"]
-    above = view.fault(desk.lang, trouble["code"], trouble["params"]) if trouble else ""
+    found = desk.verbs.hardware()
+    above = view.fault(desk.lang, found["trouble"]["code"], found["trouble"]["params"]) if found["trouble"] else ""
+    above += "".join(
+        f'<p class="hint">{view.escape(view.sentence(desk.lang, note["code"], note["params"]))}</p>' for note in found["notes"]
+    )
     if not first:
         return above + view.empty(desk.say("ui.model.none"))
     fold = cards.fold(desk.say("ui.model.more", count=len(more)), cards.group(desk.say("ui.model.cards"), more)) if more else ""
-    return above + cards.group(desk.say("ui.model.cards"), drawn) + fold
+    return above + cards.group(desk.say("ui.model.cards"), drawn) + fold + f'<p class="hint" id="guide">{view.escape(guide(desk))}</p>'
+
+
+def guide(desk: Desk) -> str:
+    """What this machine trains well, and what one step up would bring."""
+    found = desk.verbs.guide()
+    said = desk.say("ui.model.guide", model=found["now"]["title"]) if found["now"] else desk.say("ui.model.guide.none")
+    if found["step_up"]:
+        memory = view.number(found["step_up"]["gpu_memory"], desk.lang)
+        said += " " + desk.say("ui.model.guide.up", memory=memory, model=found["step_up"]["model"]["title"])
+    return said

@@ -1,0 +1,51 @@
+"""QLoRA: the base in 4 bits, the adapter learns, and what happens between the steps changes nothing."""
+
+import math
+import pathlib
+
+import pytest
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from tests.engine.conftest import Trainer, losses
+from tuning.engine.chat import answer
+from tuning.engine.question import Question
+from tuning.engine.resident import Resident
+from tuning.schema import Message
+
+FOUR_BITS = {"quantization": "nf4", "max_steps": 6, "precision": "bf16"}
+
+
+def test_the_base_is_in_four_bits_and_the_adapter_learns(trained: Trainer, tiny_model: pathlib.Path) -> None:
+    resident = Resident()
+    run, state = trained(resident=resident, **FOUR_BITS)
+    assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+    layers = [module for module in resident.base.modules() if type(module).__name__ == "Linear4bit"]
+    assert layers and not any(getattr(layer.weight.quant_state, "packing_format_for_cpu", False) for layer in layers)
+    learned = [tensor for name, tensor in load_file(run.adapter / "adapter_model.safetensors").items() if "lora_B" in name]
+    assert learned and all(tensor.any() for tensor in learned)  # the gradient came through every layer
+    assert losses(run)[6] < losses(run)[1] and all(math.isfinite(loss) for loss in losses(run).values())
+    question = Question(
+        [Message(role="user", content="How much is item 3?")], run.spec().model, "cpu", "bf16", "nf4", run, max_new_tokens=4
+    )
+    answer(resident, question)
+    assert isinstance("".join(question.stream()), str)
+    assert not any(getattr(layer.weight.quant_state, "packing_format_for_cpu", False) for layer in layers)
+    PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), str(run.adapter))  # loads on the whole base
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_evaluation_between_the_steps_changes_no_loss(trained: Trainer, share: float) -> None:
+    rows = {"max_samples": 20, "validation_share": share} if share else {"max_samples": 16, "validation_share": 0.0}
+    resident = Resident()
+
+    def meddle() -> None:
+        if resident.base is not None:
+            was = resident.model.training
+            resident.model.eval()
+            resident.model.train(was)
+
+    plain, _ = trained(**FOUR_BITS, **rows)
+    meddled, _ = trained(meddle, resident, **FOUR_BITS, **rows)
+    assert losses(plain) == losses(meddled)

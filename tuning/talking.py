@@ -1,0 +1,101 @@
+"""Asking a model or a run, for page, command line and API: the verbs that end in an answer. `verbs.Verbs` has them all."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pydantic
+
+from tuning import presets
+from tuning.data.library import Library
+from tuning.errors import InputError, RunError
+from tuning.models.hardware import Hardware
+from tuning.models.shelf import here
+from tuning.runs import files
+from tuning.runs.store import Store
+from tuning.schema import LOCAL, DataSpec, Message, ModelRef
+from tuning.settings import Settings
+
+if TYPE_CHECKING:
+    from tuning.engine.question import Question
+    from tuning.engine.workshop import Workshop
+
+STARTER = "starter"
+
+
+class Talking:
+    """What `Verbs` can do with models that are there."""
+
+    settings: Settings
+    store: Store
+    library: Library
+    workshop: "Workshop | None"
+
+    def model(self, model: str, owner: str = LOCAL) -> ModelRef:
+        """The model that `model` names."""
+        raise NotImplementedError
+
+    def dataset(self, data: str, owner: str = LOCAL, mapping: dict[str, str] | None = None, lang: str = "en") -> DataSpec:
+        """Data by name."""
+        raise NotImplementedError
+
+    def _probe(self) -> Hardware:
+        raise NotImplementedError
+
+    def question(
+        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL
+    ) -> "Question":
+        """An answer to ask for, of a run (or of its base) or of a model.
+
+        Raises InputError for a target that is neither or a conversation that is none, RunError for a run without an adapter.
+        """
+        try:
+            turns = [Message.model_validate(message) for message in messages]
+        except pydantic.ValidationError as error:
+            raise InputError("chat.messages") from error
+        if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
+            raise InputError("chat.empty")
+        from tuning.engine.question import Question
+
+        folder = self.settings.mode == "local" and os.path.isdir(files.given(target))
+        if folder or "/" in target or target in presets.models(self.settings.presets):
+            reference = self.model(target, owner)
+            if not here(reference):
+                raise InputError("model.not_here", model=reference.id)
+            device = "cuda:0" if self._probe().gpus else "cpu"
+            return Question(turns, reference, device, "bf16" if device != "cpu" else "fp32", seed=seed)
+        run = self.store.find(target, owner)
+        spec, state = run.spec(), run.state()
+        if not run.adapter.is_dir() and state.status not in ("starting", "running"):
+            raise RunError("run.no_adapter", run=run.id)
+        settings = spec.settings
+        precision, quantization = settings.precision, settings.quantization
+        return Question(turns, spec.model, settings.device, precision, quantization, run=None if base else run, seed=seed)
+
+    def ask(
+        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL
+    ) -> "Question":
+        """A question handed to the workshop. Read `stream()`; set `stopped` to end the answer."""
+        question = self.question(target, messages, base, seed, owner)
+        assert self.workshop is not None
+        self.workshop.ask(question)
+        return question
+
+    def chat(
+        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL
+    ) -> Iterator[str]:
+        """The answer in pieces, from the workshop. Closing the iterator stops the model."""
+        question = self.ask(target, messages, base, seed, owner)
+        try:
+            yield from question.stream()
+        finally:
+            question.stopped.set()
+
+    def questions(self, target: str, lang: str = "en", limit: int = 3, owner: str = LOCAL) -> list[str]:
+        """Some questions worth asking a run: held-out ones of its data, else its first; of a model, those of the starter's data."""
+        runs = {run.id: run for run in self.store.all(owner)}
+        try:
+            data = runs[target].spec().data.id if target in runs else self.dataset(f"{STARTER}-{lang}", owner).id
+            return self.library.questions(data, owner, limit)
+        except InputError:
+            return []
