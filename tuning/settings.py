@@ -82,3 +82,10 @@ def share_processor(environ: MutableMapping[str, str] | None = None) -> None:
     """
     env = os.environ if environ is None else environ
     env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def spare_card(environ: MutableMapping[str, str] | None = None) -> None:
+    """Let PyTorch grow its blocks on a card instead of keeping many that fit nothing; to be called before torch is loaded."""
+    env = os.environ if environ is None else environ
+    if sys.platform == "linux":  # elsewhere the option is not there
+        env.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")

@@ -58,6 +58,7 @@ def card_of(id: str) -> ModelCard:
     config = {key: SIZES.get(key, value) for key, value in card.config.items()}
     if card.config.get("num_key_value_heads") == card.config.get("num_attention_heads") and "num_key_value_heads" in config:
         config["num_key_value_heads"] = SIZES["num_attention_heads"]
+    config |= {name: SIZES[name] for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
     if "partial_rotary_factor" in config:
         config["partial_rotary_factor"] = 0.5  # an even share of the small heads
     layers = SIZES["num_hidden_layers"]

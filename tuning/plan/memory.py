@@ -20,6 +20,11 @@ SAVED = 88.7
 ADAPTER_BYTES = 16
 # NF4 with quantised constants: 4 bits, an 8-bit constant for each 64 numbers, one in 32 bits for each 256 of those.
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
+# What the allocator holds beyond what lives. On a card 3 to 8 % with expandable segments; on a CPU glibc keeps freed blocks
+# below 32 MiB: rows of many lengths came to 2.8 times what lived, at 0.5 GB (starter, 200 rows of Alpaca).
+FRAGMENTS_GPU = 0.05
+FRAGMENTS, MOST_FRAGMENTS = 2, 1536 * MIB
+CHAT_TOKENS = 2048  # of a conversation in mid-run
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
 FIXED = ("libraries", "weights", "adapter")  # parts that rows and batches do not change
@@ -83,13 +88,23 @@ def parts(card: ModelCard, settings: TrainSettings, length: int, profile: Activa
     Without a profile of the model what a step keeps is a rule of thumb.
     """
     on_cpu = settings.device == "cpu"
+    step = _rule_of_thumb(card, settings, length) if profile is None else _profiled(card, settings, length, profile)
+    moving = sum(step.values())
     weight_bytes = 4 if on_cpu else BYTES[settings.precision]  # a CPU keeps weights in 32 bits and computes under autocast
     return {
         "libraries": LIBRARIES if on_cpu else CUDA_CONTEXT,
         "weights": _weights(card, settings, weight_bytes),
         "adapter": adapter_parameters(card, settings) * ADAPTER_BYTES,
-        **(_rule_of_thumb(card, settings, length) if profile is None else _profiled(card, settings, length, profile)),
+        **step,
+        "fragmentation": min(FRAGMENTS * moving, MOST_FRAGMENTS) if on_cpu else int(FRAGMENTS_GPU * moving),
+        "chat": max(0, _conversation(card, weight_bytes) - moving),  # an answer in mid-run comes between steps
     }
+
+
+def _conversation(card: ModelCard, weight_bytes: int) -> int:
+    """Keys and values of a conversation of CHAT_TOKENS."""
+    head = card.config.get("head_dim") or card.hidden_size // card.num_attention_heads
+    return 2 * card.num_hidden_layers * card.num_key_value_heads * head * weight_bytes * min(card.context_length, CHAT_TOKENS)
 
 
 def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> int:
