@@ -89,7 +89,7 @@ def test_whoever_asks_is_left_as_it_was(card: ModelCard, profile: ActivationProf
 
 
 def test_an_architecture_that_does_not_take_part_is_said(card: ModelCard) -> None:
-    broken = card.model_copy(update={"config": {"model_type": "no-such-thing"}})
+    broken = card.model_copy(update={"model_type": "no-such-thing"})
     with pytest.raises(EngineError) as caught:
         profiles.in_child(request(broken))
     assert caught.value.code == "plan.dryrun"

@@ -1,5 +1,6 @@
 """The one thread: runs wait their turn, questions are answered at once, in mid-run too, and no fault ends it."""
 
+import itertools
 import pathlib
 import shutil
 import threading
@@ -40,12 +41,10 @@ def test_runs_are_trained_one_after_another(verbs: Verbs, make_run: Callable[...
     starts = [threading.Thread(target=verbs.resume, args=(run.id,)) for run in runs]
     for start in starts:
         start.start()
-    together = 0
-    while not all(status(run) == "finished" for run in runs):
-        together = max(together, sum(status(run) in ("starting", "running") for run in runs))
-        assert not any(status(run) == "failed" for run in runs)
-        wait_until(lambda: True)
-    assert together <= 1
+    wait_until(lambda: all(status(run) in ("finished", "failed") for run in runs))
+    spans = sorted((state.started, state.ended) for state in (run.state() for run in runs))
+    assert {status(run) for run in runs} == {"finished"}
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))  # type: ignore[operator]
 
 
 def test_talking_to_a_model_while_it_learns(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> None:
