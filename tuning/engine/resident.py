@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -34,6 +35,7 @@ class Resident:
     def __init__(self) -> None:
         self.path: str | None = None
         self.quantization = "none"
+        self.libraries_bytes: int | None = None  # that this process held before its first model; not known of a card
         self.base: Any = None
         self.tokenizer: Any = None
         self.peft: PeftModel | None = None
@@ -51,6 +53,8 @@ class Resident:
         if (self.path, self.quantization) == (path, quantization) and self.base.device == torch.device(device):
             return
         self.unload()
+        if self.libraries_bytes is None and device == "cpu":
+            self.libraries_bytes = psutil.Process().memory_info().rss
         transformers_logging.disable_progress_bar()
         # A CPU computes in 16 bits under autocast and keeps the weights in 32; a card holds them as it computes.
         dtype = torch.float32 if device == "cpu" else DTYPES[precision]

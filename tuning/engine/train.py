@@ -114,7 +114,7 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledge
         with _device_lock(spec, store.home):
             status = _work(run, spec, store, resident, ledger, yield_point)
         ledger.update(now=True, status=status, ended=time.time(), seconds_left=None)
-        _calibrate(store.home, spec, ledger.state)
+        _calibrate(store.home, spec, ledger.state, resident.libraries_bytes)
 
     error = caught(work, f"run {run.id}")
     if error is not None:
@@ -336,9 +336,12 @@ def peak_bytes(device: str) -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState) -> None:
+def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: int | None) -> None:
     """What this run showed about the machine, for the next forecast."""
     if state.status == "finished" and state.peak_bytes and state.tokens_per_second:
+        predicted = spec.forecast.parts.get("libraries", 0)
+        before = (libraries or predicted) if spec.settings.device == "cpu" else 0  # a card's peak is counted without its context
+        parts = {**spec.forecast.parts, "libraries": before}
         record = {
             "schema": 1,
             "owner": spec.owner,
@@ -348,8 +351,9 @@ def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState) -> None:
             "parameters": spec.model.card.parameters,
             "operations_per_token": spec.forecast.operations_per_token,
             "predicted_bytes": spec.forecast.peak_bytes,
-            "raw_predicted_bytes": spec.forecast.raw_peak_bytes,
-            "fixed_bytes": sum(spec.forecast.parts[name] for name in FIXED),
+            "raw_predicted_bytes": spec.forecast.raw_peak_bytes - predicted + before,
+            "libraries_bytes": libraries,
+            "fixed_bytes": sum(parts.get(name, 0) for name in FIXED),
             "peak_bytes": state.peak_bytes,
             "predicted_seconds": spec.forecast.seconds,
             "tokens_per_second": state.tokens_per_second,

@@ -10,14 +10,13 @@ from tuning.schema import ActivationProfile, ModelCard, TrainSettings
 MIB = 2**20
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 # Resident size of a process after importing torch, transformers, peft and trl and one training step of a model of a
-# few megabytes, CPU build on Linux x86-64, less the parts below; on a card the CUDA context takes its place.
+# few megabytes, CPU build on Linux x86-64, less the parts below; on a card the CUDA context takes its place. Both only
+# until a run of this machine has shown what it is.
 LIBRARIES = 700 * MIB
 CUDA_CONTEXT = 600 * MIB
 # Saved activations of one decoder layer, in bytes per token and hidden unit, all linear layers adapted without dropout:
 # 88.7 was counted with saved-tensor hooks on a Qwen3-4B layer in 16 bits, 56 to 95 on narrow Llamas on a CPU in 16 or 32.
 SAVED = 88.7
-# LoRA weights, gradients and both Adam moments in 32 bits each.
-ADAPTER_BYTES = 16
 # NF4 with quantised constants: 4 bits, an 8-bit constant for each 64 numbers, one in 32 bits for each 256 of those.
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 # What the allocator holds beyond what lives. On a card 3 to 8 % with expandable segments; on a CPU glibc keeps freed blocks
@@ -27,7 +26,7 @@ FRAGMENTS, MOST_FRAGMENTS = 2, 1536 * MIB
 CHAT_TOKENS = 2048  # of a conversation in mid-run
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
-FIXED = ("libraries", "weights", "adapter")  # parts that rows and batches do not change
+FIXED = ("libraries", "weights", "workspace", "adapter", "gradients", "optimizer")  # parts that rows and batches do not change
 # The projections around attention, by the names that the families give them.
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "dense", "qkv_proj", "c_attn")
 
@@ -82,19 +81,25 @@ def adapter_parameters(card: ModelCard, settings: TrainSettings) -> int:
     return sum(settings.lora_r * (inner + outer) * count for name, inner, outer, count in linear_shapes(card) if name in names)
 
 
-def parts(card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile | None = None) -> dict[str, int]:
+def parts(
+    card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile | None = None, libraries: int | None = None
+) -> dict[str, int]:
     """Bytes by part, for resolved settings and rows of `length` tokens (the longest that a batch may hold).
 
-    Without a profile of the model what a step keeps is a rule of thumb.
+    Without a profile of the model what a step keeps is a rule of thumb. `libraries` is what runs of this machine have shown
+    to be taken before a model is there.
     """
+    trained = adapter_parameters(card, settings)
     on_cpu = settings.device == "cpu"
     step = _rule_of_thumb(card, settings, length) if profile is None else _profiled(card, settings, length, profile)
     moving = sum(step.values())
     weight_bytes = 4 if on_cpu else BYTES[settings.precision]  # a CPU keeps weights in 32 bits and computes under autocast
     return {
-        "libraries": LIBRARIES if on_cpu else CUDA_CONTEXT,
-        "weights": _weights(card, settings, weight_bytes),
-        "adapter": adapter_parameters(card, settings) * ADAPTER_BYTES,
+        "libraries": libraries or (LIBRARIES if on_cpu else CUDA_CONTEXT),
+        **_weights(card, settings, weight_bytes),
+        "adapter": 4 * trained,  # PEFT keeps it in 32 bits whatever the base is in
+        "gradients": 4 * trained,
+        "optimizer": 8 * trained,  # both moments of Adam
         **step,
         "fragmentation": min(FRAGMENTS * moving, MOST_FRAGMENTS) if on_cpu else int(FRAGMENTS_GPU * moving),
         "chat": max(0, _conversation(card, weight_bytes) - moving),  # an answer in mid-run comes between steps
@@ -107,14 +112,14 @@ def _conversation(card: ModelCard, weight_bytes: int) -> int:
     return 2 * card.num_hidden_layers * card.num_key_value_heads * head * weight_bytes * min(card.context_length, CHAT_TOKENS)
 
 
-def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> int:
-    """The model as it is loaded: with NF4 its linear layers in 4 bits, and the largest of them once more as it is computed with."""
+def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> dict[str, int]:
+    """The model as it is loaded: with NF4 its linear layers in 4 bits, and room for the largest of them as it is computed with."""
     if settings.quantization != "nf4":
-        return card.parameters * weight_bytes
+        return {"weights": card.parameters * weight_bytes, "workspace": 0}
     shapes = linear_shapes(card)
     linear = sum(inner * outer * count for _, inner, outer, count in shapes)
-    largest = max(inner * outer for _, inner, outer, _ in shapes)
-    return int(linear * NF4_BYTES + max(0, card.parameters - linear) * weight_bytes + 2 * largest)
+    rest = max(0, card.parameters - linear) * weight_bytes
+    return {"weights": int(linear * NF4_BYTES) + rest, "workspace": 2 * max(inner * outer for _, inner, outer, _ in shapes)}
 
 
 def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile) -> dict[str, int]:

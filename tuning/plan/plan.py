@@ -40,6 +40,7 @@ class Calibration(Record):
     """What finished runs have shown on this machine. None where there were none."""
 
     operations_per_second: float | None = None
+    libraries_bytes: int | None = None  # taken before a model is there
     memory_ratio: float | None = None  # of what rows and batches change: measured over predicted
 
 
@@ -130,7 +131,7 @@ def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> C
 
     `records` are what the engine noted; one that lacks a number is passed over.
     """
-    ratios, speeds = [], []
+    ratios, speeds, before = [], [], []
     for record in records:
         try:
             if (record["device"] == "cpu") != on_cpu or not 0.25 <= record["parameters"] / card.parameters <= 4:
@@ -138,10 +139,12 @@ def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> C
             moving = record["raw_predicted_bytes"] - record["fixed_bytes"]
             ratios.append(max(0.1, (record["peak_bytes"] - record["fixed_bytes"]) / moving))
             speeds.append(record["tokens_per_second"] * record["operations_per_token"])
+            before += [record["libraries_bytes"]] if record.get("libraries_bytes") else []
         except (KeyError, TypeError, ZeroDivisionError):
             continue
     return Calibration(
         operations_per_second=statistics.median(speeds[-CALIBRATION_RUNS:]) if speeds else None,
+        libraries_bytes=int(statistics.median(before[-CALIBRATION_RUNS:])) if before else None,
         memory_ratio=statistics.median(ratios[-CALIBRATION_RUNS:]) if ratios else None,
     )
 
@@ -265,7 +268,7 @@ def _forecast(
     first_guess = _cores(machine.hardware, settings.device == "cpu")
     longest = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
     length = max(16, min(int(settings.max_length), math.ceil(longest)))
-    parts = memory.parts(card, settings, length, profile)
+    parts = memory.parts(card, settings, length, profile, calibration.libraries_bytes)
     raw = sum(parts.values())
     if calibration.memory_ratio:
         ratio = calibration.memory_ratio

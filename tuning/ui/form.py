@@ -35,6 +35,9 @@ KNOBS = (
     Knob("target_modules", ("all-linear", "attention"), typed=False),
     Knob("validation_share", ("auto", "0", "0.05", "0.1", "0.2")),
     Knob("precision", ("auto", "bf16", "fp16", "fp32"), typed=False),
+    Knob("quantization", ("auto", "none", "nf4"), typed=False),
+    Knob("gradient_checkpointing", ("auto", "none", "every_4", "every_2", "full"), typed=False),
+    Knob("device", ("auto", "cpu", "cuda:0", "cuda:1"), typed=False),
     Knob("seed", ("42", "1", "2", "3")),
 )
 
