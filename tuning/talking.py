@@ -69,8 +69,8 @@ class Talking:
         if not run.adapter.is_dir() and state.status not in ("starting", "running"):
             raise RunError("run.no_adapter", run=run.id)
         settings = spec.settings
-        precision, quantization = settings.precision, settings.quantization
-        return Question(turns, spec.model, settings.device, precision, quantization, run=None if base else run, seed=seed)
+        asked = None if base else run
+        return Question(turns, spec.model, settings.device, settings.precision, asked, seed, quantization=settings.quantization)
 
     def ask(
         self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, owner: str = LOCAL

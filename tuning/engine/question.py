@@ -20,10 +20,10 @@ class Question:
     model: ModelRef
     device: str
     precision: str
-    quantization: str = "none"
     run: Run | None = None
     seed: int | None = None
     max_new_tokens: int = MAX_NEW_TOKENS
+    quantization: str = "none"
     pieces: "queue.SimpleQueue[str | TuningError | None]" = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
 
