@@ -26,9 +26,8 @@ def test_the_base_is_in_four_bits_and_the_adapter_learns(trained: Trainer, tiny_
     learned = [tensor for name, tensor in load_file(run.adapter / "adapter_model.safetensors").items() if "lora_B" in name]
     assert learned and all(tensor.any() for tensor in learned)  # the gradient came through every layer
     assert losses(run)[6] < losses(run)[1] and all(math.isfinite(loss) for loss in losses(run).values())
-    question = Question(
-        [Message(role="user", content="How much is item 3?")], run.spec().model, "cpu", "bf16", "nf4", run, max_new_tokens=4
-    )
+    asked = [Message(role="user", content="How much is item 3?")]
+    question = Question(asked, run.spec().model, "cpu", "bf16", run, max_new_tokens=4, quantization="nf4")
     answer(resident, question)
     assert isinstance("".join(question.stream()), str)
     assert not any(getattr(layer.weight.quant_state, "packing_format_for_cpu", False) for layer in layers)
