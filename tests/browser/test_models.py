@@ -32,10 +32,11 @@ def test_a_fitting_italian_model_in_three_clicks_without_scrolling(app: str, vis
     visitor = visit(app, lang)
     visitor.page.set_viewport_size(SCREEN)  # type: ignore[arg-type]
     page = visitor.open()
-    page.get_by_role("checkbox", name=t(lang, "ui.model.italian")).click()
-    page.get_by_role("checkbox", name=t(lang, "ui.model.fits")).click()
     first = page.locator("#models .card").first
+    expect(first).to_be_visible(timeout=20_000)
+    page.get_by_role("checkbox", name=t(lang, "ui.model.italian")).click()
     expect(first).not_to_have_attribute("data-value", "starter", timeout=20_000)  # it speaks no Italian of its own
+    page.get_by_role("checkbox", name=t(lang, "ui.model.fits")).click()
     expect(page.locator("#models .card .fit.no")).to_have_count(0, timeout=20_000)
     first.click()
     expect(first).to_have_attribute("aria-pressed", "true", timeout=20_000)

@@ -98,7 +98,7 @@ class Model:
         config = AutoConfig.for_model(**_small(request.card, layers))
         with torch.device("meta"):
             dtype = torch.float32 if self.settings.device == "cpu" else torch.bfloat16
-            self.model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+            self.model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
             peft = get_peft_model(self.model, lora_config(request.card, self.settings))
         if checkpointing:
             self.model.activation_checkpointing_enable({"use_reentrant": False})

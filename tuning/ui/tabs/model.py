@@ -72,7 +72,9 @@ def build(desk: Desk) -> None:
     def paint(scene: Scene) -> list[Any]:
         return [_grid(desk, scene), "" if scene.choice.model or scene.runs else invitation(desk)]
 
-    desk.on([goal.input, italian.input, fits.input], look, [goal, italian, fits], [desk.wanted], fault, repaint=True)
+    desk.on(
+        [goal.input, italian.input, fits.input], look, [goal, italian, fits], [desk.wanted], fault, repaint=True, trigger_mode="always_last"
+    )
     desk.on(grid.click, pick, [desk.choice], [desk.choice], fault, repaint=True)
     desk.on(
         [use.click, words.submit], other, [desk.choice, words], [desk.choice, found], other_fault, repaint=True, show_progress="minimal"
