@@ -255,7 +255,8 @@ class LayerActivations(Record):
     """What one decoder layer holds in memory. `marked` is said of a layer that is checkpointed."""
 
     saved: list[float]  # kept for the backward pass: one sum over FEATURES
-    marked: list[float]  # the same, marked: its input
+    marked: list[float]  # the same, marked: its input, and `copies`
+    copies: list[float]  # of a marked layer's weights, in 16 bits: autocast remembers them until the loss is there
     forward: Sums  # at most, while the layer computes, beyond all that is kept after the forward pass
     forward_marked: Sums
     backward: Sums  # at most, while its gradients are computed, beyond all that is kept
@@ -282,3 +283,4 @@ class ActivationProfile(Record):
     alone: StepActivations  # one row: no mask
     padded: StepActivations  # several rows of different length
     head: Sums  # at most, while LM head and loss are computed, over (1, tokens, labelled tokens)
+    head_backward: Sums = Field(default_factory=list)  # the same for their gradients, without `copies`

@@ -28,9 +28,12 @@ from tuning.plan import activations
 from tuning.plan.activations import Request, Step
 from tuning.schema import ActivationProfile, LayerActivations, ModelCard, StepActivations
 
-# Where the numbers are taken: as many points as there are features, for one row and for several.
+# Where the numbers are taken: no fewer points than there are features, for one row and for several.
 ALONE = [Step(1, length, 0, rank) for length, rank in ((256, 8), (512, 8), (1024, 8), (256, 64), (1024, 64))]
-PADDED = [Step(rows, length, 0, rank) for rows, length, rank in ((2, 256, 8), (2, 512, 8), (4, 512, 8), (2, 256, 64), (2, 512, 64))]
+PADDED = [
+    Step(rows, length, 0, rank)
+    for rows, length, rank in ((2, 256, 8), (2, 512, 8), (4, 512, 8), (4, 256, 8), (2, 1024, 8), (2, 256, 64), (2, 512, 64))
+]
 HEAD = [Step(1, length, labelled, 8) for length, labelled in ((256, 64), (256, 192), (512, 64))]
 # Where it is looked which moment is the highest; the others are forgotten.
 LOOKED = [Step(rows, length, 0, rank) for rows in (1, 4, 16) for length in (32, 128, 512, 2048, 8192) for rank in (4, 16, 64, 256)]
@@ -82,11 +85,13 @@ class Ledger(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Seen:
-    """One step: bytes kept after the forward pass, and those alive at every moment of three phases."""
+    """One step: bytes kept after the forward pass, those of them that end with autocast, and all at every moment of four phases."""
 
     kept: int
+    copies: int
     forward: list[int]
     head: list[int]
+    head_backward: list[int]
     backward: list[int]
 
 
@@ -117,19 +122,24 @@ class Model:
             chosen = torch.zeros(point.labelled or point.rows, dtype=torch.long)
             for tensor in (ids, chosen, *([] if mask is None else [mask]), *self.tensors):
                 ledger.ignore(tensor)
-                tensor.grad = None
+                if tensor.requires_grad:  # gradients are counted with the adapter, and are there from the first micro-batch on
+                    tensor.grad = torch.zeros_like(tensor)
+                    ledger.ignore(tensor.grad)
             with (
                 ledger,
                 _rows_apart(),
                 torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.settings.precision != "fp32"),
             ):
                 loss, hidden, kept, forward = _forward(self.model, ids, mask, chosen, ledger)
+                copies = ledger.live
+            copies -= ledger.live
+            head_forward = ledger.phase()
             head: list[list[int]] = []
             with ledger, _rows_apart():
                 hidden.register_hook(lambda _: head.append(ledger.phase()))
                 del hidden
                 loss.backward()
-        return Seen(kept, forward, head[0], ledger.phase())
+        return Seen(kept, copies, forward, head_forward, head[0], ledger.phase())
 
 
 def profile(request: Request) -> ActivationProfile:
@@ -157,11 +167,13 @@ def _profile(request: Request) -> ActivationProfile:
 
     small = (models(base, False), models(base, True))
     large = {kind: (models([*base, kind], False), models([*base, kind], True)) for kind in kinds}
+    head, head_backward = _head(small[0][ranks[0]])
     return ActivationProfile(
         key=activations.key(request, profiles.versions()),
         alone=_step(small, large, base, ALONE),
         padded=_step(small, large, base, PADDED),
-        head=_head(small[0][ranks[0]]),
+        head=head,
+        head_backward=head_backward,
     )
 
 
@@ -192,8 +204,10 @@ def _step(small: Pair, large: dict[str, Pair], base: Sequence[str], points: list
         for ending, models, without in zip(("", "_marked"), pair, fewer, strict=True):
             more = seen(models)
             found[ending.removeprefix("_") or "saved"] = _fit(features, [[a.kept - b.kept for a, b in zip(more, without, strict=True)]])[0]
-            for name in ("forward", "backward"):
-                found[name + ending] = _highest(features, looked, [[m - each.kept for m in getattr(each, name)] for each in more])
+            if ending:
+                found["copies"] = _fit(features, [[a.copies - b.copies for a, b in zip(more, without, strict=True)]])[0]
+            found["forward" + ending] = _highest(features, looked, [[m - each.kept for m in each.forward] for each in more])
+            found["backward" + ending] = _highest(features, looked, [[m - each.kept + each.copies for m in each.backward] for each in more])
         layers[kind] = LayerActivations(**found)
     outside = {}
     for ending, before in zip(("", "_marked"), fewer, strict=True):
@@ -225,11 +239,13 @@ def _forward(
     return functional.cross_entropy(logits.float(), chosen, reduction="sum"), hidden, kept, forward
 
 
-def _head(model: Model) -> list[list[float]]:
+def _head(model: Model) -> tuple[list[list[float]], list[list[float]]]:
     """Bytes of LM head and loss beyond what is kept, over (1, tokens, labelled tokens)."""
     features = [(1.0, float(step.length), float(step.labelled)) for step in HEAD]
     seen = [model.step(step) for step in HEAD]
-    return _highest(features, LOOKED_HEAD, [[moment - each.kept for moment in each.head] for each in seen])
+    forward = [[moment - each.kept for moment in each.head] for each in seen]
+    backward = [[moment - each.kept + each.copies for moment in each.head_backward] for each in seen]
+    return _highest(features, LOOKED_HEAD, forward), _highest(features, LOOKED_HEAD, backward)
 
 
 def _highest(features: Features, looked: Features, moments: list[list[int]]) -> list[list[float]]:
@@ -249,7 +265,9 @@ def _fit(features: Features, numbers: list[list[int]]) -> list[list[float]]:
     """For each list of numbers, one per point, the sum over the features that gives them."""
     points = torch.tensor(features, dtype=torch.float64)
     scale = points.abs().amax(0)
-    found = torch.linalg.solve(points / scale, torch.tensor(numbers, dtype=torch.float64).T).T / scale
+    scale[scale == 0] = 1.0  # a feature that is left out
+    wanted = torch.tensor(numbers, dtype=torch.float64).T
+    found = torch.linalg.lstsq(points / scale, wanted, driver="gelsd").solution.T / scale
     return [[round(float(number), 3) for number in row] for row in found]
 
 

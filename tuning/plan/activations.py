@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from tuning.schema import ActivationProfile, LayerActivations, ModelCard, Record, TrainSettings
 
-# A profile's numbers belong to these, in this order: T tokens are B rows of length S, r is the rank of the adapter.
-FEATURES = ("1", "T", "B S^2", "r", "r T")
+# A profile's numbers belong to these, in this order: T tokens are B rows of length S, r is the rank of the adapter. S by
+# itself stands for what all rows share, the sines and cosines of the positions; for one row it is T.
+FEATURES = ("1", "T", "B S^2", "r", "r T", "S")
 # What of config.json does not change how much memory a step takes: lengths, names, tokens, what others wrote down.
 _ELSEWHERE = re.compile(
     r"_.*|num_hidden_layers|n_layer|layer_types|max_position_embeddings|n_positions|n_ctx|rope_.*|.*_token_id|.*_eps|.*_epsilon|"
@@ -41,7 +42,7 @@ class Step:
     @property
     def features(self) -> tuple[float, ...]:
         tokens = float(self.rows * self.length)
-        return (1.0, tokens, tokens * self.length, float(self.rank), self.rank * tokens)
+        return (1.0, tokens, tokens * self.length, float(self.rank), self.rank * tokens, float(self.length) if self.rows > 1 else 0.0)
 
 
 def key(request: Request, versions: Mapping[str, str]) -> str:
@@ -68,8 +69,9 @@ def kinds(card: ModelCard) -> list[str]:
 
 
 def peak(profile: ActivationProfile, layers: Sequence[str], checkpointing: str, step: Step) -> int:
-    """Most bytes alive at one moment of forward and backward, beyond weights and gradients.
+    """Most bytes alive at one moment of forward and backward, beyond weights and the adapter's gradients.
 
+    The gradients count as there from the start, as they are for every micro-batch of a step but the first.
     `checkpointing` is none, full or every_n: then layers 0, n, 2n … are checkpointed, as transformers counts them.
     """
     every = {"none": 0, "full": 1}[checkpointing] if checkpointing in ("none", "full") else int(checkpointing.removeprefix("every_"))
@@ -81,15 +83,18 @@ def peak(profile: ActivationProfile, layers: Sequence[str], checkpointing: str, 
         live += sizes[name]["marked" if marked else "saved"]
         highest = max(highest, live + sizes[name]["forward_marked" if marked else "forward"])
     tokens = step.rows * step.length
-    highest = max(highest, live + _most(profile.head, (1.0, float(tokens), float(step.labelled))))
+    scores = (1.0, float(tokens), float(step.labelled))
+    highest = max(highest, live + _most(profile.head, scores))
+    live -= sum(sizes[name]["copies"] for name, marked in zip(layers, marks, strict=True) if marked)
+    highest = max(highest, live + _most(profile.head_backward, scores))
     for name, marked in zip(reversed(layers), reversed(marks), strict=True):
         highest = max(highest, live + sizes[name]["backward_marked" if marked else "backward"])
-        live -= sizes[name]["marked" if marked else "saved"]
+        live -= sizes[name]["marked"] - sizes[name]["copies"] if marked else sizes[name]["saved"]
     return int(highest)
 
 
 def _sizes(layer: LayerActivations, features: Sequence[float]) -> dict[str, float]:
-    kept = {"saved": _sum(layer.saved, features), "marked": _sum(layer.marked, features)}
+    kept = {name: _sum(getattr(layer, name), features) for name in ("saved", "marked", "copies")}
     moments = ("forward", "forward_marked", "backward", "backward_marked")
     return kept | {name: _most(getattr(layer, name), features) for name in moments}
 

@@ -128,10 +128,10 @@ def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: Ac
     labelled = int(rows * length * LABELLED)
     if settings.device != "cpu":  # TRL's head: tiles of at most 4096 x 32768 scores, and the gradient of what goes in
         tile = min(labelled, 4096) * min(card.vocab_size, 32_768) * 2
-        profile = profile.model_copy(update={"head": [[float(tile), 0.0, 6.0 * card.hidden_size]]})
+        profile = profile.model_copy(update={"head": [[float(tile), 0.0, 6.0 * card.hidden_size]], "head_backward": []})
     step = activations.Step(rows, length, labelled, settings.lora_r)
     layers, policy = activations.kinds(card), settings.gradient_checkpointing
-    without = activations.peak(profile.model_copy(update={"head": []}), layers, policy, step)
+    without = activations.peak(profile.model_copy(update={"head": [], "head_backward": []}), layers, policy, step)
     return {"activations": without, "logits": activations.peak(profile, layers, policy, step) - without}
 
 
