@@ -18,6 +18,8 @@ LAYERS = (
     {"ui", "serve"},
     {"verbs"},
     {"talking"},
+    {"materials"},
+    {"audits"},
     {"engine", "export"},
     {"plan", "data", "models"},
     {"runs"},
@@ -66,11 +68,16 @@ def test_imports_point_down(path: pathlib.Path) -> None:
             target = rest[0] if rest[0] in known else ""
             assert layer(target) >= here, f"{path.name} imports upward: {name}"
         if top in HEAVY:
-            late = part(path) in ("verbs", "talking") and name not in imports(parsed(path), False)
+            late = part(path) in ("verbs", "talking", "materials", "audits") and name not in imports(parsed(path), False)
             heavy_here = part(path) in ("engine", "export") or late
             assert heavy_here, f"{path.name} imports {name}"
         if top == "gradio":
             assert part(path) in ("app", "ui") and path.name != "view.py", f"{path.name} imports gradio"
+
+
+def test_two_modules_speak_to_the_hub() -> None:
+    callers = {path.stem for path in SOURCES if any(name.split(".")[0] == "huggingface_hub" for name in imports(parsed(path), True))}
+    assert callers == {"hub", "hub_data"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -28,8 +28,9 @@ def recipes(root: pathlib.Path) -> dict[str, Recipe]:
 
 
 def datasets(root: pathlib.Path) -> dict[str, DatasetCard]:
-    """The built-in data sets, by file name."""
-    return {card.id: card for card in _folder(root / "datasets", DatasetCard)}
+    """The data sets that are offered, by file name: those that are here first, then those that are free to use."""
+    cards = sorted(_folder(root / "datasets", DatasetCard), key=lambda card: (card.path is None, not card.free_license))
+    return {card.id: card for card in cards}
 
 
 def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> TrainSettings:
@@ -81,6 +82,8 @@ def _validate(kind: type[Card], content: dict[str, Any], where: str) -> Card:
         location = [str(part) for part in first["loc"]]
         known = kind.model_fields
         key = ".".join(location)
+        if not location:  # of the card as a whole
+            raise InputError("preset.missing", where=where, key=str(first["ctx"]["error"])) from error
         if first["type"] == "extra_forbidden":
             fields = TrainSettings.model_fields if location[0] == "settings" else known
             near = difflib.get_close_matches(location[-1], list(fields), n=1, cutoff=0.0)

@@ -3,9 +3,9 @@
 Frozen pydantic models that refuse unknown keys, at every file boundary. No input or output happens here.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 SCHEMA = 1
 LOCAL = "local"  # the owner of everything on a machine that one person uses
@@ -111,15 +111,26 @@ class ModelCard(Record):
 
 
 class DatasetCard(Record):
-    """One built-in set of data: files below presets/, with held-out rows of its own where it has them."""
+    """One set of data that is offered: files below presets/ with held-out rows of their own, or a data set of the Hub."""
 
     id: str
     title: Words
     why: Words
-    path: str
+    path: str | None = None
     validation: str | None = None
+    hub: str | None = None  # its id there
+    config: str | None = None
+    split: str | None = None
+    rows: int | None = None  # about so many; the Hub knows better
     language: Language
-    license: str
+    license: str | None = None  # None: its page may say
+    free_license: bool = True  # false where commercial use is not allowed, or nobody says that it is
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> Self:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("path | hub")
+        return self
 
 
 class Recipe(Record):
@@ -145,8 +156,10 @@ class Notice(Record):
 class Message(Record):
     """One turn of a conversation, as the chat templates of transformers take it."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: list[dict[str, Any]] | None = None
+    name: str | None = None  # of the tool that answers
 
 
 class DataSpec(Record):
@@ -157,14 +170,24 @@ class DataSpec(Record):
     id: str
     name: str
     format: str
-    mapping: dict[str, str] = Field(default_factory=dict)
+    kind: str = ""  # of file: json, csv, text, parquet, xlsx
+    reason: Notice | None = None  # why the format was taken
+    columns: list[str] = Field(default_factory=list)  # all that the first rows have
+    mapping: dict[str, str] = Field(default_factory=dict)  # which column is what
+    given: dict[str, str] = Field(default_factory=dict)  # the part of the mapping that was given by hand
+    max_rows: int | None = None  # where only the first rows were wanted
     encoding: str | None = None
     sha256: str
     rows_read: int
     rows_kept: int
     refused: list[Notice] = Field(default_factory=list)  # params: row, and what names the fault
+    findings: list[Notice] = Field(default_factory=list)  # params: count, rows, repair, sampled, and more by code
+    repairs: list[str] = Field(default_factory=list)  # what was mended on the way in
+    rows_dropped: int = 0  # by the repairs: rows_read = rows_kept + rows_dropped + the refused ones
+    sources: list[str] = Field(default_factory=list)  # the files as they came, where they are kept
     characters: int = 0  # of all messages kept
     validation_rows: int = 0  # rows of a validation file of its own
+    license: str | None = None  # of data from the Hub
     created: float
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

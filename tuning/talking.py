@@ -7,37 +7,22 @@ from typing import TYPE_CHECKING
 import pydantic
 
 from tuning import presets
-from tuning.data.library import Library
 from tuning.errors import InputError, RunError
+from tuning.materials import STARTER, Materials
 from tuning.models.hardware import Hardware
 from tuning.models.shelf import here
 from tuning.runs import files
-from tuning.runs.store import Store
-from tuning.schema import LOCAL, DataSpec, Message, ModelRef
-from tuning.settings import Settings
+from tuning.schema import LOCAL, Message
 
 if TYPE_CHECKING:
     from tuning.engine.question import Question
     from tuning.engine.workshop import Workshop
 
-STARTER = "starter"
 
-
-class Talking:
+class Talking(Materials):
     """What `Verbs` can do with models that are there."""
 
-    settings: Settings
-    store: Store
-    library: Library
     workshop: "Workshop | None"
-
-    def model(self, model: str, owner: str = LOCAL) -> ModelRef:
-        """The model that `model` names."""
-        raise NotImplementedError
-
-    def dataset(self, data: str, owner: str = LOCAL, mapping: dict[str, str] | None = None, lang: str = "en") -> DataSpec:
-        """Data by name."""
-        raise NotImplementedError
 
     def _probe(self) -> Hardware:
         raise NotImplementedError

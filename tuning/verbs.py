@@ -3,7 +3,6 @@
 Every verb takes the owner. The engine is imported only by those that need it, and only when they are called.
 """
 
-import os
 import pathlib
 import time
 import zipfile
@@ -11,11 +10,12 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, get_args
 
 from tuning import presets
-from tuning.data import check as data_check
-from tuning.data import read as data_read
+from tuning.audits import Audits
 from tuning.data.library import Library
+from tuning.data.sources import Sources
 from tuning.errors import InputError, RunError
 from tuning.export.adapter import zip_adapter
+from tuning.materials import STARTER
 from tuning.models import catalog
 from tuning.models.hardware import Hardware, probe
 from tuning.models.profiles import Profiles
@@ -24,14 +24,13 @@ from tuning.plan import guide
 from tuning.plan import plan as planning
 from tuning.runs import files, summary
 from tuning.runs.store import Run, Store, clean_name
-from tuning.schema import LOCAL, DataRef, DatasetCard, DataSpec, Goal, ModelCard, ModelRef, Recipe, RunSpec
+from tuning.schema import LOCAL, DataRef, DataSpec, Goal, ModelCard, ModelRef, Recipe, RunSpec
 from tuning.settings import Settings
 from tuning.talking import Talking
 
 if TYPE_CHECKING:
     from tuning.engine.workshop import Workshop
 
-STARTER = "starter"
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 HARDWARE_SECONDS = 2.0
 
@@ -45,7 +44,9 @@ class Verbs(Talking):
         self.library = Library(settings.home)
         self.workshop = workshop
         self.shelf = (workshop and workshop.shelf) or Shelf(settings, self.store)
+        self.sources = Sources(settings)
         self.profiles = Profiles(settings.home, wait=workshop is None)
+        self.audits = Audits(settings.home, self.library, self.shelf, wait=workshop is None)
         self._hardware: tuple[float, Hardware] | None = None
 
     # What there is
@@ -75,61 +76,9 @@ class Verbs(Talking):
         """The recipes with their settings."""
         return [recipe.model_dump() for recipe in presets.recipes(self.settings.presets).values()]
 
-    def datasets(self, owner: str = LOCAL) -> list[dict[str, Any]]:
-        """The built-in sets (`builtin` true), then the owner's own."""
-        builtin = [{**card.model_dump(exclude={"path", "validation"}), "builtin": True} for card in self._dataset_cards().values()]
-        own = [
-            {**spec.model_dump(by_alias=True, exclude={"refused", "sha256"}), "builtin": False}
-            for spec in self.library.list(owner)
-            if spec.name not in self._dataset_cards()
-        ]
-        return builtin + own
-
     def guide(self) -> dict[str, Any]:
         """For this machine: the largest model that it trains well (`now`), and what one step up would bring (`step_up`)."""
         return guide.guide(self.models, max((gpu.memory_total for gpu in self._probe().gpus), default=0) / planning.GIB)
-
-    # Data
-
-    def check(
-        self,
-        data: str,
-        model: str | None = None,
-        mapping: dict[str, str] | None = None,
-        owner: str = LOCAL,
-        lang: str = "en",
-    ) -> dict[str, Any]:
-        """Read data and say what is in it; with a model also how many tokens are learned, context and cut."""
-        spec = self.dataset(data, owner, mapping, lang)
-        report = data_check.report(spec, list(self.library.rows(spec.id, owner)))
-        report |= {"data": spec.id, "name": spec.name, "validation_rows": spec.validation_rows}
-        if model is not None:
-            report["tokens"] = self._count_tokens(self.model(model, owner), spec, owner)
-        return report
-
-    def dataset(self, data: str, owner: str = LOCAL, mapping: dict[str, str] | None = None, lang: str = "en") -> DataSpec:
-        """Data by a preset's name, the id of data that was read before, or a local file, in normal form.
-
-        Raises InputError where there is no such data, or nothing in it can be used.
-        """
-        cards = self._dataset_cards()
-        name = f"{STARTER}-{lang}" if data == STARTER else data
-        if name in cards:
-            return self._ingest_card(cards[name], owner)
-        if any(spec.id == data for spec in self.library.list(owner)):
-            return self.library.get(data, owner)
-        path = files.given(data)
-        if owner == LOCAL and self.settings.mode == "local" and os.path.exists(path):  # unlike Path.exists it never raises
-            return self.ingest(path, path.name, owner, mapping)
-        raise InputError("data.unknown", data=clean_name(data))
-
-    def ingest(self, path: pathlib.Path, name: str, owner: str = LOCAL, mapping: dict[str, str] | None = None) -> DataSpec:
-        """Read a file that a visitor brought, in a child process, into the library."""
-        return data_read.ingest(self.settings.home, path, clean_name(name), owner, mapping)
-
-    def preview(self, data: str, owner: str = LOCAL, limit: int = 5) -> list[dict[str, Any]]:
-        """The first rows of data in the library, in normal form."""
-        return list(self.library.rows(data, owner, limit))
 
     # Plans and runs
 
@@ -179,13 +128,17 @@ class Verbs(Talking):
     ) -> Run:
         """A new run folder with everything decided; it waits for `enqueue` or an engine.
 
-        Raises InputError where a choice is at fault, RunError where it does not fit into memory.
+        Raises InputError where a choice is at fault or the audit found nothing to learn, RunError where it does not fit into memory.
         """
         reference, spec, chosen, resolved = self._resolve(model, data, recipe, settings or {}, None, owner, lang)
         self.shelf.require(reference, owner)
         if not resolved.forecast.fits:
             gib = planning.GIB
             raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
+        found = self.audits.known(spec.id, reference, owner)
+        blocked = found and self.audits.learned(found, spec.id, resolved.settings, owner).blocked(int(resolved.settings.max_length))
+        if blocked:
+            raise InputError(blocked.code, **blocked.params)
         title = clean_name(name or "") or spec.name
         run_id = self.store.new_id(reference.card.title, title)
         return self.store.create(
@@ -315,20 +268,6 @@ class Verbs(Talking):
         if name not in known:
             raise InputError("recipe.unknown", recipe=clean_name(name), known=", ".join(known))
         return known[name]
-
-    def _dataset_cards(self) -> dict[str, DatasetCard]:
-        return presets.datasets(self.settings.presets)
-
-    def _ingest_card(self, card: DatasetCard, owner: str) -> DataSpec:
-        root = self.settings.presets
-        validation = root / card.validation if card.validation else None
-        return data_read.ingest(self.settings.home, root / card.path, card.id, owner, None, validation)
-
-    def _count_tokens(self, model: ModelRef, spec: DataSpec, owner: str) -> dict[str, Any]:
-        from tuning.engine import tokens
-
-        length = min(model.card.context_length, planning.DEFAULT_MAX_LENGTH)
-        return tokens.count(model.path, self.library.rows(spec.id, owner), length)
 
     def _probe(self) -> Hardware:
         now = time.monotonic()

@@ -67,7 +67,7 @@ def test_from_a_file_to_an_adapter(
     speaks(visitor, lang)
     page.locator("#next").click()  # take the starter; the Data tab comes
     page.locator("#upload input[type=file]").set_input_files(upload)
-    expect(page.locator("#report")).to_contain_text("Price of box 1?", timeout=20_000)
+    expect(page.locator("#rows")).to_contain_text("Price of box 1?", timeout=20_000)
     expect(page.locator("#report")).to_contain_text("40")
     speaks(visitor, lang)
     tab(page, lang, "train")
@@ -122,13 +122,13 @@ def test_a_bad_file_is_told_in_place_and_nothing_is_lost(app: str, visit: Visit,
     page = visitor.open()
     page.locator("#next").click()
     page.locator("#upload input[type=file]").set_input_files(upload)
-    expect(page.locator("#report")).to_contain_text("Price of box 1?", timeout=20_000)
+    expect(page.locator("#rows")).to_contain_text("Price of box 1?", timeout=20_000)
     bad = tmp_path / "rotto.json"
     bad.write_text("[" * 20_000, encoding="utf-8")
     page.locator("#upload input[type=file]").set_input_files(bad)
     fault = page.locator("[role=alert]").filter(has_text="rotto.json")
     expect(fault).to_be_visible(timeout=20_000)
-    expect(page.locator("#report")).to_contain_text("Price of box 1?")
+    expect(page.locator("#rows")).to_contain_text("Price of box 1?")
     speaks(visitor, "it")
 
 

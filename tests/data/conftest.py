@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -17,7 +17,7 @@ class Taken(NamedTuple):
 
     @property
     def texts(self) -> list[tuple[str, ...]]:
-        return [tuple(message["content"] for message in row["messages"]) for row in self.rows]
+        return [texts_of(row) for row in self.rows]
 
     @property
     def faults(self) -> list[tuple[int, str]]:
@@ -26,6 +26,25 @@ class Taken(NamedTuple):
 
 Take = Callable[..., Taken]
 Write = Callable[..., pathlib.Path]
+
+
+def texts_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a row in normal form says, turn by turn."""
+    return (row["text"],) if "text" in row else tuple(message["content"] for message in row["messages"])
+
+
+def read_here(
+    sources: Sequence[pathlib.Path], out: pathlib.Path, mapping: Mapping[str, str] | None = None, limits: Limits | None = None, **task: Any
+) -> Taken:
+    """Reads files as the child would, in this process, and counts what came of them."""
+    reading, _ = child.read(child.Task(sources, out, mapping=mapping or {}, **task), limits or Limits())
+    rows = [json.loads(line) for line in out.read_bytes().split(b"\n") if line]
+    assert reading.rows_kept == len(rows)
+    assert reading.rows_read == reading.rows_kept + reading.rows_refused + reading.rows_dropped
+    assert reading.characters == sum(len(text) for row in rows for text in texts_of(row))
+    numbers = [row["row"] for row in rows]
+    assert numbers == sorted(set(numbers)) and not set(numbers) & {fault["row"] for fault in reading.refused}
+    return Taken(reading, rows)
 
 
 @pytest.fixture
@@ -47,11 +66,6 @@ def take(write: Write, tmp_path: pathlib.Path) -> Take:
     """Reads a content as the child would."""
 
     def take(content: bytes | str | list[Any], mapping: Mapping[str, str] | None = None, **limits: int) -> Taken:
-        out = tmp_path / "rows"
-        reading = child.read(write(content), out, mapping or {}, Limits(**limits))
-        rows = [json.loads(line) for line in out.read_bytes().split(b"\n") if line]
-        assert reading.rows_kept == len(rows)
-        assert reading.rows_read == len(rows) + len(reading.refused)
-        return Taken(reading, rows)
+        return read_here([write(content)], tmp_path / "rows", mapping, Limits(**limits))
 
     return take

@@ -1,4 +1,4 @@
-"""Owners see their own data sets and nothing of the others'; findings and reports say what is in them."""
+"""Owners see their own data sets and nothing of the others'; reports say what is in them."""
 
 import json
 import pathlib
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuning.data.check import check, report
+from tuning.data.check import report
 from tuning.data.library import Library
 from tuning.data.split import split
 from tuning.errors import InputError
@@ -120,33 +120,22 @@ def test_split_takes_the_smallest_group_where_none_fits() -> None:
     assert len(train) == 24
 
 
-def spec_of(read: int, kept: int, refused: list[Notice]) -> DataSpec:
-    return DataSpec(
-        id="a", name="a", format="alpaca", sha256="", rows_read=read, rows_kept=kept, refused=refused, characters=9, created=0.0
+def test_text_rows_and_calls_of_tools_are_split_too() -> None:
+    texts = [{"row": number, "text": f"{number % 20}"} for number in range(40)]
+    call = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {}}}]}
+    calls = [{"row": number, "messages": [{"role": "user", "content": str(number % 20)}, call]} for number in range(40)]
+    for rows in (texts, calls):
+        train, validation = split(rows, 0.1, 1)
+        assert len(validation) == 4 and not {index % 20 for index in train} & {index % 20 for index in validation}
+
+
+def test_a_report_adds_up() -> None:
+    refused = [Notice(code="data.row.type", params={"row": 3, "line": 4, "column": "output", "found": "number"})]
+    spec = DataSpec(
+        id="a", name="a", format="alpaca", sha256="", rows_read=6, rows_kept=4, rows_dropped=1, refused=refused, characters=9, created=0.0
     )
-
-
-def test_findings() -> None:
-    rows = [row(1, "a", "Sì"), row(2, "b", "Sì"), row(4, "a", "Sì"), row(5, "x" * 8000, "No"), row(6, "a ", "Sì")]
-    spec = spec_of(6, 5, [Notice(code="data.row.type", params={"row": 3, "line": 4, "column": "output", "found": "number"})])
-    findings = {notice.code: notice.params for notice in check(spec, iter(rows))}
-    assert findings == {
-        "data.check.refused": {"count": 1, "rows": "3"},
-        "data.check.duplicates": {"count": 1, "rows": "4"},
-        "data.check.long": {"count": 1, "rows": "5", "limit": 8000},
-        "data.check.constant": {"count": 4, "percent": 80, "answer": "Sì"},
-    }
-    told = report(spec, rows)
+    told = report(spec)
     assert json.loads(json.dumps(told)) == told
     assert told["refused"] == [{"code": "data.row.type", "row": 3, "line": 4, "column": "output", "found": "number"}]
-    assert (told["rows_read"], told["rows_kept"], told["rows_refused"], len(told["findings"])) == (6, 5, 1, 4)
-
-
-def test_good_data_has_no_findings() -> None:
-    assert check(spec_of(20, 20, []), [row(number, str(number), str(number % 4)) for number in range(20)]) == []
-    assert check(spec_of(3, 3, []), [row(number, str(number), "a") for number in range(3)]) == []
-
-
-def test_many_row_numbers_are_shortened() -> None:
-    rows = [row(number, "a", "b") for number in range(1, 50)]
-    assert check(spec_of(49, 49, []), rows)[0].params == {"count": 48, "rows": "2, 3, 4, 5, 6, …"}
+    assert (told["rows_read"], told["rows_kept"], told["rows_dropped"], told["rows_refused"]) == (6, 4, 1, 1)
+    assert told["source_kept"] is False

@@ -1,7 +1,7 @@
 """A Hub on the loopback interface: repositories that are open, gated, private or broken, and a log of all that was asked.
 
-It answers as the real one does to huggingface_hub: the listing of a model, a search, files with ranges. (To somebody
-without a token the real one says 401 of what is missing, too.)
+It answers as the real one does to huggingface_hub: the listing of a model or a data set, a search, files with ranges; and as
+the viewer of data sets does. (To somebody without a token the real one says 401 of what is missing, too.)
 """
 
 import hashlib
@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 REVISION = "a" * 40
+CONVERTED = "b" * 40  # of the branch where the Hub keeps a data set as Parquet
+LARGE = (".safetensors", ".parquet", ".jsonl", ".csv")  # downloads of these can be cut, or lie
 
 
 @dataclass
@@ -45,14 +47,25 @@ class Repo:
         return Repo(content)
 
 
+@dataclass
+class Data(Repo):
+    """What a repository of a data set holds, what the Hub made of it, and what the viewer shows."""
+
+    converted: dict[str, bytes] = field(default_factory=dict)
+    shown: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)  # rows by config and split
+    viewer: int = 200  # the status that the viewer answers with
+    truncated: int = -1  # the row of which the viewer cuts the first cell
+
+
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `repos` until closed; `asked` has the method, path and headers of every request."""
+    """Serves `repos` (models) and `data` until closed; `asked` has the method, path and headers of every request."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.repos: dict[str, Repo] = {}
+        self.data: dict[str, Data] = {}
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -75,6 +88,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """One request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or every answer waits 40 ms for its second half
     server: Server
 
     def log_message(self, format: str, *words: Any) -> None:
@@ -87,12 +101,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = {key.lower(): value for key, value in self.headers.items()}
         self.server.asked.append((self.command, self.path, headers))
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
         if path == "/api/models":
-            return self._search(urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query))
-        listing = path.startswith("/api/models/")
-        parts = path.removeprefix("/api/models/").strip("/").split("/")
+            return self._search(query)
+        if path in ("/size", "/rows", "/first-rows"):
+            return self._view(path, {key: values[0] for key, values in query.items()})
+        listing = path.startswith("/api/")
+        path = path.removeprefix("/api")
+        repos = self.server.data if path.startswith("/datasets/") else self.server.repos
+        parts = path.removeprefix("/models").removeprefix("/datasets").strip("/").split("/")
         id = "/".join(parts[:2])
-        repo = self.server.repos.get(id)
+        repo = repos.get(id)
         token = headers.get("authorization", "").removeprefix("Bearer ")
         if repo is None:
             return self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
@@ -100,24 +119,54 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self._send(repo.status, b"{}", {"Retry-After": "7"} if repo.status == 429 else {})
         if repo.private and token != repo.token:
             return self._send(404 if token else 401, b"{}", {"X-Error-Code": "RepoNotFound"})
+        if isinstance(repo, Data) and (parts[2:] == ["revision", "refs", "convert", "parquet"] or CONVERTED in parts):
+            if not repo.converted:
+                return self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+            held, revision = repo.converted, CONVERTED
+        else:
+            held, revision = repo.files, REVISION
         if listing:
-            return self._send(200, json.dumps(self._info(id, repo)).encode())
+            return self._send(200, json.dumps(self._info(id, repo, held, revision, "blobs" in query)).encode())
         if repo.gated and token != repo.token:
             return self._send(403 if token else 401, b"", {"X-Error-Code": "GatedRepo"})
-        return self._file(repo, "/".join(parts[4:]))
+        return self._file(repo, held, "/".join(parts[4:]))
 
-    def _info(self, id: str, repo: Repo) -> dict[str, Any]:
+    def _view(self, path: str, query: dict[str, str]) -> None:
+        """What the viewer of data sets shows: sizes, the first rows, or some rows."""
+        data = self.server.data.get(query["dataset"])
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if data is None or ((data.private or data.gated) and token != data.token):
+            return self._send(401, b'{"error": "The dataset does not exist, or is not accessible without authentication"}')
+        if data.viewer != 200:
+            return self._send(data.viewer, b'{"error": "The dataset viewer is not available"}')
+        if path == "/size":
+            sizes = [{"config": config, "split": split, "num_rows": len(rows)} for (config, split), rows in data.shown.items()]
+            return self._send(200, json.dumps({"size": {"splits": sizes}, "pending": [], "failed": [], "partial": False}).encode())
+        rows = data.shown.get((query["config"], query["split"]))
+        if rows is None:
+            return self._send(404, b'{"error": "Not found."}')
+        start, count = int(query.get("offset", 0)), int(query.get("length", 100))
+        if count > 100:
+            return self._send(422, b'{"error": "Parameter \'length\' must not be greater than 100"}')
+        entries = [
+            {"row_idx": number, "row": row, "truncated_cells": [next(iter(row))] if number == data.truncated else []}
+            for number, row in list(enumerate(rows))[start : start + count]
+        ]
+        self._send(200, json.dumps({"features": [], "rows": entries}).encode())
+
+    def _info(self, id: str, repo: Repo, files: dict[str, bytes], revision: str, sizes: bool = True) -> dict[str, Any]:
         siblings = []
-        for name, content in repo.files.items():
-            entry: dict[str, Any] = {"rfilename": name, "size": len(content)}
-            entry["blobId"] = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
-            if name.endswith((".safetensors", ".bin", ".gguf")):
+        for name, content in files.items():
+            entry: dict[str, Any] = {"rfilename": name}
+            if sizes:
+                entry |= {"size": len(content), "blobId": hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()}
+            if sizes and name.endswith((".safetensors", ".bin", ".gguf", ".parquet")):
                 entry["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
             siblings.append(entry)
         return {
             "id": id,
             "modelId": id,
-            "sha": REVISION,
+            "sha": revision,
             "gated": repo.gated,
             "private": repo.private,
             "tags": list(repo.tags),
@@ -130,17 +179,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _search(self, query: dict[str, list[str]]) -> None:
         words = query.get("search", [""])[0].lower()
         found = [
-            self._info(id, repo)
+            self._info(id, repo, repo.files, REVISION)
             for id, repo in self.server.repos.items()
             if words in id.lower() and not repo.private and (query.get("gated") != ["false"] or not repo.gated)
         ]
         found.sort(key=lambda info: -info["downloads"])
         self._send(200, json.dumps(found).encode())
 
-    def _file(self, repo: Repo, name: str) -> None:
-        if name not in repo.files:
+    def _file(self, repo: Repo, files: dict[str, bytes], name: str) -> None:
+        if name not in files:
             return self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
-        content = repo.files[name]
+        content = files[name]
         start, end, status = 0, len(content) - 1, 200
         extra = {"ETag": '"' + hashlib.sha256(content).hexdigest() + '"', "X-Repo-Commit": REVISION}
         span = self.headers.get("Range")
@@ -148,7 +197,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             first, _, last = span.removeprefix("bytes=").partition("-")
             start, end, status = int(first), min(int(last) if last else end, end), 206
             extra["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
-        whole_file = not (span or "").startswith("bytes=0-") and name.endswith(".safetensors") and self.command == "GET"
+        whole_file = not (span or "").startswith("bytes=0-") and name.endswith(LARGE) and self.command == "GET"
         part = content[start : end + 1]
         if whole_file and repo.lies:
             repo.lies -= 1

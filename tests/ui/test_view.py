@@ -2,12 +2,20 @@
 
 import datetime
 import re
+from typing import Any
 
 import pytest
 
-from tuning.ui import cards, form, pictures, progress, slip, view
+from tuning.errors import InputError
+from tuning.plan.lengths import Looked, Piece, Shown
+from tuning.ui import cards, form, pictures, progress, sheet, slip, view
+from tuning.ui import columns as columns_of_page
 
 GIB = 2**30
+REPORT: dict[str, Any] = {
+    **{"rows_read": 3, "rows_kept": 2, "rows_refused": 1, "rows_dropped": 0, "validation_rows": 0, "format": "alpaca", "kind": "csv"},
+    **{"encoding": "utf-8", "reason": None, "findings": [], "repairs": [], "refused": [], "source_kept": True},
+}
 
 
 @pytest.mark.parametrize(
@@ -59,10 +67,68 @@ def test_parameters() -> None:
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x onerror=1>', "${alert(1)}", "{{this}}", "`x`"])
 def test_nothing_from_outside_is_markup_or_template(text: str) -> None:
-    rows = [{"row": 1, "messages": [{"role": "user", "content": text}, {"role": "assistant", "content": text}]}]
-    shown = cards.conversations(rows, "en") + view.fault("en", "run.unknown", {"run": text}) + cards.card("model", text, "", False)
-    assert text not in shown
-    assert not re.search(r"\$\{|\{\{|<script|<img", shown)
+    call = {"type": "function", "function": {"name": text, "arguments": {text: text}}}
+    messages = [{"role": "user", "content": text}, {"role": "assistant", "content": text, "tool_calls": [call]}]
+    rows = [{"row": 1, "messages": messages, "tools": [call]}, {"row": 2, "text": text}]
+    pieces = Shown(row=1, pieces=[Piece(text=text, kind="learned"), Piece(text=text, kind="context", special=True)])
+    shown = [
+        sheet.browser(rows, 0, 2, "en"),
+        sheet.table([{text: text}]),
+        sheet.tokens(pieces, Looked(row=1, length=2, learned=[(0, 1)], stop=0), 1, "en"),
+        sheet.report(REPORT | {"findings": [found(text)], "refused": [{"code": "data.row.columns", "row": 1, "column": text}]}, text, "en"),
+        view.fault("en", "run.unknown", {"run": text}),
+        cards.card("model", text, "", False),
+    ]
+    assert not [drawn for drawn in shown if text in drawn]
+    assert not re.search(r"\$\{|\{\{|<script|<img", "".join(shown))
+
+
+def found(text: str) -> dict[str, Any]:
+    return {
+        "code": "data.check.duplicates",
+        "level": "warning",
+        "params": {"count": 1, "rows": "2", "example": text, "repair": "duplicates"},
+    }
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_finding_offers_its_repair_where_the_file_can_be_read_again(kept: bool) -> None:
+    shown = sheet.report(REPORT | {"findings": [found("x")], "source_kept": kept}, "a", "it")
+    assert ('data-do="repair" data-value="duplicates"' in shown) is kept
+
+
+def test_tokens_are_told_apart_and_cut_where_the_line_stands() -> None:
+    row = Shown(row=7, pieces=[Piece(text="<s>", kind="context", special=True), Piece(text="Ciao\n", kind="learned", tokens=2)], more=5)
+    looked = Looked(row=7, length=8, learned=[(1, 3)], stop=2)
+    whole, cut = sheet.tokens(row, looked, 8, "en"), sheet.tokens(row, looked, 2, "en")
+    assert '<span class="tok context special">&lt;s&gt;</span><span class="tok learned">Ciao' in whole and "↵" in whole
+    assert '<span class="tok cut">Ciao' in cut
+    assert "is learned" in whole and "is not learned" in cut and "5 more tokens" in whole
+
+
+def test_the_histogram_says_what_it_shows() -> None:
+    drawn = sheet.histogram([(1, 10, 4), (11, 20, 2), (21, 30, 1)], (3, 30), 20, 1, "it")
+    assert "Le righe hanno da 3 a 30 token. La linea è a 20: 1 righe sono più lunghe." in drawn
+    assert drawn.count('class="within"') == 2 and drawn.count('class="over"') == 1 and "cutline" in drawn
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked"),
+    [
+        ({"question": "q", "answer": "a", "context": ""}, {"question": "q", "answer": "a"}),
+        ({"question": "q", "answer": "a", "system": "s"}, {"question": "q", "answer": "a", "system": "s"}),
+        ({"messages": "talk", "system": "s"}, {"messages": "talk", "system": "s"}),
+        ({"text": "body", "system": "s"}, {"text": "body"}),
+    ],
+)
+def test_columns_chosen_by_hand_become_a_mapping(columns: dict[str, str], asked: dict[str, str]) -> None:
+    assert columns_of_page.mapping(columns) == asked
+
+
+@pytest.mark.parametrize("columns", [{}, {"question": "q"}, {"answer": "a", "system": "s"}])
+def test_too_few_columns_chosen_is_said(columns: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"data\.mapping\.roles"):
+        columns_of_page.mapping(columns)
 
 
 def test_a_fault_inside_a_fault_is_spoken_too() -> None:

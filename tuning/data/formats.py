@@ -1,115 +1,72 @@
-"""The formats of instruction data: which columns hold what, and how a row becomes messages.
+"""The formats of data to learn from: which columns hold what, and which format a file is in.
 
-To add one: a class with its own example row, and its place in `FORMATS`. Texts go through to the letter; what cannot be
-used is refused with a code, never mended.
+To add one: a class with its own example row, and its place in `FORMATS`. How a row becomes its normal form is said in `shapes`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, NamedTuple
 
+from tuning.data import unfit
 from tuning.data.records import Row, broken, listed, shown
+from tuning.data.shapes import MISSING, Format, Pair, Sides, Targets, Text, Turns, value_at
+from tuning.data.turns import CONTENT_KEYS, ROLE_KEYS, SHAREGPT, WORDS, blank, calls, text, tools
 from tuning.errors import InputError
-from tuning.schema import Message
+from tuning.schema import Notice
 
-Role = Literal["system", "user", "assistant"]
-Targets = Mapping[str, Sequence[str]]  # what a row holds -> the column names it goes by, best first
+__all__ = ["FORMATS", "WORDS", "Choice", "Format", "choose", "known"]
 
-ROLES: dict[str, Role] = {
-    **dict.fromkeys(("system", "developer", "sistema"), "system"),
-    **dict.fromkeys(("user", "human", "utente"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "assistente"), "assistant"),
-}
-SYSTEM = ("system", "system_prompt", "sistema")
+SYSTEM = ("system", "systemprompt", "systemmessage", "sistema")
 QUESTION = ("question", "domanda", "instruction", "istruzione", "prompt", "query", "quesito", "richiesta", "user", "utente", "q", "input")
 ANSWER = ("answer", "risposta", "response", "output", "completion", "reply", "assistant", "assistente", "a")
 CONTEXT = ("context", "contesto", "input")
-_FOUND = {bool: "boolean", float: "number", int: "number", list: "list", dict: "object"}
+TOOLS = ("tools", "functions", "strumenti", "funzioni")
+_LEVELS = 2  # of objects within columns that are looked into
+_TALK: dict[str, Sequence[str]] = {"system": SYSTEM, "tools": TOOLS, **dict.fromkeys(("role", "content", "user", "assistant"), ())}
 
 
-class Format:
-    """One way to write down instruction data."""
+class Preference(Sides):
+    """Two answers, of which one was preferred (DPO): the preferred one is learned, the other is not."""
 
-    name: ClassVar[str]
-    example: ClassVar[Row]
-    targets: ClassVar[Targets]
-    required: ClassVar[frozenset[str]]
-
-    def matches(self, columns: Sequence[str]) -> dict[str, str] | None:
-        """Target -> column, where all that is required is there; else None. Case, spaces and hyphens do not count."""
-        return self.complete(columns, {})
-
-    def complete(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str] | None:
-        """As `matches`, with some targets given by hand and only the others looked for."""
-        mapping = self._found(columns, given)
-        return mapping if self.required <= mapping.keys() else None
-
-    def lacks(self, columns: Sequence[str], given: Mapping[str, str]) -> str:
-        """The first target that is required and has no column; empty where there is none."""
-        mapping = self._found(columns, given)
-        return next((target for target in self.targets if target in self.required and target not in mapping), "")
-
-    def _found(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
-        free: dict[str, str] = {}
-        for column in columns:
-            if column not in given.values():
-                free.setdefault(column.strip().casefold().replace(" ", "_").replace("-", "_"), column)
-        mapping = dict(given)
-        for target, names in self.targets.items():
-            found = next((name for name in names if name in free), None)
-            if found is not None and target not in mapping:
-                mapping[target] = free.pop(found)
-        return mapping
-
-    def to_messages(self, row: Row, mapping: Mapping[str, str]) -> list[Message]:
-        """The messages of a row, each text as it stands there.
-
-        Raises InputError: `data.row.columns`, `data.row.type`, `data.row.surrogate` (column), `data.row.empty_question`,
-        `data.row.empty_answer`, `data.row.role`, `data.row.roles` (turn, role).
-        """
-        raise NotImplementedError
+    name = "preference"
+    example: ClassVar[Row] = {"prompt": "Name a river in Italy.", "chosen": "The Po.", "rejected": "The Rhine."}
+    targets: ClassVar[Targets] = {
+        "prompt": ("prompt", "question", "domanda", "instruction", "istruzione", "query", "input", "conversations", "messages"),
+        "chosen": ("chosen", "preferita", "scelta"),
+        "rejected": ("rejected", "rifiutata", "scartata"),
+        "context": CONTEXT,
+        "system": SYSTEM,
+        "tools": TOOLS,
+    }
+    required = frozenset({"chosen", "rejected"})
+    reason = "data.reason.preference"
+    asks = ("prompt", "context")
+    answers = "chosen"
 
 
-class _Pair(Format):
-    """A question (with a context, where there is one) and an answer, each in a column of its own."""
+class Kto(Sides):
+    """A prompt, how it goes on, and whether that was wanted (KTO): what was not is refused."""
 
-    asks: ClassVar[tuple[str, str]]  # the targets of question and context
-    answers: ClassVar[str]
+    name = "kto"
+    example: ClassVar[Row] = {"prompt": "Name a river in Italy.", "completion": "The Po.", "label": True}
+    targets: ClassVar[Targets] = {
+        "prompt": ("prompt",),
+        "completion": ("completion",),
+        "label": ("label",),
+        "context": CONTEXT,
+        "system": SYSTEM,
+        "tools": TOOLS,
+    }
+    required = frozenset({"prompt", "completion", "label"})
+    reason = "data.reason.kto"
+    asks = ("prompt", "context")
+    answers = "completion"
 
-    def to_messages(self, row: Row, mapping: Mapping[str, str]) -> list[Message]:
-        for target in sorted(self.required):
-            if mapping[target] not in row:
-                raise InputError("data.row.columns", column=shown(mapping[target]))
-        texts = {target: _text(row.get(column), column) for target, column in mapping.items()}
-        question = "\n\n".join(part for part in (texts.get(target, "") for target in self.asks) if not _blank(part))
-        if not question:
-            raise InputError("data.row.empty_question")
-        answer = texts[self.answers]
-        if _blank(answer):
-            raise InputError("data.row.empty_answer")
-        return [*_system(texts.get("system", "")), Message(role="user", content=question), Message(role="assistant", content=answer)]
-
-
-class _Turns(Format):
-    """A conversation: a list of turns, each with who speaks and what is said."""
-
-    turns: ClassVar[str]
-
-    def to_messages(self, row: Row, mapping: Mapping[str, str]) -> list[Message]:
-        column = mapping[self.turns]
-        if column not in row:
-            raise InputError("data.row.columns", column=shown(column))
-        turns = row[column]
-        if turns is None or turns == []:
-            raise InputError("data.row.empty_question")
-        if not isinstance(turns, list):
-            raise InputError("data.row.type", column=shown(column), found=_FOUND.get(type(turns), "text"))
-        said = [_turn(turn, number, f"{column} #{number}") for number, turn in enumerate(turns, start=1)]
-        if "system" in mapping and not _blank(system := _text(row.get(mapping["system"]), mapping["system"])):
-            said.insert(0, ("system", system, 0))
-        return _in_order(said)
+    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+        unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
+        return super().convert(row, mapping, mend)
 
 
-class Messages(_Turns):
+class Messages(Turns):
     """Conversations as chat templates take them."""
 
     name = "messages"
@@ -120,12 +77,26 @@ class Messages(_Turns):
             {"role": "assistant", "content": "Rome."},
         ]
     }
-    targets: ClassVar[Targets] = {"messages": ("messages", "messaggi"), "system": SYSTEM}
+    targets: ClassVar[Targets] = {"messages": ("messages", "messaggi"), **_TALK}
     required = frozenset({"messages"})
     turns = "messages"
 
 
-class ShareGpt(_Turns):
+class KtoMessages(Messages):
+    """Conversations, and whether each was wanted: what was not is refused."""
+
+    name = "kto-messages"
+    example: ClassVar[Row] = {**Messages.example, "label": True}
+    targets: ClassVar[Targets] = {**Messages.targets, "label": ("label",)}
+    required = frozenset({"messages", "label"})
+    reason = "data.reason.kto"
+
+    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+        unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
+        return super().convert(row, mapping, mend)
+
+
+class ShareGpt(Turns):
     """Conversations as ShareGPT exported them."""
 
     name = "sharegpt"
@@ -135,12 +106,13 @@ class ShareGpt(_Turns):
             {"from": "gpt", "value": "Rome."},
         ]
     }
-    targets: ClassVar[Targets] = {"conversations": ("conversations", "conversation", "conversazioni", "conversazione"), "system": SYSTEM}
+    targets: ClassVar[Targets] = {"conversations": ("conversations", "conversation", "conversazioni", "conversazione"), **_TALK}
     required = frozenset({"conversations"})
     turns = "conversations"
+    words = SHAREGPT
 
 
-class Alpaca(_Pair):
+class Alpaca(Pair):
     """Stanford Alpaca: an instruction, sometimes an input, and the output."""
 
     name = "alpaca"
@@ -151,7 +123,7 @@ class Alpaca(_Pair):
     answers = "output"
 
 
-class Dolly(_Pair):
+class Dolly(Pair):
     """Databricks Dolly: an instruction, sometimes a context, and the response. Its category is not learned."""
 
     name = "dolly"
@@ -172,18 +144,55 @@ class Dolly(_Pair):
     answers = "response"
 
 
-class PromptCompletion(_Pair):
-    """A prompt and how it goes on."""
+class PromptCompletion(Sides):
+    """A prompt and how it goes on; either may be a list of messages, as TRL has them."""
 
     name = "prompt-completion"
     example: ClassVar[Row] = {"prompt": "Name a river in Italy.", "completion": "The Po."}
-    targets: ClassVar[Targets] = {"prompt": ("prompt",), "completion": ("completion",), "context": CONTEXT, "system": SYSTEM}
+    targets: ClassVar[Targets] = {
+        "prompt": ("prompt",),
+        "completion": ("completion",),
+        "context": CONTEXT,
+        "system": SYSTEM,
+        "tools": TOOLS,
+    }
     required = frozenset({"prompt", "completion"})
     asks = ("prompt", "context")
     answers = "completion"
 
 
-class QuestionAnswer(_Pair):
+class FunctionCalling(Format):
+    """A query, the tools at hand and the calls that answer it, as xLAM has them: lists, or their JSON text."""
+
+    name = "function-calling"
+    example: ClassVar[Row] = {
+        "query": "What is the weather in Rome?",
+        "tools": '[{"name": "weather", "description": "The weather of a city.", "parameters": {"city": {"type": "str"}}}]',
+        "answers": '[{"name": "weather", "arguments": {"city": "Rome"}}]',
+    }
+    targets: ClassVar[Targets] = {
+        "query": ("query", "question", "instruction", "prompt"),
+        "tools": TOOLS,
+        "answers": ("answers", "calls"),
+        "system": SYSTEM,
+    }
+    required = frozenset({"query", "tools", "answers"})
+
+    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+        values = {target: value_at(row, column) for target, column in mapping.items()}
+        absent = next((target for target in values if target in self.required and values[target] is MISSING), None)
+        if absent is not None:
+            raise InputError("data.row.columns", column=shown(mapping[absent]))
+        question = text(values["query"], mapping["query"])
+        if blank(question):
+            raise InputError("data.row.empty_question")
+        answer = {"role": "assistant", "content": "", "tool_calls": calls(values["answers"], 2)}
+        system = "" if values.get("system", MISSING) is MISSING else text(values["system"], mapping["system"])
+        said = [] if blank(system) else [{"role": "system", "content": system}]
+        return {"messages": [*said, {"role": "user", "content": question}, answer], "tools": tools(values["tools"], mapping["tools"])}
+
+
+class QuestionAnswer(Pair):
     """Questions and answers, by any of the names that English and Italian have for them."""
 
     name = "question-answer"
@@ -194,102 +203,166 @@ class QuestionAnswer(_Pair):
     answers = "answer"
 
 
-FORMATS: tuple[Format, ...] = (Messages(), ShareGpt(), Alpaca(), Dolly(), PromptCompletion(), QuestionAnswer())
+class PlainText(Text):
+    """Texts without questions and answers."""
+
+    name = "text"
+    example: ClassVar[Row] = {"text": "Quel ramo del lago di Como, che volge a mezzogiorno…"}
+    targets: ClassVar[Targets] = {"text": ("text", "testo", "content", "contenuto", "document", "documento", "body")}
+    required = frozenset({"text"})
+
+
+FORMATS: tuple[Format, ...] = (
+    Preference(),
+    Kto(),
+    KtoMessages(),
+    Messages(),
+    ShareGpt(),
+    Alpaca(),
+    Dolly(),
+    PromptCompletion(),
+    FunctionCalling(),
+    QuestionAnswer(),
+    PlainText(),
+)
+
+
+class Choice(NamedTuple):
+    """The format of a file, the column of each target as the sample has them, and why it was taken."""
+
+    form: Format
+    mapping: dict[str, str]
+    reason: Notice
+
+
+class _Fit(NamedTuple):
+    """How well a format suits a sample."""
+
+    form: Format
+    mapping: dict[str, str]
+    rows: int  # that become rows of ours
 
 
 def known(columns: Sequence[str], given: Mapping[str, str]) -> bool:
-    """Whether some format has a place for a row with these columns, `given` being the targets mapped by hand."""
-    missing = [column for column in given.values() if column not in columns]
-    return not missing and any(form.complete(columns, given) is not None for form in _candidates(given))
+    """Whether some format has a place for a row with these columns, `given` being the targets mapped by hand.
 
-
-def choose(sample: Sequence[Row], given: Mapping[str, str]) -> Format:
-    """The format by which most rows of the sample become messages; the earlier in `FORMATS` where two are level.
-
-    Raises InputError: `data.format` (columns, formats), `data.mapping.target`, `data.mapping.column`, `data.mapping.twice`.
+    A column of plain text that stands alone says nothing: `content` may as well hold a list of rows.
     """
-    columns = list(dict.fromkeys(column for row in sample for column in row))
-    _check_given(given, columns)
+    named = [column for target, column in given.items() if target not in WORDS]
+    if any(column not in columns and column.split(".")[0] not in columns for column in named):
+        return False
     forms = [form for form in _candidates(given) if form.complete(columns, given) is not None]
-    if not forms:
-        raise InputError("data.format", columns=listed(columns), formats=", ".join(form.name for form in FORMATS))
-    votes = {form: 0 for form in forms}
-    for row in sample:
-        winner = next((form for form in forms if _converts(form, row, given)), None)
-        if winner is not None:
-            votes[winner] += 1
-    return max(forms, key=lambda form: votes[form])
+    return any(not isinstance(form, PlainText) or len(columns) > 1 or given for form in forms)
+
+
+def choose(sample: Sequence[Row], given: Mapping[str, str]) -> Choice:
+    """The format by which most rows of the sample are understood; the earlier in `FORMATS` where two are level.
+
+    Where the names of the columns do not tell, a column that holds lists of turns is found by its content, then a column of
+    objects that hold what a format needs. The form of the choice knows what was found so: `form.complete(columns, given)` has it.
+    Raises InputError: `data.format` (columns, formats), `data.mapping.target`, `data.mapping.column`, `data.mapping.twice`, and
+    those of `unfit.refuse` for data with another purpose.
+    """
+    columns = _columns(sample)
+    _check_given(given, columns, sample)
+    if not given:
+        unfit.refuse_images(sample, columns)
+    fit = _fit(sample, given, _LEVELS)
+    if not given and (fit is None or isinstance(fit.form, PlainText)):
+        unfit.refuse(sample, columns, fit.mapping["text"] if fit is not None else None)
+    fit = fit or _first(sample, given, columns)
+    said = ", ".join(f"{target} -> {shown(column)}" for target, column in fit.mapping.items())
+    params = {"format": fit.form.name, "columns": said, "rows": str(fit.rows), "of": str(len(sample))}
+    return Choice(fit.form, fit.mapping, Notice(code=fit.form.reason, params=params))
+
+
+def _columns(sample: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(column for row in sample for column in row))
 
 
 def _candidates(given: Mapping[str, str]) -> Iterable[Format]:
     return (form for form in FORMATS if given.keys() <= form.targets.keys())
 
 
-def _converts(form: Format, row: Row, given: Mapping[str, str]) -> bool:
-    mapping = form.complete(list(row), given)
-    if mapping is None:
-        return False
+def _first(sample: Sequence[Row], given: Mapping[str, str], columns: Sequence[str]) -> _Fit:
+    """The first format that has its columns, where no row of the sample can be used: its faults are the ones to tell."""
+    for form in _candidates(given):
+        mapping = form.complete(columns, given)
+        if mapping is not None:
+            unfit.refuse_image_parts(form, mapping, sample)
+            return _Fit(form, mapping, 0)
+    raise InputError("data.format", columns=listed(columns), formats=", ".join(form.name for form in FORMATS))
+
+
+def _fit(sample: Sequence[Row], given: Mapping[str, str], levels: int) -> _Fit | None:
+    """The format that suits most rows: by the columns, by lists of turns, then by what objects within a column hold."""
+    columns = _columns(sample)
+    votes: dict[Format, int] = {}
+    forms = [form for form in _candidates(given) if form.complete(columns, given) is not None]
+    shapes: dict[tuple[str, ...], list[tuple[Format, dict[str, str]]]] = {}  # looked up once: rows may be wide
+    for row in sample:
+        shape = tuple(row)
+        if shape not in shapes:
+            shapes[shape] = [(form, mapping) for form in forms if (mapping := form.complete(shape, given)) is not None]
+        winner = next((form for form, mapping in shapes[shape] if _converts(form, row, mapping)), None)
+        if winner is not None:
+            votes[winner] = votes.get(winner, 0) + 1
+    best = max(votes, key=lambda form: (votes[form], -FORMATS.index(form)), default=None)
+    fit = None if best is None else _Fit(best, best.complete(columns, given) or {}, votes[best])
+    if fit is not None and not isinstance(fit.form, PlainText):
+        return fit
+    if not given.keys() <= WORDS:
+        return fit
+    found = [talk for column in columns if (talk := _talk(sample, column, given)) is not None]
+    if not found and fit is None and levels:
+        found = [within for column in columns if (within := _within(sample, column, given, levels)) is not None]
+    return found[0] if len(found) == 1 else fit
+
+
+def _converts(form: Format, row: Row, mapping: Mapping[str, str]) -> bool:
     try:
-        return bool(form.to_messages(row, mapping))
-    except InputError:
-        return False
+        return bool(form.convert(row, mapping))
+    except InputError as fault:
+        return fault.code == "data.row.unwanted"
 
 
-def _check_given(given: Mapping[str, str], columns: Sequence[str]) -> None:
+def _talk(sample: Sequence[Row], column: str, given: Mapping[str, str]) -> _Fit | None:
+    """Conversations in a column whose name does not say so, if most rows hold one there."""
+    role_keys = (given["role"],) if "role" in given else ROLE_KEYS
+    content_keys = (given["content"],) if "content" in given else CONTENT_KEYS
+    held = [row[column] for row in sample if isinstance(row.get(column), list) and row[column]]
+    turns = [turns[0] for turns in held if isinstance(turns[0], dict)]
+    talks = [turn for turn in turns if not turn.keys().isdisjoint(role_keys) and not turn.keys().isdisjoint(content_keys)]
+    if 2 * len(talks) <= len(sample):
+        return None
+    turns_of: Turns = ShareGpt() if "from" in talks[0] else Messages()
+    form = turns_of.placed({turns_of.turns: column})
+    mapping = form.complete(_columns(sample), given) or {}
+    rows = sum(_converts(form, row, mapping) for row in sample)
+    return _Fit(form, mapping, rows) if rows else None
+
+
+def _within(sample: Sequence[Row], column: str, given: Mapping[str, str], levels: int) -> _Fit | None:
+    """What the objects hold that most rows have in a column, its names as dotted paths."""
+    held = [row[column] for row in sample if isinstance(row.get(column), dict) and row[column]]
+    if 2 * len(held) <= len(sample):
+        return None
+    fit = _fit(held, given, levels - 1)
+    if fit is None:
+        return None
+    path = {target: name if target in WORDS else f"{column}.{name}" for target, name in fit.mapping.items()}
+    return _Fit(fit.form.placed(path), path, fit.rows)
+
+
+def _check_given(given: Mapping[str, str], columns: Sequence[str], sample: Sequence[Row]) -> None:
     targets = list(dict.fromkeys(target for form in FORMATS for target in form.targets))
+    named = [column for target, column in given.items() if target not in WORDS]
     for target, column in given.items():
         if target not in targets:
             raise InputError("data.mapping.target", target=shown(target), targets=", ".join(targets))
-        if column not in columns or broken(column):
-            raise InputError("data.mapping.column", column=shown(column), columns=listed(columns))
-        if list(given.values()).count(column) > 1:
-            raise InputError("data.mapping.twice", column=shown(column))
-
-
-def _text(value: Any, column: str) -> str:
-    """A text to the letter; null is an empty one."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise InputError("data.row.type", column=shown(column), found=_FOUND[type(value)])
-    if broken(value):
-        raise InputError("data.row.surrogate", column=shown(column))
-    return value
-
-
-def _blank(text: str) -> bool:
-    return not text or text.isspace()
-
-
-def _system(text: str) -> list[Message]:
-    return [] if _blank(text) else [Message(role="system", content=text)]
-
-
-def _turn(turn: Any, number: int, column: str) -> tuple[Role, str, int]:
-    """Who says what in one turn, in the keys of either format."""
-    if not isinstance(turn, dict):
-        raise InputError("data.row.type", column=shown(column), found=_FOUND.get(type(turn), "text"))
-    speaker = turn.get("role", turn.get("from"))
-    named = speaker if isinstance(speaker, str) else ""
-    role = ROLES.get(named.strip().casefold())
-    if role is None or turn.get("tool_calls"):
-        raise InputError("data.row.role", turn=number, role=shown("tool_calls" if role else named))
-    return role, _text(turn.get("content", turn.get("value")), column), number
-
-
-def _in_order(said: Sequence[tuple[Role, str, int]]) -> list[Message]:
-    """One system text at most, then user and assistant in turn, the assistant last. An empty system text is none."""
-    messages: list[Message] = []
-    for place, (role, content, number) in enumerate(said):
-        if role == "system" and (place == 0 or _blank(content)):
-            messages.extend(_system(content))
+        if target in WORDS:
             continue
-        before = messages[-1].role if messages else "system"
-        if role != ("assistant" if before == "user" else "user"):
-            raise InputError("data.row.roles", turn=number, role=role)
-        if _blank(content):
-            raise InputError("data.row.empty_question" if role == "user" else "data.row.empty_answer")
-        messages.append(Message(role=role, content=content))
-    if not messages or messages[-1].role != "assistant":
-        raise InputError("data.row.roles", turn=len(said), role=said[-1][0])
-    return messages
+        if broken(column) or not any(value_at(row, column) is not MISSING for row in sample):
+            raise InputError("data.mapping.column", column=shown(column), columns=listed(columns))
+        if named.count(column) > 1:
+            raise InputError("data.mapping.twice", column=shown(column))

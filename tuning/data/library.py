@@ -3,7 +3,7 @@
 Another owner's data set is as unknown as one that never was. It never reads a file as it was uploaded.
 """
 
-import json
+import bisect
 import logging
 import os
 import pathlib
@@ -14,16 +14,20 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+import orjson
 import pydantic
 
-from tuning.data.records import ROWS, SPEC, VALIDATION, shown
+from tuning.data.records import INDEX, ROWS, SPEC, VALIDATION, shown
+from tuning.data.split import split
 from tuning.errors import InputError
-from tuning.schema import DataSpec
+from tuning.schema import DataSpec, TrainSettings
 
 GRAVE = ".old-"  # beginning of the names of folders on their way out
 
 _log = logging.getLogger(__name__)
 _ID = re.compile("[a-z0-9][a-z0-9-]*")
+
+Rows = Sequence[dict[str, Any]]  # in normal form
 
 
 def folder_of(home: pathlib.Path) -> pathlib.Path:
@@ -41,7 +45,7 @@ class Library:
         """Some short questions of the data, held-out ones where it has them. Raises InputError `data.unknown`."""
         rows = list(self.validation_rows(id, owner)) or list(self.rows(id, owner, 100))
         some = rows[:: max(1, len(rows) // limit)]
-        asked = (next((turn["content"] for turn in row["messages"] if turn["role"] == "user"), "") for row in some)
+        asked = (next((turn["content"] for turn in row.get("messages", ()) if turn["role"] == "user"), "") for row in some)
         return [text for text in dict.fromkeys(asked) if 0 < len(text) <= 200][:limit]
 
     def list(self, owner: str) -> list[DataSpec]:
@@ -61,10 +65,34 @@ class Library:
         """The rows: `{"row": n, "messages": [{"role", "content"}, …]}`. Raises InputError `data.unknown` at once."""
         return islice(_rows(self._path(id, owner) / ROWS), limit)
 
+    def page(self, id: str, owner: str, start: int, count: int) -> Rows:
+        """`count` rows from the one at `start` (from 0) on, without reading the others."""
+        folder = self._path(id, owner)
+        try:
+            with open(folder / INDEX, "rb") as index:
+                index.seek(8 * start)
+                begin = index.read(8)
+        except FileNotFoundError:  # of data read before there was an index
+            return tuple(islice(_rows(folder / ROWS), start, start + count))
+        return tuple(islice(_rows(folder / ROWS, int.from_bytes(begin, "little")), count)) if len(begin) == 8 else ()
+
+    def place(self, id: str, owner: str, row: int) -> int:
+        """Where among the kept rows the one stands that is number `row` in the file; if it is not there, the next one."""
+        kept = range(self.get(id, owner).rows_kept)
+        return bisect.bisect_left(kept, row, key=lambda at: int(self.page(id, owner, at, 1)[0]["row"]))
+
     def validation_rows(self, id: str, owner: str) -> Iterator[dict[str, Any]]:
         """The rows of a validation file of its own; none where there was no such file."""
         path = self._path(id, owner) / VALIDATION
         return _rows(path) if path.is_file() else iter(())
+
+    def parts(self, id: str, owner: str, settings: TrainSettings) -> tuple[Rows, Rows]:
+        """Rows to learn from and rows to check with, as a run with these settings (nothing left at auto) takes them."""
+        rows = [*self.rows(id, owner, settings.max_samples)]
+        if settings.validation_share:
+            chosen, held_out = split(rows, float(settings.validation_share), settings.seed)
+            return [rows[index] for index in chosen], [rows[index] for index in held_out]
+        return rows, [*self.validation_rows(id, owner)]
 
     def delete(self, id: str, owner: str, used_by: Sequence[str]) -> None:
         """Removes a data set. `used_by` names the runs made with it. Raises InputError `data.unknown`, `data.in_use`."""
@@ -89,7 +117,8 @@ def _spec(path: pathlib.Path) -> DataSpec | None:
         return None
 
 
-def _rows(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-    with open(path, encoding="utf-8", newline="\n") as stream:
+def _rows(path: pathlib.Path, begin: int = 0) -> Iterator[dict[str, Any]]:
+    with open(path, "rb") as stream:
+        stream.seek(begin)
         for line in stream:
-            yield json.loads(line)
+            yield orjson.loads(line)

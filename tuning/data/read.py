@@ -1,7 +1,6 @@
 """From an uploaded file to a data set of ours: `ingest` has it read by a child process and keeps the result.
 
-As a command (`python -m tuning.data.read`) this module is that child; all the reading is in `child`. This side never
-opens a file from outside but to hash it.
+All the reading is in `child`, and none of it is imported here: this side never opens a file from outside but to hash it.
 """
 
 import dataclasses
@@ -14,67 +13,103 @@ import pathlib
 import re
 import shutil
 import stat
-import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pydantic
 
 from tuning.data import sandbox
-from tuning.data.child import main
 from tuning.data.library import GRAVE, folder_of
-from tuning.data.records import DEFAULT, MEGABYTE, REPORT, SPEC, Limits, shown
+from tuning.data.records import DEFAULT, MEGABYTE, PROGRESS, REPAIRS, REPORT, SOURCE, SPEC, Limits, roomy, shown
 from tuning.errors import InputError
 from tuning.schema import LOCAL, DataSpec, Notice
 
-FORM = 1  # of reading: raise it when the same file would give other rows, and a new upload gets a new id
+FORM = 2  # of reading: raise it when the same file would give other rows, and a new upload gets a new id
 
 _log = logging.getLogger(__name__)
 _STAGE = ".new-"
 _STALE = 3600.0  # seconds after which a staging folder has no owner any more
 
 
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """What is asked of a reading, beside the files. `mapping` gives the column of some targets by hand, the others are found."""
+
+    name: str = ""
+    owner: str = LOCAL
+    validation: Sequence[pathlib.Path] = ()  # files with held-out rows of their own
+    mapping: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    repairs: Sequence[str] | None = ()  # of `REPAIRS`; None where those done before are to be undone
+    max_rows: int | None = None  # the first so many rows of the files
+    license: str | None = None
+    keep: bool = False  # keep the files, so that they can be read again in another way
+
+
 def ingest(
     home: pathlib.Path,
-    source: pathlib.Path,
-    name: str,
-    owner: str = LOCAL,
-    mapping: Mapping[str, str] | None = None,
-    validation: pathlib.Path | None = None,
+    sources: Sequence[pathlib.Path],
+    wish: Wish,
     limits: Limits = DEFAULT,
+    watch: sandbox.Watch | None = None,
 ) -> DataSpec:
-    """Reads a file (and held-out rows of its own, in `validation`) into `home/data/<id>/`.
+    """Reads files, one after another, as one data set into `home/data/<id>/`.
 
-    `mapping` gives the column of some targets by hand, the others are found. The same content again is the same data set.
-    Raises InputError with codes `data.*`; those about a file carry its name as `file`.
+    The same content and wish again is the same data set. `watch` hears the share that is done; what it raises ends the
+    reading, and nothing is left of it. Raises InputError with codes `data.*`; those about a file carry its name as `file`.
     """
-    given = dict(mapping or {})
-    files = {"source": source, "validation": validation}
-    for path in (source, validation):
-        if path is not None:
-            _check_file(path, limits)
-    digest, sha256 = _digest(source, validation, given, owner)
-    target = folder_of(home) / f"{slug(name)}-{digest[:10]}"
+    unknown = next((name for name in wish.repairs or () if name not in REPAIRS), None)
+    if unknown is not None:
+        raise InputError("data.repair", repair=shown(unknown), known=", ".join(REPAIRS))
+    size = sum(_check_file(path, limits) for path in [*sources, *wish.validation])
+    if size > limits.file_bytes:
+        raise InputError("data.large", file=shown(sources[0].name, 80), limit=max(1, limits.file_bytes // MEGABYTE))
+    digest, sha256 = _digest(sources, wish)
+    target = folder_of(home) / f"{slug(wish.name)}-{digest[:10]}"
     kept = _kept(target)
-    if kept is not None:
+    if kept is not None and (kept.sources or not wish.keep):
         return kept
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
     stage = _new_folder(target.parent)
     try:
-        report = _read(stage, files, given, limits)
-        spec = _spec(report, id=target.name, owner=owner, name=shown(name, 120), sha256=sha256)
+        report = _read(stage, sources, wish, roomy(limits, size), watch)
+        spec = _spec(report, wish, id=target.name, sha256=sha256)
+        if wish.keep:
+            spec = spec.model_copy(update={"sources": _keep(stage, sources, wish.validation)})
         (stage / SPEC).write_text(spec.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
         return _publish(stage, target, spec)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError("data.disk", file=shown(source.name, 80)) from error
+            raise InputError("data.disk", file=shown(sources[0].name, 80)) from error
         raise
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def again(home: pathlib.Path, spec: DataSpec, wish: Wish, **how: Any) -> DataSpec:
+    """The files of a data set read anew in another way, as another data set. Raises as `ingest`, and `data.gone`."""
+    folder = folder_of(home) / spec.id
+    paths = {key: [folder / name for name in spec.sources if name.startswith(f"{SOURCE}{key}-")] for key in ("rows", "validation")}
+    if not paths["rows"]:
+        raise InputError("data.gone", data=spec.name)
+    held_out = wish.validation or paths["validation"]
+    return ingest(home, paths["rows"], dataclasses.replace(wish, keep=True, validation=held_out), **how)
+
+
+def _keep(stage: pathlib.Path, sources: Sequence[pathlib.Path], validation: Sequence[pathlib.Path]) -> list[str]:
+    """Files under names of ours; a link where the disk can, for they are large. Who wishes it gives the files away."""
+    names = []
+    for key, paths in (("rows", sources), ("validation", validation)):
+        for number, path in enumerate(paths):
+            names.append(f"{SOURCE}{key}-{number}")
+            try:
+                os.link(path.resolve(), stage / names[-1])
+            except OSError:
+                shutil.copyfile(path, stage / names[-1])
+    return names
 
 
 def slug(name: str) -> str:
@@ -83,7 +118,8 @@ def slug(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", plain)[:40].strip("-") or "data"
 
 
-def _check_file(path: pathlib.Path, limits: Limits) -> None:
+def _check_file(path: pathlib.Path, limits: Limits) -> int:
+    """Its size, in bytes. Raises InputError where it cannot be read."""
     name = shown(path.name, 80)
     try:
         status = path.stat()
@@ -101,13 +137,17 @@ def _check_file(path: pathlib.Path, limits: Limits) -> None:
         raise InputError("data.empty", file=name)
     if status.st_size > limits.file_bytes:
         raise InputError("data.large", file=name, limit=max(1, limits.file_bytes // MEGABYTE))
+    return status.st_size
 
 
-def _digest(source: pathlib.Path, validation: pathlib.Path | None, mapping: Mapping[str, str], owner: str) -> tuple[str, str]:
-    """What makes a data set this one, and the SHA-256 of its source file alone."""
-    hashes = [_sha256(source), _sha256(validation) if validation is not None else ""]
-    whole = json.dumps([FORM, *hashes, sorted(mapping.items()), owner])
-    return hashlib.sha256(whole.encode()).hexdigest(), hashes[0]
+def _digest(sources: Sequence[pathlib.Path], wish: Wish) -> tuple[str, str]:
+    """What makes a data set this one, and the SHA-256 of its files alone (of the one file, where there is one)."""
+    hashes = [_sha256(path) for path in sources]
+    held_out = [_sha256(path) for path in wish.validation]
+    asked = [sorted(wish.mapping.items()), sorted(wish.repairs or ()), wish.max_rows, wish.owner]
+    whole = json.dumps([FORM, hashes, held_out, asked])
+    content = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+    return hashlib.sha256(whole.encode()).hexdigest(), content
 
 
 def _sha256(path: pathlib.Path) -> str:
@@ -126,17 +166,24 @@ def _kept(target: pathlib.Path) -> DataSpec | None:
         return None
 
 
-def _read(stage: pathlib.Path, files: Mapping[str, pathlib.Path | None], mapping: Mapping[str, str], limits: Limits) -> dict[str, Any]:
+def _read(stage: pathlib.Path, sources: Sequence[pathlib.Path], wish: Wish, limits: Limits, watch: sandbox.Watch | None) -> dict[str, Any]:
     """The child's report. Raises its error, or how it died, with the name of the file at fault."""
-    paths = {key: None if path is None else str(path.absolute()) for key, path in files.items()}
-    request = {**paths, "mapping": mapping, "limits": dataclasses.asdict(limits)}
-    names = {key: shown(path.name, 80) for key, path in files.items() if path is not None}
+    request = {
+        "sources": [str(path.absolute()) for path in sources],
+        "validation": [str(path.absolute()) for path in wish.validation],
+        "mapping": dict(wish.mapping),
+        "repairs": list(wish.repairs or ()),
+        "max_rows": wish.max_rows,
+        "limits": dataclasses.asdict(limits),
+    }
+    names = {"sources": _named(sources, wish), "validation": _named(wish.validation, wish)}
     try:
-        sandbox.run("tuning.data.read", request, stage, limits)
+        sandbox.run("tuning.data.child", request, stage, limits, watch)
     except InputError as error:
-        raise InputError(error.code, **error.params, file=names["source"]) from error
+        raise InputError(error.code, **error.params, file=names["sources"]) from error
     report: dict[str, Any] = json.loads((stage / REPORT).read_bytes())
-    (stage / REPORT).unlink()
+    for name in (REPORT, PROGRESS, f"{PROGRESS}.new"):
+        (stage / name).unlink(missing_ok=True)
     fault = report.get("error")
     if fault is not None:
         raise InputError(fault["code"], **fault["params"], file=names[fault["at"]])
@@ -148,16 +195,41 @@ def _read(stage: pathlib.Path, files: Mapping[str, pathlib.Path | None], mapping
     return report
 
 
-def _spec(report: Mapping[str, Any], **about: Any) -> DataSpec:
-    rows = report["source"]
+def _named(paths: Sequence[pathlib.Path], wish: Wish) -> str:
+    """A file as a person knows it: by its own name, or where the name is ours by that of the data."""
+    name = paths[0].name if paths else ""
+    return shown(wish.name if name.startswith(SOURCE) else name, 80)
+
+
+def _spec(report: Mapping[str, Any], wish: Wish, **about: Any) -> DataSpec:
+    rows = report["sources"]
     refused = [
         Notice(code=fault["code"], level="warning", params={"row": fault["row"], "line": fault["line"], **fault["params"]})
         for fault in rows["refused"]
     ]
     held_out = report.get("validation")
+    same = (
+        "kind",
+        "encoding",
+        "format",
+        "reason",
+        "columns",
+        "mapping",
+        "rows_read",
+        "rows_kept",
+        "rows_dropped",
+        "characters",
+        "findings",
+    )
     return DataSpec(
-        **{key: rows[key] for key in ("format", "mapping", "encoding", "rows_read", "rows_kept", "characters")},
+        **{key: rows[key] for key in same},
         **about,
+        owner=wish.owner,
+        name=shown(wish.name, 120),
+        given=dict(wish.mapping),
+        repairs=sorted(wish.repairs or ()),
+        max_rows=wish.max_rows,
+        license=wish.license,
         refused=refused,
         validation_rows=held_out["rows_kept"] if held_out is not None else 0,
         created=time.time(),
@@ -170,7 +242,7 @@ def _publish(stage: pathlib.Path, target: pathlib.Path, spec: DataSpec) -> DataS
         os.replace(stage, target)
     except OSError:
         kept = _kept(target)
-        if kept is not None:
+        if kept is not None and (kept.sources or not spec.sources):
             return kept
         grave = _new_folder(target.parent)
         os.replace(target, grave / target.name)
@@ -192,7 +264,3 @@ def _sweep(folder: pathlib.Path) -> None:
             continue
         if stale:
             shutil.rmtree(path, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,13 +5,17 @@ Nothing is opened here.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tuning.errors import InputError
 
 MEGABYTE = 2**20
 SPEC, ROWS, VALIDATION, REPORT = "spec.json", "rows.jsonl", "validation.jsonl", "report.json"
+INDEX = "rows.index"  # where each row begins in ROWS: 8 bytes each, little end first
+PROGRESS = "progress"  # share of the reading that is done, as text, while it goes on
+SOURCE = "source-"  # beginning of the names under which files are kept as they came
+REPAIRS = ("roles", "encoding", "duplicates", "near_duplicates", "leak")  # what can be mended at a click
 OUT_OF_MEMORY, OUT_OF_DISK = 3, 4  # exit codes of the child, which can then write nothing any more
 HEAD = 65_536  # what is looked at to tell what a file is: bytes, or characters of text
 
@@ -19,14 +23,21 @@ Row = Mapping[str, Any]
 Known = Callable[[Sequence[str]], bool]  # whether a row with these columns has a form that is known
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SPACES = re.compile("[\t\r\n]+")
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class Number(str):
+    """A number, as the file spells it: `007`, `1e5` and twenty digits arrive to the letter."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one reading may cost. The defaults are those of a machine that one person uses."""
+    """What one reading may cost. The defaults are those for somebody who is not known."""
 
-    file_bytes: int = 200 * MEGABYTE
+    file_bytes: int = 200 * MEGABYTE  # of all files together
     memory_bytes: int = 1024 * MEGABYTE  # of the child, over what it holds before it reads
     output_bytes: int = 1024 * MEGABYTE  # of the rows written; a CSV of one-letter cells grows about twentyfold
     seconds: float = 60.0  # on the clock; the child's CPU time has the same limit
@@ -36,9 +47,16 @@ class Limits:
 
 
 DEFAULT = Limits()
+OWN_FILES = 64 * 1024 * MEGABYTE  # what the owner of a machine may read there
 
 
-@dataclass(frozen=True)
+def roomy(limits: Limits, size: int) -> Limits:
+    """More time and output where a file of `size` bytes is allowed to be large: as much as the slowest disk and format need."""
+    seconds = limits.seconds + max(0, size - DEFAULT.file_bytes) / MEGABYTE
+    return replace(limits, seconds=seconds, output_bytes=max(limits.output_bytes, 3 * size))
+
+
+@dataclass(slots=True)  # not frozen: a million of them are made for one file, and that costs half a second
 class Record:
     """One row as it stands in a file: its values by column, or the fault that keeps it out.
 
@@ -60,7 +78,7 @@ def broken(text: str) -> bool:
 
 def shown(text: str, longest: int = 40) -> str:
     """A text from a file as it may stand in a message: short, and without control characters."""
-    text = _UNSHOWN.sub("\ufffd", text[: longest + 1])
+    text = _UNSHOWN.sub("\ufffd", _SPACES.sub(" ", text[: longest + 1]))
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

@@ -3,6 +3,7 @@
 The child gets no environment but an allow-list, so no token; its errors go to the log. What it does is its own affair.
 """
 
+import contextlib
 import json
 import logging
 import pathlib
@@ -11,27 +12,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from tuning import settings
-from tuning.data.records import MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, Limits
+from tuning.data.records import MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, PROGRESS, Limits
 from tuning.errors import InputError
 from tuning.settings import ROOT
 
 _log = logging.getLogger(__name__)
 
+Watch = Callable[[float], None]  # hears now and then what share is done, 0 to 1; what it raises ends the child
 
 _START = 160 * MEGABYTE  # of a child that has read nothing yet: resident, on the platforms where the parent watches
-_STEP = 0.05  # seconds
+_STEP = 0.05  # seconds between looks at the child's memory
+_LOOK = 0.2  # seconds between looks at its progress
 _HOLDS_ITSELF = sys.platform == "linux"  # whether the child's own memory limit is kept by the system
 
 
-def run(module: str, request: Mapping[str, Any], folder: pathlib.Path, limits: Limits) -> None:
+def run(module: str, request: Mapping[str, Any], folder: pathlib.Path, limits: Limits, watch: Watch | None = None) -> None:
     """Runs `python -m module` in `folder`, with `request` as JSON on its stdin, and waits for its end.
 
-    Raises InputError: `data.slow` (seconds), `data.memory` (limit, in MB), `data.disk`, `data.crashed` (how: the exit code, or
-    minus the number of a signal).
+    `watch` hears what the child writes to the file `progress`. Raises InputError: `data.slow` (seconds), `data.memory`
+    (limit, in MB), `data.disk`, `data.crashed` (how: the exit code, or minus the number of a signal).
     """
     with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
         asked.write(json.dumps(request).encode())
@@ -44,13 +47,17 @@ def run(module: str, request: Mapping[str, Any], folder: pathlib.Path, limits: L
             cwd=folder,
             env={**settings.child_environment(), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
         )
-        code = wait(process, limits, watch=not _HOLDS_ITSELF)
+        look = (lambda: watch(progress(folder))) if watch else None
+        code = wait(process, limits, weigh=not _HOLDS_ITSELF, look=look)
         if code != 0:
             raise _death(code, said, limits)
 
 
-def wait(process: subprocess.Popen[bytes], limits: Limits, watch: bool) -> int:
-    """The exit code. A child over its time, or with `watch` over its memory, is killed. Raises InputError then."""
+def wait(process: subprocess.Popen[bytes], limits: Limits, weigh: bool, look: Callable[[], None] | None = None) -> int:
+    """The exit code. A child over its time, or with `weigh` over its memory, is killed. Raises InputError then.
+
+    `look` is called every 0.2 seconds; what it raises ends the child as well.
+    """
     end = time.monotonic() + limits.seconds
     try:
         while True:
@@ -58,14 +65,23 @@ def wait(process: subprocess.Popen[bytes], limits: Limits, watch: bool) -> int:
             if left <= 0:
                 raise InputError("data.slow", seconds=_seconds(limits))
             try:
-                return process.wait(min(_STEP, left) if watch else left)
+                return process.wait(min(_STEP, left) if weigh else min(_LOOK, left) if look else left)
             except subprocess.TimeoutExpired:
-                if watch and _resident(process.pid) > limits.memory_bytes + _START:
+                if weigh and _resident(process.pid) > limits.memory_bytes + _START:
                     raise _memory(limits) from None
+            if look is not None:
+                look()
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def progress(folder: pathlib.Path) -> float:
+    """The share that the child in `folder` has done; 0 where it has not said."""
+    with contextlib.suppress(OSError, ValueError):
+        return min(1.0, max(0.0, float((folder / PROGRESS).read_text(encoding="ascii") or 0)))
+    return 0.0
 
 
 def _resident(pid: int) -> int:

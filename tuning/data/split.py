@@ -8,6 +8,8 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tuning.data.content import said
+
 FEWEST = 10  # rows below which none are kept aside: one answer would stand for the whole, and be missed in training
 
 
@@ -40,6 +42,5 @@ def split(rows: Iterable[Mapping[str, Any]], share: float, seed: int) -> tuple[l
 
 
 def _content(row: Mapping[str, Any]) -> bytes:
-    """What a row says, without regard to white space. Roles and texts are kept apart by characters that folding removes."""
-    said = "\n".join(f"{message['role']}\t{' '.join(message['content'].split())}" for message in row["messages"])
-    return hashlib.sha256(said.encode()).digest()
+    """What a row says, without regard to white space. Texts are kept apart by a character that folding removes."""
+    return hashlib.sha256("\n".join(" ".join(text.split()) for text in said(row)).encode()).digest()

@@ -12,6 +12,7 @@ from transformers.generation.streamers import BaseStreamer
 from tuning.engine import tokens
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
+from tuning.engine.template import Template
 from tuning.errors import EngineError
 
 
@@ -54,9 +55,8 @@ def answer(resident: Resident, question: Question) -> None:
     Raises EngineError where the conversation does not fit the context.
     """
     tokenizer = resident.tokenizer
-    both: Any = tokenizer.apply_chat_template(
-        [message.model_dump() for message in question.messages], add_generation_prompt=True, return_dict=True, return_tensors="pt"
-    )
+    prompt = Template(tokenizer).prompt([message.model_dump(exclude_none=True) for message in question.messages])
+    both = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
     ids = both["input_ids"].to(resident.base.device)
     room = question.model.card.context_length - ids.shape[1]
     if room < 1:

@@ -27,7 +27,6 @@ from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
 from tuning.data.library import Library
-from tuning.data.split import split
 from tuning.engine import callbacks, evaluate, tokens
 from tuning.engine.resident import TRAINED, Resident
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
@@ -176,14 +175,8 @@ def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: cal
 
 def load_rows(spec: RunSpec, store: Store, resident: Resident) -> Rows:
     """The run's rows, split as its spec says, tokenised and labelled. Raises EngineError where nothing can be learned."""
-    library, settings = Library(store.home), spec.settings
-    raw = list(library.rows(spec.data.id, spec.owner, settings.max_samples))
-    if settings.validation_share:
-        chosen, held_out = split(raw, float(settings.validation_share), settings.seed)
-        train_raw, validation_raw = [raw[i] for i in chosen], [raw[i] for i in held_out]
-    else:
-        train_raw = raw
-        validation_raw = list(library.validation_rows(spec.data.id, spec.owner)) if spec.data.validation_rows else []
+    settings = spec.settings
+    train_raw, validation_raw = Library(store.home).parts(spec.data.id, spec.owner, settings)
     length = int(settings.max_length)
     train_rows, totals = tokens.encode_rows(resident.tokenizer, train_raw, length)
     validation = tokens.encode_rows(resident.tokenizer, validation_raw, length)[0] if validation_raw else []

@@ -1,4 +1,4 @@
-"""What the Hub says of a model before a weight of it is fetched, and its files. The only caller of huggingface_hub.
+"""What the Hub says of a model before a weight of it is fetched, and its files. With `hub_data` the only caller of huggingface_hub.
 
 Everything asked for is small: the listing of a repository, two JSON files, the headers of the weights. Nothing of it is
 executed, and the token is sent only where it is given. Which folder a file belongs in is `shelf`'s affair.
@@ -33,8 +33,47 @@ MOST_SHARDS = 256
 FREE = frozenset({"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "openrail", "unlicense"})
 
 
-class Hub:
-    """The Hub as one person may see it: with `token`, or as anybody where it is None."""
+class Caller:
+    """Whoever asks the Hub: with `token`, or as anybody where it is None."""
+
+    def __init__(self, endpoint: str, token: str | None, offline: bool) -> None:
+        self.endpoint = endpoint.rstrip("/")
+        self.offline = offline
+        self._token: str | bool = token or False  # False: not even the one that the machine's owner has saved
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._api = HfApi(endpoint=self.endpoint, token=self._token)
+
+    def page(self, id: str) -> str:
+        """Where a person reads about what was asked for and accepts its licence."""
+        return f"{self.endpoint}/{id}"
+
+    def _other(self, id: str) -> str:
+        """What is open to everybody and does what this one would have done."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def _asking(self, id: str) -> Iterator[None]:
+        """Turn what can go wrong between here and the Hub into one sentence each."""
+        if self.offline:
+            raise InputError("model.offline", model=id)
+        try:
+            yield
+        except errors.GatedRepoError as error:
+            raise InputError("model.gated", model=id, page=self.page(id), other=self._other(id)) from error
+        except (errors.RepositoryNotFoundError, errors.HFValidationError, errors.RevisionNotFoundError) as error:
+            hidden = isinstance(error, errors.RepositoryNotFoundError) and error.response.status_code != 404
+            code = "model.private" if hidden else "model.missing"
+            raise InputError(code, model=id, page=self.page(id), other=self._other(id)) from error
+        except errors.HfHubHTTPError as error:
+            raise _refused(id, error.response, self.page(id), self._other(id)) from error
+        except errors.OfflineModeIsEnabled as error:
+            raise InputError("model.offline", model=id) from error
+        except (httpx2.HTTPError, errors.FileMetadataError) as error:
+            raise InputError("model.hub_unreachable", model=id, host=self.endpoint.partition("://")[2]) from error
+
+
+class Hub(Caller):
+    """Models, as one person may see them."""
 
     def __init__(
         self,
@@ -44,13 +83,9 @@ class Hub:
         cache: pathlib.Path | None = None,
         cards: Mapping[str, ModelCard] | None = None,
     ) -> None:
-        self.endpoint = endpoint.rstrip("/")
-        self.offline = offline
-        self._token: str | bool = token or False  # False: not even the one that the machine's owner has saved
-        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        super().__init__(endpoint, token, offline)
         self._cache = None if cache is None else cache / ("mine" if token else "anybody")
         self._cards = cards or {}
-        self._api = HfApi(endpoint=self.endpoint, token=self._token)
 
     def describe(self, id: str) -> Repository:
         """Everything the forecast and a download need to know of a model. At most a few hundred kB are read.
@@ -117,12 +152,8 @@ class Hub:
                 headers=self._headers,
                 expected_size=file.size,
                 displayed_filename=file.name,
-                tqdm_class=functools.partial(_Meter, progress),  # type: ignore[arg-type]
+                tqdm_class=functools.partial(Meter, progress),  # type: ignore[arg-type]
             )
-
-    def page(self, id: str) -> str:
-        """Where a person reads about a model and accepts its licence."""
-        return f"{self.endpoint}/{id}"
 
     # Inside
 
@@ -161,7 +192,7 @@ class Hub:
             **facts,
         )
         kept = [
-            HubFile(name=name, size=sizes[name].size or 0, sha256=_sha256(sizes[name]), git=sizes[name].blob_id)
+            HubFile(name=name, size=sizes[name].size or 0, sha256=sha256_of(sizes[name]), git=sizes[name].blob_id)
             for name in examine.wanted(sizes, shards)
             if name in sizes
         ]
@@ -200,26 +231,6 @@ class Hub:
         italian = bool(info and "it" in _facts(info)["languages"]) or bool(re.search(r"ital|\bita\b|-it-", id.lower()))
         return catalog.like(self._cards, int(parameters), italian, instruct=bool(re.search(r"instruct|chat|-it\b", id.lower())))
 
-    @contextlib.contextmanager
-    def _asking(self, id: str) -> Iterator[None]:
-        """Turn what can go wrong between here and the Hub into one sentence each."""
-        if self.offline:
-            raise InputError("model.offline", model=id)
-        try:
-            yield
-        except errors.GatedRepoError as error:
-            raise InputError("model.gated", model=id, page=self.page(id), other=self._other(id)) from error
-        except (errors.RepositoryNotFoundError, errors.HFValidationError, errors.RevisionNotFoundError) as error:
-            hidden = isinstance(error, errors.RepositoryNotFoundError) and error.response.status_code != 404
-            code = "model.private" if hidden else "model.missing"
-            raise InputError(code, model=id, page=self.page(id), other=self._other(id)) from error
-        except errors.HfHubHTTPError as error:
-            raise _refused(id, error.response, self.page(id), self._other(id)) from error
-        except errors.OfflineModeIsEnabled as error:
-            raise InputError("model.offline", model=id) from error
-        except (httpx2.HTTPError, errors.FileMetadataError) as error:
-            raise InputError("model.hub_unreachable", model=id, host=self.endpoint.partition("://")[2]) from error
-
     def _place(self, id: str) -> pathlib.Path | None:
         return None if self._cache is None else self._cache / f"{id.replace('/', '--')}.json"
 
@@ -239,7 +250,7 @@ class Hub:
             files.write(place, found.model_dump_json(by_alias=True))
 
 
-class _Meter:
+class Meter:
     """What http_get takes for a progress bar."""
 
     def __init__(self, progress: Callable[[int], None], **words: Any) -> None:
@@ -255,7 +266,7 @@ class _Meter:
         return None
 
 
-def _sha256(file: RepoSibling) -> str | None:
+def sha256_of(file: RepoSibling) -> str | None:
     return str(file.lfs["sha256"]) if file.lfs else None
 
 

@@ -35,6 +35,42 @@ class Repository(Record):
         return sum(file.size for file in self.files)
 
 
+class Split(Record):
+    """A part of a data set that is read as a whole: its rows (None where nobody says) and its files."""
+
+    config: str
+    name: str
+    rows: int | None = None
+    files: list[HubFile]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
+
+
+class Config(Record):
+    """A variant of a data set, with the split that most people mean first."""
+
+    name: str
+    splits: list[Split]
+
+
+class Collection(Record):
+    """One revision of a data set on the Hub, with the variant that most people mean first."""
+
+    id: str
+    title: str
+    revision: str
+    files_at: str  # the revision that its files are in: the one where the Hub keeps it converted, or its own
+    license: str | None  # None: its page may say
+    free_license: bool  # commercial use is allowed; false also where nobody says so
+    languages: list[str]
+    gated: bool
+    downloads: int
+    configs: list[Config]
+
+
 class Cut(Exception):
     """Somebody asked for a download to stop."""
 

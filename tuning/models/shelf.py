@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError, TuningError
-from tuning.models import catalog
+from tuning.models import catalog, examine
 from tuning.models.repository import Cut, HubFile, Repository, hub_id
 from tuning.runs import files, locks
 from tuning.runs.store import Store
@@ -132,6 +132,21 @@ class Shelf:
         with lock:
             if not whole(model):
                 Download(self.hub(owner), repository, folder, progress, stopped).run()
+
+    def words(self, model: ModelRef, owner: str = LOCAL) -> pathlib.Path:
+        """A folder with the tokenizer of `model`: its own, or where that is not here one with no more than those few files.
+
+        Raises InputError as `fetch` does.
+        """
+        if here(model):
+            return pathlib.Path(model.path)
+        hub = self.hub(owner)
+        repository = hub.describe(model.id)
+        folder = self.folder / ".words" / f"{pathlib.Path(model.path).name}-{repository.revision[:12]}"
+        if not folder.is_dir():
+            small = [file for file in repository.files if not examine.SHARD.fullmatch(file.name)]
+            Download(hub, repository.model_copy(update={"files": small}), folder, lambda done, total: None, lambda: False).run()
+        return folder
 
     def downloaded(self) -> list[dict[str, Any]]:
         """The models that were downloaded, and those copied beside them: id, title, bytes, path, and whether whole."""

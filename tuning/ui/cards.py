@@ -8,7 +8,7 @@ from typing import Any
 
 from tuning.models.catalog import COMFORT
 from tuning.text import t, table
-from tuning.ui.view import duration, escape, number, parameters, plain, sentence, size
+from tuning.ui.view import duration, escape, number, parameters, plain, size
 
 
 def card(action: str, value: str, inside: str, chosen: bool, kind: str = "") -> str:
@@ -77,14 +77,22 @@ def found(entry: Mapping[str, Any], lang: str) -> str:
 
 
 def dataset(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
-    """A set of examples, built in or brought."""
-    if entry["builtin"]:
-        title, why, badge = entry["title"][lang], entry["why"][lang], t(lang, "ui.data.builtin")
-        facts = [t(lang, f"ui.lang.{entry['language']}"), t(lang, "ui.model.license", license=entry["license"])]
+    """A set of examples, built in, on the Hub, or brought."""
+    if entry["offered"]:
+        title, why = entry["title"][lang], entry["why"][lang]
+        bound = "ui.model.license" if entry["free_license"] else "ui.hub.license.bound"
+        license = t(lang, bound, license=entry["license"]) if entry["license"] else t(lang, "ui.hub.license.none")
+        rows = [t(lang, "ui.data.rows", rows=number(entry["rows"], lang))] if entry["rows"] else []
+        facts = [
+            t(lang, "ui.data.builtin" if entry["builtin"] else "ui.data.on_hub"),
+            t(lang, f"ui.lang.{entry['language']}"),
+            *rows,
+            license,
+        ]
     else:
-        title, why, badge = entry["name"], "", t(lang, "ui.data.own")
-        facts = [t(lang, "ui.data.rows", rows=number(entry["rows_kept"], lang)), entry["format"]]
-    listed = "".join(f"<li>{escape(fact)}</li>" for fact in [badge, *facts])
+        title, why = entry["name"], ""
+        facts = [t(lang, "ui.data.own"), t(lang, "ui.data.rows", rows=number(entry["rows_kept"], lang)), entry["format"]]
+    listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     inside = f'<span class="top"><strong>{escape(title)}</strong>{chosen_mark(chosen, lang)}</span>'
     inside += f'<span class="why">{escape(why)}</span>' if why else ""
     return card("data", entry["id"], f'{inside}<ul class="facts">{listed}</ul>', chosen)
@@ -104,65 +112,6 @@ def recipe(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
         f'<span class="why">{escape(entry["why"][lang])}</span><ul class="facts">{listed}</ul>'
     )
     return card("recipe", entry["id"], inside, chosen)
-
-
-def report(found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], title: str, lang: str) -> str:
-    """What was understood of data: counts, refusals with reasons, findings, and the first rows as conversations."""
-    counts = [
-        ("ui.data.read", number(found["rows_read"], lang), ""),
-        ("ui.data.kept", number(found["rows_kept"], lang), "moss"),
-        ("ui.data.refused", number(found["rows_refused"], lang), "red" if found["rows_refused"] else ""),
-        ("ui.data.held_out", number(found["validation_rows"], lang), ""),
-        ("ui.data.format", found["format"], "word"),
-    ]
-    why = f' title="{escape(t(lang, "ui.data.held_out.why"))}"'
-    stats = "".join(
-        f'<div class="{kind}"{why if code == "ui.data.held_out" else ""}><dt>{escape(t(lang, code))}</dt><dd>{escape(value)}</dd></div>'
-        for code, value, kind in counts
-    )
-    findings = [
-        f'<li class="{notice["level"]}">{escape(sentence(lang, notice["code"], notice["params"]))}</li>' for notice in found["findings"]
-    ]
-    heading, preview = escape(t(lang, "ui.data.report.title", name=title)), escape(t(lang, "ui.data.preview"))
-    said = f'<ul class="findings">{"".join(findings)}</ul>' if findings else f'<p class="fine">✓ {escape(t(lang, "ui.data.fine"))}</p>'
-    return (
-        f'<section class="report"><h2>{heading}</h2><dl class="stats num">{stats}</dl>'
-        f"{said}{_refused(found, lang)}<h3>{preview}</h3>{conversations(rows, lang)}</section>"
-    )
-
-
-def _refused(found: Mapping[str, Any], lang: str, most: int = 20) -> str:
-    refused = found["refused"]
-    if not refused:
-        return ""
-    lines = []
-    for entry in refused[:most]:
-        reason = sentence(lang, entry["code"], {key: value for key, value in entry.items() if key != "code"})
-        said = t(lang, "ui.data.refused.row", row=entry.get("row", "?"), fault=reason)
-        lines.append(f"<li>{escape(said)}</li>")
-    rest = found["rows_refused"] - len(lines)
-    if rest > 0:
-        more = t(lang, "ui.data.refused.more", count=number(rest, lang))
-        lines.append(f"<li>{escape(more)}</li>")
-    return f'<details class="refused" open><summary>{escape(t(lang, "ui.data.refused.list"))}</summary><ul>{"".join(lines)}</ul></details>'
-
-
-def conversations(rows: Sequence[Mapping[str, Any]], lang: str, longest: int = 600) -> str:
-    """Rows as bubbles: who asks, who answers."""
-    names = {"user": "ui.data.you", "assistant": "ui.data.model", "system": "ui.data.system"}
-    shown = []
-    for row in rows:
-        turns = "".join(
-            f'<div class="turn {escape(turn["role"])}"><small>{escape(t(lang, names.get(turn["role"], "ui.data.system")))}</small>'
-            f"<p>{escape(_short(turn['content'], longest))}</p></div>"
-            for turn in row["messages"]
-        )
-        shown.append(f'<li class="conversation">{turns}</li>')
-    return f'<ol class="conversations">{"".join(shown)}</ol>'
-
-
-def _short(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def settings_table(rows: Sequence[tuple[str, str, str]], lang: str) -> str:

@@ -61,6 +61,7 @@ class Scene:
     talker: str | None = None  # who is chosen to talk to
     followed: str | None = None  # the run that was last chosen for talking without being asked
     wanted: dict[str, Any] = field(default_factory=dict)  # what the models are looked through for: goal, italian, fits
+    browsed: dict[str, Any] = field(default_factory=dict)  # which rows of the data are looked at: rows, audit
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Desk:
         self.tab = gr.State("model")
         self.run, self.opened, self.followed = gr.State(None), gr.State(None), gr.State(None)
         self.overrides, self.seen, self.wanted = gr.State({}), gr.State({}), gr.State({})
+        self.browsed = gr.State({})
         self.name = gr.Textbox(render=False)  # these two stand in tabs, and others need them too
         self.target = gr.Dropdown(render=False)
         self.tabs = gr.Tabs(render=False, overflow_behavior="wrap")
@@ -126,7 +128,18 @@ class Desk:
     @property
     def asked(self) -> set[Any]:
         """What `draw` wants to know of the page."""
-        return {self.choice, self.overrides, self.tab, self.run, self.opened, self.target, self.followed, self.seen, self.wanted}
+        return {
+            self.choice,
+            self.overrides,
+            self.tab,
+            self.run,
+            self.opened,
+            self.target,
+            self.followed,
+            self.seen,
+            self.wanted,
+            self.browsed,
+        }
 
     def drawn(self, live_only: bool) -> list[Any]:
         """What `draw` returns values for."""
@@ -171,6 +184,7 @@ class Desk:
             talker=values[self.target],
             followed=values[self.followed],
             wanted=dict(values[self.wanted] or {}),
+            browsed=dict(values[self.browsed] or {}),
         )
 
     def known(self, choice: Choice) -> Choice:
@@ -221,7 +235,7 @@ class Desk:
     def checked(self, data: str) -> dict[str, Any]:
         """The report on data, which never change under their id."""
         if data not in self._reports:
-            self._reports = {data: self.verbs.check(data)}
+            self._reports = {data: self.verbs.report(data)}
         return self._reports[data]
 
     def warm(self) -> bool:
@@ -235,13 +249,13 @@ class Desk:
 
     def titles(self) -> dict[str, str]:
         """Names of built-in data in the page's language."""
-        return {entry["id"]: entry["title"][self.lang] for entry in self.verbs.datasets() if entry["builtin"]}
+        return {entry["id"]: entry["title"][self.lang] for entry in self.verbs.datasets() if entry["offered"]}
 
     def data_title(self, choice: Choice) -> str:
         """What the chosen data are called."""
         for entry in self.verbs.datasets():
             if entry["id"] in (choice.source, choice.data):
-                return str(entry["title"][self.lang] if entry["builtin"] else entry["name"])
+                return str(entry["title"][self.lang] if entry["offered"] else entry["name"])
         return choice.source or ""
 
 

@@ -25,8 +25,13 @@ CACHE = (3600, 86400)  # seconds between clean-ups of temporary files, and their
 
 def build(verbs: Verbs) -> gr.Blocks:
     """The page at `/` in English and at `/it` in Italian, over the same verbs, and the endpoints once."""
-    with gr.Blocks(title="Sartoria", analytics_enabled=False, delete_cache=CACHE, fill_width=True) as demo:
-        api.expose(verbs)  # first: a private event that has a function of the same name must not take the name
+    demo = gr.Blocks(title="Sartoria", analytics_enabled=False, delete_cache=CACHE, fill_width=True)
+    # First: a private event that has a function of the same name must not take the name. And on a page of their own, which
+    # nobody opens: the inputs of endpoints are components, too.
+    with demo.route("API", "endpoints", show_in_navbar=False):
+        api.expose(verbs)
+    demo.current_page = ""
+    with demo:
         _page(Desk(verbs, "en"), demo)
     with demo.route("Italiano", "it", show_in_navbar=False):
         _page(Desk(verbs, "it"), demo)
@@ -42,7 +47,7 @@ def words() -> gr.I18n:
 
 def _page(desk: Desk, demo: gr.Blocks) -> None:
     gr.Navbar(visible=False)
-    for part in (desk.choice, desk.tab, desk.run, desk.opened, desk.followed, desk.overrides, desk.seen, desk.wanted):
+    for part in (desk.choice, desk.tab, desk.run, desk.opened, desk.followed, desk.overrides, desk.seen, desk.wanted, desk.browsed):
         if not part.is_rendered:
             part.render()
     with gr.Row(elem_id="top"):
@@ -161,7 +166,7 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
         names = {name: desk.say(f"ui.tab.{name}") for name in items}
         labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
         shown = view.header(desk.verbs.hardware(), waiting, desk.lang)
-        return [shown, gr.update(value=FAST if living else SLOW), *(gr.update(label=label) for label in labels)]
+        return [shown, gr.update(value=FAST if living or desk.verbs.audits.busy else SLOW), *(gr.update(label=label) for label in labels)]
 
     desk.paints(paint, [chips, timer, *items.values()], live=True)
 

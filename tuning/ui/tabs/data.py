@@ -1,4 +1,4 @@
-"""The second tab: what to learn from. Sets that are included, files that are brought, and what was understood of them."""
+"""The second tab: what to learn from. Sets on offer, data that are brought, what was understood of them, and what will be learned."""
 
 import pathlib
 from dataclasses import asdict
@@ -6,12 +6,13 @@ from typing import Any
 
 import gradio as gr
 
+from tuning.data.read import Wish
 from tuning.errors import InputError
-from tuning.ui import cards, form, view
+from tuning.ui import audit, bring, cards, columns, form, hub_sets, sheet, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.slip import Choice
 
-PREVIEW = 4
+ROWS = 4  # conversations to a page
 
 
 def build(desk: Desk) -> None:
@@ -19,36 +20,75 @@ def build(desk: Desk) -> None:
     desk.html(view.head(desk.say("ui.data.title"), desk.say("ui.data.hint")))
     grid = desk.cards("datasets")
     fault = desk.slot()
-    with gr.Row(elem_classes="beside"):
-        with gr.Column(scale=3, min_width=280):
-            desk.html(view.head(desk.say("ui.data.upload"), desk.say("ui.data.upload.hint"), level=3))
-            upload = gr.File(
-                label=desk.say("ui.data.upload.label"),
-                file_types=[".csv", ".json", ".jsonl"],
-                elem_id="upload",
-                height=140,
-                show_label=False,
-            )
-            note, upload_fault = desk.html(elem_id="reading"), desk.slot()
-        with gr.Column(scale=1, min_width=220):
-            limit = gr.Textbox(label=desk.say("ui.data.limit"), info=desk.say("ui.data.limit.hint"), max_lines=1, elem_id="limit")
-            limit_fault = desk.slot()
-    report = desk.html(elem_id="report")
+    bring.build(desk)
+    hub = hub_sets.build(desk)
+    report = repairs(desk)
+    with gr.Column(visible=False, elem_id="understood") as understood:
+        columns.build(desk)
+        limits(desk)
+    audit.build(desk)
+    rows = desk.cards("rows")
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         source = str(event._data.get("value", ""))
+        entry = next((entry for entry in desk.verbs.datasets() if entry["id"] == source), None)
+        if entry is not None and not entry["here"]:
+            return gr.skip(), gr.skip(), entry["hub"]
         found = desk.verbs.dataset(source, lang=desk.lang)
-        return asdict(Choice.of(choice).but(data=found.id, source=source))
+        return asdict(Choice.of(choice).but(data=found.id, source=source)), {}, ""
 
-    def bring(choice: Any, path: str | None) -> Any:
-        if path is None:
-            return gr.skip()
-        file = pathlib.Path(path)
-        try:
-            found = desk.verbs.ingest(file, file.name)
-        finally:
-            file.unlink(missing_ok=True)
-        return asdict(Choice.of(choice).but(data=found.id, source=found.id))
+    def turn(browsed: Any, event: gr.EventData) -> Any:
+        return {**(browsed or {}), "rows": int(event._data.get("value", 0))}
+
+    def paint(scene: Scene) -> list[Any]:
+        chosen = {scene.choice.source, scene.choice.data} - {None}
+        entries = desk.verbs.datasets()
+        newest: dict[Any, dict[str, Any]] = {}  # of a file that was read in several ways, the chosen one or the newest
+        for one in sorted(entries, key=lambda one: one["id"] not in chosen):
+            newest.setdefault(one["id"] if one["offered"] else (one["name"], one["sha256"]), one)
+        entries = [one for one in entries if one in newest.values()]
+        near = [cards.dataset(one, one["id"] in chosen, desk.lang) for one in entries if one["builtin"] or not one["offered"]]
+        far = [cards.dataset(one, one["id"] in chosen, desk.lang) for one in entries if one["offered"] and not one["builtin"]]
+        drawn = [cards.group(desk.say("ui.data.cards"), near), cards.group(desk.say("ui.hub.title"), far)]
+        return [*drawn, *understood_of(desk, scene)]
+
+    picked = desk.on(
+        [grid.click, hub.grid.click],
+        pick,
+        [desk.choice],
+        [desk.choice, desk.browsed, hub.words],
+        fault,
+        repaint=True,
+        show_progress="minimal",
+    )
+    hub.after(picked)
+    desk.on(rows.click, turn, [desk.browsed], [desk.browsed], fault, repaint=True)
+    desk.paints(paint, [grid, hub.grid, report, rows, understood])
+
+
+def repairs(desk: Desk) -> gr.HTML:
+    """The report, and what the buttons in it do. Returns its place."""
+    report, fault = desk.cards("report"), desk.slot()
+
+    def mend(choice: Any, event: gr.EventData) -> Any:
+        chosen, what = Choice.of(choice), event._data.get("what")
+        if chosen.data is None:
+            raise InputError("ui.train.needs")
+        found = desk.verbs.mend(chosen.data, str(event._data.get("value", "")) if what == "repair" else None)
+        return asdict(chosen.but(data=found.id, source=found.id)), {}
+
+    desk.on(report.click, mend, [desk.choice], [desk.choice, desk.browsed], fault, repaint=True, show_progress="minimal")
+    return report
+
+
+def limits(desk: Desk) -> None:
+    """How many rows are used, and rows to check with."""
+    with gr.Accordion(desk.say("ui.data.more"), open=False, elem_classes="fold", elem_id="data-more"):
+        with gr.Row(elem_classes="beside"):
+            words, hint = desk.say("ui.data.limit"), desk.say("ui.data.limit.hint")
+            limit = gr.Textbox(label=words, info=hint, max_lines=1, elem_id="limit", scale=2)
+            held_out = gr.File(label=desk.say("ui.data.held_out.file"), height=130, elem_id="held-out", scale=3, min_width=270)
+        fault = desk.slot()
 
     def cap(choice: Any, text: str) -> Any:
         value = form.parse(text, desk.lang)
@@ -58,23 +98,32 @@ def build(desk: Desk) -> None:
             raise InputError("settings.value", key=desk.say("ui.data.limit"), value=text[:80], allowed="integer >= 1")
         return asdict(Choice.of(choice).but(limit=value))
 
-    def paint(scene: Scene) -> list[Any]:
-        chosen = {scene.choice.source, scene.choice.data} - {None}
-        drawn = [cards.dataset(entry, entry["id"] in chosen, desk.lang) for entry in desk.verbs.datasets()]
-        limit_text = view.number(scene.choice.limit, desk.lang) if scene.choice.limit else ""
-        return [cards.group(desk.say("ui.data.cards"), drawn), limit_text, _report(desk, scene.choice)]
+    def keep_aside(choice: Any, path: str | None) -> Any:
+        chosen = Choice.of(choice)
+        if path is None or chosen.data is None:
+            return gr.skip(), None
+        file = pathlib.Path(path)
+        try:
+            found = desk.verbs.reread(chosen.data, Wish(validation=[file]))
+        finally:
+            file.unlink(missing_ok=True)
+        return asdict(chosen.but(data=found.id, source=found.id)), None
 
-    desk.on(grid.click, pick, [desk.choice], [desk.choice], fault, repaint=True)
-    reading = f'<p class="while"><i aria-hidden="true">●</i> {view.escape(desk.say("ui.data.reading"))}</p>'
-    came = desk.on(upload.upload, lambda: reading, [], [note], limit_fault, queue=False)
-    brought = desk.on(came.then, bring, [desk.choice, upload], [desk.choice], upload_fault, repaint=True)
-    desk.on(brought.then, lambda: (None, ""), [], [upload, note], limit_fault)  # the place is free for the next file, also after a bad one
-    desk.on([limit.blur, limit.submit], cap, [desk.choice, limit], [desk.choice], limit_fault, repaint=True, trigger_mode="always_last")
-    desk.paints(paint, [grid, limit, report])
+    def paint(scene: Scene) -> list[str]:
+        return [view.number(scene.choice.limit, desk.lang) if scene.choice.limit else ""]
+
+    desk.on([limit.blur, limit.submit], cap, [desk.choice, limit], [desk.choice], fault, repaint=True, trigger_mode="always_last")
+    desk.on(held_out.upload, keep_aside, [desk.choice, held_out], [desk.choice, held_out], fault, repaint=True, show_progress="minimal")
+    desk.paints(paint, [limit])
 
 
-def _report(desk: Desk, choice: Choice) -> str:
-    if choice.data is None:
-        return view.empty(desk.say("ui.data.empty"))
-    found = desk.checked(choice.data)
-    return cards.report(found, desk.verbs.preview(choice.data, limit=PREVIEW), desk.data_title(choice), desk.lang)
+def understood_of(desk: Desk, scene: Scene) -> list[Any]:
+    """The report, a page of rows, and whether what follows from them is in sight."""
+    data = scene.choice.data
+    if data is None:
+        return [view.empty(desk.say("ui.data.empty")), "", gr.update(visible=False)]
+    found = desk.checked(data)
+    start = max(0, min(int(scene.browsed.get("rows", 0)), found["rows_kept"] - 1))
+    shown = sheet.browser(desk.verbs.preview(data, limit=ROWS, start=start), start, found["rows_kept"], desk.lang)
+    told = sheet.report(found, desk.data_title(scene.choice), desk.lang)
+    return [told, shown, gr.update(visible=found["source_kept"])]

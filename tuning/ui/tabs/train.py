@@ -64,7 +64,8 @@ def build(desk: Desk) -> None:
         plan, _ = desk.plan(scene.choice, scene.overrides)
         asked = desk.settings(scene.choice, scene.overrides)
         table = cards.settings_table(form.sources(plan["settings"], recipe["settings"], asked, desk.lang), desk.lang) if plan else ""
-        filled = recipe["settings"]  # not what was turned since: it stands there already, and more may have been typed
+        filled = dict(recipe["settings"])  # not what was turned since: it stands there already, and more may have been typed
+        filled |= {key: scene.overrides[key] for key in ("max_length",) if key in scene.overrides}  # it can be turned on the Data tab, too
         return [cards.group(desk.say("ui.train.recipes"), drawn), table, *(form.held(k, filled[k.key], desk.lang) for k in form.KNOBS)]
 
     def paint_live(scene: Scene) -> list[Any]:

@@ -1,0 +1,174 @@
+"""The Data tab in a real browser, in both languages: a file with faults, what mends it, and every token that will be learned."""
+
+import json
+import pathlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.bench.server import running
+from tests.browser.conftest import Watched
+from tests.browser.test_whole_path import speaks, tab
+from tests.data.test_sources import parquet, rows
+from tests.models.hub_server import Data, Server
+from tuning import settings
+from tuning.engine import tokens
+from tuning.text import number, t
+from tuning.verbs import Verbs
+
+Visit = Callable[..., Watched]
+STARTER = settings.PRESETS / "starter" / "model"
+
+
+def press(page: Page, lang: str, code: str) -> None:
+    page.get_by_role("button", name=t(lang, code), exact=True).click()
+
+
+@pytest.fixture
+def odd(tmp_path: pathlib.Path) -> pathlib.Path:
+    """As Italian Excel saves it: semicolons, Windows letters; with a repeated row, an empty answer and a damaged letter."""
+    lines = [f"Quanto costa l'abito {n}?;L'abito n° {n} costa {n * 10} €." for n in range(1, 31)]
+    lines += [lines[0], "Chi è il sarto?;", "Che ora è?;Ã¨ tardi"]
+    path = tmp_path / "listino più bello.xyz"
+    path.write_bytes("\r\n".join(["quesito;replica", *lines]).encode("cp1252"))
+    return path
+
+
+@pytest.mark.parametrize("lang", ["it", "en"])
+def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(app: str, visit: Visit, odd: pathlib.Path, lang: str) -> None:
+    visitor = visit(app, lang)
+    page = visitor.open()
+    page.locator("#next").click()  # take the starter; the Data tab comes
+    page.locator("#upload input[type=file]").set_input_files(odd)
+    expect(page.locator("#work .fault")).to_contain_text("replica", timeout=20_000)  # no column that is known for an answer
+    expect(page.locator("#reading-file progress")).to_have_count(0)
+    odd.write_bytes(odd.read_bytes().replace(b"quesito;replica", b"quesito;risposta"))
+    page.locator("#upload input[type=file]").set_input_files(odd)
+    report = page.locator("#report")
+    expect(report).to_contain_text("CP1252", timeout=20_000)
+    expect(report).to_contain_text(t(lang, "data.row.empty_answer"))
+    expect(report.locator('[data-value="duplicates"]')).to_be_visible()
+    report.locator('[data-value="duplicates"]').click()
+    expect(report.locator('[data-value="duplicates"]')).to_have_count(0, timeout=20_000)
+    expect(report.locator('[data-do="undo"]')).to_be_visible()
+    report.locator('[data-value="encoding"]').click()
+    expect(report.locator('[data-value="encoding"]')).to_have_count(0, timeout=20_000)
+    expect(report).to_contain_text("31")
+    press_on(page, "rows", 3)
+    expect(page.locator("#rows")).to_contain_text("L'abito n° 13 costa 130 €.")
+    audit = page.locator("#audit")
+    expect(audit.locator("pre .tok.learned").first).to_be_visible(timeout=60_000)
+    expect(audit.locator("pre .tok.special").first).to_be_visible()
+    speaks(visitor, lang)
+    visitor.shot(f"data-{lang}")
+    report.locator('[data-do="undo"]').click()
+    expect(report.locator('[data-value="duplicates"]')).to_be_visible(timeout=20_000)
+
+
+def press_on(page: Page, what: str, times: int) -> None:
+    """Press the way on, and wait until it leads further each time."""
+    for _ in range(times):
+        further = page.locator(f'[data-do="{what}"]').last
+        before = further.get_attribute("data-value")
+        further.click()
+        expect(further).not_to_have_attribute("data-value", str(before), timeout=20_000)
+
+
+def test_the_cut_moves_and_too_short_a_length_blocks_the_start(app: str, home: pathlib.Path, visit: Visit, odd: pathlib.Path) -> None:
+    visitor = visit(app, "en")
+    page = visitor.open()
+    page.locator("#next").click()
+    page.locator("#datasets .card").first.click()
+    audit = page.locator("#audit")
+    expect(audit.locator("pre .tok.learned").first).to_be_visible(timeout=60_000)
+    verbs = Verbs(settings.read(home=str(home)))
+    data = verbs.dataset("starter-en").id
+    tokenizer, raw = tokens.load(str(STARTER)), list(verbs.library.rows(data, "local"))
+    for length in (64, 32):
+        learned = tokens.encode_rows(tokenizer, raw, length)[1].learned
+        page.locator("#audit-cut input").fill(str(length))
+        page.locator("#audit-cut input").press("Enter")
+        expect(audit.locator(".stats .moss dd")).to_have_text(number(learned, "en"), timeout=20_000)
+        expect(audit.locator("figcaption")).to_contain_text(f"The line stands at {length}:")
+    page.locator("#audit-cut input").fill("16")
+    page.locator("#audit-cut input").press("Enter")
+    expect(audit.locator("figcaption")).to_contain_text("The line stands at 16:", timeout=20_000)
+    expect(audit.locator(".tok.cut").first).to_be_visible()
+    long = "\n".join(["question;answer", *[f"{'word ' * 40}{n};yes" for n in range(12)]])
+    page.locator("#paste textarea").fill(long)
+    press(page, "en", "ui.data.paste.use")
+    expect(audit.locator(".fault")).to_contain_text("There is nothing to learn", timeout=60_000)
+    tab(page, "en", "train")
+    page.locator("#start").click()
+    expect(page.locator("#work .fault").first).to_contain_text("There is nothing to learn", timeout=20_000)
+    assert verbs.runs() == []
+    visitor.clean()
+
+
+@pytest.mark.parametrize("lang", ["it", "en"])
+def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(
+    app: str, home: pathlib.Path, visit: Visit, tmp_path: pathlib.Path, lang: str
+) -> None:
+    visitor = visit(app, lang)
+    page = visitor.open()
+    tab(page, lang, "data")
+    page.locator("#paste textarea").fill("text,question,answer\nuno,due,tre\nquattro,cinque,sei\n")
+    press(page, lang, "ui.data.paste.use")
+    expect(page.locator("#rows .turn.user").first).to_contain_text("due", timeout=20_000)
+    page.locator("#columns button").first.click()
+    for role, column in (("question", "answer"), ("answer", "text")):
+        page.locator("#columns").get_by_label(t(lang, f"ui.data.role.{role}"), exact=True).click()
+        page.get_by_role("option", name=column, exact=True).click()
+        expect(page.get_by_role("option")).to_have_count(0)
+    press(page, lang, "ui.data.columns.use")
+    expect(page.locator("#rows .turn.user").first).to_contain_text("tre", timeout=20_000)
+    expect(page.locator("#rows .turn.assistant").first).to_contain_text("uno")
+    kept = sorted((home / "data").glob("*"))
+    large = tmp_path / "large.jsonl"
+    with large.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps({"question": f"{n} " + "x" * 200, "answer": f"{n}"}) + "\n" for n in range(400_000))
+    page.locator("#upload input[type=file]").set_input_files(large)
+    page.locator("#stop-file").click(timeout=60_000)
+    expect(page.locator("#work .fault").first).to_contain_text(t(lang, "data.stopped"), timeout=20_000)
+    expect(page.locator("#stop-file")).to_be_hidden(timeout=20_000)
+    assert sorted((home / "data").glob("*")) == kept
+    speaks(visitor, lang)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with Server() as made:
+        converted = {"default/train/0000.parquet": parquet(rows(50)), "default/test/0000.parquet": parquet(rows(5, 50))}
+        about: dict[str, Any] = {"tags": ("license:cc-by-nc-4.0",), "card": {"license": "cc-by-nc-4.0", "language": ["it"]}}
+        made.data["sarti/listino"] = Data({"README.md": b"---"}, converted=converted, **about)
+        monkeypatch.setenv("HF_ENDPOINT", made.address)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        yield made
+        made.shutdown()
+
+
+@pytest.mark.parametrize("lang", ["it", "en"])
+def test_a_data_set_of_the_hub(hub: Server, home: pathlib.Path, visit: Visit, lang: str) -> None:
+    with running(home) as (address, _):
+        visitor = visit(address, lang)
+        page = visitor.open()
+        tab(page, lang, "data")
+        page.locator("#hub-sets button").first.click()
+        page.locator("#hub-id input, #hub-id textarea").fill("sarti/nessuno")
+        press(page, lang, "ui.hub.look")
+        expect(page.locator("#hub-sets .fault")).to_contain_text("sarti/nessuno", timeout=20_000)
+        page.locator("#hub-id input, #hub-id textarea").fill("https://huggingface.co/datasets/sarti/listino")
+        press(page, lang, "ui.hub.look")
+        expect(page.locator("#hub-set")).to_contain_text(t(lang, "ui.hub.license.bound", license="cc-by-nc-4.0"), timeout=20_000)
+        page.locator("#hub-rows input, #hub-rows textarea").fill("20")
+        visitor.shot(f"hub-data-{lang}")
+        press(page, lang, "ui.hub.use")
+        expect(page.locator("#report")).to_contain_text("dolly", timeout=30_000)
+        expect(page.locator("#report .stats .moss dd")).to_have_text("20")
+        expect(page.locator("#rows")).to_contain_text("Item 3 costs 3 €.")
+        if lang == "it":
+            assert not re.findall(r"\bThe Hub\b", page.locator("#hub-sets").inner_text())
+        visitor.clean()

@@ -1,0 +1,211 @@
+"""Conversations: who speaks, in what order, tools and their calls, and what stands in their way."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.data.test_data_formats import one, roles, said, understood
+from tuning.data import formats
+from tuning.data.records import Number
+from tuning.data.turns import mended, parsed
+
+WEATHER = {"name": "weather", "description": "Of a city", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+WRAPPED = {"type": "function", "function": WEATHER}
+CALL = {"type": "function", "function": {"name": "weather", "arguments": {"city": "Rome"}}}
+CALL_TEXT = '{"name": "weather", "arguments": {"city": "Rome"}}'
+
+
+def turns(*pairs: tuple[str, Any]) -> list[dict[str, Any]]:
+    return [{"role": role, "content": content} for role, content in pairs]
+
+
+def spoken(*pairs: tuple[str, Any]) -> list[dict[str, Any]]:
+    return [{"from": role, "value": content} for role, content in pairs]
+
+
+QA = turns(("user", "q"), ("assistant", "a"))
+
+
+def test_conversations_take_the_names_of_either_format() -> None:
+    mixed = [
+        {"from": "system", "value": ""},
+        {"role": "Human", "content": "a"},
+        {"from": "gpt", "value": "b"},
+        {"from": "utente", "value": "c"},
+        {"from": "assistente", "value": "d"},
+        {"speaker": " User ", "text": "e", "role": None},
+        {"role": "MODEL", "value": None, "content": "f", "weight": Number("1")},
+    ]
+    assert said(one({"conversations": mixed})) == ("a", "b", "c", "d", "e", "f")
+    assert said(one({"conversations": mixed[1:], "system": " s"}))[0] == " s"
+    assert roles(one({"messages": turns(("developer", "d"), ("user", "u"), ("bot", "b"))})) == "system user assistant"
+
+
+def test_a_sharegpt_row_with_tools() -> None:
+    talk = [
+        ("human", "Weather?"),
+        ("function_call", CALL_TEXT),
+        ("observation", '{"t": 1.50}'),
+        ("gpt", "Mild."),
+        ("human", "?"),
+        ("gpt", "!"),
+    ]
+    converted = one({"conversations": spoken(*talk), "tools": json.dumps([WEATHER])})
+    assert converted["tools"] == [WRAPPED]
+    assert converted["messages"][1] == {"role": "assistant", "content": "", "tool_calls": [CALL]}
+    assert converted["messages"][2] == {"role": "tool", "content": '{"t": 1.50}'}
+    assert roles(converted) == "user assistant! tool assistant user assistant"
+    both = one({"conversations": spoken(talk[0], ("function_call", f"[{CALL_TEXT}, {CALL_TEXT}]"), *[("observation", "")] * 2, talk[3])})
+    assert (roles(both), len(both["messages"][1]["tool_calls"])) == ("user assistant! tool tool assistant", 2)
+    assert "tools" not in both
+
+
+def test_openai_messages_with_tools() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Rome"}'}}
+    talk = [
+        {"role": "user", "content": "Weather?", "tool_calls": None, "name": "Ada"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "mild"},
+        {"role": "assistant", "content": "Mild.", "tool_calls": []},
+    ]
+    converted = one({"messages": talk, "tools": [WRAPPED], "parallel_tool_calls": False})
+    assert converted == {
+        "messages": [
+            {"role": "user", "content": "Weather?"},
+            {"role": "assistant", "content": "", "tool_calls": [CALL]},
+            {"role": "tool", "content": "mild", "name": "weather"},
+            {"role": "assistant", "content": "Mild."},
+        ],
+        "tools": [WRAPPED],
+    }
+    assert roles(one({"messages": talk[:2]})) == "user assistant!"  # to call is an answer
+    old = [talk[0], {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": ""}}]
+    assert one({"messages": old})["messages"][1]["tool_calls"][0]["function"] == {"name": "weather", "arguments": {}}
+
+
+def test_numbers_in_calls_and_tools_are_numbers() -> None:
+    arguments = {"n": Number("3"), "x": Number("1.50"), "deep": [{"k": Number("-7")}], "t": "007", "b": True, "z": None}
+    talk = [*turns(("user", "q")), {"role": "assistant", "content": "", "tool_calls": [{"name": "f", "arguments": arguments}]}]
+    converted = one({"messages": talk, "tools": [{"name": "f", "parameters": {"most": Number("5")}}]})
+    found = converted["messages"][1]["tool_calls"][0]["function"]["arguments"]
+    assert found == {"n": 3, "x": 1.5, "deep": [{"k": -7}], "t": "007", "b": True, "z": None}
+    assert not any(isinstance(value, Number) for value in found.values())
+    assert type(converted["tools"][0]["function"]["parameters"]["most"]) is int
+
+
+BAD_CALLS = [
+    *("", "weather()", "[]", "{}", "7", '{"name": ""}', '{"name": "f", "arguments": [1]}', '{"name": "f", "arguments": "x"}'),
+    *('{"name": "f", "arguments": {"n": NaN}}', '{"name": "f", "arguments": {"n": 1e999}}', '{"name": "f", "arguments": {"a": 1, "a": 2}}'),
+    *('{"name": "f", "arguments": {"n": 123456789012345678901234567890}}', '{"name": "f", "arguments": {"n": "\\ud800"}}'),
+    *("[" * 20_000, '{"name": "f", "arguments": {"n": ' + "[" * 30 + "]" * 30 + "}}"),
+]
+
+
+@pytest.mark.parametrize("value", BAD_CALLS, ids=lambda value: value[:60])
+def test_a_call_that_cannot_be_read_is_refused(value: str) -> None:
+    assert one({"conversations": spoken(("human", "q"), ("function_call", value))}) == ("data.row.call", {"turn": 2})
+
+
+@pytest.mark.parametrize(
+    "value", ["no", "[7]", "[{}]", '{"type": "function"}', [{"function": {"description": "no name"}}], True, Number("3")]
+)
+def test_tools_that_cannot_be_read_are_refused(value: Any) -> None:
+    assert one({"messages": QA, "tools": value}) == ("data.row.tools", {"column": "tools"})
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "[]", "null", []])
+def test_no_tools_are_none(value: Any) -> None:
+    assert one({"messages": QA, "tools": value}) == {"messages": QA}
+
+
+def test_calls_of_others_than_the_assistant_are_refused() -> None:
+    talk = [{"role": "user", "content": "q", "tool_calls": [CALL]}, *turns(("assistant", "a"))]
+    assert one({"messages": talk}) == ("data.row.call", {"turn": 1})
+
+
+def test_parts_of_text_are_joined_to_the_letter() -> None:
+    parts = [
+        {"type": "text", "text": " a\n"},
+        {"type": "text", "text": Number("007")},
+        {"type": "input_text", "text": "è "},
+        {"text": None},
+    ]
+    assert said(one({"messages": turns(("user", parts), ("assistant", "b"))})) == (" a\n007è ", "b")
+
+
+@pytest.mark.parametrize("kind", ["image_url", "audio", "video", "file"])
+def test_a_part_that_is_no_text_refuses_its_row(kind: str) -> None:
+    row = {"messages": turns(("user", [{"type": "text", "text": "a"}, {"type": kind, kind: {}}]), ("assistant", "b"))}
+    assert understood([{"messages": QA}, row])[1][1] == ("data.row.part", {"turn": 1, "found": kind})
+
+
+ROLES = {
+    "user user assistant": 2,
+    "user assistant assistant": 3,
+    "assistant": 1,
+    "assistant user assistant": 1,
+    "user assistant user": 3,
+    "user": 1,
+    "system": 1,
+    "system system user assistant": 2,
+    "user system assistant": 2,
+    "user tool assistant": 2,
+    "user assistant tool assistant": 3,
+    "user call assistant": 3,
+    "user call user assistant": 3,
+    "user call tool user assistant": 4,
+    "user call tool": 3,
+    "tool user assistant": 1,
+}
+
+
+@pytest.mark.parametrize("order", ROLES)
+def test_turns_out_of_turn_are_refused_with_their_place(order: str) -> None:
+    names = {"call": "tool_call"}
+    talk = [{"from": names.get(role, role), "value": CALL_TEXT if role == "call" else "x"} for role in order.split()]
+    code, params = one({"conversations": talk})
+    assert (code, params["turn"]) == ("data.row.roles", ROLES[order])
+
+
+def test_a_second_system_text_is_refused() -> None:
+    talk = turns(("system", "x"), ("user", "x"), ("assistant", "x"))
+    assert understood([{"messages": talk}, {"messages": talk, "system": "y"}])[1][1] == ("data.row.roles", {"turn": 1, "role": "system"})
+
+
+@pytest.mark.parametrize("turn", [{"role": "alien", "content": "x"}, {"content": "x"}, {"role": "", "content": "x"}])
+def test_an_unknown_speaker_is_refused(turn: dict[str, Any]) -> None:
+    assert one({"messages": [turn, *QA]}) == ("data.row.role", {"turn": 1, "role": turn.get("role", "")})
+
+
+@pytest.mark.parametrize("value", [[7], ["text"], [["q", "a"]], "text", {"role": "user"}, "[broken"])
+def test_what_is_no_list_of_turns_is_refused(value: Any) -> None:
+    assert understood([{"messages": QA}, {"messages": value}])[1][1][0] == "data.row.type"
+
+
+def test_a_conversation_may_be_json_in_a_cell() -> None:
+    talk = turns(("user", "perché\n"), ("assistant", Number("1.50")))
+    cell = '[{"role": "user", "content": "perché\\n"}, {"role": "assistant", "content": 1.50}]'
+    assert said(one({"messages": cell})) == ("perché\n", "1.50") == said(one({"messages": talk}))
+
+
+def test_a_conversation_is_mended_by_its_ends_alone() -> None:
+    def order(names: str) -> str | None:
+        kept = mended([{"role": role, "content": "x"} for role in names.split()])
+        return None if kept is None else " ".join(message["role"] for message in kept)
+
+    assert order("assistant user assistant user") == "user assistant"
+    assert order("system assistant assistant user assistant tool") == "system user assistant"
+    assert order("user assistant assistant") == "user assistant assistant"
+    assert order("user user assistant") == "user user assistant"
+    assert [order("assistant"), order("user"), order("system"), order(""), order("assistant user")] == [None] * 5
+    form = formats.choose([{"messages": QA}], {}).form
+    row = {"messages": [*turns(("assistant", "hello")), *QA, *turns(("user", "bye"))]}
+    assert form.convert(row, {"messages": "messages"}, mend=True) == {"messages": QA}
+
+
+def test_json_within_a_text_keeps_its_numbers_and_doubts_its_keys() -> None:
+    assert parsed('{"a": 1.50, "b": [7e1]}') == {"a": "1.50", "b": ["7e1"]}
+    for broken in ('{"a": 1, "a": 2}', "[NaN]", "[", "[" * 100_000):
+        with pytest.raises(ValueError):
+            parsed(broken)

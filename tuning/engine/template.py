@@ -1,0 +1,212 @@
+"""Rows through a model's chat template: the text as the model will see it, and which characters of it are the answers.
+
+Templates are strangers' programs: what takes part of a row away, or says no to it, is noticed here. No token is made.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from tuning.errors import EngineError
+
+MOST_CHARACTERS = 2_000_000  # of one rendered row; a row of a file has at most one million
+# What a template raises, by itself or because a row is not as it thinks: all of it says no to this row.
+REFUSALS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+_MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+Turns = list[dict[str, Any]]
+Spans = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One row as text. `spans` are the answers with their end of turn, in characters: first, and one after the last."""
+
+    row: int
+    text: str
+    spans: Spans
+    plain: bool = False  # text without roles: no template, all of it is learned
+    merged: bool = False  # the template takes no system message: it stands in front of the question
+    rewritten: int = 0  # earlier answers that the template shows differently from how they were given: not learned
+
+
+class Template:
+    """The chat template of one tokenizer."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._words = dict(tokenizer.special_tokens_map)
+
+    def render(self, row: Mapping[str, Any]) -> Rendered:
+        """A row in normal form, rendered.
+
+        Raises EngineError where the template does not take it: `tokens.tools` where the row has tools, `tokens.long`
+        where it makes too much of it, else `tokens.template`.
+        """
+        if "text" in row:
+            return Rendered(row["row"], row["text"], [], plain=True)
+        tools = row.get("tools") or None
+        for turns, merged in _variants(row["messages"]):
+            try:
+                text, spans, rewritten = self._speak(turns, tools)
+            except REFUSALS:
+                continue
+            return Rendered(row["row"], text, spans, merged=merged, rewritten=rewritten)
+        raise _refusal(row["messages"], tools)
+
+    def prompt(self, turns: Turns, tools: list[dict[str, Any]] | None = None) -> str:
+        """What the model is given to answer to, in the form that it learned from. Raises EngineError as `render` does."""
+        for variant, _ in _variants([*turns, {"role": "assistant", "content": "x"}]):
+            try:
+                self._speak(variant, tools)
+                return self._text(variant[:-1], tools, prompt=True)[0]
+            except REFUSALS:
+                continue
+        raise _refusal(turns, tools)
+
+    def _speak(self, turns: Turns, tools: list[dict[str, Any]] | None) -> tuple[str, Spans, int]:
+        template = str(self._tokenizer.get_chat_template(None, tools))
+        text, marked = self._text(turns, tools, prompt=False)
+        _check(text, turns, tools)
+        if _MARKERS.search(template):
+            return text, [(start, min(end, len(text))) for start, end in marked if start < end], 0
+        spans: Spans = []
+        rewritten = 0
+        for position, turn in enumerate(turns):
+            if turn["role"] == "assistant":
+                span = self._span(text, turns, position, tools)
+                if span is not None and not all(name in text[slice(*span)] for name in _called(turn)):
+                    raise ValueError("calls of tools are left out")
+                if span is not None:
+                    spans.append(span)
+                elif position == len(turns) - 1:
+                    raise ValueError("the last answer is nowhere")
+                else:
+                    rewritten += 1
+        return text, spans, rewritten
+
+    def _span(self, text: str, turns: Turns, position: int, tools: list[dict[str, Any]] | None) -> tuple[int, int] | None:
+        """Where in `text` the answer at `position` stands: what a turn adds to the prompt before it.
+
+        None where the template does not show it as it would have shown it last.
+        """
+        content = turns[position]["content"].strip()
+        start = self._start(text, turns, position, tools)
+        if start is None:
+            return None
+        if position == len(turns) - 1:
+            return start, len(text)
+        after = self._text(turns[: position + 1], tools, prompt=False)[0]
+        end = len(after) if text.startswith(after) else _common(after, text)
+        whole = end == len(after) or (content and content in text[start:end])  # some close the last turn in a way of its own
+        return (start, end) if whole and start < end else None
+
+    def _start(self, text: str, turns: Turns, position: int, tools: list[dict[str, Any]] | None) -> int | None:
+        if position == 0:  # nobody asks a model for the first word: only the text itself is its
+            found = text.find(turns[0]["content"].strip())
+            return found if found >= 0 else None
+        before = self._text(turns[:position], tools, prompt=True)[0]
+        if text.startswith(before):
+            return len(before)
+        # The prompt goes further than all answers do, as where it opens a thought that this answer has not.
+        asked = self._text(turns[:position], tools, prompt=False)[0]
+        return _common(before, text) if text.startswith(asked) else None
+
+    def _text(self, turns: Turns, tools: list[dict[str, Any]] | None, prompt: bool) -> tuple[str, Spans]:
+        template = str(self._tokenizer.get_chat_template(None, tools))
+        rendered, marked = render_jinja_template(
+            conversations=[turns],
+            tools=tools,
+            chat_template=template,
+            return_assistant_tokens_mask=bool(_MARKERS.search(template)),
+            add_generation_prompt=prompt,
+            **self._words,
+        )
+        text = rendered[0]
+        if len(text) > MOST_CHARACTERS:
+            raise EngineError("tokens.long", reason="data", limit=MOST_CHARACTERS)
+        return text, marked[0] if marked else []
+
+
+def _refusal(turns: Turns, tools: list[dict[str, Any]] | None) -> EngineError:
+    with_tools = tools or any(turn["role"] == "tool" or turn.get("tool_calls") for turn in turns)
+    return EngineError("tokens.tools" if with_tools else "tokens.template", reason="data")
+
+
+def _variants(turns: Turns) -> Iterator[tuple[Turns, bool]]:
+    """A conversation as it is, then as stricter templates take it; and whether its system text was moved."""
+    turns = [{key: value for key, value in turn.items() if value is not None} for turn in turns]
+    yield turns, False
+    called = any(turn.get("tool_calls") or turn["role"] == "tool" for turn in turns)
+    if called:
+        yield _numbered(turns), False
+    if any(turn["role"] == "system" for turn in turns):
+        merged = _merged(turns)
+        yield merged, True
+        if called:
+            yield _numbered(merged), True
+
+
+def _merged(turns: Turns) -> Turns:
+    """System texts in front of the question that follows them."""
+    merged: Turns = []
+    held: list[str] = []
+    for turn in turns:
+        if turn["role"] == "system":
+            held.append(turn["content"])
+        elif turn["role"] == "user" and held:
+            merged.append({**turn, "content": "\n\n".join([*held, turn["content"]])})
+            held = []
+        else:
+            merged.append(turn)
+    return merged
+
+
+def _numbered(turns: Turns) -> Turns:
+    """Calls of tools and their answers with ids of nine letters and digits, which Mistral's templates ask for."""
+    numbered: Turns = []
+    waiting: list[str] = []
+    count = 0
+    for turn in turns:
+        if turn.get("tool_calls"):
+            calls = []
+            for call in turn["tool_calls"]:
+                count += 1
+                waiting.append(f"call{count:05d}")
+                calls.append({"id": waiting[-1], **call})
+            numbered.append({**turn, "tool_calls": calls})
+        elif turn["role"] == "tool" and waiting:
+            numbered.append({"tool_call_id": waiting.pop(0), **turn})
+        else:
+            numbered.append(turn)
+    return numbered
+
+
+def _check(text: str, turns: Turns, tools: list[dict[str, Any]] | None) -> None:
+    """Raises ValueError where a template left something out in silence, as some do with roles that they do not know."""
+    names = [tool.get("function", tool).get("name") for tool in tools or []]
+    for turn in turns:
+        names.extend(_called(turn))
+        content = turn["content"].strip()
+        # Answers may lose their thoughts; what tools say is sometimes quoted.
+        if turn["role"] != "assistant" and content not in text and json.dumps(content, ensure_ascii=False)[1:-1] not in text:
+            raise ValueError(f"{turn['role']} is left out")
+    if not all(name and name in text for name in names):
+        raise ValueError("tools are left out")
+
+
+def _called(turn: Mapping[str, Any]) -> list[str]:
+    """The names of the tools that a turn calls."""
+    return [call["function"]["name"] for call in turn.get("tool_calls") or []]
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
