@@ -14,7 +14,7 @@ SOURCES = [ROOT / "app.py", *sorted((ROOT / "tuning").rglob("*.py"))]
 
 # From the top down; a module imports from its own layer or from below.
 LAYERS = (
-    {"app", "cli", "__main__"},
+    {"app", "cli", "options", "__main__"},
     {"ui", "serve"},
     {"verbs"},
     {"talking"},

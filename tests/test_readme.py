@@ -6,7 +6,8 @@ import re
 
 import yaml
 
-from tuning.cli import VERBS, parser
+from tuning.cli import VERBS
+from tuning.options import parser
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tuning import settings
+from tuning.data.read import Wish
 from tuning.errors import InputError, RunError, TuningError
+from tuning.materials import STARTER
+from tuning.options import parser
 from tuning.runs import files, summary
 from tuning.runs.store import Run
-from tuning.text import LANGUAGES, number, say, t
+from tuning.text import number, say, t
 from tuning.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -32,74 +35,6 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 PROGRESS_SECONDS = 2.0
-
-
-def parser() -> argparse.ArgumentParser:
-    """The whole command line; its help is what README shows."""
-    top = argparse.ArgumentParser(prog="python -m tuning", description="Fine-tune an open language model.")
-    top.add_argument("--home", help="where runs and data are kept (default: TUNING_HOME, else the user's data folder)")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    common.add_argument("--lang", choices=["auto", *LANGUAGES], default="auto", help="language of the sentences")
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-
-    def verb(name: str, help_text: str) -> argparse.ArgumentParser:
-        return verbs.add_parser(name, help=help_text, parents=[common])
-
-    models = verb("models", "the catalog, with predicted memory and whether it fits")
-    models.add_argument("--goal", help="for what")
-    models.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
-    models.add_argument("--search", metavar="WORDS", help="models of the Hub with these words in their name instead")
-    models.add_argument("--downloaded", action="store_true", help="those that were downloaded instead, with their size")
-    download = verb("download", "fetch a model, or go on with a download that was cut")
-    download.add_argument("model", metavar="MODEL", help="a catalog id or an id of the Hub")
-    remove = verb("remove", "take a downloaded model off the disk")
-    remove.add_argument("model", metavar="MODEL")
-    move = verb("move", "put a downloaded model into another folder, on another disk for instance")
-    move.add_argument("model", metavar="MODEL")
-    move.add_argument("folder", metavar="FOLDER")
-    verb("recipes", "the recipes and their settings")
-    verb("datasets", "built-in data and yours")
-    verb("hardware", "what this machine has")
-    plan = verb("plan", "what a run would do: settings, memory, time")
-    _choices(plan)
-    plan.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
-    check = verb("check", "read data and say what is in it")
-    check.add_argument("data", metavar="DATA", help="a built-in set, a local file, or data that was read before")
-    check.add_argument("-m", "--model", help="also count the tokens this model would learn")
-    check.add_argument("--map", action="append", default=[], metavar="TARGET=COLUMN", help="which column is what")
-    train = verb("train", "train in the foreground")
-    _choices(train)
-    train.add_argument("--name", help="what to call the run")
-    train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
-    _run(verb("resume", "train a run further from its newest whole checkpoint"))
-    _run(verb("stop", "stop a run after its step and keep what it has learned"))
-    verb("runs", "all runs, newest first")
-    _run(verb("show", "everything about one run"))
-    rename = _run(verb("rename", "give a run another name"))
-    rename.add_argument("name", metavar="NAME")
-    _run(verb("delete", "remove a run and all it made"))
-    chat = verb("chat", "talk to a run or a model")
-    chat.add_argument("target", metavar="RUN_OR_MODEL")
-    chat.add_argument("--base", action="store_true", help="without the adapter")
-    chat.add_argument("--prompt", help="one question, one answer")
-    chat.add_argument("--seed", type=int, help="sample with this seed instead of the likeliest words")
-    export = _run(verb("export", "take a result away"))
-    export.add_argument("--to", default="adapter", help="form: adapter")
-    export.add_argument("--out", required=True, metavar="PATH", help="a file, or a folder to put it in")
-    return top
-
-
-def _choices(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("-m", "--model", help="a catalog id, an id of the Hub or a local folder (default: the recipe's, else the starter)")
-    verb.add_argument("-d", "--data", help="a built-in set, a local file, or data that was read before")
-    verb.add_argument("-r", "--recipe", help="a recipe's name (default: facts)")
-    verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change one setting")
-
-
-def _run(verb: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    verb.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `last`")
-    return verb
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -187,8 +122,30 @@ def _plan(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, An
 
 
 def _check(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, verbs.report(_data(verbs, options, options.data, lang), options.model)
+
+
+def _data(verbs: Verbs, options: argparse.Namespace, data: str, lang: str) -> str:
+    """The id of data, read as the options ask."""
     mapping = {key: str(value) for key, value in _pairs(options.map, "--map").items()}
-    return 0, verbs.check(options.data, options.model, mapping or None, lang=lang)
+    if options.rows is not None and options.rows < 1:
+        raise InputError("cli.rows", rows=options.rows)
+    held_out = [files.given(name) for name in options.validation]
+    wish = Wish(mapping=mapping, repairs=options.repair, max_rows=options.rows, validation=held_out)
+    return verbs.dataset(data, wish=wish, lang=lang, watch=_reading(lang)).id
+
+
+def _reading(lang: str) -> Callable[[float], None]:
+    """Progress of a large file: one line for every tenth of it, after the first seconds."""
+    started, said = time.monotonic(), 0
+
+    def progress(share: float) -> None:
+        nonlocal said
+        if int(10 * share) > said and time.monotonic() - started > PROGRESS_SECONDS:
+            said = int(10 * share)
+            print(t(lang, "ui.data.reading", percent=10 * said), file=sys.stderr)
+
+    return progress
 
 
 def _train(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
@@ -196,6 +153,9 @@ def _train(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, A
     given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
     choices |= {key: value for key, value in given.items() if value is not None}
     changes = {**choices.pop("settings", {}), **_pairs(options.changes, "--set")}
+    if options.map or options.repair or options.validation or options.rows:
+        recipe = verbs.recipe(choices.get("recipe"))
+        choices["data"] = _data(verbs, options, choices.get("data") or recipe.dataset or STARTER, lang)
     return _foreground(verbs, verbs.create(**choices, settings=changes, lang=lang), lang)
 
 
@@ -371,8 +331,9 @@ def _print(document: Any, as_json: bool, lang: str) -> None:
     elif isinstance(document, list):
         print("\n".join(_row(entry, lang) for entry in document) or t(lang, "cli.none"))
     else:
-        notices = document.pop("notices", [])
-        print(yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True), end="")
+        notices = [*document.pop("notices", []), *document.pop("findings", [])]
+        shown = {key: value for key, value in json.loads(text).items() if key in document}
+        print(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), end="")
         for notice in notices:
             print("-", say(lang, notice["code"], notice["params"]))
 

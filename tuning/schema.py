@@ -185,7 +185,7 @@ class DataSpec(Record):
     repairs: list[str] = Field(default_factory=list)  # what was mended on the way in
     rows_dropped: int = 0  # by the repairs: rows_read = rows_kept + rows_dropped + the refused ones
     sources: list[str] = Field(default_factory=list)  # the files as they came, where they are kept
-    characters: int = 0  # of all messages kept
+    characters: int = 0  # of all that the kept rows say
     validation_rows: int = 0  # rows of a validation file of its own
     license: str | None = None  # of data from the Hub
     created: float

@@ -161,7 +161,7 @@ class Verbs(Talking):
 
     def settings_for(self, recipe: str | None, changes: dict[str, Any]) -> dict[str, Any]:
         """A recipe's settings with changes laid over them. Raises InputError for what the schema does not take."""
-        return presets.parse_settings(self._recipe(recipe).settings, changes, "--set").model_dump()
+        return presets.parse_settings(self.recipe(recipe).settings, changes, "--set").model_dump()
 
     def train(self, *choices: Any, **named: Any) -> dict[str, Any]:
         """Put a new run in the queue of the workshop: same parameters as `create`. Returns `run` and `status` at once."""
@@ -246,7 +246,7 @@ class Verbs(Talking):
         owner: str,
         lang: str,
     ) -> tuple[ModelRef, DataSpec, Recipe, planning.Resolved]:
-        chosen = self._recipe(recipe)
+        chosen = self.recipe(recipe)
         reference = self.model(model or chosen.model or STARTER, owner)
         spec = self.dataset(data or chosen.dataset or STARTER, owner, lang=lang)
         base = chosen.settings
@@ -261,7 +261,8 @@ class Verbs(Talking):
             planning.resolve(reference.card, rows, asked, self._machine(reference.card, gpu_memory, self.profiles.find)),
         )
 
-    def _recipe(self, name: str | None) -> Recipe:
+    def recipe(self, name: str | None) -> Recipe:
+        """A recipe by name, or the first. Raises InputError `recipe.unknown`."""
         known = presets.recipes(self.settings.presets)
         if name is None:
             return next(iter(known.values()))

@@ -7,10 +7,10 @@ import pathlib
 import re
 import sys
 
-from tests.data import corpus_binary, corpus_books, corpus_formats, corpus_json, corpus_tables, corpus_texts
+from tests.data import corpus_binary, corpus_books, corpus_formats, corpus_json, corpus_layouts, corpus_tables, corpus_texts
 from tests.data.cases import Case
 
-PARTS = (corpus_json, corpus_tables, corpus_texts, corpus_formats, corpus_binary, corpus_books)
+PARTS = (corpus_json, corpus_layouts, corpus_tables, corpus_texts, corpus_formats, corpus_binary, corpus_books)
 CASES: tuple[Case, ...] = tuple(case for part in PARTS for case in part.cases())
 
 

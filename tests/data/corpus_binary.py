@@ -170,7 +170,7 @@ def _parquet() -> Iterator[Case]:
     for _ in range(30):
         deep = [deep]
     odd = parquet({"question": ["a"], "answer": ["b"], "deep": [deep]})
-    yield case("30 lists in parquet", odd, Refused(("data.nothing", "data.parquet")))
+    yield case("30 lists in parquet", odd, Refused("data.parquet.deep", {"column": "deep", "limit": 20}))
     long = parquet({"question": ["a", "b", "c"], "answer": ["d", "x" * 1_100_000, "e"]})
     yield case("a text of 1 MB in parquet", long, Kept(3, 2, [(2, 2, "data.row.long")], first=("a", "d")))
 

@@ -58,11 +58,11 @@ def _turns() -> Iterator[Case]:
         ),
         ("no turns", messages(), "data.row.empty_question"),
         ("turns of null", '{"messages": null}', "data.row.empty_question"),
-        ("a text for turns", '{"messages": "a"}', "data.row.type"),
-        ("an object for turns", '{"messages": {"role": "user", "content": "a"}}', "data.row.type"),
-        ("texts as turns", '{"messages": ["a", "b"]}', "data.row.type"),
-        ("lists as turns", '{"messages": [["user", "a"], ["assistant", "b"]]}', "data.row.type"),
-        ("null as a turn", messages(user, None, answer), "data.row.type"),
+        ("a text for turns", '{"messages": "a"}', "data.row.turns"),
+        ("an object for turns", '{"messages": {"role": "user", "content": "a"}}', "data.row.turns"),
+        ("texts as turns", '{"messages": ["a", "b"]}', "data.row.turns"),
+        ("lists as turns", '{"messages": [["user", "a"], ["assistant", "b"]]}', "data.row.turns"),
+        ("null as a turn", messages(user, None, answer), "data.row.turns"),
         ("a picture in a question", messages({"role": "user", "content": [{"type": "text", "text": "a"}, image]}, answer), "data.row.part"),
         ("a part of no kind", messages({"role": "user", "content": [{"text": "a"}, {"kind": 3}]}, answer), "data.row.part"),
     ):
@@ -209,7 +209,7 @@ def _exports() -> Iterator[Case]:
     turn_rows = "conversation_id,role,content\n1,user,a\n1,assistant,b\n"
     yield case("a turn per row", turn_rows, Refused("data.turns", {"column": "role"}))
     bare = 'Come ti chiami?,Mi chiamo Ada.\nQuanti anni hai?,Ne ho trenta.\nDove vivi?,"A Roma, in centro."\n'
-    yield case("questions and answers without a header", bare, Refused("data.format", {"columns": "Come ti chiami?, Mi chiamo Ada."}))
+    yield case("questions and answers without a header", bare, Refused("data.header", {"columns": "Come ti chiami?, Mi chiamo Ada."}))
     both = json.dumps({"instruction": "a", "input": "", "output": "b", "text": "Below is an instruction. a b"})
     yield case("instructions and their whole text", lines(both, both), all_kept(2, format="alpaca", first=("a", "b")))
     parts = {"contents": [{"role": "user", "parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}]}

@@ -69,6 +69,31 @@ def _charsets() -> Iterator[Case]:
     yield case("a table from DOS without ì", dos.replace(b"\x8d", b"i"), all_kept(3, encoding="cp1252"))
     ebcdic = "question;answer\na;b\n".encode("cp037")
     yield case("a table from a mainframe", ebcdic, Refused("data.encoding", {"line": 1}))
+    others = {
+        "Cyrillic": (("cp1251", "koi8-r", "iso8859-5", "cp866"), "Кто ты?;Я кот и живу дома.\n"),
+        "Greek": (("cp1253", "iso8859-7"), "Ποιος είσαι;Είμαι η Μαρία από την Αθήνα\n"),
+        "Hebrew": (("cp1255",), "מי אתה;אני גר בתל אביב\n"),
+        "Arabic": (("cp1256",), "من أنت؟;أنا أسكن في القاهرة\n"),
+        "Chinese": (("gb18030", "big5"), "你是誰？;我是一個助手，很高興見到你。\n"),
+        "Japanese": (("shift_jis", "euc_jp"), "あなたはだれですか;わたしは東京に住んでいる日本人です。\n"),
+        "Korean": (("euc_kr",), "당신은 누구입니까;저는 서울에 삽니다\n"),
+    }
+    for name, (charsets, row) in others.items():
+        for charset in charsets:
+            content = ("question;answer\n" + row).encode(charset, "replace")
+            yield case(f"{name} in {charset}", content, Refused(("data.charset", "data.encoding")))
+    ours = {
+        "Icelandic": "Þýðir það eitthvað?;Íþróttir eru góðar, síðan það: þú ættir að þvo þér áður en þú borðar.",
+        "Finnish": "Missä?;Pääsiäisenä hän häätää äänet yöllä, sää on tämä.",
+        "Estonian": "Öö?;Jäääär, töö ja võrdsed õed väärikuselt.",
+        "German": "Größe?;Füße, süß, Übergröße: «Ärger» – über Äußerung…",
+        "French": "Créée?;Ça, à l'été, où «Noël» naît; œuvre déjà créée",
+        "Spanish": "¿¡Qué!?;¡¡¡Año, niño!!! ¿¿¿Sí???",
+        "Italian": "Già?;àèìòù: perché è così — … ———— •••••••• °°°°°°°°",
+    }
+    for name, row in ours.items():
+        first = tuple(row.split(";")[:2]) if row.count(";") == 1 else None
+        yield case(f"{name} in cp1252", f"question\tanswer\n{row.replace(';', chr(9), 1)}\n".encode("cp1252"), all_kept(1, first=first))
     euro = "domanda;risposta\nQuanto?;5 €, “già”…\n"
     yield case("euro and typographic quotation marks in cp1252", euro.encode("cp1252"), all_kept(1, first=("Quanto?", "5 €, “già”…")))
     undefined = b"question,answer\na,b\nc,\x81\n"

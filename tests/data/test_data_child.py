@@ -86,10 +86,10 @@ def test_a_file_that_unfolds_to_too_much(tmp_path: pathlib.Path, write: Write) -
 
 
 @pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.index", "report.json", "progress"])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.index", "report.json", "progress.new"])
 def test_a_full_disk(tmp_path: pathlib.Path, write: Write, name: str) -> None:
     (tmp_path / name).symlink_to("/dev/full")
-    request = {**REQUEST, "sources": [str(write(MANY if name == "progress" else ROWS))]}
+    request = {**REQUEST, "sources": [str(write(MANY if name == "progress.new" else ROWS))]}
     with pytest.raises(InputError, match=r"data\.disk"):
         sandbox.run(CHILD, request, tmp_path, Limits())
 

@@ -180,7 +180,31 @@ def test_an_unknown_speaker_is_refused(turn: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("value", [[7], ["text"], [["q", "a"]], "text", {"role": "user"}, "[broken"])
 def test_what_is_no_list_of_turns_is_refused(value: Any) -> None:
-    assert understood([{"messages": QA}, {"messages": value}])[1][1][0] == "data.row.type"
+    assert understood([{"messages": QA}, {"messages": value}])[1][1] == ("data.row.turns", {"column": "messages"})
+
+
+PYTHON = [
+    "[{'role': 'user', 'content': %r}, {'role': 'assistant', 'content': %r, 'name': None, 'seen': True}]",
+    "[{'role': 'user', 'content': %r}\n {'role': 'assistant', 'content': %r}]",  # as NumPy prints it
+]
+
+
+@pytest.mark.parametrize("form", PYTHON)
+@pytest.mark.parametrize("text", ["a", "it's", 'say "a"', "'\"\\", "\n\t\x00\x1b\u2028\U0001f600", "None } { True", "perché [", "\\'"])
+def test_a_conversation_may_be_of_python_in_a_cell(form: str, text: str) -> None:
+    assert said(one({"messages": form % (text, text)})) == (text, text)
+
+
+@pytest.mark.parametrize(
+    "cell", ["[{'role': 'user', 'content': 'a}]", "[{'a': __import__('os')}]", "['a', ...]", "['\\q']", "['\\UFFFFFFFF']"]
+)
+def test_what_python_would_not_print_is_refused(cell: str) -> None:
+    assert understood([{"messages": QA}, {"messages": cell}])[1][1] == ("data.row.turns", {"column": "messages"})
+
+
+@pytest.mark.parametrize("cell", ["[" + "\\'" * 300_000, "['" + "\\'" * 300_000, "['" * 300_000, "[{'a':" * 20_000])
+def test_hostile_text_of_python_is_refused_at_once(cell: str) -> None:
+    assert understood([{"messages": QA}, {"messages": cell}])[1][1][0] == "data.row.turns"
 
 
 def test_a_conversation_may_be_json_in_a_cell() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tuning import text
 from tuning.data import personal
 from tuning.data.content import Known, mended, said
-from tuning.data.findings import Findings
+from tuning.data.findings import SAMPLED, Findings
 from tuning.data.languages import language
 from tuning.data.near import MOST, Near
 from tuning.data.records import REPAIRS
@@ -449,7 +449,7 @@ def test_many_rows_are_sampled_evenly() -> None:
     findings.add({**row(40_000, "q1", f"{answers[1]} 1")})
     params = told(findings)
     assert params["duplicates"]["rows"] == "40000"  # every row is looked at for that
-    assert MOST // 3 < params["languages"]["sampled"] <= MOST
+    assert SAMPLED // 3 < params["languages"]["sampled"] <= SAMPLED
     assert sorted(params["languages"]["shares"].split(", ")) == ["en 50 %", "it 50 %"]
 
 

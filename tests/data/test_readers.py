@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuning.data import formats, json_rows, kinds
+from tuning.data import formats, json_lines, kinds
 from tuning.data.records import MEGABYTE, Limits, Number, Record
 from tuning.errors import InputError
 
@@ -225,8 +225,8 @@ VALUES = st.recursive(
 def test_the_fast_way_is_exact(lines: list[str], depth: int) -> None:
     limits = Limits(depth=depth, line=40)
     content = "\n".join(lines)
-    fast = list(json_rows._fast_lines(io.BytesIO(content.encode()), limits))
-    exact = list(json_rows._lines(io.StringIO(content), limits))
+    fast = list(json_lines.fast_lines(io.BytesIO(content.encode()), limits))
+    exact = list(json_lines.lines(io.StringIO(content), limits))
 
     def told(record: Record) -> tuple[Any, ...]:
         return record.row, record.line, spelled(record.values), record.fault and (record.fault.code, record.fault.params)
@@ -609,3 +609,12 @@ def test_positions_go_from_nothing_to_all(write: Write, content: str) -> None:
     assert seen == sorted(seen) and seen[0] < seen[-1] < len(content)
     assert sum(1 for _ in found.records) == 50_000
     assert found.position() == len(content)
+
+
+def test_a_title_above_the_names_is_told(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "upload"
+    for content in (b"FAQ\n\nquestion;answer\na;b\n", workbook({"S": [["FAQ"], [], ["question", "answer"], ["a", "b"]]})):
+        path.write_bytes(content)
+        found = opened(path)
+        assert [(record.row, record.line, record.values) for record in found.records] == [(1, 4, {"question": "a", "answer": "b"})]
+        assert [(notice.code, notice.params) for notice in found.notes] == [("data.note.header", {"line": 3})]

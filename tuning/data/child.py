@@ -4,32 +4,31 @@ It trusts nothing it reads and leaves nothing to chance: memory, time and output
 Whether and where the rows are kept is for the parent (`read.ingest`) to decide.
 """
 
-import contextlib
 import errno
 import json
 import math
 import pathlib
 import sys
 import time
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
-import orjson
-
-from tuning.data import formats, kinds
+from tuning.data import abreast, formats, json_rows, kinds
 from tuning.data.content import Known
+from tuning.data.convert import Converter, Reading, write
+from tuning.data.encoding import Text
 from tuning.data.findings import Findings
-from tuning.data.records import INDEX, MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, PROGRESS, REPORT, ROWS, VALIDATION, Limits, Record, Row
+from tuning.data.json_lines import Stretch
+from tuning.data.records import INDEX, MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, PROGRESS, REPORT, ROWS, VALIDATION, Limits, Record
 from tuning.data.repairs import Repairs
 from tuning.errors import InputError
 
 _SAMPLE = 100  # rows by which the format is chosen
 _SAMPLE_CHARACTERS = 2_000_000
 _SHAPES = 1000  # different sets of columns remembered
-_EVERY = 256  # rows between looks at the clock
+_EVERY = 32  # rows between looks at the clock
 _LOOK = 0.2  # seconds between words to the parent
 
 
@@ -45,93 +44,32 @@ class Task:
     max_rows: int | None = None
 
 
-@dataclass
-class Reading:
-    """What the files turned out to be, as the report says it."""
-
-    kind: str = ""
-    encoding: str | None = None
-    format: str = ""
-    reason: dict[str, Any] | None = None
-    columns: list[str] = field(default_factory=list)
-    mapping: dict[str, str] = field(default_factory=dict)
-    rows_read: int = 0
-    rows_kept: int = 0
-    rows_dropped: int = 0  # by repairs
-    characters: int = 0
-    refused: list[dict[str, Any]] = field(default_factory=list)  # code, row, line, params
-    rows_refused: int = 0  # all of them, also those that are not named
-    findings: list[dict[str, Any]] = field(default_factory=list)
-
-
-class Converter:
-    """Records to rows in normal form, by one format and with the chosen repairs; columns are looked up anew for each set of them."""
-
-    def __init__(self, form: formats.Format, given: Mapping[str, str], repairs: Repairs) -> None:
-        self.mapping: dict[str, str] = {}
-        self.repairs = repairs
-        self._form = form
-        self._given = given
-        self._shapes: dict[tuple[str, ...], dict[str, str] | None] = {}
-
-    def convert(self, record: Record) -> Mapping[str, Any] | None:
-        """The row as it will be kept, or None where a repair drops it.
-
-        Raises InputError: the fault of the record, or what its format says.
-        """
-        if record.values is None:
-            raise record.fault or InputError("data.row.object")
-        mapping = self._columns(record.values)
-        if mapping is None:
-            raise InputError("data.row.columns", column=self._form.lacks(list(record.values), self._given))
-        try:
-            row = self._form.convert(record.values, mapping)
-        except InputError as fault:
-            if fault.code != "data.row.roles" or "roles" not in self.repairs.chosen:
-                raise
-            row = self._form.convert(record.values, mapping, mend=True)
-            self.repairs.counts["roles"] += 1
-        numbered = {"row": record.row, **row}
-        return self.repairs.apply(numbered) if self.repairs.chosen else numbered
-
-    def mendable(self, record: Record, fault: InputError) -> bool:
-        """Whether the repair `roles`, which was not chosen, would have saved this record."""
-        if fault.code != "data.row.roles" or record.values is None or "roles" in self.repairs.chosen:
-            return False
-        with contextlib.suppress(InputError):
-            return bool(self._form.convert(record.values, self._columns(record.values) or {}, mend=True))
-        return False
-
-    def _columns(self, row: Row) -> dict[str, str] | None:
-        shape = tuple(row)
-        if shape in self._shapes:
-            return self._shapes[shape]
-        if len(self._shapes) >= _SHAPES:
-            self._shapes.clear()
-        found = self._shapes[shape] = self._form.complete(shape, self._given)
-        for target, column in (found or {}).items():
-            self.mapping.setdefault(target, column)
-        return found
-
-
 class Meter:
     """Tells the parent how much of all files is read, from time to time."""
 
     def __init__(self, total: int) -> None:
+        self.position: Callable[[], int] | None = None  # bytes read of the file at work
         self._total, self._done, self._said = max(1, total), 0, 0.0
 
-    def tell(self, position: int) -> None:
-        """`position`: bytes of the file at work."""
+    def tell(self) -> None:
+        """Say it again, if it is time."""
         now = time.monotonic()
         if now - self._said > _LOOK:
             self._said = now
+            share = (self._done + (self.position() if self.position else 0)) / self._total
             aside = pathlib.Path(f"{PROGRESS}.new")
-            aside.write_text(f"{(self._done + position) / self._total:.4f}", encoding="ascii")
+            aside.write_text(f"{share:.4f}", encoding="ascii")
             aside.replace(PROGRESS)
+
+    def tell_at(self, position: int) -> None:
+        """As `tell`, at so many bytes of the file at work."""
+        self.position = lambda: position
+        self.tell()
 
     def past(self, path: pathlib.Path) -> None:
         """A file is read to its end."""
         self._done += path.stat().st_size
+        self.position = None
 
 
 def read(task: Task, limits: Limits, known: Known | None = None, meter: Meter | None = None) -> tuple[Reading, Findings]:
@@ -141,7 +79,7 @@ def read(task: Task, limits: Limits, known: Known | None = None, meter: Meter | 
     (row, line, fault and what the fault says), `data.output`.
     """
     reading = Reading()
-    records = islice(_records(task, limits, reading, meter), task.max_rows)
+    records = islice(_told(_records(task, limits, reading, meter), meter), task.max_rows)
     sample = list(_sample(records))
     rows = [record.values for record in sample if record.values]
     findings = Findings(known, held_out=task.index is None)
@@ -150,12 +88,34 @@ def read(task: Task, limits: Limits, known: Known | None = None, meter: Meter | 
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(str(column) for row in rows for column in row))[:200]
         converter = Converter(chosen.form, task.mapping, Repairs(task.repairs, known))
-        _write(chain(sample, records), task, converter, reading, findings, limits)
-        reading.mapping = converter.mapping
+        stretches = _stretches(task, reading, limits)
+        if stretches:
+            job = abreast.Job(
+                Text(task.sources[0], str(reading.encoding)), task.out, chosen.form, task.mapping, limits, known, task.index is None
+            )
+            starts, findings = abreast.read(job, stretches, reading, meter.tell_at if meter else lambda position: None)
+        else:
+            starts = write(chain(sample, records), task.out, converter, reading, findings, limits)
+            reading.mapping = converter.mapping
+        if task.index is not None:
+            if sys.byteorder == "big":
+                starts.byteswap()
+            task.index.write_bytes(starts.tobytes())
     if reading.rows_kept == 0:
         raise _nothing(sample, reading)
     reading.findings += [notice.model_dump() for notice in findings.finish()]
     return reading, findings
+
+
+def _stretches(task: Task, reading: Reading, limits: Limits) -> list[Stretch]:
+    """Where a file is divided among processes; empty where one reads it all."""
+    alone = len(task.sources) > 1 or reading.kind != "json" or task.max_rows is not None or task.repairs
+    count = 1 if alone else abreast.processes(task.sources[0].stat().st_size)
+    if count < 2:
+        return []
+    return json_rows.stretches(
+        Text(task.sources[0], str(reading.encoding)), limits, lambda columns: formats.known(columns, task.mapping), count
+    )
 
 
 def _records(task: Task, limits: Limits, reading: Reading, meter: Meter | None) -> Iterator[Record]:
@@ -165,14 +125,26 @@ def _records(task: Task, limits: Limits, reading: Reading, meter: Meter | None) 
         opened = kinds.open_kind(path, limits, lambda columns: formats.known(columns, task.mapping))
         reading.kind, reading.encoding = opened.kind, opened.encoding
         reading.findings += [notice.model_dump() for notice in opened.notes]
-        count = 0
-        for count, record in enumerate(opened.records, start=1):
-            yield replace(record, row=record.row + before) if before else record
-            if meter is not None and count % _EVERY == 0 and opened.position is not None:
-                meter.tell(opened.position())
-        before += count
+        if meter is not None:
+            meter.position = opened.position
+        if len(task.sources) == 1:
+            yield from opened.records
+        else:
+            last = 0
+            for record in opened.records:
+                last = record.row
+                yield replace(record, row=last + before)
+            before += last
         if meter is not None:
             meter.past(path)
+
+
+def _told(records: Iterator[Record], meter: Meter | None) -> Iterator[Record]:
+    """The same records, the parent being told from time to time."""
+    while some := list(islice(records, _EVERY)):
+        yield from some
+        if meter is not None:
+            meter.tell()
 
 
 def _sample(records: Iterator[Record]) -> Iterator[Record]:
@@ -193,36 +165,6 @@ def _nothing(sample: Sequence[Record], reading: Reading) -> InputError:
         return InputError("data.no_rows")
     fault = sample[0].fault or InputError("data.row.object")
     return InputError("data.nothing", **fault.params, row=sample[0].row, line=sample[0].line, fault=fault.code)
-
-
-def _write(records: Iterator[Record], task: Task, converter: Converter, reading: Reading, findings: Findings, limits: Limits) -> None:
-    written, starts = 0, array("Q")
-    with open(task.out, "wb") as stream:
-        for record in records:
-            reading.rows_read += 1
-            try:
-                row = converter.convert(record)
-            except InputError as fault:
-                reading.rows_refused += 1
-                findings.refuse(record.row, fault.code, converter.mendable(record, fault))
-                if len(reading.refused) < limits.refused:
-                    reading.refused.append({"code": fault.code, "row": record.row, "line": record.line, "params": fault.params})
-                continue
-            if row is None:
-                continue
-            findings.add(row, tuple(record.values or ()))
-            line = orjson.dumps(row) + b"\n"
-            starts.append(written)
-            written += len(line)
-            if written > limits.output_bytes:
-                raise InputError("data.output", limit=limits.output_bytes // MEGABYTE)
-            reading.characters += sum([len(message["content"]) for message in row["messages"]]) if "messages" in row else len(row["text"])
-            stream.write(line)
-    reading.rows_kept, reading.rows_dropped = len(starts), converter.repairs.dropped
-    if task.index is not None:
-        if sys.byteorder == "big":
-            starts.byteswap()
-        task.index.write_bytes(starts.tobytes())
 
 
 def confine(limits: Limits) -> None:

@@ -6,6 +6,7 @@ It reads the file once, piece by piece, and changes nothing. What the text means
 import codecs
 import io
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
@@ -13,6 +14,11 @@ from tuning.data.records import HEAD
 from tuning.errors import InputError
 
 _PIECE = 2**20
+# Quotation marks, dashes, spaces and the like: in our texts, too, they stand in rows.
+_SIGNS = bytes((0x80, 0x85, *range(0x91, 0x98), 0xA0, 0xA1, 0xAB, 0xB0, 0xB7, 0xBB, 0xBF))
+_NO_LETTERS = bytes(range(0x80)) + _SIGNS
+_ROW = re.compile(b"[" + re.escape(bytes(byte for byte in range(0x80, 0x100) if byte not in _SIGNS)) + b"]{3,}")
+_ENOUGH = 12  # letters: a list of accents is shorter
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -54,7 +60,8 @@ class Text:
 def detect(path: pathlib.Path) -> Text:
     """UTF-8 with or without a byte order mark, UTF-16 with one, else cp1252.
 
-    Raises InputError: `data.nul`, `data.encoding` (line), `data.empty` for a file of white space alone.
+    Raises InputError: `data.nul`, `data.encoding` (line), `data.charset` for letters that none of these has, `data.empty` for a file
+    of white space alone.
     """
     with open(path, "rb") as stream:
         head = stream.read(4)
@@ -68,6 +75,8 @@ def detect(path: pathlib.Path) -> Text:
         if fault.code != "data.encoding" or _mostly_utf8(path):
             raise
         _read_through(path, "cp1252")
+        if _of_other_letters(path):
+            raise InputError("data.charset") from None
         return Text(path, "cp1252")
     return Text(path, "utf-8")
 
@@ -114,6 +123,20 @@ def _mostly_utf8(path: pathlib.Path) -> bool:
         ill += escaped
         well += len(text) - len(text.encode("ascii", "ignore")) - escaped
     return well > ill
+
+
+def _of_other_letters(path: pathlib.Path) -> bool:
+    """Whether a text that is no UTF-8 was written in an alphabet, or in signs, that cp1252 does not have.
+
+    There a letter that is not ASCII stands alone, or by another one; three and more in a row are rare (`jäääär`). In Cyrillic,
+    Greek, Hebrew or Arabic all letters are such bytes, in Chinese, Japanese or Korean nearly all.
+    """
+    all_of_them = in_rows = 0
+    for piece, _ in _pieces(path):
+        letters = piece.translate(None, _NO_LETTERS)  # what stands for a letter in all of these charsets
+        all_of_them += len(letters)
+        in_rows += sum(map(len, _ROW.findall(piece)))
+    return in_rows >= _ENOUGH and 2 * in_rows > all_of_them
 
 
 def _pieces(path: pathlib.Path) -> Iterator[tuple[bytes, bool]]:

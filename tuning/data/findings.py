@@ -24,6 +24,7 @@ CONSTANT = 0.5  # share of rows with the same answer, above which a model learns
 FEWEST = 4  # rows below which the same answer says nothing
 FEW, MANY = 10, 50  # at most this many different answers in at least so many rows: classes rather than answers
 BRIEF, BRIEF_SHARE = 15, 0.5  # characters of a very short answer, and the share of them above which that is the style learned
+SAMPLED = 5000  # rows looked at closely where not all of them can be: their share of the faults is known to a percent
 SECOND = 0.05  # share from which a second language is said
 NOTHING = frozenset(("n/a", "na", "nan", "null", "none", "nil", "undefined", "-", "--", "---", "–", "—", ".", "...", "…", "?", "??"))
 
@@ -58,6 +59,13 @@ class _Rows:
         if self.count == 1:
             self.example = _short(example)
 
+    def merge(self, other: "_Rows") -> None:
+        """Take in rows that follow."""
+        self.example = self.example if self.count else other.example
+        self.count += other.count
+        self.first = [*self.first, *other.first][:_EXAMPLES]
+        self.mendable += other.mendable
+
     def notice(self, code: str, level: Level = "warning", **more: Any) -> list[Notice]:
         """The finding, or none. Parameters that are None or 0 are left out."""
         if not self.count:
@@ -75,13 +83,14 @@ class Findings:
     """
 
     def __init__(self, known: Known | None = None, held_out: bool = False) -> None:
+        self.characters = 0  # of all that the rows say
         self._known = known
         self._folds = held_out or known is not None
         self._numbers, self._contents, self._questions, self._answers = array("q"), array("q"), array("q"), array("q")
         self._keys = array("q")
         self._refused: dict[str, _Rows] = {}
         self._shapes: dict[Sequence[str] | None, _Rows] = {}
-        self._held: list[tuple[int, int, Said, Said]] = []  # place, row number, texts, those spoken by turns
+        self._held: list[tuple[int, Said, Said]] = []  # row number, texts, those spoken by turns
         self._held_bytes = 0
         self._bar = _FULL
         self._brief = 0
@@ -92,10 +101,10 @@ class Findings:
         """One row that is kept, in normal form; `shape` are its columns in the file, hashable."""
         texts = said(row)
         number = row["row"]
-        place = len(self._numbers)
         self._numbers.append(number)
         self._contents.append(hash(texts))
         whole = "\n".join(texts)
+        self.characters += len(whole) + 1 - len(texts)
         if len(texts) > 1:
             answer = texts[-1]
             self._questions.append(hash(texts[:-1]))
@@ -117,8 +126,10 @@ class Findings:
             self._shape(number, shape)
         if self._folds:
             self._key(number, texts)
-        if place * _STRIDE % _FULL < self._bar:
-            self._hold(place, number, texts, spoken(row, texts))
+        if number * _STRIDE % _FULL < self._bar:
+            self._held.append((number, texts, spoken(row, texts)))
+            self._held_bytes += sum(map(sys.getsizeof, texts))
+            self._thin()
 
     def refuse(self, row: int, code: str, mendable: bool = False) -> None:
         """One row that is refused, by the code of its fault; `mendable` where the repair `roles` would save it."""
@@ -126,6 +137,22 @@ class Findings:
         rows = self._refused.setdefault(kind, _Rows())
         rows.note(row)
         rows.mendable += mendable
+
+    def merge(self, other: "Findings") -> None:
+        """Take in what was found in the rows that follow, by another process that was forked from this one's."""
+        for name in ("_numbers", "_contents", "_questions", "_answers", "_keys"):
+            getattr(self, name).extend(getattr(other, name))
+        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak"):
+            getattr(self, name).merge(getattr(other, name))
+        for name in ("_refused", "_shapes"):
+            for key, rows in getattr(other, name).items():
+                getattr(self, name).setdefault(key, _Rows()).merge(rows)
+        self.characters += other.characters
+        self._brief += other._brief
+        self._bar = min(self._bar, other._bar)
+        self._held = [held for held in (*self._held, *other._held) if held[0] * _STRIDE % _FULL < self._bar]
+        self._held_bytes = sum(sys.getsizeof(text) for held in self._held for text in held[1])
+        self._thin()
 
     def contents(self) -> Known:
         """The questions of these rows, where they were said to be held out."""
@@ -192,14 +219,12 @@ class Findings:
             rows = self._shapes[shape] = _Rows()
         rows.note(row)
 
-    def _hold(self, place: int, row: int, texts: Said, turns: Said) -> None:
-        """Keeps a row for the close look; where that becomes too much, half of those kept go, spread evenly."""
-        self._held.append((place, row, texts, turns))
-        self._held_bytes += sum(map(sys.getsizeof, texts))
-        while len(self._held) > 1 and (len(self._held) > MOST or self._held_bytes > _HELD):
+    def _thin(self, most: int = MOST) -> None:
+        """Where too much is kept for the close look, half of it goes, spread evenly."""
+        while len(self._held) > 1 and (len(self._held) > most or self._held_bytes > _HELD):
             self._bar //= 2
             self._held = [held for held in self._held if held[0] * _STRIDE % _FULL < self._bar]
-            self._held_bytes = sum(sys.getsizeof(text) for held in self._held for text in held[2])
+            self._held_bytes = sum(sys.getsizeof(text) for held in self._held for text in held[1])
 
     def _refusals(self) -> list[Notice]:
         found = []
@@ -226,7 +251,7 @@ class Findings:
     def _at(self, places: _Integers) -> _Rows:
         """Rows by their places; the example is the question of the first, where it is held."""
         rows = _Rows(len(places), [self._numbers[place] for place in places[:_EXAMPLES]])
-        text = next((held[3][-2:][0] for held in self._held if len(places) and held[0] == places[0]), "")
+        text = next((turns[-2:][0] for number, _, turns in self._held if len(places) and number == self._numbers[places[0]]), "")
         rows.example = _short(text)
         return rows
 
@@ -237,7 +262,7 @@ class Findings:
         answers, counts = np.unique(np.frombuffer(self._answers, dtype=np.int64), return_counts=True)
         most = int(counts.argmax())
         if counts[most] > CONSTANT * total:
-            answer = next((held[2][-1] for held in self._held if hash(held[2][-1]) == answers[most]), "")
+            answer = next((held[1][-1] for held in self._held if hash(held[1][-1]) == answers[most]), "")
             params = {"count": int(counts[most]), "percent": round(100 * int(counts[most]) / total), "answer": shown(answer, 60)}
             return [Notice(code="data.check.constant", level="warning", params=params)]
         if len(answers) <= FEW and total >= MANY:
@@ -261,12 +286,14 @@ class Findings:
 
     def _closely(self) -> list[Notice]:
         """What takes longer: near repeats, languages, and personal data but for e-mail addresses."""
+        if len(self._held) < len(self._numbers):
+            self._thin(SAMPLED)
         sampled = len(self._held) if len(self._held) < len(self._numbers) else None
         near, alike, like = Near(), _Rows(), _Rows()
         seen: set[int] = set()
         kinds = {kind: _Rows() for kind in personal.KINDS if kind != "email"}
         languages: dict[str, _Rows] = {}
-        for _, number, texts, turns in self._held:
+        for number, texts, turns in self._held:
             masked = dict(reversed([found for text in texts for found in personal.find(text)]))
             for kind in kinds.keys() & masked:
                 kinds[kind].note(number, masked[kind])

@@ -6,19 +6,17 @@ meaning of the columns is not.
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, BinaryIO, Literal, TextIO
-
-import orjson
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TextIO
 
 from tuning.data.encoding import Text
-from tuning.data.records import Known, Limits, Number, Record, listed, shown
+from tuning.data.json_lines import DECODER, Stretch, fast_lines, judged, lines
+from tuning.data.records import Known, Limits, Record, listed
 from tuning.errors import InputError
 
 Shape = Literal["lines", "list", "objects"] | tuple[Literal["wrapped"], str]
 
 _PIECE = 262_144
-_MARK = ord('"')
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BEGINNING = re.compile(r"""[\s\ufeff]*(\[\s*([\[{"'\]\d/-]|true|false|null|NaN|Infinity|\Z)|\{(?![{%\\#]))""")
 _LONE_RETURN = re.compile(r"\r(?!\n|\Z)")
@@ -27,30 +25,6 @@ _BEFORE = rf"(?:{_STRING}\s*:\s*(?:{_STRING}|[\w.+-]+)\s*,\s*){{0,20}}"  # what 
 _WRAPPER = re.compile(rf"\s*\{{\s*(?P<before>{_BEFORE})(?P<name>{_STRING})\s*:\s*\[\s*(?=[{{\]])")
 _ROWS = frozenset(("data", "rows", "examples", "records", "items", "train", "dati", "righe", "esempi"))
 _ABOUT = "features"  # in what the Hub's viewer answers: a list of the columns, before that of the rows
-
-
-class _Fault:
-    """Stands in a decoded value for what must not be there."""
-
-    def __init__(self, code: str, **params: str) -> None:
-        self.error = InputError(code, **params)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> Any:
-    """An object whose keys are all different: `json` would silently keep the last of two."""
-    result = dict(pairs)
-    if len(result) == len(pairs):
-        return result
-    keys = [key for key, _ in pairs]
-    return _Fault("data.row.key", column=shown(next(key for key in keys if keys.count(key) > 1)))
-
-
-_DECODER = json.JSONDecoder(
-    parse_int=Number,
-    parse_float=Number,
-    parse_constant=lambda name: _Fault("data.row.nan"),
-    object_pairs_hook=_object,
-)
 
 
 def takes(head: str) -> bool:
@@ -68,13 +42,13 @@ def records(text: Text, limits: Limits, known: Known) -> Iterator[Record]:
     `data.json.long`, each with row and line.
     """
     shape = _shape(text, limits, known)
-    if shape == "lines" and text.encoding in ("utf-8", "utf-8-sig") and not _LONE_RETURN.search(text.head()):
+    if shape == "lines" and _is_plain(text):
         with text.open_bytes() as raw:
-            yield from _fast_lines(raw, limits)
+            yield from fast_lines(raw, limits)
         return
     with text.open() as stream:
         if shape == "lines":
-            yield from _lines(stream, limits)
+            yield from lines(stream, limits)
             return
         window = _Window(stream, limits)
         if shape == "objects":
@@ -84,6 +58,37 @@ def records(text: Text, limits: Limits, known: Known) -> Iterator[Record]:
         yield from _list(window) if shape == "list" else _wrapped(window, shape[1])
         if window.peek():
             raise InputError("data.json", row=window.row, line=window.line)
+
+
+def stretches(text: Text, limits: Limits, known: Known, count: int) -> list[Stretch]:
+    """A file of rows in lines, divided into `count` parts of about the same size; empty where it is no such file."""
+    if _shape(text, limits, known) != "lines" or not _is_plain(text):
+        return []
+    found: list[Stretch] = []
+    size, widest = text.path.stat().st_size, 4 * limits.line + 2
+    with text.open_bytes() as stream:
+        begin, before = stream.tell(), 0
+        for number in range(1, count + 1):
+            lines = 0
+            while (rest := size * number // count - stream.tell()) > 0:
+                lines += stream.read(min(rest, 16 * _PIECE)).count(b"\n")
+            while (line := stream.readline(widest)) and not line.endswith(b"\n"):
+                pass  # the line in which the stretch ends is a part of it, however long
+            found.append(Stretch(begin, stream.tell(), before))
+            begin, before = stream.tell(), before + lines + bool(line)
+    return [stretch for stretch in found if stretch.begin < stretch.end]
+
+
+def stretch_records(text: Text, stretch: Stretch, limits: Limits, tell: Callable[[int], None]) -> Iterator[Record]:
+    """The rows of one stretch; `tell` hears now and then which byte is read."""
+    with text.open_bytes() as stream:
+        stream.seek(stretch.begin)
+        yield from fast_lines(stream, limits, stretch, tell)
+
+
+def _is_plain(text: Text) -> bool:
+    """Whether lines end as they should and are UTF-8, so that the fast decoder may have them."""
+    return text.encoding in ("utf-8", "utf-8-sig") and not _LONE_RETURN.search(text.head())
 
 
 def _shape(text: Text, limits: Limits, known: Known) -> Shape:
@@ -98,7 +103,7 @@ def _shape(text: Text, limits: Limits, known: Known) -> Shape:
     wrapper = _wrapper(text.head(), known)
     otherwise: Shape = ("wrapped", wrapper) if wrapper is not None else "objects"
     try:
-        value = _DECODER.decode(first)
+        value = DECODER.decode(first)
     except (json.JSONDecodeError, RecursionError):
         if len(first) > limits.line:
             return otherwise if wrapper is not None else "lines"
@@ -141,127 +146,6 @@ def _beginnings(stream: TextIO, limits: Limits) -> tuple[str, str]:
                 break
     first, second, *_ = [*found, "", ""]
     return first, second
-
-
-def _fast_lines(stream: BinaryIO, limits: Limits) -> Iterator[Record]:
-    """As `_lines`, for UTF-8: by the fast decoder where it is sure to say what the exact one would."""
-    number, longest = 0, limits.line
-    widest = 4 * longest + 2  # bytes
-    while line := stream.readline(widest):
-        number += 1
-        size = len(line)
-        if size > longest and _is_long(line, stream, longest, widest):
-            yield Record(number, number, fault=InputError("data.row.long", limit=longest))
-            continue
-        try:
-            row = orjson.loads(line)
-            sure = type(row) is dict and _is_exact(row, line, limits.depth)
-        except (orjson.JSONDecodeError, _Unsure):
-            sure = False
-        if sure:
-            yield Record(number, number, row, None, size)
-        elif not (exact := line.decode()).isspace():
-            yield _line(exact, number, limits)
-
-
-def _is_long(line: bytes, stream: BinaryIO, longest: int, widest: int) -> bool:
-    """Whether a line has too many characters; the rest of it is then passed over."""
-    if line.endswith(b"\n") or len(line) < widest:
-        return len(line.decode().rstrip("\r\n")) > longest
-    while (line := stream.readline(widest)) and not line.endswith(b"\n"):
-        pass
-    return True
-
-
-class _Unsure(Exception):
-    """The fast decoder may have lost something."""
-
-
-def _is_exact(row: dict[str, Any], line: bytes, deepest: int) -> bool:
-    """Whether a row is all that its line says: of a key that stands twice, quotation marks would be left over.
-
-    Whole numbers become `Number` in place. Raises _Unsure for other numbers and for what is nested too deep.
-    """
-    marks = line.count(_MARK)
-    if marks == 4 * len(row) and [*map(type, row.values())] == [str] * len(row):
-        return True  # by far the most rows: texts alone
-    strings = _strings(row, line, deepest)
-    if marks == 2 * strings:
-        return True
-    return b"\\u0022" not in line and marks == 2 * strings + _marks(row)
-
-
-def _strings(value: Any, line: bytes, deeper: int) -> int:
-    """How many strings there are in a value, keys too."""
-    if deeper < 1:
-        raise _Unsure
-    count = len(value) if type(value) is dict else 0
-    for key, item in value.items() if type(value) is dict else enumerate(value):
-        kind = type(item)
-        if kind is str:
-            count += 1
-        elif kind is dict or kind is list:
-            count += _strings(item, line, deeper - 1)
-        elif kind is int:
-            if item == 0 and b"-0" in line:
-                raise _Unsure
-            value[key] = Number(item)
-        elif kind is float:
-            raise _Unsure
-    return count
-
-
-def _marks(value: Any) -> int:
-    """Quotation marks inside the strings of a value."""
-    if isinstance(value, str):
-        return value.count('"')
-    if isinstance(value, dict):
-        return sum(key.count('"') + _marks(item) for key, item in value.items())
-    return sum(map(_marks, value)) if isinstance(value, list) else 0
-
-
-def _lines(stream: TextIO, limits: Limits) -> Iterator[Record]:
-    number = 0
-    while line := stream.readline(limits.line + 2):
-        number += 1
-        if len(line.rstrip("\r\n")) > limits.line:
-            while line and not line.endswith(("\n", "\r")):
-                line = stream.readline(limits.line)
-            yield Record(number, number, fault=InputError("data.row.long", limit=limits.line))
-        elif not line.isspace():
-            yield _line(line, number, limits)
-
-
-def _line(line: str, number: int, limits: Limits) -> Record:
-    try:
-        value = _DECODER.decode(line)
-    except RecursionError:
-        return Record(number, number, fault=InputError("data.row.deep", limit=limits.depth))
-    except json.JSONDecodeError as error:
-        return Record(number, number, fault=InputError("data.row.json", position=error.pos + 1))
-    return _judged(value, number, number, len(line), limits)
-
-
-def _judged(value: Any, row: int, line: int, size: int, limits: Limits) -> Record:
-    fault = _fault(value, limits.depth)
-    if fault is None and not isinstance(value, dict):
-        fault = InputError("data.row.object")
-    return Record(row, line, fault=fault, size=size) if fault is not None else Record(row, line, values=value, size=size)
-
-
-def _fault(value: Any, deepest: int) -> InputError | None:
-    """The first fault inside a decoded value. Without recursion: depth is what is being looked for."""
-    rest = [(value, 1)]
-    while rest:
-        item, depth = rest.pop()
-        if isinstance(item, _Fault):
-            return item.error
-        if isinstance(item, (dict, list)):
-            if depth > deepest:
-                return InputError("data.row.deep", limit=deepest)
-            inside = item.values() if isinstance(item, dict) else item
-            rest.extend((part, depth + 1) for part in inside if isinstance(part, (dict, list, _Fault)))
-    return None
 
 
 def _row_of(window: "_Window") -> Record:
@@ -339,14 +223,14 @@ class _Window:
         self.row += 1
         if length > self._limits.line:
             return Record(row, line, fault=InputError("data.row.long", limit=self._limits.line))
-        return _judged(value, row, line, length, self._limits)
+        return judged(value, row, line, length, self._limits)
 
     def value(self) -> tuple[Any, int]:
         """The next value and its length in characters."""
         self.peek()
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
+                value, end = DECODER.raw_decode(self._text, self._at)
             except RecursionError:
                 raise InputError("data.json.deep", row=self.row, line=self.line, limit=self._limits.depth) from None
             except json.JSONDecodeError as error:

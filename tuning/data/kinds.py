@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tuning.data import csv_rows, json_rows, parquet_rows, text_rows, xlsx_rows
 from tuning.data.encoding import detect
+from tuning.data.layout import layout
 from tuning.data.records import HEAD, Known, Limits, Record
 from tuning.errors import InputError
 from tuning.schema import Notice
@@ -35,7 +36,7 @@ _MAGIC = (
     (b"\x89PNG", "png"),
     (b"\xff\xd8\xff", "jpeg"),
 )
-_PAGE = re.compile(r"[\s\ufeff]*<(?:(?:!doctype )?(html)|\?(xml))\b", re.IGNORECASE)
+_PAGE = re.compile(r"[\s\ufeff]*(?:<!--.{0,2000}?-->\s*)?<(?:(?:!doctype )?html|head|meta|body|table|\?(xml))\b", re.IGNORECASE | re.DOTALL)
 _POINTER = "version https://git-lfs.github.com/spec/"
 _HUB = frozenset(("Entry not found", "Repository not found", "Invalid username or password."))  # all that a failed download left
 _ODS = "application/vnd.oasis.opendocument.spreadsheet"
@@ -72,7 +73,7 @@ def open_kind(path: pathlib.Path, limits: Limits, known: Known) -> Opened:
         table = parquet_rows.open_rows(path, limits)
         return Opened(kind, None, table.records(), table.position)
     if kind == "xlsx":
-        book = xlsx_rows.open_rows(path, limits)
+        book = xlsx_rows.open_rows(path, limits, known)
         return Opened(kind, None, book.records(), book.position, book.notes)
     if kind is not None:
         raise InputError("data.binary", kind=kind)
@@ -85,9 +86,10 @@ def _text(path: pathlib.Path, limits: Limits, known: Known) -> Opened:
     _check_download(head)
     if json_rows.takes(head):
         return Opened("json", text.encoding, json_rows.records(text, limits, known), text.position)
-    separator = csv_rows.separator(head, known)
-    if separator is not None:
-        return Opened("csv", text.encoding, csv_rows.records(text, limits, separator), text.position)
+    table = layout(head, known)
+    if table is not None:
+        notes = [Notice(code="data.note.header", params={"line": table.above + 1})] if table.found else []
+        return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known), text.position, notes)
     return Opened("text", text.encoding, text_rows.records(text, limits), text.position)
 
 
@@ -95,7 +97,7 @@ def _check_download(head: str) -> None:
     """Raises InputError `data.page` (kind), `data.pointer` for what a download leaves that did not get the file."""
     page = _PAGE.match(head)
     if page or head.strip() in _HUB:
-        raise InputError("data.page", kind=(page[1] or page[2]).upper() if page else "Hub")
+        raise InputError("data.page", kind=(page[1] or "html").upper() if page else "Hub")
     if head.startswith(_POINTER):
         raise InputError("data.pointer")
 

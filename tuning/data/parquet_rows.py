@@ -28,9 +28,14 @@ Convert = Callable[[Any], Any]
 def open_rows(path: pathlib.Path, limits: Limits) -> "ParquetRows":
     """A Parquet file, its footer read.
 
-    Raises InputError: `data.parquet` for a damaged one, `data.output` for one that announces too much, `data.csv.header` (column).
+    Raises InputError: `data.parquet` for a damaged one, `data.parquet.deep` (column, limit), `data.output` for one that announces
+    too much, `data.csv.header` (column).
     """
     return ParquetRows(path, limits)
+
+
+class _Deep(Exception):
+    """A type nests too many lists and objects."""
 
 
 class ParquetRows:
@@ -56,7 +61,7 @@ class ParquetRows:
         self._total = self._file.metadata.num_rows
         self._check_announced()
         check_header(schema.names)
-        self._columns = [(field.name, _target(field.type), _converter(field.type, limits.depth - 1)) for field in schema]
+        self._columns = [(field.name, *self._understood(field)) for field in schema]
 
     def records(self) -> Iterator[Record]:
         """All rows in order. Raises InputError `data.parquet` where the file is damaged."""
@@ -79,6 +84,14 @@ class ParquetRows:
     def position(self) -> int:
         """Bytes of the file that the rows read so far may have taken."""
         return int(self._size * self._read // max(1, self._total))
+
+    def _understood(self, field: Any) -> tuple[Any, Convert | None]:
+        """As what the values of a column are read, and what makes JSON of them."""
+        try:
+            convert = _converter(field.type, self._limits.depth - 1)
+        except _Deep:
+            raise InputError("data.parquet.deep", column=shown(field.name), limit=self._limits.depth) from None
+        return _target(field.type), convert
 
     def _check_announced(self) -> None:
         metadata, most = self._file.metadata, self._limits.output_bytes
@@ -150,11 +163,11 @@ def _target(kind: Any) -> Any:
 
 
 def _converter(kind: Any, deeper: int) -> Convert | None:
-    """What makes a value of one type (that is not null) one that JSON has; None where it is one already."""
+    """What makes a value of one type (that is not null) one that JSON has; None where it is one already. Raises _Deep."""
     import pyarrow as pa
 
     if deeper < 0:
-        raise InputError("data.parquet")
+        raise _Deep
     if pa.types.is_dictionary(kind):
         return _converter(kind.value_type, deeper)
     if pa.types.is_struct(kind):

@@ -6,6 +6,7 @@ The child gets no environment but an allow-list, so no token; its errors go to t
 import contextlib
 import json
 import logging
+import os
 import pathlib
 import signal
 import subprocess
@@ -46,6 +47,7 @@ def run(module: str, request: Mapping[str, Any], folder: pathlib.Path, limits: L
             stderr=said,
             cwd=folder,
             env={**settings.child_environment(), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+            start_new_session=True,  # what it forks is killed with it
         )
         look = (lambda: watch(progress(folder))) if watch else None
         code = wait(process, limits, weigh=not _HOLDS_ITSELF, look=look)
@@ -73,8 +75,17 @@ def wait(process: subprocess.Popen[bytes], limits: Limits, weigh: bool, look: Ca
                 look()
     finally:
         if process.poll() is None:
-            process.kill()
+            _kill(process)
             process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End it, and on POSIX what it has forked."""
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def progress(folder: pathlib.Path) -> float:

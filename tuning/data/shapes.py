@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from tuning.data.records import Row, shown
-from tuning.data.turns import USUAL, WORDS, Message, Words, blank, mended, messages, ordered, squeezed, text, tools, words
+from tuning.data.turns import USUAL, WORDS, Message, Words, blank, mended, messages, ordered, plain, squeezed, text, tools, words
 from tuning.errors import InputError
 
 Targets = Mapping[str, Sequence[str]]  # what a row holds -> the column names it goes by, squeezed, best first
@@ -66,7 +66,7 @@ class Format:
         `mend` drops the turns of a conversation before its first question and after its last answer. Raises InputError:
         `data.row.columns`, `data.row.type`, `data.row.surrogate`, `data.row.tools` (column), `data.row.empty_question`,
         `data.row.empty_answer`, `data.row.empty_text`, `data.row.role`, `data.row.roles` (turn, role), `data.row.part` (turn, found),
-        `data.row.call` (turn), `data.row.unwanted`.
+        `data.row.turns` (column), `data.row.call` (turn), `data.row.unwanted`.
         """
         raise NotImplementedError
 
@@ -173,6 +173,10 @@ class Turns(Format):
     words: ClassVar[Words] = USUAL
 
     def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+        if len(mapping) == 1 and not mend:  # no system text, tools or words of their own
+            simple = plain(row.get(mapping[self.turns]), self.words)
+            if simple is not None:
+                return {"messages": simple}
         turns = _needed(row, mapping, self.turns)
         if turns is None or turns == [] or (turns.__class__ is str and blank(turns)):
             raise InputError("data.row.empty_question")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tuning.data.pythonic import as_json
 from tuning.data.records import DEFAULT, Number, shown
 from tuning.errors import InputError
 
@@ -94,18 +95,18 @@ def words(mapping: Mapping[str, str], usual: Words = USUAL) -> Words:
 
 
 def messages(turns: Any, column: str, known: Words = USUAL) -> list[Message]:
-    """One message per turn, in whatever order they stand; a list as JSON text is read.
+    """One message per turn, in whatever order they stand; a list as text, of JSON or of Python, is read.
 
-    Raises InputError: `data.row.type`, `data.row.surrogate` (column), `data.row.role` (turn, role), `data.row.part` (turn, found),
-    `data.row.call` (turn).
+    Raises InputError: `data.row.turns`, `data.row.type`, `data.row.surrogate` (column), `data.row.role` (turn, role),
+    `data.row.part` (turn, found), `data.row.call` (turn).
     """
     if turns.__class__ is str and turns.lstrip()[:1] == "[":
         try:
             turns = parsed(turns)
         except ValueError:
-            raise _wrong_type(turns, column) from None
+            raise InputError("data.row.turns", column=shown(column)) from None
     if not isinstance(turns, list):
-        raise _wrong_type(turns, column)
+        raise InputError("data.row.turns", column=shown(column))
     said: list[Message] = []
     names: dict[str, str] = {}  # of tools, by the id of a call
     role_key, content_key, roles = known.role_keys[0], known.content_keys[0], known.roles
@@ -118,6 +119,36 @@ def messages(turns: Any, column: str, known: Words = USUAL) -> list[Message]:
                 continue
         said.append(_message(turn, len(said) + 1, column, known, names))
     return said
+
+
+def plain(turns: Any, known: Words = USUAL) -> list[Message] | None:
+    """The messages of a conversation in which there is nothing to judge, in a third of the time; None for any other.
+
+    Lists of turns with nothing but speaker and text, a system text at most, then user and assistant in turn, nothing blank.
+    """
+    if turns.__class__ is not list:
+        return None
+    role_key, content_key, roles = known.role_keys[0], known.content_keys[0], known.roles
+    said: list[Message] = []
+    awaited = "user"
+    for turn in turns:
+        if turn.__class__ is not dict or len(turn) != 2:
+            return None
+        speaker, content = turn.get(role_key), turn.get(content_key)
+        if speaker.__class__ is not str or content.__class__ is not str or not content or content.isspace():
+            return None
+        role = roles.get(speaker)
+        if role != awaited and (role != "system" or said):
+            return None
+        if not content.isascii():
+            try:
+                content.encode()
+            except UnicodeEncodeError:
+                return None
+        said.append({"role": role, "content": content})
+        if role == awaited:
+            awaited = "assistant" if awaited == "user" else "user"
+    return said if said and said[-1]["role"] == "assistant" else None
 
 
 def ordered(said: Sequence[Message], first: int = 1) -> list[Message]:
@@ -179,7 +210,16 @@ def calls(value: Any, turn: int, names: dict[str, str] | None = None) -> list[di
 
 
 def parsed(source: str) -> Any:
-    """What a JSON text says, numbers still spelled as there. Raises ValueError, for keys that stand twice too."""
+    """What a JSON text says, or one by Python, numbers still spelled as there. Raises ValueError, for keys that stand twice too."""
+    try:
+        return _decoded(source)
+    except ValueError:
+        if "'" not in source:
+            raise
+        return _decoded(as_json(source))
+
+
+def _decoded(source: str) -> Any:
     try:
         return json.loads(source, parse_int=Number, parse_float=Number, parse_constant=_no_constant, object_pairs_hook=_object)
     except RecursionError:
@@ -205,7 +245,7 @@ def _first(turn: Mapping[str, Any], keys: Sequence[str]) -> Any:
 
 def _message(turn: Any, number: int, column: str, known: Words, names: dict[str, str]) -> Message:
     if turn.__class__ is not dict:
-        raise _wrong_type(turn, column, number)
+        raise InputError("data.row.turns", column=shown(column))
     speaker = _first(turn, known.role_keys)
     role = known.roles.get(speaker) if speaker.__class__ is str else None
     if role is None:

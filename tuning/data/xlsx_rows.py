@@ -15,16 +15,19 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import BinaryIO
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from tuning.data.csv_rows import check_header, record
-from tuning.data.records import MEGABYTE, Limits, Record, shown
+from tuning.data.layout import check_names, header_at
+from tuning.data.records import MEGABYTE, Known, Limits, Record, shown
 from tuning.errors import InputError
 from tuning.schema import Notice
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ParseError, EOFError, LookupError, ValueError, NotImplementedError, RuntimeError, OSError)
 _ROOM, _SQUEEZED = 100 * MEGABYTE, 200  # what every workbook may unfold to, or this many times its size: real ones have 5 to 50
+_LOOKED_AT = 60  # rows, to find the one with the names
 _COLUMNS = 16_384  # of a sheet, by the standard
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -44,15 +47,15 @@ class _Book:
     from_1904: bool = False  # dates are counted from then
 
 
-def open_rows(path: pathlib.Path, limits: Limits) -> "XlsxRows":
-    """A workbook, its sheets found.
+def open_rows(path: pathlib.Path, limits: Limits, known: Known) -> "XlsxRows":
+    """A workbook, its sheets found and the row that names the columns.
 
     Raises InputError: `data.output` where it unfolds to too much, `data.xlsx` where it is damaged.
     """
     with contextlib.ExitStack() as held:
         stream = held.enter_context(open(path, "rb"))
         try:
-            rows = XlsxRows(stream, path.stat().st_size, limits)
+            rows = XlsxRows(stream, path.stat().st_size, limits, known)
         except _DAMAGE as error:
             raise InputError("data.xlsx") from error
         held.pop_all()  # from here on `records` closes it
@@ -62,9 +65,10 @@ def open_rows(path: pathlib.Path, limits: Limits) -> "XlsxRows":
 class XlsxRows:
     """The rows of one workbook."""
 
-    def __init__(self, stream: BinaryIO, size: int, limits: Limits) -> None:
+    def __init__(self, stream: BinaryIO, size: int, limits: Limits, known: Known) -> None:
         self.notes: list[Notice] = []
         self._limits = limits
+        self._known = known
         self._stream = stream
         self._size = size
         self._archive = zipfile.ZipFile(self._stream)
@@ -81,11 +85,12 @@ class XlsxRows:
         if len(filled) > 1:
             params = {"sheet": shown(filled[0][0]), "count": len(filled) - 1}
             self.notes.append(Notice(code="data.note.sheets", params=params))
+        self._above = self._find_header() if self._part is not None else 0
 
     def records(self) -> Iterator[Record]:
         """All rows below the header that are not blank. `line` is the row of the sheet.
 
-        Raises InputError: `data.csv.header` (column), `data.xlsx` where the file is damaged.
+        Raises InputError: `data.csv.header` (column), `data.header` (columns), `data.xlsx` where the file is damaged.
         """
         try:
             yield from self._records()
@@ -102,12 +107,20 @@ class XlsxRows:
     def _records(self) -> Iterator[Record]:
         if self._part is None:
             return
-        rows = self._rows(self._part)
-        _, first = next(rows)
-        header = [first.get(column, "") for column in range(max(first) + 1)]
+        rows = islice(self._rows(self._part), self._above, None)
+        header = _listed(next(rows)[1])
         check_header(header)
+        check_names(header, self._known)
         for row, (line, cells) in enumerate(rows, start=1):
             yield record(row, line, header, [cells.get(column, "") for column in range(len(header))], self._limits)
+
+    def _find_header(self) -> int:
+        """How many rows with something in them stand above the names of the columns."""
+        first = list(islice(self._rows(self._part or ""), _LOOKED_AT))
+        at = header_at([_listed(cells) for _, cells in first], self._known)
+        if at:
+            self.notes.append(Notice(code="data.note.header", params={"line": first[at][0]}))
+        return at
 
     def _related(self, part: str) -> dict[str, tuple[str, str]]:
         """The parts that one part refers to: kind and path by id."""
@@ -124,14 +137,18 @@ class XlsxRows:
         """Name and path of each sheet, those that are hidden last."""
         related = self._related(main)
         found: list[tuple[bool, str, str]] = []
+        lost = False
         for element in self._elements(main, "sheet", "workbookPr"):
             if _name(element) == "workbookPr":
                 self._book.from_1904 = element.get("date1904") in ("1", "true")
                 continue
             key = next((value for name, value in element.items() if name.endswith("}id")), "")
+            lost = lost or key not in related
             kind, part = related.get(key, ("", ""))
             if kind == "worksheet":
                 found.append((element.get("state", "visible") != "visible", element.get("name", ""), part))
+        if lost and not found:
+            raise LookupError("which parts are the sheets")
         return [(name, part) for _, name, part in sorted(found, key=lambda sheet: sheet[0])]
 
     def _read_strings(self, main: str) -> None:
@@ -184,6 +201,11 @@ class XlsxRows:
                     yield element
                 if not inside and path:
                     path[-1].clear()
+
+
+def _listed(cells: dict[int, str]) -> list[str]:
+    """The cells of a row from the first column on."""
+    return [cells.get(column, "") for column in range(max(cells) + 1)]
 
 
 def _name(element: Element) -> str:

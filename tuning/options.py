@@ -1,0 +1,82 @@
+"""The options of the command line: verbs, what they take, and the help that README shows. Nothing is done here."""
+
+import argparse
+
+from tuning.data.records import REPAIRS
+from tuning.text import LANGUAGES
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; its help is what README shows."""
+    top = argparse.ArgumentParser(prog="python -m tuning", description="Fine-tune an open language model.")
+    top.add_argument("--home", help="where runs and data are kept (default: TUNING_HOME, else the user's data folder)")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    common.add_argument("--lang", choices=["auto", *LANGUAGES], default="auto", help="language of the sentences")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, help_text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=help_text, parents=[common])
+
+    models = verb("models", "the catalog, with predicted memory and whether it fits")
+    models.add_argument("--goal", help="for what")
+    models.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
+    models.add_argument("--search", metavar="WORDS", help="models of the Hub with these words in their name instead")
+    models.add_argument("--downloaded", action="store_true", help="those that were downloaded instead, with their size")
+    download = verb("download", "fetch a model, or go on with a download that was cut")
+    download.add_argument("model", metavar="MODEL", help="a catalog id or an id of the Hub")
+    remove = verb("remove", "take a downloaded model off the disk")
+    remove.add_argument("model", metavar="MODEL")
+    move = verb("move", "put a downloaded model into another folder, on another disk for instance")
+    move.add_argument("model", metavar="MODEL")
+    move.add_argument("folder", metavar="FOLDER")
+    verb("recipes", "the recipes and their settings")
+    verb("datasets", "built-in data and yours")
+    verb("hardware", "what this machine has")
+    plan = verb("plan", "what a run would do: settings, memory, time")
+    _choices(plan)
+    plan.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
+    check = verb("check", "read data and say what is in it")
+    check.add_argument("data", metavar="DATA", help="a built-in set, a local file, or data that was read before")
+    check.add_argument("-m", "--model", help="also count the tokens this model would learn")
+    _wish_options(check)
+    train = verb("train", "train in the foreground")
+    _choices(train)
+    _wish_options(train)
+    train.add_argument("--name", help="what to call the run")
+    train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
+    _run(verb("resume", "train a run further from its newest whole checkpoint"))
+    _run(verb("stop", "stop a run after its step and keep what it has learned"))
+    verb("runs", "all runs, newest first")
+    _run(verb("show", "everything about one run"))
+    rename = _run(verb("rename", "give a run another name"))
+    rename.add_argument("name", metavar="NAME")
+    _run(verb("delete", "remove a run and all it made"))
+    chat = verb("chat", "talk to a run or a model")
+    chat.add_argument("target", metavar="RUN_OR_MODEL")
+    chat.add_argument("--base", action="store_true", help="without the adapter")
+    chat.add_argument("--prompt", help="one question, one answer")
+    chat.add_argument("--seed", type=int, help="sample with this seed instead of the likeliest words")
+    export = _run(verb("export", "take a result away"))
+    export.add_argument("--to", default="adapter", help="form: adapter")
+    export.add_argument("--out", required=True, metavar="PATH", help="a file, or a folder to put it in")
+    return top
+
+
+def _choices(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("-m", "--model", help="a catalog id, an id of the Hub or a local folder (default: the recipe's, else the starter)")
+    verb.add_argument("-d", "--data", help="a built-in set, a local file, or data that was read before")
+    verb.add_argument("-r", "--recipe", help="a recipe's name (default: facts)")
+    verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change one setting")
+
+
+def _wish_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--map", action="append", default=[], metavar="TARGET=COLUMN", help="which column is what")
+    verb.add_argument("--repair", action="append", default=[], metavar="NAME", help=f"mend the rows: {', '.join(REPAIRS)}")
+    verb.add_argument("--validation", action="append", default=[], metavar="FILE", help="rows to check with, in a file of their own")
+    verb.add_argument("--rows", type=int, metavar="N", help="only the first N rows")
+
+
+def _run(verb: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    verb.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `last`")
+    return verb
