@@ -62,8 +62,10 @@ class Audits:
         return None
 
     def known(self, data: str, model: ModelRef, owner: str = LOCAL) -> Lengths | None:
-        """As `find`, of what was found in this process already."""
-        return self._known.get(self._key(data, model, owner))
+        """As `find`, of what was found before; nothing is begun."""
+        key = self._key(data, model, owner)
+        found = None if key in self._known else _read(self._path(data, key))
+        return self._known.get(key) if found is None else self._remember(key, found)
 
     def learned(self, found: Lengths, data: str, settings: TrainSettings, owner: str = LOCAL) -> Lengths:
         """Of `found`, the rows that a run with these settings learns from: less those it checks with, and those beyond its limit.
@@ -95,7 +97,7 @@ class Audits:
         self._working.pop(key, None)
 
     def _look(self, key: str, data: str, model: ModelRef, owner: str) -> Lengths:
-        path = self._folder / data / f"audit-{key[:16]}.json"
+        path = self._path(data, key)
         found = _read(path)
         if found is None:
             from tuning.engine.audit import audit
@@ -103,6 +105,12 @@ class Audits:
             with self._one:
                 found = audit(model.card.title, str(self._shelf.words(model, owner)), self._folder / data / ROWS)
             files.write(path, found.model_dump_json())
+        return self._remember(key, found)
+
+    def _path(self, data: str, key: str) -> pathlib.Path:
+        return self._folder / data / f"audit-{key[:16]}.json"
+
+    def _remember(self, key: str, found: Audit) -> Lengths:
         while len(self._known) >= KEPT:
             self._known.pop(next(iter(self._known)))
         self._known[key] = Lengths(found)

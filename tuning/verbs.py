@@ -253,7 +253,8 @@ class Verbs(Talking):
         if chosen.max_samples is not None and base.max_samples is None:
             base = base.model_copy(update={"max_samples": chosen.max_samples})
         asked = presets.parse_settings(base, changes, "--set")
-        rows = planning.Rows(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows)
+        lengths = self.audits.known(spec.id, reference, owner)
+        rows = planning.Rows(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows, lengths=lengths)
         return (
             reference,
             spec,

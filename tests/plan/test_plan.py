@@ -8,6 +8,7 @@ from tuning import presets, settings
 from tuning.errors import InputError
 from tuning.models.hardware import Gpu, Hardware
 from tuning.plan import memory, plan
+from tuning.plan.lengths import Audit, Lengths, Looked
 from tuning.schema import ModelCard, TrainSettings
 
 STARTER = presets.models(settings.PRESETS)["starter"]
@@ -52,6 +53,19 @@ def test_steps_are_the_trainer_s(rows: int, batch: int, accumulation: int, epoch
 )
 def test_validation_rows(rows: int, own: int, share: Any, expected: int) -> None:
     assert resolve(rows=rows, own=own, validation_share=share).validation_rows == expected
+
+
+def test_lengths_that_are_known_take_the_place_of_guesses() -> None:
+    looked = [
+        Looked(row=row, length=length, learned=[(4, length)], stop=length - 1) for row, length in enumerate([30, 60, 900] * 60, start=1)
+    ]
+    lengths = Lengths(Audit(rows=len(looked), looked=looked))
+    wanted = presets.parse_settings(TrainSettings(), {"max_length": 500, "validation_share": 0}, "--set")
+    where = plan.Machine(machine(), plan.Calibration())
+    rows = plan.Rows(count=180, characters=180 * 120, validation_rows=0)
+    guessed, known = (plan.resolve(STARTER, some, wanted, where).forecast for some in (rows, rows.model_copy(update={"lengths": lengths})))
+    assert known.seconds / guessed.seconds == pytest.approx(((30 + 60 + 500) / 3) / (120 / 3.5), rel=0.2)  # and attention, a little
+    assert known.peak_bytes > guessed.peak_bytes  # 500 tokens in the longest row, not three times the mean
 
 
 def test_precision_follows_the_processor_and_the_card() -> None:

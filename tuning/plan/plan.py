@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ConfigDict
+
 from tuning.errors import InputError
 from tuning.models.catalog import COMFORT
 from tuning.models.hardware import Hardware, best
 from tuning.plan import choose, memory, time
+from tuning.plan.lengths import Lengths
 from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings
 
 GIB = 2**30
@@ -31,6 +34,9 @@ class Rows(Record):
     validation_rows: int  # of a validation file of its own
     characters_per_token: float = 3.5
     longest_characters: int | None = None
+    lengths: Lengths | None = None  # in tokens of the model, where the audit has found them: then nothing has to be guessed
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 EXAMPLES = Rows(count=1000, characters=400_000, validation_rows=0)
@@ -219,6 +225,8 @@ def _batch_notice(settings: TrainSettings) -> Notice:
 
 def _mean_tokens(rows: Rows, settings: TrainSettings) -> float:
     """Tokens of a row, on average, as far as its length is kept."""
+    if rows.lengths is not None and rows.lengths.audit.looked:
+        return max(1.0, rows.lengths.totals(int(settings.max_length)).tokens / len(rows.lengths.audit.looked))
     return min(float(settings.max_length), max(1.0, rows.characters / max(1, rows.count) / rows.characters_per_token))
 
 
@@ -266,7 +274,8 @@ def _forecast(
 ) -> Forecast:
     available, calibration = _available(machine.hardware, settings, machine.gpu_memory), machine.calibration
     first_guess = _cores(machine.hardware, settings.device == "cpu")
-    longest = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
+    guess = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
+    longest = rows.lengths.longest if rows.lengths is not None and rows.lengths.longest else guess
     length = max(16, min(int(settings.max_length), math.ceil(longest)))
     parts = memory.parts(card, settings, length, profile, calibration.libraries_bytes)
     raw = sum(parts.values())
