@@ -59,6 +59,16 @@ def test_data_are_read_in_another_way_and_with_rows_to_check_with(verbs: Verbs, 
     assert verbs.mend(leak.id, "leak").rows_kept == 38
 
 
+def test_nested_columns_are_named_and_can_be_chosen(verbs: Verbs, tmp_path: pathlib.Path) -> None:
+    rows = [{"id": 1, "item": {"said": {"first": f"a{n}", "then": f"b{n}"}, "question": f"c{n}", "answer": f"d{n}"}} for n in range(5)]
+    path = write(tmp_path / "x.jsonl", rows)
+    first = verbs.ingest([path], Wish(name="x", keep=True))
+    assert verbs.preview(first.id)[0]["messages"][0]["content"] == "c0"  # found by itself
+    assert "item.said.first" in first.columns
+    turned = verbs.reread(first.id, Wish(mapping={"question": "item.said.first", "answer": "item.said.then"}))
+    assert [turn["content"] for turn in verbs.preview(turned.id)[0]["messages"]] == ["a0", "b0"]
+
+
 def test_what_was_not_kept_cannot_be_read_again(verbs: Verbs, tmp_path: pathlib.Path) -> None:
     spec = verbs.dataset(str(write(tmp_path / "x.jsonl", ROWS)))
     with pytest.raises(InputError, match=r"data\.gone"):

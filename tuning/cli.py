@@ -22,6 +22,7 @@ import yaml
 
 from tuning import settings
 from tuning.data.read import Wish
+from tuning.data.sources import parse
 from tuning.errors import InputError, RunError, TuningError
 from tuning.materials import STARTER
 from tuning.options import parser
@@ -130,8 +131,10 @@ def _data(verbs: Verbs, options: argparse.Namespace, data: str, lang: str) -> st
     mapping = {key: str(value) for key, value in _pairs(options.map, "--map").items()}
     if options.rows is not None and options.rows < 1:
         raise InputError("cli.rows", rows=options.rows)
-    held_out = [files.given(name) for name in options.validation]
-    wish = Wish(mapping=mapping, repairs=options.repair, max_rows=options.rows, validation=held_out)
+    paths = [files.given(name) for name in options.validation]
+    on_hub = len(paths) == 1 and not os.path.exists(paths[0]) and parse(options.validation[0]) is not None
+    aside: dict[str, Any] = {"held_out": options.validation[0]} if on_hub else {"validation": paths}
+    wish = Wish(mapping=mapping, repairs=options.repair, max_rows=options.rows, **aside)
     return verbs.dataset(data, wish=wish, lang=lang, watch=_reading(lang)).id
 
 

@@ -14,7 +14,7 @@ from tuning.data.library import Library
 from tuning.data.read import Wish
 from tuning.data.records import OWN_FILES, Limits
 from tuning.data.sandbox import Watch
-from tuning.data.sources import Reference, Sources, kept, of_card, parse
+from tuning.data.sources import Reference, Sources, find, kept, of_card, parse
 from tuning.errors import InputError
 from tuning.plan.lengths import Lengths
 from tuning.plan.plan import DEFAULT_MAX_LENGTH
@@ -86,6 +86,9 @@ class Materials:
         `wish` says how it is to be read. Raises InputError where there is no such data, or nothing in it can be used.
         """
         cards, wish = self._dataset_cards(), wish or Wish()
+        if wish.held_out is not None:
+            with self.sources.bring(find(wish.held_out), owner, None, self._limits().file_bytes) as aside:
+                return self.dataset(data, owner, replace(wish, held_out=None, validation=aside.paths), lang, watch)
         name = f"{STARTER}-{lang}" if data == STARTER else data
         if name in cards and cards[name].path is not None:
             return self._read_card(cards[name], owner, wish)
@@ -169,7 +172,7 @@ class Materials:
             "histogram": found.histogram(),
             "packing": found.packing(max_length, 4).model_dump(),
             "blocked": blocked.model_dump() if blocked else None,
-            "notices": [notice.model_dump() for notice in found.audit.notices()],
+            "notices": [notice.model_dump() for notice in found.notices(max_length)],
         }
 
     def _read_card(self, card: DatasetCard, owner: str, wish: Wish) -> DataSpec:

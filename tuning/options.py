@@ -73,7 +73,13 @@ def _choices(verb: argparse.ArgumentParser) -> None:
 def _wish_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--map", action="append", default=[], metavar="TARGET=COLUMN", help="which column is what")
     verb.add_argument("--repair", action="append", default=[], metavar="NAME", help=f"mend the rows: {', '.join(REPAIRS)}")
-    verb.add_argument("--validation", action="append", default=[], metavar="FILE", help="rows to check with, in a file of their own")
+    verb.add_argument(
+        "--validation",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="rows to check with, in a file of their own or a part of a data set of the Hub (id:config:split)",
+    )
     verb.add_argument("--rows", type=int, metavar="N", help="only the first N rows")
 
 

@@ -164,10 +164,13 @@ def test_a_data_set_of_the_hub(hub: Server, home: pathlib.Path, visit: Visit, la
         press(page, lang, "ui.hub.look")
         expect(page.locator("#hub-set")).to_contain_text(t(lang, "ui.hub.license.bound", license="cc-by-nc-4.0"), timeout=20_000)
         page.locator("#hub-rows input, #hub-rows textarea").fill("20")
+        page.locator("#hub-aside input").click()
+        page.get_by_role("option", name=re.compile("^test")).click()
         visitor.shot(f"hub-data-{lang}")
         press(page, lang, "ui.hub.use")
         expect(page.locator("#report")).to_contain_text("dolly", timeout=30_000)
         expect(page.locator("#report .stats .moss dd")).to_have_text("20")
+        expect(page.locator("#report .stats")).to_contain_text(re.compile(t(lang, "ui.data.held_out") + r"\s*5"))
         expect(page.locator("#rows")).to_contain_text("Item 3 costs 3 €.")
         if lang == "it":
             assert not re.findall(r"\bThe Hub\b", page.locator("#hub-sets").inner_text())

@@ -21,13 +21,14 @@ from tuning.data.convert import Converter, Reading, write
 from tuning.data.encoding import Text
 from tuning.data.findings import Findings
 from tuning.data.json_lines import Stretch
-from tuning.data.records import INDEX, MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, PROGRESS, REPORT, ROWS, VALIDATION, Limits, Record
+from tuning.data.records import INDEX, MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, PROGRESS, REPORT, ROWS, VALIDATION, Limits, Record, Row
 from tuning.data.repairs import Repairs
 from tuning.errors import InputError
 
 _SAMPLE = 100  # rows by which the format is chosen
 _SAMPLE_CHARACTERS = 2_000_000
 _SHAPES = 1000  # different sets of columns remembered
+_COLUMNS, _LEVELS = 200, 2  # of the columns that are named: how many, and how many levels within others
 _EVERY = 32  # rows between looks at the clock
 _LOOK = 0.2  # seconds between words to the parent
 
@@ -86,7 +87,7 @@ def read(task: Task, limits: Limits, known: Known | None = None, meter: Meter | 
     if rows:
         chosen = formats.choose(rows, task.mapping)
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
-        reading.columns = list(dict.fromkeys(str(column) for row in rows for column in row))[:200]
+        reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
         converter = Converter(chosen.form, task.mapping, Repairs(task.repairs, known))
         stretches = _stretches(task, reading, limits)
         if stretches:
@@ -137,6 +138,14 @@ def _records(task: Task, limits: Limits, reading: Reading, meter: Meter | None) 
             before += last
         if meter is not None:
             meter.past(path)
+
+
+def _columns(row: Row, path: str = "") -> Iterator[str]:
+    """The columns of a row, and with dots the names within those that hold objects."""
+    for name, value in row.items():
+        yield f"{path}{name}"
+        if isinstance(value, dict) and path.count(".") < _LEVELS:
+            yield from _columns(value, f"{path}{name}.")
 
 
 def _told(records: Iterator[Record], meter: Meter | None) -> Iterator[Record]:

@@ -41,6 +41,7 @@ class Wish:
     name: str = ""
     owner: str = LOCAL
     validation: Sequence[pathlib.Path] = ()  # files with held-out rows of their own
+    held_out: str | None = None  # or a part of a data set of the Hub: id:config:split
     mapping: Mapping[str, str] = dataclasses.field(default_factory=dict)
     repairs: Sequence[str] | None = ()  # of `REPAIRS`; None where those done before are to be undone
     max_rows: int | None = None  # the first so many rows of the files

@@ -108,7 +108,8 @@ def choose(found: Collection, reference: Reference) -> Split:
 def kept(specs: Iterable[DataSpec], reference: Reference, rows: int | None = None) -> DataSpec | None:
     """The data of a library that were read from it under its name, with so many rows and nothing changed by hand."""
     name = shown(str(reference), 120)  # as a spec holds it
-    return next((spec for spec in specs if (spec.name, spec.max_rows, spec.given, spec.repairs) == (name, rows, {}, [])), None)
+    as_it_was: tuple[object, ...] = (name, rows, {}, [], 0)
+    return next((spec for spec in specs if (spec.name, spec.max_rows, spec.given, spec.repairs, spec.validation_rows) == as_it_was), None)
 
 
 class Sources:

@@ -161,6 +161,15 @@ class Lengths:
             return Notice(code="audit.no_end", level="error")
         return None
 
+    def notices(self, max_length: int) -> list[Notice]:
+        """What there is to know of the rows at `max_length` tokens: those that lose the end of an answer, those that teach nothing."""
+        totals, found = self.totals(max_length), []
+        cut = [row for row in totals.answers_cut if row not in set(totals.rows_nothing)]
+        for code, rows in (("audit.rows_nothing", totals.rows_nothing), ("audit.answers_cut", cut)):
+            if rows:
+                found.append(Notice(code=code, level="warning", params={"count": len(rows), "rows": listed(rows)}))
+        return [*found, *self.audit.notices()]
+
     def histogram(self, bins: int = 40) -> list[tuple[int, int, int]]:
         """Rows by length: (from, to, count), both ends within, of one width, up to the longest row."""
         width = max(1, -(-self.longest // bins))

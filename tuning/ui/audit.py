@@ -73,7 +73,7 @@ def figures(found: lengths.Lengths, at: int, lang: str) -> str:
     said = view.fault(lang, blocked.code, blocked.params) if blocked else ""
     notes = "".join(
         f'<li class="{notice.level}"><span>{view.escape(view.sentence(lang, notice.code, notice.params))}</span></li>'
-        for notice in found.audit.notices()
+        for notice in found.notices(at)
     )
     packing = found.packing(at, 4)
     spare = ""

@@ -42,6 +42,7 @@ def build(desk: Desk) -> Field:
         with gr.Row(visible=False, elem_classes="beside end") as parts:
             config = gr.Dropdown([], label=desk.say("ui.hub.config"), interactive=True, scale=2, elem_id="hub-config")
             split = gr.Dropdown([], label=desk.say("ui.hub.split"), interactive=True, scale=2, elem_id="hub-split")
+            aside = gr.Dropdown([], label=desk.say("ui.hub.aside"), interactive=True, scale=2, elem_id="hub-aside")
             limit = gr.Textbox(str(USUAL), label=desk.say("ui.data.limit"), max_lines=1, scale=2, elem_id="hub-rows")
             use = gr.Button(desk.say("ui.hub.use"), scale=1, min_width=160, elem_id="hub-use")
         readings = Readings(desk, "hub")
@@ -63,28 +64,31 @@ def build(desk: Desk) -> Field:
         name = reference.split if reference.split in splits else next(iter(splits))
         rows = desk.verbs.sources.preview(Reference(found.id, reference.config, name), limit=ROWS)
         choices = [(split_name(one.name, one.rows, desk.lang), one.name) for one in splits.values()]
-        return [gr.update(choices=choices, value=name), described(found, rows, desk.lang)]
+        others = [(desk.say("ui.hub.aside.none"), ""), *choices]
+        return [gr.update(choices=choices, value=name), gr.update(choices=others, value=""), described(found, rows, desk.lang)]
 
     def turn(text: str, config: str) -> list[Any]:
         return looked(desk.verbs.sources.describe(find(text)), Reference(find(text).id, config))
 
-    def bring(choice: Any, text: str, config: str, split: str, limit: str, request: gr.Request) -> Iterator[Any]:
+    def bring(choice: Any, text: str, config: str, split: str, aside: str, limit: str, request: gr.Request) -> Iterator[Any]:
         rows = form.parse(limit, desk.lang)
         if rows != "" and (not isinstance(rows, int) or rows < 1):
             raise InputError("settings.value", key=desk.say("ui.data.limit"), value=limit[:80], allowed="integer >= 1")
         reference = Reference(find(text).id, config, split)
-        wish = Wish(max_rows=rows or None)
+        if aside == split:
+            raise InputError("data.hub.aside", split=split[:80])
+        wish = Wish(max_rows=rows or None, held_out=str(Reference(reference.id, config, aside)) if aside else None)
         yield from readings.follow(choice, lambda watch: desk.verbs.dataset(str(reference), wish=wish, watch=watch), request.session_hash)
 
     looking = {"show_progress": "minimal", "trigger_mode": "always_last"}
-    desk.on([ask.click, words.submit], look, [words], [parts, config, split, told], fault, **looking)
-    desk.on(config.input, turn, [words, config], [split, told], fault, **looking)
-    readings.wire(use.click, bring, [desk.choice, words, config, split, limit])
+    desk.on([ask.click, words.submit], look, [words], [parts, config, split, aside, told], fault, **looking)
+    desk.on(config.input, turn, [words, config], [split, aside, told], fault, **looking)
+    readings.wire(use.click, bring, [desk.choice, words, config, split, aside, limit])
 
     def put(text: str) -> list[Any]:
-        return [gr.update(open=True), *look(text)] if text else [gr.skip()] * 5
+        return [gr.update(open=True), *look(text)] if text else [gr.skip()] * 6
 
-    return Field(words, grid, lambda event: desk.on(event.then, put, [words], [fold, parts, config, split, told], fault, **looking))
+    return Field(words, grid, lambda event: desk.on(event.then, put, [words], [fold, parts, config, split, aside, told], fault, **looking))
 
 
 def split_name(name: str, rows: int | None, lang: str) -> str:
