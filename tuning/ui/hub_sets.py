@@ -37,16 +37,14 @@ def build(desk: Desk) -> Field:
                 max_lines=1, max_length=400, scale=4, elem_id="hub-id",
             )  # fmt: skip
             ask = gr.Button(desk.say("ui.hub.look"), scale=1, min_width=160)
-        fault = desk.slot()
-        told = desk.html(elem_id="hub-set")
+        fault, told = desk.slot(), desk.html(elem_id="hub-set")
         with gr.Row(visible=False, elem_classes="beside end") as parts:
             config = gr.Dropdown([], label=desk.say("ui.hub.config"), interactive=True, scale=2, elem_id="hub-config")
             split = gr.Dropdown([], label=desk.say("ui.hub.split"), interactive=True, scale=2, elem_id="hub-split")
             aside = gr.Dropdown([], label=desk.say("ui.hub.aside"), interactive=True, scale=2, elem_id="hub-aside")
             limit = gr.Textbox(str(USUAL), label=desk.say("ui.data.limit"), max_lines=1, scale=2, elem_id="hub-rows")
             use = gr.Button(desk.say("ui.hub.use"), scale=1, min_width=160, elem_id="hub-use")
-        readings = Readings(desk, "hub")
-        grid = desk.cards("hub-datasets")
+        readings, grid = Readings(desk, "hub"), desk.cards("hub-datasets")
 
     def look(text: str) -> list[Any]:
         reference = find(text)
