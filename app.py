@@ -10,13 +10,16 @@ import signal
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuning.engine.workshop import Workshop
 
 PORT = 7860
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-PRELOAD_SECONDS = 2.0  # after the first page, so that nothing slows it down
 
 LAUNCH: dict[str, Any] = {
     "footer_links": [],
@@ -88,9 +91,9 @@ def serve(chosen: argparse.Namespace) -> int:
     settings = reading.read(home=chosen.home)
     refuse(chosen, settings.mode)
 
-    import gradio as gr
     from starlette.middleware import Middleware
 
+    from tuning.data.records import DEFAULT, OWN_FILES
     from tuning.engine.workshop import Workshop
     from tuning.models.shelf import Shelf
     from tuning.runs.store import Store
@@ -103,26 +106,18 @@ def serve(chosen: argparse.Namespace) -> int:
     store = Store(settings.home)
     workshop = Workshop(store, Shelf(settings, store))
     demo = page.build(Verbs(settings, workshop))
-    first = threading.Event()
-
-    def served() -> None:
-        if not first.is_set():
-            first.set()
-            timer = threading.Timer(PRELOAD_SECONDS, workshop.preload)
-            timer.daemon = True
-            timer.start()
 
     ending = Ending()
     demo.queue(default_concurrency_limit=8, max_size=100)
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [Middleware(Edge, lang=chosen.lang, served=served)]},
+        app_kwargs={"middleware": [Middleware(Edge, lang=chosen.lang)]},
         theme=theme.theme(),
         css_paths=theme.STYLE,
         i18n=page.words(),
         **LAUNCH,
-        max_file_size=200 * gr.FileSize.MB,
+        max_file_size=OWN_FILES if settings.mode == "local" else DEFAULT.file_bytes,
     )
     workshop.start()
     address = f"http://{'localhost' if chosen.host == '127.0.0.1' else chosen.host}:{chosen.port}"
@@ -131,12 +126,26 @@ def serve(chosen: argparse.Namespace) -> int:
         webbrowser.open(address)
     code = ending.wait()
     workshop.close()
+    keep_place(workshop, language)
     demo.close(verbose=False)
     return code
 
 
+def keep_place(workshop: "Workshop", language: str) -> None:
+    """Ask the run that is on for a save, so that it goes on from this very step, and wait for it as long as one may."""
+    from tuning.engine import leave
+    from tuning.text import t
+
+    deadline = time.monotonic() + leave.PATIENCE_SECONDS
+    if workshop.current is not None:
+        print(t(language, "app.saving"), flush=True)
+    while (run := workshop.current) is not None and time.monotonic() < deadline:
+        leave.ask(run)
+        time.sleep(0.05)
+
+
 class Ending:
-    """Ctrl-C and SIGTERM, from the moment this is made. `wait` returns the exit code: 130 or 0."""
+    """Ctrl-C and SIGTERM, from the moment this is made. `wait` returns the exit code: 130 or 0. A second one ends all at once."""
 
     def __init__(self) -> None:
         self.code, self._came = 0, threading.Event()
@@ -144,6 +153,8 @@ class Ending:
             signal.signal(number, self._note)
 
     def _note(self, number: int, _: object) -> None:
+        if self._came.is_set():
+            os._exit(self.code)
         self.code = 130 if number == signal.SIGINT else 0
         self._came.set()
 

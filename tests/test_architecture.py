@@ -23,7 +23,7 @@ LAYERS = (
     {"engine", "export"},
     {"plan", "data", "models"},
     {"runs"},
-    {"presets", "text", "schema", "settings"},
+    {"presets", "legacy", "text", "schema", "settings"},
     {"errors", ""},
 )
 HEAVY = {"torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes", "datasets"}

@@ -1,4 +1,4 @@
-"""Every preset file is read, and every mistake in one is named with file and key."""
+"""Every preset file is read, every mistake in one is named with file and key, and names of older scripts are understood."""
 
 import pathlib
 from typing import Any
@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tuning import presets, settings
+from tuning import legacy, presets, settings
 from tuning.errors import InputError
+from tuning.models.hardware import Hardware
+from tuning.plan import plan
+from tuning.plan.memory import adapter_parameters
 from tuning.schema import DatasetCard, ModelCard, Recipe, TrainSettings
 
 FILES = sorted(settings.PRESETS.glob("*/*.yaml"))
@@ -74,3 +77,109 @@ def test_a_bad_file_is_named(tmp_path: pathlib.Path, text: str, code: str) -> No
         presets.read(path, Recipe)
     assert caught.value.code == code
     assert "mine.yaml" in str(caught.value.params)
+
+
+RECIPES = presets.recipes(settings.PRESETS)
+
+
+def test_the_recipes_stand_in_an_order_that_helps() -> None:
+    names = list(RECIPES)
+    assert names[:3] == ["facts", "quick", "style"]  # the first is taken where nobody chooses
+    with_model = [RECIPES[name].model is not None for name in names]
+    assert with_model == sorted(with_model)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_names_what_is_there(name: str) -> None:
+    recipe = RECIPES[name]
+    assert recipe.model is None or recipe.model in presets.models(settings.PRESETS)
+    assert recipe.dataset is None or recipe.dataset in presets.datasets(settings.PRESETS)
+    assert not legacy.told(recipe.settings)[1]  # ours speak the names of today
+
+
+def test_a_few_thousandths_of_a_large_model_are_trained() -> None:
+    recipe = RECIPES["qlora-attention"]
+    card = presets.models(settings.PRESETS)[str(recipe.model)]
+    assert adapter_parameters(card, recipe.settings) / card.parameters == pytest.approx(0.002, rel=0.2)
+
+
+@pytest.mark.parametrize("gigabytes", [24, 12, 8])
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_planned_on_any_card(name: str, gigabytes: int) -> None:
+    recipe, bytes_ = RECIPES[name], 64 * 2**30
+    computer = Hardware(system="Linux", cpu="x", cores=8, cpu_bf16=True, memory_total=bytes_, memory_free=bytes_, disk_free=bytes_, gpus=[])
+    card = presets.models(settings.PRESETS)[recipe.model or "starter"]
+    found = plan.resolve(card, plan.EXAMPLES, recipe.settings, plan.Machine(computer, plan.Calibration(), gigabytes))
+    codes = {notice.code for notice in found.notices}
+    assert found.forecast.fits or (found.offer and {"plan.no_fit", "plan.offer"} <= codes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"max_seq_length": 512}, {"max_length": 512}),
+        ({"sft": {"max_seq_length": 512}}, {"max_length": 512}),
+        ({"lora": {"r": 4, "alpha": 8}}, {"lora_r": 4, "lora_alpha": 8}),
+        ({"r": 4, "lora_alpha": 8}, {"lora_r": 4, "lora_alpha": 8}),
+        ({"fp16": True}, {"precision": "auto"}),
+        ({"sft.bf16": True, "fp16": False}, {"precision": "bf16"}),
+        ({"torch_dtype": "torch.bfloat16"}, {"precision": "bf16"}),
+        ({"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}, {"quantization": "nf4"}),
+        ({"load_in_4bit": False, "load_in_8bit": True}, {"quantization": "int8"}),
+        ({"load_in_4bit": False}, {"quantization": "none"}),
+        ({"per_gpu_train_batch_size": 2}, {"per_device_train_batch_size": 2}),
+        ({"gradient_checkpointing": True}, {"gradient_checkpointing": "full"}),
+        ({"gradient_checkpointing": False}, {"gradient_checkpointing": "none"}),
+        ({"sft.warmup_ratio": 0.1}, {"warmup_ratio": 0.1}),
+        ({"warmup_steps": 50}, {"sft": {"warmup_steps": 50}}),
+        ({"optim": "paged_adamw_8bit"}, {"sft": {"optim": "paged_adamw_8bit"}}),
+        ({"sft.optim": "adamw_hf"}, {"sft": {"optim": "adamw_torch"}}),
+        ({"group_by_length": True}, {"sft": {"train_sampling_strategy": "group_by_length"}}),
+        ({"evaluation_strategy": False}, {"sft": {"eval_strategy": "no"}}),  # `no` in YAML
+        ({"evaluation_strategy": "steps"}, {}),
+        ({"bias": "none", "task_type": "CAUSAL_LM"}, {"lora": {"bias": "none"}}),
+        ({"packing": "bfd"}, {"packing": True, "sft": {"packing_strategy": "bfd"}}),
+        ({"packing": "none"}, {"packing": False}),
+        ({"output_dir": "out"}, {}),
+    ],
+)
+def test_arguments_of_older_scripts_are_mapped_and_told(old: dict[str, Any], new: dict[str, Any]) -> None:
+    read, told = legacy.told(presets.parse_settings(TrainSettings(), old, "--set"))
+    assert read == TrainSettings(**new)
+    assert told and {notice.code for notice in told} <= {"settings.mapped", "settings.dropped"}
+
+
+def test_names_of_today_are_nothing_to_tell() -> None:
+    today = {"num_train_epochs": 3, "warmup_ratio": 0.03, "packing": False, "gradient_checkpointing": "every_2", "precision": "fp16"}
+    asked = presets.parse_settings(TrainSettings(), {**today, "sft.optim": "adamw_torch", "lora.bias": "none", "sft": {}}, "--set")
+    assert type(asked) is TrainSettings
+
+
+def test_of_an_old_and_a_new_name_the_new_one_counts() -> None:
+    read, told = legacy.told(presets.parse_settings(TrainSettings(), {"max_seq_length": 512, "max_length": 256}, "--set"))
+    assert read.max_length == 256
+    assert told[0].params == {"old": "max_seq_length: 512", "new": "max_length: 256"}
+
+
+@pytest.mark.parametrize("changes", [{"fp16": "perhaps"}, {"task_type": "SEQ_CLS"}, {"model.fp16": True}])
+def test_what_is_not_understood_is_still_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        presets.parse_settings(TrainSettings(), changes, "--set")
+    assert caught.value.code == "settings.unknown"
+
+
+def test_a_recipe_of_2024_is_read_and_its_mapping_reaches_the_plan(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "mine.yaml"
+    words = "title: {en: a, it: b}\nwhy: {en: a, it: b}\n"
+    path.write_text(words + "settings: {max_seq_length: 64, fp16: true, sft: {logging_steps: 5}}\n", encoding="utf-8")
+    recipe = presets.read(path, Recipe)
+    assert "mapped" not in recipe.model_dump()["settings"]
+    asked = presets.parse_settings(recipe.settings.model_copy(update={"max_samples": 9}), {"lora.r": 4}, "--set")
+    computer = Hardware(system="Linux", cpu="x", cores=2, cpu_bf16=False, memory_total=2**35, memory_free=2**35, disk_free=2**35, gpus=[])
+    starter = presets.models(settings.PRESETS)["starter"]
+    found = plan.resolve(starter, plan.EXAMPLES, asked, plan.Machine(computer, plan.Calibration()))
+    chosen = found.settings
+    assert type(chosen) is TrainSettings
+    assert (chosen.max_length, chosen.precision, chosen.lora_r, chosen.max_samples, chosen.sft) == (64, "fp32", 4, 9, {"logging_steps": 5})
+    told = [notice.params["old"] for notice in found.notices if notice.code == "settings.mapped"]
+    assert told == ["max_seq_length: 64", "fp16: true", "lora.r: 4"]

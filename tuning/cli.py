@@ -182,7 +182,11 @@ def _resume(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, 
 
 
 def _foreground(verbs: Verbs, run: Run, lang: str) -> tuple[int, Any]:
-    """Train in this process. The first Ctrl-C asks the run to stop and keeps its work, a second one ends the process."""
+    """Train in this process. The first Ctrl-C asks the run to stop and keeps its work, a second one ends the process.
+
+    SIGTERM saves and leaves the run to go on later: 143, as if the signal had ended the process itself.
+    """
+    from tuning.engine import leave
     from tuning.engine.resident import Resident
     from tuning.engine.train import train
 
@@ -199,6 +203,7 @@ def _foreground(verbs: Verbs, run: Run, lang: str) -> tuple[int, Any]:
 
     def progress() -> None:
         nonlocal shown
+        ask_again()
         if time.monotonic() - shown < PROGRESS_SECONDS:
             return
         shown = time.monotonic()
@@ -212,11 +217,15 @@ def _foreground(verbs: Verbs, run: Run, lang: str) -> tuple[int, Any]:
     print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
     previous = signal.signal(signal.SIGINT, interrupt)
     try:
-        state = train(run, verbs.store, Resident(), progress)
+        with leave.at_sigterm(run) as ask_again:
+            state = train(run, verbs.store, Resident(), progress)
     finally:
         signal.signal(signal.SIGINT, previous)
     if state.error is not None:
         print(say(lang, state.error.code, state.error.params), file=sys.stderr)
+    if state.status == "interrupted":
+        print(t(lang, "cli.interrupted", run=run.id, step=state.step), file=sys.stderr)
+        return 128 + signal.SIGTERM, summary.result(run)
     if interrupted:
         return 130, summary.result(run)
     at_fault = state.status == "failed" and state.reason == "data"

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 import pydantic
 import yaml
 
+from tuning import legacy
 from tuning.errors import InputError
-from tuning.schema import DatasetCard, ModelCard, Recipe, Record, TrainSettings
+from tuning.schema import DatasetCard, ModelCard, Notice, Recipe, Record, TrainSettings
 
 Card = TypeVar("Card", bound=Record)
+FIRST = ("facts", "quick", "style")  # what most people come for; the first is taken where nobody chooses
 
 
 def models(root: pathlib.Path) -> dict[str, ModelCard]:
@@ -23,8 +25,12 @@ def models(root: pathlib.Path) -> dict[str, ModelCard]:
 
 
 def recipes(root: pathlib.Path) -> dict[str, Recipe]:
-    """The recipes, by file name, in the order of the file names."""
-    return {card.id: card for card in _folder(root / "recipes", Recipe)}
+    """The recipes, by file name: what most people come for, the others for any model, then those for one model."""
+
+    def place(card: Recipe) -> tuple[bool, int]:
+        return card.model is not None, FIRST.index(card.id) if card.id in FIRST else len(FIRST)
+
+    return {card.id: card for card in sorted(_folder(root / "recipes", Recipe), key=place)}
 
 
 def datasets(root: pathlib.Path) -> dict[str, DatasetCard]:
@@ -36,19 +42,20 @@ def datasets(root: pathlib.Path) -> dict[str, DatasetCard]:
 def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> TrainSettings:
     """`base` with `changes` laid over it; the open maps `sft` and `lora` are merged key by key.
 
-    `sft.logging_steps` is the same as `{"sft": {"logging_steps": …}}`.
+    `sft.logging_steps` is the same as `{"sft": {"logging_steps": …}}`. Names of older scripts are mapped, and the result
+    carries what was mapped to the plan (`legacy.told`).
     Raises InputError naming `where` (a file, or "--set"), the key and the nearest known one, or the value's fault.
     """
+    base, before = legacy.told(base)
+    known, mapped = legacy.modern(changes)
     merged: dict[str, Any] = base.model_dump()
-    for key, value in changes.items():
+    for key, value in known.items():
         group, _, name = key.partition(".")
-        if name and group in ("sft", "lora"):
+        if name and group in legacy.MAPS:
             merged[group] = {**merged[group], name: value}
-        elif key in ("sft", "lora") and isinstance(value, dict):
-            merged[key] = {**merged[key], **value}
         else:
             merged[key] = value
-    return _validate(TrainSettings, merged, where)
+    return legacy.remembering(_validate(TrainSettings, merged, where), [*before, *mapped])
 
 
 def _folder(folder: pathlib.Path, kind: type[Card]) -> list[Card]:
@@ -71,7 +78,14 @@ def read(path: pathlib.Path, kind: type[Card]) -> Card:
     if not isinstance(content, dict):
         raise InputError("preset.yaml", file=path.name, line=1)
     content.setdefault("id", path.stem)
-    return _validate(kind, content, path.name)
+    mapped: list[Notice] = []
+    if kind is Recipe and isinstance(content.get("settings"), dict):
+        known, mapped = legacy.modern(content["settings"])
+        content["settings"] = legacy.nested(known)
+    card = _validate(kind, content, path.name)
+    if isinstance(card, Recipe) and mapped:
+        return card.model_copy(update={"settings": legacy.remembering(card.settings, mapped)})
+    return card
 
 
 def _validate(kind: type[Card], content: dict[str, Any], where: str) -> Card:

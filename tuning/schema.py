@@ -263,10 +263,12 @@ class RunState(Record):
     train_loss: float | None = None
     eval_loss: float | None = None
     base_eval_loss: float | None = None
+    best_step: int | None = None  # whose adapter is published, or would be now; None without early stopping
     peak_bytes: int | None = None
     trainable_parameters: int | None = None
     total_parameters: int | None = None
     recoveries: list[Notice] = Field(default_factory=list)
+    notices: list[Notice] = Field(default_factory=list)  # how it ended
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

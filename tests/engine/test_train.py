@@ -10,20 +10,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerControl
 
 from tests.engine.conftest import Trainer, losses
-from tuning.engine import evaluate
+from tuning.engine import callbacks, evaluate
 from tuning.engine.chat import answer
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
-from tuning.errors import InputError, RunError
+from tuning.errors import EngineError, InputError, RunError
 from tuning.runs import checkpoints, locks, summary
 from tuning.runs.store import Run
 from tuning.schema import Message, RunState
@@ -166,6 +168,80 @@ def test_a_diverged_run_fails_within_three_steps_and_publishes_nothing(trained: 
     assert all(math.isfinite(loss) for loss in losses(run).values())
     with pytest.raises(RunError):
         verbs.export(run.id, "adapter", run.folder)
+
+
+@pytest.mark.parametrize("targets", [["v_proj"], ["down_proj"], ["q_proj", "k_proj"], "all-linear"])
+def test_a_rate_beyond_all_measure_is_noticed_whatever_is_adapted(trained: Trainer, targets: list[str] | str) -> None:
+    changes = {"target_modules": targets, "validation_share": 0, "num_train_epochs": 30, "sft.logging_steps": 50}
+    run, state = trained(learning_rate=1e30, **changes)
+    assert (state.status, state.reason) == ("failed", "diverged")
+    assert state.step <= 3 and not run.adapter.exists() and checkpoints.newest(run.checkpoints) is None
+
+
+FAULTS: dict[str, Callable[[torch.nn.Parameter], Any]] = {
+    "weight": lambda weight: weight.data.fill_(math.nan),
+    "gradient": lambda weight: weight.register_hook(lambda gradient: gradient * math.inf),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_no_number_any_more_ends_the_run_and_the_last_good_save_goes_on(
+    trained: Trainer, make_run: Callable[..., Run], verbs: Verbs, fault: str
+) -> None:
+    changes = {"num_train_epochs": 8, "lora_dropout": 0.1, "early_stopping_patience": 0}
+    whole, _ = trained(**changes)
+    run, resident = make_run(**changes), Resident()
+    last: list[int] = []
+
+    def spoil() -> None:
+        if not last and max(losses(run), default=0) >= 9:
+            last.append(max(losses(run)))
+            assert resident.peft is not None
+            FAULTS[fault](next(weight for name, weight in resident.peft.named_parameters() if "lora_B" in name))
+
+    state = train(run, verbs.store, resident, spoil)
+    assert (state.status, state.reason) == ("failed", "diverged")
+    assert state.error is not None and state.step <= last[0] + 3 and not run.adapter.exists()
+    newest = checkpoints.newest(run.checkpoints)
+    assert newest is not None and checkpoints.step_of(newest) >= 4
+    assert all(torch.isfinite(tensor).all() for tensor in load_file(newest / "adapter_model.safetensors").values())
+    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
+
+
+def test_a_step_that_fp16_skips_is_no_divergence_but_many_in_a_row_are(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    callback = callbacks.FolderCallback(callbacks.Ledger(run, RunState(status="running")), callbacks.Pace(), lambda: None, lambda: None)
+    args: Any = SimpleNamespace(fp16=True, device=torch.device("cpu"))
+
+    def log(step: int, skipped: bool, loss: float = 2.0) -> None:
+        at: Any = SimpleNamespace(global_step=step)
+        logs = {"loss": loss, "grad_norm": math.inf if skipped else 1.0}
+        callback.on_log(args, at, TrainerControl(), logs=logs, optimizer=SimpleNamespace(step_was_skipped=skipped))
+
+    for step in range(1, 16):
+        log(step, skipped=True)
+    log(16, skipped=False)
+    assert [("grad_norm" in record) for record in run.metrics()] == [False] * 15 + [True]
+    with pytest.raises(EngineError):
+        log(17, skipped=True, loss=math.nan)
+    with pytest.raises(EngineError):
+        for step in range(17, 50):
+            log(step, skipped=True)
+    args.fp16 = False
+    with pytest.raises(EngineError):
+        log(50, skipped=True)
+
+
+def test_every_logged_step_says_how_it_went(finished: tuple[Run, RunState, Verbs]) -> None:
+    run, state, _ = finished
+    steps = [record for record in run.metrics() if "loss" in record]
+    for record in steps:
+        assert {"step", "time", "loss", "learning_rate", "grad_norm", "epoch", "tokens_per_second", "memory_bytes"} <= record.keys()
+    assert state.tokens_per_second is not None and state.peak_bytes is not None
+    paces = [record["tokens_per_second"] for record in steps]
+    assert 0 < min(paces) <= state.tokens_per_second <= max(paces)
+    assert all(2**26 < record["memory_bytes"] <= 1.05 * state.peak_bytes for record in steps)
 
 
 def test_a_full_disk_pauses_the_run_and_it_goes_on_later(trained: Trainer, verbs: Verbs, make_run: Callable[..., Run]) -> None:

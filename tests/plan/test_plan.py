@@ -77,6 +77,36 @@ def test_precision_follows_the_processor_and_the_card() -> None:
     assert resolve(where=machine(gpus=[new]), device="cpu").settings.device == "cpu"
 
 
+def test_a_precision_that_is_not_there_is_replaced_and_told() -> None:
+    old, new = (Gpu(index=0, name="x", memory_total=8 * GIB, memory_free=8 * GIB, compute_capability=c) for c in (7.5, 8.6))
+
+    def chosen(asked: str, **where: Any) -> tuple[str, list[str]]:
+        found = resolve(where=machine(**where), precision=asked)
+        return found.settings.precision, [notice.code for notice in found.notices if notice.code.startswith("plan.precision")]
+
+    assert chosen("fp16") == ("bf16", ["plan.precision_cpu"])
+    assert chosen("fp16", cpu_bf16=False) == ("fp32", ["plan.precision_cpu"])
+    assert chosen("fp16", gpus=[new]) == ("fp16", [])
+    assert chosen("bf16", gpus=[old]) == ("fp16", ["plan.precision_card"])
+    assert chosen("bf16", gpus=[new]) == chosen("bf16") == ("bf16", [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows", "patience", "code"),
+    [
+        ("auto", 200, 3, "plan.early_stopping"),
+        (5, 200, 5, "plan.early_stopping"),
+        (0, 200, 0, None),
+        ("auto", 10, 0, None),
+        (5, 10, 0, "plan.early_stopping_none"),
+    ],
+)
+def test_early_stopping_needs_rows_to_look_at(asked: Any, rows: int, patience: int, code: str | None) -> None:
+    found = resolve(rows=rows, early_stopping_patience=asked)
+    assert found.settings.early_stopping_patience == patience
+    assert [notice.code for notice in found.notices if "early" in notice.code] == [code] * (code is not None)
+
+
 def test_narrow_models_get_a_higher_rate() -> None:
     rates = [resolve(card(10**9, hidden)).settings.learning_rate for hidden in (256, 2000, 4096)]
     assert rates == sorted(rates, reverse=True)
@@ -91,9 +121,7 @@ def test_narrow_models_get_a_higher_rate() -> None:
         ({"quantization": "int8"}, "plan.unsupported"),
         ({"packing": True}, "plan.unsupported"),
         ({"device": "shard"}, "plan.unsupported"),
-        ({"early_stopping_patience": 3}, "plan.unsupported"),
         ({"allow_shorter": True}, "plan.unsupported"),
-        ({"precision": "fp16"}, "plan.unsupported"),
         ({"device": "cuda:1"}, "plan.no_device"),
         ({"max_length": 99_999}, "plan.too_long"),
     ],

@@ -138,17 +138,3 @@ def test_streams_pass_piece_by_piece() -> None:
     scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "headers": [(b"host", b"localhost")], "query_string": b""}
     asyncio.run(edge.Edge(dripping)(scope, lambda: asyncio.sleep(0), collect))  # type: ignore[arg-type, return-value]
     assert order == ["one", "out", "two", "out", "out"] and sent == [b"one", b"two", b""]
-
-
-def test_served_is_told_after_a_page() -> None:
-    told: list[int] = []
-
-    async def go() -> None:
-        transport = httpx.ASGITransport(app=edge.Edge(tiny, served=lambda: told.append(1)))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            await client.get("/echo")
-            assert not told
-            await client.get("/it")
-
-    asyncio.run(go())
-    assert told == [1]

@@ -80,12 +80,12 @@ def wait(process: subprocess.Popen[bytes], limits: Limits, weigh: bool, look: Ca
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End it, and on POSIX what it has forked."""
-    if sys.platform == "win32":
-        process.kill()
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """End it, and on POSIX what it has forked, where it leads a group of its own."""
+    if sys.platform != "win32":
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == process.pid:
+                os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 def progress(folder: pathlib.Path) -> float:

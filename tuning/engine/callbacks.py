@@ -4,14 +4,19 @@ One `Ledger` per attempt is the only writer of state.json and metrics.jsonl whil
 """
 
 import math
+import random
 import statistics
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import numpy
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from tuning.engine import adapter, gauges, leave
+from tuning.engine.best import Best
 from tuning.errors import EngineError
 from tuning.runs import files
 from tuning.runs.store import HEARTBEAT_SECONDS, Run
@@ -20,6 +25,8 @@ from tuning.schema import RunState
 WRITE_SECONDS = 0.5  # a page that reads every second sees every step of a slow run, and a fast run is not slowed
 SAVE_SECONDS = 300.0
 LOGGED = ("loss", "learning_rate", "grad_norm", "epoch")
+LOOK_STEPS = 3  # how often the weights are looked at, beside every save
+MOST_SKIPPED = 20  # steps in a row that fp16's loss scale may skip: from 2^16 it is below 1 by then
 
 
 class Ledger:
@@ -55,9 +62,15 @@ class Pace:
         self.seconds = 0.0
         self.tokens = 0
         self._started: float | None = None
+        self._uncounted: list[torch.Tensor] = []
+        self._lap = (0, 0.0)
 
     def begin(self) -> None:
         self._started = time.perf_counter()
+
+    def count(self, mask: torch.Tensor) -> None:
+        """Tokens of one micro-batch; they are fetched from the card at the end of the step, when it is waited for anyway."""
+        self._uncounted.append(mask.sum())
 
     def pause(self, seconds: float) -> None:
         """Take time out that was spent on something else within a step."""
@@ -65,10 +78,18 @@ class Pace:
             self._started += seconds
 
     def end(self) -> None:
+        self.tokens += sum(int(count) for count in self._uncounted)
+        self._uncounted = []
         if self._started is not None:
             self.recent.append(time.perf_counter() - self._started)
             self.seconds += self.recent[-1]
             self._started = None
+
+    def lap(self) -> float:
+        """Tokens per second since the last lap; 0 where no step has ended since."""
+        tokens, seconds = self.tokens - self._lap[0], self.seconds - self._lap[1]
+        self._lap = (self.tokens, self.seconds)
+        return tokens / seconds if seconds else 0.0
 
     @property
     def step_seconds(self) -> float:
@@ -79,38 +100,72 @@ class Pace:
         return self.tokens / self.seconds if self.seconds else None
 
 
-class FolderCallback(TrainerCallback):
-    """Writes steps and losses, obeys the stop file, evaluates and saves when due, lets chat in between."""
+class Dice:
+    """Random state as it was at the end of a step, so that a save within the next one is as good as a save then."""
 
-    def __init__(self, ledger: Ledger, pace: Pace, evaluate: Callable[[], float | None], yield_point: Callable[[], None]) -> None:
+    def __init__(self) -> None:
+        self._python, self._numpy, self._torch = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
+        self._cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+
+    def put_back(self) -> None:
+        random.setstate(self._python)
+        numpy.random.set_state(self._numpy)
+        torch.set_rng_state(self._torch)
+        if self._cuda is not None:
+            torch.cuda.set_rng_state(self._cuda)
+
+
+class FolderCallback(TrainerCallback):
+    """Writes steps and losses, obeys the stop file, evaluates and saves when due, lets chat in between.
+
+    `left` says that the process has to end: the last step is saved then, and the run goes on another time.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        pace: Pace,
+        evaluate: Callable[[], float | None],
+        yield_point: Callable[[], None],
+        best: Best | None = None,
+    ) -> None:
         self.ledger, self.pace = ledger, pace
         self.evaluate, self.yield_point = evaluate, yield_point
+        self.best = best or Best(0)
         self.every = 1
         self.saved_at = time.monotonic()
         self.seconds_before = ledger.state.seconds
+        self.left = False
+        self.dice: Dice | None = None
+        self._skipped = 0
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any) -> None:
+        """Also makes up for an evaluation that the end of an earlier process cut off. Raises `leave.Leaving`."""
         self.every = checkpoint_steps(state.max_steps)
         self.ledger.update(now=True, status="running", step=state.global_step, total_steps=state.max_steps)
+        if state.global_step > self.best.seen and self._due(state):
+            self._evaluate(state.global_step, model, counts=True)
+            if self.best.exhausted:
+                raise Enough
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.pace.begin()
 
     def on_substep_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Raises `leave.Leaving`: a step may be long, and what it has done so far is done again later."""
         self.ledger.beat()
         started = time.perf_counter()
         self.yield_point()
         self.pace.pause(time.perf_counter() - started)
+        if leave.asked(self.ledger.run):
+            raise leave.Leaving
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> TrainerControl:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
+    ) -> TrainerControl:
         self.pace.end()
-        last = state.global_step >= state.max_steps
-        stop = self.ledger.run.stop_requested()
-        due = state.global_step % self.every == 0
-        if due or last or stop or time.monotonic() - self.saved_at >= SAVE_SECONDS:
-            control.should_save = True
-            self.saved_at = time.monotonic()
-        control.should_training_stop |= stop
+        if args.gradient_accumulation_steps > 1:
+            self.dice = Dice()
         self.ledger.update(
             step=state.global_step,
             epoch=float(state.epoch or 0.0),
@@ -118,26 +173,54 @@ class FolderCallback(TrainerCallback):
             seconds_left=self.pace.step_seconds * (state.max_steps - state.global_step),
             tokens_per_second=self.pace.tokens_per_second,
         )
-        if due or last or stop:
-            self._evaluate(state.global_step)
-        self.yield_point()
+        stop, due = self.ledger.run.stop_requested(), self._due(state)
+        self.left = leave.asked(self.ledger.run)
+        if due or stop or self.left or time.monotonic() - self.saved_at >= SAVE_SECONDS:
+            control.should_save = True
+            self.saved_at = time.monotonic()
+        if (control.should_save or state.global_step % LOOK_STEPS == 0) and not adapter.sound(model):
+            raise EngineError("train.diverged_weights", reason="diverged", step=state.global_step)
+        try:
+            if (due or stop) and not self.left:
+                self._evaluate(state.global_step, model, counts=due)
+            self.yield_point()
+        except leave.Leaving:  # in mid-evaluation: the step is saved, the evaluation is made up for
+            self.left = control.should_save = True
+        control.should_training_stop |= stop or self.left or self.best.exhausted
         return control
 
-    def _evaluate(self, step: int) -> None:
-        loss = self.evaluate()
-        if loss is not None:
-            self.ledger.metric(step, eval_loss=loss)
-            self.ledger.update(eval_loss=loss)
+    def _due(self, state: TrainerState) -> bool:
+        return bool(state.global_step % self.every == 0 or state.global_step >= state.max_steps)
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any) -> None:
+    def _evaluate(self, step: int, model: Any, counts: bool) -> None:
+        loss = self.evaluate()
+        if loss is None:
+            return
+        if not math.isfinite(loss):
+            raise EngineError("train.diverged", reason="diverged", step=step)
+        self.best.offer(step, loss, model, counts)
+        self.ledger.metric(step, eval_loss=loss)
+        self.ledger.update(eval_loss=loss, best_step=self.best.step if self.best.patience else None)
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, optimizer: Any = None, **_: Any
+    ) -> None:
         values = {key: float(logs[key]) for key in LOGGED if key in (logs or {})}
         if "loss" not in values:
             return  # the trainer's closing summary
-        wrong = [key for key in ("loss", "grad_norm") if not math.isfinite(values.get(key, 0.0))]
-        if wrong:
+        skipped = bool(args.fp16 and getattr(optimizer, "step_was_skipped", False))
+        self._skipped = self._skipped + 1 if skipped else 0
+        if not math.isfinite(values.get("grad_norm", 0.0)) and 0 < self._skipped <= MOST_SKIPPED:
+            del values["grad_norm"]  # fp16's loss scale was too high: it is lowered, and the weights are as before
+        if not all(math.isfinite(values.get(key, 0.0)) for key in ("loss", "grad_norm")):
             raise EngineError("train.diverged", reason="diverged", step=state.global_step)
-        self.ledger.metric(state.global_step, **values)
+        gauged = {"tokens_per_second": self.pace.lap(), "memory_bytes": gauges.memory_bytes(args.device.type)}
+        self.ledger.metric(state.global_step, **values, **gauged)
         self.ledger.update(train_loss=values["loss"])
+
+
+class Enough(Exception):
+    """The patience of early stopping ran out before a step was made."""
 
 
 def checkpoint_steps(total: int) -> int:

@@ -6,19 +6,15 @@ labelled, so that TRL's preparation is skipped.
 
 import contextlib
 import errno
-import json
 import logging
 import pathlib
 import re
-import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import datasets
-import psutil
 import torch
 import transformers
 from accelerate.state import AcceleratorState
@@ -27,10 +23,12 @@ from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
 from tuning.data.library import Library
-from tuning.engine import callbacks, evaluate, tokens
+from tuning.engine import adapter, callbacks, evaluate, gauges, leave, tokens
+from tuning.engine.best import Best, evaluated, patience_of
 from tuning.engine.resident import TRAINED, Resident
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
 from tuning.plan.memory import FIXED, target_names
+from tuning.plan.plan import count_steps
 from tuning.runs import checkpoints, files, locks
 from tuning.runs.store import Run, Store
 from tuning.schema import ModelCard, Notice, RunSpec, RunState, TrainSettings
@@ -39,8 +37,6 @@ logger = logging.getLogger(__name__)
 
 # How torch and safetensors say that the disk took no more: they keep no errno.
 DISK_FULL = re.compile(r"iostream error|PytorchStreamWriter|unexpected pos|os error (27|28|122)\b|No space left|File too large")
-CLEAR_REFS = pathlib.Path("/proc/self/clear_refs")
-OF_THIS_MACHINE = ("is_local", "local_files_only", "name_or_path")  # how we loaded a tokenizer is nobody else's business
 
 
 @dataclass
@@ -57,9 +53,10 @@ class CheckedTrainer(SFTTrainer):
 
     run: Run
     pace: callbacks.Pace
+    best: Best | None = None
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        self.pace.tokens += int(inputs["attention_mask"].sum())
+        self.pace.count(inputs["attention_mask"])
         causal = self.accelerator.unwrap_model(model).get_base_model()
         if self.args.device.type != "cpu" or not evaluate.plain_head(causal):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -81,8 +78,16 @@ class CheckedTrainer(SFTTrainer):
         Trainer._save_checkpoint(self, model, trial)
         step = self.state.global_step
         (building / f"checkpoint-{step}" / "README.md").unlink(missing_ok=True)  # a card that says nothing yet
+        if self.best is not None:
+            self.best.write(building / f"checkpoint-{step}")
         checkpoints.commit(building / f"checkpoint-{step}", self.run.checkpoints, step)
         checkpoints.rotate(self.run.checkpoints)
+
+    def save_last_step(self, dice: callbacks.Dice | None) -> None:
+        """A save of the last whole step, in the middle of the next; `dice` is random state as it was between them."""
+        if dice is not None and not (self.run.checkpoints / f"{checkpoints.PREFIX}{self.state.global_step}").exists():
+            dice.put_back()
+            self._save_checkpoint(self.model, None)
 
 
 def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], None] = lambda: None) -> RunState:
@@ -95,6 +100,7 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
         raise RunError("run.busy", run=run.id, status="running")
     with lock:
         (run.folder / "queue").unlink(missing_ok=True)
+        leave.forget(run)
         before = run.saved_state() or RunState(status="starting")
         started = before.started or time.time()
         state = before.model_copy(update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None})
@@ -111,8 +117,14 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledge
     def work() -> None:
         spec = run.spec()
         with _device_lock(spec, store.home):
-            status = _work(run, spec, store, resident, ledger, yield_point)
+            try:
+                status = _work(run, spec, store, resident, ledger, yield_point)
+            except leave.Leaving:
+                status = "interrupted"
+        if status == "interrupted":
+            resident.drop_adapter(run.id)  # the adapter on disk, where there is one, is an earlier stop's
         ledger.update(now=True, status=status, ended=time.time(), seconds_left=None)
+        leave.forget(run)
         _calibrate(store.home, spec, ledger.state, resident.libraries_bytes)
 
     error = caught(work, f"run {run.id}")
@@ -138,39 +150,87 @@ def _explain(error: Exception) -> tuple[str | None, Notice]:
 
 
 def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> str:
+    """Returns the status that the run ends with. Raises `leave.Leaving` where the process has to end and all is saved."""
     settings = spec.settings
     transformers.set_seed(settings.seed)
-    forget_peak(settings.device)
+    gauges.forget_peak(settings.device)
     resident.load(spec.model.path, settings.device, settings.precision, settings.quantization)
     rows = load_rows(spec, store, resident)
     model = resident.fresh_adapter(run.id, lora_config(spec.model.card, settings))
     counted = model.get_nb_trainable_parameters()
     ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
-    batch, pad_id = int(settings.per_device_train_batch_size), resident.tokenizer.pad_token_id
-    pace = callbacks.Pace()
-
-    def held_out_loss() -> float | None:
-        if not rows.validation:
-            return None
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.device == "cpu" and settings.precision == "bf16"):
-            return evaluate.mean_loss(model, rows.validation, pad_id, batch, yield_point)
-
+    held_out = held_out_loss(run, settings, resident, rows, yield_point)
+    best = Best(patience_of(settings, rows.validation))
     resume = checkpoints.newest(run.checkpoints)
-    if resume is None and rows.validation:  # a fresh adapter changes nothing: this is the loss of the base
-        base_loss = held_out_loss()
+    if resume is not None:
+        best.read(resume)
+    elif rows.validation:  # a fresh adapter changes nothing: this is the loss of the base
+        base_loss = held_out()
         ledger.metric(0, eval_loss=base_loss or 0.0)
         ledger.update(now=True, base_eval_loss=base_loss, eval_loss=base_loss)
-    folder_callback = callbacks.FolderCallback(ledger, pace, held_out_loss, yield_point)
+    folder_callback = callbacks.FolderCallback(ledger, callbacks.Pace(), held_out, yield_point, best)
     trainer = make_trainer(run, spec, model, resident.tokenizer, rows, folder_callback)
-    trainer.pace = pace
+    _train_further(trainer, resident, folder_callback, resume)
+    return _conclude(trainer, spec, resident, folder_callback)
+
+
+def held_out_loss(
+    run: Run, settings: TrainSettings, resident: Resident, rows: Rows, yield_point: Callable[[], None]
+) -> Callable[[], float | None]:
+    """What evaluates the adapter in training: the loss on the same held-out rows each time, None where there are none."""
+    every = callbacks.checkpoint_steps(count_steps(len(rows.train), settings))
+    looked_at = evaluated(rows.validation, every, settings) if rows.validation else []
+
+    def between() -> None:
+        yield_point()
+        if leave.asked(run):
+            raise leave.Leaving
+
+    def loss() -> float | None:
+        if not looked_at:
+            return None
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.device == "cpu" and settings.precision == "bf16"):
+            batch = int(settings.per_device_train_batch_size)
+            return evaluate.mean_loss(resident.peft, looked_at, resident.tokenizer.pad_token_id, batch, between)
+
+    return loss
+
+
+def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callbacks.FolderCallback, resume: pathlib.Path | None) -> None:
+    """To the end, to a stop or until patience runs out. Raises `leave.Leaving`, after a save, where the process has to end."""
+    trainer.pace, trainer.best = callback.pace, callback.best
+    if callback.best.exhausted:  # it had stopped, and was killed before its adapter was published
+        return
     try:
         trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+    except callbacks.Enough:
+        return
+    except leave.Leaving:
+        trainer.save_last_step(callback.dice)
+        raise
     finally:
         resident.keep_for_chat()
-    _check_finite(model)
-    _save_adapter(run, spec, resident)
-    ledger.update(peak_bytes=peak_bytes(settings.device), tokens_per_second=pace.tokens_per_second)
-    return "stopped" if run.stop_requested() and trainer.state.global_step < trainer.state.max_steps else "finished"
+    if callback.left:
+        raise leave.Leaving
+
+
+def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callback: callbacks.FolderCallback) -> str:
+    """Publish the adapter: that of the best evaluation where early stopping is on, else the last one."""
+    ledger, best, run = callback.ledger, callback.best, trainer.run
+    steps = max(trainer.state.global_step, best.seen)
+    if best.kept:
+        best.put_back(resident.peft)
+        ledger.update(best_step=best.step, eval_loss=best.loss)
+    if not adapter.sound(resident.peft):
+        raise EngineError("train.diverged_weights", reason="diverged", step=steps)
+    adapter.publish(run, spec, resident)
+    ledger.update(peak_bytes=gauges.peak_bytes(spec.settings.device), tokens_per_second=callback.pace.tokens_per_second)
+    before_the_end = steps < ledger.state.total_steps
+    if best.exhausted and before_the_end:
+        params = {"step": steps, "patience": best.patience, "best": best.step}
+        ledger.update(notices=[Notice(code="run.stopped_early", params=params)])
+        return "finished"
+    return "stopped" if run.stop_requested() and before_the_end else "finished"
 
 
 def load_rows(spec: RunSpec, store: Store, resident: Resident) -> Rows:
@@ -254,79 +314,6 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         return SFTConfig(**{**options, **settings.sft})
     except (TypeError, ValueError) as error:
         raise InputError("settings.sft", detail=str(error).splitlines()[0][:200]) from error
-
-
-def _check_finite(model: Any) -> None:
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad and not torch.isfinite(parameter).all():
-            raise EngineError("train.diverged", reason="diverged", step=-1, layer=name)
-
-
-def _save_adapter(run: Run, spec: RunSpec, resident: Resident) -> None:
-    """The PEFT folder with its tokenizer and a card, under its final name only when it is whole."""
-    building = run.folder / ".adapter"
-    shutil.rmtree(building, ignore_errors=True)
-    assert resident.peft is not None
-    config = resident.peft.peft_config[TRAINED]
-    known_as = config.base_model_name_or_path
-    config.base_model_name_or_path = spec.model.card.title if pathlib.Path(spec.model.id).is_absolute() else spec.model.id
-    resident.peft.save_pretrained(str(building), selected_adapters=[TRAINED], save_embedding_layers=False)
-    config.base_model_name_or_path = known_as
-    resident.tokenizer.save_pretrained(str(building))
-    words = building / "tokenizer_config.json"
-    kept = {key: value for key, value in json.loads(words.read_text(encoding="utf-8")).items() if key not in OF_THIS_MACHINE}
-    words.write_text(json.dumps(kept, indent=2, ensure_ascii=False), encoding="utf-8")
-    (building / "README.md").write_text(adapter_card(spec), encoding="utf-8")
-    if run.adapter.exists():
-        shutil.rmtree(run.adapter)
-    building.replace(run.adapter)
-
-
-def adapter_card(spec: RunSpec) -> str:
-    """README.md of the adapter: what it was made from, and how to load it."""
-    base = spec.model.card.title if pathlib.Path(spec.model.id).is_absolute() else spec.model.id
-    settings = json.dumps(spec.settings.model_dump(exclude={"sft", "lora"}), indent=2)
-    return f"""---
-library_name: peft
-base_model: {base}
-tags: [lora, sft, sartoria]
----
-# {spec.name}
-
-A LoRA adapter for `{base}`, trained on {spec.data.train_rows} rows of "{spec.data.name}".
-
-```python
-model = AutoModelForCausalLM.from_pretrained(BASE)  # the folder or id of {base}
-model = PeftModel.from_pretrained(model, ADAPTER)  # this folder
-tokenizer = AutoTokenizer.from_pretrained(ADAPTER)
-```
-
-Settings:
-
-```json
-{settings}
-```
-"""
-
-
-def forget_peak(device: str) -> None:
-    """Begin to count the peak anew, so that a run does not report an earlier one's. Not possible for a CPU but on Linux."""
-    if device != "cpu":
-        torch.cuda.reset_peak_memory_stats()
-    elif CLEAR_REFS.exists():
-        CLEAR_REFS.write_text("5", encoding="ascii")  # proc(5): resets the peak resident set size
-
-
-def peak_bytes(device: str) -> int:
-    """Most memory in use since `forget_peak`: reserved on the card, or resident in this process for a CPU."""
-    if device != "cpu":
-        return int(torch.cuda.max_memory_reserved())
-    if sys.platform == "win32":
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: int | None) -> None:

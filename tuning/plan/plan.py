@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from tuning import legacy
 from tuning.errors import InputError
 from tuning.models.catalog import COMFORT
 from tuning.models.hardware import Hardware, best
@@ -23,6 +24,7 @@ FEWEST_ROWS_TO_SPLIT = 20
 DEFAULT_VALIDATION_SHARE = 0.1
 DEFAULT_MAX_LENGTH = 1024
 CALIBRATION_RUNS = 5
+DEFAULT_PATIENCE = 3  # of about ten looks at the held-out rows in a run
 Lookup = Callable[[ModelCard, TrainSettings], ActivationProfile | None]
 
 
@@ -79,9 +81,9 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
 
     Raises InputError for what this version cannot do, or a device that is not there.
     """
+    asked, notices = legacy.told(asked)
     _refuse(asked)
     hardware, gpu_memory = machine.hardware, machine.gpu_memory
-    notices: list[Notice] = []
     decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
     decided["precision"] = _precision(asked, hardware, decided["device"], notices)
     decided |= _batch(card, asked)
@@ -89,10 +91,11 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
     decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length
     if decided["max_length"] > card.context_length:
         raise InputError("plan.too_long", value=decided["max_length"], context=card.context_length)
-    decided |= {"quantization": "nf4" if asked.quantization == "nf4" else "none", "packing": False, "early_stopping_patience": 0}
+    decided |= {"quantization": "nf4" if asked.quantization == "nf4" else "none", "packing": False}
     count = min(rows.count, asked.max_samples or rows.count)
     train_rows, validation_rows, share = _split(count, rows.validation_rows, asked, notices)
     decided["validation_share"] = share
+    decided["early_stopping_patience"] = _patience(asked, validation_rows, notices)
     first = asked.model_copy(update=decided)
     profile = machine.profile(card, first)
 
@@ -170,7 +173,6 @@ def _refuse(asked: TrainSettings) -> None:
         "quantization": asked.quantization == "int8",
         "packing": asked.packing is True,
         "device": asked.device == "shard",
-        "early_stopping_patience": asked.early_stopping_patience not in ("auto", 0),
         "allow_shorter": asked.allow_shorter,
     }
     for key, refused in cannot.items():
@@ -195,13 +197,18 @@ def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, 
 
 
 def _precision(asked: TrainSettings, hardware: Hardware, device: str, notices: list[Notice]) -> str:
+    index = -1 if device == "cpu" else int(device.removeprefix("cuda:"))
+    old = 0 <= index < len(hardware.gpus) and hardware.gpus[index].compute_capability < 8.0
+    if asked.precision == "bf16" and old:
+        notices.append(Notice(code="plan.precision_card", params={"card": hardware.gpus[index].name}))
+        return "fp16"
     if asked.precision == "fp16" and device == "cpu":
-        raise InputError("plan.unsupported", key="precision", value="fp16")
+        chosen = "bf16" if hardware.cpu_bf16 else "fp32"
+        notices.append(Notice(code="plan.precision_cpu", level="warning", params={"precision": chosen}))
+        return chosen
     if asked.precision != "auto":
         return asked.precision
     if device != "cpu":
-        index = int(device.removeprefix("cuda:"))
-        old = index < len(hardware.gpus) and hardware.gpus[index].compute_capability < 8.0
         return "fp16" if old else "bf16"
     chosen = "bf16" if hardware.cpu_bf16 else "fp32"  # for small models too: tests/bench/precision.py
     notices.append(Notice(code=f"plan.precision_{chosen}"))
@@ -255,6 +262,19 @@ def _split(count: int, own: int, asked: TrainSettings, notices: list[Notice]) ->
     else:
         notices.append(Notice(code="plan.validation_none", level="warning"))
     return count - held_out, held_out, share
+
+
+def _patience(asked: TrainSettings, validation_rows: int, notices: list[Notice]) -> int:
+    """Looks at the held-out rows without improvement after which a run ends; 0 where nothing is held out, or none should end it."""
+    if asked.early_stopping_patience == 0:
+        return 0
+    if not validation_rows:
+        if asked.early_stopping_patience != "auto":
+            notices.append(Notice(code="plan.early_stopping_none", level="warning"))
+        return 0
+    patience = DEFAULT_PATIENCE if asked.early_stopping_patience == "auto" else asked.early_stopping_patience
+    notices.append(Notice(code="plan.early_stopping", params={"patience": patience}))
+    return patience
 
 
 def _available(hardware: Hardware, settings: TrainSettings, gpu_memory: float | None) -> int:

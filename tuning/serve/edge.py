@@ -84,20 +84,18 @@ LEAVE_OUT = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*|<lin
 class Edge:
     """Middleware for `launch(app_kwargs={"middleware": [Middleware(Edge, …)]})`.
 
-    `lang` pins the first page's language unless it is "auto"; `served` is called after each page that went out; `hosts`
-    are the names under which this server may be addressed, None for any.
+    `lang` pins the first page's language unless it is "auto"; `hosts` are the names under which this server may be addressed,
+    None for any.
     """
 
     def __init__(
         self,
         app: App,
         lang: str = "auto",
-        served: Callable[[], None] = lambda: None,
         hosts: Iterable[str] | None = LOOPBACK,
     ) -> None:
         self.app = app
         self.lang = lang
-        self.served = served
         self.hosts = None if hosts is None else frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -168,8 +166,6 @@ class Edge:
             await send({"type": "http.response.body", "body": content})
 
         await self.app(plain, receive, collect)
-        if start.get("status") == 200:
-            self.served()
 
     async def _pass(self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send) -> None:
         """Everything else, piece by piece, with a bound on what comes in."""

@@ -212,6 +212,8 @@ class Desk:
         """The plan for these choices, or what is wrong with them; neither while model or data are missing."""
         if choice.model is None or choice.data is None:
             return None, None
+        if not self.warm() and self.verbs.workshop is not None:
+            self.verbs.workshop.preload()  # a start comes next: not before, for the libraries take half a GB
         key = json.dumps([asdict(choice), dict(overrides)], sort_keys=True, default=str)
         made, result = self._plans.get(key, (0.0, None))
         if result is None or time.monotonic() - made > PLAN_SECONDS:

@@ -3,6 +3,7 @@
 The run is read from its folder by the page's timer; nothing here waits for it.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -43,8 +44,8 @@ def build(desk: Desk) -> None:
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         wanted = str(event._data.get("value", ""))
-        known = [recipe["id"] for recipe in desk.verbs.recipes()]
-        chosen = asdict(Choice.of(choice).but(recipe=wanted if wanted in known else None))
+        recipe = next((recipe for recipe in desk.verbs.recipes() if recipe["id"] == wanted), None)
+        chosen = asdict(Choice.of(choice).but(recipe=recipe and wanted, **taken_along(desk, recipe or {})))
         return [chosen, *restore(chosen)]
 
     def turn(choice: Any, *values: Any) -> Any:
@@ -60,13 +61,16 @@ def build(desk: Desk) -> None:
 
     def paint(scene: Scene) -> list[Any]:
         recipe = desk.recipe(scene.choice)
-        drawn = [cards.recipe(entry, entry["id"] == recipe["id"], desk.lang) for entry in desk.verbs.recipes()]
         plan, _ = desk.plan(scene.choice, scene.overrides)
         asked = desk.settings(scene.choice, scene.overrides)
         table = cards.settings_table(form.sources(plan["settings"], recipe["settings"], asked, desk.lang), desk.lang) if plan else ""
         filled = dict(recipe["settings"])  # not what was turned since: it stands there already, and more may have been typed
         filled |= {key: scene.overrides[key] for key in ("max_length",) if key in scene.overrides}  # it can be turned on the Data tab, too
-        return [cards.group(desk.say("ui.train.recipes"), drawn), table, *(form.held(k, filled[k.key], desk.lang) for k in form.KNOBS)]
+        return [
+            recipes_of(desk, recipe["id"]),
+            table,
+            *(form.held(k, filled[k.key], desk.lang) for k in form.KNOBS),
+        ]
 
     def paint_live(scene: Scene) -> list[Any]:
         run = scene.run
@@ -114,3 +118,22 @@ def in_sight(scene: Scene) -> bool:
     if run is None:
         return False
     return run["status"] in ALIVE or run["status"] in RESUMABLE or since(run) < SHOWN_SECONDS
+
+
+def taken_along(desk: Desk, recipe: Mapping[str, Any]) -> dict[str, str]:
+    """The model and the data that a recipe is made for; data only where nothing has to be fetched."""
+    found = {"model": str(recipe["model"])} if recipe.get("model") else {}
+    entry = next((entry for entry in desk.verbs.datasets() if entry["id"] == recipe.get("dataset")), None)
+    if entry is not None and entry["here"]:
+        found |= {"data": desk.verbs.dataset(entry["id"], lang=desk.lang).id, "source": entry["id"]}
+    return found
+
+
+def recipes_of(desk: Desk, chosen: str) -> str:
+    """The recipes for any model and the chosen one as cards, those made for one model below a fold."""
+    entries = desk.verbs.recipes()
+    above = [one for one in entries if not one["model"] or one["id"] == chosen]
+    below = [one for one in entries if one not in above]
+    drawn, more = ([cards.recipe(one, one["id"] == chosen, desk.lang) for one in some] for some in (above, below))
+    fold = cards.fold(desk.say("ui.train.presets"), cards.group(desk.say("ui.train.presets"), more))
+    return cards.group(desk.say("ui.train.recipes"), drawn) + fold

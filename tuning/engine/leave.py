@@ -1,0 +1,62 @@
+"""How a process that has to end asks the run it trains to keep its place: an empty file `leave` in the run's folder.
+
+`stop` is a person's wish and ends a run; this one saves and leaves it to go on later. No model library is needed to ask.
+"""
+
+import contextlib
+import pathlib
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from tuning.runs.store import Run
+
+PATIENCE_SECONDS = 20.0  # what a process that ends waits for the save; who ended it often kills it after 30
+
+
+class Leaving(Exception):
+    """The process has to end: whoever computes lets go at once."""
+
+
+def _file(run: Run) -> pathlib.Path:
+    return run.folder / "leave"
+
+
+def ask(run: Run) -> None:
+    """Ask for a save at the next possible moment, and for the end. Nothing is asked of a full disk or a deleted run."""
+    with contextlib.suppress(OSError):
+        _file(run).touch()
+
+
+def asked(run: Run) -> bool:
+    return _file(run).exists()
+
+
+def forget(run: Run) -> None:
+    """What was asked of an earlier process is no business of this one."""
+    _file(run).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def at_sigterm(run: Run) -> Iterator[Callable[[], None]]:
+    """While this is open SIGTERM asks `run` to leave, and a second one ends the process. For the main thread.
+
+    Yields what is to be called now and then: it asks again, where the run was only about to begin when the signal came.
+    """
+    came = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        ask(run)
+        signal.signal(number, signal.SIG_DFL)
+
+    def again() -> None:
+        if came and not asked(run):
+            ask(run)
+
+    previous = signal.signal(signal.SIGTERM, note)
+    try:
+        yield again
+    finally:
+        signal.signal(signal.SIGTERM, previous)
