@@ -108,7 +108,7 @@ def test_the_cut_moves_and_too_short_a_length_blocks_the_start(app: str, home: p
     visitor.clean()
 
 
-@pytest.mark.parametrize("lang", ["it", "en"])
+@pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
 def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(
     app: str, home: pathlib.Path, visit: Visit, tmp_path: pathlib.Path, lang: str
 ) -> None:
@@ -150,7 +150,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         made.shutdown()
 
 
-@pytest.mark.parametrize("lang", ["it", "en"])
+@pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
 def test_a_data_set_of_the_hub(hub: Server, home: pathlib.Path, visit: Visit, lang: str) -> None:
     with running(home) as (address, _):
         visitor = visit(address, lang)
