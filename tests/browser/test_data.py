@@ -37,7 +37,7 @@ def odd(tmp_path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-@pytest.mark.parametrize("lang", ["it", "en"])
+@pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
 def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(app: str, visit: Visit, odd: pathlib.Path, lang: str) -> None:
     visitor = visit(app, lang)
     page = visitor.open()

@@ -49,7 +49,7 @@ def test_a_fitting_italian_model_in_three_clicks_without_scrolling(app: str, vis
     visitor.shot(f"models-{lang}")
 
 
-@pytest.mark.parametrize("lang", ["it", "en"])
+@pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
 def test_a_model_of_the_hub_from_search_to_answer(hub: Server, home: pathlib.Path, visit: Visit, lang: str) -> None:
     with running(home) as (address, _):
         visitor = visit(address, lang)

@@ -57,7 +57,7 @@ def speaks(watched: Watched, lang: str) -> None:
         assert not foreign, foreign
 
 
-@pytest.mark.parametrize("lang", ["it", "en"])
+@pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
 def test_from_a_file_to_an_adapter(
     app: str, home: pathlib.Path, visit: Visit, upload: pathlib.Path, tmp_path: pathlib.Path, lang: str
 ) -> None:

@@ -105,6 +105,7 @@ def test_killed_between_the_last_save_and_the_adapter_it_publishes_the_best_and_
     assert (run.adapter / WEIGHTS).read_bytes() == adapter
 
 
+@pytest.mark.nightly
 def test_without_patience_all_steps_are_made_and_the_last_adapter_is_published(make: Maker, verbs: Verbs) -> None:
     run = make(0, num_train_epochs=6)
     state = train.train(run, verbs.store, Resident())
@@ -113,6 +114,7 @@ def test_without_patience_all_steps_are_made_and_the_last_adapter_is_published(m
     assert state.eval_loss == seen[state.step] == pytest.approx(loss_of_adapter(run, verbs), abs=1e-5)
 
 
+@pytest.mark.nightly
 def test_a_run_that_is_not_stopped_publishes_its_best_too(make: Maker, verbs: Verbs) -> None:
     run = make(99)
     state = train.train(run, verbs.store, Resident())

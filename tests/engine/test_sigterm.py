@@ -55,6 +55,7 @@ def rows_file(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "rows.json"
 
 
+@pytest.mark.nightly
 def test_the_terminal_s_run_is_saved_and_goes_on(whole: dict[int, float], make_run: Callable[..., Run], verbs: Verbs) -> None:
     run = make_run(**LONG)
     command = [sys.executable, "-m", "tuning", "resume", run.id, "--lang", "en"]
