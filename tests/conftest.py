@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
 
+from tests.models.hub_server import Server
 from tuning import settings
 from tuning.verbs import Verbs
 
@@ -98,3 +100,14 @@ def _one_thread_each() -> Iterator[None]:
     yield
     if before is None:
         del os.environ["OMP_NUM_THREADS"]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A Hub on the loopback interface that this process asks in place of the real one."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    with Server() as made:
+        monkeypatch.setenv("HF_ENDPOINT", made.address)
+        yield made
+        made.shutdown()

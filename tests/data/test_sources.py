@@ -7,7 +7,7 @@ import os
 import pathlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import huggingface_hub.constants
@@ -55,16 +55,6 @@ def read(brought: Brought) -> list[dict[str, Any]]:
         else:
             found += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return found
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    with Server() as made:
-        monkeypatch.setenv("HF_ENDPOINT", made.address)
-        yield made
-        made.shutdown()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import io
 import json
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import huggingface_hub.constants
@@ -25,16 +25,6 @@ from tuning.text import LANGUAGES, say
 from tuning.verbs import Verbs
 
 ID = "tailors/tiny"
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    with Server() as made:
-        monkeypatch.setenv("HF_ENDPOINT", made.address)
-        yield made
-        made.shutdown()
 
 
 @pytest.fixture
