@@ -13,10 +13,13 @@ import threading
 import time
 import webbrowser
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuning.engine.workshop import Workshop
+    from tuning.runs.store import Run
 
 PORT = 7860
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -55,6 +58,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--auth-file", metavar="FILE", help="a file of USER:PASSWORD lines (not in this version)")
     parser.add_argument("--lang", choices=("auto", "en", "it"), default="auto", help="language of the first page (default: the browser's)")
     parser.add_argument("--home", metavar="DIR", help="where runs and data are kept (default: TUNING_HOME or the user's data folder)")
+    parser.add_argument("--webhook", metavar="URL", help="tell this address when a run is over (one POST of JSON)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument("--allow-remote-code", metavar="ID@REV", help="one pinned model may run its code (not in this version)")
     return parser.parse_args(arguments)
@@ -105,6 +109,8 @@ def serve(chosen: argparse.Namespace) -> int:
     language = chosen.lang if chosen.lang != "auto" else "en"
     store = Store(settings.home)
     workshop = Workshop(store, Shelf(settings, store))
+    if chosen.webhook:
+        workshop.over = told(chosen.webhook, language)
     demo = page.build(Verbs(settings, workshop))
 
     ending = Ending()
@@ -124,11 +130,33 @@ def serve(chosen: argparse.Namespace) -> int:
     print(t(language, "app.address", address=address), flush=True)
     if not chosen.no_browser and sys.stdout.isatty() and settings.display:
         webbrowser.open(address)
-    code = ending.wait()
+    code = ending.wait(workshop.spoiled)
     workshop.close()
     keep_place(workshop, language)
     demo.close(verbose=False)
+    if code is None:
+        print(t(language, "app.restarting"), flush=True)
+        anew()
     return code
+
+
+def told(address: str, language: str) -> "Callable[[Run], object]":
+    """What tells the owner's webhook of a run. Raises Refusal for what is no address."""
+    from tuning.errors import InputError
+    from tuning.serve.webhook import Webhook
+
+    try:
+        return Webhook(address, language).tell
+    except InputError as error:
+        raise Refusal(error.code, error.params) from None
+
+
+def anew() -> NoReturn:
+    """The same program with the same words in the place of this process; the page that is open finds it again."""
+    from tuning.engine import leave
+
+    words = sys.orig_argv[1:]
+    leave.anew(*words, *([] if "--no-browser" in words else ["--no-browser"]))
 
 
 def keep_place(workshop: "Workshop", language: str) -> None:
@@ -145,7 +173,7 @@ def keep_place(workshop: "Workshop", language: str) -> None:
 
 
 class Ending:
-    """Ctrl-C and SIGTERM, from the moment this is made. `wait` returns the exit code: 130 or 0. A second one ends all at once."""
+    """Ctrl-C and SIGTERM, from the moment this is made. A second one ends all at once."""
 
     def __init__(self) -> None:
         self.code, self._came = 0, threading.Event()
@@ -158,9 +186,11 @@ class Ending:
         self.code = 130 if number == signal.SIGINT else 0
         self._came.set()
 
-    def wait(self) -> int:
+    def wait(self, spoiled: threading.Event) -> int | None:
+        """The exit code, 130 or 0; None where the process is `spoiled` and has to be replaced."""
         while not self._came.wait(0.5):  # without a limit Windows would not deliver Ctrl-C
-            pass
+            if spoiled.is_set():
+                return None
         return self.code
 
 

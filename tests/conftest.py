@@ -65,16 +65,20 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return build(tmp_path_factory.mktemp("models") / "tiny-llama")
 
 
-@pytest.fixture
-def rows_file(tmp_path: pathlib.Path) -> pathlib.Path:
+def write_rows(path: pathlib.Path) -> pathlib.Path:
     """Forty rows in alpaca's shape, of different lengths."""
     rows = [
         {"instruction": f"How much is item {n}?", "input": "", "output": f"Item {n} costs {n * 7 % 50} euro" + " and a bit" * (n % 5) + "."}
         for n in range(40)
     ]
-    path = tmp_path / "rows.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def rows_file(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The file of `write_rows`."""
+    return write_rows(tmp_path / "rows.json")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ SOURCES = [ROOT / "app.py", *sorted((ROOT / "tuning").rglob("*.py"))]
 
 # From the top down; a module imports from its own layer or from below.
 LAYERS = (
-    {"app", "cli", "options", "__main__"},
+    {"app", "cli", "foreground", "options", "__main__"},
     {"ui", "serve"},
     {"verbs"},
     {"talking"},
@@ -80,6 +80,13 @@ def test_two_modules_speak_to_the_hub() -> None:
     assert callers == {"hub", "hub_data"}
 
 
+def test_nobody_else_speaks_to_the_net() -> None:
+    """The Hub's two, and the webhook, which goes only where the owner said on the command line. Trackers do so by themselves."""
+    net = ("httpx", "requests.", "aiohttp", "urllib3", "http.client", "urllib.request", "ftplib", "smtplib")
+    callers = {path.stem for path in SOURCES if any(f"{name}.".startswith(net) for name in imports(parsed(path), True))}
+    assert callers == {"hub", "hub_data", "webhook"}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_whoever_stands_above_the_engine_imports_it_late(path: pathlib.Path) -> None:
     if part(path) in ("engine",):
@@ -110,7 +117,7 @@ def test_only_settings_reads_the_environment_and_only_the_terminal_prints() -> N
         text = path.read_text(encoding="utf-8")
         if part(path) != "settings":
             assert not re.search(r"os\.environ|os\.getenv", text), path.name
-        if part(path) not in ("cli", "app"):
+        if part(path) not in ("cli", "foreground", "app"):
             calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
             assert not [call for call in calls if call.func.id == "print"], path.name  # type: ignore[attr-defined]
 

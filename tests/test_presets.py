@@ -11,16 +11,23 @@ from tuning.errors import InputError
 from tuning.models.hardware import Hardware
 from tuning.plan import plan
 from tuning.plan.memory import adapter_parameters
-from tuning.schema import DatasetCard, ModelCard, Recipe, TrainSettings
+from tuning.schema import DatasetCard, ModelCard, Probe, Recipe, TrainSettings
 
 FILES = sorted(settings.PRESETS.glob("*/*.yaml"))
-KINDS: dict[str, Any] = {"models": ModelCard, "recipes": Recipe, "datasets": DatasetCard}
+KINDS: dict[str, Any] = {"models": ModelCard, "recipes": Recipe, "datasets": DatasetCard, "probe": Probe}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_file_is_valid(path: pathlib.Path) -> None:
     card = presets.read(path, KINDS[path.parent.name])
     assert card.id
+
+
+def test_the_probe_asks_the_same_in_both_languages_and_its_sentences_say_the_answers() -> None:
+    probe = presets.probe(settings.PRESETS)
+    assert probe.keys() == {"en", "it"} and len(probe["en"]) == len(probe["it"])
+    for item in [*probe["en"], *probe["it"]]:
+        assert item.answers[0] in item.text and not any(answer.lower() in item.question.lower().split() for answer in item.answers)
 
 
 def test_numbers_as_people_write_them() -> None:

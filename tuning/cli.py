@@ -1,4 +1,4 @@
-"""The command line: `python -m tuning VERB`, the same verbs as the page. The only module that prints.
+"""The command line: `python -m tuning VERB`, the same verbs as the page. It prints, and so does `foreground`, and nobody else.
 
 With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
 """
@@ -10,25 +10,26 @@ import locale
 import logging
 import os
 import pathlib
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tuning import settings
+from tuning import foreground, settings
 from tuning.data.read import Wish
 from tuning.data.sources import parse
 from tuning.errors import InputError, RunError, TuningError
 from tuning.materials import STARTER
 from tuning.options import parser
-from tuning.runs import files, summary
+from tuning.runs import files
 from tuning.runs.store import Run
+from tuning.serve.webhook import Webhook
 from tuning.text import number, say, t
+from tuning.ui import help as ways
+from tuning.ui import report
 from tuning.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _models(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, 
 
 def _download(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     model = verbs.model(options.model)
-    verbs.shelf.fetch(model, _downloading(lang))
+    verbs.shelf.fetch(model, foreground.downloading(lang))
     return 0, {"model": model.id, "path": model.path}
 
 
@@ -152,6 +153,7 @@ def _reading(lang: str) -> Callable[[float], None]:
 
 
 def _train(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    hook = _hook(options, lang)
     choices = _read_spec(options.spec) if options.spec else {}
     given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
     choices |= {key: value for key, value in given.items() if value is not None}
@@ -159,7 +161,14 @@ def _train(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, A
     if options.map or options.repair or options.validation or options.rows:
         recipe = verbs.recipe(choices.get("recipe"))
         choices["data"] = _data(verbs, options, choices.get("data") or recipe.dataset or STARTER, lang)
-    return _foreground(verbs, verbs.create(**choices, settings=changes, lang=lang), lang)
+    try:
+        run = verbs.create(**choices, settings=changes, lang=lang)
+    except RunError as error:
+        if error.code == "plan.refused":
+            told = {key: value for key, value in choices.items() if key != "name"}
+            print("\n".join(ways.lines(verbs.plan(**told, settings=changes, lang=lang), lang)), file=sys.stderr)
+        raise
+    return _told(run, hook, foreground.train(verbs, run, lang, options.json))
 
 
 def _read_spec(name: str) -> dict[str, Any]:
@@ -178,72 +187,20 @@ def _read_spec(name: str) -> dict[str, Any]:
 
 
 def _resume(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    return _foreground(verbs, verbs.resumable(options.run), lang)
+    hook, run = _hook(options, lang), verbs.resumable(options.run)
+    return _told(run, hook, foreground.train(verbs, run, lang, options.json))
 
 
-def _foreground(verbs: Verbs, run: Run, lang: str) -> tuple[int, Any]:
-    """Train in this process. The first Ctrl-C asks the run to stop and keeps its work, a second one ends the process.
-
-    SIGTERM saves and leaves the run to go on later: 143, as if the signal had ended the process itself.
-    """
-    from tuning.engine import leave
-    from tuning.engine.resident import Resident
-    from tuning.engine.train import train
-
-    interrupted = False
-    shown = 0.0
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if interrupted:
-            raise KeyboardInterrupt
-        interrupted = True
-        (run.folder / "stop").touch()
-        print(t(lang, "cli.stopping"), file=sys.stderr)
-
-    def progress() -> None:
-        nonlocal shown
-        ask_again()
-        if time.monotonic() - shown < PROGRESS_SECONDS:
-            return
-        shown = time.monotonic()
-        state = run.saved_state()
-        if state is not None and state.train_loss is not None:
-            left = number(state.seconds_left or 0, lang)
-            loss = number(state.train_loss, lang, 3)
-            print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
-
-    verbs.shelf.fetch(run.spec().model, _downloading(lang))
-    print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
-    previous = signal.signal(signal.SIGINT, interrupt)
-    try:
-        with leave.at_sigterm(run) as ask_again:
-            state = train(run, verbs.store, Resident(), progress)
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if state.error is not None:
-        print(say(lang, state.error.code, state.error.params), file=sys.stderr)
-    if state.status == "interrupted":
-        print(t(lang, "cli.interrupted", run=run.id, step=state.step), file=sys.stderr)
-        return 128 + signal.SIGTERM, summary.result(run)
-    if interrupted:
-        return 130, summary.result(run)
-    at_fault = state.status == "failed" and state.reason == "data"
-    return 0 if state.status in ("finished", "stopped") else 2 if at_fault else 1, summary.result(run)
+def _hook(options: argparse.Namespace, lang: str) -> Webhook | None:
+    return Webhook(options.webhook, lang) if options.webhook else None
 
 
-def _downloading(lang: str) -> Callable[[int, int], None]:
-    """Progress of a download: one line for every twentieth of it."""
-    said = -1
-
-    def progress(done: int, total: int) -> None:
-        nonlocal said
-        share = 20 * done // max(1, total)
-        if share != said:
-            said = share
-            print(t(lang, "cli.downloading", done=number(done / GIB, lang, 2), total=number(total / GIB, lang, 2)), file=sys.stderr)
-
-    return progress
+def _told(run: Run, hook: Webhook | None, result: tuple[int, Any]) -> tuple[int, Any]:
+    """The result, after the webhook knows how the run ended: this process ends soon."""
+    telling = hook.tell(run) if hook is not None else None
+    if telling is not None:
+        telling.join()
+    return result
 
 
 def _chat(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
@@ -261,6 +218,16 @@ def _chat(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, An
         prompt = None
     answer = turns[-1]["content"] if turns else ""
     return 0, {"target": options.target, "base": options.base, "messages": turns, "answer": answer} if options.json else None
+
+
+def _evaluate(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    from tuning.engine.report import evaluate
+    from tuning.engine.resident import Resident
+
+    wanted = verbs.comparison(options.run, options.data)
+    print(t(lang, "cli.evaluating", run=wanted.run.id), file=sys.stderr)
+    found = evaluate(wanted.run, wanted.data, verbs.store, Resident())
+    return 0, found if options.json else report.spoken(found, lang)
 
 
 _resident: Any = None
@@ -327,6 +294,7 @@ VERBS: dict[str, Callable[[Verbs, argparse.Namespace, str], tuple[int, Any]]] = 
     "rename": lambda verbs, options, lang: (0, verbs.rename(options.run, options.name)),
     "delete": lambda verbs, options, lang: (0, verbs.delete(options.run)),
     "chat": _chat,
+    "evaluate": _evaluate,
     "export": _export,
 }
 
@@ -344,17 +312,24 @@ def _print(document: Any, as_json: bool, lang: str) -> None:
         print("\n".join(_row(entry, lang) for entry in document) or t(lang, "cli.none"))
     else:
         notices = [*document.pop("notices", []), *document.pop("findings", [])]
+        offered = ways.lines(document, lang) if document.get("offers") else []
+        for key in ("offer", "offers"):
+            document.pop(key, None)
         shown = {key: value for key, value in json.loads(text).items() if key in document}
+        if shown.get("evaluation"):
+            shown["evaluation"] = report.spoken(shown["evaluation"], lang)
         print(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), end="")
         for notice in notices:
             print("-", say(lang, notice["code"], notice["params"]))
+        print("".join(f"{line}\n" for line in offered), end="")
 
 
 def _row(entry: dict[str, Any], lang: str) -> str:
     """One line about a model, a recipe, data or a run."""
     name = entry.get("run") or entry["id"]
     if "status" in entry:
-        return f"{name}  {entry['status']}  {entry['step']}/{entry['total_steps']}  {entry['name']}"
+        place = t(lang, "cli.place", place=str(entry["place"])) if entry["place"] else ""
+        return f"{name}  {entry['status']}{place}  {entry['step']}/{entry['total_steps']}  {entry['name']}"
     if "predicted_peak_bytes" in entry:
         gib = number(entry["predicted_peak_bytes"] / GIB, lang, 1)
         fits = t(lang, "cli.fits" if entry["fits"] else "cli.no_fit")

@@ -13,7 +13,7 @@ import yaml
 
 from tuning import legacy
 from tuning.errors import InputError
-from tuning.schema import DatasetCard, ModelCard, Notice, Recipe, Record, TrainSettings
+from tuning.schema import DatasetCard, ModelCard, Notice, Probe, ProbeItem, Recipe, Record, TrainSettings
 
 Card = TypeVar("Card", bound=Record)
 FIRST = ("facts", "quick", "style")  # what most people come for; the first is taken where nobody chooses
@@ -37,6 +37,11 @@ def datasets(root: pathlib.Path) -> dict[str, DatasetCard]:
     """The data sets that are offered, by file name: those that are here first, then those that are free to use."""
     cards = sorted(_folder(root / "datasets", DatasetCard), key=lambda card: (card.path is None, not card.free_license))
     return {card.id: card for card in cards}
+
+
+def probe(root: pathlib.Path) -> dict[str, list[ProbeItem]]:
+    """What a model may forget, by language."""
+    return {card.id: card.items for card in _folder(root / "probe", Probe)}
 
 
 def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> TrainSettings:

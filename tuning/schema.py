@@ -75,6 +75,7 @@ class TrainSettings(Record):
     allow_shorter: bool = False
     early_stopping_patience: Annotated[int, Field(ge=0)] | Auto = "auto"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
+    report: bool = True  # base against tuned at the end; many short runs can do without
     sft: dict[str, Any] = Field(default_factory=dict)
     lora: dict[str, Any] = Field(default_factory=dict)
 
@@ -108,6 +109,21 @@ class ModelCard(Record):
     thinking: bool = False  # its template may write its reasoning first
     packing: bool = True  # rows may share a sequence; not for hybrids without their kernels
     target_modules: list[str] = Field(default_factory=list)  # linear layers that take an adapter, by their last name
+
+
+class ProbeItem(Record):
+    """Something that a model may forget: a question with the answers that are right, and a plain sentence that says it."""
+
+    question: str
+    answers: Annotated[list[str], Field(min_length=1)]
+    text: str
+
+
+class Probe(Record):
+    """What is asked before and after a training, in one language (its `id`)."""
+
+    id: str
+    items: Annotated[list[ProbeItem], Field(min_length=8)]
 
 
 class DatasetCard(Record):
@@ -235,6 +251,7 @@ class RunSpec(Record):
     model: ModelRef
     data: DataRef
     recipe: str
+    changes: dict[str, Any] | None = None  # what was set by hand, over the recipe; None where it was not written down
     settings: TrainSettings
     forecast: Forecast
     notices: list[Notice] = Field(default_factory=list)

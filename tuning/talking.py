@@ -1,8 +1,8 @@
-"""Asking a model or a run, for page, command line and API: the verbs that end in an answer. `verbs.Verbs` has them all."""
+"""Asking a model or a run, for page, command line and API: the verbs that end in an answer or a report. `verbs.Verbs` has them all."""
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 
@@ -12,10 +12,10 @@ from tuning.materials import STARTER, Materials
 from tuning.models.hardware import Hardware
 from tuning.models.shelf import here
 from tuning.runs import files
-from tuning.schema import LOCAL, Message
+from tuning.schema import ALIVE, LOCAL, Message
 
 if TYPE_CHECKING:
-    from tuning.engine.question import Question
+    from tuning.engine.question import Comparison, Question
     from tuning.engine.workshop import Workshop
 
 
@@ -75,6 +75,29 @@ class Talking(Materials):
             yield from question.stream()
         finally:
             question.stopped.set()
+
+    def comparison(self, run: str, data: str | None = None, owner: str = LOCAL) -> "Comparison":
+        """A report to make on a run, on its own held-out rows or on other `data` (as `check` takes it).
+
+        Raises InputError for a run or data that are not there, RunError while the run is on or without an adapter.
+        """
+        found = self.store.find(run, owner)
+        if found.state().status in ALIVE:
+            raise RunError("evaluate.busy")
+        if not found.adapter.is_dir():
+            raise RunError("run.no_adapter", run=found.id)
+        if not here(found.spec().model):
+            raise InputError("model.not_here", model=found.spec().model.id)
+        from tuning.engine.question import Comparison
+
+        return Comparison(found, None if data is None else self.dataset(data, owner).id)
+
+    def evaluate(self, run: str, data: str | None = None, owner: str = LOCAL) -> dict[str, Any]:
+        """Base against tuned, made by the workshop, and kept with the run where it is on its own rows; see `engine.report`."""
+        comparison = self.comparison(run, data, owner)
+        assert self.workshop is not None
+        self.workshop.compare(comparison)
+        return comparison.result()
 
     def questions(self, target: str, lang: str = "en", limit: int = 3, owner: str = LOCAL) -> list[str]:
         """Some questions worth asking a run: held-out ones of its data, else its first; of a model, those of the starter's data."""

@@ -21,10 +21,11 @@ from tuning.models.hardware import Hardware, probe
 from tuning.models.profiles import Profiles
 from tuning.models.shelf import Shelf, here
 from tuning.plan import guide
+from tuning.plan import help as helping
 from tuning.plan import plan as planning
-from tuning.runs import files, summary
+from tuning.runs import files, reading, summary, trackers
 from tuning.runs.store import Run, Store, clean_name
-from tuning.schema import LOCAL, DataRef, DataSpec, Goal, ModelCard, ModelRef, Recipe, RunSpec
+from tuning.schema import LOCAL, DataRef, DataSpec, Goal, ModelCard, ModelRef, Notice, Recipe, RunSpec, TrainSettings
 from tuning.settings import Settings
 from tuning.talking import Talking
 
@@ -76,6 +77,29 @@ class Verbs(Talking):
         """The recipes with their settings."""
         return [recipe.model_dump() for recipe in presets.recipes(self.settings.presets).values()]
 
+    def suits(self, recipe: str, model: str | None = None, owner: str = LOCAL) -> dict[str, Any]:
+        """How a recipe fares on this machine, with its model or else `model`, over 1000 examples.
+
+        `fits` (None without a model), the bytes it needs and has, `changed` (notices of what is done in another way here), and
+        `error` where it cannot be done at all.
+        """
+        chosen = self.recipe(recipe)
+        found: dict[str, Any] = {"fits": None, "predicted_peak_bytes": 0, "available_bytes": 0, "changed": [], "error": None}
+        if not (chosen.model or model):
+            return found
+        try:
+            card = self.model(chosen.model or model or "", owner).card
+            machine = self._machine(card, None, self.profiles.look, chosen.settings.device)
+            plan = planning.resolve(card, planning.EXAMPLES, chosen.settings, machine)
+        except InputError as error:
+            return found | {"error": {"code": error.code, "params": error.params}}
+        return found | {
+            "fits": plan.forecast.fits,
+            "predicted_peak_bytes": plan.forecast.peak_bytes,
+            "available_bytes": plan.forecast.available_bytes,
+            "changed": [notice.model_dump() for notice in plan.notices if notice.code in helping.CHANGED],
+        }
+
     def guide(self) -> dict[str, Any]:
         """For this machine: the largest model that it trains well (`now`), and what one step up would bring (`step_up`)."""
         return guide.guide(self.models, max((gpu.memory_total for gpu in self._probe().gpus), default=0) / planning.GIB)
@@ -96,9 +120,15 @@ class Verbs(Talking):
         owner: str = LOCAL,
         lang: str = "en",
     ) -> dict[str, Any]:
-        """What a run with these choices would do: resolved `settings`, `predicted_peak_bytes`, `parts`, `seconds`, `fits`, `notices`."""
+        """What a run with these choices would do: resolved `settings`, `predicted_peak_bytes`, `parts`, `seconds`, `fits`, `notices`.
+
+        `cause` is what is wrong with it (memory, slow or None), and `offers` are the ways out: {code, params, changes,
+        predicted_peak_bytes, available_bytes, seconds, suffices, advised}.
+        """
         reference, spec, chosen, resolved = self._resolve(model, data, recipe, settings or {}, gpu_memory, owner, lang)
         forecast = resolved.forecast
+        asked = presets.parse_settings(_base(chosen), settings or {}, "--set")
+        cause, offers = helping.ways(self._case(reference, spec, asked, gpu_memory), resolved)
         return {
             "model": reference.id,
             "data": spec.id,
@@ -113,6 +143,8 @@ class Verbs(Talking):
             "seconds": forecast.seconds,
             "fits": forecast.fits,
             "offer": resolved.offer,
+            "cause": cause,
+            "offers": [offer.model_dump() for offer in offers],
             "notices": [notice.model_dump() for notice in [*self.shelf.notices(reference, owner), *resolved.notices]],
         }
 
@@ -132,6 +164,7 @@ class Verbs(Talking):
         """
         reference, spec, chosen, resolved = self._resolve(model, data, recipe, settings or {}, None, owner, lang)
         self.shelf.require(reference, owner)
+        trackers.check(resolved.settings)
         if not resolved.forecast.fits:
             gib = planning.GIB
             raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
@@ -152,6 +185,7 @@ class Verbs(Talking):
                     id=spec.id, name=spec.name, sha256=spec.sha256, train_rows=resolved.train_rows, validation_rows=resolved.validation_rows
                 ),
                 recipe=chosen.id,
+                changes=settings or {},
                 settings=resolved.settings,
                 forecast=resolved.forecast,
                 notices=resolved.notices,
@@ -189,20 +223,57 @@ class Verbs(Talking):
 
     def runs(self, owner: str = LOCAL) -> list[dict[str, Any]]:
         """All runs of the owner, newest first, in short."""
-        return [summary.brief(run) for run in self.store.all(owner)]
+        places = self.store.places()
+        return [summary.brief(run, places) for run in self.store.all(owner)]
 
     def show(self, run: str, owner: str = LOCAL) -> dict[str, Any]:
         """Everything about one run: the result, spec, state and metrics."""
         found = self.store.find(run, owner)
+        state, logged = found.state(), found.logged()
         return {
-            **summary.result(found),
-            "spec": found.spec().model_dump(by_alias=True),
-            "state": found.state().model_dump(by_alias=True),
-            "metrics": found.metrics(),
-            "size_bytes": found.size(),
+            **summary.result(found, state),
+            "spec": summary.spec(found),
+            "state": state.model_dump(by_alias=True),
+            "metrics": logged.records,
+            "logged": logged.version,
+            "log": found.log(),
+            "samples": found.samples(),
+            "size_bytes": reading.size(found.folder),
             "stop_requested": found.stop_requested(),
             "download": self.shelf.coming.get(found.spec().model.path),
         }
+
+    def ways(self, run: str, owner: str = LOCAL) -> dict[str, Any]:
+        """What is wrong with a run (`cause`: memory, slow or None), and the `offers`, as of `plan`, to start it anew with."""
+        found = self.store.find(run, owner)
+        spec, state = found.spec(), found.state()
+        left = state.seconds_left or 0.0
+        late = state.status == "running" and left > helping.LATE * spec.forecast.seconds
+        if not late and (state.reason != "memory" or state.status not in ("paused", "failed")):
+            return {"cause": None, "offers": []}
+        asked = presets.parse_settings(_base(self.recipe(spec.recipe)), _by_hand(spec), "--set")
+        case = self._case(spec.model, self.library.get(spec.data.id, owner), asked)
+        takes = state.seconds + left if late else None
+        cause, offers = helping.after(case, spec.forecast.seconds, takes, helped_itself=bool(state.recoveries))
+        return {"cause": cause, "offers": [offer.model_dump() for offer in offers]}
+
+    def again(self, run: str, changes: dict[str, Any], owner: str = LOCAL, lang: str = "en") -> dict[str, Any]:
+        """Put a new run with the choices of another one, but for `changes` (settings, and `model`), in the queue.
+
+        One that is at work is stopped for it, and keeps what it has learned.
+        """
+        found = self.store.find(run, owner)
+        spec = found.spec()
+        settings = {**_by_hand(spec), **changes}
+        model = str(settings.pop("model", spec.model.id))
+        made = self.create(model, spec.data.id, spec.recipe, settings, found.name(), owner, lang)
+        if found.state().status in ("starting", "running", "queued"):
+            found.request_stop()
+        return self._enqueue(made)
+
+    def glimpse(self, run: str, owner: str = LOCAL) -> dict[str, Any]:
+        """What a list shows of a run beside `runs`: its losses as a few points (`spark`), and `size_bytes` on disk."""
+        return summary.glimpse(self.store.find(run, owner))
 
     def rename(self, run: str, name: str, owner: str = LOCAL) -> dict[str, Any]:
         """Give a run another name."""
@@ -249,18 +320,27 @@ class Verbs(Talking):
         chosen = self.recipe(recipe)
         reference = self.model(model or chosen.model or STARTER, owner)
         spec = self.dataset(data or chosen.dataset or STARTER, owner, lang=lang)
-        base = chosen.settings
-        if chosen.max_samples is not None and base.max_samples is None:
-            base = base.model_copy(update={"max_samples": chosen.max_samples})
-        asked = presets.parse_settings(base, changes, "--set")
-        lengths = self.audits.known(spec.id, reference, owner)
-        rows = planning.Rows(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows, lengths=lengths)
-        return (
-            reference,
-            spec,
-            chosen,
-            planning.resolve(reference.card, rows, asked, self._machine(reference.card, gpu_memory, self.profiles.find)),
-        )
+        asked = presets.parse_settings(_base(chosen), changes, "--set")
+        trackers.asked(asked)
+        profile = helping.standing_in(self.profiles.find, self.profiles.look)
+        machine = self._machine(reference.card, gpu_memory, profile, asked.device)
+        resolved = planning.resolve(reference.card, self._rows(spec, reference), asked, machine)
+        if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe
+            resolved = resolved.model_copy(update={"notices": [_by_recipe(notice) for notice in resolved.notices]})
+        return reference, spec, chosen, resolved
+
+    def _rows(self, spec: DataSpec, model: ModelRef) -> planning.Rows:
+        lengths = self.audits.known(spec.id, model, spec.owner)
+        return planning.Rows(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows, lengths=lengths)
+
+    def _case(self, model: ModelRef, spec: DataSpec, asked: TrainSettings, gpu_memory: float | None = None, **seen: Any) -> helping.Case:
+        """Choices as the ways out of trouble are looked for; `seen` is what a run of them has shown."""
+
+        def machine(card: ModelCard, device: str) -> planning.Machine:
+            return self._machine(card, gpu_memory, helping.standing_in(self.profiles.look, self.profiles.look), device)
+
+        cards = presets.models(self.settings.presets)
+        return helping.Case(model.card, self._rows(spec, model), asked, machine, cards, **seen)
 
     def recipe(self, name: str | None) -> Recipe:
         """A recipe by name, or the first. Raises InputError `recipe.unknown`."""
@@ -277,7 +357,24 @@ class Verbs(Talking):
             self._hardware = (now, probe(self.settings.home, self.settings.cuda_visible_devices))
         return self._hardware[1]
 
-    def _machine(self, card: ModelCard, gpu_memory: float | None, profile: planning.Lookup) -> planning.Machine:
+    def _machine(self, card: ModelCard, gpu_memory: float | None, profile: planning.Lookup, device: str = "auto") -> planning.Machine:
         records = list(files.read_lines(self.settings.home / "calibration.jsonl"))
-        shown = planning.calibrate(records, card, on_cpu=not self._probe().gpus)
+        on_cpu = device == "cpu" or (gpu_memory is None and not self._probe().gpus)
+        shown = planning.calibrate(records, card, on_cpu)
         return planning.Machine(self._probe(), shown, gpu_memory, profile)
+
+
+def _base(recipe: Recipe) -> TrainSettings:
+    """The settings of a recipe, with its number of rows."""
+    if recipe.max_samples is None or recipe.settings.max_samples is not None:
+        return recipe.settings
+    return recipe.settings.model_copy(update={"max_samples": recipe.max_samples})
+
+
+def _by_hand(spec: RunSpec) -> dict[str, Any]:
+    """What was set over a run's recipe; all its settings where that was not written down."""
+    return spec.settings.model_dump() if spec.changes is None else dict(spec.changes)
+
+
+def _by_recipe(notice: Notice) -> Notice:
+    return notice.model_copy(update={"code": "plan.learning_rate_recipe"}) if notice.code == "plan.learning_rate_given" else notice

@@ -26,8 +26,8 @@ def train(home: str, data: str, seed: int) -> tuple[dict[str, Any], float]:
     return json.loads(done.stdout), time.perf_counter() - started
 
 
-def share(home: str, run_id: str, data: str, base: bool) -> float:
-    """Share of held-out questions whose greedy answer holds the fact."""
+def share(home: str, run_id: str, data: str, base: bool, most: int | None = None) -> float:
+    """Share of held-out questions (of the first `most`, or of all) whose greedy answer holds the fact."""
     from tuning.engine.chat import answer
     from tuning.engine.question import Question
     from tuning.engine.resident import Resident
@@ -39,7 +39,7 @@ def share(home: str, run_id: str, data: str, base: bool) -> float:
     resident = Resident()
     resident.load(spec.model.path, "cpu", spec.settings.precision)
     hits, count = 0, 0
-    for line in (STARTER / f"{data}.heldout.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (STARTER / f"{data}.heldout.jsonl").read_text(encoding="utf-8").splitlines()[:most]:
         row = json.loads(line)
         question = Question(
             [Message(role="user", content=row["instruction"])], spec.model, "cpu", "fp32", None if base else run, max_new_tokens=60

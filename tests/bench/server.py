@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -37,13 +37,18 @@ def wait_for(address: str, process: subprocess.Popen[bytes], seconds: float = 12
 
 
 @contextlib.contextmanager
-def running(home: pathlib.Path, *options: str, port: int | None = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The app on a port of its own: its address and its process. Whatever is left of it afterwards is killed."""
+def running(
+    home: pathlib.Path, *options: str, port: int | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The app on a port of its own: its address and its process. Whatever is left of it afterwards is killed.
+
+    `env` is its whole environment; without one it has this process's, and no Hub unless that one has.
+    """
     port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--home", str(home), *options]
     with (home / "app.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={"HF_HUB_OFFLINE": "1", **os.environ})
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=env or {"HF_HUB_OFFLINE": "1", **os.environ})
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(address, process)

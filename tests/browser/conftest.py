@@ -1,7 +1,10 @@
-"""A real Chromium, and pages that note whatever should not be: console errors, other hosts, raw keys."""
+"""A real Chromium, pages that note whatever should not be (console errors, other hosts, raw keys), and an app to look at."""
 
+import contextlib
+import os
 import pathlib
 import re
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.bench.server import ROOT, running
+from tests.bench.server import ROOT, free_port, running
+from tests.models.hub_server import Server
+from tuning import settings
+from tuning.runs.store import Run
+from tuning.verbs import Verbs
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -66,22 +73,63 @@ class Watched:
         assert "Traceback" not in text
 
 
+class Shop:
+    """One app process for all tests that need none of their own, with a Hub on the loopback interface.
+
+    Its home is never empty: a test looks at the data and runs that it has made itself, by their names or as the newest ones.
+    """
+
+    def __init__(self, home: pathlib.Path, hub: Server) -> None:
+        self.home, self.hub, self._port, self._life = home, hub, free_port(), contextlib.ExitStack()
+        self.address = f"http://127.0.0.1:{self._port}"
+
+    def open(self) -> None:
+        """Start the process, or a new one over the same home."""
+        env = {key: value for key, value in os.environ.items() if key != "HF_TOKEN"}
+        env |= {"HF_ENDPOINT": self.hub.address, "HF_HUB_OFFLINE": "0"}
+        _, self._process = self._life.enter_context(running(self.home, port=self._port, env=env))
+
+    def close(self) -> None:
+        """End it with SIGKILL, and wait until it has gone."""
+        self._life.close()
+        assert self._process.poll() == -signal.SIGKILL
+
+    @property
+    def verbs(self) -> Verbs:
+        """The verbs over the same home, in this process."""
+        return Verbs(settings.read(home=str(self.home)))
+
+    def newest(self) -> Run:
+        """The run that was made last."""
+        return self.verbs.store.find("last")
+
+
+@pytest.fixture(scope="package")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with Server() as hub:
+        made = Shop(tmp_path_factory.mktemp("shop") / "home", hub)
+        made.open()
+        yield made
+        made.close()
+        hub.shutdown()
+
+
 @pytest.fixture
 def app(home: pathlib.Path) -> Iterator[str]:
-    """The app as a process, and its address."""
+    """An app process of the test's own, over its own home, and its address. It takes seconds to start: see `shop`."""
     with running(home) as (address, _):
         yield address
 
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., Watched]]:
-    """A new visitor: `visit(address, lang="it", size="phone")`. Two calls are two browsers."""
+    """A new visitor: `visit(shop, lang="it", size="phone")`. Two calls are two browsers."""
     contexts = []
 
-    def visit(address: str, lang: str = "en", size: str = "desktop") -> Watched:
+    def visit(at: str | Shop, lang: str = "en", size: str = "desktop") -> Watched:
         context = chromium.new_context(locale={"en": "en-GB", "it": "it-IT"}[lang], viewport=SIZES[size], accept_downloads=True)  # type: ignore[arg-type]
         contexts.append(context)
-        return Watched(context, address)
+        return Watched(context, at if isinstance(at, str) else at.address)
 
     yield visit
     for context in contexts:

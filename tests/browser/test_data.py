@@ -1,23 +1,20 @@
 """The Data tab in a real browser, in both languages: a file with faults, what mends it, and every token that will be learned."""
 
-import json
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.bench.server import running
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
 from tests.data.test_sources import parquet, rows
-from tests.models.hub_server import Data, Server
+from tests.models.hub_server import Data
 from tuning import settings
 from tuning.engine import tokens
 from tuning.text import number, t
-from tuning.verbs import Verbs
 
 Visit = Callable[..., Watched]
 STARTER = settings.PRESETS / "starter" / "model"
@@ -38,8 +35,8 @@ def odd(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
-def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(app: str, visit: Visit, odd: pathlib.Path, lang: str) -> None:
-    visitor = visit(app, lang)
+def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(shop: Shop, visit: Visit, odd: pathlib.Path, lang: str) -> None:
+    visitor = visit(shop, lang)
     page = visitor.open()
     page.locator("#next").click()  # take the starter; the Data tab comes
     page.locator("#upload input[type=file]").set_input_files(odd)
@@ -77,14 +74,15 @@ def press_on(page: Page, what: str, times: int) -> None:
         expect(further).not_to_have_attribute("data-value", str(before), timeout=20_000)
 
 
-def test_the_cut_moves_and_too_short_a_length_blocks_the_start(app: str, home: pathlib.Path, visit: Visit, odd: pathlib.Path) -> None:
-    visitor = visit(app, "en")
+def test_the_cut_moves_and_too_short_a_length_blocks_the_start(shop: Shop, visit: Visit, odd: pathlib.Path) -> None:
+    visitor = visit(shop, "en")
     page = visitor.open()
     page.locator("#next").click()
     page.locator("#datasets .card").first.click()
     audit = page.locator("#audit")
     expect(audit.locator("pre .tok.learned").first).to_be_visible(timeout=60_000)
-    verbs = Verbs(settings.read(home=str(home)))
+    verbs = shop.verbs
+    runs = verbs.runs()
     data = verbs.dataset("starter-en").id
     tokenizer, raw = tokens.load(str(STARTER)), list(verbs.library.rows(data, "local"))
     for length in (64, 32):
@@ -104,15 +102,13 @@ def test_the_cut_moves_and_too_short_a_length_blocks_the_start(app: str, home: p
     tab(page, "en", "train")
     page.locator("#start").click()
     expect(page.locator("#work .fault").first).to_contain_text("There is nothing to learn", timeout=20_000)
-    assert verbs.runs() == []
+    assert verbs.runs() == runs
     visitor.clean()
 
 
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
-def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(
-    app: str, home: pathlib.Path, visit: Visit, tmp_path: pathlib.Path, lang: str
-) -> None:
-    visitor = visit(app, lang)
+def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(shop: Shop, visit: Visit, tmp_path: pathlib.Path, lang: str) -> None:
+    visitor = visit(shop, lang)
     page = visitor.open()
     tab(page, lang, "data")
     page.locator("#paste textarea").fill("text,question,answer\nuno,due,tre\nquattro,cinque,sei\n")
@@ -126,52 +122,42 @@ def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(
     press(page, lang, "ui.data.columns.use")
     expect(page.locator("#rows .turn.user").first).to_contain_text("tre", timeout=20_000)
     expect(page.locator("#rows .turn.assistant").first).to_contain_text("uno")
-    kept = sorted((home / "data").glob("*"))
-    large = tmp_path / "large.jsonl"
+    kept = sorted((shop.home / "data").glob("*"))
+    large, filler = tmp_path / "large.jsonl", "x" * 200
     with large.open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps({"question": f"{n} " + "x" * 200, "answer": f"{n}"}) + "\n" for n in range(400_000))
+        stream.writelines(f'{{"question": "{n} {filler}", "answer": "{n}"}}\n' for n in range(400_000))
     page.locator("#upload input[type=file]").set_input_files(large)
     page.locator("#stop-file").click(timeout=60_000)
     expect(page.locator("#work .fault").first).to_contain_text(t(lang, "data.stopped"), timeout=20_000)
     expect(page.locator("#stop-file")).to_be_hidden(timeout=20_000)
-    assert sorted((home / "data").glob("*")) == kept
+    assert sorted((shop.home / "data").glob("*")) == kept
     speaks(visitor, lang)
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with Server() as made:
-        converted = {"default/train/0000.parquet": parquet(rows(50)), "default/test/0000.parquet": parquet(rows(5, 50))}
-        about: dict[str, Any] = {"tags": ("license:cc-by-nc-4.0",), "card": {"license": "cc-by-nc-4.0", "language": ["it"]}}
-        made.data["sarti/listino"] = Data({"README.md": b"---"}, converted=converted, **about)
-        monkeypatch.setenv("HF_ENDPOINT", made.address)
-        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-        yield made
-        made.shutdown()
-
-
 @pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
-def test_a_data_set_of_the_hub(hub: Server, home: pathlib.Path, visit: Visit, lang: str) -> None:
-    with running(home) as (address, _):
-        visitor = visit(address, lang)
-        page = visitor.open()
-        tab(page, lang, "data")
-        page.locator("#hub-sets button").first.click()
-        page.locator("#hub-id input, #hub-id textarea").fill("sarti/nessuno")
-        press(page, lang, "ui.hub.look")
-        expect(page.locator("#hub-sets .fault")).to_contain_text("sarti/nessuno", timeout=20_000)
-        page.locator("#hub-id input, #hub-id textarea").fill("https://huggingface.co/datasets/sarti/listino")
-        press(page, lang, "ui.hub.look")
-        expect(page.locator("#hub-set")).to_contain_text(t(lang, "ui.hub.license.bound", license="cc-by-nc-4.0"), timeout=20_000)
-        page.locator("#hub-rows input, #hub-rows textarea").fill("20")
-        page.locator("#hub-aside input").click()
-        page.get_by_role("option", name=re.compile("^test")).click()
-        visitor.shot(f"hub-data-{lang}")
-        press(page, lang, "ui.hub.use")
-        expect(page.locator("#report")).to_contain_text("dolly", timeout=30_000)
-        expect(page.locator("#report .stats .moss dd")).to_have_text("20")
-        expect(page.locator("#report .stats")).to_contain_text(re.compile(t(lang, "ui.data.held_out") + r"\s*5"))
-        expect(page.locator("#rows")).to_contain_text("Item 3 costs 3 €.")
-        if lang == "it":
-            assert not re.findall(r"\bThe Hub\b", page.locator("#hub-sets").inner_text())
-        visitor.clean()
+def test_a_data_set_of_the_hub(shop: Shop, visit: Visit, lang: str) -> None:
+    converted = {"default/train/0000.parquet": parquet(rows(50)), "default/test/0000.parquet": parquet(rows(5, 50))}
+    about: dict[str, Any] = {"tags": ("license:cc-by-nc-4.0",), "card": {"license": "cc-by-nc-4.0", "language": ["it"]}}
+    shop.hub.data["sarti/listino"] = Data({"README.md": b"---"}, converted=converted, **about)
+    visitor = visit(shop, lang)
+    page = visitor.open()
+    tab(page, lang, "data")
+    page.locator("#hub-sets button").first.click()
+    page.locator("#hub-id input, #hub-id textarea").fill("sarti/nessuno")
+    press(page, lang, "ui.hub.look")
+    expect(page.locator("#hub-sets .fault")).to_contain_text("sarti/nessuno", timeout=20_000)
+    page.locator("#hub-id input, #hub-id textarea").fill("https://huggingface.co/datasets/sarti/listino")
+    press(page, lang, "ui.hub.look")
+    expect(page.locator("#hub-set")).to_contain_text(t(lang, "ui.hub.license.bound", license="cc-by-nc-4.0"), timeout=20_000)
+    page.locator("#hub-rows input, #hub-rows textarea").fill("20")
+    page.locator("#hub-aside input").click()
+    page.get_by_role("option", name=re.compile("^test")).click()
+    visitor.shot(f"hub-data-{lang}")
+    press(page, lang, "ui.hub.use")
+    expect(page.locator("#report")).to_contain_text("dolly", timeout=30_000)
+    expect(page.locator("#report .stats .moss dd")).to_have_text("20")
+    expect(page.locator("#report .stats")).to_contain_text(re.compile(t(lang, "ui.data.held_out") + r"\s*5"))
+    expect(page.locator("#rows")).to_contain_text("Item 3 costs 3 €.")
+    if lang == "it":
+        assert not re.findall(r"\bThe Hub\b", page.locator("#hub-sets").inner_text())
+    visitor.clean()

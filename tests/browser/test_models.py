@@ -1,35 +1,23 @@
 """The Model tab in a real browser: a fitting Italian model in three clicks, and a model of the Hub from search to answer."""
 
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.bench.server import running
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
-from tests.models.hub_server import Repo, Server
+from tests.models.hub_server import Repo
 from tuning.text import t
 
 Visit = Callable[..., Watched]
 SCREEN = {"width": 1280, "height": 800}
 
 
-@pytest.fixture
-def hub(tiny_model: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with Server() as made:
-        made.repos["sarti/minuscolo-it"] = Repo.of(tiny_model, card={"language": ["it"]})
-        made.repos["sarti/chiuso"] = Repo.of(tiny_model, gated="manual")
-        monkeypatch.setenv("HF_ENDPOINT", made.address)
-        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-        yield made
-        made.shutdown()
-
-
 @pytest.mark.parametrize("lang", ["it", "en"])
-def test_a_fitting_italian_model_in_three_clicks_without_scrolling(app: str, visit: Visit, lang: str) -> None:
-    visitor = visit(app, lang)
+def test_a_fitting_italian_model_in_three_clicks_without_scrolling(shop: Shop, visit: Visit, lang: str) -> None:
+    visitor = visit(shop, lang)
     visitor.page.set_viewport_size(SCREEN)  # type: ignore[arg-type]
     page = visitor.open()
     first = page.locator("#models .card").first
@@ -50,39 +38,40 @@ def test_a_fitting_italian_model_in_three_clicks_without_scrolling(app: str, vis
 
 
 @pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
-def test_a_model_of_the_hub_from_search_to_answer(hub: Server, home: pathlib.Path, visit: Visit, lang: str) -> None:
-    with running(home) as (address, _):
-        visitor = visit(address, lang)
-        page = visitor.open()
-        page.get_by_text(t(lang, "ui.model.other")).click()
-        words, look = (
-            page.locator("#other input, #other textarea"),
-            page.get_by_role("button", name=t(lang, "ui.model.other.use"), exact=True),
-        )
-        words.fill("sarti/chiuso")
-        look.click()
-        expect(page.locator("body")).to_contain_text("HF_TOKEN", timeout=20_000)
-        words.fill("minuscolo")
-        look.click()
-        page.locator("#found .card").first.click()
-        chosen = page.locator('#models .card[aria-pressed="true"]')
-        expect(chosen).to_contain_text("minuscolo-it", timeout=20_000)
-        visitor.shot(f"hub-{lang}")
-        speaks(visitor, lang)
-        if lang == "en":  # from here on one language will do
-            return
-        tab(page, lang, "data")
-        page.locator("#datasets .card").first.click()
-        expect(page.locator('#datasets .card[aria-pressed="true"]')).to_have_count(1)
-        tab(page, lang, "train")
-        page.locator('[data-do="recipe"][data-value="quick"]').click()
-        expect(page.locator('[data-value="quick"][aria-pressed="true"]')).to_have_count(1)
-        page.locator("#start").click()
-        expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.finished"), timeout=120_000)
-        assert (home / "models" / "sarti--minuscolo-it" / "model.safetensors").is_file()
-        assert hub.tokens() == set()
-        tab(page, lang, "model")
-        page.get_by_text(t(lang, "ui.model.kept"), exact=True).click()
-        expect(page.locator("#kept")).to_contain_text(t(lang, "ui.model.kept.which"))
-        visitor.shot(f"kept-{lang}")
-        speaks(visitor, lang)
+def test_a_model_of_the_hub_from_search_to_answer(shop: Shop, tiny_model: pathlib.Path, visit: Visit, lang: str) -> None:
+    shop.hub.repos["sarti/minuscolo-it"] = Repo.of(tiny_model, card={"language": ["it"]})
+    shop.hub.repos["sarti/chiuso"] = Repo.of(tiny_model, gated="manual")
+    visitor = visit(shop, lang)
+    page = visitor.open()
+    page.get_by_text(t(lang, "ui.model.other")).click()
+    words, look = (
+        page.locator("#other input, #other textarea"),
+        page.get_by_role("button", name=t(lang, "ui.model.other.use"), exact=True),
+    )
+    words.fill("sarti/chiuso")
+    look.click()
+    expect(page.locator("body")).to_contain_text("HF_TOKEN", timeout=20_000)
+    words.fill("minuscolo")
+    look.click()
+    page.locator("#found .card").first.click()
+    chosen = page.locator('#models .card[aria-pressed="true"]')
+    expect(chosen).to_contain_text("minuscolo-it", timeout=20_000)
+    visitor.shot(f"hub-{lang}")
+    speaks(visitor, lang)
+    if lang == "en":  # from here on one language will do
+        return
+    tab(page, lang, "data")
+    page.locator("#datasets .card").first.click()
+    expect(page.locator('#datasets .card[aria-pressed="true"]')).to_have_count(1)
+    tab(page, lang, "train")
+    page.locator('[data-do="recipe"][data-value="quick"]').click()
+    expect(page.locator('[data-value="quick"][aria-pressed="true"]')).to_have_count(1)
+    page.locator("#start").click()
+    expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.finished"), timeout=120_000)
+    assert (shop.home / "models" / "sarti--minuscolo-it" / "model.safetensors").is_file()
+    assert shop.hub.tokens() == set()
+    tab(page, lang, "model")
+    page.get_by_text(t(lang, "ui.model.kept"), exact=True).click()
+    expect(page.locator("#kept")).to_contain_text(t(lang, "ui.model.kept.which"))
+    visitor.shot(f"kept-{lang}")
+    speaks(visitor, lang)

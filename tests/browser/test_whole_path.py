@@ -9,8 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Watched
-from tuning.runs.store import Store
+from tests.browser.conftest import Shop, Watched
 from tuning.text import t
 
 Visit = Callable[..., Watched]
@@ -44,7 +43,7 @@ def words_shown(page: Page) -> str:
         ".flatMap(e => ['aria-label','placeholder','title','alt'].map(a => e.getAttribute(a))).filter(Boolean).join('\\n')"
     )
     shown = page.locator("body").inner_text() + "\n" + str(said)
-    for answer in page.locator("#bot-tuned .message, #bot-base .message").all_inner_texts():
+    for answer in page.locator("#bot-tuned .message, #bot-base .message, .timeline :is(q, li p), .pair :is(q, dd)").all_inner_texts():
         shown = shown.replace(answer.strip(), "")  # the model may answer in the language of its data
     return shown
 
@@ -58,10 +57,8 @@ def speaks(watched: Watched, lang: str) -> None:
 
 
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
-def test_from_a_file_to_an_adapter(
-    app: str, home: pathlib.Path, visit: Visit, upload: pathlib.Path, tmp_path: pathlib.Path, lang: str
-) -> None:
-    visitor = visit(app, lang)
+def test_from_a_file_to_an_adapter(shop: Shop, visit: Visit, upload: pathlib.Path, tmp_path: pathlib.Path, lang: str) -> None:
+    visitor = visit(shop, lang)
     page = visitor.open()
     assert page.url.endswith("/it") == (lang == "it")
     speaks(visitor, lang)
@@ -74,13 +71,12 @@ def test_from_a_file_to_an_adapter(
     page.locator("#fine button").first.click()
     speaks(visitor, lang)
     page.locator("#start").click()
-    expect(page.locator("#live-view svg")).to_be_visible(timeout=30_000)
+    expect(page.locator("#live-view svg").first).to_be_visible(timeout=30_000)
     expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.running"), timeout=60_000)
     speaks(visitor, lang)
     expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.finished"), timeout=120_000)
     speaks(visitor, lang)
-    (run,) = Store(home).all()
-    losses = [record["loss"] for record in run.metrics() if "loss" in record]
+    losses = [record["loss"] for record in shop.newest().metrics() if "loss" in record]
     assert losses[-1] < losses[0] / 2, "the curve does not fall"
     visitor.shot(f"{lang}-train")
     tab(page, lang, "chat")
@@ -95,7 +91,7 @@ def test_from_a_file_to_an_adapter(
     tab(page, lang, "runs")
     page.locator("#runs [data-do]").first.click()
     with page.expect_download() as fetched:
-        page.locator("#take").click()
+        page.locator("#run-ways [data-do=take]").click()
     path = tmp_path / fetched.value.suggested_filename
     fetched.value.save_as(path)
     with zipfile.ZipFile(path) as archive:
@@ -104,21 +100,26 @@ def test_from_a_file_to_an_adapter(
     visitor.shot(f"{lang}-runs")
 
 
+# What the server draws on each tab.
+DRAWN = {"model": "#models .card", "data": "#datasets .card", "train": "#recipes .card", "chat": "#message textarea", "runs": "#runs"}
+
+
 @pytest.mark.parametrize("lang", ["it", "en"])
-def test_on_a_phone_nothing_sticks_out(app: str, visit: Visit, lang: str) -> None:
-    visitor = visit(app, lang, size="phone")
+def test_on_a_phone_nothing_sticks_out(shop: Shop, visit: Visit, lang: str) -> None:
+    visitor = visit(shop, lang, size="phone")
     page = visitor.open()
     for name in ("model", "data", "train", "chat", "runs"):
         tab(page, lang, name)
-        page.wait_for_timeout(400)
+        expect(page.get_by_role("heading", name=t(lang, f"ui.{name}.title"), exact=True)).to_be_visible()
+        expect(page.locator(DRAWN[name]).first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         assert page.locator("#next").is_visible()
         speaks(visitor, lang)
         visitor.shot(f"{lang}-phone-{name}")
 
 
-def test_a_bad_file_is_told_in_place_and_nothing_is_lost(app: str, visit: Visit, tmp_path: pathlib.Path, upload: pathlib.Path) -> None:
-    visitor = visit(app, "it")
+def test_a_bad_file_is_told_in_place_and_nothing_is_lost(shop: Shop, visit: Visit, tmp_path: pathlib.Path, upload: pathlib.Path) -> None:
+    visitor = visit(shop, "it")
     page = visitor.open()
     page.locator("#next").click()
     page.locator("#upload input[type=file]").set_input_files(upload)
@@ -132,8 +133,8 @@ def test_a_bad_file_is_told_in_place_and_nothing_is_lost(app: str, visit: Visit,
     speaks(visitor, "it")
 
 
-def test_the_switch_is_kept(app: str, visit: Visit) -> None:
-    visitor = visit(app, "it")
+def test_the_switch_is_kept(shop: Shop, visit: Visit) -> None:
+    visitor = visit(shop, "it")
     page = visitor.open()
     page.get_by_role("link", name="English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")

@@ -1,5 +1,7 @@
-"""A trained run on the tiny model, made once for the tests that only look at one."""
+"""Trained runs on the tiny model, made once for the tests that only look at one or compare theirs with it."""
 
+import functools
+import gc
 import json
 import pathlib
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.conftest import write_rows
 from tuning import settings
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
@@ -17,13 +20,18 @@ from tuning.verbs import Verbs
 
 Trainer = Callable[..., tuple[Run, RunState]]
 
-FAST = {"num_train_epochs": 2, "validation_share": 0.2, "lora_r": 4, "learning_rate": 0.01, "max_length": 64}
+FAST = {"report": False, "num_train_epochs": 2, "validation_share": 0.2, "lora_r": 4, "learning_rate": 0.01, "max_length": 64}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """As the children have: the models are tiny, and sums come out the same."""
+    """As the children have: the models are tiny, and sums come out the same.
+
+    Whatever the libraries hold is taken out of the garbage collector's sight: a run collects twice, for half its seconds.
+    """
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -47,15 +55,47 @@ def trained(make_run: Callable[..., Run], verbs: Verbs) -> Trainer:
     return go
 
 
+Undisturbed = Callable[..., Run]
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_model: pathlib.Path) -> tuple[Run, RunState, Verbs]:
-    """One finished run, for reading only."""
-    folder = tmp_path_factory.mktemp("finished")
-    rows = [{"instruction": f"How much is item {n}?", "output": f"Item {n} costs {n} euro."} for n in range(30)]
+def _quiet(tmp_path_factory: pytest.TempPathFactory, tiny_model: pathlib.Path) -> tuple[Verbs, Undisturbed]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    verbs, rows = Verbs(settings.read(home=str(folder / "home"))), str(write_rows(folder / "rows.json"))
+
+    @functools.cache
+    def go(**changes: Any) -> Run:
+        run = verbs.create(str(tiny_model), rows, "facts", {**FAST, **changes})
+        state = train(run, verbs.store, Resident())
+        assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+        return run
+
+    return verbs, go
+
+
+@pytest.fixture(scope="session")
+def undisturbed(_quiet: tuple[Verbs, Undisturbed]) -> Undisturbed:
+    """A finished run that nothing came between, for reading only: made once for each set of settings, of `rows_file`'s rows."""
+    return _quiet[1]
+
+
+@pytest.fixture(scope="session")
+def finished(_quiet: tuple[Verbs, Undisturbed]) -> tuple[Run, RunState, Verbs]:
+    """The one with settings as they are, for reading only."""
+    verbs, go = _quiet
+    run = go()
+    return run, run.state(), verbs
+
+
+@pytest.fixture(scope="session")
+def happened(tmp_path_factory: pytest.TempPathFactory, tiny_model: pathlib.Path) -> list[dict[str, Any]]:
+    """What became of runs that were killed, stopped or left without disk: a sample, in one process. The first was left alone."""
+    from tests.engine import killing, moments
+
+    folder = tmp_path_factory.mktemp("happened")
+    rows = [{"instruction": f"How much is item {n}?", "output": f"Item {n} costs {n * 7} euro" + " and" * (n % 5)} for n in range(40)]
     (folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
-    verbs = Verbs(settings.read(home=str(folder / "home")))
-    run = verbs.create(str(tiny_model), str(folder / "rows.json"), "facts", FAST)
-    return run, train(run, verbs.store, Resident()), verbs
+    return killing.carry_out(folder, tiny_model, folder / "rows.json", moments.sample())
 
 
 def losses(run: Run) -> dict[int, float]:

@@ -15,12 +15,14 @@ from tests.engine.test_tokens import outside
 from tests.tiny import MARKED, tokenizer
 from tuning.data.library import Library
 from tuning.data.records import Limits
-from tuning.engine import callbacks, looking, tokens
+from tuning.engine import callbacks, looking, packing, tokens
 from tuning.engine.audit import audit
+from tuning.engine.healing import Ladder
 from tuning.engine.looking import Wish, look
 from tuning.engine.resident import Resident
 from tuning.engine.template import Template
-from tuning.engine.train import load_rows, lora_config, make_trainer
+from tuning.engine.train import load_rows
+from tuning.engine.trainer import lora_config, make_trainer
 from tuning.errors import EngineError, TuningError
 from tuning.plan.lengths import Audit, Lengths, Piece, parts
 from tuning.presets import models
@@ -77,13 +79,11 @@ class Trained:
         assert len(list(Library(self.home).rows(name, "local"))) == len(rows)
         run = self._run(name, len(rows), max_length)
         made = load_rows(run.spec(), self.store, self.resident)
-        model = self.resident.fresh_adapter(run.id, lora_config(self.card, run.spec().settings))
+        self.resident.fresh_adapter(run.id, lora_config(self.card, run.spec().settings))
         callback = callbacks.FolderCallback(callbacks.Ledger(run, RunState(status="running")), callbacks.Pace(), lambda: None, lambda: None)
-        batches = list(make_trainer(run, run.spec(), model, self.resident.tokenizer, made, callback).get_train_dataloader())
-        return (
-            sum(int((batch["labels"] != -100).sum()) for batch in batches),
-            sum(int(batch["attention_mask"].sum()) for batch in batches),
-        )
+        trainer = make_trainer(run, run.spec(), self.resident, made.train, callback, Ladder(run.spec().settings))
+        batches = [packing.packed(rows, trainer.args.device)[0] for rows in trainer.get_train_dataloader()]
+        return sum(int((batch["labels"] != -100).sum()) for batch in batches), sum(batch["input_ids"].numel() for batch in batches)
 
     def _run(self, name: str, rows: int, max_length: int) -> Run:
         settings = TrainSettings(

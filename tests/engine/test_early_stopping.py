@@ -4,6 +4,7 @@ import json
 import math
 import pathlib
 import random
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.engine.conftest import losses
+from tuning import settings as reading
 from tuning.engine import best, callbacks, evaluate, leave, train
 from tuning.engine.resident import Resident
 from tuning.runs import checkpoints, summary
@@ -26,18 +28,32 @@ BY_HEART = {"num_train_epochs": 24, "learning_rate": 0.005, "lora_r": 16, "lora_
 WEIGHTS = "adapter_model.safetensors"
 
 
-@pytest.fixture
-def make(verbs: Verbs, tmp_path: pathlib.Path) -> Maker:
-    """A run of the starter that is at its best after 10 of 48 steps, with a patience of its own."""
+def maker(verbs: Verbs, folder: pathlib.Path) -> Maker:
+    """Makes runs of the starter that are at their best after 10 of 48 steps, with a patience of their own."""
     dice = random.Random(1)
     rows = [{"instruction": f"Code of item {n}?", "output": str(dice.randrange(10**5))} for n in range(20)]
-    (tmp_path / "codes.json").write_text(json.dumps(rows), encoding="utf-8")
+    (folder / "codes.json").write_text(json.dumps(rows), encoding="utf-8")
 
     def make(patience: int, **changes: Any) -> Run:
-        settings = {**BY_HEART, **changes, "early_stopping_patience": patience, "max_length": 64, "precision": "fp32"}
-        return verbs.create("starter", str(tmp_path / "codes.json"), "facts", settings)
+        settings = {**BY_HEART, **changes, "early_stopping_patience": patience, "max_length": 64, "precision": "fp32", "report": False}
+        return verbs.create("starter", str(folder / "codes.json"), "facts", settings)
 
     return make
+
+
+@pytest.fixture
+def make(verbs: Verbs, tmp_path: pathlib.Path) -> Maker:
+    return maker(verbs, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Verbs]:
+    """A run that stopped by itself with a patience of 2, for reading only."""
+    folder = tmp_path_factory.mktemp("stopped")
+    verbs = Verbs(reading.read(home=str(folder / "home")))
+    run = maker(verbs, folder)(2)
+    assert train.train(run, verbs.store, Resident()).status == "finished"
+    return run, verbs
 
 
 def evaluations(run: Run) -> dict[int, float]:
@@ -54,9 +70,9 @@ def loss_of_adapter(run: Run, verbs: Verbs) -> float:
     return evaluate.mean_loss(model, rows, resident.tokenizer.pad_token_id, 4)
 
 
-def test_it_stops_when_nothing_gets_better_and_keeps_the_best(make: Maker, verbs: Verbs) -> None:
-    run = make(2)
-    state = train.train(run, verbs.store, Resident())
+def test_it_stops_when_nothing_gets_better_and_keeps_the_best(stopped: tuple[Run, Verbs]) -> None:
+    run, verbs = stopped
+    state = run.state()
     seen = evaluations(run)
     lowest = min(seen, key=lambda step: seen[step])
     assert state.status == "finished" and state.step < state.total_steps == run.spec().forecast.steps
@@ -68,15 +84,17 @@ def test_it_stops_when_nothing_gets_better_and_keeps_the_best(make: Maker, verbs
     assert summary.result(run)["best_step"] == lowest
 
 
-def test_it_stops_at_the_same_step_with_the_same_adapter_however_often_it_was_interrupted(make: Maker, verbs: Verbs) -> None:
-    whole, run = make(2), make(2)
-    assert train.train(whole, verbs.store, Resident()).status == "finished"
+@pytest.mark.parametrize("every", [9, pytest.param(5, marks=pytest.mark.nightly)])
+def test_it_stops_at_the_same_step_with_the_same_adapter_however_often_it_was_interrupted(
+    stopped: tuple[Run, Verbs], make: Maker, verbs: Verbs, every: int
+) -> None:
+    whole, run = stopped[0], make(2)
     calls, cut_off = 0, 0
 
     def leave_often() -> None:  # within evaluations and between steps
         nonlocal calls
         calls += 1
-        if calls % 5 == 0:
+        if calls % every == 0:
             leave.ask(run)
 
     for _ in range(30):
@@ -93,9 +111,12 @@ def test_it_stops_at_the_same_step_with_the_same_adapter_however_often_it_was_in
     assert (run.adapter / WEIGHTS).read_bytes() == (whole.adapter / WEIGHTS).read_bytes()
 
 
-def test_killed_between_the_last_save_and_the_adapter_it_publishes_the_best_and_trains_no_further(make: Maker, verbs: Verbs) -> None:
-    run = make(2)
-    first = train.train(run, verbs.store, Resident())
+def test_killed_between_the_last_save_and_the_adapter_it_publishes_the_best_and_trains_no_further(
+    stopped: tuple[Run, Verbs], verbs: Verbs
+) -> None:
+    shutil.copytree(stopped[1].settings.home, verbs.settings.home)
+    run = verbs.store.find(stopped[0].id)
+    first = run.state()
     adapter = (run.adapter / WEIGHTS).read_bytes()
     run.adapter.rename(run.folder / "elsewhere")
     run.write_state(first.model_copy(update={"status": "running", "notices": [], "eval_loss": 9.0}))

@@ -1,32 +1,30 @@
 """SIGTERM: the run keeps its place within seconds, and what comes of it later is what would have come of it anyway."""
 
-import json
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.bench.server import running
-from tests.engine.conftest import FAST, Trainer, losses
-from tuning import settings
+from tests.engine.conftest import Undisturbed, losses
 from tuning.engine import leave
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
+from tuning.engine.workshop import Workshop
 from tuning.runs import checkpoints
-from tuning.runs.store import Run
+from tuning.runs.store import Run, Store
 from tuning.text import t
 from tuning.verbs import Verbs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-ROWS = [
-    {"instruction": f"How much is item {n}?", "output": f"Item {n} costs {n * 7 % 50} euro" + " and a bit" * (n % 5)} for n in range(40)
-]
-LONG = {"num_train_epochs": 24, "lora_dropout": 0.1, "early_stopping_patience": 0}
+LONG = {"num_train_epochs": 16, "lora_dropout": 0.1, "early_stopping_patience": 0}
 
 
 def kept_place(run: Run) -> bool:
@@ -37,22 +35,10 @@ def kept_place(run: Run) -> bool:
     return checkpoints.step_of(newest) == state.step == max(losses(run))
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, tiny_model: pathlib.Path) -> dict[int, float]:
-    """The losses of the run that nothing came between."""
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "rows.json").write_text(json.dumps(ROWS), encoding="utf-8")
-    verbs = Verbs(settings.read(home=str(folder / "home")))
-    run = verbs.create(str(tiny_model), str(folder / "rows.json"), "facts", {**FAST, **LONG})
-    assert train(run, verbs.store, Resident()).status == "finished"
-    return losses(run)
-
-
 @pytest.fixture
-def rows_file(tmp_path: pathlib.Path) -> pathlib.Path:
-    """The same rows."""
-    (tmp_path / "rows.json").write_text(json.dumps(ROWS), encoding="utf-8")
-    return tmp_path / "rows.json"
+def whole(undisturbed: Undisturbed) -> dict[int, float]:
+    """The losses of the run that nothing came between."""
+    return losses(undisturbed(**LONG))
 
 
 @pytest.mark.nightly
@@ -60,7 +46,7 @@ def test_the_terminal_s_run_is_saved_and_goes_on(whole: dict[int, float], make_r
     run = make_run(**LONG)
     command = [sys.executable, "-m", "tuning", "resume", run.id, "--lang", "en"]
     process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True)
-    at_step(run, 8, process)
+    at_step(run, 4, process)
     process.send_signal(signal.SIGTERM)
     sent = time.monotonic()
     _, words = process.communicate(timeout=60)
@@ -73,31 +59,39 @@ def test_the_terminal_s_run_is_saved_and_goes_on(whole: dict[int, float], make_r
 
 
 def test_the_app_s_run_is_saved_and_waits_for_resume(
-    whole: dict[int, float], make_run: Callable[..., Run], verbs: Verbs, home: pathlib.Path
+    whole: dict[int, float], make_run: Callable[..., Run], verbs: Verbs, home: pathlib.Path, wait_until: Callable[..., Any]
 ) -> None:
-    run, waiting = make_run(**LONG), make_run(**LONG)
+    run, waiting = make_run(**LONG), make_run(max_steps=2)
     with running(home) as (_, process):
         run.enqueue()
         time.sleep(0.01)
         waiting.enqueue()
-        at_step(run, 8, process)
+        at_step(run, 4, process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert kept_place(run)
     assert waiting.state().status == "queued"
-    waiting.request_stop()
-    with running(home):
-        time.sleep(2)
-        assert run.state().status == "interrupted"
+    workshop = Workshop(Store(home))  # what the next app starts
+    workshop.start()
+    wait_until(lambda: waiting.state().status == "finished")
+    workshop.close()
+    assert run.state().status == "interrupted"
     assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
     assert losses(run) == pytest.approx(whole, abs=1e-6)
 
 
-def test_within_a_step_the_last_whole_one_is_saved(trained: Trainer, make_run: Callable[..., Run], verbs: Verbs) -> None:
+MOMENTS = (7, 20, 23, 26, 40, 61, 62)
+
+
+@pytest.mark.parametrize("number", [2, pytest.param(len(MOMENTS), marks=pytest.mark.nightly)])
+def test_within_a_step_the_last_whole_one_is_saved(
+    undisturbed: Undisturbed, make_run: Callable[..., Run], verbs: Verbs, number: int
+) -> None:
     changes = {"num_train_epochs": 4, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 4, "lora_dropout": 0.1}
-    whole, _ = trained(**changes)
-    run = make_run(**changes)
-    moments = iter(sorted({7, 20, 23, 26, 40, 61, 62}))
+    whole, run = undisturbed(**changes), make_run(**changes)
+    lot = sorted(random.sample(MOMENTS, number))
+    print("moments", lot)
+    moments = iter(lot)
     calls, moment = 0, next(moments)
 
     def ask() -> None:

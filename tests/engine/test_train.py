@@ -19,8 +19,8 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerControl
 
-from tests.engine.conftest import Trainer, losses
-from tuning.engine import callbacks, evaluate
+from tests.engine.conftest import Trainer, Undisturbed, losses
+from tuning.engine import callbacks, evaluate, leave
 from tuning.engine.chat import answer
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
@@ -88,9 +88,9 @@ def test_the_loss_on_labelled_positions_is_the_model_s_own(tiny_model: pathlib.P
     assert evaluate.mean_loss(model, rows, 1, 2) == pytest.approx(native.item(), abs=1e-5)
 
 
-def test_same_seed_same_losses_and_another_seed_others(trained: Trainer) -> None:
-    (first, _), (second, _), (other, _) = trained(), trained(), trained(seed=7)
-    assert losses(first) == losses(second) != losses(other)
+def test_same_seed_same_losses_and_another_seed_others(trained: Trainer, undisturbed: Undisturbed) -> None:
+    (second, _), (other, _) = trained(), trained(seed=7)
+    assert losses(undisturbed()) == losses(second) != losses(other)
 
 
 def test_chat_in_mid_run_changes_no_loss(trained: Trainer, verbs: Verbs) -> None:
@@ -113,11 +113,14 @@ def test_chat_in_mid_run_changes_no_loss(trained: Trainer, verbs: Verbs) -> None
         assert not [path for path in folder.iterdir() if path.is_dir()]
 
 
+# Four times four steps, with dropout: the state of chance matters. No run of so few steps should stop early.
+LONGER = {"num_train_epochs": 4, "lora_dropout": 0.1, "early_stopping_patience": 0}
+
+
 def test_stop_keeps_the_work_and_resume_finishes_it_as_if_nothing_had_been(
-    trained: Trainer, make_run: Callable[..., Run], verbs: Verbs
+    undisturbed: Undisturbed, make_run: Callable[..., Run], verbs: Verbs
 ) -> None:
-    whole, _ = trained(num_train_epochs=4, lora_dropout=0.1)
-    run = make_run(num_train_epochs=4, lora_dropout=0.1)
+    whole, run = undisturbed(**LONGER), make_run(**LONGER)
 
     def stop_at_five() -> None:
         if max(losses(run), default=0) >= 5 and not run.stop_requested():
@@ -145,12 +148,25 @@ def kill_at(run: Run, step: int, home: pathlib.Path) -> None:
         process.wait()
 
 
-def test_a_killed_run_is_interrupted_and_ends_as_if_nothing_had_been(
-    trained: Trainer, make_run: Callable[..., Run], verbs: Verbs, home: pathlib.Path
+def leave_at(run: Run, step: int, verbs: Verbs) -> None:
+    """Train in this process, and be asked to leave once it has logged `step`."""
+
+    def ask() -> None:
+        if max(losses(run), default=0) >= step:
+            leave.ask(run)
+
+    train(run, verbs.store, Resident(), ask)
+
+
+@pytest.mark.parametrize("how", ["left", pytest.param("killed", marks=pytest.mark.nightly)])
+def test_an_interrupted_run_whose_newest_save_is_broken_ends_as_if_nothing_had_been(
+    undisturbed: Undisturbed, make_run: Callable[..., Run], verbs: Verbs, home: pathlib.Path, how: str
 ) -> None:
-    whole, _ = trained(num_train_epochs=4, lora_dropout=0.1)
-    run = make_run(num_train_epochs=4, lora_dropout=0.1)
-    kill_at(run, 6, home)
+    whole, run = undisturbed(**LONGER), make_run(**LONGER)
+    if how == "killed":
+        kill_at(run, 6, home)
+    else:
+        leave_at(run, 6, verbs)
     assert run.state().status == "interrupted"
     newest = checkpoints.newest(run.checkpoints)
     assert newest is not None
@@ -186,11 +202,10 @@ FAULTS: dict[str, Callable[[torch.nn.Parameter], Any]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_no_number_any_more_ends_the_run_and_the_last_good_save_goes_on(
-    trained: Trainer, make_run: Callable[..., Run], verbs: Verbs, fault: str
+    undisturbed: Undisturbed, make_run: Callable[..., Run], verbs: Verbs, fault: str
 ) -> None:
-    changes = {"num_train_epochs": 8, "lora_dropout": 0.1, "early_stopping_patience": 0}
-    whole, _ = trained(**changes)
-    run, resident = make_run(**changes), Resident()
+    changes = {**LONGER, "num_train_epochs": 8}
+    whole, run, resident = undisturbed(**changes), make_run(**changes), Resident()
     last: list[int] = []
 
     def spoil() -> None:
@@ -244,8 +259,8 @@ def test_every_logged_step_says_how_it_went(finished: tuple[Run, RunState, Verbs
     assert all(2**26 < record["memory_bytes"] <= 1.05 * state.peak_bytes for record in steps)
 
 
-def test_a_full_disk_pauses_the_run_and_it_goes_on_later(trained: Trainer, verbs: Verbs, make_run: Callable[..., Run]) -> None:
-    whole, _ = trained()
+def test_a_full_disk_pauses_the_run_and_it_goes_on_later(undisturbed: Undisturbed, verbs: Verbs, make_run: Callable[..., Run]) -> None:
+    whole = undisturbed()
     biggest = max(path.stat().st_size for path in whole.checkpoints.rglob("optimizer.pt"))
     run = make_run()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -287,7 +302,7 @@ def test_an_unknown_name_in_an_open_map_is_the_input_s_fault(trained: Trainer) -
 
 
 def test_what_cannot_be_done_is_refused_before_anything_is_made(make_run: Callable[..., Run], verbs: Verbs) -> None:
-    for changes in ({"quantization": "int8"}, {"method": "full"}, {"packing": True}, {"max_length": 4096}, {"device": "cuda:3"}):
+    for changes in ({"quantization": "int8"}, {"method": "full"}, {"max_length": 4096}, {"device": "cuda:3"}):
         with pytest.raises(InputError):
             make_run(**changes)
     assert verbs.runs() == []

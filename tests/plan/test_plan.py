@@ -119,9 +119,7 @@ def test_narrow_models_get_a_higher_rate() -> None:
     [
         ({"method": "full"}, "plan.unsupported"),
         ({"quantization": "int8"}, "plan.unsupported"),
-        ({"packing": True}, "plan.unsupported"),
         ({"device": "shard"}, "plan.unsupported"),
-        ({"allow_shorter": True}, "plan.unsupported"),
         ({"device": "cuda:1"}, "plan.no_device"),
         ({"max_length": 99_999}, "plan.too_long"),
     ],
@@ -130,6 +128,16 @@ def test_what_cannot_be_done_is_refused(asked: dict[str, Any], code: str) -> Non
     with pytest.raises(InputError) as caught:
         resolve(**asked)
     assert caught.value.code == code
+
+
+def test_rows_are_packed_where_attention_alone_looks_across_them() -> None:
+    assert resolve().settings.packing is True
+    assert resolve(packing=False).settings.packing is False
+    hybrid = STARTER.model_copy(update={"packing": False})
+    assert resolve(hybrid).settings.packing is False
+    with pytest.raises(InputError) as caught:
+        resolve(hybrid, packing=True)
+    assert caught.value.code == "plan.packing"
 
 
 def test_parts_add_up_and_grow_with_what_costs_memory() -> None:

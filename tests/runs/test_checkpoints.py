@@ -1,7 +1,9 @@
 """Only whole checkpoints count, and rotation never throws the last of them away."""
 
 import json
+import os
 import pathlib
+import shutil
 
 import pytest
 
@@ -64,3 +66,60 @@ def test_left_overs_are_no_checkpoints(tmp_path: pathlib.Path) -> None:
     (tmp_path / "checkpoint-7").mkdir()
     assert checkpoints.newest(tmp_path) == tmp_path / "checkpoint-2"
     assert json.loads((tmp_path / "checkpoint-2" / checkpoints.MANIFEST).read_text(encoding="utf-8"))["step"] == 2
+
+
+EVIL = b"cposix\nsystem\n(S'touch EVIL'\ntR."  # a pickle that runs a command when it is loaded
+
+
+def test_what_nobody_vouched_for_is_not_even_opened_as_a_pickle(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, 4)
+    for name in ("optimizer.pt", "rng_state.pth", "scheduler.pt"):
+        newer = make(tmp_path, 9)
+        (newer / name).write_bytes(EVIL)
+        assert checkpoints.newest(tmp_path) == tmp_path / "checkpoint-4"
+    for name in ("scaler.pt", "pytorch_model.bin", "global_step9/evil.pt"):  # beside the files of the manifest
+        newer = make(tmp_path, 9)
+        (newer / name).parent.mkdir(exist_ok=True)
+        (newer / name).write_bytes(EVIL)
+        assert checkpoints.newest(tmp_path) == tmp_path / "checkpoint-4"
+    assert not (tmp_path / "EVIL").exists()
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["", "[]", "{}", "null", '{"files": []}', '{"files": {"optimizer.pt": 3}}', '{"files": {"optimizer.pt": {"size": 1}}}', "[" * 20_000],
+)
+def test_a_manifest_of_any_other_form_is_none(tmp_path: pathlib.Path, manifest: str) -> None:
+    make(tmp_path, 3)
+    (make(tmp_path, 5) / checkpoints.MANIFEST).write_text(manifest, encoding="utf-8")
+    assert checkpoints.newest(tmp_path) == tmp_path / "checkpoint-3"
+
+
+def test_a_manifest_cut_at_every_byte_is_none(tmp_path: pathlib.Path) -> None:
+    path = make(tmp_path, 5) / checkpoints.MANIFEST
+    whole = path.read_bytes()
+    for length in range(len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert not checkpoints.verified(path.parent)
+
+
+def test_a_checkpoint_under_another_step_s_name_does_not_count(tmp_path: pathlib.Path) -> None:
+    make(tmp_path, 5).rename(tmp_path / "checkpoint-99")
+    assert checkpoints.newest(tmp_path) is None
+
+
+def test_the_clock_decides_nothing(tmp_path: pathlib.Path) -> None:
+    for step, moment in ((2, 2e9), (4, 1e9), (6, 1.5e9)):
+        os.utime(make(tmp_path, step), (moment, moment))
+        checkpoints.rotate(tmp_path, keep=2)
+    assert [path.name for path in checkpoints.by_age(tmp_path)] == ["checkpoint-6", "checkpoint-4"]
+
+
+def test_room_for_the_next_save_is_measured_by_the_last(tmp_path: pathlib.Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    checkpoints.require_room(tmp_path, saves=2)
+    with pytest.raises(OSError):
+        checkpoints.require_room(tmp_path, saves=2, least=free)
+    make(tmp_path, 2)
+    checkpoints.require_room(tmp_path, saves=2, least=free)  # what was saved says more than what was thought

@@ -15,7 +15,7 @@ import yaml
 
 from tuning.errors import InputError, RunError
 from tuning.models.catalog import describe
-from tuning.runs import files, locks
+from tuning.runs import files, locks, summary
 from tuning.runs.store import Run, Store, clean_name, slug
 from tuning.schema import DataRef, Forecast, ModelRef, RunSpec, RunState, TrainSettings
 
@@ -210,3 +210,107 @@ def test_the_queue_is_first_come_first_served(store: Store, make: Callable[..., 
     time.sleep(0.01)
     first.enqueue()
     assert [run.id for run in store.queue()] == [second.id, first.id]
+
+
+def on_device(run: Run, device: str) -> Run:
+    """The same run, planned for another device."""
+    spec = run.spec()
+    there = spec.model_copy(update={"settings": spec.settings.model_copy(update={"device": device})})
+    content = json.loads(there.model_dump_json(by_alias=True))
+    files.write(run.folder / "spec.yaml", yaml.safe_dump(content))
+    return run
+
+
+def test_a_second_owner_s_first_run_goes_before_the_first_owner_s_next(store: Store, make: Callable[..., Run]) -> None:
+    at_work, second, third, other = make("1", "anna"), make("2", "anna"), make("3", "anna"), make("4", "bruno")
+    for run in (at_work, second, third, other):
+        run.enqueue()
+    process = engine(at_work)
+    try:
+        assert [run.id for run in store.queue()] == [other.id, second.id, third.id]
+        places = store.places()
+        assert [places[run.id].place for run in (other, second, third)] == [1, 2, 3]
+        assert [places[run.id].wait_seconds for run in (other, second, third)] == [1.0, 2.0, 3.0]  # a second each, by the plan
+        at_work.write_state(RunState(status="running", step=1, total_steps=2, seconds_left=30.0))
+        found = summary.brief(third)
+        assert (found["place"], found["wait_seconds"]) == (3, 32.0)
+        assert summary.brief(at_work)["place"] is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_queue_follows_the_order_of_asking_whatever_the_clock_says(
+    store: Store, make: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, now = [make(str(number)) for number in range(4)], time.time()
+    for run, moment in zip(runs, (now, now - 86_400, now + 365 * 86_400, now), strict=True):
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+        run.enqueue()
+    assert [run.id for run in store.queue()] == [run.id for run in runs]
+    runs[3].enqueue(first=True)
+    assert [run.id for run in store.queue()] == [runs[3].id, runs[0].id, runs[1].id, runs[2].id]
+
+
+def test_a_run_that_cannot_be_read_holds_up_no_other(store: Store, make: Callable[..., Run]) -> None:
+    broken, good = make("broken"), make("good")
+    for run in (broken, good):
+        run.enqueue()
+    whole = (broken.folder / "spec.yaml").read_bytes()
+    for length in range(0, len(whole), 101):
+        (broken.folder / "spec.yaml").write_bytes(whole[:length])
+        assert good.id in [run.id for run in store.queue()] and good.id in store.places()
+
+
+def test_a_state_cut_at_every_byte_hides_neither_the_run_nor_the_others(store: Store, make: Callable[..., Run]) -> None:
+    run, other = make("one"), make("two")
+    run.write_state(RunState(status="finished", step=3))
+    whole = (run.folder / "state.json").read_bytes()
+    for length in range(len(whole)):
+        (run.folder / "state.json").write_bytes(whole[:length])
+        assert run.state().status == "interrupted"  # the checkpoints tell how far it was
+        assert {found["run"] for found in map(summary.brief, store.all())} == {run.id, other.id}
+    (run.folder / "state.json").write_bytes(whole)
+    assert run.state().status == "finished"
+
+
+def test_a_full_disk_is_told_by_an_empty_file(make: Callable[..., Run]) -> None:
+    run = make()
+    run.write_state(RunState(status="running", step=3))
+    run.disk_is_full()
+    state = run.state()
+    assert (state.status, state.reason, state.error and state.error.code) == ("paused", "disk", "train.disk")
+    run.begin()
+    assert run.state().status == "interrupted"
+
+
+def test_who_begins_finds_the_adapter_that_was_being_replaced_and_no_left_overs(make: Callable[..., Run]) -> None:
+    run = make()
+    (run.folder / ".adapter-before").mkdir()
+    (run.folder / ".state.json.abcdefgh").write_text("{", encoding="utf-8")
+    run.enqueue()
+    run.begin()
+    assert run.adapter.is_dir() and not run.waiting()
+    assert sorted(path.name for path in run.folder.iterdir()) == ["adapter", "spec.yaml"]
+
+
+def test_a_stop_that_meets_a_claim_reaches_the_engine(make: Callable[..., Run]) -> None:
+    run = make()
+    run.enqueue()
+    process = engine(run)
+    try:
+        run.request_stop()
+        assert run.stop_requested() and run.waiting()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_retry_is_told_and_not_for_ever(make: Callable[..., Run]) -> None:
+    run = make()
+    run.write_state(RunState(status="failed", reason="cuda", step=7))
+    assert [run.retry(), run.retry(), run.retry()] == [True, True, False]
+    state = run.state()
+    assert state.status == "interrupted" and [notice.params for notice in state.recoveries] == [{"step": 7}] * 2
+    run.write_state(state.model_copy(update={"step": 9}))
+    assert run.retry()

@@ -16,7 +16,9 @@ from tuning.ui import desk, page
 from tuning.verbs import Verbs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ENDPOINTS = {"models", "plan", "check", "train", "runs", "run", "stop", "resume", "chat", "export", "delete", "rename", "hardware"}
+ENDPOINTS = {
+    "models", "plan", "check", "train", "runs", "run", "stop", "resume", "chat", "evaluate", "export", "delete", "rename", "hardware",
+}  # fmt: skip
 RAW_KEY = re.compile(r"\b(?:ui|plan|data|run|model|train|chat|cli|gradio)\.[a-z_]+(?:\.[a-z_]+)*\b")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tuning.errors import InputError
 from tuning.plan.lengths import Looked, Piece, Shown
+from tuning.runs import compare
 from tuning.ui import cards, form, pictures, progress, sheet, slip, view
 from tuning.ui import columns as columns_of_page
 
@@ -164,10 +165,10 @@ def test_the_curve_and_its_sentence(count: int) -> None:
 
 def test_the_curve_is_thinned_and_keeps_its_ends() -> None:
     points = [(float(x), float(x % 7)) for x in range(10_000)]
-    thinned = pictures.thin(points)
-    assert len(thinned) == pictures.MOST_POINTS and thinned[0] == points[0] and thinned[-1] == points[-1]
+    thinned = compare.thin(points)
+    assert len(thinned) == compare.MOST_POINTS and thinned[0] == points[0] and thinned[-1] == points[-1]
     drawn = pictures.curve([{"step": x, "loss": float("nan") if x % 2 else 1.0} for x in range(5000)], 5000, "en")
-    assert max(len(found.split()) for found in re.findall(r'points="([^"]*)"', drawn)) <= pictures.MOST_POINTS
+    assert max(len(found.split()) for found in re.findall(r'points="([^"]*)"', drawn)) <= compare.MOST_POINTS
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (0.01, 0.02), (1.0, 6.3), (0.0, 12000.0)])
@@ -208,7 +209,9 @@ def test_the_next_step(choice: dict[str, str], tab: str, run: dict[str, object] 
 
 
 def test_what_does_not_fit_is_not_trained() -> None:
-    assert slip.next_step(slip.Choice(model="m", data="d"), "train", None, fits=False) == "too_big"
+    chosen = slip.Choice(model="m", data="d")
+    assert slip.next_step(chosen, "train", None, fits=False) == "too_big"
+    assert [slip.next_step(chosen, tab, None, fits=False, ways=True) for tab in ("data", "train")] == ["mend", "mend_now"]
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", [], {"model": 3, "limit": True}, {"model": "", "limit": -1}, {"model": "x" * 10_000}])
@@ -243,9 +246,10 @@ def test_typed_numbers(text: str, lang: str, value: object) -> None:
 
 
 def test_only_what_differs_from_the_recipe_is_passed_on() -> None:
-    recipe = {"lora_r": 16, "learning_rate": "auto", "lora_dropout": 0.0}
-    assert form.changes({"lora_r": "16", "learning_rate": "auto", "lora_dropout": "0"}, recipe, "it") == {}
-    assert form.changes({"lora_r": "8", "learning_rate": "0,0002"}, recipe, "it") == {"lora_r": 8, "learning_rate": 0.0002}
+    recipe = {"lora_r": 16, "learning_rate": "auto", "lora_dropout": 0.0, "lora": {}}
+    assert form.differing({"lora_r": 16, "learning_rate": "auto", "lora_dropout": 0, "lora.use_dora": False}, recipe) == {}
+    turned = {"lora_r": 8, "learning_rate": 0.0002, "lora.use_dora": True}
+    assert form.differing(turned, recipe) == turned
 
 
 def test_perplexity_in_plain_words() -> None:

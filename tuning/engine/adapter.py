@@ -44,9 +44,12 @@ def publish(run: Run, spec: RunSpec, resident: Resident) -> None:
     kept = {key: value for key, value in json.loads(words.read_text(encoding="utf-8")).items() if key not in OF_THIS_MACHINE}
     words.write_text(json.dumps(kept, indent=2, ensure_ascii=False), encoding="utf-8")
     (building / "README.md").write_text(card(spec), encoding="utf-8")
-    if run.adapter.exists():
-        shutil.rmtree(run.adapter)
+    before = run.folder / ".adapter-before"
+    shutil.rmtree(before, ignore_errors=True)
+    if run.adapter.exists():  # of an earlier stop: it is of use until the new one is there
+        run.adapter.replace(before)
     building.replace(run.adapter)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def card(spec: RunSpec) -> str:

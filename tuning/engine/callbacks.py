@@ -17,6 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tuning.engine import adapter, gauges, leave
 from tuning.engine.best import Best
+from tuning.engine.samples import Timeline
 from tuning.errors import EngineError
 from tuning.runs import files
 from tuning.runs.store import HEARTBEAT_SECONDS, Run
@@ -62,15 +63,19 @@ class Pace:
         self.seconds = 0.0
         self.tokens = 0
         self._started: float | None = None
-        self._uncounted: list[torch.Tensor] = []
+        self._uncounted = 0
         self._lap = (0, 0.0)
 
     def begin(self) -> None:
         self._started = time.perf_counter()
 
-    def count(self, mask: torch.Tensor) -> None:
-        """Tokens of one micro-batch; they are fetched from the card at the end of the step, when it is waited for anyway."""
-        self._uncounted.append(mask.sum())
+    def count(self, tokens: int) -> None:
+        """Tokens of one micro-batch, padding aside."""
+        self._uncounted += tokens
+
+    def forget(self) -> None:
+        """The step in hand begins anew: its tokens will be counted again."""
+        self._uncounted = 0
 
     def pause(self, seconds: float) -> None:
         """Take time out that was spent on something else within a step."""
@@ -78,8 +83,8 @@ class Pace:
             self._started += seconds
 
     def end(self) -> None:
-        self.tokens += sum(int(count) for count in self._uncounted)
-        self._uncounted = []
+        self.tokens += self._uncounted
+        self._uncounted = 0
         if self._started is not None:
             self.recent.append(time.perf_counter() - self._started)
             self.seconds += self.recent[-1]
@@ -118,7 +123,8 @@ class Dice:
 class FolderCallback(TrainerCallback):
     """Writes steps and losses, obeys the stop file, evaluates and saves when due, lets chat in between.
 
-    `left` says that the process has to end: the last step is saved then, and the run goes on another time.
+    `left` says that the process has to end: the last step is saved then, and the run goes on another time. `whole` is
+    false while the optimizer changes weights: what is in memory then is no step.
     """
 
     def __init__(
@@ -128,31 +134,39 @@ class FolderCallback(TrainerCallback):
         evaluate: Callable[[], float | None],
         yield_point: Callable[[], None],
         best: Best | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
         self.ledger, self.pace = ledger, pace
         self.evaluate, self.yield_point = evaluate, yield_point
         self.best = best or Best(0)
+        self.timeline = timeline
         self.every = 1
         self.saved_at = time.monotonic()
         self.seconds_before = ledger.state.seconds
         self.left = False
+        self.whole = True
         self.dice: Dice | None = None
         self._skipped = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any) -> None:
         """Also makes up for an evaluation that the end of an earlier process cut off. Raises `leave.Leaving`."""
         self.every = checkpoint_steps(state.max_steps)
+        self.dice = Dice()
         self.ledger.update(now=True, status="running", step=state.global_step, total_steps=state.max_steps)
         if state.global_step > self.best.seen and self._due(state):
             self._evaluate(state.global_step, model, counts=True)
             if self.best.exhausted:
                 raise Enough
+        if state.global_step >= state.max_steps:  # only the publishing was cut off; the trainer would make another step
+            raise Enough
+        if self.timeline is not None:
+            self.timeline.begin(state.global_step)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.pace.begin()
 
-    def on_substep_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Raises `leave.Leaving`: a step may be long, and what it has done so far is done again later."""
+    def between(self) -> None:
+        """Between two micro-batches. Raises `leave.Leaving`: a step may be long, and what it has done so far is done again later."""
         self.ledger.beat()
         started = time.perf_counter()
         self.yield_point()
@@ -160,12 +174,14 @@ class FolderCallback(TrainerCallback):
         if leave.asked(self.ledger.run):
             raise leave.Leaving
 
+    def on_pre_optimizer_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.whole = False
+
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> TrainerControl:
         self.pace.end()
-        if args.gradient_accumulation_steps > 1:
-            self.dice = Dice()
+        self.whole, self.dice = True, Dice()
         self.ledger.update(
             step=state.global_step,
             epoch=float(state.epoch or 0.0),
@@ -178,11 +194,13 @@ class FolderCallback(TrainerCallback):
         if due or stop or self.left or time.monotonic() - self.saved_at >= SAVE_SECONDS:
             control.should_save = True
             self.saved_at = time.monotonic()
-        if (control.should_save or state.global_step % LOOK_STEPS == 0) and not adapter.sound(model):
+        if state.global_step % LOOK_STEPS == 0 and not adapter.sound(model):
             raise EngineError("train.diverged_weights", reason="diverged", step=state.global_step)
         try:
             if (due or stop) and not self.left:
                 self._evaluate(state.global_step, model, counts=due)
+            if self.timeline is not None and not (stop or self.left):
+                self.timeline.maybe(state.global_step, state.max_steps)
             self.yield_point()
         except leave.Leaving:  # in mid-evaluation: the step is saved, the evaluation is made up for
             self.left = control.should_save = True
@@ -214,7 +232,11 @@ class FolderCallback(TrainerCallback):
             del values["grad_norm"]  # fp16's loss scale was too high: it is lowered, and the weights are as before
         if not all(math.isfinite(values.get(key, 0.0)) for key in ("loss", "grad_norm")):
             raise EngineError("train.diverged", reason="diverged", step=state.global_step)
-        gauged = {"tokens_per_second": self.pace.lap(), "memory_bytes": gauges.memory_bytes(args.device.type)}
+        gauged = {
+            "tokens_per_second": self.pace.lap(),
+            "num_tokens": self.pace.tokens,  # of this attempt
+            "memory_bytes": gauges.memory_bytes(args.device.type),
+        }
         self.ledger.metric(state.global_step, **values, **gauged)
         self.ledger.update(train_loss=values["loss"])
 

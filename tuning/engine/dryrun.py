@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_iter
 from transformers import AutoConfig, AutoModelForCausalLM, masking_utils
 
 from tuning.engine.evaluate import scaled
-from tuning.engine.train import lora_config
+from tuning.engine.trainer import lora_config
 from tuning.models import profiles
 from tuning.plan import activations
 from tuning.plan.activations import Request, Step

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from tuning.engine.healing import ran_out, release
+from tuning.engine.packing import Batch, Row, arrange
 from tuning.engine.tokens import IGNORED
 
-Batch = dict[str, torch.Tensor]
+HEAD_TOKENS = 1024  # 128,000 scores for each, in 16 bits and in 32, are 0.8 GB
 
 
-def pad(rows: list[dict[str, list[int]]], pad_id: int, device: torch.device) -> Batch:
+def pad(rows: list[Row], pad_id: int, device: torch.device) -> Batch:
     """Rows of different lengths as one right-padded batch: input_ids, attention_mask, labels of shape (rows, longest)."""
     width = max(len(row["input_ids"]) for row in rows)
 
@@ -31,14 +33,21 @@ def pad(rows: list[dict[str, list[int]]], pad_id: int, device: torch.device) -> 
 def labelled_nll(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Summed negative log-likelihood of the labelled tokens, in nats, and their number.
 
-    The LM head is applied to the labelled positions only. `model` is a causal language model of transformers, with LoRA
-    layers inside or not; its hidden states have the shape (rows, length, hidden).
+    The LM head is applied to the labelled positions only, and without gradients to HEAD_TOKENS of them at a time. `model`
+    is a causal language model of transformers, with LoRA layers inside or not; its hidden states have the shape (rows,
+    length, hidden).
     """
-    hidden = model.base_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).last_hidden_state
+    inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    hidden = model.base_model(**inputs, use_cache=False).last_hidden_state
     targets = batch["labels"][:, 1:]
     chosen = targets != IGNORED
-    logits = scaled(model.get_output_embeddings()(hidden[:, :-1][chosen]), model.config.get_text_config())
-    return functional.cross_entropy(logits.float(), targets[chosen], reduction="sum"), chosen.sum()
+    states, wanted = hidden[:, :-1][chosen], targets[chosen]
+    most = max(1, len(wanted)) if torch.is_grad_enabled() else HEAD_TOKENS
+    total = torch.zeros((), device=states.device)
+    for some, target in zip(states.split(most), wanted.split(most), strict=True):
+        logits = scaled(model.get_output_embeddings()(some), model.config.get_text_config())
+        total = total + functional.cross_entropy(logits.float(), target, reduction="sum")
+    return total, chosen.sum()
 
 
 def scaled(logits: torch.Tensor, config: Any) -> torch.Tensor:
@@ -57,32 +66,42 @@ def plain_head(model: Any) -> bool:
     return all(getattr(config, name, None) in (None, 1.0) for name in ("output_multiplier", "lm_head_multiplier"))
 
 
-def mean_loss(
-    model: Any, rows: list[dict[str, list[int]]], pad_id: int, batch_size: int, between: Callable[[], None] = lambda: None
-) -> float:
+def mean_loss(model: Any, rows: list[Row], pad_id: int, batch_size: int, between: Callable[[], None] = lambda: None) -> float:
     """Mean loss per learned token over all rows, in nats. `between` is called after every batch: a chance to answer a chat.
 
-    `model` may be a PeftModel; the adapter that is active counts.
+    `model` may be a PeftModel; the adapter that is active counts. A batch has as many tokens as `batch_size` of the longest
+    rows; one that is too much for the memory is halved. Raises torch.OutOfMemoryError where a single row is too much.
     """
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    device = next(causal.parameters()).device
     training = model.training
     model.eval()
     total, count = 0.0, 0
     try:
-        for start in range(0, len(rows), batch_size):
-            batch = pad(rows[start : start + batch_size], pad_id, device)
-            with torch.no_grad():
-                if plain_head(causal):
-                    loss, tokens = labelled_nll(causal, batch)
-                else:
-                    tokens = (batch["labels"][:, 1:] != IGNORED).sum()
-                    loss = causal(**batch, use_cache=False).loss * tokens
-            total += loss.item()
-            count += int(tokens.item())
+        for some in arrange(rows, batch_size * max((len(row["input_ids"]) for row in rows), default=1), packed=False):
+            loss, tokens = _nll(causal, some, pad_id)
+            total, count = total + loss, count + tokens
             model.train(training)
             between()
             model.eval()
     finally:
         model.train(training)
     return total / max(1, count)
+
+
+def _nll(causal: Any, rows: list[Row], pad_id: int) -> tuple[float, int]:
+    """Summed loss and number of learned tokens; in halves where memory runs out."""
+    try:
+        with torch.no_grad():
+            batch = pad(rows, pad_id, next(causal.parameters()).device)
+            if plain_head(causal):
+                loss, tokens = labelled_nll(causal, batch)
+            else:
+                tokens = (batch["labels"][:, 1:] != IGNORED).sum()
+                loss = causal(**batch, use_cache=False).loss * tokens
+        return loss.item(), int(tokens.item())
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error) or len(rows) == 1:
+            raise
+    release()
+    halves = [_nll(causal, some, pad_id) for some in (rows[: len(rows) // 2], rows[len(rows) // 2 :])]
+    return sum(loss for loss, _ in halves), sum(tokens for _, tokens in halves)

@@ -1,13 +1,18 @@
 """How a process that has to end asks the run it trains to keep its place: an empty file `leave` in the run's folder.
 
-`stop` is a person's wish and ends a run; this one saves and leaves it to go on later. No model library is needed to ask.
+`stop` is a person's wish and ends a run; this one saves and leaves it to go on later. Also how a process takes its own
+place, where a card is of no use to it any more. No model library is needed for either.
 """
 
 import contextlib
+import os
 import pathlib
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import NoReturn
 
 from tuning.runs.store import Run
 
@@ -35,6 +40,16 @@ def asked(run: Run) -> bool:
 def forget(run: Run) -> None:
     """What was asked of an earlier process is no business of this one."""
     _file(run).unlink(missing_ok=True)
+
+
+def anew(*arguments: str) -> NoReturn:
+    """Put a Python with these arguments in the place of this process: the only way to be rid of what a card has spoiled."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if sys.platform == "win32":  # there the new process would not stand where the old one stood
+        os._exit(subprocess.call([sys.executable, *arguments]))
+    os.closerange(3, 1 << 16)  # locks, sockets and the card
+    os.execv(sys.executable, [sys.executable, *arguments])
 
 
 @contextlib.contextmanager

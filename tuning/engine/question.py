@@ -1,9 +1,10 @@
-"""An answer that is asked for: what to ask of whom, and the queue through which the pieces come back. Imports no library."""
+"""What is asked of the workshop: an answer, or a report on a run; and the queue through which it comes back. Imports no library."""
 
 import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from tuning.errors import TuningError
 from tuning.runs.store import Run
@@ -33,3 +34,19 @@ class Question:
             if isinstance(piece, TuningError):
                 raise piece
             yield piece
+
+
+@dataclass
+class Comparison:
+    """A report asked for: base against tuned on the run's held-out rows, or on other `data` (an id of the library)."""
+
+    run: Run
+    data: str | None = None
+    answer: "queue.SimpleQueue[dict[str, Any] | TuningError]" = field(default_factory=queue.SimpleQueue)
+
+    def result(self) -> dict[str, Any]:
+        """The document, when it is there. Raises what kept it from being made."""
+        found = self.answer.get()
+        if isinstance(found, TuningError):
+            raise found
+        return found

@@ -1,7 +1,6 @@
-"""One run, from its spec to its adapter, on trl.SFTTrainer and peft. The only importer of trl.
+"""One run, from its spec to its adapter: claimed, loaded, trained by `trainer`, published; and how it ended, whatever goes wrong.
 
-Everything it learns on the way goes into the run folder; it knows no page and no queue. Rows come tokenised and
-labelled, so that TRL's preparation is skipped.
+Everything it learns on the way goes into the run folder; it knows no page and no queue.
 """
 
 import contextlib
@@ -12,26 +11,21 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import datasets
 import torch
 import transformers
-from accelerate.state import AcceleratorState
-from peft import LoraConfig
-from transformers import Trainer
-from trl import SFTConfig, SFTTrainer
 
 from tuning.data.library import Library
-from tuning.engine import adapter, callbacks, evaluate, gauges, leave, tokens
+from tuning.engine import adapter, awake, callbacks, evaluate, gauges, healing, leave, packing, report, samples, tokens
 from tuning.engine.best import Best, evaluated, patience_of
-from tuning.engine.resident import TRAINED, Resident
+from tuning.engine.resident import Resident
+from tuning.engine.trainer import CheckedTrainer, lora_config, make_trainer
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
-from tuning.plan.memory import FIXED, target_names
+from tuning.plan.memory import FIXED
 from tuning.plan.plan import count_steps
 from tuning.runs import checkpoints, files, locks
 from tuning.runs.store import Run, Store
-from tuning.schema import ModelCard, Notice, RunSpec, RunState, TrainSettings
+from tuning.schema import Notice, RunSpec, RunState, TrainSettings
 
 logger = logging.getLogger(__name__)
 
@@ -43,70 +37,31 @@ DISK_FULL = re.compile(r"iostream error|PytorchStreamWriter|unexpected pos|os er
 class Rows:
     """Tokenised and labelled rows of both sides of the split, and what was counted on the way."""
 
-    train: list[dict[str, list[int]]]
-    validation: list[dict[str, list[int]]]
+    train: list[packing.Row]
+    validation: list[packing.Row]
     totals: tokens.Totals
+    asked: list[samples.Asked]  # questions to follow
 
 
-class CheckedTrainer(SFTTrainer):
-    """SFTTrainer with checkpoints that are whole or not there, and on a CPU the loss on labelled positions only."""
-
-    run: Run
-    pace: callbacks.Pace
-    best: Best | None = None
-
-    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        self.pace.count(inputs["attention_mask"])
-        causal = self.accelerator.unwrap_model(model).get_base_model()
-        if self.args.device.type != "cpu" or not evaluate.plain_head(causal):
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.args.bf16):
-            loss, count = evaluate.labelled_nll(causal, inputs)
-        return loss / (count.clamp(min=1) if num_items_in_batch is None else num_items_in_batch)
-
-    def _get_output_dir(self, trial: Any) -> str:
-        return str(self.run.checkpoints / checkpoints.BUILDING)
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """The adapter that is trained, and not those that somebody talks to meanwhile; the Hub is not asked about the base."""
-        peft_model = self.accelerator.unwrap_model(self.model)
-        peft_model.save_pretrained(output_dir, selected_adapters=[TRAINED], save_embedding_layers=False)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Built aside, hashed, renamed; then rotated. TRL's model card is left out: ours goes with the adapter."""
-        building = checkpoints.building(self.run.checkpoints)
-        Trainer._save_checkpoint(self, model, trial)
-        step = self.state.global_step
-        (building / f"checkpoint-{step}" / "README.md").unlink(missing_ok=True)  # a card that says nothing yet
-        if self.best is not None:
-            self.best.write(building / f"checkpoint-{step}")
-        checkpoints.commit(building / f"checkpoint-{step}", self.run.checkpoints, step)
-        checkpoints.rotate(self.run.checkpoints)
-
-    def save_last_step(self, dice: callbacks.Dice | None) -> None:
-        """A save of the last whole step, in the middle of the next; `dice` is random state as it was between them."""
-        if dice is not None and not (self.run.checkpoints / f"{checkpoints.PREFIX}{self.state.global_step}").exists():
-            dice.put_back()
-            self._save_checkpoint(self.model, None)
-
-
-def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], None] = lambda: None) -> RunState:
+def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], None] = lambda: None, queued: bool = False) -> RunState:
     """Claim `run`, train it (or train it further from its newest whole checkpoint), and leave its folder finished.
 
-    Returns the last state, whatever became of the run. Raises RunError where another process holds it.
+    Returns the last state, whatever became of the run. Raises RunError where another process holds it or its card; it waits
+    on then, if it did. One that was taken from the queue (`queued`) and is no longer in it is left alone.
     """
     lock = locks.Lock(run.lock_path)
     if not lock.acquire():
         raise RunError("run.busy", run=run.id, status="running")
-    with lock:
-        (run.folder / "queue").unlink(missing_ok=True)
+    with lock, _device_lock(run.spec(), store.home):
+        if queued and not run.waiting():  # another process has trained it meanwhile, or somebody took it out
+            return run.saved_state() or RunState(status="interrupted")
+        run.begin()
         leave.forget(run)
         before = run.saved_state() or RunState(status="starting")
         started = before.started or time.time()
         state = before.model_copy(update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None})
-        ledger = callbacks.Ledger(run, state)
-        ledger.update(now=True)
-        with _log_to(run.folder / "log.txt"):
+        with _log_to(run.folder / "log.txt"), awake.kept() as told:
+            ledger = callbacks.Ledger(run, state.model_copy(update={"notices": told}))
             _attempt(run, store, resident, ledger, yield_point)
         return ledger.state
 
@@ -116,29 +71,35 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledge
 
     def work() -> None:
         spec = run.spec()
-        with _device_lock(spec, store.home):
-            try:
-                status = _work(run, spec, store, resident, ledger, yield_point)
-            except leave.Leaving:
-                status = "interrupted"
+        ledger.update(now=True)
+        checkpoints.require_room(run.checkpoints, saves=2)
+        try:
+            status = _work(run, spec, store, resident, ledger, yield_point)
+        except leave.Leaving:
+            status = "interrupted"
         if status == "interrupted":
             resident.drop_adapter(run.id)  # the adapter on disk, where there is one, is an earlier stop's
+        elif spec.settings.report:
+            _report(run, spec, resident, store, ledger, yield_point)
         ledger.update(now=True, status=status, ended=time.time(), seconds_left=None)
         leave.forget(run)
-        _calibrate(store.home, spec, ledger.state, resident.libraries_bytes)
+        with contextlib.suppress(OSError):  # all is done: a disk that is full now takes nothing of it back
+            _calibrate(store.home, spec, ledger.state, resident.libraries_bytes)
 
     error = caught(work, f"run {run.id}")
     if error is not None:
         resident.drop_adapter(run.id)
         reason, notice = _explain(error)
         status = "paused" if reason in ("disk", "memory") else "failed"
-        with contextlib.suppress(OSError):  # the disk that is full may not take the state either; the lock tells the rest
+        if reason == "disk":
+            run.disk_is_full()
+        with contextlib.suppress(OSError):  # the disk that is full may not take the state either
             ledger.update(now=True, status=status, reason=reason, error=notice, ended=time.time(), seconds_left=None)
 
 
 def _explain(error: Exception) -> tuple[str | None, Notice]:
     """The reason in the contract's words, and the sentence's code."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if healing.ran_out(error):
         return "memory", Notice(code="train.memory", level="error")
     if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)) or DISK_FULL.search(str(error)):
         return "disk", Notice(code="train.disk", level="error")
@@ -150,12 +111,37 @@ def _explain(error: Exception) -> tuple[str | None, Notice]:
 
 
 def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> str:
-    """Returns the status that the run ends with. Raises `leave.Leaving` where the process has to end and all is saved."""
+    """Train, and where memory runs out elsewhere than in a step, once more from the newest checkpoint with a rung more taken.
+
+    Returns the status that the run ends with. Raises `leave.Leaving` where the process has to end and all is saved.
+    """
+    ladder = healing.Ladder(spec.settings, ledger.state.recoveries)
+    while True:
+        try:
+            return _once(run, spec, store, resident, ledger, ladder, yield_point)
+        except (RuntimeError, MemoryError) as error:
+            if not healing.ran_out(error) or ladder.next(ledger.state.step) is None:
+                raise
+            logger.warning("memory ran out: %s", ladder.taken[-1])
+        ledger.update(now=True, recoveries=ladder.taken)
+        resident.unload()  # the error's frames, which held tensors, are gone by now
+
+
+def _once(
+    run: Run,
+    spec: RunSpec,
+    store: Store,
+    resident: Resident,
+    ledger: callbacks.Ledger,
+    ladder: healing.Ladder,
+    yield_point: Callable[[], None],
+) -> str:
     settings = spec.settings
     transformers.set_seed(settings.seed)
     gauges.forget_peak(settings.device)
     resident.load(spec.model.path, settings.device, settings.precision, settings.quantization)
     rows = load_rows(spec, store, resident)
+    ladder.fit(max(len(row["input_ids"]) for row in rows.train))
     model = resident.fresh_adapter(run.id, lora_config(spec.model.card, settings))
     counted = model.get_nb_trainable_parameters()
     ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
@@ -168,8 +154,9 @@ def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: cal
         base_loss = held_out()
         ledger.metric(0, eval_loss=base_loss or 0.0)
         ledger.update(now=True, base_eval_loss=base_loss, eval_loss=base_loss)
-    folder_callback = callbacks.FolderCallback(ledger, callbacks.Pace(), held_out, yield_point, best)
-    trainer = make_trainer(run, spec, model, resident.tokenizer, rows, folder_callback)
+    timeline = samples.Timeline(run, resident, rows.asked, spec.forecast.seconds, spec.model.card.context_length)
+    folder_callback = callbacks.FolderCallback(ledger, callbacks.Pace(), held_out, yield_point, best, timeline)
+    trainer = make_trainer(run, spec, resident, rows.train, folder_callback, ladder)
     _train_further(trainer, resident, folder_callback, resume)
     return _conclude(trainer, spec, resident, folder_callback)
 
@@ -198,7 +185,6 @@ def held_out_loss(
 
 def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callbacks.FolderCallback, resume: pathlib.Path | None) -> None:
     """To the end, to a stop or until patience runs out. Raises `leave.Leaving`, after a save, where the process has to end."""
-    trainer.pace, trainer.best = callback.pace, callback.best
     if callback.best.exhausted:  # it had stopped, and was killed before its adapter was published
         return
     try:
@@ -208,7 +194,14 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
     except leave.Leaving:
         trainer.save_last_step(callback.dice)
         raise
+    except (RuntimeError, MemoryError) as error:
+        if healing.ran_out(error) and callback.whole:
+            healing.release()
+            with contextlib.suppress(RuntimeError, MemoryError):  # an older checkpoint is as good as it was
+                trainer.save_last_step(callback.dice)
+        raise
     finally:
+        trainer.trackers.close(trainer.args, trainer.state, trainer.control)
         resident.keep_for_chat()
     if callback.left:
         raise leave.Leaving
@@ -233,6 +226,24 @@ def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callba
     return "stopped" if run.stop_requested() and before_the_end else "finished"
 
 
+def _report(run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> None:
+    """Prove what was learned. All is published: where this goes wrong, or somebody will not wait for it, the run has no report."""
+    stopped = run.stop_requested()
+
+    def between() -> None:
+        ledger.beat()
+        yield_point()
+        if leave.asked(run) or (run.stop_requested() and not stopped):
+            raise leave.Leaving
+
+    def work() -> None:
+        with contextlib.suppress(leave.Leaving):
+            report.make(run, spec, resident, store, between)
+
+    ledger.update(now=True, seconds_left=0.0)
+    caught(work, f"the report on run {run.id}")
+
+
 def load_rows(spec: RunSpec, store: Store, resident: Resident) -> Rows:
     """The run's rows, split as its spec says, tokenised and labelled. Raises EngineError where nothing can be learned."""
     settings = spec.settings
@@ -240,80 +251,7 @@ def load_rows(spec: RunSpec, store: Store, resident: Resident) -> Rows:
     length = int(settings.max_length)
     train_rows, totals = tokens.encode_rows(resident.tokenizer, train_raw, length)
     validation = tokens.encode_rows(resident.tokenizer, validation_raw, length)[0] if validation_raw else []
-    return Rows(train_rows, validation, totals)
-
-
-def lora_config(card: ModelCard, settings: TrainSettings) -> LoraConfig:
-    """The adapter's configuration; what stands in the open map `lora` is passed by name.
-
-    For a family that the catalog knows, "all-linear" is its list of layers: what PEFT would find by itself includes
-    Mamba's out_proj, whose fused kernel never looks at an adapter.
-    """
-    targets: Any = settings.target_modules
-    if targets == "attention" or (targets == "all-linear" and card.target_modules):
-        targets = target_names(card, settings)
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        **{
-            "r": settings.lora_r,
-            "lora_alpha": settings.lora_alpha,
-            "lora_dropout": settings.lora_dropout,
-            "target_modules": targets,
-            **settings.lora,
-        },
-    )
-
-
-def make_trainer(run: Run, spec: RunSpec, model: Any, tokenizer: Any, rows: Rows, callback: callbacks.FolderCallback) -> CheckedTrainer:
-    """The trainer for one attempt. Raises InputError for a name in the open map `sft` that SFTConfig does not have."""
-    AcceleratorState._reset_state(True)  # the next run of this process may want another precision or device
-    trainer = CheckedTrainer(
-        model=model,
-        args=sft_config(run, spec),
-        train_dataset=datasets.Dataset.from_list(rows.train),
-        processing_class=tokenizer,
-        callbacks=[callback],
-    )
-    trainer.run = run
-    trainer.remove_callback(transformers.PrinterCallback)
-    return trainer
-
-
-def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
-    """TRL's configuration from resolved settings, in the names of the installed versions."""
-    settings = spec.settings
-    every = settings.gradient_checkpointing.removeprefix("every_")
-    options: dict[str, Any] = {
-        "output_dir": str(run.checkpoints),
-        "num_train_epochs": settings.num_train_epochs,
-        "max_steps": settings.max_steps,
-        "per_device_train_batch_size": settings.per_device_train_batch_size,
-        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": settings.lr_scheduler_type,
-        "warmup_steps": settings.warmup_ratio,  # below 1 it is a share of all steps
-        "max_length": settings.max_length,
-        "bf16": settings.precision == "bf16",
-        "fp16": settings.precision == "fp16",
-        "use_cpu": settings.device == "cpu",
-        "gradient_checkpointing": settings.gradient_checkpointing != "none",
-        "gradient_checkpointing_kwargs": {"every_n_layers": int(every)} if every.isdigit() else None,
-        "seed": settings.seed,
-        "dataset_kwargs": {"skip_prepare_dataset": True},
-        "packing": False,
-        "logging_steps": 1,
-        "logging_nan_inf_filter": False,  # else a diverged run logs 0.0
-        "save_strategy": "no",  # saves are asked for by the callback
-        "report_to": "none",
-        "disable_tqdm": True,
-        # Granite without experts carries the weight of a router's loss all the same, and TRL would switch that loss on.
-        **({} if spec.model.card.config.get("num_local_experts") else {"router_aux_loss_coef": 0.0}),
-        "dataloader_pin_memory": settings.device != "cpu",
-    }
-    try:
-        return SFTConfig(**{**options, **settings.sft})
-    except (TypeError, ValueError) as error:
-        raise InputError("settings.sft", detail=str(error).splitlines()[0][:200]) from error
+    return Rows(train_rows, validation, totals, samples.pick(validation_raw or train_raw))
 
 
 def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: int | None) -> None:
@@ -357,7 +295,7 @@ def _device_lock(spec: RunSpec, home: pathlib.Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _log_to(path: pathlib.Path) -> Iterator[None]:
     """What the libraries say while this run is on, into its log."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _Log(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root, words = logging.getLogger(), transformers.utils.logging
     root.addHandler(handler)
@@ -371,4 +309,12 @@ def _log_to(path: pathlib.Path) -> Iterator[None]:
         words.enable_default_handler()
         words.remove_handler(handler)
         root.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):
+            handler.close()
+
+
+class _Log(logging.FileHandler):
+    """A log that a full disk cuts off: what trains notices the disk by itself, and nobody wants a traceback for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass

@@ -8,15 +8,17 @@ import logging
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from tuning.errors import EngineError, TuningError, caught
+from tuning.errors import EngineError, RunError, TuningError, caught
 from tuning.models.shelf import Shelf, whole
+from tuning.runs import locks
 from tuning.runs.store import Run, Store
 from tuning.schema import ModelRef, Notice
 
 if TYPE_CHECKING:
-    from tuning.engine.question import Question
+    from tuning.engine.question import Comparison, Question
     from tuning.engine.resident import Resident
 
 logger = logging.getLogger(__name__)
@@ -31,10 +33,15 @@ class Workshop:
         self.store = store
         self.shelf = shelf
         self.current: Run | None = None
+        self.over: Callable[[Run], Any] = lambda run: None  # told of every run that is not worked on any more
         self.ready = threading.Event()
         self._questions: queue.Queue[Question] = queue.Queue()
+        self._comparisons: queue.Queue[Comparison] = queue.Queue()
+        self._comparing = False
         self._wake = threading.Event()
         self._closing = threading.Event()
+        self.spoiled = threading.Event()  # this process can do nothing with its card any more: it has to be replaced
+        self._turn = locks.Lock(store.home / "queue.lock")  # one queue, one run at a time, also where two apps share a home
         self._warm = threading.Event()
         self._resident: Resident | None = None
         self._refused: dict[str, float] = {}
@@ -62,6 +69,13 @@ class Workshop:
         self._questions.put(question)
         self._wake.set()
 
+    def compare(self, comparison: "Comparison") -> None:
+        """Hand over a report to make; nothing is trained meanwhile. Raises RunError while a run is on: it would slow that down."""
+        if self.current is not None:
+            raise RunError("evaluate.busy")
+        self._comparisons.put(comparison)
+        self._wake.set()
+
     def _loop(self) -> None:
         while not self._closing.is_set():
             self._wake.wait(LOOK_SECONDS)
@@ -70,9 +84,11 @@ class Workshop:
                 self._warm.clear()
                 self._engine()
             self._answer_all()
+            self._compare_all()
             run = self._next()
-            if run is not None:
-                self._train(run)
+            if run is not None and self._turn.acquire(patience=0):
+                with self._turn:
+                    self._train(run)
                 self._wake.set()
 
     def _next(self) -> Run | None:
@@ -108,6 +124,7 @@ class Workshop:
                 notice = Notice(code=error.code, level="error", params=error.params)
             for run in self._waiting(model):
                 run.give_up("download", notice)
+                self._tell(run)
         del coming[model.path]
         self._wake.set()
 
@@ -128,14 +145,26 @@ class Workshop:
         resident = self._engine()
         from tuning.engine.train import train
 
+        def work() -> None:
+            state = train(run, self.store, resident, self._answer_all, queued=True)
+            if state.reason == "cuda":
+                self.spoiled.set()
+                self._closing.set()
+                if run.retry():
+                    run.enqueue(first=True)
+
         self.current = run
-        try:
-            train(run, self.store, resident, self._answer_all)
-        except TuningError as error:  # another process holds it: it is theirs
+        error = caught(work, f"run {run.id}")
+        self.current = None
+        if error is not None:  # another process holds it or its card: later, perhaps
             logger.warning("run %s: %s", run.id, error)
             self._refused[run.id] = time.monotonic()
-        finally:
-            self.current = None
+        else:
+            self._tell(run)
+
+    def _tell(self, run: Run) -> None:
+        """Whoever wants to know that a run is over."""
+        caught(lambda: self.over(run), f"telling of run {run.id}")
 
     def _answer_all(self) -> None:
         while True:
@@ -145,13 +174,31 @@ class Workshop:
                 return
             self._answer(question)
 
+    def _compare_all(self) -> None:
+        while not self._comparisons.empty() and not self._closing.is_set():
+            self._compare(self._comparisons.get())
+
+    def _compare(self, comparison: "Comparison") -> None:
+        """Make one report; questions are answered in between. What goes wrong reaches the one who asked as a code."""
+        resident, made = self._engine(), list[dict[str, Any]]()
+        from tuning.engine.report import evaluate
+
+        def work() -> None:
+            made.append(evaluate(comparison.run, comparison.data, self.store, resident, self._answer_all))
+
+        self._comparing = True
+        error = caught(work, f"the report on {comparison.run.id}")
+        self._comparing = False
+        told = error if isinstance(error, TuningError) else EngineError("evaluate.failed", kind=type(error).__name__)
+        comparison.answer.put(made[0] if made else told)
+
     def _answer(self, question: "Question") -> None:
         """Answer one question; what goes wrong reaches the one who asked as a code, and the log in full."""
         resident = self._engine()
         from tuning.engine.chat import answer
 
         def work() -> None:
-            if self.current is not None and resident.path != question.model.path:
+            if (self.current is not None or self._comparing) and resident.path != question.model.path:
                 raise EngineError("chat.other_model")
             resident.load(question.model.path, question.device, question.precision, question.quantization)
             answer(resident, question)

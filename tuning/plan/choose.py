@@ -1,9 +1,9 @@
 """The fastest way that fits: micro-batch and checkpointing, for the same rows per optimizer step. Pure arithmetic.
 
-What changes the result of a run (length, rank, targets) is not touched here.
+What changes the result of a run (length, rank, targets) is not touched here: where nothing fits, `smaller` says what would.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tuning.models.catalog import COMFORT
@@ -14,6 +14,9 @@ from tuning.schema import ModelCard, Notice, TrainSettings
 # data sheet), and two operations for each weight of two bytes. A processor is slow enough never to wait.
 RIDGE = 164.0
 CHECKPOINTING = ("none", "every_4", "every_2", "full")
+LENGTHS = (1024, 512, 256, 128, 64)  # tokens that rows may be cut to
+LOWEST_RANK = 4
+QUERIES_AND_VALUES = ("q_proj", "v_proj", "qkv_proj", "c_attn")
 
 
 def fastest(
@@ -41,20 +44,64 @@ def fastest(
 
 
 def smaller(card: ModelCard, settings: TrainSettings, share: Callable[[TrainSettings], float]) -> dict[str, Any] | None:
-    """What would have to change for `settings` to fit, the least first: shorter rows, a lower rank, fewer layers adapted.
+    """What would have to change for `settings` to fit, the least first: what `ladder` has, as much of it as is needed.
 
-    It changes what is learned, so it is offered and not done. None where all of it together does not suffice.
+    It is offered and not done. None where all of it together does not suffice. `share` is as in `fastest`.
     """
-    targets = [name for name in memory.target_names(card, settings) if name in ("q_proj", "v_proj", "qkv_proj", "c_attn")]
-    steps: list[dict[str, Any]] = [{"max_length": length} for length in (1024, 512, 256, 128, 64) if length < int(settings.max_length)]
-    steps += [{"lora_r": 4}] if settings.lora_r > 4 else []
-    steps += [{"target_modules": targets}] if targets else []
-    changes: dict[str, Any] = {}
-    for step in steps:
-        changes |= step
-        if share(settings.model_copy(update=changes)) <= 1:
-            return changes
+
+    def suffices(changes: dict[str, Any]) -> bool:
+        return share(settings.model_copy(update=changes)) <= 1
+
+    found = least([changes for _, changes in ladder(card, settings)], suffices)
+    return None if found is None else joined(found)
+
+
+def ladder(card: ModelCard, settings: TrainSettings) -> list[tuple[str, dict[str, Any]]]:
+    """What can be given up to save memory, from what changes nothing to what changes most, each with a name.
+
+    A micro-batch of 1 with the same rows per step; an adapter instead of the whole model; weights in 4 bits; shorter rows;
+    rank 4 at the same strength; only the projections of queries and values. `settings` are resolved. (More accumulation saves
+    nothing beyond a micro-batch of 1.)
+    """
+    batch, repeats = int(settings.per_device_train_batch_size), int(settings.gradient_accumulation_steps)
+    smallest = next(size for size in range(1, batch + 1) if batch % size == 0 and (size == batch or batch * repeats // size <= 1024))
+    rungs: list[tuple[str, dict[str, Any]]] = []
+    if smallest < batch:
+        fewer = {"per_device_train_batch_size": smallest, "gradient_accumulation_steps": batch * repeats // smallest}
+        rungs.append(("batch", fewer))
+    if settings.method == "full":
+        rungs.append(("adapter", {"method": "lora"}))
+    elif settings.quantization == "none":
+        rungs.append(("nf4", {"quantization": "nf4"}))
+    rungs += [("shorter", {"max_length": length}) for length in LENGTHS if length < int(settings.max_length)]
+    if settings.method == "full":
+        return rungs
+    if settings.lora_r > LOWEST_RANK:
+        strength = max(1, settings.lora_alpha * LOWEST_RANK // settings.lora_r)
+        rungs.append(("rank", {"lora_r": LOWEST_RANK, "lora_alpha": strength}))
+    now = memory.target_names(card, settings)
+    few = [name for name in now if name in QUERIES_AND_VALUES]
+    if few and few != now:
+        rungs.append(("targets", {"target_modules": few}))
+    return rungs
+
+
+def least(steps: Sequence[dict[str, Any]], suffices: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]] | None:
+    """The first of `steps` that suffice together, without those that are not needed; None where all of them do not."""
+    for count in range(1, len(steps) + 1):
+        taken = list(steps[:count])
+        if suffices(joined(taken)):
+            for step in reversed(taken[:-1]):
+                without = [other for other in taken if other is not step]
+                if suffices(joined(without)):
+                    taken = without
+            return taken
     return None
+
+
+def joined(steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """All changes of `steps`; of two for one setting the later one."""
+    return {key: value for step in steps for key, value in step.items()}
 
 
 def cost(card: ModelCard, settings: TrainSettings, mean_tokens: float) -> float:

@@ -125,6 +125,8 @@ def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> dic
 def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile) -> dict[str, int]:
     """What a step holds, from the model's profile; `logits` is what LM head and loss add to the highest moment."""
     rows = int(settings.per_device_train_batch_size)
+    if settings.packing:  # one sequence of as many tokens, without a mask
+        rows, length = 1, rows * length
     labelled = int(rows * length * LABELLED)
     if settings.device != "cpu":  # TRL's head: tiles of at most 4096 x 32768 scores, and the gradient of what goes in
         tile = min(labelled, 4096) * min(card.vocab_size, 32_768) * 2

@@ -91,12 +91,13 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
     decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length
     if decided["max_length"] > card.context_length:
         raise InputError("plan.too_long", value=decided["max_length"], context=card.context_length)
-    decided |= {"quantization": "nf4" if asked.quantization == "nf4" else "none", "packing": False}
+    decided |= {"quantization": "nf4" if asked.quantization == "nf4" else "none", "packing": _packing(card, asked)}
     count = min(rows.count, asked.max_samples or rows.count)
     train_rows, validation_rows, share = _split(count, rows.validation_rows, asked, notices)
     decided["validation_share"] = share
     decided["early_stopping_patience"] = _patience(asked, validation_rows, notices)
     first = asked.model_copy(update=decided)
+    notices += _shorter(rows, first)
     profile = machine.profile(card, first)
 
     def forecast_of(settings: TrainSettings) -> Forecast:
@@ -171,9 +172,7 @@ def _refuse(asked: TrainSettings) -> None:
     cannot = {
         "method": asked.method == "full",
         "quantization": asked.quantization == "int8",
-        "packing": asked.packing is True,
         "device": asked.device == "shard",
-        "allow_shorter": asked.allow_shorter,
     }
     for key, refused in cannot.items():
         if refused:
@@ -235,6 +234,25 @@ def _mean_tokens(rows: Rows, settings: TrainSettings) -> float:
     if rows.lengths is not None and rows.lengths.audit.looked:
         return max(1.0, rows.lengths.totals(int(settings.max_length)).tokens / len(rows.lengths.audit.looked))
     return min(float(settings.max_length), max(1.0, rows.characters / max(1, rows.count) / rows.characters_per_token))
+
+
+def _packing(card: ModelCard, asked: TrainSettings) -> bool:
+    """Rows share sequences where attention alone lets tokens see each other. Raises InputError where it is asked of others."""
+    if asked.packing is True and not card.packing:
+        raise InputError("plan.packing", model=card.title)
+    return card.packing if asked.packing == "auto" else asked.packing
+
+
+def _shorter(rows: Rows, settings: TrainSettings) -> list[Notice]:
+    """What it would cost if rows had to be shortened in mid-run, said before the start where that is allowed."""
+    longest = int(settings.max_length)
+    length = next((length for length in choose.LENGTHS if length < longest), None)
+    if not settings.allow_shorter or length is None:
+        return []
+    if rows.lengths is None or not rows.lengths.longest:
+        return [Notice(code="plan.shorter", params={"length": length})]
+    whole, kept = (rows.lengths.totals(most).learned for most in (longest, length))
+    return [Notice(code="plan.shorter_share", params={"length": length, "percent": round(100 * (1 - kept / max(1, whole)), 1)})]
 
 
 def _learning_rate(card: ModelCard, asked: TrainSettings, notices: list[Notice]) -> float:

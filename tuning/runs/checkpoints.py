@@ -16,6 +16,7 @@ MANIFEST = "manifest.json"
 PREFIX = "checkpoint-"
 BUILDING = ".building"
 WEIGHTS = ("adapter_model.safetensors", "model.safetensors")
+SPARE_BYTES = 16 * 2**20  # for the state, the metrics, the log, samples and the report
 # Without these a Trainer resumes silently with a fresh optimizer or other random numbers.
 NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
@@ -61,18 +62,26 @@ def step_of(checkpoint: pathlib.Path) -> int:
 
 
 def verified(checkpoint: pathlib.Path) -> bool:
-    """Is every file there with the size and hash of the manifest, and all that a faithful resume needs among them?"""
+    """Is every file there with the size and hash of the manifest, none beside them, and all that a faithful resume needs?
+
+    Nothing is loaded for the answer: what has not been vouched for is never unpickled.
+    """
     try:
-        listing = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        listing = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
+        named = manifest["step"] == step_of(checkpoint)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
-    if not all(name in listing for name in NEEDED) or not any(name in listing for name in WEIGHTS):
+    if not named or not all(name in listing for name in NEEDED) or not any(name in listing for name in WEIGHTS):
         return False
-    for name, entry in listing.items():
-        path = checkpoint / name
-        if not path.is_file() or path.stat().st_size != entry["size"] or digest(path) != entry["sha256"]:
+    try:
+        there = {path.relative_to(checkpoint).as_posix(): path for path in checkpoint.rglob("*") if path.is_file()}
+        if there.keys() - {MANIFEST} != listing.keys():  # a file that nobody vouches for might be loaded, too
             return False
-    return True
+        sizes = all(there[name].stat().st_size == size for name, (size, _) in listing.items())
+        return sizes and all(digest(there[name]) == sha256 for name, (_, sha256) in listing.items())
+    except OSError:
+        return False
 
 
 def by_age(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -84,6 +93,18 @@ def by_age(folder: pathlib.Path) -> list[pathlib.Path]:
 def newest(folder: pathlib.Path) -> pathlib.Path | None:
     """The newest checkpoint that verifies."""
     return next((path for path in by_age(folder) if verified(path)), None)
+
+
+def require_room(folder: pathlib.Path, saves: int, least: int = 0) -> None:
+    """Raises OSError (ENOSPC) where the disk has no room for so many saves as large as the newest one, and for what is written
+    beside them. `least`: bytes of a save where there is none yet."""
+    last = next((sum(path.stat().st_size for path in checkpoint.rglob("*")) for checkpoint in by_age(folder)), least)
+    files.require_room(folder, saves * last + SPARE_BYTES)
+
+
+def clear(folder: pathlib.Path) -> None:
+    """Throw away what was half saved."""
+    shutil.rmtree(folder / BUILDING, ignore_errors=True)
 
 
 def rotate(folder: pathlib.Path, keep: int = 2) -> None:

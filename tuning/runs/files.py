@@ -3,9 +3,11 @@
 Reading of JSON Lines tolerates the half line that a kill leaves. Nothing here knows what a run is.
 """
 
+import errno
 import json
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -28,6 +30,19 @@ def write(path: pathlib.Path, text: str) -> None:
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def require_room(folder: pathlib.Path, needed: int) -> None:
+    """Raises OSError (ENOSPC) where the disk below `folder`, which need not be there yet, has fewer bytes left for us."""
+    place = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if shutil.disk_usage(place).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def sweep(path: pathlib.Path) -> None:
+    """Remove what a killed `write` of `path` left beside it. For whoever alone writes it."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink(missing_ok=True)
 
 
 def sync_folder(folder: pathlib.Path) -> None:

@@ -4,6 +4,7 @@ Who holds one writes host, pid and start time inside, for people to read; the lo
 It does not work between hosts: there a heartbeat decides (see `store`).
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -57,15 +58,17 @@ class Lock:
             time.sleep(0.02)
         file.seek(0)
         file.truncate()
-        file.write(json.dumps({"host": HOST, "pid": os.getpid(), "started": time.time()}))
-        file.flush()
         self._file = file
+        with contextlib.suppress(OSError):  # a full disk does not take what only people read; the lock is taken all the same
+            file.write(json.dumps({"host": HOST, "pid": os.getpid(), "started": time.time()}))
+            file.flush()
         return True
 
     def release(self) -> None:
         """Give it back; the file stays."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what could not be written before is tried once more, in vain
+                self._file.close()
             self._file = None
 
     def __enter__(self) -> "Lock":

@@ -4,9 +4,11 @@ spec.yaml is written once here; state.json and metrics.jsonl are the engine's; `
 of people. What a reader sees as the status is derived from state and lock, so that no crash leaves a lie.
 """
 
+import contextlib
 import functools
 import json
 import logging
+import os
 import pathlib
 import re
 import secrets
@@ -19,7 +21,8 @@ import pydantic
 import yaml
 
 from tuning.errors import InputError, RunError
-from tuning.runs import files, locks
+from tuning.runs import checkpoints, files, locks, reading
+from tuning.runs.queue import Place, Waiting, order, places, restarts
 from tuning.schema import ALIVE, LOCAL, Notice, RunSpec, RunState, Status
 
 logger = logging.getLogger(__name__)
@@ -74,14 +77,23 @@ class Run:
         except (OSError, yaml.YAMLError, pydantic.ValidationError) as error:
             raise RunError("run.unreadable", run=self.id) from error
 
+    def readable(self) -> bool:
+        """Can its spec be read?"""
+        try:
+            self.spec()
+        except RunError:
+            return False
+        return True
+
     def saved_state(self) -> RunState | None:
-        """state.json as the engine left it; None before the first."""
+        """state.json as the engine left it; None before the first, and where the disk has spoiled it: the checkpoints tell then."""
         try:
             return RunState.model_validate_json((self.folder / "state.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            raise RunError("run.unreadable", run=self.id) from error
+        except (OSError, ValueError):
+            logger.warning("the state of run %s cannot be read", self.id)
+            return None
 
     def write_state(self, state: RunState) -> None:
         """For the engine that holds the lock, and nobody else."""
@@ -91,6 +103,9 @@ class Run:
         """The state with the status that is true now, whatever a crash left behind."""
         saved = self.saved_state()
         status = self._status(saved)
+        if status == "interrupted" and (self.folder / "full").exists():  # the disk took not even the state that says so
+            full = {"status": "paused", "reason": "disk", "error": Notice(code="train.disk", level="error"), "seconds_left": None}
+            return (saved or RunState(status="paused")).model_copy(update=full)
         return (saved or RunState(status=status)).model_copy(update={"status": status})
 
     def _status(self, saved: RunState | None) -> Status:
@@ -125,16 +140,73 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """What was logged, in order of steps. After a resume a step may have been logged twice: the last one counts."""
-        last: dict[tuple[int, bool], dict[str, Any]] = {}
-        for record in files.read_lines(self.folder / "metrics.jsonl"):
-            if isinstance(record.get("step"), int):
-                last[(record["step"], "eval_loss" in record)] = record
-        return [last[key] for key in sorted(last)]
+        return self.logged().records
 
-    def enqueue(self) -> None:
-        """Ask for this run to be trained, or trained further, when its turn comes."""
+    def logged(self) -> reading.Logged:
+        """As `metrics`, with a word that changes when something is added."""
+        return reading.records(self.folder / "metrics.jsonl")
+
+    def samples(self) -> list[dict[str, Any]]:
+        """Answers that were given while it learned (samples.jsonl), in order of steps, each step once. Shared: do not change them."""
+        return reading.records(self.folder / "samples.jsonl").records
+
+    def log(self) -> list[str]:
+        """The last lines of what the libraries said."""
+        return reading.tail(self.folder / "log.txt")
+
+    def enqueue(self, first: bool = False) -> None:
+        """Ask for this run to be trained, or trained further, when its turn comes: after all that wait, whatever the clock says.
+
+        One that was at work until now goes `first`.
+        """
         (self.folder / "stop").unlink(missing_ok=True)
-        files.write(self.folder / "queue", json.dumps({"time": time.time()}))
+        others = [Run(path.parent).queued_at() for path in self.folder.parent.glob("*/queue")]
+        last = max([time.time(), *(other + 1e-3 for other in others)])
+        files.write(self.folder / "queue", json.dumps({"time": min([last, *(other - 1e-3 for other in others)]) if first else last}))
+
+    def waiting(self) -> bool:
+        """Is it in the queue? Whoever holds its lock and sees it there may train it; nobody else has."""
+        return (self.folder / "queue").exists()
+
+    def begin(self) -> None:
+        """Take it out of the queue, and forget what an earlier end left. For the engine that holds the lock."""
+        for name in ("queue", "full"):
+            (self.folder / name).unlink(missing_ok=True)
+        files.sweep(self.folder / "state.json")
+        if not self.adapter.exists() and (self.folder / ".adapter-before").exists():  # killed while another was put in its place
+            (self.folder / ".adapter-before").replace(self.adapter)
+
+    def disk_is_full(self) -> None:
+        """Pause it though the disk takes nothing: what was half saved goes, and an empty file says what happened."""
+        checkpoints.clear(self.checkpoints)
+        shutil.rmtree(self.folder / ".adapter", ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (self.folder / "full").touch()
+
+    def retry(self) -> bool:
+        """Take down that what trains it starts anew after a fault of the card. False where that was tried often enough."""
+        state = self.saved_state() or RunState(status="interrupted")
+        count = restarts(self._restarts(), state.step)
+        if count is None:
+            return False
+        files.write(self.folder / "restarts", json.dumps({"step": state.step, "count": count}))
+        told = Notice(code="recovery.restart", level="warning", params={"step": state.step})
+        anew = {"status": "interrupted", "reason": None, "error": None, "ended": None, "recoveries": [*state.recoveries, told]}
+        self.write_state(state.model_copy(update=anew))
+        return True
+
+    def _restarts(self) -> dict[str, int]:
+        try:
+            found = json.loads((self.folder / "restarts").read_text(encoding="utf-8"))
+            return {name: int(found[name]) for name in ("step", "count")}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    def line(self) -> Waiting:
+        """What the queue has to know of it. Raises RunError where its spec cannot be read."""
+        spec, saved = self.spec(), self.saved_state()
+        done = saved.step / max(1, saved.total_steps) if saved is not None else 0.0
+        return Waiting(self.id, spec.owner, self.queued_at(), spec.forecast.seconds * max(0.0, 1 - done))
 
     def queued_at(self) -> float:
         """When it was put in the queue, in seconds since 1970."""
@@ -146,14 +218,17 @@ class Run:
     def request_stop(self) -> None:
         """Ask the engine to stop after the step it is in; a queued run just leaves the queue."""
         status = self.state().status
-        if status == "queued":
-            (self.folder / "queue").unlink(missing_ok=True)
-            saved = self.saved_state()
-            self.write_state((saved or RunState(status="stopped")).model_copy(update={"status": "stopped", "ended": time.time()}))
-        elif status in ("starting", "running"):
-            (self.folder / "stop").touch()
-        else:
+        if status not in ALIVE:
             raise RunError("run.not_running", run=self.id, status=status)
+        lock = locks.Lock(self.lock_path)
+        if status == "queued" and lock.acquire():
+            with lock:
+                if self.waiting():
+                    (self.folder / "queue").unlink(missing_ok=True)
+                    saved = self.saved_state() or RunState(status="stopped")
+                    self.write_state(saved.model_copy(update={"status": "stopped", "ended": time.time()}))
+        else:  # at work, or claimed this very moment
+            (self.folder / "stop").touch()
 
     def give_up(self, reason: str, error: Notice) -> None:
         """End a run that never got to an engine: it leaves the queue as failed. One that somebody has claimed is left alone."""
@@ -195,14 +270,14 @@ class Store:
     def all(self, owner: str = LOCAL) -> list[Run]:
         """The owner's runs, newest first. A folder that cannot be read never hides the others."""
         found = []
-        for folder in self.folder.glob("*"):
-            if not RUN_ID.match(folder.name) or not folder.is_dir():
+        for entry in os.scandir(self.folder) if self.folder.is_dir() else ():
+            if not RUN_ID.match(entry.name) or not entry.is_dir():
                 continue
-            run = Run(folder)
+            run = Run(pathlib.Path(entry.path))
             try:
                 spec = run.spec()
             except RunError:
-                logger.warning("run %s cannot be read", folder.name)
+                logger.warning("run %s cannot be read", entry.name)
                 continue
             if spec.owner == owner:
                 found.append((spec.created, run))
@@ -233,6 +308,32 @@ class Store:
         shutil.rmtree(doomed, ignore_errors=True)
 
     def queue(self) -> list[Run]:
-        """Runs of all owners that wait, first come first."""
-        waiting = [Run(folder.parent) for folder in self.folder.glob("*/queue") if RUN_ID.match(folder.parent.name)]
-        return sorted((run for run in waiting if not locks.held(run.lock_path)), key=lambda run: (run.queued_at(), run.id))
+        """Runs of all owners that wait, in the order of their turns. One that cannot be read never holds up the others."""
+        return [Run(self.folder / one.run) for one in self._ordered()]
+
+    def places(self) -> dict[str, Place]:
+        """The place of every run that waits, by its id, and its expected wait."""
+        ordered = self._ordered()
+        if not ordered:
+            return {}
+        left = [0.0]
+        for run in self._runs():
+            if locks.held(run.lock_path):
+                state, ahead = run.state(), run.line().seconds
+                left.append(ahead if state.seconds_left is None else state.seconds_left)
+        return places(ordered, max(left))
+
+    def _runs(self) -> list[Run]:
+        """Every run of any owner whose spec can be read."""
+        runs = [Run(folder) for folder in sorted(self.folder.glob("*")) if RUN_ID.match(folder.name)]
+        return [run for run in runs if run.readable()]
+
+    def _ordered(self) -> list[Waiting]:
+        found = [Run(folder.parent) for folder in self.folder.glob("*/queue") if RUN_ID.match(folder.parent.name)]
+        waiting = [run.line() for run in found if not locks.held(run.lock_path) and run.readable()]
+        served: dict[str, float] = {}
+        if len({one.owner for one in waiting}) > 1:
+            for run in self._runs():
+                began = locks.holder(run.lock_path).get("started", 0.0)
+                served[run.spec().owner] = max(served.get(run.spec().owner, 0.0), began)
+        return order(waiting, served)

@@ -1,15 +1,41 @@
 """A run as the contract shows it: in short for lists, in full for its result. Reads the folder, decides nothing."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-from tuning.runs.store import Run
-from tuning.schema import ENDED
+from tuning.runs import reading, verdict
+from tuning.runs.queue import Place
+from tuning.runs.store import Run, Store
+from tuning.schema import ALIVE, ENDED, RunSpec, RunState
+
+_briefs: reading.Kept[dict[str, Any]] = reading.Kept()
+_specs: reading.Kept[dict[str, Any]] = reading.Kept(100)
 
 
-def brief(run: Run) -> dict[str, Any]:
-    """A run in one line of a list: who, what, and how far."""
-    spec, state = run.spec(), run.state()
+def brief(run: Run, places: Mapping[str, Place] | None = None) -> dict[str, Any]:
+    """A run in one line of a list: who, what, and how far. Of runs that are not at work it is made once per change.
+
+    `places`: those of the store, where they have been asked for already.
+    """
+    key = reading.mark(run.folder, run.lock_path)  # all in the folder is replaced by renaming, which the folder's time tells
+
+    def still(found: dict[str, Any]) -> bool:
+        return found["status"] not in ALIVE and reading.settled(key)
+
+    made = _briefs.get(str(run.folder), key, lambda: _brief(run, run.spec(), run.state()), still)
+    return {**made, **_waits(run, made["status"], places)}
+
+
+def _waits(run: Run, status: str, places: Mapping[str, Place] | None = None) -> dict[str, Any]:
+    """`place` in the queue (1 is the next) and `wait_seconds` that it is expected to wait; None for a run that does not wait."""
+    if status == "queued" and places is None:
+        places = Store(run.folder.parent.parent).places()
+    found = (places or {}).get(run.id)
+    return {"place": found and found.place, "wait_seconds": found and found.wait_seconds}
+
+
+def _brief(run: Run, spec: RunSpec, state: RunState) -> dict[str, Any]:
     return {
         "run": run.id,
         "name": run.name(),
@@ -21,28 +47,40 @@ def brief(run: Run) -> dict[str, Any]:
         "recipe": spec.recipe,
         "created": spec.created,
         "ended": state.ended if state.status in ENDED else None,
+        "seconds": state.seconds,
         "step": state.step,
         "total_steps": state.total_steps or spec.forecast.steps,
+        "eval_loss": state.eval_loss,
+        "base_eval_loss": state.base_eval_loss,
         "has_adapter": run.adapter.is_dir(),
     }
 
 
-def result(run: Run) -> dict[str, Any]:
+def spec(run: Run) -> dict[str, Any]:
+    """The spec as spec.yaml holds it; made once, and not to be changed."""
+    found = run.spec()
+    return _specs.get(str(run.folder), reading.mark(run.folder / "spec.yaml"), lambda: found.model_dump(by_alias=True))
+
+
+def glimpse(run: Run) -> dict[str, Any]:
+    """What a list shows of a run beside `brief`: its losses as a few points (`spark`), and `size_bytes` on disk."""
+    return {"spark": reading.spark(run.folder / "metrics.jsonl"), "size_bytes": reading.size(run.folder)}
+
+
+def result(run: Run, state: RunState | None = None) -> dict[str, Any]:
     """How a run stands or ended, in the contract's names."""
-    spec, state = run.spec(), run.state()
+    spec, state = run.spec(), state or run.state()
     return {
-        **brief(run),
+        **_brief(run, spec, state),
+        **_waits(run, state.status),
         "adapter": str(run.adapter) if run.adapter.is_dir() else None,
         "steps": state.step,
         "train_loss": state.train_loss,
-        "eval_loss": state.eval_loss,
-        "base_eval_loss": state.base_eval_loss,
         "best_step": state.best_step,
         "perplexity": perplexity(state.eval_loss),
         "base_perplexity": perplexity(state.base_eval_loss),
         "learned_tokens": state.learned_tokens,
         "tokens_per_second": state.tokens_per_second,
-        "seconds": state.seconds,
         "predicted_peak_bytes": spec.forecast.peak_bytes,
         "peak_bytes": state.peak_bytes,
         "recoveries": [notice.model_dump() for notice in state.recoveries],
@@ -50,6 +88,7 @@ def result(run: Run) -> dict[str, Any]:
         "trainable_parameters": state.trainable_parameters,
         "total_parameters": state.total_parameters,
         "error": state.error.model_dump() if state.error else None,
+        "evaluation": verdict.read(run),
     }
 
 

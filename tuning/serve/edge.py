@@ -53,7 +53,7 @@ mend();
 new MutationObserver(mend).observe(root, {attributes: true, attributeFilter: ["lang"]});
 if (!Object.keys(words).length) return;
 const say = (element) => {
-  const label = element.getAttribute("aria-label"), end = label.indexOf(":") + 1;
+  const label = element.getAttribute("aria-label") || "", end = label.indexOf(":") + 1;
   const said = words[label] || (words[label.slice(0, end)] && words[label.slice(0, end)] + label.slice(end));
   if (said) element.setAttribute("aria-label", said);
 };

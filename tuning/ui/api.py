@@ -105,7 +105,11 @@ def _results(verbs: Verbs) -> list[Callable[..., Any]]:
         path = verbs.export(run, to, folder)
         return {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
 
-    return [chat, export]
+    def evaluate(run: str, data: str | None = None) -> dict:  # type: ignore[type-arg]
+        """Base against tuned on the run's held-out rows, or on other data; takes up to some minutes, and is refused while a run is on."""
+        return verbs.evaluate(run, data)
+
+    return [chat, export, evaluate]
 
 
 def _told(endpoint: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 Every card is a real button that says whether it is pressed. Pure functions; data from files and people are escaped.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tuning.models.catalog import COMFORT
@@ -98,8 +98,8 @@ def dataset(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
     return card("data", entry["id"], f'{inside}<ul class="facts">{listed}</ul>', chosen)
 
 
-def recipe(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
-    """A recipe: its purpose, and what that comes to."""
+def recipe(entry: Mapping[str, Any], chosen: bool, lang: str, here: str = "") -> str:
+    """A recipe: its purpose, what that comes to, and `here` (HTML), what this machine would change in it."""
     settings = entry["settings"]
     epochs = settings["num_train_epochs"]
     passes = t(lang, "ui.train.pass") if epochs == 1 else t(lang, "ui.train.passes", number=plain(epochs, lang))
@@ -109,15 +109,6 @@ def recipe(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     inside = (
         f'<span class="top"><strong>{escape(entry["title"][lang])}</strong>{chosen_mark(chosen, lang)}</span>'
-        f'<span class="why">{escape(entry["why"][lang])}</span><ul class="facts">{listed}</ul>'
+        f'<span class="why">{escape(entry["why"][lang])}</span><ul class="facts">{listed}</ul>{here}'
     )
     return card("recipe", entry["id"], inside, chosen)
-
-
-def settings_table(rows: Sequence[tuple[str, str, str]], lang: str) -> str:
-    """(name, value, source) lines of what will be used."""
-    lines = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td class="num">{escape(value)}</td><td class="soft">{escape(source)}</td></tr>'
-        for name, value, source in rows
-    )
-    return f'<table class="settings"><caption>{escape(t(lang, "ui.train.settings"))}</caption><tbody>{lines}</tbody></table>'

@@ -20,7 +20,7 @@ import gradio as gr
 from tuning.errors import InputError, TuningError
 from tuning.schema import ALIVE
 from tuning.text import t
-from tuning.ui import view
+from tuning.ui import help, view
 from tuning.ui.slip import Choice
 from tuning.verbs import Verbs
 
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 PLAN_SECONDS = 10.0  # a plan is arithmetic, but the free memory in it changes
 HEAL_SECONDS = 8.0  # after so long everything is drawn, whether it seems to be shown already or not
 FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder, while a run lives and while none does
+SHARED_SECONDS = 0.7  # viewers whose pages only tick share one reading of the list of runs
 
 # A click on a card is (what, value); the focus stays on the same card when the server draws it anew.
 CLICKS = """
@@ -47,6 +48,19 @@ watch("value", () => {
 });
 """
 
+# What a visitor has unfolded stays so when all is drawn anew. A fold is known by its name, else by its place.
+FOLDS = """
+{
+  const kept = {}, folds = () => [...element.querySelectorAll("details")].filter((fold) => !fold.closest(".timeline"));
+  const name = (fold) => fold.dataset.fold || folds().indexOf(fold);
+  element.addEventListener("click", (event) => {
+    const fold = event.target.closest("summary")?.parentElement;
+    if (fold && !fold.closest(".timeline")) kept[name(fold)] = !fold.open;
+  });
+  watch("value", () => folds().forEach((fold) => { if (name(fold) in kept) fold.open = kept[name(fold)]; }));
+}
+"""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -62,6 +76,7 @@ class Scene:
     followed: str | None = None  # the run that was last chosen for talking without being asked
     wanted: dict[str, Any] = field(default_factory=dict)  # what the models are looked through for: goal, italian, fits
     browsed: dict[str, Any] = field(default_factory=dict)  # which rows of the data are looked at: rows, audit
+    look: dict[str, Any] = field(default_factory=dict)  # how the list of runs is looked at: words, most, ticked, sure
 
 
 @dataclass(frozen=True)
@@ -84,12 +99,15 @@ class Desk:
         self.tab = gr.State("model")
         self.run, self.opened, self.followed = gr.State(None), gr.State(None), gr.State(None)
         self.overrides, self.seen, self.wanted = gr.State({}), gr.State({}), gr.State({})
-        self.browsed = gr.State({})
+        self.browsed, self.look = gr.State({}), gr.State({})
         self.name = gr.Textbox(render=False)  # these two stand in tabs, and others need them too
         self.target = gr.Dropdown(render=False)
         self.tabs = gr.Tabs(render=False, overflow_behavior="wrap")
         self._plans: dict[str, tuple[float, Any]] = {}
         self._reports: dict[str, dict[str, Any]] = {}
+        self._ways: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._models: tuple[float, list[dict[str, Any]]] = (0.0, [])
+        self._listed: tuple[float, list[dict[str, Any]]] = (0.0, [])
 
     def say(self, code: str, **params: Any) -> str:
         """A line in the page's language."""
@@ -97,11 +115,11 @@ class Desk:
 
     def cards(self, elem_id: str, **options: Any) -> gr.HTML:
         """A place for cards whose clicks are events."""
-        return gr.HTML("", elem_id=elem_id, js_on_load=CLICKS, apply_default_css=False, **options)
+        return gr.HTML("", elem_id=elem_id, js_on_load=CLICKS + FOLDS, apply_default_css=False, **options)
 
-    def html(self, value: str = "", **options: Any) -> gr.HTML:
-        """A place for HTML that only says something."""
-        return gr.HTML(value, js_on_load=None, apply_default_css=False, **options)
+    def html(self, value: str = "", script: str | None = None, **options: Any) -> gr.HTML:
+        """A place for HTML that only says something; `script` runs once on the page, for what needs no server."""
+        return gr.HTML(value, js_on_load=script and script + FOLDS, apply_default_css=False, **options)
 
     def slot(self) -> gr.HTML:
         """Where a fault is said, beside what causes it."""
@@ -139,6 +157,7 @@ class Desk:
             self.seen,
             self.wanted,
             self.browsed,
+            self.look,
         }
 
     def drawn(self, live_only: bool) -> list[Any]:
@@ -147,7 +166,7 @@ class Desk:
 
     def draw(self, values: Mapping[Any, Any], live_only: bool) -> list[Any]:
         """Values for `drawn`; what this page shows already is skipped, so that focus and selection stay."""
-        scene = self.scene(values)
+        scene = self.scene(values, shared=live_only)
         told = asdict(scene.choice) if scene.choice != Choice.of(values[self.choice]) else gr.skip()
         drawn, now = [], dict(values[self.seen])
         if time.time() - now.pop("at", 0.0) > HEAL_SECONDS:  # two draws at once may have left an older picture on the page
@@ -167,24 +186,42 @@ class Desk:
     def _chosen(self, live_only: bool) -> list[Painter]:
         return [painter for painter in self.painters if painter.live or not live_only]
 
-    def scene(self, values: Mapping[Any, Any]) -> Scene:
-        """How things stand. The watched run is the newest living one, else the one watched before, else the newest."""
-        runs, run = self.verbs.runs(), values[self.run]
+    def runs(self, shared: bool) -> list[dict[str, Any]]:
+        """All runs; where it may be `shared`, as they were for another viewer a moment ago."""
+        made, found = self._listed
+        if not shared or time.monotonic() - made > SHARED_SECONDS:
+            found = self.verbs.runs()
+            self._listed = (time.monotonic(), found)
+        return found
+
+    def watched(self, runs: Sequence[Mapping[str, Any]], run: str | None) -> dict[str, Any] | None:
+        """The newest run at work, else the newest living one, else the one watched before, else the newest."""
         ids = [entry["run"] for entry in runs]
         living = [entry["run"] for entry in runs if entry["status"] in ALIVE]
         at_work = [entry["run"] for entry in runs if entry["status"] in ("starting", "running")]
-        watched = next(iter([*at_work, *living, *([run] if run in ids else []), *ids]), None)
+        found = next(iter([*at_work, *living, *([run] if run in ids else []), *ids]), None)
+        return self.verbs.show(found) if found else None
+
+    def scene(self, values: Mapping[Any, Any], shared: bool = False) -> Scene:
+        """How things stand; the list of runs may be a moment old where it is `shared`."""
+        runs = self.runs(shared)
+        try:
+            run = self.watched(runs, values[self.run])
+        except TuningError:  # somebody deleted it just now
+            runs = self.runs(shared=False)
+            run = self.watched(runs, values[self.run])
         return Scene(
             choice=self.known(Choice.of(values[self.choice])),
             overrides=dict(values[self.overrides] or {}),
             tab=values[self.tab],
-            run=self.verbs.show(watched) if watched else None,
+            run=run,
             runs=runs,
             opened=values[self.opened],
             talker=values[self.target],
             followed=values[self.followed],
             wanted=dict(values[self.wanted] or {}),
             browsed=dict(values[self.browsed] or {}),
+            look=dict(values[self.look] or {}),
         )
 
     def known(self, choice: Choice) -> Choice:
@@ -239,6 +276,29 @@ class Desk:
         if data not in self._reports:
             self._reports = {data: self.verbs.report(data)}
         return self._reports[data]
+
+    def models(self) -> list[dict[str, Any]]:
+        """The catalog, best first for this machine. Some dozens of plans: made once for all who look."""
+        made, found = self._models
+        if not found or time.monotonic() - made > PLAN_SECONDS:
+            found = self.verbs.models()
+            self._models = (time.monotonic(), found)
+        return found
+
+    def ways(self, run: str) -> dict[str, Any]:
+        """The ways out for a run in trouble; for one that is in none they cost nothing."""
+        made, found = self._ways.get(run, (0.0, {}))
+        if not found or time.monotonic() - made > PLAN_SECONDS:
+            try:
+                found = self.verbs.ways(run)
+            except TuningError:  # its data or its model are gone
+                found = {"cause": None, "offers": []}
+            self._ways = {run: (time.monotonic(), found)}
+        return found
+
+    def instead(self, trouble: tuple[str, Mapping[str, Any]] | None) -> str:
+        """For a model that cannot be had, what to take in its place, as buttons."""
+        return help.instead(*trouble, self.models(), self.lang) if trouble and trouble[0] in help.CLOSED else ""
 
     def warm(self) -> bool:
         """Whether the libraries are loaded."""

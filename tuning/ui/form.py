@@ -1,14 +1,13 @@
-"""Knobs: fields of `TrainSettings` as widgets, each with one sentence of why. Values and bounds stay in the schema.
+"""Knobs: fields of `TrainSettings` to be turned, each explained where it stands. Values and bounds stay in the schema.
 
-A knob shows what the recipe says; only what differs from it is passed on.
+A knob shows what the recipe says; only what differs from it is passed on. All are drawn as HTML, for a page holds some
+two hundred components and not more. Pure functions.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-
-import gradio as gr
 
 from tuning.text import t, table
 from tuning.ui import view
@@ -23,53 +22,168 @@ class Knob:
     typed: bool = True
 
 
-KNOBS = (
+FIRST = (
     Knob("num_train_epochs", ("1", "2", "3", "5", "8", "12", "20")),
     Knob("learning_rate", ("auto", "0.00005", "0.0001", "0.0002", "0.0005", "0.001", "0.002")),
-    Knob("per_device_train_batch_size", ("auto", "1", "2", "4", "8", "16", "32")),
-    Knob("gradient_accumulation_steps", ("auto", "1", "2", "4", "8", "16")),
-    Knob("max_length", ("auto", "128", "256", "512", "1024", "2048", "4096")),
     Knob("lora_r", ("4", "8", "16", "32", "64")),
-    Knob("lora_alpha", ("8", "16", "32", "64", "128")),
-    Knob("lora_dropout", ("0", "0.05", "0.1")),
-    Knob("target_modules", ("all-linear", "attention"), typed=False),
-    Knob("validation_share", ("auto", "0", "0.05", "0.1", "0.2")),
-    Knob("precision", ("auto", "bf16", "fp16", "fp32"), typed=False),
-    Knob("quantization", ("auto", "none", "nf4"), typed=False),
-    Knob("gradient_checkpointing", ("auto", "none", "every_4", "every_2", "full"), typed=False),
-    Knob("device", ("auto", "cpu", "cuda:0", "cuda:1"), typed=False),
-    Knob("seed", ("42", "1", "2", "3")),
+    Knob("max_length", ("auto", "128", "256", "512", "1024", "2048", "4096")),
 )
+FOLDED = {
+    "adapter": (
+        Knob("lora_alpha", ("8", "16", "32", "64", "128")),
+        Knob("target_modules", ("all-linear", "attention"), typed=False),
+        Knob("lora_dropout", ("0", "0.05", "0.1")),
+        Knob("lora.use_rslora", ("false", "true"), typed=False),
+        Knob("lora.use_dora", ("false", "true"), typed=False),
+    ),
+    "learning": (
+        Knob("lr_scheduler_type", ("cosine", "linear", "constant", "constant_with_warmup"), typed=False),
+        Knob("warmup_ratio", ("0", "0.03", "0.05", "0.1")),
+        Knob("early_stopping_patience", ("auto", "0", "2", "3", "5", "10")),
+        Knob("validation_share", ("auto", "0", "0.05", "0.1", "0.2")),
+        Knob("max_steps", ("-1", "100", "500", "1000", "5000")),
+        Knob("seed", ("1", "2", "3", "42")),
+    ),
+    "memory": (
+        Knob("per_device_train_batch_size", ("auto", "1", "2", "4", "8", "16", "32")),
+        Knob("gradient_accumulation_steps", ("auto", "1", "2", "4", "8", "16")),
+        Knob("quantization", ("auto", "none", "nf4"), typed=False),
+        Knob("gradient_checkpointing", ("auto", "none", "every_4", "every_2", "full"), typed=False),
+        Knob("precision", ("auto", "bf16", "fp16", "fp32"), typed=False),
+        Knob("packing", ("auto", "true", "false"), typed=False),
+        Knob("allow_shorter", ("false", "true"), typed=False),
+        Knob("device", ("auto", "cpu"), typed=False),
+    ),
+}
+KNOBS = {knob.key: knob for knob in (*FIRST, *(knob for some in FOLDED.values() for knob in some))}
+OTHER = "…"  # the option after which another value can be typed
+
+# A turned knob is (key, value, typed). Another value is typed where the list stood. The focus stays when all is drawn anew.
+TURNS = """
+let last = null;
+element.addEventListener("change", (event) => {
+  const knob = event.target.closest("[data-key]");
+  if (!knob) return;
+  if (knob.value !== "…") { trigger("input", {key: knob.dataset.key, value: knob.value, typed: knob.tagName === "INPUT"}); return; }
+  const field = document.createElement("input");
+  field.type = "text";
+  field.maxLength = 40;
+  field.id = knob.id;
+  field.dataset.key = knob.dataset.key;
+  field.value = knob.dataset.now;
+  knob.replaceWith(field);
+  field.focus();
+  field.select();
+});
+element.addEventListener("focusin", (event) => { last = event.target.dataset.key || null; });
+watch("value", () => {
+  if (!last || (document.activeElement && document.activeElement !== document.body)) return;
+  const same = [...element.querySelectorAll("[data-key]")].find((knob) => knob.dataset.key === last);
+  if (same) same.focus({preventScroll: true});
+});
+"""
 
 
-def widget(knob: Knob, lang: str) -> gr.Dropdown:
-    """The knob as a list to choose from, or to type another value into."""
-    return gr.Dropdown(
-        choices=[(option_name(option, lang), option) for option in knob.options],
-        value=knob.options[0],
-        label=t(lang, f"ui.knob.{knob.key}"),
-        info=t(lang, f"ui.knob.{knob.key}.why"),
-        allow_custom_value=knob.typed,
-        interactive=True,
-        elem_classes="knob",
+@dataclass(frozen=True)
+class Told:
+    """Settings by where they come from: what was turned, what the recipe says, and what the plan makes of both, if there is one."""
+
+    turned: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    plan: Mapping[str, Any] | None = None
+
+    def asked(self, key: str) -> Any:
+        """What is wanted of `key`, by hand or by the recipe."""
+        return self.turned[key] if key in self.turned else value_of(self.recipe, key)
+
+
+def first(told: Told, lang: str) -> str:
+    """The few knobs in sight."""
+    label = view.escape(t(lang, "ui.train.group.first"))
+    return f'<div class="knobs" role="group" aria-label="{label}">{"".join(_drawn(knob, told, lang) for knob in FIRST)}</div>'
+
+
+def folded(told: Told, cards: int, lang: str) -> str:
+    """The others, in groups. `cards` is how many graphics cards there are."""
+    drawn = ""
+    for name, knobs in FOLDED.items():
+        title = view.escape(t(lang, f"ui.train.group.{name}"))
+        inside = "".join(_drawn(with_cards(knob, cards), told, lang) for knob in knobs)
+        drawn += f'<h3>{title}</h3><div class="knobs" role="group" aria-label="{title}">{inside}</div>'
+    return drawn
+
+
+def with_cards(knob: Knob, cards: int) -> Knob:
+    """The knob for the device offers those that are there."""
+    return replace(knob, options=(*knob.options, *(f"cuda:{number}" for number in range(cards)))) if knob.key == "device" else knob
+
+
+def _drawn(knob: Knob, told: Told, lang: str) -> str:
+    """A knob: what it is called, what it does, its values, where the one in use comes from, and when to change it."""
+    key, name = knob.key, view.escape(t(lang, f"ui.knob.{knob.key}"))
+    now, usual = canonical(told.asked(key)), canonical(value_of(told.recipe, key))
+    options = "".join(
+        f'<option value="{view.escape(value)}"{" selected" if value == now else ""}>{view.escape(option_name(value, lang, key))}</option>'
+        for value in _values(knob, now, usual)
+    )
+    if knob.typed:
+        options += f'<option value="{OTHER}">{view.escape(t(lang, "ui.train.other"))}</option>'
+    when = ""
+    if f"ui.knob.{key}.when" in table(lang):
+        says = view.escape(t(lang, f"ui.knob.{key}.when"))
+        when = f'<details data-fold="{key}"><summary>{view.escape(t(lang, "ui.train.when"))}</summary><p>{says}</p></details>'
+    by_hand = " turned" if key in told.turned else ""
+    return (
+        f'<div class="knob{by_hand}"><label for="knob-{key}">{name}</label><p class="info" id="why-{key}">'
+        f"{view.escape(t(lang, f'ui.knob.{key}.why'))}</p>{when}"
+        f'<select id="knob-{key}" data-key="{key}" data-now="{view.escape(show(told.asked(key), lang, key))}" aria-describedby="why-{key}">'
+        f'{options}</select><p class="source">{view.escape(source(key, told, lang))}</p></div>'
     )
 
 
-def option_name(value: str, lang: str) -> str:
+def _values(knob: Knob, now: str, usual: str) -> Sequence[str]:
+    """What is offered, with what is chosen and what the recipe says; numbers in order."""
+    values = dict.fromkeys([*knob.options, usual, now])
+    if not knob.typed:
+        return list(values)
+
+    def place(value: str) -> tuple[bool, float]:
+        try:
+            return True, float(value)
+        except ValueError:
+            return value != "auto", 0.0
+
+    return sorted(values, key=place)
+
+
+def source(key: str, told: Told, lang: str) -> str:
+    """Where the value in use comes from, with the one that the plan found for "auto"."""
+    if told.asked(key) == "auto":
+        found = None if told.plan is None else value_of(told.plan, key)
+        return t(lang, "ui.train.from.plan", value=show(found, lang, key)) if found is not None else t(lang, "ui.train.from.auto")
+    return t(lang, "ui.train.from.you" if key in told.turned else "ui.train.from.recipe")
+
+
+def value_of(settings: Mapping[str, Any], key: str) -> Any:
+    """A setting by its name; of an open map by `map.name`, where what is not given counts as switched off."""
+    group, dot, name = key.partition(".")
+    return settings[group].get(name, False) if dot else settings.get(key)
+
+
+def option_name(value: str, lang: str, key: str = "") -> str:
     """A value as it is shown."""
-    if f"ui.choice.{value}" in table(lang):
-        return t(lang, f"ui.choice.{value}")
-    return show(value, lang)
+    return show(value, lang, key)
 
 
-def show(value: Any, lang: str) -> str:
+def show(value: Any, lang: str, key: str = "") -> str:
     """A setting's value in the reader's way of writing."""
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if value is None:
         return "–"
-    if isinstance(value, str) and f"ui.choice.{value}" in table(lang):
-        return t(lang, f"ui.choice.{value}")
+    for code in (f"ui.choice.{key}.{canonical(value)}", f"ui.choice.{canonical(value)}"):
+        if code in table(lang):
+            return t(lang, code)
     try:
         return view.rate(float(value), lang) if float(value) < 1000 else view.number(float(value), lang)
     except (TypeError, ValueError):
@@ -77,16 +191,12 @@ def show(value: Any, lang: str) -> str:
 
 
 def canonical(value: Any) -> str:
-    """A setting's value as the widget holds it: without a language."""
+    """A setting's value as the page holds it: without a language."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return view.rate(value, "en")
     return ",".join(value) if isinstance(value, list) else str(value)
-
-
-def held(knob: Knob, value: Any, lang: str) -> str:
-    """What to put into the widget for a value: an option, or the value as people write it."""
-    text = canonical(value)
-    return text if text in knob.options or not knob.typed else show(value, lang)
 
 
 def parse(text: Any, lang: str) -> Any:
@@ -96,6 +206,8 @@ def parse(text: Any, lang: str) -> Any:
     plain = text.strip()
     if plain.lower() == t(lang, "ui.choice.auto"):
         return "auto"
+    if plain in ("true", "false"):
+        return plain == "true"
     if lang == "it" and ("," in plain or re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})+", plain)):
         plain = plain.replace(".", "").replace(",", ".")
     elif lang == "en" and re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+", plain):
@@ -107,19 +219,6 @@ def parse(text: Any, lang: str) -> Any:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def changes(values: Mapping[str, Any], recipe: Mapping[str, Any], lang: str) -> dict[str, Any]:
-    """The knobs that differ from the recipe."""
-    parsed = {key: parse(value, lang) for key, value in values.items()}
-    return {key: value for key, value in parsed.items() if value not in ("", None) and value != recipe.get(key)}
-
-
-def sources(resolved: Mapping[str, Any], recipe: Mapping[str, Any], overrides: Mapping[str, Any], lang: str) -> list[tuple[str, str, str]]:
-    """(name, value, where it comes from) of every knob, after the plan."""
-    rows = []
-    for key in [*(knob.key for knob in KNOBS), "max_samples"]:
-        if key == "max_samples" and resolved.get(key) is None:
-            continue
-        from_you, open_before = key in overrides and overrides[key] != "auto", recipe.get(key) == "auto" or overrides.get(key) == "auto"
-        source = "ui.train.from.you" if from_you else "ui.train.from.plan" if open_before else "ui.train.from.recipe"
-        rows.append((t(lang, f"ui.knob.{key}"), show(resolved.get(key), lang), t(lang, source)))
-    return rows
+def differing(changes: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `changes` that differ from the recipe."""
+    return {key: value for key, value in changes.items() if value not in ("", None) and value != value_of(recipe, key)}

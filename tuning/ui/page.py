@@ -11,7 +11,7 @@ import gradio as gr
 
 from tuning.schema import ALIVE
 from tuning.text import t, table
-from tuning.ui import api, slip, view
+from tuning.ui import api, help, slip, tell, view
 from tuning.ui.desk import FAST, SLOW, Desk, Scene
 from tuning.ui.slip import TABS, Choice
 from tuning.ui.tabs import chat, data, model, runs, train
@@ -20,6 +20,7 @@ from tuning.verbs import Verbs
 BUILDERS: dict[str, Callable[[Desk], None]] = {
     "model": model.build, "data": data.build, "train": train.build, "chat": chat.build, "runs": runs.build,
 }  # fmt: skip
+WAYS = 1  # out of trouble that the slip shows; all are on the Train tab
 CACHE = (3600, 86400)  # seconds between clean-ups of temporary files, and their age
 
 
@@ -47,12 +48,12 @@ def words() -> gr.I18n:
 
 def _page(desk: Desk, demo: gr.Blocks) -> None:
     gr.Navbar(visible=False)
-    for part in (desk.choice, desk.tab, desk.run, desk.opened, desk.followed, desk.overrides, desk.seen, desk.wanted, desk.browsed):
+    for part in sorted(desk.asked - {desk.target}, key=lambda part: part._id):
         if not part.is_rendered:
             part.render()
     with gr.Row(elem_id="top"):
         desk.html(view.masthead(desk.lang), elem_id="masthead")
-        chips = desk.html(elem_id="chips")
+        chips = desk.html(script=tell.SCRIPT, elem_id="chips")
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="work"):
             desk.tabs.elem_id, desk.tabs.selected = "tabs", "model"
@@ -63,7 +64,7 @@ def _page(desk: Desk, demo: gr.Blocks) -> None:
                     with gr.Tab(desk.say(f"ui.tab.{name}"), id=name, elem_id=f"tab-{name}") as items[name]:
                         BUILDERS[name](desk)
         with gr.Column(elem_id="slip"):
-            paper = desk.html(elem_id="order")
+            paper = desk.cards("order")
             button = gr.Button(desk.say("ui.next.choose_model"), variant="primary", elem_id="next")
             fault = desk.slot()
     timer = gr.Timer(FAST)
@@ -78,22 +79,37 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
     def paint(scene: Scene) -> list[Any]:
         plan, trouble = desk.plan(scene.choice, scene.overrides)
         step = step_of(desk, scene)
-        label = slip.label(step, desk.lang, desk.verbs.models()[0]["title"], _example(desk)["title"][desk.lang])
+        label = slip.label(step, desk.lang, desk.models()[0]["title"], _example(desk)["title"][desk.lang])
         lines, above = _lines(desk, scene)
+        ways = "" if scene.tab == "train" else desk.instead(trouble) or help.before(plan, desk.lang, most=WAYS)  # there they are in full
         if scene.run is not None and scene.run["status"] in ALIVE:
-            spec, trouble = scene.run["spec"], None
+            spec, trouble, ways = scene.run["spec"], None, ""
             plan = {**spec["forecast"], "predicted_peak_bytes": spec["forecast"]["peak_bytes"]}
             plan |= {"train_rows": spec["data"]["train_rows"], "notices": spec["notices"]}
-        return [slip.slip(lines, plan, desk.lang, trouble, above), gr.update(value=label)]
+        return [slip.slip(lines, plan, desk.lang, trouble, above, ways), gr.update(value=label)]
 
     def press(values: dict[Any, Any]) -> list[Any]:
         scene = desk.scene(values)
         step = step_of(desk, scene)
         choice, run, opened = _take(desk, scene, step, values[desk.name])
-        tab = slip.goes_to(step, scene.tab)
-        return [asdict(choice), run, opened, gr.update(selected=tab), tab]
+        tab, turned = slip.goes_to(step, scene.tab), scene.overrides
+        kept = asdict(choice)
+        if step == "mend_now":
+            plan, _ = desk.plan(choice, turned)
+            advised: dict[str, Any] = next((offer["changes"] for offer in plan["offers"] if offer["advised"]), {}) if plan else {}
+            kept, turned = train.mended(desk, choice, turned, advised)
+        return [kept, turned, run, opened, gr.update(selected=tab), tab]
 
-    outputs = [desk.choice, desk.run, desk.opened, desk.tabs, desk.tab]
+    def mend(choice: Any, overrides: Any, tab: str, event: gr.EventData) -> list[Any]:
+        what, value = event._data.get("what"), event._data.get("value")
+        if what == "tab":
+            return [choice, overrides, gr.update(selected="train"), "train"]
+        changes = {"model": value} if what == "instead" else train.pressed(event)
+        return [*train.mended(desk, Choice.of(choice), overrides, changes), gr.update(selected=tab), tab]
+
+    outputs = [desk.choice, desk.overrides, desk.run, desk.opened, desk.tabs, desk.tab]
+    asked = [desk.choice, desk.overrides, desk.tab]
+    desk.on(paper.click, mend, asked, [desk.choice, desk.overrides, desk.tabs, desk.tab], fault, repaint=True)
     pressed = desk.on(button.click, press, desk.asked | {desk.name}, outputs, fault, repaint=True, trigger_mode="once")
     pressed.success(fn=None, js="() => { window.scrollTo({top: 0}); }", api_visibility="private")
     desk.paints(paint, [paper, button], live=True)
@@ -102,14 +118,15 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
 def step_of(desk: Desk, scene: Scene) -> str:
     """The next step for this scene."""
     plan, _ = desk.plan(scene.choice, scene.overrides)
-    return slip.next_step(scene.choice, scene.tab, scene.run, fits=plan is None or plan["fits"])
+    ways = plan is not None and any(offer["advised"] for offer in plan["offers"])
+    return slip.next_step(scene.choice, scene.tab, scene.run, fits=plan is None or plan["fits"], ways=ways)
 
 
 def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Choice, str | None, str | None]:
     """Do the step: the choices, the run to watch and the run to open after it."""
     choice, run = scene.choice, scene.run["run"] if scene.run else None
     if step == "take_model":
-        return choice.but(model=desk.verbs.models()[0]["id"]), run, scene.opened
+        return choice.but(model=desk.models()[0]["id"]), run, scene.opened
     if step == "take_data":
         source = _example(desk)["id"]
         return choice.but(data=desk.verbs.dataset(source, lang=desk.lang).id, source=source), run, scene.opened
@@ -165,7 +182,7 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
         ticked = slip.done(scene.choice, scene.runs)
         names = {name: desk.say(f"ui.tab.{name}") for name in items}
         labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
-        shown = view.header(desk.verbs.hardware(), waiting, desk.lang)
+        shown = view.header(desk.verbs.hardware(), waiting, desk.lang) + tell.telling(scene.run, scene.runs, desk.lang)
         return [shown, gr.update(value=FAST if living or desk.verbs.audits.busy else SLOW), *(gr.update(label=label) for label in labels)]
 
     desk.paints(paint, [chips, timer, *items.values()], live=True)

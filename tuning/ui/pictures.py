@@ -1,38 +1,31 @@
-"""The two pictures of the page: the loss curve and the memory bar. Numbers in, HTML with SVG out.
+"""The pictures of the page: curves of a run, of two runs, small ones for a list, and the memory bar. Numbers in, HTML with SVG out.
 
 Lines are drawn in a stretched SVG, words beside it as text, so that both stay readable at any width. No decision is
 made here.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from tuning.runs.compare import Point, series, thin
 from tuning.text import t, table
 from tuning.ui.view import escape, loss, number, size
 
-Point = tuple[float, float]
-MOST_POINTS = 500
 WIDTH, HEIGHT = 1000.0, 240.0
+SPARK = (120.0, 34.0)
+SMALL_POINTS = 200  # of a small chart
+MOST_DOTS = 60  # points of a line that are marked as well
 
 
-def series(metrics: Sequence[Mapping[str, Any]], key: str) -> list[Point]:
-    """(step, value) of what was logged under `key`, without what is no number."""
-    return [
-        (float(line["step"]), float(line[key])) for line in metrics if isinstance(line.get(key), int | float) and math.isfinite(line[key])
-    ]
+@dataclass(frozen=True)
+class Track:
+    """One line of a plot. `kind` is how the style sheet calls it."""
 
-
-def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
-    """At most `most` points: means over equal stretches, the first and the last point kept as they are."""
-    if len(points) <= most:
-        return list(points)
-    inner, groups = points[1:-1], most - 2
-    thinned = []
-    for index in range(groups):
-        part = inner[index * len(inner) // groups : (index + 1) * len(inner) // groups]
-        thinned.append((sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)))
-    return [points[0], *thinned, points[-1]]
+    kind: str
+    points: Sequence[Point]
+    dots: bool = False
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -45,39 +38,86 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(index * step, 10) for index in range(first, max(math.ceil(high / step), first + 1) + 1)]
 
 
-def curve(metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str) -> str:
-    """Training and validation loss over the steps, with a sentence that says the same."""
-    training, validation = thin(series(metrics, "loss")), thin(series(metrics, "eval_loss"))
-    values = [y for _, y in training + validation]
-    if not values or not training:
-        return f'<div class="curve none"><p>{escape(t(lang, "ui.live.curve.none"))}</p></div>'
-    low, high = min(values), max(values)
-    marks = ticks(min(0.0, low) if low < 0.5 * high or len(values) < 5 else low, high)
+def plot(tracks: Sequence[Track], last: float, marks: Sequence[float], write: Callable[[float], str], lang: str) -> str:
+    """Lines over the steps from 0 to `last`, with the values `marks` beside them as `write` says them."""
     bottom, top = marks[0], marks[-1]
-    last = max(float(total_steps), training[-1][0], 1.0)
 
     def place(point: Point) -> Point:
         return point[0] / last * WIDTH, (top - point[1]) / (top - bottom) * HEIGHT
 
-    digits = 0 if all(mark.is_integer() for mark in marks) else 1 if all((mark * 10).is_integer() for mark in marks) else 2
     grid = "".join(f'<path class="grid" d="M0 {place((0, mark))[1]:.1f}H{WIDTH:.0f}"/>' for mark in marks)
-    words = "".join(
-        f'<span class="y" style="top:{place((0, mark))[1] / HEIGHT * 100:.2f}%">{number(mark, lang, digits)}</span>' for mark in marks
-    )
+    words = "".join(f'<span class="y" style="top:{place((0, mark))[1] / HEIGHT * 100:.2f}%">{escape(write(mark))}</span>' for mark in marks)
     steps = sorted({0, round(last / 2), round(last)})
     words += "".join(f'<span class="x" style="left:{step / last * 100:.2f}%">{number(step, lang)}</span>' for step in steps)
-    lines = _line("training", [place(point) for point in training])
-    if validation:
-        lines += _line("validation", [place(point) for point in validation], dots=len(validation) <= 60)
-    says = escape(_says(training, validation, lang))
+    lines = "".join(_line(track.kind, [place(point) for point in track.points], track.dots) for track in tracks if track.points)
+    return (
+        f'<div class="plot" aria-hidden="true"><svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="none" focusable="false">'
+        f"{grid}{lines}</svg>{words}</div>"
+    )
+
+
+def losses(tracks: Sequence[Track], last: float, lang: str) -> str:
+    """A plot of losses; from zero where they come near it."""
+    values = [y for track in tracks for _, y in track.points]
+    low, high = min(values), max(values)
+    marks = ticks(min(0.0, low) if low < 0.5 * high or len(values) < 5 else low, high)
+    digits = 0 if all(mark.is_integer() for mark in marks) else 1 if all((mark * 10).is_integer() for mark in marks) else 2
+    return plot(tracks, last, marks, lambda mark: number(mark, lang, digits), lang)
+
+
+def evaluations(kind: str, points: Sequence[Point]) -> Track:
+    """A line of few points, each of them marked."""
+    return Track(kind, points, dots=len(points) <= MOST_DOTS)
+
+
+def curve(metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str) -> str:
+    """Training and validation loss over the steps, with a sentence that says the same."""
+    training, validation = thin(series(metrics, "loss")), thin(series(metrics, "eval_loss"))
+    if not training:
+        return f'<div class="curve none"><p>{escape(t(lang, "ui.live.curve.none"))}</p></div>'
+    last = max(float(total_steps), training[-1][0], 1.0)
+    drawn = losses([Track("training", training), evaluations("validation", validation)], last, lang)
     said = {key: escape(t(lang, f"ui.live.{key}")) for key in ("training", "validation", "loss", "step_axis")}
     return (
         f'<figure class="curve"><div class="legend" aria-hidden="true"><span class="key training">{said["training"]}</span>'
         f'<span class="key validation">{said["validation"]}</span><span class="axis">{said["loss"]} / {said["step_axis"]}</span></div>'
-        f'<div class="plot" aria-hidden="true">'
-        f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="none" focusable="false">{grid}{lines}</svg>{words}</div>'
-        f"<figcaption>{says}</figcaption></figure>"
+        f"{drawn}<figcaption>{escape(_says(training, validation, lang))}</figcaption></figure>"
     )
+
+
+def small(title: str, points: Sequence[Point], write: Callable[[float], str], lang: str, limit: tuple[float, str] | None = None) -> str:
+    """One measured line with its name and its last value; `limit` is a level to hold it against, and what that is called."""
+    if not points:
+        return ""
+    values = [y for _, y in points] + ([limit[0]] if limit else [])
+    low, high = min(values), max(values)
+    marks = [0.0, high or 1.0] if low >= 0 else [low, high]
+    last = max(points[-1][0], 1.0)
+    tracks = [Track("training", thin(points, SMALL_POINTS))]
+    if limit:
+        tracks.append(Track("limit", [(0.0, limit[0]), (last, limit[0])]))
+    note = f'<span class="key limit">{escape(limit[1])}</span>' if limit else ""
+    return (
+        f'<figure class="curve small"><figcaption>{escape(title)} <b>{escape(write(points[-1][1]))}</b>{note}</figcaption>'
+        f"{plot(tracks, last, marks, write, lang)}</figure>"
+    )
+
+
+def spark(points: Mapping[str, Sequence[Sequence[float]]]) -> str:
+    """Losses of a run the size of a word: training thin, validation strong. What it shows is said in words beside it."""
+    kinds = {"loss": "training", "eval_loss": "validation"}
+    values = [y for line in points.values() for _, y in line]
+    if len(values) < 2:
+        return '<svg class="spark" viewBox="0 0 120 34" aria-hidden="true" focusable="false"></svg>'
+    low, high = min(values), max(values)
+    last = max(x for line in points.values() for x, _ in line) or 1.0
+    wide, tall = SPARK[0] - 6, SPARK[1] - 6
+    drawn = ""
+    for name, kind in kinds.items():
+        line = [(3 + x / last * wide, 3 + (high - y) / ((high - low) or 1.0) * tall) for x, y in points.get(name, ())]
+        drawn += _line(kind, line) if line else ""
+    box = f'viewBox="0 0 {SPARK[0]:.0f} {SPARK[1]:.0f}" preserveAspectRatio="xMinYMid"'
+    return f'<svg class="spark" {box} aria-hidden="true" focusable="false">{drawn}</svg>'
 
 
 def _line(kind: str, points: Sequence[Point], dots: bool = False) -> str:

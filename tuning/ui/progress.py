@@ -1,16 +1,21 @@
-"""A run as HTML: while it learns, in the list of runs, and after its end. Pure functions of what `Verbs.show` returns.
+"""A run as HTML: while it learns, and after its end. Pure functions of what `Verbs.show` returns.
 
-What was predicted and what was measured look different and carry the word.
+What was predicted and what was measured look different and carry the word. Curves are drawn once per change of what was
+logged, for all who look.
 """
 
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from tuning.runs.compare import series
 from tuning.schema import ALIVE
 from tuning.text import t
-from tuning.ui.pictures import curve
-from tuning.ui.view import clock, duration, escape, fault, loss, number, plain, size, when
+from tuning.ui.pictures import curve, small
+from tuning.ui.report import report
+from tuning.ui.timeline import timeline
+from tuning.ui.view import clock, duration, escape, fault, loss, number, plain, rate, sentence, size, when
 
 SIGNS = {
     "queued": "◌", "starting": "◌", "running": "●", "paused": "❙❙", "stopped": "■", "finished": "✓", "failed": "✕", "interrupted": "⌁",
@@ -34,11 +39,16 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
     if code == "queued" and run["download"]:
         done, total = run["download"]
         return t(lang, "ui.live.downloading", done=size(done, lang), total=size(total, lang)) if total else t(lang, "ui.live.asking")
+    if code == "queued" and run["wait_seconds"]:
+        wait = duration(run["wait_seconds"], lang)
+        return t(lang, "ui.live.queued.place", place=number(run["place"], lang), duration=wait)
     if code == "queued" and not warm:
         return t(lang, "ui.live.warming")
     if code == "running":
         parts = [t(lang, "ui.live.step", **steps)]
-        if state["seconds_left"] is not None and state["step"]:
+        if state["step"] and state["step"] >= run["total_steps"]:
+            parts.append(t(lang, "ui.live.reporting"))
+        elif state["seconds_left"] is not None and state["step"]:
             left = state["seconds_left"]
             parts.append(t(lang, "ui.live.ends", clock=clock(moment + left, lang, moment), duration=duration(left, lang)))
         return " · ".join([*parts, t(lang, "ui.live.close")])
@@ -59,8 +69,8 @@ def live(run: Mapping[str, Any], lang: str, warm: bool = True) -> str:
     busy = " busy" if run["status"] in ALIVE else ""
     return (
         f'<div class="live{busy}"><h2>{escape(t(lang, "ui.live.title", name=run["name"]))} {status(run["status"], lang)}</h2>'
-        f'<p class="hint num">{escape(says)}</p>{progress}{trouble}{stats(run, lang)}'
-        f"{curve(run['metrics'], run['total_steps'], lang)}</div>"
+        f'<p class="hint num">{escape(says)}</p>{progress}{trouble}{told(run, lang)}{stats(run, lang)}'
+        f"{report(run, lang)}{charts(run, lang)}{timeline(run, lang, 'live')}{log(run, lang)}</div>"
     )
 
 
@@ -92,23 +102,80 @@ def _title(code: str, lang: str) -> str:
     return f' title="{escape(t(lang, code))}"' if code else ""
 
 
-def run_list(runs: Sequence[Mapping[str, Any]], selected: str | None, lang: str) -> str:
-    """All runs, newest first, each a button that opens it."""
-    rows = []
-    for run in runs:
-        facts = [run["model_title"], run["data"], when(run["created"], lang)]
-        share = t(lang, "ui.live.step", step=number(run["step"], lang), total=number(run["total_steps"], lang))
-        rows.append(
-            f'<button type="button" class="card run" data-do="run" data-value="{escape(run["run"])}" '
-            f'aria-pressed="{"true" if run["run"] == selected else "false"}"><span class="top"><strong>{escape(run["name"])}</strong>'
-            f'{status(run["status"], lang)}</span><span class="facts-line">{escape(" · ".join(facts))}</span>'
-            f'<span class="soft num">{escape(share)}</span></button>'
-        )
-    return f'<div class="cards runs" role="group" aria-label="{escape(t(lang, "ui.runs.list"))}">{"".join(rows)}</div>'
+class Traced:
+    """What a run logged; equal to what was logged before as long as nothing was added, so that a picture of it can be kept."""
+
+    def __init__(self, run: Mapping[str, Any]) -> None:
+        self.metrics, self._mark = run["metrics"], (run["run"], run["logged"])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Traced) and self._mark == other._mark
+
+    def __hash__(self) -> int:
+        return hash(self._mark)
+
+
+def charts(run: Mapping[str, Any], lang: str) -> str:
+    """The curve of the losses and, folded, the small ones of all else that was logged."""
+    return _charts(Traced(run), run["total_steps"], run["predicted_peak_bytes"], lang)
+
+
+@functools.lru_cache(maxsize=64)
+def _charts(traced: Traced, total_steps: int, predicted: int, lang: str) -> str:
+    kinds = [
+        ("learning_rate", lambda value: rate(value, lang), None),
+        ("grad_norm", lambda value: plain(round(value, 2), lang), None),
+        ("tokens_per_second", lambda value: number(value, lang), None),
+        (
+            "memory_bytes",
+            lambda value: size(value, lang) if value else "0",
+            (float(predicted), t(lang, "ui.live.predicted", memory=size(predicted, lang))),
+        ),
+    ]
+    drawn = "".join(small(t(lang, f"ui.live.chart.{key}"), series(traced.metrics, key), write, lang, limit) for key, write, limit in kinds)
+    label = escape(t(lang, "ui.live.charts"))
+    more = f'<details class="folded" data-fold="charts"><summary>{label}</summary><div class="charts">{drawn}</div></details>'
+    return curve(traced.metrics, total_steps, lang) + (more if drawn else "")
+
+
+def log(run: Mapping[str, Any], lang: str) -> str:
+    """What the libraries said last, folded."""
+    if not run["log"]:
+        return ""
+    lines = escape("\n".join(run["log"]))
+    return (
+        f'<details class="folded" data-fold="log"><summary>{escape(t(lang, "ui.live.log"))}</summary>'
+        f'<div class="log" tabindex="0" role="group" aria-label="{escape(t(lang, "ui.live.log"))}"><pre>{lines}</pre></div></details>'
+    )
+
+
+TOLD = ("settings.", "run.")  # notices of the plan that stay worth knowing: names that were mapped, and what the machine may do
+
+
+def told(run: Mapping[str, Any], lang: str) -> str:
+    """What happened on the way, one line each: memory that was healed, an early end, older names that were understood."""
+    planned = [notice for notice in run["spec"]["notices"] if notice["code"].startswith(TOLD)]
+    signed = [("↺", notice) for notice in run["recoveries"]] + [("●", notice) for notice in [*run["notices"], *planned]]
+    if run["status"] not in ALIVE:
+        signed = [(sign, notice) for sign, notice in signed if notice["code"] != "run.may_sleep"]
+    drawn = ""
+    for sign, notice in signed:
+        kind = "" if notice["level"] == "info" else ' class="warning"'
+        drawn += f'<li{kind}><i aria-hidden="true">{sign}</i> {escape(sentence(lang, notice["code"], notice["params"]))}</li>'
+    return f'<ul class="told">{drawn}</ul>' if drawn else ""
+
+
+def head(run: Mapping[str, Any], lang: str) -> str:
+    """Which run this is, where it stands, and what is wrong with it."""
+    trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
+    return (
+        f"<h2>{escape(t(lang, 'ui.live.title', name=run['name']))} {status(run['status'], lang)}</h2>"
+        f'<p class="hint num">{escape(line(run, lang))}</p>{trouble}'
+    )
 
 
 def summary(run: Mapping[str, Any], lang: str) -> str:
-    """What became of a run, in plain words, with its curve."""
+    """What became of a run, in plain words, with its curve; below its `head`."""
     facts = [
         f"{run['model_title']} · {run['data']} · {when(run['created'], lang)}",
         t(
@@ -124,11 +191,10 @@ def summary(run: Mapping[str, Any], lang: str) -> str:
         facts.append(t(lang, "ui.runs.adapter", trainable=trained, total=whole, percent=plain(round(share, 1), lang)))
     facts.append(t(lang, "ui.runs.size", size=size(run["size_bytes"], lang)))
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
-    trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
     return (
-        f'<section class="summary"><h2>{escape(t(lang, "ui.live.title", name=run["name"]))} {status(run["status"], lang)}</h2>'
-        f'<p class="hint num">{escape(line(run, lang))}</p>{trouble}<ul class="facts num">{listed}</ul>{gained(run, lang)}'
-        f"{stats(run, lang)}{curve(run['metrics'], run['total_steps'], lang)}</section>"
+        f'<section class="summary"><ul class="facts num">{listed}</ul>'
+        f"{told(run, lang)}{report(run, lang) or gained(run, lang)}"
+        f"{stats(run, lang)}{charts(run, lang)}{timeline(run, lang, 'run')}{log(run, lang)}</section>"
     )
 
 

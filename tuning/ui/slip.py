@@ -20,7 +20,6 @@ REASONS = (
     "plan.no_fit",
     "plan.nf4",
     "plan.learning_rate",
-    "plan.learning_rate_given",
     "plan.batch",
     "plan.checkpointing_partial",
     "plan.checkpointing_full",
@@ -56,8 +55,11 @@ class Choice:
         return replace(self, **{"made": None, **changes})
 
 
-def next_step(choice: Choice, tab: str, run: Mapping[str, Any] | None, fits: bool = True) -> str:
-    """The one thing to do next, as the end of a key `ui.next.…`. `run` is the one that the page is watching."""
+def next_step(choice: Choice, tab: str, run: Mapping[str, Any] | None, fits: bool = True, ways: bool = False) -> str:
+    """The one thing to do next, as the end of a key `ui.next.…`. `run` is the one that the page is watching.
+
+    `ways` says whether there is something else than the model that would make it fit.
+    """
     if run is not None and run["status"] in ALIVE:
         return "watch" if tab == "chat" else "talk_now"
     if choice.model is None:
@@ -69,14 +71,17 @@ def next_step(choice: Choice, tab: str, run: Mapping[str, Any] | None, fits: boo
             return "resume"
         if run["has_adapter"]:
             return {"chat": "take_away", "runs": "again"}.get(tab, "talk")
-    return "train" if fits else "too_big"
+    if fits:
+        return "train"
+    return "too_big" if not ways else "mend_now" if tab == "train" else "mend"
 
 
 def goes_to(step: str, tab: str) -> str:
     """The tab where a step takes place."""
     return {
         "take_model": "data", "choose_model": "model", "too_big": "model", "take_data": "train", "choose_data": "data", "train": "train",
-        "resume": "train", "watch": "train", "again": "train", "talk_now": "chat", "talk": "chat", "take_away": "runs",
+        "resume": "train", "watch": "train", "again": "train",
+        "mend": "train", "mend_now": "train", "talk_now": "chat", "talk": "chat", "take_away": "runs",
     }.get(step, tab)  # fmt: skip
 
 
@@ -95,13 +100,14 @@ def done(choice: Choice, runs: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
 
 
 def reasons(notices: Sequence[Mapping[str, Any]], lang: str, most: int = 3) -> list[str]:
-    """The reasons that matter, warnings first."""
+    """The reasons that matter, warnings first; what would help has buttons of its own."""
 
     def rank(notice: Mapping[str, Any]) -> tuple[bool, int]:
         order = next((index for index, start in enumerate(REASONS) if notice["code"].startswith(start)), len(REASONS))
         return notice["level"] == "info", order
 
-    return [sentence(lang, notice["code"], notice["params"]) for notice in sorted(notices, key=rank)[:most]]
+    told = [notice for notice in sorted(notices, key=rank) if notice["code"] != "plan.offer"]
+    return [sentence(lang, notice["code"], notice["params"]) for notice in told[:most]]
 
 
 def order(lines: Sequence[tuple[str, str, str]], lang: str) -> str:
@@ -115,8 +121,8 @@ def order(lines: Sequence[tuple[str, str, str]], lang: str) -> str:
     return f"<dl>{''.join(rows)}</dl>"
 
 
-def forecast(plan: Mapping[str, Any], lang: str) -> str:
-    """Memory and time, as predicted."""
+def forecast(plan: Mapping[str, Any], lang: str, explained: bool = True) -> str:
+    """Memory and time, as predicted, and why so where there is room to be `explained`."""
     need, have = plan["predicted_peak_bytes"], plan["available_bytes"]
     how = fit(need, have, plan["fits"])
     words = {"yes": "ui.slip.fits", "tight": "ui.slip.tight", "no": "ui.slip.no"}[how]
@@ -128,8 +134,7 @@ def forecast(plan: Mapping[str, Any], lang: str) -> str:
         f'<div class="forecast"><h3>{escape(t(lang, "ui.slip.forecast"))}</h3>{memory_bar(plan["parts"], have, lang)}'
         f'<p class="verdict num"><span class="fit {how}">{escape(t(lang, words))}</span> <span>{escape(memory)}</span></p>'
         f'<p class="length num">{escape(length)}<span class="soft"> · {escape(steps)}</span></p></div>'
-        f'<div class="reasons"><h3>{escape(t(lang, "ui.slip.why"))}</h3><ul>{why}</ul></div>'
-    )
+    ) + (f'<div class="reasons"><h3>{escape(t(lang, "ui.slip.why"))}</h3><ul>{why}</ul></div>' if explained else "")
 
 
 def slip(
@@ -138,14 +143,15 @@ def slip(
     lang: str,
     trouble: tuple[str, Mapping[str, Any]] | None = None,
     above: str = "",
+    ways: str = "",
 ) -> str:
-    """The whole slip but its button."""
+    """The whole slip but its button. `ways` (HTML) are the ways out of what is wrong."""
     title = f"<h2>{escape(t(lang, 'ui.slip.title'))}</h2>"
     if above:
         title += f'<p class="above">{escape(above)}</p>'
-    below = fault(lang, *trouble) if trouble else ""
+    below = (fault(lang, *trouble) if trouble else "") + ways
     if plan is not None:
-        below += forecast(plan, lang)
+        below += forecast(plan, lang, explained=not ways)
     elif not trouble and not any(what for _, what, _ in lines[:2]):
         below += f'<p class="hint">{escape(t(lang, "ui.slip.empty"))}</p>'
     short = " · ".join(what for _, what, _ in lines if what)

@@ -51,13 +51,17 @@ def parameters(count: int, lang: str) -> str:
 
 
 def duration(seconds: float, lang: str) -> str:
-    """Rounded as one would say it: 45 s, 6 min, 1 h 20 min."""
+    """Rounded as one would say it: 45 s, 6 min, 1 h 20 min, 14 h, 3 days."""
     if seconds < 90:
         exact = max(1, round(seconds))
         return t(lang, "ui.seconds", number=exact if exact < 20 else 5 * round(exact / 5))
     minutes = round(seconds / 60)
     if minutes < 60:
         return t(lang, "ui.minutes", number=minutes)
+    if minutes >= 48 * 60:
+        return t(lang, "ui.days", number=number(round(minutes / 1440), lang))
+    if minutes >= 600:
+        return t(lang, "ui.whole_hours", number=round(minutes / 60))
     return t(lang, "ui.hours", hours=number(minutes // 60, lang), minutes=minutes % 60)
 
 

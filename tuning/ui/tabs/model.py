@@ -11,7 +11,7 @@ from tuning.models import catalog
 from tuning.models.repository import hub_id
 from tuning.runs import files
 from tuning.schema import Goal
-from tuning.ui import cards, view
+from tuning.ui import cards, help, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.slip import Choice
 
@@ -55,10 +55,13 @@ def build(desk: Desk) -> None:
         model = desk.verbs.model(str(event._data.get("value", "")))
         return asdict(Choice.of(choice).but(model=model.id))
 
+    def pick_found(choice: Any, event: gr.EventData) -> Any:
+        return pick(choice, event), "" if event._data.get("what") == "instead" else gr.skip()
+
     def other(choice: Any, text: str) -> Any:
         text = text.strip()
         if hub_id(text) or (local and os.path.isdir(files.given(text))) or text.startswith(("/", "~", ".")):
-            return asdict(Choice.of(choice).but(model=desk.verbs.model(text).id)), ""
+            return taken(desk, choice, text)
         if not text:
             raise InputError("model.nothing")
         return choice, results(desk, desk.verbs.shelf.hub().search(text))
@@ -79,9 +82,19 @@ def build(desk: Desk) -> None:
     desk.on(
         [use.click, words.submit], other, [desk.choice, words], [desk.choice, found], other_fault, repaint=True, show_progress="minimal"
     )
-    desk.on(found.click, pick, [desk.choice], [desk.choice], other_fault, repaint=True, show_progress="minimal")
+    desk.on(found.click, pick_found, [desk.choice], [desk.choice, found], other_fault, repaint=True, show_progress="minimal")
     desk.on(starter.click, use_starter, [desk.choice], [desk.choice], fault, repaint=True)
     desk.paints(paint, [grid, starter])
+
+
+def taken(desk: Desk, choice: Any, name: str) -> tuple[Any, str]:
+    """The choices with a model by its name; where the Hub does not give it, what to take in its place."""
+    try:
+        return asdict(Choice.of(choice).but(model=desk.verbs.model(name).id)), ""
+    except InputError as error:
+        if error.code not in help.CLOSED:
+            raise
+        return choice, view.fault(desk.lang, error.code, error.params) + desk.instead((error.code, error.params))
 
 
 def invitation(desk: Desk) -> str:

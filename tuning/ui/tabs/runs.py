@@ -1,32 +1,85 @@
-"""The fifth tab: everything that was trained. Choose a run, see what it gained, talk to it, take it away, tidy up."""
+"""The fifth tab: everything that was trained. Find a run, see what it gained, hold two against each other, take one away, tidy up."""
 
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
 
+from tuning.errors import InputError, TuningError
+from tuning.runs.store import clean_name
 from tuning.schema import ALIVE
-from tuning.ui import progress, view
+from tuning.ui import compare, history, progress, timeline, view
 from tuning.ui.desk import Desk, Scene
-from tuning.ui.slip import RESUMABLE
+from tuning.ui.history import Look, Names
+from tuning.ui.slip import RESUMABLE, Choice
+from tuning.ui.tabs.train import choices_of
 
-# The browser takes the file as soon as the hidden download button has it.
-FETCH = "() => { setTimeout(() => document.querySelector('#fetch a, a#fetch, #fetch')?.click(), 150); }"
+# The browser takes each file once, as soon as the hidden download button has it.
+FETCH = """() => { setTimeout(() => {
+  const link = document.querySelector("#fetch a, a#fetch"), button = link || document.querySelector("#fetch");
+  const file = link ? link.href : null;
+  if (!button || (file && file === window.lastFetched)) return;
+  window.lastFetched = file;
+  button.click();
+}, 150); }"""
+SHOW = "() => { document.querySelector('%s')?.scrollIntoView({block: 'nearest'}); }"
+MOST_WORDS = 200
 
 
 class Shelf:
-    """What can be done with a run that is there."""
+    """What can be done with runs that are there. How the list is looked at comes from the page and goes back to it."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
 
-    def select(self, event: gr.EventData) -> Any:
-        """Open the run that was pressed."""
-        return self.desk.verbs.show(str(event._data.get("value", "")))["run"], gr.update(visible=False), gr.update(visible=False)
+    def press(self, look: Any, opened: str | None, event: gr.EventData) -> Any:
+        """Something in the list or in the comparison was pressed."""
+        do, value = str(event._data.get("what", "")), str(event._data.get("value", ""))
+        seen = self.look(look)
+        if do == "run":
+            return asdict(replace(seen, sure=())), self.desk.verbs.show(value)["run"], gr.skip()
+        if do == "tick":
+            kept = [run for run in seen.ticked if run != value]
+            seen = replace(seen, ticked=tuple(kept if value in seen.ticked else [*kept, value]), sure=())
+        elif do == "untick":
+            seen = replace(seen, ticked=(), sure=())
+        elif do == "more":
+            seen = replace(seen, most=seen.most + history.PAGE)
+        elif do == "ask":
+            seen = replace(seen, sure=self.ended(seen.ticked))
+        elif do == "keep":
+            seen = replace(seen, sure=())
+        elif do == "delete":
+            seen = self.remove(seen)
+        elif do == "words":
+            seen = replace(seen, words="")
+        return asdict(seen), opened, "" if do == "words" else gr.skip()
 
-    def pack(self, run: str) -> Any:
+    def look(self, value: Any) -> Look:
+        return Look.of(value or {}, [run.id for run in self.desk.verbs.store.all()])
+
+    def ended(self, runs: tuple[str, ...]) -> tuple[str, ...]:
+        """Runs that may be deleted. Raises InputError with the name of the first that has not ended."""
+        for entry in self.desk.verbs.runs():
+            if entry["run"] in runs and entry["status"] in ALIVE:
+                raise InputError("ui.runs.delete.alive", name=clean_name(entry["name"]))
+        return runs
+
+    def remove(self, look: Look) -> Look:
+        """Remove the runs about which it was asked. Raises RunError for the first that cannot go; those before it are gone."""
+        for run in look.sure:
+            self.desk.verbs.delete(run)
+        return replace(look, ticked=tuple(run for run in look.ticked if run not in look.sure), sure=())
+
+    def search(self, look: Any, words: str) -> Any:
+        """Look for words; the list begins at its top again."""
+        return asdict(replace(self.look(look), words=(words or "")[:MOST_WORDS], most=history.PAGE))
+
+    def pack(self, run: str) -> tuple[Any, str]:
         """Make the zip, in a folder of its own."""
         folder = pathlib.Path(tempfile.mkdtemp(prefix="sartoria-"))
         path = self.desk.verbs.export(run, "adapter", folder)
@@ -38,90 +91,135 @@ class Shelf:
         if folder and pathlib.Path(folder).name.startswith("sartoria-"):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def ask_name(self, run: str) -> Any:
-        """Ask for another name."""
-        return gr.update(visible=True), self.desk.verbs.show(run)["name"], gr.update(visible=False)
+    def act(self, values: Mapping[Any, Any], parts: "Parts", event: gr.EventData) -> dict[Any, Any]:
+        """What was pressed below a run. Returns what changes on the page."""
+        do, run = str(event._data.get("what", "")), values[self.desk.opened]
+        desk, look = self.desk, self.look(values[self.desk.look])
+        changed: dict[Any, Any] = {parts.name: gr.update(visible=False), parts.packed: None}
+        if do == "talk":
+            changed |= {desk.run: run, desk.tabs: gr.update(selected="chat"), desk.tab: "chat"}
+        elif do == "take":
+            changed[parts.fetch], changed[parts.packed] = self.pack(run)
+        elif do == "resume":
+            changed[desk.run] = desk.verbs.resume(run)["run"]
+        elif do == "again":
+            chosen, turned = self.again(run, Choice.of(values[desk.choice]))
+            changed |= {desk.choice: asdict(chosen), desk.overrides: turned}
+            changed |= {desk.tabs: gr.update(selected="train"), desk.tab: "train"}
+        elif do == "rename":
+            changed[parts.name] = gr.update(visible=True, value=desk.verbs.show(run)["name"])
+        elif do in ("ask", "keep"):
+            changed[desk.look] = asdict(replace(look, sure=(run,) if do == "ask" else ()))
+        elif do == "delete":
+            changed |= {desk.look: asdict(self.remove(replace(look, sure=(run,)))), desk.opened: None}
+        return changed
 
-    def set_name(self, run: str, text: str) -> Any:
-        """Give it."""
-        self.desk.verbs.rename(run, text)
-        return gr.update(visible=False)
+    def again(self, run: str, choice: Choice) -> tuple[Choice, dict[str, Any]]:
+        """The choices of a run, and the settings that the plan would not find by itself. Raises InputError where model or data are gone."""
+        verbs, shown = self.desk.verbs, self.desk.verbs.show(run)
+        spec = shown["spec"]
+        for verb, reference, code in (
+            (verbs.model, spec["model"]["id"], "ui.runs.again.model"),
+            (verbs.preview, spec["data"]["id"], "ui.runs.again.data"),
+            (verbs.recipe, spec["recipe"], "ui.runs.again.recipe"),
+        ):
+            try:
+                verb(reference)
+            except TuningError as error:
+                raise InputError(code, name=clean_name(shown["name"]), gone=clean_name(str(reference))) from error
+        found, turned = choices_of(self.desk, spec, choice)
+        kept: dict[str, Any] = {}
+        while missing := self.missing(found, turned, kept):  # each time at least one more is given, until nothing is missing
+            kept |= missing
+        return replace(found, made=None), kept
 
-    def ask_sure(self, run: str) -> Any:
-        """Ask before anything is lost."""
-        found = self.desk.verbs.show(run)
-        size = view.size(found["size_bytes"], self.desk.lang)
-        text = view.escape(self.desk.say("ui.runs.delete.sure", name=found["name"], size=size))
-        return gr.update(visible=True), f"<p>{text}</p>", gr.update(visible=False)
-
-    def remove(self, run: str) -> Any:
-        """Remove it."""
-        self.desk.verbs.delete(run)
-        return None, gr.update(visible=False)
+    def missing(self, choice: Choice, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the `wanted` settings that a plan with the `given` ones decides otherwise."""
+        settings = self.desk.settings(choice, given)
+        planned = self.desk.verbs.plan(choice.model, choice.data, choice.recipe, settings, lang=self.desk.lang)
+        return {key: value for key, value in wanted.items() if key not in given and planned["settings"][key] != value}
 
     def paint(self, scene: Scene) -> list[Any]:
-        """The list, and the run that is open: the watched one until another is chosen."""
+        """The list, the comparison, and the run that is open: the watched one until another is chosen."""
+        if scene.tab != "runs":
+            return [gr.skip()] * 7  # nobody sees it: it is drawn when the tab is opened
+        desk, lang = self.desk, self.desk.lang
         ids = [run["run"] for run in scene.runs]
+        look = Look.of(scene.look, ids)
         reference = scene.opened if scene.opened in ids else scene.run["run"] if scene.run else None
         if reference is None:
-            return [view.empty(self.desk.say("ui.runs.empty")), None, gr.update(visible=False), "", *[gr.skip()] * 5]
-        run, titles = self.desk.verbs.show(reference), self.desk.titles()
+            return [gr.update(visible=False), view.empty(desk.say("ui.runs.empty")), "", None, gr.update(visible=False), "", ""]
+        names = Names(desk.titles(), {entry["id"]: entry["title"][lang] for entry in desk.verbs.recipes()})
+        run = desk.verbs.show(reference)
+        pair = ""
+        if len(look.ticked) == 2:
+            first, second = sorted((desk.verbs.show(ticked) for ticked in look.ticked), key=lambda one: one["created"])
+            pair = compare.together(first, second, names, lang)
+        resumable = run["status"] in (*RESUMABLE, "stopped", "failed")
+        return [
+            gr.update(visible=len(ids) > 1 or bool(look.words)),
+            history.listing(scene.runs, look, reference, names, desk.verbs.glimpse, lang),
+            pair,
+            reference,
+            gr.update(visible=True),
+            progress.summary({**run, "data": names.of(run)[0]}, lang),
+            history.ways(run, look.sure == (reference,), resumable, lang),
+        ]
 
-        def named(entry: dict[str, Any]) -> dict[str, Any]:
-            return {**entry, "data": titles.get(entry["data"], entry["data"])}
 
-        status, has = run["status"], run["has_adapter"]
-        drawn = (
-            progress.summary(named(run), self.desk.lang),
-            progress.run_list([named(entry) for entry in scene.runs], reference, self.desk.lang),
+class Parts:
+    """Components of this tab that `Shelf.act` changes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.fetch = gr.DownloadButton(desk.say("ui.runs.download"), elem_id="fetch", elem_classes="visually-hidden")
+        self.name = gr.Textbox(
+            label=desk.say("ui.runs.rename.label"),
+            max_lines=1,
+            max_length=80,
+            visible=False,
+            submit_btn=desk.say("ui.runs.rename"),
+            elem_id="new-name",
         )
-        seen = [has or status in ("starting", "running"), has, status in (*RESUMABLE, "stopped", "failed"), True, status not in ALIVE]
-        return [drawn[1], reference, gr.update(visible=True), drawn[0], *(gr.update(visible=each) for each in seen)]
+        self.packed = gr.State(None)
 
 
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
     desk.html(view.head(desk.say("ui.runs.title"), desk.say("ui.runs.hint")))
+    words = gr.Textbox(
+        label=desk.say("ui.runs.search"),
+        placeholder=desk.say("ui.runs.search.place"),
+        max_lines=1,
+        max_length=MOST_WORDS,
+        visible=False,
+        elem_id="search-runs",
+    )
     listed = desk.cards("runs")
     fault = desk.slot()
-    chosen = desk.opened
+    pair = desk.cards("pair")
     with gr.Column(visible=False, elem_id="run", elem_classes="paper") as panel:
-        summary = desk.html(elem_id="summary")
-        with gr.Row(elem_classes="actions"):
-            talk = gr.Button(desk.say("ui.runs.talk"), scale=0, min_width=120)
-            take = gr.Button(desk.say("ui.runs.download"), scale=0, min_width=200, elem_id="take")
-            resume = gr.Button(desk.say("ui.runs.resume"), scale=0, min_width=120, visible=False)
-            rename = gr.Button(desk.say("ui.runs.rename"), scale=0, min_width=120, elem_classes="quiet")
-            delete = gr.Button(desk.say("ui.runs.delete"), scale=0, min_width=120, elem_classes="quiet")
-        fetch = gr.DownloadButton(desk.say("ui.runs.download"), elem_id="fetch", elem_classes="visually-hidden")
-        with gr.Row(visible=False, elem_classes="beside end") as renaming:
-            name = gr.Textbox(label=desk.say("ui.runs.rename.label"), max_lines=1, max_length=80, scale=3)
-            named = gr.Button(desk.say("ui.runs.rename"), scale=0, min_width=140)
-        with gr.Row(visible=False, elem_classes="sure") as sure:
-            question = desk.html(elem_id="sure")
-            yes = gr.Button(desk.say("ui.runs.delete.yes"), scale=0, min_width=160, variant="stop")
-            no = gr.Button(desk.say("ui.runs.delete.no"), scale=0, min_width=120)
+        ways = desk.cards("run-ways")
+        parts = Parts(desk)
         run_fault = desk.slot()
-    packed = gr.State(None)
+        summary = desk.html(script=timeline.KEEPS, elem_id="summary")
 
-    shelf = Shelf(desk)
-    desk.on(listed.click, shelf.select, [], [chosen, renaming, sure], fault, repaint=True)
-    desk.on(
-        talk.click,
-        lambda run: (run, gr.update(selected="chat"), "chat"),
-        [chosen],
-        [desk.run, desk.tabs, desk.tab],
-        run_fault,
-        repaint=True,
+    shelf, chosen = Shelf(desk), desk.opened
+    for cards in (listed, pair):
+        desk.on(cards.click, shelf.press, [desk.look, chosen], [desk.look, chosen, words], fault, repaint=True)
+    desk.on(words.change, shelf.search, [desk.look, words], [desk.look], fault, repaint=True, trigger_mode="always_last")
+    changing = [parts.fetch, parts.name, parts.packed, desk.run, desk.tabs, desk.tab, desk.choice, desk.overrides, desk.look, chosen]
+
+    def act(values: dict[Any, Any], event: gr.EventData) -> list[Any]:
+        changed = shelf.act(values, parts, event)
+        return [changed.get(part, gr.skip()) for part in changing]
+
+    def rename(run: str, text: str) -> Any:
+        desk.verbs.rename(run, text)
+        return gr.update(visible=False)
+
+    done = desk.on(ways.click, act, {desk.look, chosen, desk.choice}, changing, run_fault, repaint=True, trigger_mode="once")
+    done.success(fn=None, js=FETCH, api_visibility="private").then(
+        shelf.unpack, [parts.packed], None, api_visibility="private", show_progress="hidden"
     )
-    ready = desk.on(take.click, shelf.pack, [chosen], [fetch, packed], run_fault, show_progress="minimal", trigger_mode="once")
-    ready.success(fn=None, js=FETCH, api_visibility="private").then(
-        shelf.unpack, [packed], None, api_visibility="private", show_progress="hidden"
-    )
-    desk.on(resume.click, lambda run: desk.verbs.resume(run) and run, [chosen], [desk.run], run_fault, repaint=True)
-    desk.on(rename.click, shelf.ask_name, [chosen], [renaming, name, sure], run_fault)
-    desk.on([named.click, name.submit], shelf.set_name, [chosen, name], [renaming], run_fault, repaint=True)
-    desk.on(delete.click, shelf.ask_sure, [chosen], [sure, question, renaming], run_fault)
-    desk.on(yes.click, shelf.remove, [chosen], [chosen, sure], run_fault, repaint=True)
-    desk.on(no.click, lambda: gr.update(visible=False), [], [sure], run_fault)
-    desk.paints(shelf.paint, [listed, chosen, panel, summary, talk, take, resume, rename, delete], live=True)
+    desk.on(parts.name.submit, rename, [chosen, parts.name], [parts.name], run_fault, repaint=True)
+    desk.paints(shelf.paint, [words, listed, pair, chosen, panel, summary, ways], live=True)

@@ -3,14 +3,15 @@
 The run is read from its folder by the page's timer; nothing here waits for it.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
 
 from tuning.schema import ALIVE
-from tuning.ui import cards, form, progress, view
+from tuning.ui import cards, form, help, progress, timeline, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.slip import RESUMABLE, Choice
 
@@ -19,97 +20,135 @@ SHOWN_SECONDS = 3600.0  # how long a run stays in sight here after its end
 
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
+    rescue = desk.cards("rescue")
     with gr.Column(visible=False, elem_id="live", elem_classes="paper") as panel:
-        live = desk.html(elem_id="live-view")
+        live = desk.html(script=timeline.KEEPS, elem_id="live-view")
         with gr.Row(elem_classes="actions"):
             stop = gr.Button(desk.say("ui.live.stop"), elem_classes="quiet", visible=False, scale=0, min_width=150)
             resume = gr.Button(desk.say("ui.live.resume"), elem_classes="quiet", visible=False, scale=0, min_width=150)
         live_fault = desk.slot()
     desk.html(view.head(desk.say("ui.train.title"), desk.say("ui.train.hint")))
     grid = desk.cards("recipes")
+    ways = desk.cards("ways")
+    _knobs(desk)
     with gr.Row(elem_classes="beside end"):
         desk.name.label, desk.name.info = desk.say("ui.train.name"), desk.say("ui.train.name.hint")
         desk.name.placeholder, desk.name.max_lines, desk.name.scale, desk.name.max_length = desk.say("ui.train.name.place"), 1, 3, 80
         desk.name.render()
         start = gr.Button(desk.say("ui.train.start"), scale=1, min_width=200, elem_id="start")
     fault = desk.slot()
-    with gr.Accordion(desk.say("ui.train.fine"), open=False, elem_classes="fold", elem_id="fine"):
-        desk.html(f'<p class="hint">{view.escape(desk.say("ui.train.fine.hint"))}</p>')
-        with gr.Row(elem_classes="knobs"):
-            knobs = {knob.key: form.widget(knob, desk.lang) for knob in form.KNOBS}
-        knob_note, knob_fault = desk.slot(), desk.slot()
-        used = desk.html(elem_id="used")
-        reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160)
     promise = desk.html(elem_id="promise")
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         wanted = str(event._data.get("value", ""))
         recipe = next((recipe for recipe in desk.verbs.recipes() if recipe["id"] == wanted), None)
-        chosen = asdict(Choice.of(choice).but(recipe=recipe and wanted, **taken_along(desk, recipe or {})))
-        return [chosen, *restore(chosen)]
+        return asdict(Choice.of(choice).but(recipe=recipe and wanted, **taken_along(desk, recipe or {}))), {}
 
-    def turn(choice: Any, *values: Any) -> Any:
-        chosen = Choice.of(choice)
-        changed = form.changes(dict(zip(knobs, values, strict=True)), desk.recipe(chosen)["settings"], desk.lang)
-        with caught(desk.lang) as trouble:
-            desk.verbs.settings_for(chosen.recipe, changed)
-        return asdict(chosen.but()), changed, *(trouble or [""])
+    def press(choice: Any, overrides: Any, event: gr.EventData) -> Any:
+        value = event._data.get("value")
+        changes = {"model": value} if event._data.get("what") == "instead" else pressed(event)
+        return mended(desk, Choice.of(choice), overrides, changes)
 
-    def restore(choice: Any) -> Any:
-        settings = desk.recipe(Choice.of(choice))["settings"]
-        return [{}, "", *(form.held(knob, settings[knob.key], desk.lang) for knob in form.KNOBS)]
+    def again(choice: Any, overrides: Any, run: str, event: gr.EventData) -> Any:
+        changes = pressed(event)
+        before = desk.verbs.show(run)["spec"]
+        made = desk.verbs.again(run, changes, lang=desk.lang)["run"]
+        chosen, turned = mended(desk, *choices_of(desk, before, Choice.of(choice)), changes)
+        return chosen | {"made": made}, turned, made
 
     def paint(scene: Scene) -> list[Any]:
-        recipe = desk.recipe(scene.choice)
-        plan, _ = desk.plan(scene.choice, scene.overrides)
-        asked = desk.settings(scene.choice, scene.overrides)
-        table = cards.settings_table(form.sources(plan["settings"], recipe["settings"], asked, desk.lang), desk.lang) if plan else ""
-        filled = dict(recipe["settings"])  # not what was turned since: it stands there already, and more may have been typed
-        filled |= {key: scene.overrides[key] for key in ("max_length",) if key in scene.overrides}  # it can be turned on the Data tab, too
-        return [
-            recipes_of(desk, recipe["id"]),
-            table,
-            *(form.held(k, filled[k.key], desk.lang) for k in form.KNOBS),
-        ]
+        plan, trouble = desk.plan(scene.choice, scene.overrides)
+        told = desk.instead(trouble) or help.before(plan, desk.lang)
+        return [recipes_of(desk, scene.choice), told]
 
     def paint_live(scene: Scene) -> list[Any]:
         run = scene.run
+        hidden = gr.update(visible=False)
         if run is None or not in_sight(scene):
-            return [
-                gr.update(visible=False),
-                "",
-                gr.update(visible=False),
-                gr.update(visible=False),
-                view.empty(desk.say("ui.train.empty")),
-            ]
+            return [hidden, "", "", hidden, hidden, view.empty(desk.say("ui.train.empty"))]
         drawn = progress.live(run, desk.lang, desk.warm())
         can_stop = run["status"] in ALIVE and not run["stop_requested"]
         return [
             gr.update(visible=True),
             drawn,
+            help.after(run, desk.ways(run["run"]), desk.lang),
             gr.update(visible=can_stop),
             gr.update(visible=run["status"] in (*RESUMABLE, "stopped", "failed")),
             "",
         ]
 
-    desk.on(grid.click, pick, [desk.choice], [desk.choice, desk.overrides, knob_note, *knobs.values()], fault, repaint=True)
-    turned = [knob.input for knob in knobs.values()]
-    desk.on(
-        turned,
-        turn,
-        [desk.choice, *knobs.values()],
-        [desk.choice, desk.overrides, knob_note],
-        knob_fault,
-        repaint=True,
-        trigger_mode="always_last",
-    )
-    desk.on(reset.click, restore, [desk.choice], [desk.overrides, knob_note, *knobs.values()], knob_fault, repaint=True)
+    desk.on(grid.click, pick, [desk.choice], [desk.choice, desk.overrides], fault, repaint=True)
+    desk.on(ways.click, press, [desk.choice, desk.overrides], [desk.choice, desk.overrides], fault, repaint=True)
+    known = [desk.choice, desk.overrides, desk.run]
+    desk.on(rescue.click, again, known, known, live_fault, repaint=True, trigger_mode="once")
     inputs = [desk.choice, desk.overrides, desk.name]
     desk.on(start.click, desk.start, inputs, [desk.choice, desk.run], fault, repaint=True, trigger_mode="once")
     desk.on(stop.click, lambda run: desk.verbs.stop(run) and None, [desk.run], [], live_fault, repaint=True)
     desk.on(resume.click, lambda run: desk.verbs.resume(run) and None, [desk.run], [], live_fault, repaint=True)
-    desk.paints(paint, [grid, used, *knobs.values()])
-    desk.paints(paint_live, [panel, live, stop, resume, promise], live=True)
+    desk.paints(paint, [grid, ways])
+    desk.paints(paint_live, [panel, live, rescue, stop, resume, promise], live=True)
+
+
+def _knobs(desk: Desk) -> None:
+    """The settings: a few in sight, the others folded away."""
+    first = desk.html(script=form.TURNS, elem_id="knobs")
+    with gr.Accordion(desk.say("ui.train.fine"), open=False, elem_classes="fold", elem_id="fine"):
+        desk.html(f'<p class="hint">{view.escape(desk.say("ui.train.fine.hint"))}</p>')
+        folded = desk.html(script=form.TURNS, elem_id="more-knobs")
+    note, fault = desk.slot(), desk.slot()
+    reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160, visible=False)
+
+    def turn(choice: Any, overrides: Any, event: gr.EventData) -> Any:
+        key, chosen = str(event._data.get("key", "")), Choice.of(choice)
+        if key not in form.KNOBS:
+            return choice, overrides, ""
+        value = form.parse(event._data.get("value"), desk.lang if event._data.get("typed") else "en")
+        changed = form.differing({**overrides, key: value}, desk.recipe(chosen)["settings"])
+        with caught(desk.lang) as trouble:
+            desk.verbs.settings_for(chosen.recipe, changed)
+        return asdict(chosen.but()), changed, *(trouble or [""])
+
+    def paint(scene: Scene) -> list[Any]:
+        plan, _ = desk.plan(scene.choice, scene.overrides)
+        told = form.Told(scene.overrides, desk.recipe(scene.choice)["settings"], plan and plan["settings"])
+        cards_there = len(desk.verbs.hardware()["gpus"])
+        drawn = form.first(told, desk.lang), form.folded(told, cards_there, desk.lang)
+        return [*drawn, gr.update(visible=bool(scene.overrides))]
+
+    for part in (first, folded):  # "multiple": no turn may get lost while an earlier one is on its way
+        outputs = [desk.choice, desk.overrides, note]
+        desk.on(part.input, turn, [desk.choice, desk.overrides], outputs, fault, repaint=True, trigger_mode="multiple")
+    desk.on(reset.click, lambda: ({}, ""), [], [desk.overrides, note], fault, repaint=True)
+    desk.paints(paint, [first, folded, reset])
+
+
+def pressed(event: gr.EventData) -> dict[str, Any]:
+    """What a button of `help` changes. It comes from the browser: what it names is checked by whoever takes it."""
+    try:
+        changes = json.loads(str(event._data.get("value", "")))
+    except ValueError:
+        return {}
+    return changes if isinstance(changes, dict) else {}
+
+
+def mended(desk: Desk, choice: Choice, overrides: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Choices and turned knobs with `changes` laid over them. Raises InputError for a value that a setting does not take."""
+    settings = {key: value for key, value in changes.items() if key not in ("model", "max_samples")}
+    turned = form.differing({**overrides, **settings}, desk.recipe(choice)["settings"])
+    desk.verbs.settings_for(choice.recipe, {**turned, **{key: changes[key] for key in ("max_samples",) if key in changes}})
+    taken: dict[str, Any] = {"model": desk.verbs.model(str(changes["model"])).id} if "model" in changes else {}
+    if "max_samples" in changes:
+        taken["limit"] = changes["max_samples"]
+        turned.pop("max_samples", None)
+    return asdict(choice.but(**taken)), turned
+
+
+def choices_of(desk: Desk, spec: Mapping[str, Any], choice: Choice) -> tuple[Choice, dict[str, Any]]:
+    """What a run was made with, as choices and turned knobs; the data keep the name under which they were chosen."""
+    data, settings = spec["data"]["id"], dict(spec["settings"] if spec["changes"] is None else spec["changes"])
+    source, limit = choice.source if choice.data == data else spec["data"]["name"], settings.pop("max_samples", None)
+    found = replace(choice, model=spec["model"]["id"], data=data, source=source, recipe=spec["recipe"], limit=limit)
+    return found, form.differing(settings, desk.recipe(found)["settings"])
 
 
 def in_sight(scene: Scene) -> bool:
@@ -129,11 +168,16 @@ def taken_along(desk: Desk, recipe: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def recipes_of(desk: Desk, chosen: str) -> str:
+def recipes_of(desk: Desk, choice: Choice) -> str:
     """The recipes for any model and the chosen one as cards, those made for one model below a fold."""
-    entries = desk.verbs.recipes()
+    entries, chosen = desk.verbs.recipes(), desk.recipe(choice)["id"]
     above = [one for one in entries if not one["model"] or one["id"] == chosen]
     below = [one for one in entries if one not in above]
-    drawn, more = ([cards.recipe(one, one["id"] == chosen, desk.lang) for one in some] for some in (above, below))
-    fold = cards.fold(desk.say("ui.train.presets"), cards.group(desk.say("ui.train.presets"), more))
-    return cards.group(desk.say("ui.train.recipes"), drawn) + fold
+
+    def drawn(one: dict[str, Any]) -> str:
+        here = help.suits(desk.verbs.suits(one["id"], choice.model), bool(one["model"]), desk.lang)
+        return cards.recipe(one, one["id"] == chosen, desk.lang, here)
+
+    label = desk.say("ui.train.presets")
+    fold = cards.fold(label, cards.group(label, [drawn(one) for one in below]))
+    return cards.group(desk.say("ui.train.recipes"), [drawn(one) for one in above]) + fold

@@ -1,0 +1,63 @@
+"""One run of ours in a process of its own, for `speed`. Prints tokens, seconds, peak and loss as JSON.
+
+`python -m tests.bench.one_run MODEL ROWS STEPS BATCH RATE MAX_LENGTH ACCUMULATION DROPOUT apart|together`
+"""
+
+import contextlib
+import itertools
+import json
+import pathlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+
+from tuning import settings
+from tuning.engine import gauges, packing
+from tuning.engine.resident import Resident
+from tuning.engine.train import train
+from tuning.verbs import Verbs
+
+
+@contextlib.contextmanager
+def seen(model: Any, lengths: list[int]) -> Iterator[None]:
+    """What the fastest peer does: all rows of a sequence see those before them."""
+    with APART(model, [sum(lengths)]):
+        yield
+
+
+APART = packing.apart
+
+
+def main() -> None:
+    model, rows, steps, batch, rate, length, repeats, dropout, how = sys.argv[1:10]
+    with tempfile.TemporaryDirectory() as home:
+        verbs = Verbs(settings.read(home=home))
+        changes = {
+            "max_steps": int(steps), "per_device_train_batch_size": int(batch), "learning_rate": float(rate), "max_length": int(length),
+            "gradient_accumulation_steps": int(repeats), "lora_dropout": float(dropout), "lora_r": 16, "lora_alpha": 32,
+            "target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"], "validation_share": 0, "gradient_checkpointing": "none",
+        }  # fmt: skip
+        run = verbs.create(model, rows, "facts", changes)
+        chosen, resident = run.spec().settings, Resident()
+        if how == "together":
+            packing.apart = seen
+        resident.load(str(pathlib.Path(model)), chosen.device, chosen.precision)
+        loaded = psutil.Process().memory_info().rss
+        state = train(run, verbs.store, resident)
+        assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+        logged = [record for record in run.metrics() if "loss" in record]
+        tokens = [later["num_tokens"] - earlier["num_tokens"] for earlier, later in itertools.pairwise(logged)]  # the first step warms up
+        result = {
+            "tokens": sum(tokens),
+            "seconds": sum(count / record["tokens_per_second"] for count, record in zip(tokens, logged[1:], strict=True)),
+            "peak_bytes": gauges.peak_bytes(chosen.device) - loaded,
+            "loss": state.train_loss,
+        }
+        print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

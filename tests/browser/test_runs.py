@@ -1,0 +1,160 @@
+"""The Runs tab in a real browser: found again, compared, taken along as settings, renamed, taken away, deleted; open folds stay open."""
+
+import pathlib
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import folders
+from tests.browser.conftest import Shop, Watched
+from tests.browser.test_whole_path import speaks, tab
+from tuning.runs import locks
+from tuning.runs.store import Run
+from tuning.schema import RunState
+from tuning.text import t
+from tuning.verbs import Verbs
+
+Visit = Callable[..., Watched]
+
+
+@pytest.fixture
+def store(shop: Shop) -> Iterator[Verbs]:
+    """The home that the app serves; what a test puts there is taken away again."""
+    verbs = shop.verbs
+    before = {run.id for run in verbs.store.all()}
+    yield verbs
+    for run in verbs.store.all():
+        if run.id not in before:
+            shutil.rmtree(run.folder)
+
+
+@pytest.fixture
+def sixty(store: Verbs) -> Verbs:
+    """Sixty runs more."""
+    first = folders.make(store, "numero 0", 12)
+    for number in range(1, 60):
+        other = store.store.folder / f"{first.id}-{number:02d}"
+        shutil.copytree(first.folder, other)
+        text = (other / "spec.yaml").read_text(encoding="utf-8").replace(first.id, other.name).replace("numero 0", f"numero {number}")
+        (other / "spec.yaml").write_text(text, encoding="utf-8")
+    return store
+
+
+@pytest.fixture
+def alive(store: Verbs) -> Iterator[Run]:
+    """A run that is on, as far as anybody can tell."""
+    run = folders.make(store, "al lavoro", 30, status="running", ended=None)
+    (run.folder / "log.txt").write_text("read /somewhere/on/this/machine.bin\n", encoding="utf-8")
+    with locks.Lock(run.lock_path) as lock:
+        assert lock.acquire()
+        yield run
+
+
+def opened(visitor: Watched, lang: str) -> Page:
+    page = visitor.open()
+    tab(page, lang, "runs")
+    expect(page.locator("#runs .card.run").first).to_be_visible(timeout=20_000)
+    return page
+
+
+def press(page: Page, do: str, within: str = "#run-ways") -> None:
+    page.locator(f"{within} [data-do={do}]").first.click()
+
+
+@pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
+def test_found_compared_and_deleted(shop: Shop, sixty: Verbs, visit: Visit, lang: str) -> None:
+    folders.make(sixty, "scarpe <b>", 40, {"lora_r": 4}, eval_loss=0.5)
+    visitor = visit(shop, lang)
+    page = opened(visitor, lang)
+    cards = page.locator("#runs .card.run")
+    expect(cards).to_have_count(50)
+    press(page, "more", "#runs")
+    expect(cards).to_have_count(min(100, len(sixty.runs())))
+    page.locator("#search-runs input, #search-runs textarea").fill("zzz")
+    press(page, "words", "#runs")
+    expect(cards).to_have_count(50)
+    page.locator("#search-runs input, #search-runs textarea").fill("SCARPE <")
+    expect(cards).to_have_count(1)
+    page.locator("#runs .tick").click()
+    expect(page.locator("#runs .ticked")).to_contain_text("scarpe <b>")
+    page.locator("#search-runs input, #search-runs textarea").fill(f"{t(lang, 'ui.status.finished')} 59")
+    expect(cards).to_have_count(1)
+    expect(cards).to_contain_text("numero 59")
+    page.locator("#runs .tick").click()
+    pair = page.locator("#pair section.compare")
+    expect(pair).to_contain_text(t(lang, "ui.compare.says", name="scarpe <b>", low=said("0.50", lang), high=said("1.10", lang)))
+    expect(pair.locator("polyline")).to_have_count(4)
+    expect(pair.locator("table.two").last).to_contain_text(t(lang, "ui.knob.lora_r"))
+    expect(pair.locator("table.two").last).not_to_contain_text(t(lang, "ui.knob.lora_alpha"))
+    speaks(visitor, lang)
+    press(page, "ask", "#runs")
+    asked = page.locator("#runs .sure")
+    expect(asked).to_contain_text("kB")
+    press(page, "keep", "#runs")
+    expect(asked).to_have_count(0)
+    press(page, "ask", "#runs")
+    press(page, "delete", "#runs")
+    expect(page.locator("#runs .ticked, #runs .sure")).to_have_count(0)
+    expect(pair).to_have_count(0)
+    left = [run["name"] for run in sixty.runs()]
+    assert "numero 58" in left and not {"scarpe <b>", "numero 59"} & set(left)
+    visitor.clean()
+
+
+def said(number: str, lang: str) -> str:
+    return number.replace(".", "," if lang == "it" else ".")
+
+
+@pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
+def test_started_again_renamed_and_taken_away(shop: Shop, store: Verbs, visit: Visit, lang: str, rows_file: pathlib.Path) -> None:
+    run = folders.make(store, "mine", 40, {"lora_r": 64, "learning_rate": 0.0005, "seed": 3}, str(rows_file))
+    count = len(store.runs())
+    (run.folder / "adapter").mkdir()
+    (run.folder / "adapter" / "adapter_model.safetensors").write_bytes(b"weights")
+    visitor = visit(shop, lang)
+    page = opened(visitor, lang)
+    expect(page.locator("#run-ways")).to_contain_text("mine")
+    with page.expect_download() as fetched:
+        press(page, "take")
+    assert zipfile.is_zipfile(fetched.value.path())
+    press(page, "rename")
+    field = page.locator("#new-name input, #new-name textarea")
+    expect(field).to_have_value("mine")
+    field.fill("yours")
+    page.locator("#new-name button").click()
+    expect(page.locator("#runs .card.run").first).to_contain_text("yours")
+    expect(field).to_be_hidden()
+    press(page, "again")
+    expect(page.locator("#knob-lora_r")).to_have_value("64")
+    expect(page.locator("#knob-learning_rate")).to_have_value("0.0005")
+    expect(page.get_by_role("tab", selected=True)).to_contain_text(t(lang, "ui.tab.train"))
+    page.locator("#fine button").first.click()
+    expect(page.locator(".knob.turned")).to_have_count(4)  # `folders` sets max_steps; what the plan finds by itself is left to it
+    assert len(store.runs()) == count, "something was started"
+    shutil.rmtree(shop.home / "data" / run.spec().data.id)
+    tab(page, lang, "runs")
+    press(page, "again")
+    expect(page.locator("#run [role=alert]")).to_contain_text(t(lang, "ui.runs.again.data", name="yours"))
+    visitor.clean()
+
+
+def test_what_is_unfolded_stays_so_while_it_learns(shop: Shop, alive: Run, visit: Visit) -> None:
+    visitor = visit(shop, "it")
+    page = opened(visitor, "it")
+    expect(page.locator("#run-ways")).to_contain_text(t("it", "ui.runs.delete.busy"))
+    for name in ("charts", "log"):
+        page.locator(f"#summary [data-fold={name}] summary").click()
+    expect(page.locator("#summary .log")).to_contain_text("…/machine.bin")
+    expect(page.locator("#summary .charts figure")).to_have_count(4)
+    before = page.locator("#summary figure").first.inner_text()
+    with (alive.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write("\n".join(folders.lines(5, 31)) + "\n")
+    alive.write_state(RunState(status="running", step=35, total_steps=60))
+    expect(page.locator("#run-ways")).to_contain_text("35", timeout=15_000)
+    expect(page.locator("#summary figure").first).not_to_have_text(re.compile(re.escape(before)))
+    expect(page.locator("#summary details[open]")).to_have_count(2)
+    visitor.clean()

@@ -1,0 +1,142 @@
+"""Memory runs out, once or for good, wherever a run may need it: it ends as if nothing had been, or pauses with its work saved."""
+
+import contextlib
+import itertools
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tests.engine.conftest import Trainer, Undisturbed, losses
+from tuning.engine.healing import Ladder
+from tuning.engine.resident import Resident
+from tuning.engine.train import train
+from tuning.runs import checkpoints
+from tuning.runs.store import Run
+from tuning.schema import Notice, RunState, TrainSettings
+from tuning.verbs import Verbs
+
+PLACES = ["load", "step", "step 50", "optimizer", "evaluation", "save"]
+# Forty rows, eight held out, in steps of four.
+BASE = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "lora_r": 2}
+
+
+def changes(place: str, batch: int, dropout: float) -> dict[str, Any]:
+    """Settings of a run of 56 steps for what happens at the fiftieth, of 16 else."""
+    small = {"per_device_train_batch_size": batch, "gradient_accumulation_steps": 4 // batch}
+    return {**BASE, **small, "num_train_epochs": 7 if place == "step 50" else 2, "lora_dropout": dropout}
+
+
+@contextlib.contextmanager
+def patched(owner: Any, name: str, fails: Callable[..., bool]) -> Iterator[None]:
+    """`owner.name` raises what torch raises when memory is out, whenever `fails` says so."""
+    true = getattr(owner, name)
+
+    def scarce(*values: Any, **named: Any) -> Any:
+        if fails(*values, **named):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return true(*values, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, staticmethod(scarce) if owner is AutoModelForCausalLM else scarce)
+        yield
+
+
+@contextlib.contextmanager
+def scarce(place: str, times: float) -> Iterator[None]:
+    """Memory runs out at `place`, so many times."""
+    calls, failed = itertools.count(1), itertools.count(1)
+
+    def fails(*values: Any, **named: Any) -> bool:
+        if place in ("step", "step 50", "evaluation") and torch.is_grad_enabled() is (place == "evaluation"):
+            return False
+        return next(calls) > {"step 50": 49, "optimizer": 1, "evaluation": 12}.get(place, 0) and next(failed) <= times
+
+    owner, name = {
+        "load": (AutoModelForCausalLM, "from_pretrained"),
+        "optimizer": (torch.optim.AdamW, "step"),
+        "save": (torch, "save"),
+    }.get(place, (torch.nn.Embedding, "forward"))
+    with patched(owner, name, fails):
+        yield
+
+
+def most_at_night(kept: list[tuple[str, int]]) -> list[Any]:
+    """All places and two batches; the suite has `kept`."""
+    both = itertools.product(PLACES, (4, 1))
+    return [pytest.param(*one, marks=[] if one in kept else pytest.mark.nightly) for one in both]
+
+
+@pytest.mark.parametrize(("place", "batch"), most_at_night([("load", 4), ("step", 1), ("optimizer", 4), ("evaluation", 4), ("save", 1)]))
+def test_once(undisturbed: Undisturbed, trained: Trainer, place: str, batch: int) -> None:
+    wanted = changes(place, batch, 0.1)
+    with scarce(place, 1):
+        run, state = trained(**wanted)
+    assert (state.status, state.reason) == ("finished", None)
+    assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-6)
+    if place != "evaluation":  # whose batch is halved, and nothing else is changed
+        assert [notice.code for notice in state.recoveries] == ["recovery.release"]
+    assert checkpoints.newest(run.checkpoints) is not None
+
+
+@pytest.mark.parametrize(("place", "batch"), most_at_night([("load", 1), ("step 50", 4), ("save", 4), ("evaluation", 1)]))
+def test_for_good(undisturbed: Undisturbed, trained: Trainer, verbs: Verbs, place: str, batch: int) -> None:
+    wanted = changes(place, batch, 0.0)
+    with scarce(place, 1000):
+        run, state = trained(**wanted)
+    assert (state.status, state.reason) == ("paused", "memory")
+    codes = [notice.code for notice in state.recoveries]
+    assert codes[:2] == ["recovery.release", "recovery.checkpointing"]
+    assert ("recovery.micro_batch" in codes) is (batch > 1)
+    assert "recovery.shorter" not in codes
+    if place not in ("load", "save"):
+        assert checkpoints.newest(run.checkpoints) is not None
+    state = train(verbs.resumable(run.id), verbs.store, Resident())  # another program has ended
+    assert state.status == "finished"
+    assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-5)
+
+
+def test_a_card_that_takes_so_many_tokens_gets_no_more(trained: Trainer, undisturbed: Undisturbed) -> None:
+    wanted, most = changes("step", 4, 0.0), 0
+
+    def too_many(module: Any, ids: torch.Tensor) -> bool:
+        nonlocal most
+        most = max(most, ids.numel())
+        return torch.is_grad_enabled() and ids.numel() > 40
+
+    with patched(torch.nn.Embedding, "forward", too_many):
+        run, state = trained(**wanted)
+    assert most > 40
+    assert state.status == "finished"
+    assert state.recoveries[-1].code == "recovery.micro_batch" and state.recoveries[-1].params["tokens"] <= 40
+    assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-5)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_rows_are_shortened_only_where_that_was_allowed(
+    make_run: Callable[..., Run], verbs: Verbs, tmp_path: pathlib.Path, allowed: bool
+) -> None:
+    data = tmp_path / "long.json"
+    text = "euro " * 60
+    data.write_text("[" + ",".join(f'{{"instruction": "{n}", "output": "{text}{n}"}}' for n in range(24)) + "]", encoding="utf-8")
+    run = make_run(str(data), max_length=200, allow_shorter=allowed, num_train_epochs=1, per_device_train_batch_size=1)
+    with patched(torch.nn.Embedding, "forward", lambda module, ids: torch.is_grad_enabled() and ids.numel() > 64):
+        state = train(run, verbs.store, Resident())
+    assert (state.status, state.reason) == (("finished", None) if allowed else ("paused", "memory"))
+    assert ("recovery.shorter" in [notice.code for notice in state.recoveries]) is allowed
+
+
+def test_what_was_learned_about_the_memory_outlives_the_process() -> None:
+    settings = TrainSettings(per_device_train_batch_size=4, gradient_accumulation_steps=1, max_length=64, gradient_checkpointing="none")
+    ladder = Ladder(settings)
+    taken: list[Notice] = []
+    while (rung := ladder.next(3)) is not None:
+        taken.append(rung)
+    state = RunState.model_validate_json(RunState(status="paused", recoveries=taken).model_dump_json())
+    later = Ladder(settings, state.recoveries)
+    later.fit(64)
+    assert (later.most_tokens, later.checkpointing) == (64, "full")
+    assert [later.next(4), later.next(4)] == [later.taken[-1], None], "only what is unused can be released once more"

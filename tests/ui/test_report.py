@@ -1,0 +1,86 @@
+"""The report as words and HTML: every verdict is a sentence in both languages, and nothing that a model says is markup."""
+
+import copy
+import re
+from typing import Any
+
+import pytest
+
+from tuning.runs.verdict import ADVICE, LEVELS
+from tuning.ui import report
+
+ATTACK = "<script>alert(1)</script>${x}`"
+FOUND: dict[str, Any] = {
+    "schema": 1, "owner": "local", "run": "r", "data": "d", "made": 1.0, "seconds": 4.2, "seed": 1, "of": 58, "rows": 58, "generated": 36,
+    "verdict": {
+        "code": "learned", "reason": None, "also": ["forgot"], "level": "good", "advice": ["mix", "lower_rate"],
+        "params": {
+            "rows": 58, "generated": 36, "base_loss": 5.7, "tuned_loss": 0.0219, "best_loss": 0.02, "last_loss": 0.0219,
+            "training_loss": 0.004, "base_facts": 0, "tuned_facts": 91, "languages": ["en", "it"],
+        },
+    },
+    "measures": {
+        "loss": {"base": 5.7, "tuned": 0.0219, "low": -6.0, "high": -5.4}, "perplexity": {"base": None, "tuned": 1.02},
+        "facts": {"base": 0.0, "tuned": 0.914, "low": 0.8, "high": 0.98, "chance": 0.02, "rows": 58}, "exact": None,
+        "bleu": {"base": 0.7, "tuned": 94.7}, "chrf": {"base": 22.0, "tuned": 95.4}, "rouge_l": {"base": 0.11, "tuned": 0.96},
+        "length": {"base": 1.72, "tuned": 1.0}, "repetition": {"base": 0.0, "tuned": 0.01},
+    },
+    "training_loss": 0.004, "curve": {"best": 0.02, "last": 0.0219},
+    "probe": {
+        "en": {"loss": {"base": 5.1, "tuned": 6.0, "low": 0.7, "high": 1.2}, "right": {"base": 11, "tuned": 7, "of": 24}},
+        "it": {"loss": {"base": 4.9, "tuned": 5.3, "low": 0.2, "high": 0.7}, "right": None},
+    },
+    "best": [{"row": 1, "question": ATTACK, "reference": ATTACK, "base": ATTACK, "tuned": "", "base_loss": 5.0, "tuned_loss": 0.1,
+              "base_facts": None, "tuned_facts": 1.0}],
+    "worst": [],
+}  # fmt: skip
+
+
+def changed(**verdict: Any) -> dict[str, Any]:
+    found = copy.deepcopy(FOUND)
+    found["verdict"] |= verdict
+    return found
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_the_whole_report(lang: str) -> None:
+    drawn = report.report({"evaluation": FOUND}, lang)
+    assert "91%" in drawn and 'class="judged good"' in drawn and drawn.count("<details") == 3
+    assert "ui.report" not in drawn and "report.v" not in drawn and not re.search(r"\{\w+\}", drawn)
+    assert ("∞" in drawn) and (("11 of 24" if lang == "en" else "11 su 24") in drawn)
+    assert report.report({"evaluation": None}, lang) == "" == report.report({}, lang)
+
+
+def test_nothing_that_data_or_models_say_is_markup() -> None:
+    drawn = report.report({"evaluation": FOUND}, "en")
+    assert "<script" not in drawn and "${" not in drawn and "`" not in drawn and "&lt;script&gt;" in drawn
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_every_verdict_reason_and_advice_is_a_sentence(lang: str) -> None:
+    reasons = [name for name in ADVICE if name not in LEVELS]
+    for code, level in LEVELS.items():
+        for reason in reasons if code == "unclear" else [None]:
+            found = changed(code=code, reason=reason, also=[], level=level, advice=list(ADVICE.get(reason or code, ())))
+            (said,) = report.sentences(found, lang)
+            assert said.endswith((".", ":")) or said[-1] in ").", said
+            assert "{" not in said and "report." not in said
+            assert all(tip.endswith(".") for tip in report.advice(found, lang))
+            assert said.split(".")[0] in report.headline(found, lang).replace("&#x27;", "'")
+    both = report.sentences(changed(code="forgot", reason="style", also=["no_change"]), lang)
+    assert len(both) == 3 and ("English and Italian" if lang == "en" else "inglese e italiano") in both[0]
+    assert (
+        "0.022" in report.sentences(changed(code="overfitted"), "en")[0]
+        and "0,022" in report.sentences(changed(code="overfitted"), "it")[0]
+    )
+
+
+def test_better_and_worse_are_words_too() -> None:
+    assert report.table(FOUND, "en").count("(better)") == 1  # facts; a perplexity without end is not compared, 1% repeats are chance
+    assert report.more(FOUND, "en").count("(better)") == 4
+    assert report.probe(FOUND, "it").count("(peggio)") == 3
+
+
+def test_a_terminal_gets_the_same_in_words() -> None:
+    said = report.spoken(FOUND, "it")
+    assert said["figures"]["Fatti giusti"] == "0% → 91%" and said["verdict"].startswith("Ha imparato") and len(said["advice"]) == 2

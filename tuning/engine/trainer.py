@@ -1,0 +1,227 @@
+"""SFTTrainer as a run needs it: an optimizer step's rows in as few micro-batches as memory takes, saves that are whole or not there.
+
+The only importer of trl. It computes and saves; what is told, asked and decided between the steps is in `callbacks`.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import datasets
+import torch
+import transformers
+from accelerate.state import AcceleratorState
+from peft import LoraConfig
+from transformers import Trainer
+from trl import SFTConfig, SFTTrainer
+
+from tuning.engine import adapter, callbacks, evaluate, packing
+from tuning.engine.best import Best
+from tuning.engine.healing import Ladder, ran_out
+from tuning.engine.resident import TRAINED, Resident
+from tuning.engine.trackers import Trackers
+from tuning.errors import EngineError, InputError
+from tuning.plan.memory import target_names
+from tuning.runs import checkpoints
+from tuning.runs.store import Run
+from tuning.schema import ModelCard, RunSpec, TrainSettings
+
+Rows = list[packing.Row]
+
+
+class CheckedTrainer(SFTTrainer):
+    """SFTTrainer over raw rows: it packs them, heals itself where memory runs out, and on a CPU scores labelled positions only."""
+
+    run: Run
+    pace: callbacks.Pace
+    ladder: Ladder
+    between: Callable[[], None]  # after each micro-batch but the last of a step
+    healed: Callable[[], None]  # a rung was taken
+    trackers: Trackers
+    best: Best | None = None
+    packed = False
+
+    def get_batch_samples(self, epoch_iterator: Iterator[Rows], num_batches: int, device: torch.device) -> tuple[list[Rows], Any]:
+        """All rows of an optimizer step as its last micro-batch: how they are computed is decided in `training_step`."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        rows = [row for batch in batches for row in batch]
+        return [*([] for _ in batches[1:]), *([rows] if batches else [])], None
+
+    def training_step(self, model: Any, inputs: Rows, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Forward and backward of a whole optimizer step, again from its beginning where memory ran out in it.
+
+        Returns the mean loss of its learned tokens, in nats. Raises torch.OutOfMemoryError where nothing is left to try.
+        """
+        if not inputs:
+            return torch.zeros((), device=self.args.device)
+        dice = callbacks.Dice()
+        while True:
+            try:
+                loss = self._step(model, inputs)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error) or self.ladder.next(self.state.global_step) is None:
+                    raise
+            else:
+                return loss
+            model.zero_grad()
+            self.pace.forget()
+            dice.put_back()
+            self.ladder.apply(self.accelerator.unwrap_model(model).get_base_model())
+            self.healed()
+
+    def _step(self, model: Any, rows: Rows) -> torch.Tensor:
+        model.train()
+        rows = self.ladder.cut(rows)
+        tokens = torch.tensor(packing.learned(rows), device=self.args.device)
+        if self.args.world_size > 1:
+            tokens = self.accelerator.gather(tokens).sum()
+        batches = packing.arrange(rows, self.ladder.most_tokens, self.packed)
+        total = torch.zeros((), device=self.args.device)
+        for number, batch in enumerate(batches, start=1):
+            last = number == len(batches)
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                total += self._micro_batch(model, batch, tokens.clamp(min=1))
+            if not last:
+                self.between()
+        return total
+
+    def _micro_batch(self, model: Any, rows: Rows, tokens: torch.Tensor) -> torch.Tensor:
+        """Adds the gradients of `rows`; their loss as a share of a step with so many learned `tokens`."""
+        causal, device = self.accelerator.unwrap_model(model).get_base_model(), self.args.device
+        self.pace.count(sum(len(row["input_ids"]) for row in rows))
+        if not self.packed:
+            loss = self._loss(model, causal, evaluate.pad(rows, self.processing_class.pad_token_id, device), tokens)
+            self.accelerator.backward(loss)
+            return loss.detach()
+        batch, lengths = packing.packed(rows, device)
+        with packing.apart(causal, lengths):  # also while layers are computed again for the backward pass
+            loss = self._loss(model, causal, batch, tokens)
+            self.accelerator.backward(loss)
+        return loss.detach()
+
+    def _loss(self, model: Any, causal: Any, batch: packing.Batch, tokens: torch.Tensor) -> torch.Tensor:
+        if self.args.device.type != "cpu" or not evaluate.plain_head(causal):
+            loss: torch.Tensor = self.compute_loss(model, batch, num_items_in_batch=tokens)
+            return loss
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.args.bf16):
+            loss, _ = evaluate.labelled_nll(causal, batch)
+        return loss * self.accelerator.num_processes / tokens  # gradients of processes are averaged
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """The plan has its own arithmetic; transformers' wants tensors."""
+        return 0
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self.run.checkpoints / checkpoints.BUILDING)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """The adapter that is trained, and not those that somebody talks to meanwhile; the Hub is not asked about the base."""
+        peft_model = self.accelerator.unwrap_model(self.model)
+        peft_model.save_pretrained(output_dir, selected_adapters=[TRAINED], save_embedding_layers=False)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Built aside, hashed, renamed; then rotated. TRL's model card is left out: ours goes with the adapter.
+
+        Raises EngineError for weights that are no numbers, so that the newest checkpoint is a good one; OSError where the disk
+        has no room for it, or none for another one after it while there is more to come.
+        """
+        if not adapter.sound(self.model):
+            raise EngineError("train.diverged_weights", reason="diverged", step=self.state.global_step)
+        checkpoints.require_room(self.run.checkpoints, saves=1)
+        building = checkpoints.building(self.run.checkpoints)
+        Trainer._save_checkpoint(self, model, trial)
+        step = self.state.global_step
+        (building / f"checkpoint-{step}" / "README.md").unlink(missing_ok=True)  # a card that says nothing yet
+        if self.best is not None:
+            self.best.write(building / f"checkpoint-{step}")
+        checkpoints.commit(building / f"checkpoint-{step}", self.run.checkpoints, step)
+        checkpoints.rotate(self.run.checkpoints)
+        if not self.control.should_training_stop:
+            checkpoints.require_room(self.run.checkpoints, saves=2)
+
+    def save_last_step(self, dice: callbacks.Dice | None) -> None:
+        """A save of the last whole step, in the middle of the next; `dice` is random state as it was between them."""
+        if dice is not None and not (self.run.checkpoints / f"{checkpoints.PREFIX}{self.state.global_step}").exists():
+            dice.put_back()
+            self._save_checkpoint(self.model, None)
+
+
+def lora_config(card: ModelCard, settings: TrainSettings) -> LoraConfig:
+    """The adapter's configuration; what stands in the open map `lora` is passed by name.
+
+    For a family that the catalog knows, "all-linear" is its list of layers: what PEFT would find by itself includes
+    Mamba's out_proj, whose fused kernel never looks at an adapter.
+    """
+    targets: Any = settings.target_modules
+    if targets == "attention" or (targets == "all-linear" and card.target_modules):
+        targets = target_names(card, settings)
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        **{
+            "r": settings.lora_r,
+            "lora_alpha": settings.lora_alpha,
+            "lora_dropout": settings.lora_dropout,
+            "target_modules": targets,
+            **settings.lora,
+        },
+    )
+
+
+def make_trainer(
+    run: Run, spec: RunSpec, resident: Resident, rows: Rows, callback: callbacks.FolderCallback, ladder: Ladder
+) -> CheckedTrainer:
+    """The trainer for one attempt. Raises InputError for a name in the open map `sft` that SFTConfig does not have."""
+    AcceleratorState._reset_state(True)  # the next run of this process may want another precision or device
+    followed = Trackers(run, spec, lambda: (callback.best.seen, callback.ledger.state.eval_loss))
+    trainer = CheckedTrainer(
+        model=resident.peft,
+        args=sft_config(run, spec),
+        train_dataset=datasets.Dataset.from_list(rows),
+        data_collator=list,  # rows stay rows: `training_step` makes the batches
+        processing_class=resident.tokenizer,
+        callbacks=[callback, followed],
+    )
+    trainer.run, trainer.ladder, trainer.pace, trainer.best = run, ladder, callback.pace, callback.best
+    trainer.between, trainer.trackers = callback.between, followed
+    trainer.healed = lambda: callback.ledger.update(now=True, recoveries=ladder.taken)
+    trainer.packed = bool(spec.settings.packing) and packing.packable(resident.base.config.get_text_config())
+    ladder.apply(resident.base)
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
+    """TRL's configuration from resolved settings, in the names of the installed versions."""
+    settings = spec.settings
+    every = settings.gradient_checkpointing.removeprefix("every_")
+    options: dict[str, Any] = {
+        "output_dir": str(run.checkpoints),
+        "num_train_epochs": settings.num_train_epochs,
+        "max_steps": settings.max_steps,
+        "per_device_train_batch_size": settings.per_device_train_batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.lr_scheduler_type,
+        "warmup_steps": settings.warmup_ratio,  # below 1 it is a share of all steps
+        "max_length": settings.max_length,
+        "bf16": settings.precision == "bf16",
+        "fp16": settings.precision == "fp16",
+        "use_cpu": settings.device == "cpu",
+        "gradient_checkpointing": settings.gradient_checkpointing != "none",
+        "gradient_checkpointing_kwargs": {"every_n_layers": int(every)} if every.isdigit() else None,
+        "seed": settings.seed,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "packing": False,  # rows are packed in `training_step`
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # else a diverged run logs 0.0
+        "save_strategy": "no",  # saves are asked for by the callback
+        "report_to": "none",
+        "disable_tqdm": True,
+        # Granite without experts carries the weight of a router's loss all the same, and TRL would switch that loss on.
+        **({} if spec.model.card.config.get("num_local_experts") else {"router_aux_loss_coef": 0.0}),
+        "dataloader_pin_memory": settings.device != "cpu",
+    }
+    try:
+        return SFTConfig(**{**options, **settings.sft, "report_to": "none"})  # `Trackers` stands for it
+    except (TypeError, ValueError) as error:
+        raise InputError("settings.sft", detail=str(error).splitlines()[0][:200]) from error
