@@ -162,13 +162,24 @@ def _train(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, A
         recipe = verbs.recipe(choices.get("recipe"))
         choices["data"] = _data(verbs, options, choices.get("data") or recipe.dataset or STARTER, lang)
     try:
-        run = verbs.create(**choices, settings=changes, lang=lang)
+        if options.continues:
+            run = _further(verbs, options.continues, choices, changes)
+        else:
+            run = verbs.create(**choices, settings=changes, lang=lang)
     except RunError as error:
         if error.code == "plan.refused":
             told = {key: value for key, value in choices.items() if key != "name"}
             print("\n".join(ways.lines(verbs.plan(**told, settings=changes, lang=lang), lang)), file=sys.stderr)
         raise
     return _told(run, hook, foreground.train(verbs, run, lang, options.json))
+
+
+def _further(verbs: Verbs, run: str, choices: dict[str, Any], changes: dict[str, Any]) -> Run:
+    """With the model and the recipe of the run; only data and settings may be others."""
+    for key in ("model", "recipe"):
+        if key in choices:
+            raise InputError("cli.further", option=f"--{key}")
+    return verbs.further(run, choices.get("data"), changes, choices.get("name"))
 
 
 def _read_spec(name: str) -> dict[str, Any]:

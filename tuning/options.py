@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _wish_options(train)
     train.add_argument("--name", help="what to call the run")
     train.add_argument("--webhook", metavar="URL", help="tell this address when the run is over (one POST of JSON)")
+    train.add_argument("--continue", metavar="RUN", dest="continues", help="begin with the adapter of a run, on its data or on -d")
     train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
     resume = _run(verb("resume", "train a run further from its newest whole checkpoint"))
     resume.add_argument("--webhook", metavar="URL", help="as of train")

@@ -251,6 +251,7 @@ class RunSpec(Record):
     model: ModelRef
     data: DataRef
     recipe: str
+    continues: str | None = None  # the run whose adapter it begins with; a copy of its weights lies in the folder
     changes: dict[str, Any] | None = None  # what was set by hand, over the recipe; None where it was not written down
     settings: TrainSettings
     forecast: Forecast

@@ -4,6 +4,7 @@ Every verb takes the owner. The engine is imported only by those that need it, a
 """
 
 import pathlib
+import shutil
 import time
 import zipfile
 from importlib import metadata
@@ -25,7 +26,7 @@ from tuning.plan import help as helping
 from tuning.plan import plan as planning
 from tuning.runs import files, reading, summary, trackers
 from tuning.runs.store import Run, Store, clean_name
-from tuning.schema import LOCAL, DataRef, DataSpec, Goal, ModelCard, ModelRef, Notice, Recipe, RunSpec, TrainSettings
+from tuning.schema import LOCAL, DataRef, DataSpec, Goal, ModelCard, ModelRef, Recipe, RunSpec, TrainSettings
 from tuning.settings import Settings
 from tuning.talking import Talking
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 HARDWARE_SECONDS = 2.0
+SHAPE = ("method", "lora_r", "lora_alpha", "target_modules", "lora")  # of an adapter: what goes on from one has the same
 
 
 class Verbs(Talking):
@@ -157,8 +159,9 @@ class Verbs(Talking):
         name: str | None = None,
         owner: str = LOCAL,
         lang: str = "en",
+        continues: Run | None = None,
     ) -> Run:
-        """A new run folder with everything decided; it waits for `enqueue` or an engine.
+        """A new run folder with everything decided; it waits for `enqueue` or an engine. `continues`: see `further`.
 
         Raises InputError where a choice is at fault or the audit found nothing to learn, RunError where it does not fit into memory.
         """
@@ -174,7 +177,7 @@ class Verbs(Talking):
             raise InputError(blocked.code, **blocked.params)
         title = clean_name(name or "") or spec.name
         run_id = self.store.new_id(reference.card.title, title)
-        return self.store.create(
+        made = self.store.create(
             RunSpec(
                 owner=owner,
                 id=run_id,
@@ -185,6 +188,7 @@ class Verbs(Talking):
                     id=spec.id, name=spec.name, sha256=spec.sha256, train_rows=resolved.train_rows, validation_rows=resolved.validation_rows
                 ),
                 recipe=chosen.id,
+                continues=None if continues is None else continues.id,
                 changes=settings or {},
                 settings=resolved.settings,
                 forecast=resolved.forecast,
@@ -192,6 +196,9 @@ class Verbs(Talking):
                 versions={library: metadata.version(library) for library in LIBRARIES},
             )
         )
+        if continues is not None:
+            shutil.copyfile(continues.adapter / "adapter_model.safetensors", made.start)
+        return made
 
     def settings_for(self, recipe: str | None, changes: dict[str, Any]) -> dict[str, Any]:
         """A recipe's settings with changes laid over them. Raises InputError for what the schema does not take."""
@@ -271,6 +278,23 @@ class Verbs(Talking):
             found.request_stop()
         return self._enqueue(made)
 
+    def further(
+        self, run: str, data: str | None = None, settings: dict[str, Any] | None = None, name: str | None = None, owner: str = LOCAL
+    ) -> Run:
+        """A new run that begins with the adapter of another one, on the same data or on other; it waits as one of `create` does.
+
+        Its adapter is shaped as the other's. Raises InputError where `settings` would change that, RunError `run.no_adapter`.
+        """
+        found = self.store.find(run, owner)
+        spec = found.spec()
+        if not found.adapter.is_dir():
+            raise RunError("run.no_adapter", run=found.id)
+        for key in settings or {}:
+            if key in SHAPE or key.split(".")[0] == "lora":
+                raise InputError("run.shape", key=key)
+        changes = {**_by_hand(spec), **{key: getattr(spec.settings, key) for key in SHAPE}, **(settings or {})}
+        return self.create(spec.model.id, data or spec.data.id, spec.recipe, changes, name or found.name(), owner, continues=found)
+
     def glimpse(self, run: str, owner: str = LOCAL) -> dict[str, Any]:
         """What a list shows of a run beside `runs`: its losses as a few points (`spark`), and `size_bytes` on disk."""
         return summary.glimpse(self.store.find(run, owner))
@@ -326,7 +350,7 @@ class Verbs(Talking):
         machine = self._machine(reference.card, gpu_memory, profile, asked.device)
         resolved = planning.resolve(reference.card, self._rows(spec, reference), asked, machine)
         if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe
-            resolved = resolved.model_copy(update={"notices": [_by_recipe(notice) for notice in resolved.notices]})
+            resolved = planning.rate_by_recipe(resolved)
         return reference, spec, chosen, resolved
 
     def _rows(self, spec: DataSpec, model: ModelRef) -> planning.Rows:
@@ -374,7 +398,3 @@ def _base(recipe: Recipe) -> TrainSettings:
 def _by_hand(spec: RunSpec) -> dict[str, Any]:
     """What was set over a run's recipe; all its settings where that was not written down."""
     return spec.settings.model_dump() if spec.changes is None else dict(spec.changes)
-
-
-def _by_recipe(notice: Notice) -> Notice:
-    return notice.model_copy(update={"code": "plan.learning_rate_recipe"}) if notice.code == "plan.learning_rate_given" else notice

@@ -9,8 +9,12 @@ import shutil
 from typing import Any
 
 import torch
+from peft import set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from tuning.engine.resident import TRAINED, Resident
+from tuning.errors import EngineError
 from tuning.runs.store import Run
 from tuning.schema import RunSpec
 
@@ -27,6 +31,17 @@ def sound(model: Any) -> bool:
     """Are all trained weights numbers, and of a size that can mean something? Waits for the card."""
     largest = torch.nn.utils.get_total_norm(weights(model).values(), norm_type=float("inf"))
     return bool(largest <= WILD)  # not a number is not below anything
+
+
+def begin_with(run: Run, model: Any) -> None:
+    """Give a fresh adapter the weights of the one that the run goes on from. Raises EngineError where they do not fit."""
+    try:
+        found = load_file(str(run.start))
+    except (OSError, SafetensorError) as error:
+        raise EngineError("train.start") from error
+    lost = set_peft_model_state_dict(model, found, adapter_name=TRAINED).unexpected_keys
+    if lost or len(found) != len(weights(model)):
+        raise EngineError("train.start")
 
 
 def publish(run: Run, spec: RunSpec, resident: Resident) -> None:

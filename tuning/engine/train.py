@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import transformers
@@ -150,15 +151,25 @@ def _once(
     resume = checkpoints.newest(run.checkpoints)
     if resume is not None:
         best.read(resume)
-    elif rows.validation:  # a fresh adapter changes nothing: this is the loss of the base
-        base_loss = held_out()
-        ledger.metric(0, eval_loss=base_loss or 0.0)
-        ledger.update(now=True, base_eval_loss=base_loss, eval_loss=base_loss)
+    else:
+        _begin(run, spec, model, ledger, held_out)
     timeline = samples.Timeline(run, resident, rows.asked, spec.forecast.seconds, spec.model.card.context_length)
     folder_callback = callbacks.FolderCallback(ledger, callbacks.Pace(), held_out, yield_point, best, timeline)
     trainer = make_trainer(run, spec, resident, rows.train, folder_callback, ladder)
     _train_further(trainer, resident, folder_callback, resume)
     return _conclude(trainer, spec, resident, folder_callback)
+
+
+def _begin(run: Run, spec: RunSpec, model: Any, ledger: callbacks.Ledger, held_out: Callable[[], float | None]) -> None:
+    """The first losses on the held-out rows: of the base, which a fresh adapter leaves as it is, and of what is begun with."""
+    loss = held_out()
+    ledger.update(now=True, base_eval_loss=loss)
+    if spec.continues is not None:
+        adapter.begin_with(run, model)
+        loss = held_out()
+    if loss is not None:
+        ledger.metric(0, eval_loss=loss)
+        ledger.update(now=True, eval_loss=loss)
 
 
 def held_out_loss(

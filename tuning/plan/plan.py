@@ -123,6 +123,13 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
     )
 
 
+def rate_by_recipe(resolved: Resolved) -> Resolved:
+    """A plan that says of its learning rate that the recipe set it, and not who took the recipe."""
+    codes = {"plan.learning_rate_given": "plan.learning_rate_recipe"}
+    told = [notice.model_copy(update={"code": codes.get(notice.code, notice.code)}) for notice in resolved.notices]
+    return resolved.model_copy(update={"notices": told})
+
+
 def offer(card: ModelCard, machine: Machine) -> dict[str, Any]:
     """What models are compared by: memory, and the time of one pass over 1000 examples with a plan of our own choosing."""
     forecast = resolve(card, EXAMPLES, TrainSettings(num_train_epochs=1), machine).forecast

@@ -69,6 +69,11 @@ class Run:
     def adapter(self) -> pathlib.Path:
         return self.folder / "adapter"
 
+    @property
+    def start(self) -> pathlib.Path:
+        """Weights of the adapter that a run goes on from, where its spec says so."""
+        return self.folder / "start.safetensors"
+
     def spec(self) -> RunSpec:
         """Raises RunError where the file is missing, broken or of a newer schema."""
         path = self.folder / "spec.yaml"
