@@ -48,3 +48,22 @@ def test_evaluation_between_the_steps_changes_no_loss(trained: Trainer, share: f
     plain, _ = trained(**FOUR_BITS, **rows)
     meddled, _ = trained(meddle, resident, **FOUR_BITS, **rows)
     assert losses(plain) == losses(meddled)
+
+
+def test_eight_bits_learn_too(trained: Trainer) -> None:
+    resident = Resident()
+    run, state = trained(resident=resident, quantization="int8", max_steps=6, precision="bf16")
+    assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+    layers = [module for module in resident.base.modules() if type(module).__name__ == "Linear8bitLt"]
+    assert layers and all(str(layer.weight.dtype) == "torch.int8" for layer in layers)
+    assert losses(run)[6] < losses(run)[1] and all(math.isfinite(loss) for loss in losses(run).values())
+    assert "will be cast" not in (run.folder / "log.txt").read_text(encoding="utf-8")
+
+
+def test_dora_and_rslora_train(trained: Trainer) -> None:
+    for name in ("use_dora", "use_rslora"):
+        run, state = trained(max_steps=6, **{f"lora.{name}": True})
+        assert state.status == "finished"
+        weights = load_file(run.adapter / "adapter_model.safetensors")
+        assert any("lora_magnitude_vector" in key for key in weights) is (name == "use_dora")
+        assert losses(run)[6] < losses(run)[1]

@@ -302,7 +302,7 @@ def test_an_unknown_name_in_an_open_map_is_the_input_s_fault(trained: Trainer) -
 
 
 def test_what_cannot_be_done_is_refused_before_anything_is_made(make_run: Callable[..., Run], verbs: Verbs) -> None:
-    for changes in ({"quantization": "int8"}, {"method": "full"}, {"max_length": 4096}, {"device": "cuda:3"}):
+    for changes in ({"method": "full"}, {"max_length": 4096}, {"device": "cuda:3"}):
         with pytest.raises(InputError):
             make_run(**changes)
     assert verbs.runs() == []

@@ -118,7 +118,6 @@ def test_narrow_models_get_a_higher_rate() -> None:
     ("asked", "code"),
     [
         ({"method": "full"}, "plan.unsupported"),
-        ({"quantization": "int8"}, "plan.unsupported"),
         ({"device": "shard"}, "plan.unsupported"),
         ({"device": "cuda:1"}, "plan.no_device"),
         ({"max_length": 99_999}, "plan.too_long"),

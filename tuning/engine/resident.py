@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from tuning.engine import tokens
+from tuning.engine.healing import ran_out
 from tuning.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Resident:
     def load(self, path: str, device: str, precision: str, quantization: str = "none") -> None:
         """Make `path` the resident base; nothing happens where it is already. Raises EngineError where files are broken.
 
-        `quantization` nf4 keeps the linear layers in 4 bits (QLoRA, with quantised constants) and computes in 16.
+        `quantization` nf4 keeps the linear layers in 4 bits (QLoRA, with quantised constants), int8 in 8; both compute in 16.
         """
         if (self.path, self.quantization) == (path, quantization) and self.base.device == torch.device(device):
             return
@@ -68,10 +69,10 @@ class Resident:
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
-                quantization_config=_four_bits(dtype) if quantization == "nf4" else None,
+                quantization_config=_quantized(quantization, dtype),
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            if isinstance(error, torch.OutOfMemoryError):
+            if ran_out(error):
                 raise
             raise EngineError("model.cannot_load", model=pathlib.Path(path).name) from error
         torch.set_num_threads(1 if base.num_parameters() < SMALL else THREADS)
@@ -159,9 +160,13 @@ class Resident:
                 self.model.train(training)
 
 
-def _four_bits(dtype: torch.dtype) -> BitsAndBytesConfig:
+def _quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig | None:
+    if quantization == "int8":
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # it tells of every cast to 16 bits
+        return BitsAndBytesConfig(load_in_8bit=True)
     compute = torch.float16 if dtype == torch.float16 else torch.bfloat16
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute)
+    four = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute)
+    return four if quantization == "nf4" else None
 
 
 def _stay_in_training(base: Any) -> None:

@@ -113,13 +113,14 @@ def _conversation(card: ModelCard, weight_bytes: int) -> int:
 
 
 def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> dict[str, int]:
-    """The model as it is loaded: with NF4 its linear layers in 4 bits, and room for the largest of them as it is computed with."""
-    if settings.quantization != "nf4":
+    """The model as it is loaded: quantised its linear layers in 4 or 8 bits, and room for the largest of them as it is computed with."""
+    if settings.quantization == "none":
         return {"weights": card.parameters * weight_bytes, "workspace": 0}
     shapes = linear_shapes(card)
     linear = sum(inner * outer * count for _, inner, outer, count in shapes)
     rest = max(0, card.parameters - linear) * weight_bytes
-    return {"weights": int(linear * NF4_BYTES) + rest, "workspace": 2 * max(inner * outer for _, inner, outer, _ in shapes)}
+    each = NF4_BYTES if settings.quantization == "nf4" else 1  # the constant for each row of 8-bit numbers is nothing beside it
+    return {"weights": int(linear * each) + rest, "workspace": 2 * max(inner * outer for _, inner, outer, _ in shapes)}
 
 
 def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile) -> dict[str, int]:

@@ -91,7 +91,7 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
     decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length
     if decided["max_length"] > card.context_length:
         raise InputError("plan.too_long", value=decided["max_length"], context=card.context_length)
-    decided |= {"quantization": "nf4" if asked.quantization == "nf4" else "none", "packing": _packing(card, asked)}
+    decided |= {"quantization": "none" if asked.quantization == "auto" else asked.quantization, "packing": _packing(card, asked)}
     count = min(rows.count, asked.max_samples or rows.count)
     train_rows, validation_rows, share = _split(count, rows.validation_rows, asked, notices)
     decided["validation_share"] = share
@@ -178,7 +178,6 @@ def count_steps(train_rows: int, settings: TrainSettings) -> int:
 def _refuse(asked: TrainSettings) -> None:
     cannot = {
         "method": asked.method == "full",
-        "quantization": asked.quantization == "int8",
         "device": asked.device == "shard",
     }
     for key, refused in cannot.items():

@@ -33,7 +33,7 @@ NF4_TIME = 1.15
 
 def slowed(settings: TrainSettings) -> float:
     """How much longer an operation takes where weights are made readable first."""
-    return NF4_TIME if settings.quantization == "nf4" else 1.0
+    return 1.0 if settings.quantization == "none" else NF4_TIME
 
 
 def seconds(operations: float, speed: float) -> float:

@@ -47,7 +47,7 @@ FOLDED = {
     "memory": (
         Knob("per_device_train_batch_size", ("auto", "1", "2", "4", "8", "16", "32")),
         Knob("gradient_accumulation_steps", ("auto", "1", "2", "4", "8", "16")),
-        Knob("quantization", ("auto", "none", "nf4"), typed=False),
+        Knob("quantization", ("auto", "none", "int8", "nf4"), typed=False),
         Knob("gradient_checkpointing", ("auto", "none", "every_4", "every_2", "full"), typed=False),
         Knob("precision", ("auto", "bf16", "fp16", "fp32"), typed=False),
         Knob("packing", ("auto", "true", "false"), typed=False),
