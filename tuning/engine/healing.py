@@ -12,6 +12,7 @@ import torch
 
 from tuning.engine.packing import Row
 from tuning.plan.choose import LENGTHS
+from tuning.plan.memory import micro_batch
 from tuning.schema import Notice, TrainSettings
 
 PATIENCE = 20  # steps; where memory runs out again sooner, giving back what is unused is no remedy
@@ -41,8 +42,8 @@ class Ladder:
         self.checkpointing = settings.gradient_checkpointing
         self.allow_shorter = settings.allow_shorter
         self.longest = int(settings.max_length)
-        self.most_tokens = int(settings.per_device_train_batch_size) * self.longest
-        self._rows = int(settings.per_device_train_batch_size)
+        self._settings = settings
+        self.most_tokens = micro_batch(settings, self.longest)
         self.taken: list[Notice] = []
         for notice in taken:
             self._take(notice)
@@ -51,7 +52,7 @@ class Ladder:
     def fit(self, longest: int) -> None:
         """The longest row has `longest` tokens: no micro-batch has to be larger than for so many of those."""
         self.longest = min(self.longest, longest)
-        self.most_tokens = min(self.most_tokens, self._rows * self.longest)
+        self.most_tokens = min(self.most_tokens, micro_batch(self._settings, self.longest))
 
     def next(self, step: int) -> Notice | None:
         """Take the next rung after `step`; None where there is none left."""

@@ -18,7 +18,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from tuning.engine import tokens
+from tuning.engine import dropout, tokens
 from tuning.engine.healing import ran_out
 from tuning.errors import EngineError
 
@@ -90,6 +90,8 @@ class Resident:
         """A new adapter to train, the only one on the base: others are dropped and come back from disk when asked for."""
         self._bare()
         self.peft = get_peft_model(self.base, config, adapter_name=TRAINED)
+        if self.base.device.type == "cpu":
+            dropout.quicken(self.peft)
         self.adapters = {run_id: TRAINED}
         return self.peft
 

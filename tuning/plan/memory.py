@@ -24,6 +24,7 @@ NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 FRAGMENTS_GPU = 0.05
 FRAGMENTS, MOST_FRAGMENTS = 2, 1536 * MIB
 CHAT_TOKENS = 2048  # of a conversation in mid-run
+PROCESSOR_TOKENS = 512
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
 FIXED = ("libraries", "weights", "workspace", "adapter", "gradients", "optimizer")  # parts that rows and batches do not change
@@ -123,11 +124,20 @@ def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> dic
     return {"weights": int(linear * each) + rest, "workspace": 2 * max(inner * outer for _, inner, outer, _ in shapes)}
 
 
+def micro_batch(settings: TrainSettings, longest: int) -> int:
+    """Tokens that are computed at once at most, for rows of up to `longest`: as many as a micro-batch of the longest has.
+
+    A processor is no faster with more than PROCESSOR_TOKENS, and needs no more memory for less (tests/bench/speed.py).
+    """
+    tokens = int(settings.per_device_train_batch_size) * longest
+    return max(longest, min(tokens, PROCESSOR_TOKENS)) if settings.device == "cpu" else tokens
+
+
 def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile) -> dict[str, int]:
     """What a step holds, from the model's profile; `logits` is what LM head and loss add to the highest moment."""
-    rows = int(settings.per_device_train_batch_size)
-    if settings.packing:  # one sequence of as many tokens, without a mask
-        rows, length = 1, rows * length
+    tokens = micro_batch(settings, length)
+    # packed: one sequence of as many tokens, without a mask
+    rows, length = (1, tokens) if settings.packing else (max(1, tokens // length), length)
     labelled = int(rows * length * LABELLED)
     if settings.device != "cpu":  # TRL's head: tiles of at most 4096 x 32768 scores, and the gradient of what goes in
         tile = min(labelled, 4096) * min(card.vocab_size, 32_768) * 2
@@ -139,7 +149,7 @@ def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: Ac
 
 
 def _rule_of_thumb(card: ModelCard, settings: TrainSettings, length: int) -> dict[str, int]:
-    tokens = int(settings.per_device_train_batch_size) * length
+    tokens = micro_batch(settings, length)
     layers, inputs = float(card.num_hidden_layers), 0.0
     if settings.gradient_checkpointing == "full":
         inputs, layers = card.num_hidden_layers * 2.0 * tokens * card.hidden_size, 1.0
