@@ -21,7 +21,7 @@ from tuning.verbs import Verbs
 
 PLACES = ["load", "step", "step 50", "optimizer", "evaluation", "save"]
 # Forty rows, eight held out, in steps of four.
-BASE = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "lora_r": 2}
+BASE = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "lora_r": 2, "precision": "fp32"}
 
 
 def changes(place: str, batch: int, dropout: float) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def test_for_good(undisturbed: Undisturbed, trained: Trainer, verbs: Verbs, plac
         assert checkpoints.newest(run.checkpoints) is not None
     state = train(verbs.resumable(run.id), verbs.store, Resident())  # another program has ended
     assert state.status == "finished"
-    assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-5)
+    assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-4)  # sums in another order
 
 
 def test_a_card_that_takes_so_many_tokens_gets_no_more(trained: Trainer, undisturbed: Undisturbed) -> None:
@@ -112,7 +112,7 @@ def test_a_card_that_takes_so_many_tokens_gets_no_more(trained: Trainer, undistu
     assert most > 40
     assert state.status == "finished"
     assert state.recoveries[-1].code == "recovery.micro_batch" and state.recoveries[-1].params["tokens"] <= 40
-    assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-5)
+    assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-4)  # sums in another order
 
 
 @pytest.mark.parametrize("allowed", [True, False])

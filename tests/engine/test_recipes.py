@@ -100,7 +100,7 @@ def test_a_recipe_trains_with_exactly_its_settings(
     monkeypatch.setitem(families.SMALL, "max_position_embeddings", 2048)
     card = presets.models(settings.PRESETS)[str(presets.recipes(settings.PRESETS)[name].model)]
     folder = families.build(tmp_path / card.model_type, card)
-    run = verbs.create(str(folder), str(rows_file), name, {"max_steps": 2, "report": False})
+    run = verbs.create(str(folder), str(rows_file), name, {"max_steps": 2})
     resident = Resident()
     state = train(run, verbs.store, resident)
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]

@@ -17,6 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tuning.engine import adapter, gauges, leave
 from tuning.engine.best import Best
+from tuning.engine.healing import ran_out
 from tuning.engine.samples import Timeline
 from tuning.errors import EngineError
 from tuning.runs import files
@@ -123,8 +124,8 @@ class Dice:
 class FolderCallback(TrainerCallback):
     """Writes steps and losses, obeys the stop file, evaluates and saves when due, lets chat in between.
 
-    `left` says that the process has to end: the last step is saved then, and the run goes on another time. `whole` is
-    false while the optimizer changes weights: what is in memory then is no step.
+    `left` says that the process has to end: the last step is saved then, and the run goes on another time. `starved` says
+    that memory ran out between two steps. `whole` is false while the optimizer changes weights: what is in memory is no step.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class FolderCallback(TrainerCallback):
         self.saved_at = time.monotonic()
         self.seconds_before = ledger.state.seconds
         self.left = False
+        self.starved = False
         self.whole = True
         self.dice: Dice | None = None
         self._skipped = 0
@@ -204,7 +206,11 @@ class FolderCallback(TrainerCallback):
             self.yield_point()
         except leave.Leaving:  # in mid-evaluation: the step is saved, the evaluation is made up for
             self.left = control.should_save = True
-        control.should_training_stop |= stop or self.left or self.best.exhausted
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
+                raise
+            self.starved = control.should_save = True  # the step is logged and saved first
+        control.should_training_stop |= stop or self.left or self.starved or self.best.exhausted
         return control
 
     def _due(self, state: TrainerState) -> bool:

@@ -214,6 +214,8 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
     finally:
         trainer.trackers.close(trainer.args, trainer.state, trainer.control)
         resident.keep_for_chat()
+    if callback.starved:
+        raise MemoryError("between two steps")
     if callback.left:
         raise leave.Leaving
 
