@@ -282,15 +282,15 @@ def test_a_terminal_asks_again_and_on_other_data(
     before = (run.folder / "evaluation.json").read_bytes()
     other = write(tmp_path / "other.json", [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(6)])
     home = ["--home", str(verbs.settings.home)]
-    assert cli.main([*home, "evaluate", "last", "-d", other, "--json"]) == 0
+    assert cli.main([*home, "evaluate", run.id, "-d", other, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["rows"] == found["of"] == 6 and found["measures"]["facts"] is found["measures"]["loss"]["low"] is None
     assert found["verdict"]["reason"] == "few" and (found["training_loss"], found["curve"]) == (None, None)
     assert (run.folder / "evaluation.json").read_bytes() == before
-    assert cli.main([*home, "evaluate", "last", "--lang", "it"]) == 0
+    assert cli.main([*home, "evaluate", run.id, "--lang", "it"]) == 0
     said = " ".join(capsys.readouterr().out.split())  # lines break where they are full
     assert "BLEU" in said and "righe tenute da parte" in said and (run.folder / "evaluation.json").read_bytes() != before
-    assert cli.main([*home, "evaluate", "last", "-d", "nowhere.json"]) == 2
+    assert cli.main([*home, "evaluate", run.id, "-d", "nowhere.json"]) == 2
 
 
 @pytest.fixture
