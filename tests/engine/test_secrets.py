@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.conftest import FAST
 
-CANARY = "hf_CANARYabcdefghijklmnopqrstuvwxyz0123"
+CANARY = "hf_" + "CANARYabcdefghijklmnopqrstuvwxyz0123"
 
 
 def test_no_file_of_a_run_holds_the_token(

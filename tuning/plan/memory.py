@@ -127,7 +127,7 @@ def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> dic
 def micro_batch(settings: TrainSettings, longest: int) -> int:
     """Tokens that are computed at once at most, for rows of up to `longest`: as many as a micro-batch of the longest has.
 
-    A processor is no faster with more than PROCESSOR_TOKENS, and needs no more memory for less (tests/bench/speed.py).
+    A processor is hardly faster with more than PROCESSOR_TOKENS, and would need more memory (tests/bench/speed.py).
     """
     tokens = int(settings.per_device_train_batch_size) * longest
     return max(longest, min(tokens, PROCESSOR_TOKENS)) if settings.device == "cpu" else tokens
