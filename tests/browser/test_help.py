@@ -19,7 +19,7 @@ from tuning.ui import help
 Visit = Callable[..., Watched]
 EN_NOW = ["en", pytest.param("it", marks=pytest.mark.nightly)]
 IT_NOW = ["it", pytest.param("en", marks=pytest.mark.nightly)]
-# As large as large models are, by its config.json: many rows of it at once fit no machine, and many passes take days.
+# As large as large models are, by its config.json: an adapter of the highest rank fits no machine, and many passes take days.
 LARGE = {
     "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 40, "num_attention_heads": 32, "num_key_value_heads": 8,
     "vocab_size": 512_000, "head_dim": 128,
@@ -70,19 +70,19 @@ def test_what_does_not_fit_is_made_to_fit_by_a_press(shop: Shop, visit: Visit, l
     page = visitor.open()
     to_train(page, lang, large)
     page.locator("#fine button").first.click()
-    type_into(page, "per_device_train_batch_size", "1024")
+    type_into(page, "lora_r", "1024")
     expect(page.locator("#order .fit")).to_have_text(t(lang, "ui.slip.no"), timeout=20_000)
     advised = page.locator("#ways .way.advised")
     expect(advised).to_contain_text(t(lang, "help.advised"))
     before = json.loads(str(advised.get_attribute("data-value")))
-    assert before["per_device_train_batch_size"] == 1
+    assert before["lora_r"] == 4
     speaks(visitor, lang)
     tab(page, lang, "data")  # from anywhere else the next step leads there
     expect(page.locator("#next")).to_have_text(t(lang, "ui.next.mend"), timeout=20_000)
     expect(page.locator("#order .way")).to_have_count(1)
     page.locator("#next").click()
     advised.click()
-    expect(page.locator('#ways .way[data-value*="per_device_train_batch_size"]')).to_have_count(0, timeout=20_000)
+    expect(page.locator('#ways .way[data-value*="lora_r"]')).to_have_count(0, timeout=20_000)
     expect(page.locator("#order .fit")).not_to_have_text(t(lang, "ui.slip.no"))
     for key, value in before.items():
         expect(page.locator(f"#knob-{key}")).to_have_value(str(value))
