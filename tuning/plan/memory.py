@@ -24,7 +24,6 @@ NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 FRAGMENTS_GPU = 0.05
 FRAGMENTS, MOST_FRAGMENTS = 2, 1536 * MIB
 CHAT_TOKENS = 2048  # of a conversation in mid-run
-PROCESSOR_TOKENS = 512
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
 FIXED = ("libraries", "weights", "workspace", "adapter", "gradients", "optimizer")  # parts that rows and batches do not change
@@ -125,12 +124,8 @@ def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> dic
 
 
 def micro_batch(settings: TrainSettings, longest: int) -> int:
-    """Tokens that are computed at once at most, for rows of up to `longest`: as many as a micro-batch of the longest has.
-
-    A processor is hardly faster with more than PROCESSOR_TOKENS, and would need more memory (tests/bench/speed.py).
-    """
-    tokens = int(settings.per_device_train_batch_size) * longest
-    return max(longest, min(tokens, PROCESSOR_TOKENS)) if settings.device == "cpu" else tokens
+    """Tokens that are computed at once at most, for rows of up to `longest`: as many as a micro-batch of the longest has."""
+    return int(settings.per_device_train_batch_size) * longest
 
 
 def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile) -> dict[str, int]:
