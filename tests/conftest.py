@@ -1,4 +1,4 @@
-"""What all tests share: a home folder of their own, a tiny model, and the minutes that each folder takes."""
+"""What all tests share: a home folder of their own, a tiny model, two processes for the whole suite, the minutes that each folder takes."""
 
 import collections
 import json
@@ -6,19 +6,59 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import huggingface_hub.constants
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
+from tests import lots
 from tests.models.hub_server import Server
 from tuning import settings
 from tuning.verbs import Verbs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
+PROCESSES = 2
+# Files are given out whole, for what the tests of one file share is made once for all of them; and these are given out together.
+TOGETHER = {
+    "tests/browser/": "browser",  # one app and one Chromium
+    "tests/engine/test_kills.py": "happened",
+    "tests/engine/test_stops.py": "happened",
+    "tests/engine/test_disk.py": "happened",
+}
+FIRST = ("tests/browser/", "tests/test_cli.py", "tests/test_architecture.py", "tests/engine/")  # what is long is begun early
+
 _seconds: dict[str, float] = collections.defaultdict(float)
+_began = time.monotonic()
+
+
+def pytest_configure() -> None:
+    """Here and in every child one thread computes: all of them share two cores, and spinning threads would fight."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole suite is done by two processes; whatever somebody asks for by file, name or mark, by this one."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    return PROCESSES if whole and config.option.markexpr == "not nightly and not gpu" else 0
+
+
+class Scheduling(LoadScopeScheduling):
+    """Who does what: the next files go to the process that has nothing left to do."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((group for start, group in TOGETHER.items() if nodeid.startswith(start)), nodeid.split("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -28,7 +68,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     lines = [f"{folder} {seconds / 60:.1f}" for folder, seconds in sorted(_seconds.items())]
-    terminalreporter.write_line("minutes: " + ", ".join(lines))
+    terminalreporter.write_line(f"minutes: {', '.join(lines)}; all {(time.monotonic() - _began) / 60:.1f}; lot {lots.NUMBER}")
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +124,6 @@ def rows_file(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture
 def wait_until() -> Callable[..., Any]:
     """Wait for something to become true, and fail with its last value if it does not."""
-    import time
 
     def wait(look: Callable[[], Any], seconds: float = 60.0) -> Any:
         deadline = time.monotonic() + seconds
@@ -94,16 +133,6 @@ def wait_until() -> Callable[..., Any]:
         return value
 
     return wait
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread_each() -> Iterator[None]:
-    """Children that compute share two cores with this process: spinning threads would fight."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    yield
-    if before is None:
-        del os.environ["OMP_NUM_THREADS"]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -16,9 +17,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, below those that systems give to connections: no connection takes it before the server is up."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)  # a training may have seeded the other dice
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], seconds: float = 120.0) -> float:

@@ -5,7 +5,6 @@ The nightly form sends every file through the child, under ten seconds and one g
 
 import json
 import pathlib
-import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from tests.data import corpus
 from tests.data.cases import Case, Kept, Refused
 from tests.data.conftest import read_here, texts_of
 from tests.data.corpus import CASES
+from tests.lots import lot
 from tuning.data.library import Library
 from tuning.data.read import Wish, ingest
 from tuning.data.records import MEGABYTE, Limits
@@ -112,10 +112,8 @@ def reported(spec: DataSpec) -> dict[str, Any]:
 
 
 def sample() -> list[Case]:
-    """Some files, others each time; the seed says which."""
-    seed = random.randrange(10_000)
-    print(f"sample of the corpus: seed {seed}")
-    return random.Random(seed).sample(SMALL, SAMPLE)
+    """Some files, others each time."""
+    return lot("corpus").sample(SMALL, SAMPLE)
 
 
 def test_a_sample_through_the_child(tmp_path: pathlib.Path) -> None:

@@ -5,7 +5,6 @@
 
 import json
 import pathlib
-import random
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +20,7 @@ from tests.data.corpus import CASES
 from tests.data.corpus_binary import parquet
 from tests.data.corpus_books import HEADER, book, sheet
 from tests.data.test_corpus import speaks
+from tests.lots import lot
 from tuning.data.records import MEGABYTE, Limits, broken
 from tuning.errors import InputError
 
@@ -296,7 +296,7 @@ PROPERTIES: dict[str, tuple[Holds, st.SearchStrategy[Any], int]] = {  # the last
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_any_file_gives_its_rows_or_a_verdict(name: str, files: int, tmp_path: pathlib.Path) -> None:
     holds, made, share = PROPERTIES[name]
-    number = random.randrange(2**32)
+    number = lot(name).randrange(2**32)
     print(f"{name}: seed {number}")
 
     @seed(number)

@@ -3,8 +3,9 @@
 Each is what is about to happen in the run's folder, the how many-th time in one child, and so many changes later.
 """
 
-import secrets
 from typing import Any
+
+from tests.lots import lot
 
 Moment = tuple[str, int, int]
 Way = dict[str, Any]
@@ -101,7 +102,7 @@ def cut(moments: list[Moment]) -> list[Way]:
 def sample() -> list[Way]:
     """What the suite does in one process: all of it for one test each of kills, full disks and stops."""
     saving, later = ({name: points[name] for name in names} for points, names in ((SAVING, IN_THE_SUITE), (LATER, LATER_IN_THE_SUITE)))
-    seeds = [secrets.randbelow(10**6) for _ in range(2)]
+    seeds = lot("kills").sample(range(10**6), 2)
     print("seeds", seeds)
     return [
         {"name": "saving", "ways": killed_at(saving)},

@@ -3,7 +3,6 @@
 import json
 import math
 import pathlib
-import random
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from tests import families
 from tests.engine.conftest import losses
+from tests.lots import lot
 from tuning import presets, settings
 from tuning.engine.chat import answer
 from tuning.engine.question import Question
@@ -35,7 +35,7 @@ def architectures() -> dict[str, ModelCard]:
 
 
 CARDS = architectures()
-LOT = random.sample(list(CARDS), 6)  # the others are for the night; which these were stands in the names of the tests
+LOT = lot("families").sample(list(CARDS), 6)  # the others are for the night; which these were stands in the names of the tests
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=[] if kind in LOT else [pytest.mark.nightly]) for kind in CARDS])

@@ -5,7 +5,6 @@ and at 200 random moments.
 """
 
 import pathlib
-import secrets
 import signal
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.engine.killing import carry_out
 from tests.engine.moments import IN_THE_SUITE, LATER, LATER_IN_THE_SUITE, OUT, SAVING, TORN, killed_at, torn
+from tests.lots import lot
 
 Found = dict[str, Any]
 
@@ -59,7 +59,7 @@ def test_no_run_of_two_hundred_is_lost_nor_at_any_change_of_its_folder(
     jobs: list[Found] = [{"name": " ".join(map(str, point)), "ways": [{"at": point, "do": "kill"}]} for point in points]
     jobs += [{"name": "torn", "ways": torn()}]
     jobs += [{"name": "saving", "ways": killed_at(SAVING)}, {"name": "later", "ways": killed_at(LATER)}]
-    seeds = [secrets.randbelow(10**6) for _ in range(20)]
+    seeds = lot("more kills").sample(range(10**6), 20)
     print("seeds", seeds)
     jobs += [{"seed": seed, "deaths": 10} for seed in seeds]
     whole, *found = carry_out(tmp_path, tiny_model, rows_file, jobs)

@@ -13,6 +13,7 @@ import torch
 from tests.conftest import ROOT
 from tests.engine.conftest import Trainer
 from tests.families import build
+from tests.lots import lot
 from tuning import cli, settings
 from tuning.data.library import Library
 from tuning.engine import answers, chat, evaluate, report
@@ -82,7 +83,8 @@ def not_learned(found: dict[str, Any]) -> None:
 
 
 def test_shuffled_answers_are_not_learned(judge: Judge, tmp_path: pathlib.Path) -> None:
-    lang, seed = random.choice(("en", "it")), random.randrange(10_000)
+    dice = lot("shuffled")
+    lang, seed = dice.choice(("en", "it")), dice.randrange(10_000)
     print(f"by lot: {lang}, seed {seed}")
     not_learned(judge(shuffled(tmp_path, lang, seed), seed=seed, **SHORT))
 

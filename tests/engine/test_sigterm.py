@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import random
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from tests.bench.server import running
 from tests.engine.conftest import Undisturbed, losses
+from tests.lots import lot
 from tuning.engine import leave
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
@@ -89,9 +89,9 @@ def test_within_a_step_the_last_whole_one_is_saved(
 ) -> None:
     changes = {"num_train_epochs": 4, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 4, "lora_dropout": 0.1}
     whole, run = undisturbed(**changes), make_run(**changes)
-    lot = sorted(random.sample(MOMENTS, number))
-    print("moments", lot)
-    moments = iter(lot)
+    drawn = sorted(lot("moments").sample(MOMENTS, number))
+    print("moments", drawn)
+    moments = iter(drawn)
     calls, moment = 0, next(moments)
 
     def ask() -> None:

@@ -21,7 +21,7 @@ from tuning.data.convert import Converter, Reading, write
 from tuning.data.encoding import Text
 from tuning.data.findings import Findings
 from tuning.data.json_lines import Stretch
-from tuning.data.records import INDEX, MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, PROGRESS, REPORT, ROWS, VALIDATION, Limits, Record, Row
+from tuning.data.records import INDEX, MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, REPORT, ROWS, VALIDATION, Limits, Record, Row, tell
 from tuning.data.repairs import Repairs
 from tuning.errors import InputError
 
@@ -57,10 +57,7 @@ class Meter:
         now = time.monotonic()
         if now - self._said > _LOOK:
             self._said = now
-            share = (self._done + (self.position() if self.position else 0)) / self._total
-            aside = pathlib.Path(f"{PROGRESS}.new")
-            aside.write_text(f"{share:.4f}", encoding="ascii")
-            aside.replace(PROGRESS)
+            tell((self._done + (self.position() if self.position else 0)) / self._total)
 
     def tell_at(self, position: int) -> None:
         """As `tell`, at so many bytes of the file at work."""

@@ -5,7 +5,6 @@ The limits of the process are set by `audit.main`; here only the time of one row
 
 import heapq
 import json
-import pathlib
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from tuning.data.records import PROGRESS
+from tuning.data.records import tell
 from tuning.engine import tokens
 from tuning.engine.template import Rendered, Template
 from tuning.engine.tokens import Labelled
@@ -81,7 +80,7 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: Wish) -> Audit:
             seen.places.append(place)
             yield row
             if len(seen.places) % tokens.BATCH == 0:
-                pathlib.Path(PROGRESS).write_text(f"{len(seen.places) / len(some):.4f}", encoding="ascii")
+                tell(len(seen.places) / len(some))
 
     for labelled in tokens.label_rows(tokenizer, rows(), render, refuse):
         seen.looked.append(_measured(labelled))
