@@ -50,7 +50,7 @@ def test_lists_are_one_json_document(capsys: pytest.CaptureFixture[str], verb: s
         (["plan", "--set", "lora_rank=3"], "lora_r"),
         (["plan", "--set", "learning_rate=fast"], "learning_rate"),
         (["plan", "--set", "epochs"], "epochs"),
-        (["plan", "--set", "method=full"], "full"),
+        (["plan", "--set", "method=full", "--set", "quantization=nf4"], "nf4"),
         (["train", "--spec", "no-such-file.yaml"], "no-such-file.yaml"),
         (["check", "no-such-file.json"], "no-such-file.json"),
         (["show", "20990101"], "20990101"),

@@ -140,6 +140,8 @@ def test_a_recipe_is_planned_on_any_card(name: str, gigabytes: int) -> None:
         ({"sft.warmup_ratio": 0.1}, {"warmup_ratio": 0.1}),
         ({"warmup_steps": 50}, {"sft": {"warmup_steps": 50}}),
         ({"optim": "paged_adamw_8bit"}, {"sft": {"optim": "paged_adamw_8bit"}}),
+        ({"use_flash_attention_2": True}, {"attn_implementation": "flash_attention_2"}),
+        ({"attn_implementation": "eager"}, {"attn_implementation": "sdpa"}),
         ({"sft.optim": "adamw_hf"}, {"sft": {"optim": "adamw_torch"}}),
         ({"group_by_length": True}, {"sft": {"train_sampling_strategy": "group_by_length"}}),
         ({"evaluation_strategy": False}, {"sft": {"eval_strategy": "no"}}),  # `no` in YAML
@@ -190,3 +192,10 @@ def test_a_recipe_of_2024_is_read_and_its_mapping_reaches_the_plan(tmp_path: pat
     assert (chosen.max_length, chosen.precision, chosen.lora_r, chosen.max_samples, chosen.sft) == (64, "fp32", 4, 9, {"logging_steps": 5})
     told = [notice.params["old"] for notice in found.notices if notice.code == "settings.mapped"]
     assert told == ["max_seq_length: 64", "fp16: true", "lora.r: 4"]
+
+
+def test_the_rate_of_a_recipe_is_not_taken_for_another_method() -> None:
+    recipe = presets.recipes(settings.PRESETS)["tinyllama-dolly"]
+    assert presets.base(recipe, {}).learning_rate == presets.base(recipe, {"method": "lora"}).learning_rate == 2e-4
+    changed = presets.base(recipe, {"method": "full"})
+    assert changed.learning_rate == "auto" and changed.max_samples == 5000

@@ -254,7 +254,7 @@ def _answer(question: "Question", out: Any) -> str:
 
     def work() -> None:
         try:
-            _resident.load(question.model.path, question.device, question.precision, question.quantization)
+            _resident.load(question.model.path, question.device, question.precision, question.quantization, question.bare)
             answer(_resident, question)
         except TuningError as error:
             question.pieces.put(error)

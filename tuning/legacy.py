@@ -23,6 +23,7 @@ RENAMED = {
     "use_liger": "sft.use_liger_kernel",
     "warmup_ratio": "warmup_ratio",
     "packing": "packing",
+    "attn_implementation": "attn_implementation",
     "optim": "sft.optim",
     "bias": "lora.bias",
 }
@@ -33,6 +34,7 @@ SWITCHES = {
     "bf16": ("precision", "bf16", "auto"),
     "load_in_4bit": ("quantization", "nf4", "none"),
     "load_in_8bit": ("quantization", "int8", "none"),
+    "use_flash_attention_2": ("attn_implementation", "flash_attention_2", "auto"),
     "no_cuda": ("device", "cpu", "auto"),
     "use_cpu": ("device", "cpu", "auto"),
     "group_by_length": ("sft.train_sampling_strategy", "group_by_length", "random"),
@@ -50,6 +52,7 @@ VALUES: dict[str, dict[str, Pairs]] = {
     "dtype": _PRECISION,
     "evaluation_strategy": _EVALUATION,
     "eval_strategy": _EVALUATION,
+    "attn_implementation": {"eager": [("attn_implementation", "sdpa")]},  # the same, written out
     "gradient_checkpointing": {"true": [("gradient_checkpointing", "full")], "false": [("gradient_checkpointing", "none")]},
     "optim": {"adamw_hf": [("sft.optim", "adamw_torch")], "adamw_apex_fused": [("sft.optim", "adamw_torch_fused")]},
     "packing": {

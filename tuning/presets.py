@@ -6,6 +6,7 @@ A file's name is its id; folders are scanned, there is no registry. It does not 
 import difflib
 import functools
 import pathlib
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import pydantic
@@ -61,6 +62,20 @@ def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> 
         else:
             merged[key] = value
     return legacy.remembering(_validate(TrainSettings, merged, where), [*before, *mapped])
+
+
+def base(recipe: Recipe, changes: Mapping[str, Any]) -> TrainSettings:
+    """The settings of a recipe, with its number of rows, for who changes some of them."""
+    settings = suited(recipe.settings, changes)
+    if recipe.max_samples is not None and settings.max_samples is None:
+        settings = settings.model_copy(update={"max_samples": recipe.max_samples})
+    return settings
+
+
+def suited(settings: TrainSettings, changes: Mapping[str, Any]) -> TrainSettings:
+    """A recipe's settings for who takes another method: an adapter wants ten times the learning rate of the whole model."""
+    other = changes.get("method", settings.method) != settings.method
+    return settings.model_copy(update={"learning_rate": "auto"}) if other else settings
 
 
 def _folder(folder: pathlib.Path, kind: type[Card]) -> list[Card]:

@@ -71,6 +71,7 @@ class TrainSettings(Record):
     lora_dropout: Annotated[Rate, Field(ge=0, lt=1)] = 0.0
     target_modules: Annotated[list[str] | Literal["attention", "all-linear"], BeforeValidator(_names)] = "all-linear"
     packing: bool | Auto = "auto"
+    attn_implementation: Literal["auto", "sdpa", "varlen", "flash_attention_2"] = "auto"  # of packed rows; never a kernel of the Hub
     gradient_checkpointing: Annotated[str, Field(pattern=r"^(auto|none|full|every_[1-9]\d*)$")] = "auto"
     allow_shorter: bool = False
     early_stopping_patience: Annotated[int, Field(ge=0)] | Auto = "auto"
@@ -238,6 +239,7 @@ class Forecast(Record):
     fits: bool
     raw_peak_bytes: int  # before the correction by finished runs
     operations_per_token: float
+    disk_bytes: int = 0  # that its folder takes at most; 0 where it was not said
 
 
 class RunSpec(Record):

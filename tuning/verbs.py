@@ -4,7 +4,6 @@ Every verb takes the owner. The engine is imported only by those that need it, a
 """
 
 import pathlib
-import shutil
 import time
 import zipfile
 from importlib import metadata
@@ -21,7 +20,7 @@ from tuning.models import catalog
 from tuning.models.hardware import Hardware, probe
 from tuning.models.profiles import Profiles
 from tuning.models.shelf import Shelf, here
-from tuning.plan import guide
+from tuning.plan import guide, whole
 from tuning.plan import help as helping
 from tuning.plan import plan as planning
 from tuning.runs import files, reading, summary, trackers
@@ -129,7 +128,7 @@ class Verbs(Talking):
         """
         reference, spec, chosen, resolved = self._resolve(model, data, recipe, settings or {}, gpu_memory, owner, lang)
         forecast = resolved.forecast
-        asked = presets.parse_settings(_base(chosen), settings or {}, "--set")
+        asked = presets.parse_settings(presets.base(chosen, settings or {}), settings or {}, "--set")
         cause, offers = helping.ways(self._case(reference, spec, asked, gpu_memory), resolved)
         return {
             "model": reference.id,
@@ -144,6 +143,7 @@ class Verbs(Talking):
             "available_bytes": forecast.available_bytes,
             "seconds": forecast.seconds,
             "fits": forecast.fits,
+            "disk_bytes": forecast.disk_bytes,
             "offer": resolved.offer,
             "cause": cause,
             "offers": [offer.model_dump() for offer in offers],
@@ -197,7 +197,7 @@ class Verbs(Talking):
             )
         )
         if continues is not None:
-            shutil.copyfile(continues.adapter / "adapter_model.safetensors", made.start)
+            made.begin_with(continues)
         return made
 
     def settings_for(self, recipe: str | None, changes: dict[str, Any]) -> dict[str, Any]:
@@ -258,7 +258,7 @@ class Verbs(Talking):
         late = state.status == "running" and left > helping.LATE * spec.forecast.seconds
         if not late and (state.reason != "memory" or state.status not in ("paused", "failed")):
             return {"cause": None, "offers": []}
-        asked = presets.parse_settings(_base(self.recipe(spec.recipe)), _by_hand(spec), "--set")
+        asked = presets.parse_settings(presets.base(self.recipe(spec.recipe), _by_hand(spec)), _by_hand(spec), "--set")
         case = self._case(spec.model, self.library.get(spec.data.id, owner), asked)
         takes = state.seconds + left if late else None
         cause, offers = helping.after(case, spec.forecast.seconds, takes, helped_itself=bool(state.recoveries))
@@ -289,10 +289,14 @@ class Verbs(Talking):
         spec = found.spec()
         if not found.adapter.is_dir():
             raise RunError("run.no_adapter", run=found.id)
-        for key in settings or {}:
-            if key in SHAPE or key.split(".")[0] == "lora":
+        method = spec.settings.method
+        shape = {key: getattr(spec.settings, key) for key in SHAPE if method == "lora" or key == "method"}
+        for key, value in (settings or {}).items():
+            if key == "method" and value != method:
+                raise InputError("run.method", was=method)
+            if key != "method" and key.split(".")[0] in shape:
                 raise InputError("run.shape", key=key)
-        changes = {**_by_hand(spec), **{key: getattr(spec.settings, key) for key in SHAPE}, **(settings or {})}
+        changes = {**_by_hand(spec), **shape, **(settings or {})}
         return self.create(spec.model.id, data or spec.data.id, spec.recipe, changes, name or found.name(), owner, continues=found)
 
     def glimpse(self, run: str, owner: str = LOCAL) -> dict[str, Any]:
@@ -344,14 +348,15 @@ class Verbs(Talking):
         chosen = self.recipe(recipe)
         reference = self.model(model or chosen.model or STARTER, owner)
         spec = self.dataset(data or chosen.dataset or STARTER, owner, lang=lang)
-        asked = presets.parse_settings(_base(chosen), changes, "--set")
-        trackers.asked(asked)
+        asked = presets.parse_settings(presets.base(chosen, changes), changes, "--set")
+        trackers.allow(asked, self.settings.mode)
         profile = helping.standing_in(self.profiles.find, self.profiles.look)
         machine = self._machine(reference.card, gpu_memory, profile, asked.device)
         resolved = planning.resolve(reference.card, self._rows(spec, reference), asked, machine)
         if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe
             resolved = planning.rate_by_recipe(resolved)
-        return reference, spec, chosen, resolved
+        ignored = whole.ignored(changes, resolved.settings)
+        return reference, spec, chosen, resolved.model_copy(update={"notices": [*resolved.notices, *ignored]})
 
     def _rows(self, spec: DataSpec, model: ModelRef) -> planning.Rows:
         lengths = self.audits.known(spec.id, model, spec.owner)
@@ -386,13 +391,6 @@ class Verbs(Talking):
         on_cpu = device == "cpu" or (gpu_memory is None and not self._probe().gpus)
         shown = planning.calibrate(records, card, on_cpu)
         return planning.Machine(self._probe(), shown, gpu_memory, profile)
-
-
-def _base(recipe: Recipe) -> TrainSettings:
-    """The settings of a recipe, with its number of rows."""
-    if recipe.max_samples is None or recipe.settings.max_samples is not None:
-        return recipe.settings
-    return recipe.settings.model_copy(update={"max_samples": recipe.max_samples})
 
 
 def _by_hand(spec: RunSpec) -> dict[str, Any]:

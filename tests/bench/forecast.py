@@ -18,7 +18,9 @@ from torch.profiler import ProfilerActivity
 from transformers import AutoConfig, AutoModelForCausalLM, set_seed
 
 from tuning import presets, settings
+from tuning.engine import lora
 from tuning.engine.evaluate import labelled_nll
+from tuning.engine.resident import DTYPES
 from tuning.models import profiles
 from tuning.plan import activations
 from tuning.plan.memory import target_names
@@ -74,11 +76,13 @@ def card_of(id: str) -> ModelCard:
 def measured(card: ModelCard, chosen: TrainSettings, targets: list[str], step: activations.Step) -> int:
     """The highest sum of allocations less frees over one forward and backward pass, in bytes."""
     set_seed(0)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**{**card.config, "model_type": card.model_type}))
+    dtype = DTYPES[chosen.precision]
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**{**card.config, "model_type": card.model_type}), dtype=dtype)
     config = LoraConfig(
         task_type="CAUSAL_LM", r=step.rank, lora_alpha=2 * step.rank, lora_dropout=chosen.lora_dropout, target_modules=targets
     )
     peft = get_peft_model(model, config)
+    lora.quicken(peft)
     if chosen.gradient_checkpointing != "none":
         every = chosen.gradient_checkpointing.removeprefix("every_")
         peft.activation_checkpointing_enable(every_n_layers=int(every) if every.isdigit() else 1)

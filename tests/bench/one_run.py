@@ -15,16 +15,16 @@ from typing import Any
 import psutil
 
 from tuning import settings
-from tuning.engine import gauges, packing
+from tuning.engine import attention, gauges, packing
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.verbs import Verbs
 
 
 @contextlib.contextmanager
-def seen(model: Any, lengths: list[int]) -> Iterator[None]:
+def seen(model: Any, lengths: list[int], attend: attention.Attend) -> Iterator[None]:
     """What the fastest peer does: all rows of a sequence see those before them."""
-    with APART(model, [sum(lengths)]):
+    with APART(model, [sum(lengths)], attend):
         yield
 
 
@@ -45,6 +45,8 @@ def main() -> None:
         if how == "together":
             packing.apart = seen
         resident.load(str(pathlib.Path(model)), chosen.device, chosen.precision)
+        for weight in resident.base.parameters():
+            float(weight.detach().sum())  # files are mapped, and read when they are needed
         loaded = psutil.Process().memory_info().rss
         state = train(run, verbs.store, resident)
         assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]

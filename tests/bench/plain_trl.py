@@ -38,6 +38,8 @@ def main() -> None:
     targets = ["q_proj", "k_proj", "v_proj", "o_proj"] if alike else "all-linear"
     options = {"gradient_checkpointing": False, "bf16": hardware.probe(pathlib.Path.cwd(), None).cpu_bf16} if alike else {}
     loaded = AutoModelForCausalLM.from_pretrained(model)
+    for weight in loaded.parameters():
+        float(weight.detach().sum())  # files are mapped, and read when they are needed
     before = psutil.Process().memory_info().rss
     gauges.forget_peak("cpu")
     messages = [{"messages": json.loads(line)["messages"]} for line in pathlib.Path(rows).read_text(encoding="utf-8").splitlines()]

@@ -65,7 +65,7 @@ def one(way: str, model: pathlib.Path, rows: pathlib.Path, steps: int) -> dict[s
 def main() -> None:
     source = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    steps = int(sys.argv[3]) if len(sys.argv) > 3 else 10
+    steps = int(sys.argv[3]) if len(sys.argv) > 3 else 20
     with tempfile.TemporaryDirectory() as folder:
         model = build(pathlib.Path(folder) / "model", source)
         rows = pathlib.Path(folder) / "rows.jsonl"

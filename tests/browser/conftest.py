@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.bench.server import ROOT, free_port, running
 from tests.models.hub_server import Server
@@ -24,6 +24,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 SHOTS = ROOT / "tests" / "screenshots"
+expect.set_options(timeout=30_000)  # another process computes beside these
 SIZES = {"desktop": {"width": 1320, "height": 960}, "phone": {"width": 390, "height": 844}}
 
 

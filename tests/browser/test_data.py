@@ -40,19 +40,19 @@ def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(shop: 
     page = visitor.open()
     page.locator("#next").click()  # take the starter; the Data tab comes
     page.locator("#upload input[type=file]").set_input_files(odd)
-    expect(page.locator("#work .fault")).to_contain_text("replica", timeout=20_000)  # no column that is known for an answer
+    expect(page.locator("#work .fault")).to_contain_text("replica")  # no column that is known for an answer
     expect(page.locator("#reading-file progress")).to_have_count(0)
     odd.write_bytes(odd.read_bytes().replace(b"quesito;replica", b"quesito;risposta"))
     page.locator("#upload input[type=file]").set_input_files(odd)
     report = page.locator("#report")
-    expect(report).to_contain_text("CP1252", timeout=20_000)
+    expect(report).to_contain_text("CP1252")
     expect(report).to_contain_text(t(lang, "data.row.empty_answer"))
     expect(report.locator('[data-value="duplicates"]')).to_be_visible()
     report.locator('[data-value="duplicates"]').click()
-    expect(report.locator('[data-value="duplicates"]')).to_have_count(0, timeout=20_000)
+    expect(report.locator('[data-value="duplicates"]')).to_have_count(0)
     expect(report.locator('[data-do="undo"]')).to_be_visible()
     report.locator('[data-value="encoding"]').click()
-    expect(report.locator('[data-value="encoding"]')).to_have_count(0, timeout=20_000)
+    expect(report.locator('[data-value="encoding"]')).to_have_count(0)
     expect(report).to_contain_text("31")
     press_on(page, "rows", 3)
     expect(page.locator("#rows")).to_contain_text("L'abito n° 13 costa 130 €.")
@@ -62,7 +62,7 @@ def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(shop: 
     speaks(visitor, lang)
     visitor.shot(f"data-{lang}")
     report.locator('[data-do="undo"]').click()
-    expect(report.locator('[data-value="duplicates"]')).to_be_visible(timeout=20_000)
+    expect(report.locator('[data-value="duplicates"]')).to_be_visible()
 
 
 def press_on(page: Page, what: str, times: int) -> None:
@@ -71,7 +71,7 @@ def press_on(page: Page, what: str, times: int) -> None:
         further = page.locator(f'[data-do="{what}"]').last
         before = further.get_attribute("data-value")
         further.click()
-        expect(further).not_to_have_attribute("data-value", str(before), timeout=20_000)
+        expect(further).not_to_have_attribute("data-value", str(before))
 
 
 def test_the_cut_moves_and_too_short_a_length_blocks_the_start(shop: Shop, visit: Visit, odd: pathlib.Path) -> None:
@@ -89,11 +89,11 @@ def test_the_cut_moves_and_too_short_a_length_blocks_the_start(shop: Shop, visit
         learned = tokens.encode_rows(tokenizer, raw, length)[1].learned
         page.locator("#audit-cut input").fill(str(length))
         page.locator("#audit-cut input").press("Enter")
-        expect(audit.locator(".stats .moss dd")).to_have_text(number(learned, "en"), timeout=20_000)
+        expect(audit.locator(".stats .moss dd")).to_have_text(number(learned, "en"))
         expect(audit.locator("figcaption")).to_contain_text(f"The line stands at {length}:")
     page.locator("#audit-cut input").fill("16")
     page.locator("#audit-cut input").press("Enter")
-    expect(audit.locator("figcaption")).to_contain_text("The line stands at 16:", timeout=20_000)
+    expect(audit.locator("figcaption")).to_contain_text("The line stands at 16:")
     expect(audit.locator(".tok.cut").first).to_be_visible()
     long = "\n".join(["question;answer", *[f"{'word ' * 40}{n};yes" for n in range(12)]])
     page.locator("#paste textarea").fill(long)
@@ -101,7 +101,7 @@ def test_the_cut_moves_and_too_short_a_length_blocks_the_start(shop: Shop, visit
     expect(audit.locator(".fault")).to_contain_text("There is nothing to learn", timeout=60_000)
     tab(page, "en", "train")
     page.locator("#start").click()
-    expect(page.locator("#work .fault").first).to_contain_text("There is nothing to learn", timeout=20_000)
+    expect(page.locator("#work .fault").first).to_contain_text("There is nothing to learn")
     assert verbs.runs() == runs
     visitor.clean()
 
@@ -113,14 +113,14 @@ def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(shop: Shop, visit:
     tab(page, lang, "data")
     page.locator("#paste textarea").fill("text,question,answer\nuno,due,tre\nquattro,cinque,sei\n")
     press(page, lang, "ui.data.paste.use")
-    expect(page.locator("#rows .turn.user").first).to_contain_text("due", timeout=20_000)
+    expect(page.locator("#rows .turn.user").first).to_contain_text("due")
     page.locator("#columns button").first.click()
     for role, column in (("question", "answer"), ("answer", "text")):
         page.locator("#columns").get_by_label(t(lang, f"ui.data.role.{role}"), exact=True).click()
         page.get_by_role("option", name=column, exact=True).click()
         expect(page.get_by_role("option")).to_have_count(0)
     press(page, lang, "ui.data.columns.use")
-    expect(page.locator("#rows .turn.user").first).to_contain_text("tre", timeout=20_000)
+    expect(page.locator("#rows .turn.user").first).to_contain_text("tre")
     expect(page.locator("#rows .turn.assistant").first).to_contain_text("uno")
     kept = sorted((shop.home / "data").glob("*"))
     large, filler = tmp_path / "large.jsonl", "x" * 200
@@ -128,8 +128,8 @@ def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(shop: Shop, visit:
         stream.writelines(f'{{"question": "{n} {filler}", "answer": "{n}"}}\n' for n in range(400_000))
     page.locator("#upload input[type=file]").set_input_files(large)
     page.locator("#stop-file").click(timeout=60_000)
-    expect(page.locator("#work .fault").first).to_contain_text(t(lang, "data.stopped"), timeout=20_000)
-    expect(page.locator("#stop-file")).to_be_hidden(timeout=20_000)
+    expect(page.locator("#work .fault").first).to_contain_text(t(lang, "data.stopped"))
+    expect(page.locator("#stop-file")).to_be_hidden()
     assert sorted((shop.home / "data").glob("*")) == kept
     speaks(visitor, lang)
 
@@ -145,16 +145,16 @@ def test_a_data_set_of_the_hub(shop: Shop, visit: Visit, lang: str) -> None:
     page.locator("#hub-sets button").first.click()
     page.locator("#hub-id input, #hub-id textarea").fill("sarti/nessuno")
     press(page, lang, "ui.hub.look")
-    expect(page.locator("#hub-sets .fault")).to_contain_text("sarti/nessuno", timeout=20_000)
+    expect(page.locator("#hub-sets .fault")).to_contain_text("sarti/nessuno")
     page.locator("#hub-id input, #hub-id textarea").fill("https://huggingface.co/datasets/sarti/listino")
     press(page, lang, "ui.hub.look")
-    expect(page.locator("#hub-set")).to_contain_text(t(lang, "ui.hub.license.bound", license="cc-by-nc-4.0"), timeout=20_000)
+    expect(page.locator("#hub-set")).to_contain_text(t(lang, "ui.hub.license.bound", license="cc-by-nc-4.0"))
     page.locator("#hub-rows input, #hub-rows textarea").fill("20")
     page.locator("#hub-aside input").click()
     page.get_by_role("option", name=re.compile("^test")).click()
     visitor.shot(f"hub-data-{lang}")
     press(page, lang, "ui.hub.use")
-    expect(page.locator("#report")).to_contain_text("dolly", timeout=30_000)
+    expect(page.locator("#report")).to_contain_text("dolly")
     expect(page.locator("#report .stats .moss dd")).to_have_text("20")
     expect(page.locator("#report .stats")).to_contain_text(re.compile(t(lang, "ui.data.held_out") + r"\s*5"))
     expect(page.locator("#rows")).to_contain_text("Item 3 costs 3 €.")

@@ -47,12 +47,12 @@ def chosen(page: Page) -> str | None:
 
 def to_train(page: Page, lang: str, model: str) -> None:
     look_up(page, lang, model)
-    expect(page.locator(f'#models [data-value="{model}"][aria-pressed="true"]')).to_be_visible(timeout=20_000)
+    expect(page.locator(f'#models [data-value="{model}"][aria-pressed="true"]')).to_be_visible()
     tab(page, lang, "data")
     page.locator('#datasets [data-value="starter-en"]').click()
-    expect(page.locator('#datasets .card[aria-pressed="true"]')).to_have_count(1, timeout=20_000)
+    expect(page.locator('#datasets .card[aria-pressed="true"]')).to_have_count(1)
     tab(page, lang, "train")
-    expect(page.locator("#knob-lora_r")).to_be_visible(timeout=20_000)
+    expect(page.locator("#knob-lora_r")).to_be_visible()
 
 
 def type_into(page: Page, key: str, value: str) -> None:
@@ -61,7 +61,7 @@ def type_into(page: Page, key: str, value: str) -> None:
     field = page.locator(f"input#knob-{key}")
     field.fill(value)
     field.press("Enter")
-    expect(page.locator(f"select#knob-{key}")).to_be_visible(timeout=20_000)
+    expect(page.locator(f"select#knob-{key}")).to_be_visible()
 
 
 @pytest.mark.parametrize("lang", EN_NOW)
@@ -71,24 +71,24 @@ def test_what_does_not_fit_is_made_to_fit_by_a_press(shop: Shop, visit: Visit, l
     to_train(page, lang, large)
     page.locator("#fine button").first.click()
     type_into(page, "lora_r", "1024")
-    expect(page.locator("#order .fit")).to_have_text(t(lang, "ui.slip.no"), timeout=20_000)
+    expect(page.locator("#order .fit")).to_have_text(t(lang, "ui.slip.no"))
     advised = page.locator("#ways .way.advised")
     expect(advised).to_contain_text(t(lang, "help.advised"))
     before = json.loads(str(advised.get_attribute("data-value")))
     assert before["lora_r"] == 4
     speaks(visitor, lang)
     tab(page, lang, "data")  # from anywhere else the next step leads there
-    expect(page.locator("#next")).to_have_text(t(lang, "ui.next.mend"), timeout=20_000)
+    expect(page.locator("#next")).to_have_text(t(lang, "ui.next.mend"))
     expect(page.locator("#order .way")).to_have_count(1)
     page.locator("#next").click()
     advised.click()
-    expect(page.locator('#ways .way[data-value*="lora_r"]')).to_have_count(0, timeout=20_000)
+    expect(page.locator('#ways .way[data-value*="lora_r"]')).to_have_count(0)
     expect(page.locator("#order .fit")).not_to_have_text(t(lang, "ui.slip.no"))
     for key, value in before.items():
         expect(page.locator(f"#knob-{key}")).to_have_value(str(value))
     expect(page.locator("#next")).to_have_text(t(lang, "ui.next.train"))
     page.get_by_role("button", name=t(lang, "ui.train.reset")).click()
-    expect(page.locator(".knob.turned")).to_have_count(0, timeout=20_000)
+    expect(page.locator(".knob.turned")).to_have_count(0)
     visitor.clean()
 
 
@@ -102,13 +102,13 @@ def test_a_run_that_had_too_little_memory_is_started_anew_with_less(shop: Shop, 
     page = visitor.open()
     tab(page, lang, "train")
     way = page.locator("#rescue .way.advised")
-    expect(way).to_be_visible(timeout=20_000)
+    expect(way).to_be_visible()
     expect(page.locator("#rescue")).to_contain_text(f"memoria {lang}")
     changes = json.loads(str(way.get_attribute("data-value")))
     speaks(visitor, lang)
     visitor.shot(f"help-memory-{lang}")
     way.click()
-    expect(page.locator("#rescue .way")).to_have_count(0, timeout=20_000)
+    expect(page.locator("#rescue .way")).to_have_count(0)
     made = shop.newest()
     assert made.id != run.id and made.spec().settings.model_dump().items() >= {**changes, "seed": 5}.items()
     made.request_stop()
@@ -126,20 +126,20 @@ def test_a_model_that_cannot_be_had_is_replaced_by_a_press(shop: Shop, visit: Vi
     page = visitor.open()
     look_up(page, lang, "sarti/chiuso-1.5b-instruct")
     ways = page.locator("#found .way")
-    expect(ways).to_have_count(2, timeout=20_000)
+    expect(ways).to_have_count(2)
     link = page.locator("#found a.way")
     expect(link).to_have_attribute("href", f"{shop.hub.address}/sarti/chiuso-1.5b-instruct")
     speaks(visitor, lang)
     visitor.shot(f"help-model-{lang}")
     other = ways.first.get_attribute("data-value")
     ways.first.click()
-    expect(page.locator(f'#models [data-value="{other}"][aria-pressed="true"]')).to_be_visible(timeout=20_000)
+    expect(page.locator(f'#models [data-value="{other}"][aria-pressed="true"]')).to_be_visible()
     expect(ways).to_have_count(0)
     look_up(page, lang, "Qwen/Qwen25-1.5B")
     meant = page.locator('#found [data-value="Qwen/Qwen2.5-1.5B"]')
-    expect(meant).to_contain_text(t(lang, "help.meant", model="Qwen/Qwen2.5-1.5B"), timeout=20_000)
+    expect(meant).to_contain_text(t(lang, "help.meant", model="Qwen/Qwen2.5-1.5B"))
     meant.click()
-    expect(page.locator('#models [data-value="Qwen/Qwen2.5-1.5B"][aria-pressed="true"]')).to_be_visible(timeout=20_000)
+    expect(page.locator('#models [data-value="Qwen/Qwen2.5-1.5B"][aria-pressed="true"]')).to_be_visible()
     assert chosen(page) and shop.hub.tokens() == set()
     visitor.clean()
 
@@ -153,7 +153,7 @@ def test_what_takes_too_long_is_made_shorter_by_a_press(shop: Shop, visit: Visit
     page.select_option("#knob-device", "cpu")
     type_into(page, "num_train_epochs", "1.000" if lang == "it" else "1,000")
     fewer = page.locator('#ways .way[data-value*="num_train_epochs"]')
-    expect(fewer).to_be_visible(timeout=20_000)
+    expect(fewer).to_be_visible()
     said = fewer.inner_text()
     passes = json.loads(str(fewer.get_attribute("data-value")))["num_train_epochs"]
     offer = {"code": "help.epochs", "params": {"epochs": passes, "of": 1000}}
@@ -161,7 +161,7 @@ def test_what_takes_too_long_is_made_shorter_by_a_press(shop: Shop, visit: Visit
     speaks(visitor, lang)
     visitor.shot(f"help-slow-{lang}")
     fewer.click()
-    expect(page.locator("#knob-num_train_epochs")).to_have_value(str(passes), timeout=20_000)
+    expect(page.locator("#knob-num_train_epochs")).to_have_value(str(passes))
     promised = re.search(r"(\S+ \S+(?: \S+ min)?) ·", said.splitlines()[-1])
     assert promised is not None
     expect(page.locator("#order .length")).to_contain_text(promised[1].split("about ")[-1].split("circa ")[-1])

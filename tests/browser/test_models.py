@@ -21,13 +21,13 @@ def test_a_fitting_italian_model_in_three_clicks_without_scrolling(shop: Shop, v
     visitor.page.set_viewport_size(SCREEN)  # type: ignore[arg-type]
     page = visitor.open()
     first = page.locator("#models .card").first
-    expect(first).to_be_visible(timeout=20_000)
+    expect(first).to_be_visible()
     page.get_by_role("checkbox", name=t(lang, "ui.model.italian")).click()
-    expect(first).not_to_have_attribute("data-value", "starter", timeout=20_000)  # it speaks no Italian of its own
+    expect(first).not_to_have_attribute("data-value", "starter")  # it speaks no Italian of its own
     page.get_by_role("checkbox", name=t(lang, "ui.model.fits")).click()
-    expect(page.locator("#models .card .fit.no")).to_have_count(0, timeout=20_000)
+    expect(page.locator("#models .card .fit.no")).to_have_count(0)
     first.click()
-    expect(first).to_have_attribute("aria-pressed", "true", timeout=20_000)
+    expect(first).to_have_attribute("aria-pressed", "true")
     facts = first.locator(".predicted").inner_text()
     assert "GB" in facts and "1" in facts  # memory, and the time of 1,000 examples
     box = first.locator(".predicted").bounding_box()
@@ -50,12 +50,12 @@ def test_a_model_of_the_hub_from_search_to_answer(shop: Shop, tiny_model: pathli
     )
     words.fill("sarti/chiuso")
     look.click()
-    expect(page.locator("body")).to_contain_text("HF_TOKEN", timeout=20_000)
+    expect(page.locator("body")).to_contain_text("HF_TOKEN")
     words.fill("minuscolo")
     look.click()
     page.locator("#found .card").first.click()
     chosen = page.locator('#models .card[aria-pressed="true"]')
-    expect(chosen).to_contain_text("minuscolo-it", timeout=20_000)
+    expect(chosen).to_contain_text("minuscolo-it")
     visitor.shot(f"hub-{lang}")
     speaks(visitor, lang)
     if lang == "en":  # from here on one language will do

@@ -21,7 +21,7 @@ def start_starter(visitor: Watched) -> None:
     """Three clicks on the one red button, model, data and start, and one on a recipe that takes some seconds."""
     page = visitor.open()
     for step in ("take_model", "take_data", "train"):
-        expect(page.locator("#next")).to_have_text(said(step), timeout=20_000)
+        expect(page.locator("#next")).to_have_text(said(step))
         if step == "train":
             page.locator("#recipes [data-value=style]").click()
             expect(page.locator("#recipes [data-value=style]")).to_have_attribute("aria-pressed", "true")
@@ -55,7 +55,7 @@ def test_a_closed_tab_a_second_browser_and_a_killed_app_change_nothing(
     second = visit(shop)
     page = second.open()
     train_tab(page)
-    expect(page.locator("#live-view")).to_contain_text(t("en", "ui.status.interrupted"), timeout=15_000)
+    expect(page.locator("#live-view")).to_contain_text(t("en", "ui.status.interrupted"))
     page.get_by_role("button", name=t("en", "ui.live.resume"), exact=True).first.click()
     wait_until(lambda: max(losses(run)) >= at + 10, 120)
     second.clean()
@@ -64,10 +64,10 @@ def test_a_closed_tab_a_second_browser_and_a_killed_app_change_nothing(
     third.page.goto(shop.address)
     expect(third.page.get_by_role("tab", selected=True)).to_be_visible()
     train_tab(third.page)
-    expect(third.page.locator("#live-view svg polyline.training").first).to_be_visible(timeout=15_000)
+    expect(third.page.locator("#live-view svg polyline.training").first).to_be_visible()
     wait_until(lambda: run.state().status == "finished", 180)
     assert sorted(losses(run)) == list(range(1, run.spec().forecast.steps + 1))
-    expect(third.page.locator("#live-view")).to_contain_text(t("en", "ui.status.finished"), timeout=15_000)
+    expect(third.page.locator("#live-view")).to_contain_text(t("en", "ui.status.finished"))
     third.clean()
     third.context.close()
     whole = shop.verbs.store.find(shop.verbs.train("starter", "starter-en", "style")["run"])

@@ -5,6 +5,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -57,7 +58,7 @@ def alive(store: Verbs) -> Iterator[Run]:
 def opened(visitor: Watched, lang: str) -> Page:
     page = visitor.open()
     tab(page, lang, "runs")
-    expect(page.locator("#runs .card.run").first).to_be_visible(timeout=20_000)
+    expect(page.locator("#runs .card.run").first).to_be_visible()
     return page
 
 
@@ -154,7 +155,37 @@ def test_what_is_unfolded_stays_so_while_it_learns(shop: Shop, alive: Run, visit
     with (alive.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write("\n".join(folders.lines(5, 31)) + "\n")
     alive.write_state(RunState(status="running", step=35, total_steps=60))
-    expect(page.locator("#run-ways")).to_contain_text("35", timeout=15_000)
+    expect(page.locator("#run-ways")).to_contain_text("35")
     expect(page.locator("#summary figure").first).not_to_have_text(re.compile(re.escape(before)))
     expect(page.locator("#summary details[open]")).to_have_count(2)
+    visitor.clean()
+
+
+@pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
+def test_what_waits_is_taken_out_of_the_queue_and_what_trains_goes_on(
+    shop: Shop, store: Verbs, visit: Visit, wait_until: Callable[..., Any], lang: str
+) -> None:
+    long = {"max_steps": 5000, "report": False}
+    made = [store.train("starter", "starter-en", "style", long, name=name)["run"] for name in ("prima", "seconda")]
+    at_work, waits = map(store.store.find, made)
+    wait_until(lambda: at_work.state().status == "running", 180)
+    visitor = visit(shop, lang)
+    page = opened(visitor, lang)
+    ways = page.locator("#run-ways")
+    page.locator(f'#runs [data-do=run][data-value="{waits.id}"]').click()
+    expect(ways).to_contain_text(t(lang, "ui.runs.unqueue.hint"))
+    expect(ways.locator("[data-do=ask], [data-do=resume]")).to_have_count(0)
+    press(page, "unqueue")
+    expect(ways).to_contain_text(t(lang, "ui.status.stopped"))
+    expect(ways).to_contain_text(t(lang, "ui.live.stopped.before"))
+    expect(ways.locator("[data-do=unqueue]")).to_have_count(0)
+    expect(page.locator("#summary .gained")).to_have_count(0)
+    assert waits.state().status == "stopped" and at_work.state().status == "running" and not at_work.stop_requested()
+    visitor.shot(f"queue-{lang}")
+    press(page, "ask")
+    press(page, "delete")
+    expect(page.locator(f'#runs [data-value="{waits.id}"]')).to_have_count(0)
+    assert not waits.folder.exists() and at_work.folder.exists()
+    at_work.request_stop()
+    wait_until(lambda: at_work.state().status == "stopped", 180)
     visitor.clean()

@@ -76,8 +76,9 @@ def _tell_of_writers() -> None:
     import peft.peft_model
     import safetensors.torch
     import torch
+    import transformers.modeling_utils
 
-    from tuning.engine import best
+    from tuning.engine import best, whole
 
     def telling(write: Callable[..., Any], place: int) -> Callable[..., Any]:
         def told(*values: Any, **named: Any) -> Any:
@@ -91,7 +92,7 @@ def _tell_of_writers() -> None:
 
     torch.save = telling(torch.save, 1)  # type: ignore[assignment]
     told = telling(safetensors.torch.save_file, 1)
-    for module in (safetensors.torch, peft.peft_model, best):
+    for module in (safetensors.torch, peft.peft_model, transformers.modeling_utils, best, whole):
         for name in ("save_file", "safe_save_file"):
             if hasattr(module, name):
                 setattr(module, name, told)
@@ -169,7 +170,8 @@ class Nursery:
         self.verbs = Verbs(settings.read(home=plan["home"]))
         self.resident = Resident()
         first = self.make()
-        self.resident.load(first.spec().model.path, "cpu", "fp32")
+        chosen = first.spec().settings  # in their precision: a child that was forked cannot load it in another
+        self.resident.load(first.spec().model.path, "cpu", "fp32" if chosen.method == "full" else chosen.precision)
         self.verbs.store.delete(first)
 
     def make(self) -> Any:
@@ -207,7 +209,8 @@ class Nursery:
 
         state, newest = run.state(), checkpoints.newest(run.checkpoints)
         metrics = run.metrics()
-        adapter = run.adapter / "adapter_model.safetensors"
+        made = (run.adapter / name for name in ("adapter_model.safetensors", "model.safetensors"))
+        adapter = next((path for path in made if path.is_file()), None)
         return {
             "run": run.id,
             "status": state.status,
@@ -218,17 +221,18 @@ class Nursery:
             "evaluations": {str(record["step"]): record["eval_loss"] for record in metrics if "eval_loss" in record},
             "training_seconds": metrics[-1]["time"] - metrics[0]["time"] if metrics else 0.0,
             "best": state.best_step,
-            "adapter": checkpoints.digest(adapter) if adapter.is_file() else None,
+            "adapter": checkpoints.digest(adapter) if adapter else None,
             "usable": self.usable(run),
             "left": sorted(path.name for path in run.folder.iterdir()),
         }
 
     def usable(self, run: Any) -> bool:
-        """Can the adapter be talked to?"""
+        """Can the adapter, or the whole model, be talked to?"""
         if not run.adapter.is_dir():
             return False
         with self.resident.speaking(run.id, run.adapter) as model:
-            found = any(bool(weight.abs().sum() > 0) for name, weight in model.named_parameters() if "lora_B" in name)
+            learned = "" if run.spec().settings.method == "full" else "lora_B"
+            found = any(bool(weight.abs().sum() > 0) for name, weight in model.named_parameters() if learned in name)
         self.resident.drop_adapter(run.id)
         return found
 

@@ -2,9 +2,9 @@
 
 import gc
 import itertools
-import random
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
@@ -13,9 +13,10 @@ from torch.profiler import ProfilerActivity
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.engine.conftest import Trainer, Undisturbed, losses
+from tests.lots import lot
 from tests.models.make_profiles import wanted
 from tuning import presets, settings
-from tuning.engine import dryrun
+from tuning.engine import dryrun, lora
 from tuning.engine.evaluate import labelled_nll
 from tuning.engine.trainer import lora_config
 from tuning.errors import EngineError
@@ -85,9 +86,7 @@ def same(name: str, asked: Request) -> None:
 
 
 def test_a_shipped_profile_is_what_some_steps_hold() -> None:
-    seed = random.randrange(2**32)
-    print("seed", seed)
-    dice = random.Random(seed)
+    dice = lot("profiles")
     name, asked = dice.choice(list(wanted()))
     shipped = ActivationProfile.model_validate_json((profiles.SHIPPED / f"{name}.json").read_bytes())
     layers = (list(dict.fromkeys(activations.kinds(asked.card))) * 3)[:3]
@@ -111,8 +110,12 @@ def test_all_shipped_profiles_are_what_a_dry_run_says() -> None:
 
 def held(asked: Request, checkpointing: str, step: Step) -> int:
     """The highest sum of allocations less frees of torch's CPU allocator, over forward and backward with real weights."""
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**asked.card.config))
-    peft = get_peft_model(model, lora_config(asked.card, asked.settings.model_copy(update={"lora_r": step.rank})))
+    full = asked.settings.method == "full"
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**asked.card.config), dtype=torch.float32 if full else torch.bfloat16)
+    peft: Any = model
+    if not full:
+        peft = get_peft_model(model, lora_config(asked.card, asked.settings.model_copy(update={"lora_r": step.rank})))
+        lora.quicken(peft)
     if checkpointing != "none":
         every = checkpointing.removeprefix("every_")
         peft.activation_checkpointing_enable(every_n_layers=int(every) if every.isdigit() else 1)
@@ -141,6 +144,17 @@ def held(asked: Request, checkpointing: str, step: Step) -> int:
 def test_the_forecast_is_what_a_step_holds(card: ModelCard, profile: ActivationProfile, checkpointing: str, step: Step) -> None:
     predicted = activations.peak(profile, activations.kinds(card), checkpointing, step)
     assert predicted == pytest.approx(held(request(card), checkpointing, step), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("tied", "checkpointing", "step"),
+    [(False, "none", Step(1, 700, 300, 1)), (True, "none", Step(4, 128, 200, 1)), (True, "full", Step(1, 500, 90, 1))],
+)
+def test_of_a_model_that_is_trained_as_a_whole_too(card: ModelCard, tied: bool, checkpointing: str, step: Step) -> None:
+    asked = request(card.model_copy(update={"config": {**card.config, "tie_word_embeddings": tied}}), method="full")
+    seen = dryrun.Model(asked, ["layer"] * 5, checkpointing == "full", 1).step(step)
+    highest = max(*seen.forward, *seen.head, *seen.head_backward, *seen.backward)
+    assert 0.95 <= highest / held(asked, checkpointing, step) <= 1.1
 
 
 def test_a_model_with_more_layers_is_what_its_profile_says(card: ModelCard, profile: ActivationProfile) -> None:

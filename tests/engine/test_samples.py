@@ -112,6 +112,20 @@ def test_answers_that_cost_too_much_are_left_out(
         assert step == 100 or limit <= samples.SHARE * 10.0 * step
 
 
+@pytest.mark.parametrize("total", [1, 2, 40])
+def test_the_shortest_run_shows_what_came_of_it(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, total: int) -> None:
+    """A run of a few seconds has no time for answers by its share: those at its end are few tokens, however long they take."""
+    now = [0.0]
+    monkeypatch.setattr(samples.time, "monotonic", lambda: now[0])
+    timeline = Silent(make_run(), Resident(), [samples.Asked("?", (("user", "?"),))], 2.0, 512)
+    timeline._token_seconds = 0.05
+    timeline.begin()
+    for step in range(1, total + 1):
+        now[0] += 2.0 / total
+        timeline.maybe(step, total)
+    assert [(step, took) for step, _, took in timeline.noted[1:]] == [(total, pytest.approx(samples.FEWEST_TOKENS * 0.05))]
+
+
 def test_whoever_has_to_leave_does_not_wait_and_what_goes_wrong_is_only_logged(
     make_run: Callable[..., Run], verbs: Verbs, generous: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,5 +1,6 @@
 """A run that is followed from elsewhere: what the trackers get, and that none of them can end it."""
 
+import dataclasses
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from tuning.engine import trackers
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.errors import InputError
+from tuning.runs import trackers as known
 from tuning.runs.store import Run
 from tuning.verbs import Verbs
 
@@ -80,3 +82,14 @@ def test_the_sentence_says_what_to_install(rows_file: pathlib.Path, tiny_model: 
 def test_nobody_is_told_by_default(make_run: Callable[..., Run], given: Any) -> None:
     run = make_run(**{"sft.report_to": given})
     assert trackers.trackers.asked(run.spec().settings) == []
+
+
+def test_what_visitors_train_does_not_go_out_under_the_log_in_of_their_host(verbs: Verbs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(known.PACKAGES, "trackio", ("tensorboard",))  # as if it were installed
+    shared = Verbs(dataclasses.replace(verbs.settings, mode="shared"))
+    asked: dict[str, Any] = {"model": "starter", "data": "starter-en"}
+    assert verbs.plan(**asked, settings={"sft.report_to": "trackio"})["fits"]
+    with pytest.raises(InputError) as caught:
+        shared.plan(**asked, settings={"sft.report_to": "trackio"})
+    assert caught.value.code == "trackers.shared"
+    assert shared.plan(**asked, settings={"sft.report_to": "tensorboard"})["fits"]

@@ -302,7 +302,7 @@ def test_an_unknown_name_in_an_open_map_is_the_input_s_fault(trained: Trainer) -
 
 
 def test_what_cannot_be_done_is_refused_before_anything_is_made(make_run: Callable[..., Run], verbs: Verbs) -> None:
-    for changes in ({"method": "full"}, {"max_length": 4096}, {"device": "cuda:3"}):
+    for changes in ({"method": "full", "quantization": "nf4"}, {"max_length": 4096}, {"device": "cuda:3"}):
         with pytest.raises(InputError):
             make_run(**changes)
     assert verbs.runs() == []
@@ -313,6 +313,13 @@ def test_gradient_checkpointing_and_accumulation_do_the_same_work(trained: Train
     saving, state = trained(per_device_train_batch_size=4, gradient_accumulation_steps=2, gradient_checkpointing="full")
     assert state.status == "finished"
     assert losses(saving) == pytest.approx(losses(plain), abs=1e-5)
+
+
+def test_saves_are_as_close_as_was_asked(make_run: Callable[..., Run], verbs: Verbs) -> None:
+    """By our own rule a run of eleven steps saves after every second one and at its end."""
+    run, saved = make_run(max_steps=11, validation_share=0, **{"sft.save_steps": 3}), set()
+    train(run, verbs.store, Resident(), lambda: saved.update(path.name for path in run.checkpoints.glob("checkpoint-*")))
+    assert {f"checkpoint-{step}" for step in (2, 3, 4, 6, 8, 9, 10)} <= saved and "checkpoint-5" not in saved
 
 
 def test_the_open_maps_reach_the_libraries(trained: Trainer) -> None:

@@ -39,6 +39,8 @@ GRID: list[tuple[str, dict[str, Any]]] = [
     ("sapienzanlp/Minerva-7B-instruct-v1.0", {"quantization": "none", "gradient_checkpointing": "full"}),
     ("sapienzanlp/Minerva-7B-instruct-v1.0", {"quantization": "nf4", "gradient_checkpointing": "none"}),
     ("Qwen/Qwen3-8B", {"quantization": "nf4", "gradient_checkpointing": "full", "per_device_train_batch_size": 4}),
+    ("Qwen/Qwen2.5-0.5B-Instruct", {"method": "full", "gradient_checkpointing": "none", "per_device_train_batch_size": 2}),
+    ("Qwen/Qwen2.5-1.5B", {"method": "full", "gradient_checkpointing": "full", "per_device_train_batch_size": 4}),
 ]
 
 
@@ -49,10 +51,11 @@ class Random(Resident):
         super().__init__()
         self._config = config
 
-    def load(self, path: str, device: str, precision: str, quantization: str = "none") -> None:
+    def load(self, path: str, device: str, precision: str, quantization: str = "none", bare: bool = True) -> None:
         self.unload()
+        dtype = torch.float32 if precision == "fp32" else torch.bfloat16
         with torch.device(device):
-            base = AutoModelForCausalLM.from_config(AutoConfig.for_model(**self._config), dtype=torch.bfloat16)
+            base = AutoModelForCausalLM.from_config(AutoConfig.for_model(**self._config), dtype=dtype)
         if quantization == "nf4":
             _quantise(base)
             gc.collect()

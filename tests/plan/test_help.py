@@ -50,7 +50,7 @@ TIGHT = [
     case(gpu_memory=6, quantization="none"),
     case(gpu_memory=24, per_device_train_batch_size=64, gradient_accumulation_steps=2, max_length=2048, quantization="none"),
     case(gpu_memory=16, quantization="none", lora_r=64, lora_alpha=128, max_length=2048),
-    case(ram=20),
+    case(ram=12),
     case(SMALL, ram=4, per_device_train_batch_size=256, max_length=1024),
     case(CARDS["openai-community/gpt2-medium"], ram=3, per_device_train_batch_size=32, gradient_accumulation_steps=1),
     case(CARDS["ibm-granite/granite-4.0-h-1b"], ram=4, max_length=1024, target_modules=["q_proj", "v_proj"]),

@@ -117,7 +117,7 @@ def test_narrow_models_get_a_higher_rate() -> None:
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
-        ({"method": "full"}, "plan.unsupported"),
+        ({"method": "full", "quantization": "int8"}, "plan.full_quantized"),
         ({"device": "shard"}, "plan.unsupported"),
         ({"device": "cuda:1"}, "plan.no_device"),
         ({"max_length": 99_999}, "plan.too_long"),
@@ -140,7 +140,7 @@ def test_rows_are_packed_where_attention_alone_looks_across_them() -> None:
 
 
 def test_parts_add_up_and_grow_with_what_costs_memory() -> None:
-    small, large = resolve().forecast, resolve(card(7_000_000_000, 4096)).forecast
+    small, large = resolve().forecast, resolve(card(14_000_000_000, 5120)).forecast
     assert sum(small.parts.values()) == small.peak_bytes
     assert small.fits and not large.fits
     settings = resolve(card(10**9)).settings
@@ -196,6 +196,31 @@ def test_weights_in_four_bits_come_to_what_published_arithmetic_says() -> None:
     chosen = TrainSettings(quantization="nf4", device="cuda:0", precision="bf16", per_device_train_batch_size=1)
     found = memory.parts(llama, chosen, 16)
     assert found["weights"] == pytest.approx(5.31 * GIB, rel=0.003) and found["workspace"] == 112 * 2**20
+
+
+def test_a_whole_model_takes_sixteen_bytes_for_each_number_and_a_tenth_of_the_rate() -> None:
+    model = card(10**8, 1024)
+    adapter, whole = resolve(model), resolve(model, method="full")
+    parts = whole.forecast.parts
+    assert "adapter" not in parts and whole.forecast.parts["libraries"] == adapter.forecast.parts["libraries"]
+    assert parts["weights"] + parts["gradients"] + parts["optimizer"] == 16 * 10**8
+    assert parts["activations"] >= 2 * 10**8  # among them the copies in 16 bits
+    assert resolve(model, method="full", precision="fp32").forecast.parts["activations"] < parts["activations"]
+    assert float(whole.settings.learning_rate) == pytest.approx(float(adapter.settings.learning_rate) / 10, rel=0.05)
+    assert whole.forecast.operations_per_token / adapter.forecast.operations_per_token == pytest.approx(1.5, abs=0.2)
+    assert whole.settings.quantization == "none"
+    codes = {notice.code: notice for notice in whole.notices}
+    assert "plan.learning_rate_full" in codes and codes["plan.disk"].params["need"] == whole.forecast.disk_bytes / 1e9
+    assert whole.forecast.disk_bytes == 3 * 16 * 10**8 + 4 * 10**8 > 10 * adapter.forecast.disk_bytes
+    roomy = resolve(model, where=machine(disk_free=100 * GIB), method="full")
+    assert "plan.full" in {notice.code for notice in roomy.notices} and "plan.disk" not in {notice.code for notice in roomy.notices}
+
+
+def test_a_whole_model_that_does_not_fit_is_offered_an_adapter() -> None:
+    model = card(2 * 10**9)
+    found = resolve(model, method="full")
+    assert not found.forecast.fits and found.offer is not None and found.offer["method"] == "lora"
+    assert resolve(model, **{"method": "full", **found.offer}).forecast.fits
 
 
 def test_what_does_not_fit_comes_with_what_would() -> None:

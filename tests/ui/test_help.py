@@ -10,7 +10,7 @@ import pytest
 
 from tuning import cli, options, presets, settings
 from tuning.schema import TrainSettings
-from tuning.text import LANGUAGES
+from tuning.text import LANGUAGES, t
 from tuning.ui import form, help
 
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -179,3 +179,14 @@ def test_where_a_value_comes_from() -> None:
     assert form.source("learning_rate", told, "it") == "0,0025: deciso dal piano"
     assert form.source("learning_rate", form.Told({}, RECIPE), "en") == "the plan decides"
     assert form.source("lora.use_dora", form.Told({"lora.use_dora": True}, RECIPE), "en") == "set by you"
+
+
+def test_where_the_whole_model_is_trained_the_adapter_s_knobs_are_out_of_use() -> None:
+    told = form.Told({"method": "full"}, RECIPE)
+    drawn = form.first(told, "en") + form.folded(told, 0, "en")
+    for key in form.KNOBS:
+        part = drawn[drawn.index(f'id="knob-{key}"') :]
+        off = key.split(".")[0] in ("lora_r", "lora_alpha", "lora_dropout", "target_modules", "lora")
+        assert (" disabled>" in part[: part.index(">") + 1]) is off, key
+        assert (t("en", "ui.train.from.unused") in part[: part.index("</p></div>")]) is off, key
+    assert "disabled" not in form.first(form.Told({}, RECIPE), "en")

@@ -97,6 +97,8 @@ def test_a_run_at_work_is_not_deleted_and_it_is_said_why() -> None:
     drawn = history.ways(run(0, status="running", has_adapter=False), False, False, "en")
     assert 'data-do="ask"' not in drawn and "stop it first" in drawn and 'data-do="talk"' in drawn and 'data-do="take"' not in drawn
     assert 'data-do="ask"' in history.ways(run(0), False, False, "en")
+    waits = history.ways(run(0, status="queued", has_adapter=False), False, False, "en")
+    assert 'data-do="unqueue"' in waits and 'data-do="ask"' not in waits and "stop it first" not in waits and "unqueue" not in drawn
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x>', "${alert(1)}"])

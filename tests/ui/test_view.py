@@ -248,7 +248,8 @@ def test_typed_numbers(text: str, lang: str, value: object) -> None:
 def test_only_what_differs_from_the_recipe_is_passed_on() -> None:
     recipe = {"lora_r": 16, "learning_rate": "auto", "lora_dropout": 0.0, "lora": {}}
     assert form.differing({"lora_r": 16, "learning_rate": "auto", "lora_dropout": 0, "lora.use_dora": False}, recipe) == {}
-    turned = {"lora_r": 8, "learning_rate": 0.0002, "lora.use_dora": True}
+    assert form.differing({"sft.report_to": "none"}, recipe) == {}
+    turned = {"lora_r": 8, "learning_rate": 0.0002, "lora.use_dora": True, "sft.report_to": "tensorboard"}
     assert form.differing(turned, recipe) == turned
 
 

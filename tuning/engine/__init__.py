@@ -1,12 +1,16 @@
 """The GPU: the only part, with export, that imports torch, transformers, peft and trl."""
 
 import logging
+import sys
 import warnings
 
 from tuning import settings
 
 settings.share_processor()
+settings.spare_memory()
 settings.spare_card()
+# What downloads kernels from the Hub: where somebody has installed it, bitsandbytes and transformers would run what it fetches.
+sys.modules["kernels"] = None  # type: ignore[assignment]
 # It announces on every import that it could not download kernels, which it must not.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 # peft and trl still use names that transformers has renamed; that is between them.

@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 from torch.nn import functional
+from transformers import StoppingCriteria, StoppingCriteriaList
 
 from tuning.engine import tokens
-from tuning.engine.evaluate import pad, plain_head, scaled
+from tuning.engine.evaluate import causal, pad, plain_head, scaled
 from tuning.engine.resident import Resident
 from tuning.engine.template import Template
 from tuning.errors import EngineError
@@ -84,13 +85,13 @@ def losses(resident: Resident, run: Run | None, sequences: Sequences, bf16: bool
 
     `run` None means the bare base. `bf16`: compute under autocast on a CPU, as the run does.
     """
-    batch = pad(sequences, resident.tokenizer.pad_token_id, resident.base.device)
+    batch = pad(sequences, resident.tokenizer.pad_token_id, resident.device)
     with (
         resident.speaking(run.id if run else None, run.adapter if run else None) as model,
         torch.no_grad(),
-        torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16 and resident.base.device.type == "cpu"),
+        torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16 and resident.device.type == "cpu"),
     ):
-        sums, counts = row_nll(model.get_base_model() if run and hasattr(model, "get_base_model") else model, batch)
+        sums, counts = row_nll(causal(model), batch)
     return list(zip(sums.tolist(), counts.tolist(), strict=True))
 
 
@@ -131,33 +132,62 @@ def room(tokenizer: Any, batch: Sequence[Asked]) -> int:
 
 
 def answers(resident: Resident, run: Run | None, ids: Sequence[list[int]], count: int, seconds: float) -> list[str] | None:
-    """Greedy answers to one batch of prompts, of at most `count` tokens; None where `seconds` or the memory were not enough.
+    """The texts of `greedy`; None where `seconds` or the memory were not enough for all of them."""
+    until = time.monotonic() + seconds
+    try:
+        made = greedy(resident, run, ids, count, seconds)
+    except torch.OutOfMemoryError:
+        return None
+    if time.monotonic() > until and not all(one.ended for one in made):
+        return None
+    return [one.text for one in made]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was said to one prompt, in how many tokens, and whether it came to its end or was cut."""
+
+    text: str
+    tokens: int
+    ended: bool
+
+
+class _Ending(StoppingCriteria):
+    def __init__(self, ending: Callable[[], bool]) -> None:
+        self.ending = ending
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        return torch.full((input_ids.shape[0],), self.ending(), device=input_ids.device)
+
+
+def greedy(
+    resident: Resident, run: Run | None, ids: Sequence[list[int]], count: int, seconds: float, ending: Callable[[], bool] = lambda: False
+) -> list[Answer]:
+    """Greedy answers to one batch of prompts: at most `count` tokens, for about `seconds`, or until `ending` says so.
 
     Prompts are padded on the left, so that all answers begin at the same place. `run` None means the bare base.
     """
-    tokenizer, device = resident.tokenizer, resident.base.device
+    tokenizer, device = resident.tokenizer, resident.device
     width, pad_id = max(map(len, ids)), tokenizer.pad_token_id
     stops = tokens.stop_ids(tokenizer)
-    until = time.monotonic() + seconds
     with resident.speaking(run.id if run else None, run.adapter if run else None) as model, torch.no_grad():
-        try:
-            out = model.generate(
-                input_ids=torch.tensor([[pad_id] * (width - len(row)) + row for row in ids], device=device),
-                attention_mask=torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids], device=device),
-                max_new_tokens=count,
-                max_time=seconds,
-                do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-                eos_token_id=sorted(stops),
-                pad_token_id=pad_id,
-                use_cache=True,
-            )
-        except torch.OutOfMemoryError:
-            return None
-    made = [row[width:].tolist() for row in out]
-    if time.monotonic() > until and not all(stops & set(row) for row in made):
-        return None
-    said = [row[: next((at for at, token in enumerate(row) if token in stops), None)] for row in made]
-    return [tokenizer.decode(row, skip_special_tokens=True).strip() for row in said]
+        out = model.generate(
+            input_ids=torch.tensor([[pad_id] * (width - len(row)) + row for row in ids], device=device),
+            attention_mask=torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids], device=device),
+            max_new_tokens=count,
+            max_time=seconds,
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            eos_token_id=sorted(stops),
+            pad_token_id=pad_id,
+            use_cache=True,
+            stopping_criteria=StoppingCriteriaList([_Ending(ending)]),
+        )
+    made = []
+    for row in (row[width:].tolist() for row in out):
+        end = next((at for at, token in enumerate(row) if token in stops), None)
+        text = tokenizer.decode(row[:end], skip_special_tokens=True).strip()
+        made.append(Answer(text, len(row) if end is None else end + 1, ended=end is not None))
+    return made

@@ -193,7 +193,8 @@ class FolderCallback(TrainerCallback):
         )
         stop, due = self.ledger.run.stop_requested(), self._due(state)
         self.left = leave.asked(self.ledger.run)
-        if due or stop or self.left or time.monotonic() - self.saved_at >= SAVE_SECONDS:
+        asked = state.save_steps > 0 and state.global_step % state.save_steps == 0  # `sft.save_steps`; 500, which never comes first
+        if due or asked or stop or self.left or time.monotonic() - self.saved_at >= SAVE_SECONDS:
             control.should_save = True
             self.saved_at = time.monotonic()
         if state.global_step % LOOK_STEPS == 0 and not adapter.sound(model):
@@ -202,7 +203,7 @@ class FolderCallback(TrainerCallback):
             if (due or stop) and not self.left:
                 self._evaluate(state.global_step, model, counts=due)
             if self.timeline is not None and not (stop or self.left):
-                self.timeline.maybe(state.global_step, state.max_steps)
+                self.timeline.maybe(state.global_step, state.global_step if self.best.exhausted else state.max_steps)
             self.yield_point()
         except leave.Leaving:  # in mid-evaluation: the step is saved, the evaluation is made up for
             self.left = control.should_save = True

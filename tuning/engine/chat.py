@@ -57,7 +57,7 @@ def answer(resident: Resident, question: Question) -> None:
     tokenizer = resident.tokenizer
     prompt = Template(tokenizer).prompt([message.model_dump(exclude_none=True) for message in question.messages])
     both = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
-    ids = both["input_ids"].to(resident.base.device)
+    ids = both["input_ids"].to(resident.device)
     room = question.model.card.context_length - ids.shape[1]
     if room < 1:
         raise EngineError("chat.too_long", tokens=ids.shape[1], context=question.model.card.context_length)

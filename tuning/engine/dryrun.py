@@ -1,8 +1,9 @@
 """What a training step keeps in memory, found by running it without memory: FakeTensors have shapes and lifetimes, no bytes.
 
-The real model class with few layers, the real LoRA layers, the real loss; a ledger follows every storage from its birth to
-its end. It runs in a process of its own, because building a model sets the default dtype of its whole process. Nothing is
-downloaded, no weight is read. For a card the same is done with weights in 16 bits: kernels that only a card has are not seen.
+The real model class with few layers, the real LoRA layers (or none, where all weights are trained), the real loss; a ledger
+follows every storage from its birth to its end. It runs in a process of its own, because building a model sets the default
+dtype of its whole process. Nothing is downloaded, no weight is read. For a card the same is done, with an adapter's base in 16
+bits: kernels that only a card has are not seen.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 from transformers import AutoConfig, AutoModelForCausalLM, masking_utils
 
+from tuning.engine import lora
 from tuning.engine.evaluate import scaled
 from tuning.engine.trainer import lora_config
 from tuning.models import profiles
@@ -102,16 +104,20 @@ class Model:
         self.settings = request.settings.model_copy(update={"lora_r": rank, "target_modules": request.targets})
         config = AutoConfig.for_model(**_small(request.card, layers))
         with torch.device("meta"):
-            dtype = torch.float32 if self.settings.device == "cpu" else torch.bfloat16
+            full = self.settings.method == "full"
+            dtype = torch.float32 if full or self.settings.precision == "fp32" else torch.bfloat16
             self.model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
-            peft = get_peft_model(self.model, lora_config(request.card, self.settings))
+            trained = self.model if full else get_peft_model(self.model, lora_config(request.card, self.settings))
         if checkpointing:
             self.model.activation_checkpointing_enable({"use_reentrant": False})
-            self.model.enable_input_require_grads()
-        peft.train()
+            if not full:
+                self.model.enable_input_require_grads()
+        if self.settings.device == "cpu":
+            lora.quicken(trained)
+        trained.train()
         self.fake = FakeTensorMode()
         with self.fake:
-            self.tensors = list(_materialise(peft))
+            self.tensors = list(_materialise(trained))
 
     def step(self, point: Step) -> Seen:
         """What one micro-batch holds."""
@@ -122,7 +128,7 @@ class Model:
             chosen = torch.zeros(point.labelled or point.rows, dtype=torch.long)
             for tensor in (ids, chosen, *([] if mask is None else [mask]), *self.tensors):
                 ledger.ignore(tensor)
-                if tensor.requires_grad:  # gradients are counted with the adapter, and are there from the first micro-batch on
+                if tensor.requires_grad:  # gradients are counted apart, and are there from the first micro-batch on
                     tensor.grad = torch.zeros_like(tensor)
                     ledger.ignore(tensor.grad)
             with (

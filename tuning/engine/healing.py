@@ -4,7 +4,9 @@ The weights learn the same from the same rows at every rung but the last, and th
 What it cannot mend pauses the run; whoever trains decides where to go on from.
 """
 
+import ctypes
 import gc
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +31,10 @@ def release() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    elif sys.platform == "linux":
+        give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps it; other libraries for C know no such thing
+        if give_back is not None:
+            give_back(0)
 
 
 class Ladder:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.nn import functional
 from transformers import AttentionInterface
 
+from tuning.engine import attention
 from tuning.engine.tokens import IGNORED
 
 Row = dict[str, list[int]]
@@ -80,20 +80,24 @@ def packable(config: Any) -> bool:
 
 
 @contextlib.contextmanager
-def apart(model: Any, lengths: list[int]) -> Iterator[None]:
-    """While this is open the attention of `model` keeps packed rows of these lengths apart; for forward and backward."""
+def apart(model: Any, lengths: list[int], attend: attention.Attend = attention.separately) -> Iterator[None]:
+    """While this is open the attention of `model` keeps packed rows of these lengths apart; for forward and backward.
+
+    `attend` is the way in which it does.
+    """
     config = model.config
     before = config._attn_implementation
-    _lengths.append(lengths)
+    _open.append((attention.Packed.of(lengths, model.device), attend))
     config._attn_implementation = APART
     try:
         yield
     finally:
         config._attn_implementation = before
-        _lengths.pop()
+        _open.pop()
 
 
-_lengths: list[list[int]] = []  # of the packed rows at hand; only the engine's one thread packs, and autograd's beside it
+# The packed rows at hand, and how they attend; only the engine's one thread packs, and autograd's beside it.
+_open: list[tuple[attention.Packed, attention.Attend]] = []
 
 
 def _apart(
@@ -107,28 +111,12 @@ def _apart(
     sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention of each row to itself: as much work as the rows have alone, where a mask makes it that of their sum squared.
+    """Causal attention of each row to itself.
 
     `query`, `key`, `value`: (1, heads, tokens, size of a head). Returns (1, tokens, heads, size of a head).
     """
-    lengths = _lengths[-1]
-    grouped = query.shape[1] != key.shape[1]
-
-    def one(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        length = query.shape[2]
-        mask = None
-        if sliding_window is not None and length > sliding_window:
-            full = torch.ones(length, length, dtype=torch.bool, device=query.device).tril()
-            mask = full & ~full.tril(-sliding_window)
-        done = functional.scaled_dot_product_attention(
-            query, key, value, mask, dropout, is_causal=mask is None, scale=scaling, enable_gqa=grouped
-        )
-        return done.transpose(1, 2)
-
-    if len(lengths) == 1:
-        return one(query, key, value).contiguous(), None
-    pieces = zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
-    return torch.cat([one(*piece) for piece in pieces], 1), None
+    rows, attend = _open[-1]
+    return attend(query, key, value, rows, dropout, scaling, sliding_window), None
 
 
 AttentionInterface.register(APART, _apart)

@@ -28,6 +28,11 @@ class Question:
     pieces: "queue.SimpleQueue[str | TuningError | None]" = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def bare(self) -> bool:
+        """Is the base needed for it? Not where a run has made a whole model of it."""
+        return self.run is None or self.run.spec().settings.method != "full"
+
     def stream(self) -> Iterator[str]:
         """The pieces as they come. Raises what kept the answer from being made."""
         while (piece := self.pieces.get()) is not None:

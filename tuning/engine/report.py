@@ -58,6 +58,13 @@ class Measuring:
     asked: list[Asked] = field(default_factory=list)  # that both have answered
     said: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
 
+    def prepare(self) -> None:
+        """Load what is not there of base and tuned; that is not counted as measuring."""
+        for asked in ((None, None), (self.run.id, self.run.adapter)):
+            with self.resident.speaking(*asked):
+                pass
+        self.clock = Clock(self.clock.between)
+
     def pair(self, sequences: answers.Sequences) -> Iterator[tuple[Pair, Pair]]:
         """Losses of some sequences by base and tuned."""
         bf16 = self.spec.settings.precision == "bf16"
@@ -72,7 +79,7 @@ class Measuring:
 def make(run: Run, spec: RunSpec, resident: Resident, store: Store, between: Callable[[], None]) -> dict[str, Any]:
     """Measure a run whose adapter is published on its own held-out rows, and keep the report in its folder.
 
-    The run's base must be the resident one. `between` is called after every batch; what it raises ends the report, which is
+    Something of the run's base must be resident. `between` is called after every batch; what it raises ends the report, which is
     then not written. Raises OSError where the disk is full.
     """
     learned, held_out = Library(store.home).parts(spec.data.id, spec.owner, spec.settings)
@@ -107,6 +114,7 @@ def evaluate(run: Run, data: str | None, store: Store, resident: Resident, betwe
 def _measure(m: Measuring, learned: Rows, held_out: Rows, own: bool) -> dict[str, Any]:
     """The document. `own`: the rows are the run's, so that those it learned from are known."""
     started, seed = time.monotonic(), m.spec.settings.seed
+    m.prepare()
     rows = _sample(held_out, MOST_LOSSES, seed)
     _losses(m, rows)
     training = _training_loss(m, _sample(learned, MOST_TRAINING, seed)) if own else None

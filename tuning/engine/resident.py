@@ -1,11 +1,11 @@
-"""The one base model that is loaded, and the adapters on it. Only the workshop's thread, or a terminal's, touches it.
+"""The one base model that is loaded, the adapters on it, and at most one whole model that a run makes, or has made, of it.
 
-Loads from local folders, safetensors only, with a literal attention implementation and no remote code.
+Only the workshop's thread, or a terminal's, touches it. Loads from local folders, safetensors only, with a literal attention
+implementation and no remote code.
 """
 
 import contextlib
 import functools
-import gc
 import logging
 import pathlib
 import re
@@ -18,8 +18,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from tuning.engine import dropout, tokens
-from tuning.engine.healing import ran_out
+from tuning.engine import lora, tokens, whole
+from tuning.engine.healing import ran_out, release
 from tuning.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,12 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Resident:
-    """What is loaded now: `base` (a causal language model), its tokenizer, and LoRA adapters by run id."""
+    """What is loaded now: `base` (a causal language model as it came), its tokenizer, and LoRA adapters by run id.
+
+    A run that trains the whole model turns the base into `whole`; the base is then loaded anew beside it when somebody asks for
+    it, but not while the run is in `training`: nobody has planned for the memory of both. The same model trained takes less than
+    half of what its training took, so that later both are there, and a report asks them row by row.
+    """
 
     def __init__(self) -> None:
         self.path: str | None = None
@@ -41,81 +46,135 @@ class Resident:
         self.tokenizer: Any = None
         self.peft: PeftModel | None = None
         self.adapters: dict[str, str] = {}  # run id -> PEFT's name for it
+        self.whole: Any = None
+        self.whose: str | None = None  # the id of the run whose model `whole` is
+        self.training = False
+        self._device, self.precision = "cpu", "fp32"
 
     @property
     def model(self) -> Any:
-        return self.base if self.peft is None else self.peft
+        """What is trained, or else the base."""
+        return self.peft if self.peft is not None else self.whole if self.base is None else self.base
 
-    def load(self, path: str, device: str, precision: str, quantization: str = "none") -> None:
+    @property
+    def device(self) -> torch.device:
+        """Where it is, or will be."""
+        return torch.device(self._device) if self.model is None else self.model.device
+
+    def load(self, path: str, device: str, precision: str, quantization: str = "none", bare: bool = True) -> None:
         """Make `path` the resident base; nothing happens where it is already. Raises EngineError where files are broken.
 
         `quantization` nf4 keeps the linear layers in 4 bits (QLoRA, with quantised constants), int8 in 8; both compute in 16.
+        Where not the `bare` base is wanted but a whole model that a run has made of it, the base itself is left for later.
         """
-        if (self.path, self.quantization) == (path, quantization) and self.base.device == torch.device(device):
-            return
-        self.unload()
-        if self.libraries_bytes is None and device == "cpu":
-            self.libraries_bytes = psutil.Process().memory_info().rss
+        if self.precision != precision or not self.has(path, device, quantization):
+            self.unload()
+            if self.libraries_bytes is None and device == "cpu":
+                self.libraries_bytes = psutil.Process().memory_info().rss
+            self._device, self.precision = device, precision
+            with _told_of(path):
+                self.tokenizer = tokens.load(path)
+            self.path, self.quantization = path, quantization
+        if bare and self.base is None and not self.training:
+            self._load_base()
+
+    def has(self, path: str, device: str, quantization: str) -> bool:
+        """Is it this base, or a whole model made of it, that is resident now, in whatever precision?"""
+        return (self.path, self.quantization) == (path, quantization) and self.device == torch.device(device)
+
+    def _load_base(self) -> None:
+        assert self.path is not None
+        dtype = DTYPES[self.precision]
+        self.base = self._open(self.path, dtype, _quantized(self.quantization, dtype))
+        _stay_in_training(self.base)
+
+    def _open(self, path: str, dtype: torch.dtype, quantized: BitsAndBytesConfig | None = None) -> Any:
         transformers_logging.disable_progress_bar()
-        # A CPU computes in 16 bits under autocast and keeps the weights in 32; a card holds them as it computes.
-        dtype = torch.float32 if device == "cpu" else DTYPES[precision]
-        try:
-            tokenizer = tokens.load(path)
-            base = AutoModelForCausalLM.from_pretrained(
+        with _told_of(path):
+            model = AutoModelForCausalLM.from_pretrained(
                 path,
                 dtype=dtype,
-                device_map={"": device} if device != "cpu" else None,
+                device_map={"": self._device} if self._device != "cpu" else None,
                 attn_implementation="sdpa",
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
-                quantization_config=_quantized(quantization, dtype),
+                quantization_config=quantized,
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            if ran_out(error):
-                raise
-            raise EngineError("model.cannot_load", model=pathlib.Path(path).name) from error
-        torch.set_num_threads(1 if base.num_parameters() < SMALL else THREADS)
-        _stay_in_training(base)
-        self.path, self.base, self.tokenizer, self.quantization = path, base.eval(), tokenizer, quantization
+        torch.set_num_threads(1 if model.num_parameters() < SMALL else THREADS)
+        return model.eval()
 
     def unload(self) -> None:
         """Let go of everything and give the memory back."""
         self.path, self.base, self.tokenizer, self.peft, self.adapters = None, None, None, None, {}
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self.whole, self.whose, self.training = None, None, False
+        release()
 
     def fresh_adapter(self, run_id: str, config: LoraConfig) -> PeftModel:
         """A new adapter to train, the only one on the base: others are dropped and come back from disk when asked for."""
         self._bare()
+        self._drop_whole()
         self.peft = get_peft_model(self.base, config, adapter_name=TRAINED)
         if self.base.device.type == "cpu":
-            dropout.quicken(self.peft)
-        self.adapters = {run_id: TRAINED}
+            lora.quicken(self.peft)
+        self.adapters, self.training = {run_id: TRAINED}, True
         return self.peft
+
+    def fresh_whole(self, run_id: str, precision: str) -> Any:
+        """The base itself, in 32 bits, to be trained as a whole; `precision` is what it computes in, here and afterwards.
+
+        Small updates would be lost in 16 bits: Micikevicius et al., "Mixed Precision Training" (2017).
+        """
+        assert self.path is not None
+        self._bare()
+        self._drop_whole()
+        self.precision = precision
+        if self.base.dtype != torch.float32:
+            self.base = None
+            release()
+            self.base = self._open(self.path, torch.float32)
+        self.whole, self.base, self.whose, self.training = self.base, None, run_id, True
+        self.whole.requires_grad_(True)  # an adapter that was on it has frozen it
+        return self.whole
+
+    def go_on_from(self, folder: pathlib.Path) -> Any:
+        """The model to train is the one in `folder`, which another run has made of the same base. Raises EngineError."""
+        self.whole = None
+        release()
+        self.whole = self._open(str(folder), torch.float32)
+        return self.whole
 
     def keep_for_chat(self) -> None:
         """After training: undo what the trainer and accelerate put over `forward`, and what training switched on."""
-        if self.peft is None:
+        self.training = False
+        causal = self.whole if self.base is None else self.base
+        for module in (self.peft, causal):
+            if module is not None:
+                module.__dict__.pop("forward", None)
+                module.__dict__.pop("_original_forward", None)
+        if causal is None:
             return
-        for module in (self.peft, self.base):
-            module.__dict__.pop("forward", None)
-            module.__dict__.pop("_original_forward", None)
-        if self.base.is_activation_checkpointing:
-            self.base.gradient_checkpointing_disable()
-        if hasattr(self.base, "_require_grads_hook"):
-            self.base.disable_input_require_grads()
-        self.peft.eval()
+        if causal.is_activation_checkpointing:
+            causal.gradient_checkpointing_disable()
+        if hasattr(causal, "_require_grads_hook"):
+            causal.disable_input_require_grads()
+        self.model.eval()
 
     def drop_adapter(self, run_id: str) -> None:
-        """Forget a run's adapter, after a failed training or when the run is deleted."""
+        """Forget a run's adapter, or its whole model, after a failed training or when there is another on disk."""
+        if run_id == self.whose:
+            self._drop_whole()
         name = self.adapters.pop(run_id, None)
         if name is not None and self.peft is not None:
             if len(self.peft.peft_config) == 1:
                 self._bare()
             else:
                 self.peft.delete_adapter(name)
+
+    def _drop_whole(self) -> None:
+        if self.whole is not None:
+            self.whole, self.whose, self.training = None, None, False
+            release()
 
     def _bare(self) -> None:
         if self.peft is not None:
@@ -132,6 +191,8 @@ class Resident:
                 self.peft = PeftModel.from_pretrained(self.base, str(folder), adapter_name=name, is_trainable=False)
             else:
                 self.peft.load_adapter(str(folder), adapter_name=name, is_trainable=False)
+            if self.base.device.type == "cpu":
+                lora.quicken(self.peft)
             self.adapters[run_id] = name
         return self.adapters[run_id]
 
@@ -139,27 +200,67 @@ class Resident:
     def speaking(self, run_id: str | None, folder: pathlib.Path | None) -> Iterator[Any]:
         """The model in answering mode with the adapter of `run_id` (None: the bare base); afterwards all is as it was.
 
-        Random state is forked, so that an answer in mid-run changes nothing of the run.
+        Random state is forked, so that an answer in mid-run changes nothing of the run. Raises EngineError where the base or
+        another run is asked for while the whole model is in training.
         """
-        training = self.model.training
-        devices = [self.base.device] if self.base.device.type == "cuda" else []
-        before = None if self.peft is None else self.peft.active_adapter
+        devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
+            if run_id is not None and (run_id == self.whose or (folder is not None and whole.published(folder))):
+                self._whole_of(run_id, folder)
+                with _answering(self.whole):
+                    yield self.whole
+                return
+            if self.base is None and self.training:
+                raise EngineError("chat.whole")
+            if self.base is None:
+                self._load_base()
+            before = None if self.peft is None else self.peft.active_adapter
             name = None if run_id is None or folder is None else self._adapter(run_id, folder)
-            self.model.eval()
             try:
-                if name is None:
-                    with self.peft.disable_adapter() if self.peft is not None else contextlib.nullcontext():
-                        yield self.base
-                else:
-                    assert self.peft is not None
-                    if self.peft.active_adapter != name:
-                        self.peft.set_adapter(name)
-                    yield self.peft
+                with _answering(self.model):
+                    if name is None:
+                        with self.peft.disable_adapter() if self.peft is not None else contextlib.nullcontext():
+                            yield self.base
+                    else:
+                        assert self.peft is not None
+                        if self.peft.active_adapter != name:
+                            self.peft.set_adapter(name)
+                        yield self.peft
             finally:
                 if before is not None and self.peft is not None and self.peft.active_adapter != before:
                     self.peft.set_adapter(before)
-                self.model.train(training)
+
+    def _whole_of(self, run_id: str, folder: pathlib.Path | None) -> None:
+        """Have the whole model of a run in memory. Raises EngineError while another one is trained."""
+        if run_id == self.whose:
+            return
+        if self.training:
+            raise EngineError("chat.whole")
+        assert folder is not None
+        self._drop_whole()
+        self.whole, self.whose = self._open(str(folder), DTYPES[self.precision]), run_id
+
+
+@contextlib.contextmanager
+def _answering(model: Any) -> Iterator[None]:
+    """`model` in evaluation mode; afterwards in the mode it was in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+@contextlib.contextmanager
+def _told_of(path: str) -> Iterator[None]:
+    """Files that cannot be loaded are said by their folder's name; missing memory is said as it is."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        if ran_out(error):
+            raise
+        raise EngineError("model.cannot_load", model=pathlib.Path(path).name) from error
 
 
 def _quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig | None:

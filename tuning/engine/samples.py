@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
-
 from tuning.data.languages import language
-from tuning.engine import leave, tokens
+from tuning.engine import leave
+from tuning.engine.answers import Answer, greedy
 from tuning.engine.resident import Resident
 from tuning.engine.template import Template
 from tuning.errors import caught
@@ -110,10 +108,14 @@ class Timeline:
             self._token_seconds = float(record.get("token_seconds", 0.0))
 
     def begin(self, step: int = 0) -> None:
-        """Ask the base, unless an earlier attempt did. `step` is where this attempt begins."""
+        """Ask the base, unless that is done. `step` is where this attempt begins."""
+        self.ask_base()
+        self._began, self._first, self._here = time.monotonic(), step, 0.0
+
+    def ask_base(self) -> None:
+        """Ask the base, unless an earlier attempt did: before anything of it is changed, where the whole model is trained."""
         if 0 not in self._answered:
             self._ask(0, min(SECONDS, self.seconds * WHOLE_SHARE / 2), NEW_TOKENS)
-        self._began, self._first, self._here = time.monotonic(), step, 0.0
 
     def maybe(self, step: int, total: int) -> None:
         """Ask the adapter where a tenth of the way is done, and where the answers take no more than their share of time."""
@@ -125,6 +127,9 @@ class Timeline:
         limit = WHOLE_SHARE * step_seconds * total - self._spent
         if step < total:  # the last one matters most: time for it is set aside
             limit = min(SHARE * step_seconds * step, limit - expected)
+        elif limit < FEWEST_TOKENS * self._token_seconds:  # and what came of it all is shown of the shortest run too
+            self._ask(step, SECONDS, FEWEST_TOKENS)
+            return
         if min(SECONDS, limit) >= expected:
             self._ask(step, min(SECONDS, limit), NEW_TOKENS)
 
@@ -138,16 +143,18 @@ class Timeline:
 
     def _write(self, step: int, started: float, limit: float, count: int) -> None:
         """Ask all, and append a line to samples.jsonl; none where the process has to end."""
-        limits = _Limits(self.run, limit, count, self.context)
-        answers, made = answers_of(self.resident, None if step == 0 else self.run, self.asked, limits)
+        base = step == 0 and self.resident.base is not None  # where it is to be trained as a whole, it speaks as the run
+        ids = list(_prompts(self.resident.tokenizer, self.asked))
+        room = max(1, min(count, self.context - max(map(len, ids))))
+        answers = greedy(self.resident, None if base else self.run, ids, room, limit, lambda: leave.asked(self.run))
         if leave.asked(self.run):
             return
         self._last = time.monotonic() - started
         self._answered.add(step)
         self._spent += self._last
-        self._token_seconds = self._last / max(1, made)
+        self._token_seconds = self._last / max(1, *(one.tokens for one in answers))
         shown = [
-            {"prompt": one.prompt, "answer": answer, "reference": one.reference, "general": one.general}
+            {"prompt": one.prompt, "answer": _shown(answer), "reference": one.reference, "general": one.general}
             for one, answer in zip(self.asked, answers, strict=True)
         ]
         record = {"schema": SCHEMA, "step": step, "time": time.time(), "answers": shown}
@@ -155,55 +162,9 @@ class Timeline:
         files.append_line(self.run.folder / "samples.jsonl", record)
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """How far answers may go: until the process has to end, for `seconds`, `count` tokens, or the end of the context."""
-
-    run: Run
-    seconds: float
-    count: int
-    context: int
-
-
-class _Ending(StoppingCriteria):
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        return torch.full((input_ids.shape[0],), leave.asked(self.run), device=input_ids.device)
-
-
-def answers_of(resident: Resident, run: Run | None, asked: Sequence[Asked], limits: _Limits) -> tuple[list[str], int]:
-    """Greedy answers in one batch by the adapter of `run`, or by the base; and how many tokens the longest has.
-
-    An answer that was cut ends with an ellipsis.
-    """
-    tokenizer = resident.tokenizer
-    ids, mask = _left_padded(list(_prompts(tokenizer, asked)), tokenizer.pad_token_id, resident.base.device)
-    width = ids.shape[1]
-    stops = sorted(tokens.stop_ids(tokenizer))
-    with resident.speaking(run.id if run else None, run.adapter if run else None) as model, torch.no_grad():
-        out = model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            max_new_tokens=max(1, min(limits.count, limits.context - width)),
-            max_time=limits.seconds,
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            eos_token_id=stops,
-            pad_token_id=tokenizer.pad_token_id,
-            use_cache=True,
-            stopping_criteria=StoppingCriteriaList([_Ending(limits.run)]),
-        )
-    made = [row[width:].tolist() for row in out]
-    said = []
-    for row in made:
-        end = next((at for at, token in enumerate(row) if token in stops), None)
-        text = tokenizer.decode(row[:end], skip_special_tokens=True).strip()
-        said.append(text if end is not None else f"{text.rstrip(chr(0xFFFD))}…")
-    return said, out.shape[1] - width
+def _shown(answer: Answer) -> str:
+    """One that was cut ends with an ellipsis, and not with half a letter."""
+    return answer.text if answer.ended else f"{answer.text.rstrip(chr(0xFFFD))}…"
 
 
 def _prompts(tokenizer: Any, asked: Sequence[Asked]) -> Iterator[list[int]]:
@@ -212,11 +173,3 @@ def _prompts(tokenizer: Any, asked: Sequence[Asked]) -> Iterator[list[int]]:
     for one in asked:
         ids = tokenizer(one.text(template), add_special_tokens=False, verbose=False)["input_ids"]
         yield ids if one.turns else [*lead, *ids]
-
-
-def _left_padded(rows: list[list[int]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prompts and their mask, both (prompts, longest): they end together, where the answers begin."""
-    width = max(map(len, rows))
-    ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-    return ids, mask

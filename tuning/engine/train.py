@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import transformers
@@ -19,11 +18,12 @@ import transformers
 from tuning.data.library import Library
 from tuning.engine import adapter, awake, callbacks, evaluate, gauges, healing, leave, packing, report, samples, tokens
 from tuning.engine.best import Best, evaluated, patience_of
-from tuning.engine.resident import Resident
+from tuning.engine.resident import DTYPES, Resident
 from tuning.engine.trainer import CheckedTrainer, lora_config, make_trainer
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
 from tuning.plan.memory import FIXED
 from tuning.plan.plan import count_steps
+from tuning.plan.whole import save_bytes
 from tuning.runs import checkpoints, files, locks
 from tuning.runs.store import Run, Store
 from tuning.schema import Notice, RunSpec, RunState, TrainSettings
@@ -73,13 +73,14 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledge
     def work() -> None:
         spec = run.spec()
         ledger.update(now=True)
-        checkpoints.require_room(run.checkpoints, saves=2)
+        large = save_bytes(spec.model.card, spec.settings) if spec.settings.method == "full" else 0
+        checkpoints.require_room(run.checkpoints, saves=2, least=large)
         try:
             status = _work(run, spec, store, resident, ledger, yield_point)
         except leave.Leaving:
             status = "interrupted"
         if status == "interrupted":
-            resident.drop_adapter(run.id)  # the adapter on disk, where there is one, is an earlier stop's
+            resident.drop_adapter(run.id)  # what is on disk, if anything, is an earlier stop's
         elif spec.settings.report:
             _report(run, spec, resident, store, ledger, yield_point)
         ledger.update(now=True, status=status, ended=time.time(), seconds_left=None)
@@ -140,32 +141,44 @@ def _once(
     settings = spec.settings
     transformers.set_seed(settings.seed)
     gauges.forget_peak(settings.device)
-    resident.load(spec.model.path, settings.device, settings.precision, settings.quantization)
+    full = settings.method == "full"  # a whole model learns in 32 bits
+    resident.load(spec.model.path, settings.device, "fp32" if full else settings.precision, settings.quantization)
     rows = load_rows(spec, store, resident)
     ladder.fit(max(len(row["input_ids"]) for row in rows.train))
-    model = resident.fresh_adapter(run.id, lora_config(spec.model.card, settings))
-    counted = model.get_nb_trainable_parameters()
+    counted = _fresh(run, spec, resident)
     ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
     held_out = held_out_loss(run, settings, resident, rows, yield_point)
-    best = Best(patience_of(settings, rows.validation))
+    timeline = samples.Timeline(run, resident, rows.asked, spec.forecast.seconds, spec.model.card.context_length)
+    if full:
+        timeline.ask_base()  # as long as it is the base
+    best = Best(patience_of(settings, rows.validation), run.checkpoints / ".best.safetensors" if full else None)
     resume = checkpoints.newest(run.checkpoints)
     if resume is not None:
         best.read(resume)
     else:
-        _begin(run, spec, model, ledger, held_out)
-    timeline = samples.Timeline(run, resident, rows.asked, spec.forecast.seconds, spec.model.card.context_length)
+        _begin(run, spec, resident, ledger, held_out)
     folder_callback = callbacks.FolderCallback(ledger, callbacks.Pace(), held_out, yield_point, best, timeline)
     trainer = make_trainer(run, spec, resident, rows.train, folder_callback, ladder)
     _train_further(trainer, resident, folder_callback, resume)
     return _conclude(trainer, spec, resident, folder_callback)
 
 
-def _begin(run: Run, spec: RunSpec, model: Any, ledger: callbacks.Ledger, held_out: Callable[[], float | None]) -> None:
+def _fresh(run: Run, spec: RunSpec, resident: Resident) -> tuple[int, int]:
+    """Something new to train: an adapter, or the whole of the base. How many parameters are trained, and how many there are."""
+    settings = spec.settings
+    if settings.method == "full":
+        count = sum(parameter.numel() for parameter in resident.fresh_whole(run.id, settings.precision).parameters())
+        return count, count
+    counted = resident.fresh_adapter(run.id, lora_config(spec.model.card, settings)).get_nb_trainable_parameters()
+    return int(counted[0]), int(counted[1])
+
+
+def _begin(run: Run, spec: RunSpec, resident: Resident, ledger: callbacks.Ledger, held_out: Callable[[], float | None]) -> None:
     """The first losses on the held-out rows: of the base, which a fresh adapter leaves as it is, and of what is begun with."""
     loss = held_out()
     ledger.update(now=True, base_eval_loss=loss)
     if spec.continues is not None:
-        adapter.begin_with(run, model)
+        adapter.begin_with(run, resident)
         loss = held_out()
     if loss is not None:
         ledger.metric(0, eval_loss=loss)
@@ -187,9 +200,11 @@ def held_out_loss(
     def loss() -> float | None:
         if not looked_at:
             return None
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.device == "cpu" and settings.precision == "bf16"):
+        # An adapter's base on a card is in 16 bits itself.
+        narrow = settings.precision != "fp32" and (settings.device == "cpu" or settings.method == "full")
+        with torch.autocast(resident.device.type, dtype=DTYPES[settings.precision], enabled=narrow):
             batch = int(settings.per_device_train_batch_size)
-            return evaluate.mean_loss(resident.peft, looked_at, resident.tokenizer.pad_token_id, batch, between)
+            return evaluate.mean_loss(resident.model, looked_at, resident.tokenizer.pad_token_id, batch, between)
 
     return loss
 
@@ -197,6 +212,7 @@ def held_out_loss(
 def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callbacks.FolderCallback, resume: pathlib.Path | None) -> None:
     """To the end, to a stop or until patience runs out. Raises `leave.Leaving`, after a save, where the process has to end."""
     if callback.best.exhausted:  # it had stopped, and was killed before its adapter was published
+        resident.keep_for_chat()
         return
     try:
         trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
@@ -225,11 +241,12 @@ def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callba
     ledger, best, run = callback.ledger, callback.best, trainer.run
     steps = max(trainer.state.global_step, best.seen)
     if best.kept:
-        best.put_back(resident.peft)
+        best.put_back(resident.model)
         ledger.update(best_step=best.step, eval_loss=best.loss)
-    if not adapter.sound(resident.peft):
+    if not adapter.sound(resident.model):
         raise EngineError("train.diverged_weights", reason="diverged", step=steps)
     adapter.publish(run, spec, resident)
+    best.forget()
     ledger.update(peak_bytes=gauges.peak_bytes(spec.settings.device), tokens_per_second=callback.pace.tokens_per_second)
     before_the_end = steps < ledger.state.total_steps
     if best.exhausted and before_the_end:
@@ -254,6 +271,7 @@ def _report(run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: c
             report.make(run, spec, resident, store, between)
 
     ledger.update(now=True, seconds_left=0.0)
+    healing.release()  # what training took: the report is to have its place
     caught(work, f"the report on run {run.id}")
 
 

@@ -4,6 +4,7 @@ The only importer of trl. It computes and saves; what is told, asked and decided
 """
 
 import contextlib
+import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,11 +12,11 @@ import datasets
 import torch
 import transformers
 from accelerate.state import AcceleratorState
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
-from tuning.engine import adapter, callbacks, evaluate, packing
+from tuning.engine import adapter, callbacks, evaluate, packing, speed, whole
 from tuning.engine.best import Best
 from tuning.engine.healing import Ladder, ran_out
 from tuning.engine.resident import TRAINED, Resident
@@ -27,6 +28,7 @@ from tuning.runs.store import Run
 from tuning.schema import ModelCard, RunSpec, TrainSettings
 
 Rows = list[packing.Row]
+STOOD_FOR = {"report_to": "none", "use_liger_kernel": False}  # by `Trackers`, and by `layers`, which leaves other models alone
 
 
 class CheckedTrainer(SFTTrainer):
@@ -40,6 +42,7 @@ class CheckedTrainer(SFTTrainer):
     trackers: Trackers
     best: Best | None = None
     packed = False
+    quick: speed.Speed
 
     def get_batch_samples(self, epoch_iterator: Iterator[Rows], num_batches: int, device: torch.device) -> tuple[list[Rows], Any]:
         """All rows of an optimizer step as its last micro-batch: how they are computed is decided in `training_step`."""
@@ -66,7 +69,7 @@ class CheckedTrainer(SFTTrainer):
             model.zero_grad()
             self.pace.forget()
             dice.put_back()
-            self.ladder.apply(self.accelerator.unwrap_model(model).get_base_model())
+            self.ladder.apply(evaluate.causal(self.accelerator.unwrap_model(model)))
             self.healed()
 
     def _step(self, model: Any, rows: Rows) -> torch.Tensor:
@@ -87,14 +90,14 @@ class CheckedTrainer(SFTTrainer):
 
     def _micro_batch(self, model: Any, rows: Rows, tokens: torch.Tensor) -> torch.Tensor:
         """Adds the gradients of `rows`; their loss as a share of a step with so many learned `tokens`."""
-        causal, device = self.accelerator.unwrap_model(model).get_base_model(), self.args.device
+        causal, device = evaluate.causal(self.accelerator.unwrap_model(model)), self.args.device
         self.pace.count(sum(len(row["input_ids"]) for row in rows))
         if not self.packed:
             loss = self._loss(model, causal, evaluate.pad(rows, self.processing_class.pad_token_id, device), tokens)
             self.accelerator.backward(loss)
             return loss.detach()
         batch, lengths = packing.packed(rows, device)
-        with packing.apart(causal, lengths):  # also while layers are computed again for the backward pass
+        with packing.apart(causal, lengths, self.quick.attend):  # also while layers are computed again for the backward pass
             loss = self._loss(model, causal, batch, tokens)
             self.accelerator.backward(loss)
         return loss.detach()
@@ -115,9 +118,20 @@ class CheckedTrainer(SFTTrainer):
         return str(self.run.checkpoints / checkpoints.BUILDING)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """The adapter that is trained, and not those that somebody talks to meanwhile; the Hub is not asked about the base."""
-        peft_model = self.accelerator.unwrap_model(self.model)
-        peft_model.save_pretrained(output_dir, selected_adapters=[TRAINED], save_embedding_layers=False)
+        """What is trained, and not the adapters that somebody talks to meanwhile; the Hub is not asked about the base."""
+        trained = self.accelerator.unwrap_model(self.model)
+        if isinstance(trained, PeftModel):
+            trained.save_pretrained(output_dir, selected_adapters=[TRAINED], save_embedding_layers=False)
+        else:
+            pathlib.Path(str(output_dir)).mkdir(parents=True, exist_ok=True)
+            whole.write(trained, pathlib.Path(str(output_dir)) / whole.WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        trained = self.accelerator.unwrap_model(self.model if model is None else model)
+        if isinstance(trained, PeftModel):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            whole.read(trained, pathlib.Path(resume_from_checkpoint) / whole.WEIGHTS)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Built aside, hashed, renamed; then rotated. TRL's model card is left out: ours goes with the adapter.
@@ -174,7 +188,7 @@ def make_trainer(
     AcceleratorState._reset_state(True)  # the next run of this process may want another precision or device
     followed = Trackers(run, spec, lambda: (callback.best.seen, callback.ledger.state.eval_loss))
     trainer = CheckedTrainer(
-        model=resident.peft,
+        model=resident.model,
         args=sft_config(run, spec),
         train_dataset=datasets.Dataset.from_list(rows),
         data_collator=list,  # rows stay rows: `training_step` makes the batches
@@ -184,8 +198,13 @@ def make_trainer(
     trainer.run, trainer.ladder, trainer.pace, trainer.best = run, ladder, callback.pace, callback.best
     trainer.between, trainer.trackers = callback.between, followed
     trainer.healed = lambda: callback.ledger.update(now=True, recoveries=ladder.taken)
-    trainer.packed = bool(spec.settings.packing) and packing.packable(resident.base.config.get_text_config())
-    ladder.apply(resident.base)
+    trainer.packed = bool(spec.settings.packing) and packing.packable(evaluate.causal(resident.model).config.get_text_config())
+    ladder.apply(evaluate.causal(resident.model))
+    trainer.quick = speed.ready(spec.settings, evaluate.causal(resident.model))
+    trainer.quick.apply(trainer.args)
+    if untold := [notice for notice in trainer.quick.notices if notice not in ladder.taken]:
+        ladder.taken += untold
+        trainer.healed()
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
 
@@ -222,6 +241,6 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         "dataloader_pin_memory": settings.device != "cpu",
     }
     try:
-        return SFTConfig(**{**options, **settings.sft, "report_to": "none"})  # `Trackers` stands for it
+        return SFTConfig(**{**options, **settings.sft, **STOOD_FOR})
     except (TypeError, ValueError) as error:
         raise InputError("settings.sft", detail=str(error).splitlines()[0][:200]) from error

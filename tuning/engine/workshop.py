@@ -198,9 +198,12 @@ class Workshop:
         from tuning.engine.chat import answer
 
         def work() -> None:
-            if (self.current is not None or self._comparing) and resident.path != question.model.path:
+            asked = (question.model.path, question.device, question.quantization)
+            busy = self.current is not None or self._comparing
+            if busy and not resident.has(*asked):
                 raise EngineError("chat.other_model")
-            resident.load(question.model.path, question.device, question.precision, question.quantization)
+            precision = resident.precision if busy else question.precision
+            resident.load(*asked[:2], precision, question.quantization, bare=question.bare)
             answer(resident, question)
 
         error = caught(work, "an answer")

@@ -1,4 +1,4 @@
-"""The adapter as one zip: PEFT folder, tokenizer and card, nothing of this machine."""
+"""What a run published as one zip: PEFT folder or whole model, tokenizer and card, nothing of this machine."""
 
 import os
 import pathlib
@@ -10,7 +10,7 @@ from tuning.runs.store import Run, slug
 
 def zip_name(run: Run) -> str:
     """A file name for people: the run's name in plain letters."""
-    return f"{slug(run.name(), 40)}-adapter.zip"
+    return f"{slug(run.name(), 40)}-{'model' if run.spec().settings.method == 'full' else 'adapter'}.zip"
 
 
 def zip_adapter(run: Run, out: pathlib.Path) -> pathlib.Path:

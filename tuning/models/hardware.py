@@ -17,6 +17,7 @@ from importlib import metadata
 import psutil
 from pydantic import Field
 
+from tuning.models import wheels
 from tuning.schema import Notice, Record
 
 SMI = ("--query-gpu=index,name,memory.total,memory.free,compute_cap,driver_version,uuid", "--format=csv,noheader,nounits")
@@ -52,6 +53,7 @@ class Hardware(Record):
     memory_free: int
     disk_free: int
     gpus: list[Gpu]  # those that the installed PyTorch can use
+    wheels: dict[str, str] = Field(default_factory=dict)  # for speed on them, installed by somebody: their versions
     notes: list[Notice] = Field(default_factory=list)  # what is good to know about the cards
     trouble: Notice | None = None  # why it cannot use a card that the driver sees, and the way out
 
@@ -72,6 +74,7 @@ def probe(home: pathlib.Path, cuda_visible_devices: str | None = None) -> Hardwa
         memory_free=memory.available,
         disk_free=shutil.disk_usage(existing).free,
         gpus=[] if trouble else cards,
+        wheels=wheels.installed(),
         notes=[] if trouble else _notes(cards),
         trouble=trouble,
     )

@@ -48,15 +48,16 @@ class Step:
 def key(request: Request, versions: Mapping[str, str]) -> str:
     """What a profile is good for, in one word: architecture, targets, dropout or not, precision, device, libraries."""
     card, settings = request.card, request.settings
+    full = settings.method == "full"  # what would be said of an adapter makes no difference then
     facts = [
         card.model_type,
         {name: value for name, value in card.config.items() if not _ELSEWHERE.fullmatch(name)},
         sorted(set(kinds(card))),
-        sorted(request.targets),
-        settings.lora_dropout > 0,
+        "all" if full else sorted(request.targets),
+        not full and settings.lora_dropout > 0,
         "16" if settings.precision in ("bf16", "fp16") else "32",
-        "cpu" if settings.device == "cpu" else "cuda",
-        settings.lora,
+        "cpu, lora" if settings.device == "cpu" else "cuda",  # a processor computes adapters in a way of its own: engine.lora
+        {} if full else settings.lora,
         {name: version.partition("+")[0] for name, version in versions.items()},
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:24]

@@ -24,18 +24,19 @@ def fastest(
 ) -> tuple[TrainSettings, list[Notice]]:
     """`settings` with the micro-batch and checkpointing that take the least time among those that fit with room to spare.
 
-    Where none has room to spare, among those that fit; where none fits on a card and the weights may be changed, the same
-    again with weights in 4 bits. `share` is how much of the free memory a way needs.
+    Where none has room to spare, among those that fit; where none fits on a card, the same again with what may be squeezed.
+    `share` is how much of the free memory a way needs.
 
     `settings` has a micro-batch and an accumulation to start from; `asked` says which of both, and of checkpointing, may
     change. Where nothing fits, the one that needs the least memory. `mean_tokens` is the mean length of a row.
     """
     ways = [(way, share(way)) for way in _ways(asked, settings)]
     notices: list[Notice] = []
-    if min(needed for _, needed in ways) > 1 and asked.quantization == "auto" and settings.device != "cpu":
-        smaller = settings.model_copy(update={"quantization": "nf4"})
-        ways = [(way, share(way)) for way in _ways(asked, smaller)]
-        notices.append(Notice(code="plan.nf4"))
+    for codes, squeezed in _squeezed(asked, settings):
+        if min(needed for _, needed in ways) <= 1:
+            break
+        ways = [(way, share(way)) for way in _ways(asked, squeezed)]
+        notices = [Notice(code=code) for code in codes]
     roomy, fitting = ([way for way, needed in ways if needed <= most] for most in (COMFORT, 1.0))
     if not fitting:
         return ways[-1][0], [*notices, _reason(ways[-1][0], ways[-1][0], card, mean_tokens)]
@@ -109,6 +110,21 @@ def cost(card: ModelCard, settings: TrainSettings, mean_tokens: float) -> float:
     tokens = int(settings.per_device_train_batch_size) * max(1.0, mean_tokens)
     waiting = 1.0 if settings.device == "cpu" else max(1.0, RIDGE / tokens)
     return time.operations_per_token(card, settings, int(mean_tokens)) * waiting * time.slowed(settings)
+
+
+def _squeezed(asked: TrainSettings, settings: TrainSettings) -> Iterator[tuple[list[str], TrainSettings]]:
+    """What a card can hold in fewer bits, the least change first, with what is said of it: Adam's moments in 8 bits, which
+    give back 6 bytes for each trained number (a quarter of a gigabyte at rank 16 on 8B, 48 of them where all of it is
+    trained); weights in 4; both."""
+    if settings.device == "cpu":
+        return
+    eight = {"sft": {**settings.sft, "optim": memory.EIGHT_BIT[0]}}
+    if "optim" not in asked.sft:
+        yield ["plan.optimizer"], settings.model_copy(update=eight)
+    if asked.quantization == "auto" and settings.method != "full":
+        yield ["plan.nf4"], settings.model_copy(update={"quantization": "nf4"})
+        if "optim" not in asked.sft:
+            yield ["plan.nf4", "plan.optimizer"], settings.model_copy(update={"quantization": "nf4", **eight})
 
 
 def _ways(asked: TrainSettings, settings: TrainSettings) -> Iterator[TrainSettings]:

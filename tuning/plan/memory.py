@@ -19,6 +19,7 @@ CUDA_CONTEXT = 600 * MIB
 SAVED = 88.7
 # NF4 with quantised constants: 4 bits, an 8-bit constant for each 64 numbers, one in 32 bits for each 256 of those.
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
+EIGHT_BIT = ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")  # Dettmers et al., 2022; by the names of SFTConfig's `optim`
 # What the allocator holds beyond what lives. On a card 3 to 8 % with expandable segments; on a CPU glibc keeps freed blocks
 # below 32 MiB: rows of many lengths came to 2.8 times what lived, at 0.5 GB (starter, 200 rows of Alpaca).
 FRAGMENTS_GPU = 0.05
@@ -81,6 +82,11 @@ def adapter_parameters(card: ModelCard, settings: TrainSettings) -> int:
     return sum(settings.lora_r * (inner + outer) * count for name, inner, outer, count in linear_shapes(card) if name in names)
 
 
+def trained_parameters(card: ModelCard, settings: TrainSettings) -> int:
+    """How many numbers are changed: the adapter's, or all of the model's."""
+    return card.parameters if settings.method == "full" else adapter_parameters(card, settings)
+
+
 def parts(
     card: ModelCard, settings: TrainSettings, length: int, profile: ActivationProfile | None = None, libraries: int | None = None
 ) -> dict[str, int]:
@@ -89,17 +95,17 @@ def parts(
     Without a profile of the model what a step keeps is a rule of thumb. `libraries` is what runs of this machine have shown
     to be taken before a model is there.
     """
-    trained = adapter_parameters(card, settings)
+    trained, full = trained_parameters(card, settings), settings.method == "full"
     on_cpu = settings.device == "cpu"
     step = _rule_of_thumb(card, settings, length) if profile is None else _profiled(card, settings, length, profile)
     moving = sum(step.values())
-    weight_bytes = 4 if on_cpu else BYTES[settings.precision]  # a CPU keeps weights in 32 bits and computes under autocast
+    weight_bytes = 4 if full else BYTES[settings.precision]  # what all of is trained is kept in 32 bits
     return {
         "libraries": libraries or (LIBRARIES if on_cpu else CUDA_CONTEXT),
         **_weights(card, settings, weight_bytes),
-        "adapter": 4 * trained,  # PEFT keeps it in 32 bits whatever the base is in
+        **({} if full else {"adapter": 4 * trained}),  # PEFT keeps it in 32 bits whatever the base is in
         "gradients": 4 * trained,
-        "optimizer": 8 * trained,  # both moments of Adam
+        "optimizer": int(state_bytes(settings) * trained),
         **step,
         "fragmentation": min(FRAGMENTS * moving, MOST_FRAGMENTS) if on_cpu else int(FRAGMENTS_GPU * moving),
         "chat": max(0, _conversation(card, weight_bytes) - moving),  # an answer in mid-run comes between steps
@@ -123,6 +129,21 @@ def _weights(card: ModelCard, settings: TrainSettings, weight_bytes: int) -> dic
     return {"weights": int(linear * each) + rest, "workspace": 2 * max(inner * outer for _, inner, outer, _ in shapes)}
 
 
+def copies(card: ModelCard, settings: TrainSettings) -> int:
+    """Bytes of weights in 16 bits that autocast makes of trained ones in 32, and autograd keeps for the backward pass."""
+    return 2 * card.parameters if settings.method == "full" and settings.precision != "fp32" else 0
+
+
+def eight_bit(settings: TrainSettings) -> bool:
+    """Are the moments of Adam kept in 8 bits (bitsandbytes)?"""
+    return settings.sft.get("optim") in EIGHT_BIT
+
+
+def state_bytes(settings: TrainSettings) -> float:
+    """Bytes of the optimizer for each trained number: both moments of Adam, in 32 bits or in 8 with a constant for each 256."""
+    return 2 * (1 + 4 / 256) if eight_bit(settings) else 8.0
+
+
 def micro_batch(settings: TrainSettings, longest: int) -> int:
     """Tokens that are computed at once at most, for rows of up to `longest`: as many as a micro-batch of the longest has."""
     return int(settings.per_device_train_batch_size) * longest
@@ -136,6 +157,8 @@ def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: Ac
     labelled = int(rows * length * LABELLED)
     if settings.device != "cpu":  # TRL's head: tiles of at most 4096 x 32768 scores, and the gradient of what goes in
         tile = min(labelled, 4096) * min(card.vocab_size, 32_768) * 2
+        if settings.method == "full":  # the gradient of the head's weights in 16 bits, and in 32 before it is added
+            tile += 6 * card.vocab_size * card.hidden_size
         profile = profile.model_copy(update={"head": [[float(tile), 0.0, 6.0 * card.hidden_size]], "head_backward": []})
     step = activations.Step(rows, length, labelled, settings.lora_r)
     layers, policy = activations.kinds(card), settings.gradient_checkpointing
@@ -153,6 +176,6 @@ def _rule_of_thumb(card: ModelCard, settings: TrainSettings, length: int) -> dic
         marked = -(-card.num_hidden_layers // nth)
         inputs, layers = marked * 2.0 * tokens * card.hidden_size, card.num_hidden_layers - marked + 1.0
     return {
-        "activations": int(layers * SAVED * tokens * card.hidden_size + inputs),
+        "activations": int(layers * SAVED * tokens * card.hidden_size + inputs) + copies(card, settings),
         "logits": tokens * card.vocab_size * 10,  # half of the positions: 16-bit logits, their 32-bit copy, gradient
     }

@@ -15,7 +15,7 @@ from tuning import legacy
 from tuning.errors import InputError
 from tuning.models.catalog import COMFORT
 from tuning.models.hardware import Hardware, best
-from tuning.plan import choose, memory, time
+from tuning.plan import choose, memory, speed, time, whole
 from tuning.plan.lengths import Lengths
 from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings
 
@@ -108,8 +108,9 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
         return found.peak_bytes / max(1, found.available_bytes)
 
     settings, reasons = choose.fastest(card, asked, first, _mean_tokens(rows, first), share_of)
+    settings, quicker = speed.decide(card, asked, settings, hardware)
     forecast = forecast_of(settings)
-    notices += [_batch_notice(settings), *reasons]
+    notices += [_batch_notice(settings), *reasons, *quicker, *whole.told(card, settings, hardware.disk_free)]
     found = None
     if not forecast.fits:
         found = choose.smaller(card, settings, share_of)
@@ -177,12 +178,12 @@ def count_steps(train_rows: int, settings: TrainSettings) -> int:
 
 def _refuse(asked: TrainSettings) -> None:
     cannot = {
-        "method": asked.method == "full",
         "device": asked.device == "shard",
     }
     for key, refused in cannot.items():
         if refused:
             raise InputError("plan.unsupported", key=key, value=str(getattr(asked, key)))
+    whole.refuse(asked)
 
 
 def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, notices: list[Notice]) -> dict[str, Any]:
@@ -263,12 +264,13 @@ def _shorter(rows: Rows, settings: TrainSettings) -> list[Notice]:
 
 def _learning_rate(card: ModelCard, asked: TrainSettings, notices: list[Notice]) -> float:
     """5e-5 x 10 x (2000 / hidden size) ^ 0.781, the fit of "LoRA Without Regret" (Thinking Machines, 2025) for the Llama
-    family: LoRA wants ten times the rate of full training, narrow models more than wide ones."""
+    family: LoRA wants ten times the rate of full training, narrow models more than wide ones. Without the 10 where all is trained."""
     if asked.learning_rate != "auto":
         notices.append(Notice(code="plan.learning_rate_given", params={"rate": asked.learning_rate}))
         return float(asked.learning_rate)
-    rate = float(f"{5e-4 * (2000 / card.hidden_size) ** 0.781:.2g}")
-    notices.append(Notice(code="plan.learning_rate", params={"rate": rate, "hidden": card.hidden_size}))
+    code, factor = ("plan.learning_rate_full", 5e-5) if asked.method == "full" else ("plan.learning_rate", 5e-4)
+    rate = float(f"{factor * (2000 / card.hidden_size) ** 0.781:.2g}")
+    notices.append(Notice(code=code, params={"rate": rate, "hidden": card.hidden_size}))
     return rate
 
 
@@ -339,4 +341,5 @@ def _forecast(
         fits=peak <= available,
         raw_peak_bytes=raw,
         operations_per_token=per_token,
+        disk_bytes=whole.disk_bytes(card, settings),
     )

@@ -3,7 +3,7 @@
 Pure arithmetic; the speeds come in as numbers.
 """
 
-from tuning.plan.memory import adapter_parameters
+from tuning.plan.memory import trained_parameters
 from tuning.schema import ModelCard, TrainSettings
 
 # Before any run has finished here: operations per second that small LoRA runs reach, per core and per card.
@@ -15,10 +15,12 @@ START_SECONDS = 15.0
 
 def operations_per_token(card: ModelCard, settings: TrainSettings, length: int) -> float:
     """4N + 3a for LoRA: N matmul weights with the LM head, forward 2N and input gradients 2N; a = 2·L·h·S is the causal
-    attention forward, its backward twice that. Checkpointing repeats the forward of the layers it covers: 2N + a more for all."""
-    matmul = card.parameters + adapter_parameters(card, settings)
+    attention forward, its backward twice that. Training all weights takes their gradients, 2N, beside. Checkpointing repeats the
+    forward of the layers it covers: 2N + a more for all."""
+    full = settings.method == "full"
+    matmul = card.parameters + (0 if full else trained_parameters(card, settings))
     attention = 2.0 * card.num_hidden_layers * card.hidden_size * length
-    return 4 * matmul + 3 * attention + repeated_share(settings) * (2 * matmul + attention)
+    return (6 if full else 4) * matmul + 3 * attention + repeated_share(settings) * (2 * matmul + attention)
 
 
 def repeated_share(settings: TrainSettings) -> float:

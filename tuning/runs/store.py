@@ -71,7 +71,7 @@ class Run:
 
     @property
     def start(self) -> pathlib.Path:
-        """Weights of the adapter that a run goes on from, where its spec says so."""
+        """Weights of the adapter that a run goes on from, where its spec says so; of a whole model a folder with all of it."""
         return self.folder / "start.safetensors"
 
     def spec(self) -> RunSpec:
@@ -187,6 +187,13 @@ class Run:
         shutil.rmtree(self.folder / ".adapter", ignore_errors=True)
         with contextlib.suppress(OSError):
             (self.folder / "full").touch()
+
+    def begin_with(self, other: "Run") -> None:
+        """Keep a copy of what another run has made, to go on from: the other may be deleted then."""
+        if other.spec().settings.method == "full":
+            shutil.copytree(other.adapter, self.start)
+        else:
+            shutil.copyfile(other.adapter / "adapter_model.safetensors", self.start)
 
     def retry(self) -> bool:
         """Take down that what trains it starts anew after a fault of the card. False where that was tried often enough."""

@@ -45,6 +45,7 @@ def _brief(run: Run, spec: RunSpec, state: RunState) -> dict[str, Any]:
         "model_title": spec.model.card.title,
         "data": spec.data.name,
         "recipe": spec.recipe,
+        "method": spec.settings.method,
         "created": spec.created,
         "ended": state.ended if state.status in ENDED else None,
         "seconds": state.seconds,

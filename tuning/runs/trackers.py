@@ -9,6 +9,7 @@ from typing import Any
 
 from tuning.errors import InputError, caught
 from tuning.schema import TrainSettings
+from tuning.settings import Mode
 
 # By name: the packages of which one has to be there; the first is the one to install.
 PACKAGES = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",), "trackio": ("trackio",)}
@@ -28,6 +29,15 @@ def asked(settings: TrainSettings) -> list[str]:
             raise InputError("trackers.unknown", tracker=name[:40], known=", ".join(PACKAGES))
         if not any(_installed(package) for package in PACKAGES[name]):
             raise InputError("trackers.missing", tracker=name, package=PACKAGES[name][0])
+    return names
+
+
+def allow(settings: TrainSettings, mode: Mode) -> list[str]:
+    """As `asked`. Raises InputError `trackers.shared` too: what visitors train does not go out under the log-in of their host."""
+    names = asked(settings)
+    for name in names:
+        if mode != "local" and name != "tensorboard":  # which writes into the run's folder, and nowhere else
+            raise InputError("trackers.shared", tracker=name)
     return names
 
 

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import itertools
 import json
 import logging
 import time
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 PLAN_SECONDS = 10.0  # a plan is arithmetic, but the free memory in it changes
 HEAL_SECONDS = 8.0  # after so long everything is drawn, whether it seems to be shown already or not
 FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder, while a run lives and while none does
+MOST_VISITORS = 1000  # whose order of draws is remembered
 SHARED_SECONDS = 0.7  # viewers whose pages only tick share one reading of the list of runs
 
 # A click on a card is (what, value); the focus stays on the same card when the server draws it anew.
@@ -108,6 +110,7 @@ class Desk:
         self._ways: dict[str, tuple[float, dict[str, Any]]] = {}
         self._models: tuple[float, list[dict[str, Any]]] = (0.0, [])
         self._listed: tuple[float, list[dict[str, Any]]] = (0.0, [])
+        self._turns, self._begun = itertools.count(1), dict[str, int]()
 
     def say(self, code: str, **params: Any) -> str:
         """A line in the page's language."""
@@ -164,12 +167,16 @@ class Desk:
         """What `draw` returns values for."""
         return [self.choice, self.run, self.seen, *(output for painter in self._chosen(live_only) for output in painter.outputs)]
 
-    def draw(self, values: Mapping[Any, Any], live_only: bool) -> list[Any]:
-        """Values for `drawn`; what this page shows already is skipped, so that focus and selection stay."""
+    def draw(self, values: Mapping[Any, Any], live_only: bool, visitor: str = "") -> list[Any]:
+        """Values for `drawn`; what this page shows already is skipped, so that focus and selection stay.
+
+        Draws of one visitor may overtake each other: one that ends after a newer whole one has begun shows nothing.
+        """
+        turn = self._begun.get(visitor) if live_only else self._begin(visitor)
         scene = self.scene(values, shared=live_only)
         told = asdict(scene.choice) if scene.choice != Choice.of(values[self.choice]) else gr.skip()
         drawn, now = [], dict(values[self.seen])
-        if time.time() - now.pop("at", 0.0) > HEAL_SECONDS:  # two draws at once may have left an older picture on the page
+        if time.time() - now.pop("at", 0.0) > HEAL_SECONDS:  # whatever the page has lost comes back
             now = {"at": time.time()}
         else:
             now["at"] = values[self.seen]["at"]
@@ -181,7 +188,18 @@ class Desk:
                 key, form = str(output._id), hashlib.sha1(repr(value).encode(), usedforsecurity=False).hexdigest()
                 drawn.append(gr.skip() if now.get(key) == form else value)
                 now[key] = form
+        if self._begun.get(visitor) != turn:
+            return [gr.skip()] * (3 + len(drawn))
         return [told, scene.run["run"] if scene.run else None, now, *drawn]
+
+    def _begin(self, visitor: str) -> int:
+        """The number of a whole draw that begins now."""
+        turn = next(self._turns)
+        self._begun.pop(visitor, None)  # who was here last stands last
+        self._begun[visitor] = turn
+        for forgotten in list(self._begun)[:-MOST_VISITORS]:
+            self._begun.pop(forgotten, None)
+        return turn
 
     def _chosen(self, live_only: bool) -> list[Painter]:
         return [painter for painter in self.painters if painter.live or not live_only]

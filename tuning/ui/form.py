@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tuning.plan.whole import ADAPTER_ONLY
 from tuning.text import t, table
 from tuning.ui import view
 
@@ -30,6 +31,7 @@ FIRST = (
 )
 FOLDED = {
     "adapter": (
+        Knob("method", ("lora", "full"), typed=False),
         Knob("lora_alpha", ("8", "16", "32", "64", "128")),
         Knob("target_modules", ("all-linear", "attention"), typed=False),
         Knob("lora_dropout", ("0", "0.05", "0.1")),
@@ -54,8 +56,10 @@ FOLDED = {
         Knob("allow_shorter", ("false", "true"), typed=False),
         Knob("device", ("auto", "cpu"), typed=False),
     ),
+    "following": (Knob("sft.report_to", ("none", "tensorboard", "wandb", "trackio"), typed=False),),
 }
 KNOBS = {knob.key: knob for knob in (*FIRST, *(knob for some in FOLDED.values() for knob in some))}
+UNSAID = {"sft.report_to": "none"}  # what the open maps leave out, where that is no switch
 OTHER = "…"  # the option after which another value can be typed
 
 # A turned knob is (key, value, typed). Another value is typed where the list stood. The focus stays when all is drawn anew.
@@ -133,10 +137,12 @@ def _drawn(knob: Knob, told: Told, lang: str) -> str:
         says = view.escape(t(lang, f"ui.knob.{key}.when"))
         when = f'<details data-fold="{key}"><summary>{view.escape(t(lang, "ui.train.when"))}</summary><p>{says}</p></details>'
     by_hand = " turned" if key in told.turned else ""
+    off = " disabled" if unused(key, told) else ""
+    kept = f'data-key="{key}" data-now="{view.escape(show(told.asked(key), lang, key))}"'
     return (
         f'<div class="knob{by_hand}"><label for="knob-{key}">{name}</label><p class="info" id="why-{key}">'
         f"{view.escape(t(lang, f'ui.knob.{key}.why'))}</p>{when}"
-        f'<select id="knob-{key}" data-key="{key}" data-now="{view.escape(show(told.asked(key), lang, key))}" aria-describedby="why-{key}">'
+        f'<select id="knob-{key}" {kept} aria-describedby="why-{key}"{off}>'
         f'{options}</select><p class="source">{view.escape(source(key, told, lang))}</p></div>'
     )
 
@@ -156,8 +162,15 @@ def _values(knob: Knob, now: str, usual: str) -> Sequence[str]:
     return sorted(values, key=place)
 
 
+def unused(key: str, told: Told) -> bool:
+    """Is it a setting of an adapter, where there is to be none?"""
+    return told.asked("method") == "full" and key.split(".")[0] in ADAPTER_ONLY
+
+
 def source(key: str, told: Told, lang: str) -> str:
     """Where the value in use comes from, with the one that the plan found for "auto"."""
+    if unused(key, told):
+        return t(lang, "ui.train.from.unused")
     if told.asked(key) == "auto":
         found = None if told.plan is None else value_of(told.plan, key)
         return t(lang, "ui.train.from.plan", value=show(found, lang, key)) if found is not None else t(lang, "ui.train.from.auto")
@@ -167,7 +180,7 @@ def source(key: str, told: Told, lang: str) -> str:
 def value_of(settings: Mapping[str, Any], key: str) -> Any:
     """A setting by its name; of an open map by `map.name`, where what is not given counts as switched off."""
     group, dot, name = key.partition(".")
-    return settings[group].get(name, False) if dot else settings.get(key)
+    return settings.get(group, {}).get(name, UNSAID.get(key, False)) if dot else settings.get(key)
 
 
 def option_name(value: str, lang: str, key: str = "") -> str:

@@ -141,10 +141,12 @@ def sure(asked: Sequence[str], runs: Sequence[Run], freed: int, lang: str) -> st
 def ways(run: Run, asked: bool, resumable: bool, lang: str) -> str:
     """The head of the run that is open, and what can be done with it."""
     at_work = run["status"] in ("starting", "running")
+    take = "ui.runs.download.whole" if run.get("method") == "full" else "ui.runs.download"
     shown = [
         ("talk", "ui.runs.talk", run["has_adapter"] or at_work),
-        ("take", "ui.runs.download", run["has_adapter"]),
+        ("take", take, run["has_adapter"]),
         ("resume", "ui.runs.resume", resumable),
+        ("unqueue", "ui.runs.unqueue", run["status"] == "queued"),
         ("again", "ui.runs.again", True),
         ("rename", "ui.runs.rename", True),
         ("ask", "ui.runs.delete", run["status"] not in ALIVE),
@@ -152,7 +154,7 @@ def ways(run: Run, asked: bool, resumable: bool, lang: str) -> str:
     buttons = "".join(_button(do, run["run"], t(lang, code), do) for do, code, there in shown if there)
     below = ""
     if run["status"] in ALIVE:
-        below = f'<p class="soft">{escape(t(lang, "ui.runs.delete.busy"))}</p>'
+        below = f'<p class="soft">{escape(t(lang, "ui.runs.unqueue.hint" if run["status"] == "queued" else "ui.runs.delete.busy"))}</p>'
     elif asked:
         below = sure([run["run"]], [run], run["size_bytes"], lang)
     label = escape(t(lang, "ui.runs.ways", name=run["name"]))

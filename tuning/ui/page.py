@@ -192,11 +192,11 @@ def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, g
     """Draw on opening, after each change and on the timer."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, "queue": False}
 
-    def everything(values: dict[Any, Any]) -> list[Any]:
-        return desk.draw(values, live_only=False)
+    def everything(values: dict[Any, Any], request: gr.Request) -> list[Any]:
+        return desk.draw(values, live_only=False, visitor=str(request.session_hash))
 
-    def living(values: dict[Any, Any]) -> list[Any]:
-        return desk.draw(values, live_only=True)
+    def living(values: dict[Any, Any], request: gr.Request) -> list[Any]:
+        return desk.draw(values, live_only=True, visitor=str(request.session_hash))
 
     whole, part = desk.drawn(live_only=False), desk.drawn(live_only=True)
     for event in desk.changed:

@@ -52,6 +52,8 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
             left = state["seconds_left"]
             parts.append(t(lang, "ui.live.ends", clock=clock(moment + left, lang, moment), duration=duration(left, lang)))
         return " · ".join([*parts, t(lang, "ui.live.close")])
+    if code == "stopped" and not state["step"]:
+        return t(lang, "ui.live.stopped.before")
     return t(lang, f"ui.live.{code}", **steps, duration=duration(run["seconds"], lang), steps=steps["step"])
 
 
@@ -191,9 +193,10 @@ def summary(run: Mapping[str, Any], lang: str) -> str:
         facts.append(t(lang, "ui.runs.adapter", trainable=trained, total=whole, percent=plain(round(share, 1), lang)))
     facts.append(t(lang, "ui.runs.size", size=size(run["size_bytes"], lang)))
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    verdict = report(run, lang) or (gained(run, lang) if run["state"]["step"] else "")
     return (
         f'<section class="summary"><ul class="facts num">{listed}</ul>'
-        f"{told(run, lang)}{report(run, lang) or gained(run, lang)}"
+        f"{told(run, lang)}{verdict}"
         f"{stats(run, lang)}{charts(run, lang)}{timeline(run, lang, 'run')}{log(run, lang)}</section>"
     )
 

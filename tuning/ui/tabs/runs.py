@@ -102,6 +102,8 @@ class Shelf:
             changed[parts.fetch], changed[parts.packed] = self.pack(run)
         elif do == "resume":
             changed[desk.run] = desk.verbs.resume(run)["run"]
+        elif do == "unqueue":
+            desk.verbs.stop(run)
         elif do == "again":
             chosen, turned = self.again(run, Choice.of(values[desk.choice]))
             changed |= {desk.choice: asdict(chosen), desk.overrides: turned}

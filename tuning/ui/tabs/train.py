@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.schema import ALIVE
+from tuning import presets
+from tuning.schema import ALIVE, TrainSettings
 from tuning.ui import cards, form, help, progress, timeline, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.slip import RESUMABLE, Choice
@@ -98,19 +99,23 @@ def _knobs(desk: Desk) -> None:
     note, fault = desk.slot(), desk.slot()
     reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160, visible=False)
 
+    def suited(choice: Choice, turned: Mapping[str, Any]) -> dict[str, Any]:
+        return presets.suited(TrainSettings.model_validate(desk.recipe(choice)["settings"]), turned).model_dump()
+
     def turn(choice: Any, overrides: Any, event: gr.EventData) -> Any:
         key, chosen = str(event._data.get("key", "")), Choice.of(choice)
         if key not in form.KNOBS:
             return choice, overrides, ""
         value = form.parse(event._data.get("value"), desk.lang if event._data.get("typed") else "en")
-        changed = form.differing({**overrides, key: value}, desk.recipe(chosen)["settings"])
+        turned = {**overrides, key: value}
+        changed = form.differing(turned, suited(chosen, turned))
         with caught(desk.lang) as trouble:
             desk.verbs.settings_for(chosen.recipe, changed)
         return asdict(chosen.but()), changed, *(trouble or [""])
 
     def paint(scene: Scene) -> list[Any]:
         plan, _ = desk.plan(scene.choice, scene.overrides)
-        told = form.Told(scene.overrides, desk.recipe(scene.choice)["settings"], plan and plan["settings"])
+        told = form.Told(scene.overrides, suited(scene.choice, scene.overrides), plan and plan["settings"])
         cards_there = len(desk.verbs.hardware()["gpus"])
         drawn = form.first(told, desk.lang), form.folded(told, cards_there, desk.lang)
         return [*drawn, gr.update(visible=bool(scene.overrides))]

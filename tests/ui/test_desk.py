@@ -1,0 +1,74 @@
+"""Draws of one page that overtake each other: what stays is what belongs to the choices made last."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tuning.ui.desk import Desk, Scene
+from tuning.verbs import Verbs
+
+Values = dict[Any, Any]
+
+
+class Slow:
+    """A page whose one painter waits, on the tab `model`, until it is let go."""
+
+    def __init__(self, verbs: Verbs) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.desk = Desk(verbs, "en")
+        self.picture = self.desk.html()
+        self.desk.paints(self.paint, [self.picture], live=True)
+        self.pool = ThreadPoolExecutor(1)
+
+    def paint(self, scene: Scene) -> Sequence[Any]:
+        if scene.tab == "model":
+            self.begun.set()
+            assert self.go.wait(60)
+        return [f"seen on {scene.tab}"]
+
+    def draw(self, tab: str, visitor: str = "anna", live_only: bool = False, **seen: Any) -> list[Any]:
+        values: Values = dict.fromkeys(self.desk.asked)
+        values |= {self.desk.tab: tab, self.desk.choice: {}, self.desk.seen: seen}
+        return self.desk.draw(values, live_only, visitor)
+
+    def while_slow(self, *draw: Any) -> tuple[list[Any], list[Any]]:
+        """What a slow draw returns that began before another one, and what that one returns."""
+        self.begun.clear()
+        self.go.clear()
+        first = self.pool.submit(self.draw, "model", live_only=draw[0] if draw else False)
+        assert self.begun.wait(60)
+        second = self.draw("data", *draw[1:])
+        self.go.set()
+        return first.result(60), second
+
+
+@pytest.fixture
+def slow(verbs: Verbs) -> Iterator[Slow]:
+    with gr.Blocks():
+        made = Slow(verbs)
+    yield made
+    made.go.set()
+    made.pool.shutdown()
+
+
+def test_a_draw_that_was_overtaken_shows_nothing_and_is_not_remembered(slow: Slow) -> None:
+    older, newer = slow.while_slow()
+    assert newer[-1] == "seen on data"
+    assert older == [gr.skip()] * len(newer)
+
+
+def test_a_look_that_was_overtaken_by_a_whole_draw_shows_nothing(slow: Slow) -> None:
+    slow.draw("data")
+    older, newer = slow.while_slow(True)
+    assert newer[-1] == "seen on data" and older == [gr.skip()] * len(newer)
+
+
+def test_a_look_never_takes_the_place_of_a_whole_draw_nor_one_visitor_that_of_another(slow: Slow) -> None:
+    older, newer = slow.while_slow(False, "anna", True)
+    assert (older[-1], newer[-1]) == ("seen on model", "seen on data")
+    other = slow.while_slow(False, "bruno")
+    assert [drawn[-1] for drawn in other] == ["seen on model", "seen on data"]

@@ -1,0 +1,226 @@
+"""How packed rows attend, each to itself: one call for each row anywhere, one call for all of them where a card has a kernel for it.
+
+Kernels come from PyTorch and from the wheel flash-attn where somebody has installed it; never from the Hub. No kernel is
+trusted: before a run uses one, it has to give what the plain way gives, forward and backward.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from tuning.errors import caught
+
+# Largest difference of a kernel's result from the plain way's, by the size of the latter: 16 bits round to 1 / 256.
+TOLERANCE = 0.03
+TRIED = (5, 33, 1, 64)  # tokens of the rows that a kernel is tried on
+SLIDING = 16  # tokens of the window, where a model has one
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Rows one behind the other: how long each is, and where each begins, with the end of the last (int32, on their device)."""
+
+    lengths: list[int]
+    starts: torch.Tensor
+
+    @classmethod
+    def of(cls, lengths: list[int], device: torch.device) -> "Packed":
+        return cls(lengths, torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32, device=device))
+
+    @property
+    def longest(self) -> int:
+        return max(self.lengths)
+
+
+# Tokens of a row up to which a processor is quicker with plain products in the backward pass, in 16 bits (tests.bench.attention).
+LONGEST = 256
+
+# Query, key and value of shape (1, heads, tokens, size of a head), the rows, dropout, scale and sliding window
+# -> (1, tokens, heads, size of a head)
+Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Packed, float, float | None, int | None], torch.Tensor]
+
+
+def separately(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    rows: Packed,
+    dropout: float = 0.0,
+    scale: float | None = None,
+    window: int | None = None,
+) -> torch.Tensor:
+    """A call for each row: as much work as the rows have alone, where a mask would make it that of their sum squared."""
+    grouped = query.shape[1] != key.shape[1]
+
+    def one(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        length = query.shape[2]
+        narrow = query.dtype == torch.bfloat16 and query.device.type == "cpu"
+        if narrow and length <= LONGEST and not dropout and torch.is_grad_enabled():
+            done: torch.Tensor = Row.apply(query, key, value, scale, window)
+            return done.transpose(1, 2)
+        mask = None if window is None or length <= window else ~_unseen(length, window, query.device)
+        done = functional.scaled_dot_product_attention(
+            query, key, value, mask, dropout, is_causal=mask is None, scale=scale, enable_gqa=grouped
+        )
+        return done.transpose(1, 2)
+
+    if len(rows.lengths) == 1:
+        return one(query, key, value).contiguous()
+    pieces = zip(query.split(rows.lengths, 2), key.split(rows.lengths, 2), value.split(rows.lengths, 2), strict=True)
+    return torch.cat([one(*piece) for piece in pieces], 1)
+
+
+def _unseen(length: int, window: int | None, device: torch.device) -> torch.Tensor:
+    """Who is not looked at, (length, length): what comes later, and what lies before the window."""
+    full = torch.ones(length, length, dtype=torch.bool, device=device)
+    return full.triu(1) if window is None or length <= window else full.triu(1) | full.tril(-window)
+
+
+class Row(torch.autograd.Function):
+    """Causal attention of one row to itself: query (1, heads, tokens, size), key and value (1, heads of those, tokens, size).
+
+    Forward it is PyTorch's kernel, whose backward pass takes longer in 16 bits on a processor than the products themselves do,
+    with all scores at once. They are computed anew, and nothing of them is kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None, window: int | None) -> Any:
+        length = query.shape[2]
+        ctx.scale = query.shape[-1] ** -0.5 if scale is None else scale
+        ctx.window = None if window is None or length <= window else window
+        mask = None if ctx.window is None else ~_unseen(length, ctx.window, query.device)
+        done = functional.scaled_dot_product_attention(
+            query, key, value, mask, is_causal=mask is None, scale=ctx.scale, enable_gqa=query.shape[1] != key.shape[1]
+        )
+        ctx.save_for_backward(query, key, value)
+        return done
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        query, key, value = (tensor[0] for tensor in ctx.saved_tensors)
+        heads, length, _ = key.shape
+
+        def grouped(tensor: torch.Tensor) -> torch.Tensor:
+            """The queries that share a key one behind the other: (heads of the keys, queries of each * length, size)."""
+            return tensor.reshape(heads, -1, tensor.shape[-1])
+
+        asked, sent = grouped(query * ctx.scale), grouped(gradients[0][0])
+        scores = torch.bmm(asked, key.transpose(1, 2))
+        scores.view(-1, length, length).masked_fill_(_unseen(length, ctx.window, query.device), -math.inf)
+        shares = torch.softmax(scores, -1)
+        of_scores = torch.ops.aten._softmax_backward_data(torch.bmm(sent, value.transpose(1, 2)), shares, -1, shares.dtype)
+        of_query = torch.bmm(of_scores, key).mul_(ctx.scale).view(query.shape)
+        of_key, of_value = torch.bmm(of_scores.transpose(1, 2), asked), torch.bmm(shares.transpose(1, 2), sent)
+        return of_query[None], of_key[None], of_value[None], None, None
+
+
+def varlen(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    rows: Packed,
+    dropout: float = 0.0,
+    scale: float | None = None,
+    window: int | None = None,
+) -> torch.Tensor:
+    """PyTorch's kernel for rows of different lengths, which knows no dropout: rows are taken one by one where there is some."""
+    from torch.nn.attention.varlen import varlen_attn  # it loads the compiler, which takes a second
+
+    if dropout or value.shape[-1] != query.shape[-1]:
+        return separately(query, key, value, rows, dropout, scale, window)
+    grouped, (query, key, value) = query.shape[1] != key.shape[1], _flat(query, key, value)
+    reach = (_reach(rows, window), 0)
+    starts, longest = rows.starts, rows.longest
+    done: torch.Tensor = varlen_attn(
+        query, key, value, starts, starts, longest, longest, scale=scale, window_size=reach, enable_gqa=grouped
+    )
+    return done[None]
+
+
+def flash(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    rows: Packed,
+    dropout: float = 0.0,
+    scale: float | None = None,
+    window: int | None = None,
+) -> torch.Tensor:
+    """The same by the wheel flash-attn (Dao, 2023), dropout too."""
+    from flash_attn import flash_attn_varlen_func
+
+    if value.shape[-1] != query.shape[-1]:
+        return separately(query, key, value, rows, dropout, scale, window)
+    query, key, value = _flat(query, key, value)
+    starts, longest = rows.starts, rows.longest
+    done: torch.Tensor = flash_attn_varlen_func(
+        query,
+        key,
+        value,
+        cu_seqlens_q=starts,
+        cu_seqlens_k=starts,
+        max_seqlen_q=longest,
+        max_seqlen_k=longest,
+        dropout_p=dropout,
+        softmax_scale=scale,
+        causal=True,
+        window_size=(_reach(rows, window), 0),
+    )
+    return done[None]
+
+
+# By the names of the setting `attn_implementation`.
+WAYS: dict[str, Attend] = {"sdpa": separately, "varlen": varlen, "flash_attention_2": flash}
+
+
+def _flat(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """(tokens, heads, size of a head), in 16 bits where autocast would compute so: it does not know these kernels."""
+    device = tensors[0].device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensors[0].dtype
+    return tuple(tensor[0].transpose(0, 1).to(dtype) for tensor in tensors)
+
+
+def _reach(rows: Packed, window: int | None) -> int:
+    """How many tokens back is looked; -1 for all. A window counts the token itself."""
+    return -1 if window is None or window >= rows.longest else window - 1
+
+
+def working(name: str, config: Any, device: torch.device, dtype: torch.dtype) -> tuple[Attend, str]:
+    """The way `name`, or the first after it that gives what the plain one gives on this device; and its name.
+
+    `config` is that of the text model: its heads and its window are tried.
+    """
+    order = ["flash_attention_2", "varlen", "sdpa"]
+    for other in order[order.index(name) :]:
+        if other == "sdpa" or caught(lambda way=WAYS[other]: _try(way, config, device, dtype), f"attention by {other}") is None:  # type: ignore[misc]
+            return WAYS[other], other
+    raise AssertionError("sdpa is always there")
+
+
+def _try(way: Attend, config: Any, device: torch.device, dtype: torch.dtype) -> None:
+    """Raises whatever the kernel does, or ArithmeticError where its result is another one. No random number of a run is used."""
+    heads = config.num_attention_heads
+    groups = getattr(config, "num_key_value_heads", None) or heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    dice = torch.Generator().manual_seed(0)
+    rows = Packed.of(list(TRIED), device)
+
+    def made(count: int) -> torch.Tensor:
+        return torch.randn(1, count, sum(TRIED), size, generator=dice).to(device, dtype).requires_grad_()
+
+    inputs = made(heads), made(groups), made(groups)
+    weights = torch.randn(1, sum(TRIED), heads, size, generator=dice).to(device, dtype)
+    for window in (None, SLIDING) if getattr(config, "sliding_window", None) else (None,):
+        results = []
+        for one in (separately, way):
+            done = one(*inputs, rows, 0.0, None, window)
+            results.append((done.detach(), *torch.autograd.grad(done, inputs, weights)))
+        for right, other in zip(*results, strict=True):
+            difference = (other.float() - right.float()).abs().max() / right.float().abs().max()
+            if other.shape != right.shape or not difference <= TOLERANCE:
+                raise ArithmeticError(f"differs by {difference.item():.3f}")
