@@ -327,5 +327,5 @@ class ActivationProfile(Record):
     key: str
     alone: StepActivations  # one row: no mask
     padded: StepActivations  # several rows of different length
-    head: Sums  # at most, while LM head and loss are computed, over (1, tokens, labelled tokens)
+    head: Sums  # at most, while LM head and loss are computed, over `Step.scores`
     head_backward: Sums = Field(default_factory=list)  # the same for their gradients, without `copies`

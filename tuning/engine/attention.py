@@ -4,6 +4,7 @@ Kernels come from PyTorch and from the wheel flash-attn where somebody has insta
 trusted: before a run uses one, it has to give what the plain way gives, forward and backward.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from tuning.errors import caught
+from tuning.plan.activations import LONGEST
 
 # Largest difference of a kernel's result from the plain way's, by the size of the latter: 16 bits round to 1 / 256.
 TOLERANCE = 0.03
@@ -36,9 +38,6 @@ class Packed:
     def longest(self) -> int:
         return max(self.lengths)
 
-
-# Tokens of a row up to which a processor is quicker with plain products in the backward pass, in 16 bits (tests.bench.attention).
-LONGEST = 256
 
 # Query, key and value of shape (1, heads, tokens, size of a head), the rows, dropout, scale and sliding window
 # -> (1, tokens, heads, size of a head)
@@ -81,42 +80,40 @@ def _unseen(length: int, window: int | None, device: torch.device) -> torch.Tens
     return full.triu(1) if window is None or length <= window else full.triu(1) | full.tril(-window)
 
 
+@functools.lru_cache(maxsize=16)  # all layers ask for the same rows
+def _unseen_scores(length: int, window: int | None, groups: int) -> torch.Tensor:
+    """What is added to the scores of `groups` queries that share a key, (groups * length, length): 0, or -inf for the unseen."""
+    unseen = _unseen(length, window, torch.device("cpu"))
+    return torch.zeros(length, length).masked_fill_(unseen, -math.inf).repeat(groups, 1)
+
+
 class Row(torch.autograd.Function):
     """Causal attention of one row to itself: query (1, heads, tokens, size), key and value (1, heads of those, tokens, size).
 
-    Forward it is PyTorch's kernel, whose backward pass takes longer in 16 bits on a processor than the products themselves do,
-    with all scores at once. They are computed anew, and nothing of them is kept.
+    In 16 bits on a processor PyTorch's kernel takes longer than the products themselves do, with all scores at once. They are
+    computed in 32 bits, as the kernel has them; what is kept is each query's shares, in 16.
     """
 
     @staticmethod
     def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None, window: int | None) -> Any:
-        length = query.shape[2]
-        ctx.scale = query.shape[-1] ** -0.5 if scale is None else scale
-        ctx.window = None if window is None or length <= window else window
-        mask = None if ctx.window is None else ~_unseen(length, ctx.window, query.device)
-        done = functional.scaled_dot_product_attention(
-            query, key, value, mask, is_causal=mask is None, scale=ctx.scale, enable_gqa=query.shape[1] != key.shape[1]
-        )
-        ctx.save_for_backward(query, key, value)
-        return done
+        heads, length, size = key.shape[1:]
+        ctx.scale = size**-0.5 if scale is None else scale
+        asked = query.reshape(heads, -1, size)  # the queries that share a key one behind the other
+        unseen = _unseen_scores(length, window, asked.shape[1] // length).expand(heads, -1, -1)
+        scores = torch.baddbmm(unseen, asked.float() * ctx.scale, key[0].float().transpose(1, 2))
+        shares = torch.softmax(scores, -1).to(value.dtype)
+        ctx.save_for_backward(query, key, value, shares)
+        return torch.bmm(shares, value[0]).view(*query.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        query, key, value = (tensor[0] for tensor in ctx.saved_tensors)
-        heads, length, _ = key.shape
-
-        def grouped(tensor: torch.Tensor) -> torch.Tensor:
-            """The queries that share a key one behind the other: (heads of the keys, queries of each * length, size)."""
-            return tensor.reshape(heads, -1, tensor.shape[-1])
-
-        asked, sent = grouped(query * ctx.scale), grouped(gradients[0][0])
-        scores = torch.bmm(asked, key.transpose(1, 2))
-        scores.view(-1, length, length).masked_fill_(_unseen(length, ctx.window, query.device), -math.inf)
-        shares = torch.softmax(scores, -1)
-        of_scores = torch.ops.aten._softmax_backward_data(torch.bmm(sent, value.transpose(1, 2)), shares, -1, shares.dtype)
-        of_query = torch.bmm(of_scores, key).mul_(ctx.scale).view(query.shape)
+        query, key, value, shares = ctx.saved_tensors
+        asked, sent = (tensor.reshape(*shares.shape[:2], -1) for tensor in (query, gradients[0]))
+        of_shares = torch.bmm(sent * ctx.scale, value[0].transpose(1, 2))
+        of_scores = torch.ops.aten._softmax_backward_data(of_shares, shares, -1, shares.dtype)
+        of_query = torch.bmm(of_scores, key[0]).view(query.shape)
         of_key, of_value = torch.bmm(of_scores.transpose(1, 2), asked), torch.bmm(shares.transpose(1, 2), sent)
-        return of_query[None], of_key[None], of_value[None], None, None
+        return of_query, of_key[None], of_value[None], None, None
 
 
 def varlen(

@@ -17,13 +17,14 @@ from typing import Any
 import torch
 from peft import get_peft_model
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn import Parameter, functional
+from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 from transformers import AutoConfig, AutoModelForCausalLM, masking_utils
 
 from tuning.engine import lora
-from tuning.engine.evaluate import scaled
+from tuning.engine.evaluate import summed_nll
+from tuning.engine.layers import on_processor
 from tuning.engine.trainer import lora_config
 from tuning.models import profiles
 from tuning.plan import activations
@@ -36,10 +37,10 @@ PADDED = [
     Step(rows, length, 0, rank)
     for rows, length, rank in ((2, 256, 8), (2, 512, 8), (4, 512, 8), (4, 256, 8), (2, 1024, 8), (2, 256, 64), (2, 512, 64))
 ]
-HEAD = [Step(1, length, labelled, 8) for length, labelled in ((256, 64), (256, 192), (512, 64))]
+HEAD = [Step(1, length, labelled, 8) for length, labelled in ((256, 64), (256, 192), (512, 64), (1024, 512), (1024, 1024))]
 # Where it is looked which moment is the highest; the others are forgotten.
 LOOKED = [Step(rows, length, 0, rank) for rows in (1, 4, 16) for length in (32, 128, 512, 2048, 8192) for rank in (4, 16, 64, 256)]
-LOOKED_HEAD = [(1.0, float(length), float(length) * share) for length in (32, 512, 8192) for share in (0.01, 0.5, 1.0)]
+LOOKED_HEAD = [Step(1, length, round(length * share), 8).scores for length in (32, 512, 8192) for share in (0.05, 0.5, 1.0)]
 
 
 @dataclass
@@ -113,6 +114,7 @@ class Model:
             if not full:
                 self.model.enable_input_require_grads()
         if self.settings.device == "cpu":
+            on_processor(self.model)
             lora.quicken(trained)
         trained.train()
         self.fake = FakeTensorMode()
@@ -241,13 +243,12 @@ def _forward(
     hidden = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
     kept, forward = ledger.live, ledger.phase()
     rows = torch.zeros_like(chosen)
-    logits = scaled(model.get_output_embeddings()(hidden[:, :-1][rows, chosen]), model.config.get_text_config())
-    return functional.cross_entropy(logits.float(), chosen, reduction="sum"), hidden, kept, forward
+    return summed_nll(model, hidden[:, :-1][rows, chosen], chosen), hidden, kept, forward
 
 
 def _head(model: Model) -> tuple[list[list[float]], list[list[float]]]:
-    """Bytes of LM head and loss beyond what is kept, over (1, tokens, labelled tokens)."""
-    features = [(1.0, float(step.length), float(step.labelled)) for step in HEAD]
+    """Bytes of LM head and loss beyond what is kept, over `Step.scores`."""
+    features = [step.scores for step in HEAD]
     seen = [model.step(step) for step in HEAD]
     forward = [[moment - each.kept for moment in each.head] for each in seen]
     backward = [[moment - each.kept + each.copies for moment in each.head_backward] for each in seen]

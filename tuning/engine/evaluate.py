@@ -12,8 +12,9 @@ from torch.nn import functional
 from tuning.engine.healing import ran_out, release
 from tuning.engine.packing import Batch, Row, arrange
 from tuning.engine.tokens import IGNORED
+from tuning.plan.activations import HEAD_TOKENS
 
-HEAD_TOKENS = 1024  # 128,000 scores for each, in 16 bits and in 32, are 0.8 GB
+Nll = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # states and targets of some tokens -> summed loss
 
 
 def causal(model: Any) -> Any:
@@ -38,21 +39,54 @@ def pad(rows: list[Row], pad_id: int, device: torch.device) -> Batch:
 def labelled_nll(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Summed negative log-likelihood of the labelled tokens, in nats, and their number.
 
-    The LM head is applied to the labelled positions only, and without gradients to HEAD_TOKENS of them at a time. `model`
-    is a causal language model of transformers, with LoRA layers inside or not; its hidden states have the shape (rows,
-    length, hidden).
+    The LM head is applied to the labelled positions only. `model` is a causal language model of transformers, with LoRA layers
+    inside or not; its hidden states have the shape (rows, length, hidden).
     """
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     hidden = model.base_model(**inputs, use_cache=False).last_hidden_state
     targets = batch["labels"][:, 1:]
     chosen = targets != IGNORED
-    states, wanted = hidden[:, :-1][chosen], targets[chosen]
-    most = max(1, len(wanted)) if torch.is_grad_enabled() else HEAD_TOKENS
-    total = torch.zeros((), device=states.device)
-    for some, target in zip(states.split(most), wanted.split(most), strict=True):
-        logits = scaled(model.get_output_embeddings()(some), model.config.get_text_config())
-        total = total + functional.cross_entropy(logits.float(), target, reduction="sum")
-    return total, chosen.sum()
+    return summed_nll(model, hidden[:, :-1][chosen], targets[chosen]), chosen.sum()
+
+
+def summed_nll(model: Any, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Summed loss of the LM head over `states` (tokens, hidden), in nats.
+
+    It takes HEAD_TOKENS of them at a time, with their gradients: 128,000 scores for each, in 16 bits and in 32, fill a memory
+    sooner than the layers do. Where the head itself is trained, all of them are taken at once.
+    """
+    head, config = model.get_output_embeddings(), model.config.get_text_config()
+
+    def nll(some: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(scaled(head(some), config).float(), wanted, reduction="sum")
+
+    if torch.is_grad_enabled() and any(parameter.requires_grad for parameter in head.parameters()):
+        return nll(states, targets)
+    total: torch.Tensor = _Sliced.apply(states, targets, nll)
+    return total
+
+
+class _Sliced(torch.autograd.Function):
+    """Summed loss, whose gradients are computed slice by slice on the way: the scores of one slice are there at a time."""
+
+    @staticmethod
+    def forward(ctx: Any, states: torch.Tensor, targets: torch.Tensor, nll: Nll) -> torch.Tensor:
+        total = torch.zeros((), device=states.device)
+        slope = torch.empty_like(states) if ctx.needs_input_grad[0] else None
+        for place in range(0, len(states), HEAD_TOKENS):
+            some, wanted = (tensor[place : place + HEAD_TOKENS].detach() for tensor in (states, targets))
+            with torch.set_grad_enabled(slope is not None):
+                loss = nll(some.requires_grad_(slope is not None), wanted)
+            if slope is not None:
+                slope[place : place + HEAD_TOKENS] = torch.autograd.grad(loss, some)[0]
+            total += loss.detach()
+        ctx.save_for_backward(slope)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        (slope,) = ctx.saved_tensors
+        return slope * gradients[0], None, None
 
 
 def scaled(logits: torch.Tensor, config: Any) -> torch.Tensor:

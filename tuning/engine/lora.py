@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from peft.tuners import lora
 
-BITS = 15
+BITS = 7
 LOWEST = -(2**63)
 WHOLE = {2: torch.int16, 4: torch.int32}  # by the bytes of a number
 
@@ -18,14 +18,16 @@ WHOLE = {2: torch.int16, 4: torch.int32}  # by the bytes of a number
 def kept(count: int, rate: float) -> torch.Tensor:
     """What dropout leaves, as int8 of shape (count,): -1 where a number stays, 0 where it goes, so that `&` drops it.
 
-    Each random number of 64 bits decides for four; the rate is met to 1 / 32,768.
+    Each random number of 64 bits decides for eight. Where `rate` lies between two of 128 parts, it is drawn by lot which of
+    them this call takes, so that every number goes with just that probability.
     """
-    draws = torch.empty(math.ceil(count / 4), dtype=torch.int64).random_(LOWEST, None).view(torch.int16)[:count]
-    least = round(rate * 2**BITS)
-    return draws.bitwise_and_(2**BITS - 1).neg_().add_(least - 1).bitwise_right_shift_(BITS).to(torch.int8)
+    draws = torch.empty(math.ceil(count / 8), dtype=torch.int64).random_(LOWEST, None).view(torch.int8)[:count]
+    least = (torch.rand((), dtype=torch.float64) + rate * 2**BITS).floor().to(torch.int8)
+    return draws.bitwise_and_(2**BITS - 1).neg_().add_(least - 1).bitwise_right_shift_(BITS)
 
 
 def _dropped(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """`values` (tokens, width) without what `mask`, of as many bytes as they have numbers, takes away."""
     if mask is None:
         return values
     whole = WHOLE[values.itemsize]
@@ -33,9 +35,10 @@ def _dropped(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
 
 
 class Added(torch.autograd.Function):
-    """result + (dropout(x) A^T) B^T scaling: `result` (..., out), `x` (..., in), `a` (r, in), `b` (out, r).
+    """result += (dropout(x) A^T) B^T scaling: `result` (..., out), `x` (..., in), `a` (r, in), `b` (out, r).
 
-    It computes in the precision of `result`; `factor` is LoRA's scaling and dropout's 1 / (1 - rate) in one.
+    `result` is what the layer itself has just computed and nobody else has seen. It computes in the precision of `result`;
+    `factor` is LoRA's scaling and dropout's 1 / (1 - rate) in one.
     """
 
     @staticmethod
@@ -46,7 +49,9 @@ class Added(torch.autograd.Function):
         inner = _dropped(inputs, mask) @ a.to(kind).t()
         ctx.save_for_backward(inputs, mask, inner, a, b)
         ctx.factor, ctx.kind, ctx.shape = factor, x.dtype, x.shape
-        return torch.addmm(result.reshape(-1, result.shape[-1]), inner, b.to(kind).t(), alpha=factor).view(result.shape)
+        ctx.mark_dirty(result)
+        result.view(-1, result.shape[-1]).addmm_(inner, b.to(kind).t(), alpha=factor)
+        return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:

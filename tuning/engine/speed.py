@@ -1,4 +1,4 @@
-"""What the plan chose to make a run faster or smaller on a card, tried before the run relies on it.
+"""What the plan chose to make a run faster or smaller, tried before the run relies on it.
 
 Whatever does not work on this machine is left out, and the run is told so in its recoveries; its result is the same.
 """
@@ -35,13 +35,15 @@ class Speed:
 
 
 def ready(settings: TrainSettings, model: Any) -> Speed:
-    """Try what `settings` (resolved) ask for on the causal language model that is loaded, and put liger's layers into it."""
+    """Try what `settings` (resolved) ask for on the causal language model that is loaded, and put quicker layers into it."""
     notices = []
     asked = "sdpa" if settings.attn_implementation == "auto" else settings.attn_implementation
     attend, used = attention.working(asked, model.config.get_text_config(), model.device, DTYPES[settings.precision])
     if used != asked:
         notices.append(Notice(code="recovery.attention", level="warning", params={"asked": asked, "used": used}))
     layers.slow(model)
+    if settings.device == "cpu":
+        layers.on_processor(model)
     if settings.sft.get("use_liger_kernel") and caught(lambda: layers.quicken(model, *layers.liger()), "liger-kernel") is not None:
         notices.append(Notice(code="recovery.liger", level="warning"))
     optimizer = str(settings.sft.get("optim"))

@@ -15,6 +15,10 @@ from tuning.schema import ActivationProfile, LayerActivations, ModelCard, Record
 # A profile's numbers belong to these, in this order: T tokens are B rows of length S, r is the rank of the adapter. S by
 # itself stands for what all rows share, the sines and cosines of the positions; for one row it is T.
 FEATURES = ("1", "T", "B S^2", "r", "r T", "S")
+# Labelled tokens whose scores are computed at once on a processor: fewer make the products slow, more gain no time.
+HEAD_TOKENS = 256
+# Tokens of a packed row up to which a processor is quicker with all scores of attention at once (tests.bench.attention).
+LONGEST = 256
 # What of config.json does not change how much memory a step takes: lengths, names, tokens, what others wrote down.
 _ELSEWHERE = re.compile(
     r"_.*|num_hidden_layers|n_layer|layer_types|max_position_embeddings|n_positions|n_ctx|rope_.*|.*_token_id|.*_eps|.*_epsilon|"
@@ -44,6 +48,11 @@ class Step:
         tokens = float(self.rows * self.length)
         return (1.0, tokens, tokens * self.length, float(self.rank), self.rank * tokens, float(self.length) if self.rows > 1 else 0.0)
 
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """What the numbers of LM head and loss belong to: 1, tokens, labelled tokens at once, labelled tokens."""
+        return (1.0, float(self.rows * self.length), float(min(self.labelled, HEAD_TOKENS)), float(self.labelled))
+
 
 def key(request: Request, versions: Mapping[str, str]) -> str:
     """What a profile is good for, in one word: architecture, targets, dropout or not, precision, device, libraries."""
@@ -56,7 +65,7 @@ def key(request: Request, versions: Mapping[str, str]) -> str:
         "all" if full else sorted(request.targets),
         not full and settings.lora_dropout > 0,
         "16" if settings.precision in ("bf16", "fp16") else "32",
-        "cpu, lora" if settings.device == "cpu" else "cuda",  # a processor computes adapters in a way of its own: engine.lora
+        "cpu, slices" if settings.device == "cpu" else "cuda",  # a processor computes in ways of its own: engine.lora, layers, evaluate
         {} if full else settings.lora,
         {name: version.partition("+")[0] for name, version in versions.items()},
     ]
@@ -83,15 +92,30 @@ def peak(profile: ActivationProfile, layers: Sequence[str], checkpointing: str, 
     for name, marked in zip(layers, marks, strict=True):
         live += sizes[name]["marked" if marked else "saved"]
         highest = max(highest, live + sizes[name]["forward_marked" if marked else "forward"])
-    tokens = step.rows * step.length
-    scores = (1.0, float(tokens), float(step.labelled))
-    highest = max(highest, live + _most(profile.head, scores))
+    highest = max(highest, live + _most(profile.head, step.scores))
     live -= sum(sizes[name]["copies"] for name, marked in zip(layers, marks, strict=True) if marked)
-    highest = max(highest, live + _most(profile.head_backward, scores))
+    highest = max(highest, live + _most(profile.head_backward, step.scores))
     for name, marked in zip(reversed(layers), reversed(marks), strict=True):
         highest = max(highest, live + sizes[name]["backward_marked" if marked else "backward"])
         live -= sizes[name]["marked"] - sizes[name]["copies"] if marked else sizes[name]["saved"]
     return int(highest)
+
+
+def with_shares(profile: ActivationProfile, card: ModelCard, longest: int) -> ActivationProfile:
+    """The same where packed rows of up to `longest` tokens keep the shares of their attention, in 16 bits: `engine.attention.Row`.
+
+    A profile is made of one long row, which is left to PyTorch's kernel.
+    """
+    more = 2.0 * card.num_attention_heads * min(longest, LONGEST)
+
+    def longer(sums: Sequence[float]) -> list[float]:
+        return [number + more * (name == "T") for name, number in zip(FEATURES, sums, strict=True)]
+
+    layers = {
+        name: layer.model_copy(update={"saved": longer(layer.saved), "backward_marked": [longer(sums) for sums in layer.backward_marked]})
+        for name, layer in profile.alone.layers.items()
+    }
+    return profile.model_copy(update={"alone": profile.alone.model_copy(update={"layers": layers})})
 
 
 def _sizes(layer: LayerActivations, features: Sequence[float]) -> dict[str, float]:

@@ -21,9 +21,9 @@ SAVED = 88.7
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 EIGHT_BIT = ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")  # Dettmers et al., 2022; by the names of SFTConfig's `optim`
 # What the allocator holds beyond what lives. On a card 3 to 8 % with expandable segments; on a CPU glibc keeps freed blocks
-# below 32 MiB: rows of many lengths came to 2.8 times what lived, at 0.5 GB (starter, 200 rows of Alpaca).
+# below 32 MiB, and rows of many lengths leave holes: 0.2 to 0.6 of what lived (Llamas of 4 and 63 million, Alpaca's rows).
 FRAGMENTS_GPU = 0.05
-FRAGMENTS, MOST_FRAGMENTS = 2, 1536 * MIB
+FRAGMENTS, MOST_FRAGMENTS = 1, 1536 * MIB
 CHAT_TOKENS = 2048  # of a conversation in mid-run
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
@@ -153,13 +153,15 @@ def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: Ac
     """What a step holds, from the model's profile; `logits` is what LM head and loss add to the highest moment."""
     tokens = micro_batch(settings, length)
     # packed: one sequence of as many tokens, without a mask
-    rows, length = (1, tokens) if settings.packing else (max(1, tokens // length), length)
+    longest, rows, length = length, *((1, tokens) if settings.packing else (max(1, tokens // length), length))
     labelled = int(rows * length * LABELLED)
     if settings.device != "cpu":  # TRL's head: tiles of at most 4096 x 32768 scores, and the gradient of what goes in
         tile = min(labelled, 4096) * min(card.vocab_size, 32_768) * 2
         if settings.method == "full":  # the gradient of the head's weights in 16 bits, and in 32 before it is added
             tile += 6 * card.vocab_size * card.hidden_size
-        profile = profile.model_copy(update={"head": [[float(tile), 0.0, 6.0 * card.hidden_size]], "head_backward": []})
+        profile = profile.model_copy(update={"head": [[float(tile), 0.0, 0.0, 6.0 * card.hidden_size]], "head_backward": []})
+    elif settings.packing and settings.precision != "fp32":
+        profile = activations.with_shares(profile, card, longest)
     step = activations.Step(rows, length, labelled, settings.lora_r)
     layers, policy = activations.kinds(card), settings.gradient_checkpointing
     without = activations.peak(profile.model_copy(update={"head": [], "head_backward": []}), layers, policy, step)
@@ -177,5 +179,6 @@ def _rule_of_thumb(card: ModelCard, settings: TrainSettings, length: int) -> dic
         inputs, layers = marked * 2.0 * tokens * card.hidden_size, card.num_hidden_layers - marked + 1.0
     return {
         "activations": int(layers * SAVED * tokens * card.hidden_size + inputs) + copies(card, settings),
-        "logits": tokens * card.vocab_size * 10,  # half of the positions: 16-bit logits, their 32-bit copy, gradient
+        # half of the positions, on a processor some of them at a time: 16-bit logits, their 32-bit copy, gradient
+        "logits": (min(tokens, 2 * activations.HEAD_TOKENS) if settings.device == "cpu" else tokens) * card.vocab_size * 10,
     }
