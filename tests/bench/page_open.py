@@ -1,31 +1,31 @@
 """What an open page costs a training: tokens per second with a page on the Train tab that looks on, against none.
 
 `python -m tests.bench.page_open ROWS.json [ROUNDS] [STEPS]`: rows in Alpaca's form; the app in a process of its own trains the
-model of `speed` once, and a Chromium on the same machine opens the page for some steps and closes it for as many, in turn.
-Once on the clock, with all that the browser takes, and once by the processor time of the app alone, which no neighbour disturbs.
+model of `speed` once. For some steps nobody looks; then the looks of a page come as from another machine, the very requests that
+Chromium sent, as often; then Chromium itself has the page open, on the processor that trains. And so on in turn.
 """
 
-import itertools
 import json
 import os
 import pathlib
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from typing import Any
 
-import psutil
+import httpx
 from gradio_client import Client
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Request, sync_playwright
 
-from tests.bench.measure import compare
 from tests.bench.server import running
 from tests.bench.speed import build
 from tests.browser.conftest import CHROMIUM, FLAGS, SIZES
 from tuning import settings
 from tuning.runs.store import Run
 from tuning.text import t
+from tuning.ui.desk import FAST
 from tuning.verbs import Verbs
 
 SETTINGS = {
@@ -38,10 +38,10 @@ EDGE = 2  # steps that are not counted after the page was opened or closed
 class Bench:
     """A run that is on, and how fast it is."""
 
-    def __init__(self, browser: Browser, address: str, app: int, run: Run, steps: int) -> None:
+    def __init__(self, browser: Browser, address: str, run: Run, steps: int) -> None:
         self.browser, self.address, self.run, self.steps = browser, address, run, steps
-        self.app = psutil.Process(app)
-        self.frugal: list[float] = []  # tokens per second of the app's processor time: of each measurement
+        self.look: Request | None = None  # the last one that the page sent
+        self.looks = 0
 
     def logged(self) -> list[dict[str, Any]]:
         return [record for record in self.run.metrics() if "loss" in record]
@@ -51,56 +51,79 @@ class Bench:
         wanted = len(self.logged()) + count
         while len(logged := self.logged()) < wanted:
             assert self.run.state().status in ("queued", "starting", "running"), self.run.state()
-            time.sleep(0.1)
+            time.sleep(0.5)
         return logged
 
-    def closed(self) -> float:
+    def alone(self) -> float:
         """Tokens per second on the clock from now on, whatever is done between the steps."""
-        first, before = self.after(EDGE)[-1], sum(self.app.cpu_times()[:2])
-        last, after = self.after(self.steps)[-1], sum(self.app.cpu_times()[:2])
-        tokens = last["num_tokens"] - first["num_tokens"]
-        self.frugal.append(tokens / (after - before))
-        return float(tokens / (last["time"] - first["time"]))
+        first = self.after(EDGE)[-1]
+        last = self.after(self.steps)[-1]
+        return float((last["num_tokens"] - first["num_tokens"]) / (last["time"] - first["time"]))
+
+    def looked_at(self) -> float:
+        """The same while looks come in that a page has sent, as often as it does."""
+        assert self.look is not None
+        url, body, headers = self.look.url, self.look.post_data, {"content-type": "application/json", "origin": self.address}
+        over = threading.Event()
+
+        def look() -> None:
+            with httpx.Client(headers=headers, timeout=60) as client:
+                while not over.wait(FAST):
+                    assert client.post(url, content=body).status_code == 200
+                    self.looks += 1
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            return self.alone()
+        finally:
+            over.set()
+            thread.join()
 
     def opened(self) -> float:
-        """The same with a page in view."""
+        """The same with a page in view, in a browser on this machine."""
         page = self.browser.new_context(locale="en-GB", viewport=SIZES["desktop"]).new_page()  # type: ignore[arg-type]
-        looks = itertools.count()
-        page.on("requestfinished", lambda request: next(looks) if request.method == "POST" else None)
         page.goto(self.address)
         page.get_by_role("tab", name=t("en", "ui.tab.train")).first.click()
         page.locator("#live-view svg polyline.training").first.wait_for(timeout=60_000)
         assert page.evaluate("document.visibilityState") == "visible"
-        started, before = time.monotonic(), next(looks)
-        found = self.closed()  # while this waits, the page goes on looking: it lives in processes of its own
-        page.wait_for_timeout(1)  # here what it asked for in the meantime is heard of
-        print(f"  {next(looks) - before} requests in {time.monotonic() - started:.0f} s", flush=True)
+        with page.expect_request(lambda request: request.method == "POST" and "/run/" in request.url) as found:
+            page.wait_for_timeout(1)
+        self.look = found.value
+        speed = self.alone()  # while this waits, the page goes on looking: it lives in processes of its own
         page.context.close()
-        return found
+        return speed
 
 
 def main() -> None:
     source = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 6
-    steps = int(sys.argv[3]) if len(sys.argv) > 3 else 12
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 4
+    steps = int(sys.argv[3]) if len(sys.argv) > 3 else 30
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         model, rows = build(pathlib.Path(folder) / "model", source), pathlib.Path(folder) / "rows.json"
         rows.write_text(json.dumps(source), encoding="utf-8")
         home = pathlib.Path(folder) / "home"
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        with running(home) as (address, process):
+        with running(home) as (address, _):
             verbs = Verbs(settings.read(home=str(home)))
-            changes = {**SETTINGS, "max_steps": 4 * (rounds + 1) * (steps + 4 * EDGE)}  # it is still on at the end
+            changes = {**SETTINGS, "max_steps": 6 * (rounds + 1) * (steps + 4 * EDGE)}  # it is still on at the end
             data = verbs.dataset(str(rows)).id
             started = Client(address, verbose=False).predict(str(model), data, "facts", changes, "bench", api_name="/train")
-            bench = Bench(browser, address, process.pid, verbs.store.find(started["run"]), steps)
+            bench = Bench(browser, address, verbs.store.find(started["run"]), steps)
             print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
             bench.after(3)
-            compare(("with the page open", "without"), bench.opened, bench.closed, rounds, "tokens/s")
-            ratios = [opened / closed for opened, closed in zip(bench.frugal[2::2], bench.frugal[3::2], strict=True)]
-            listed = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-            print(f"by the app's processor time: median {statistics.median(ratios):.3f} ({listed})")
+            bench.opened()  # the first look at anything is slow
+            ways = {"nobody": bench.alone, "looks from elsewhere": bench.looked_at, "Chromium here": bench.opened}
+            found: dict[str, list[float]] = {way: [] for way in ways}
+            for _ in range(rounds):
+                for way, measure in ways.items():
+                    found[way].append(measure())
+                print(", ".join(f"{way}: {values[-1]:.0f} tokens/s" for way, values in found.items()), flush=True)
         browser.close()
+    for way in list(ways)[1:]:
+        ratios = sorted(one / other for one, other in zip(found[way], found["nobody"], strict=True))
+        print(f"{way} / nobody: median {statistics.median(ratios):.3f} ({ratios[0]:.2f}-{ratios[-1]:.2f})")
+    print(f"{bench.looks} looks came from elsewhere")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import tab
 from tuning import settings
 from tuning.runs import files, locks
@@ -125,3 +125,22 @@ def test_a_page_that_nobody_looks_at_says_when_it_is_over(app: str, home: pathli
     expect(page).to_have_title("✓ Another – Sartoria")
     assert len(page.evaluate("window.told")) == 1
     visitor.clean()
+
+
+FRAMES = """
+window.drawn = new Set();
+const ask = window.requestAnimationFrame.bind(window);
+window.requestAnimationFrame = (then) => ask((now) => { window.drawn.add(now); then(now); });
+"""
+
+
+def test_a_page_that_only_looks_on_draws_nothing_at_every_frame(shop: Shop, visit: Visit) -> None:
+    """A loading screen's clock that nobody stopped took a twentieth of a core from the run, for as long as a page was open."""
+    visitor = visit(shop)
+    visitor.page.add_init_script(FRAMES)
+    page = visitor.open("/")
+    tab(page, "en", "train")
+    page.wait_for_timeout(3000)
+    page.evaluate("window.drawn.clear()")
+    page.wait_for_timeout(2000)
+    assert page.evaluate("window.drawn.size") < 40, "a third of the frames of these two seconds; a look asks for some"

@@ -23,7 +23,6 @@ from tuning.ui.desk import Desk
 from tuning.ui.slip import Choice
 
 LOOK = 0.3  # seconds between looks at the reading
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, "queue": False}
 
 
 class Readings:
@@ -36,7 +35,8 @@ class Readings:
         words = desk.say("ui.data.stop")
         self.button = gr.Button(words, visible=False, elem_classes="quiet", scale=0, min_width=140, elem_id=f"stop-{name}")
         self.fault = desk.slot()
-        self.button.click(self.stop, None, None, **QUIET)
+        self._quiet = {**desk.silent, "queue": False}
+        self.button.click(self.stop, None, None, **self._quiet)
 
     def stop(self, request: gr.Request) -> None:
         """End the reading of whoever asks."""
@@ -48,7 +48,7 @@ class Readings:
         desk = self._desk
         event = desk.on(trigger, handler, inputs, [desk.choice, self.note, self.button], self.fault, repaint=True)
         emptied = [*cleared, self.note, self.button]
-        event.then(lambda: [*[None] * len(cleared), "", gr.update(visible=False)], None, emptied, **QUIET)
+        event.then(lambda: [*[None] * len(cleared), "", gr.update(visible=False)], None, emptied, **self._quiet)
 
     def follow(self, choice: Any, read: Callable[[Watch], DataSpec], session: str | None) -> Iterator[Any]:
         """Choice, note and button while `read` goes on, and at its end. Raises what `read` raises, and `data.stopped`."""

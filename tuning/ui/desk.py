@@ -28,6 +28,7 @@ from tuning.verbs import Verbs
 logger = logging.getLogger(__name__)
 
 PLAN_SECONDS = 10.0  # a plan is arithmetic, but the free memory in it changes
+NAMES_SECONDS = 60.0  # what a model is called does not, and hardly which ones are here
 HEAL_SECONDS = 8.0  # after so long everything is drawn, whether it seems to be shown already or not
 FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder, while a run lives and while none does
 MOST_VISITORS = 1000  # whose order of draws is remembered
@@ -112,6 +113,11 @@ class Desk:
         self._listed: tuple[float, list[dict[str, Any]]] = (0.0, [])
         self._turns, self._begun = itertools.count(1), dict[str, int]()
 
+    @property
+    def silent(self) -> dict[str, Any]:
+        """Options of an event that shows no progress. It waits on a part that nobody sees: Gradio draws what waits, even hidden."""
+        return {"show_progress": "hidden", "show_progress_on": self.seen, "api_visibility": "private", "concurrency_limit": None}
+
     def say(self, code: str, **params: Any) -> str:
         """A line in the page's language."""
         return t(self.lang, code, **params)
@@ -134,7 +140,9 @@ class Desk:
         With `repaint` the page is drawn anew afterwards.
         """
         guarded = guard(handler, len(outputs), self.lang)
-        settings = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, **options}
+        settings = {**self.silent, **options}
+        if settings["show_progress"] != "hidden":
+            del settings["show_progress_on"]
         repaint = settings.pop("repaint", False)
         listen = functools.partial(gr.on, trigger) if isinstance(trigger, list) else trigger
         event = listen(fn=guarded, inputs=inputs, outputs=[*outputs, fault], **settings)
@@ -295,10 +303,13 @@ class Desk:
             self._reports = {data: self.verbs.report(data)}
         return self._reports[data]
 
-    def models(self) -> list[dict[str, Any]]:
-        """The catalog, best first for this machine. Some dozens of plans: made once for all who look."""
+    def models(self, old: float = PLAN_SECONDS) -> list[dict[str, Any]]:
+        """The catalog, best first for this machine, as it was at most `old` seconds ago.
+
+        Some dozens of plans, which hold up a run at work for a tenth of a second: made once for all who look.
+        """
         made, found = self._models
-        if not found or time.monotonic() - made > PLAN_SECONDS:
+        if not found or time.monotonic() - made > old:
             found = self.verbs.models()
             self._models = (time.monotonic(), found)
         return found

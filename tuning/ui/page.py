@@ -12,7 +12,7 @@ import gradio as gr
 from tuning.schema import ALIVE
 from tuning.text import t, table
 from tuning.ui import api, help, slip, tell, view
-from tuning.ui.desk import FAST, SLOW, Desk, Scene
+from tuning.ui.desk import FAST, NAMES_SECONDS, SLOW, Desk, Scene
 from tuning.ui.slip import TABS, Choice
 from tuning.ui.tabs import chat, data, model, runs, train
 from tuning.verbs import Verbs
@@ -79,7 +79,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
     def paint(scene: Scene) -> list[Any]:
         plan, trouble = desk.plan(scene.choice, scene.overrides)
         step = step_of(desk, scene)
-        label = slip.label(step, desk.lang, desk.models()[0]["title"], _example(desk)["title"][desk.lang])
+        label = slip.label(step, desk.lang, desk.models(NAMES_SECONDS)[0]["title"], _example(desk)["title"][desk.lang])
         lines, above = _lines(desk, scene)
         ways = "" if scene.tab == "train" else desk.instead(trouble) or help.before(plan, desk.lang, most=WAYS)  # there they are in full
         if scene.run is not None and scene.run["status"] in ALIVE:
@@ -190,7 +190,7 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
 
 def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, gr.Tab]) -> None:
     """Draw on opening, after each change and on the timer."""
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, "queue": False}
+    quiet = {**desk.silent, "queue": False}
 
     def everything(values: dict[Any, Any], request: gr.Request) -> list[Any]:
         return desk.draw(values, live_only=False, visitor=str(request.session_hash))

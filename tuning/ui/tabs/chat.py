@@ -12,7 +12,7 @@ import gradio as gr
 
 from tuning.schema import ALIVE
 from tuning.ui import view
-from tuning.ui.desk import Desk, Scene
+from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 
 if TYPE_CHECKING:
     from tuning.engine.question import Question
@@ -82,7 +82,7 @@ class Conversation:
 
     def greet(self, who: str | None) -> Any:
         """Somebody else to talk to: other questions to try, and an empty sheet."""
-        is_run = who not in [entry["id"] for entry in self.desk.models()]
+        is_run = who not in [entry["id"] for entry in self.desk.models(NAMES_SECONDS)]
         return gr.update(visible=is_run, **({} if is_run else {"value": False})), suggested(self.desk, who), [], []
 
     def paint(self, scene: Scene) -> list[Any]:
@@ -179,7 +179,10 @@ def targets(desk: Desk, scene: Scene) -> list[tuple[str, str]]:
             found.append((desk.say("ui.chat.learning", name=run["name"]), run["run"]))
         elif run["has_adapter"] and run["status"] not in ALIVE:
             found.append((f"{run['name']} · {view.when(run['created'], desk.lang)}", run["run"]))
-    return [*found, *((desk.say("ui.chat.bare", model=entry["title"]), entry["id"]) for entry in desk.models() if entry["here"])]
+    return [
+        *found,
+        *((desk.say("ui.chat.bare", model=entry["title"]), entry["id"]) for entry in desk.models(NAMES_SECONDS) if entry["here"]),
+    ]
 
 
 def talking(desk: Desk, scene: Scene, who: str | None) -> str:
@@ -189,7 +192,7 @@ def talking(desk: Desk, scene: Scene, who: str | None) -> str:
         step, total = view.number(run["state"]["step"], desk.lang), view.number(run["total_steps"], desk.lang)
         return f'<p class="while"><i aria-hidden="true">●</i> {view.escape(desk.say("ui.chat.while", step=step, total=total))}</p>'
     name = next((entry["name"] for entry in scene.runs if entry["run"] == who), None)
-    title = next((entry["title"] for entry in desk.models() if entry["id"] == who), who or "")
+    title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), who or "")
     says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
     return f'<p class="hint">{view.escape(says)}</p>' if who else ""
 
