@@ -33,7 +33,7 @@ def liger() -> tuple[Norm, Product]:
 class Rms(torch.autograd.Function):
     """x / sqrt(mean(x^2) + epsilon) * weight over the last dimension (Zhang & Sennrich, 2019), computed in 32 bits as transformers does.
 
-    Of the input nothing is kept in 32 bits, and half the time of the plain sum's two passes goes with that.
+    Of the input nothing is kept in 32 bits, and forward and backward together take half the time of the plain sum.
     """
 
     @staticmethod
