@@ -1,8 +1,9 @@
 """What an open page costs a training: tokens per second with a page on the Train tab that looks on, against none.
 
 `python -m tests.bench.page_open ROWS.json [ROUNDS] [STEPS]`: rows in Alpaca's form; the app in a process of its own trains the
-model of `speed` once. For some steps nobody looks; then the looks of a page come as from another machine, the very requests that
-Chromium sent, as often; then Chromium itself has the page open, on the processor that trains. And so on in turn.
+model of `speed` once, for longer than the minute after which a page looks less often. For some steps nobody looks; then the looks
+of a page come as from another machine, the very requests that Chromium sent, as often; then, after some steps alone, Chromium
+itself has the page open, on the processor that trains. And so on; each speed is held against the mean of those alone beside it.
 """
 
 import json
@@ -25,7 +26,7 @@ from tests.browser.conftest import CHROMIUM, FLAGS, SIZES
 from tuning import settings
 from tuning.runs.store import Run
 from tuning.text import t
-from tuning.ui.desk import FAST
+from tuning.ui.desk import SETTLED_SECONDS, SLOW
 from tuning.verbs import Verbs
 
 SETTINGS = {
@@ -68,7 +69,7 @@ class Bench:
 
         def look() -> None:
             with httpx.Client(headers=headers, timeout=60) as client:
-                while not over.wait(FAST):
+                while not over.wait(SLOW):
                     assert client.post(url, content=body).status_code == 200
                     self.looks += 1
 
@@ -98,7 +99,7 @@ class Bench:
 def main() -> None:
     source = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 4
-    steps = int(sys.argv[3]) if len(sys.argv) > 3 else 30
+    steps = int(sys.argv[3]) if len(sys.argv) > 3 else 40
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         model, rows = build(pathlib.Path(folder) / "model", source), pathlib.Path(folder) / "rows.json"
         rows.write_text(json.dumps(source), encoding="utf-8")
@@ -106,23 +107,26 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         with running(home) as (address, _):
             verbs = Verbs(settings.read(home=str(home)))
-            changes = {**SETTINGS, "max_steps": 6 * (rounds + 1) * (steps + 4 * EDGE)}  # it is still on at the end
+            changes = {**SETTINGS, "max_steps": 6 * (rounds + 1) * (steps + 4 * EDGE) + 1000}  # it is still on at the end
             data = verbs.dataset(str(rows)).id
             started = Client(address, verbose=False).predict(str(model), data, "facts", changes, "bench", api_name="/train")
             bench = Bench(browser, address, verbs.store.find(started["run"]), steps)
             print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
-            bench.after(3)
+            while bench.run.state().seconds < SETTLED_SECONDS:
+                bench.after(1)
             bench.opened()  # the first look at anything is slow
-            ways = {"nobody": bench.alone, "looks from elsewhere": bench.looked_at, "Chromium here": bench.opened}
+            ways = {"looks from elsewhere": bench.looked_at, "Chromium here": bench.opened}
             found: dict[str, list[float]] = {way: [] for way in ways}
+            before = bench.alone()
             for _ in range(rounds):
                 for way, measure in ways.items():
-                    found[way].append(measure())
-                print(", ".join(f"{way}: {values[-1]:.0f} tokens/s" for way, values in found.items()), flush=True)
+                    speed, after = measure(), bench.alone()
+                    found[way].append(2 * speed / (before + after))
+                    print(f"alone {before:.0f}, {way} {speed:.0f}, alone {after:.0f} tokens/s: {found[way][-1]:.3f}", flush=True)
+                    before = after
         browser.close()
-    for way in list(ways)[1:]:
-        ratios = sorted(one / other for one, other in zip(found[way], found["nobody"], strict=True))
-        print(f"{way} / nobody: median {statistics.median(ratios):.3f} ({ratios[0]:.2f}-{ratios[-1]:.2f})")
+    for way, ratios in found.items():
+        print(f"{way} / nobody: median {statistics.median(ratios):.3f} ({min(ratios):.2f}-{max(ratios):.2f})")
     print(f"{bench.looks} looks came from elsewhere")
 
 

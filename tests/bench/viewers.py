@@ -1,7 +1,8 @@
 """What one look of a viewer costs while a run goes on: `python -m tests.bench.viewers`.
 
-Every open page asks every 1.5 s. A long run (5,000 logged steps) is held against a short one (50): once by the first viewer after
-a new step, once by all the others. Then the same with 300 runs in the list against 3.
+Every open page asks every 5 s, in the first minute of a run every 1.5 s. A long run (5,000 logged steps) is held against a
+short one (50): once by the first viewer after a new step, once by all the others. Then the same with 300 runs in the list
+against 3.
 """
 
 import pathlib

@@ -26,6 +26,12 @@ window.Notification = class {
   constructor(title, options) { window.told.push([title, options.body, options.tag]); }
 };
 """
+# What moves draws sixty pictures a second for as long as it does.
+MOVES = """() => {
+  window.moved = [];
+  const note = (event) => window.moved.push(event.target.outerHTML);
+  for (const kind of ["transitionrun", "animationstart"]) document.addEventListener(kind, note);
+}"""
 
 
 class Pretended:
@@ -71,6 +77,7 @@ def test_answers_change_and_the_chosen_moment_stays(app: str, home: pathlib.Path
     page.keyboard.press("ArrowRight")
     expect(timeline.locator("li.now").first).to_contain_text("10%")
     page.keyboard.press("ArrowLeft")
+    page.evaluate(MOVES)
     for step in (30, 31):  # whatever is drawn anew, the moment and the open question stay
         pretended.go(step)
         pretended.answer(step)
@@ -78,6 +85,8 @@ def test_answers_change_and_the_chosen_moment_stays(app: str, home: pathlib.Path
         expect(timeline.get_by_label(before)).to_be_checked()
         expect(timeline.locator("details").nth(1).locator("li.now")).to_have_text(f"{before}Answer 1 at 0 ${{value}} <i>")
         expect(timeline.locator("details").nth(1).locator("li.now")).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "31")
+    assert page.evaluate("window.moved") == []
     timeline.locator("details").nth(0).locator("li[data-step='31']").click()  # back to the newest: it follows again
     pretended.go(40)
     pretended.answer(40)

@@ -52,6 +52,23 @@ def test_the_italian_page_is_italian(config: dict[str, Any]) -> None:
     assert italian["ui.tab.train"] in shown
 
 
+@pytest.mark.parametrize(
+    ("run", "busy", "seconds"),
+    [
+        (None, False, desk.SLOW),
+        (None, True, desk.FAST),  # rows are being looked through
+        ({"status": "finished", "seconds": 90.0, "stop_requested": False}, False, desk.SLOW),
+        ({"status": "queued", "seconds": 90.0, "stop_requested": False}, False, desk.FAST),
+        ({"status": "running", "seconds": 3.0, "stop_requested": False}, False, desk.FAST),
+        ({"status": "running", "seconds": 90.0, "stop_requested": False}, False, desk.SLOW),
+        ({"status": "running", "seconds": 90.0, "stop_requested": False}, True, desk.FAST),
+        ({"status": "running", "seconds": 90.0, "stop_requested": True}, False, desk.FAST),  # it ends in a moment
+    ],
+)
+def test_a_page_looks_often_only_while_something_is_about_to_happen(run: dict[str, Any] | None, busy: bool, seconds: float) -> None:
+    assert page.pace(run, busy) == seconds
+
+
 def test_named_endpoints_are_the_contract_s_and_all_else_is_private(demo: gr.Blocks, config: dict[str, Any]) -> None:
     info = demo.get_api_info()
     assert {name.removeprefix("/") for name in info["named_endpoints"]} == ENDPOINTS

@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 
 PLAN_SECONDS = 10.0  # a plan is arithmetic, but the free memory in it changes
 NAMES_SECONDS = 60.0  # what a model is called does not, and hardly which ones are here
-HEAL_SECONDS = 8.0  # after so long everything is drawn, whether it seems to be shown already or not
-FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder, while a run lives and while none does
+HEAL_SECONDS = 20.0  # after so long everything is drawn, whether it seems to be shown already or not
+FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder: while something is about to happen, and while nothing is
+SETTLED_SECONDS = 60.0  # a run that has trained for so long gives nobody news in a second, but every look takes some time from it
 MOST_VISITORS = 1000  # whose order of draws is remembered
 SHARED_SECONDS = 0.7  # viewers whose pages only tick share one reading of the list of runs
 

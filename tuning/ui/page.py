@@ -12,7 +12,7 @@ import gradio as gr
 from tuning.schema import ALIVE
 from tuning.text import t, table
 from tuning.ui import api, help, slip, tell, view
-from tuning.ui.desk import FAST, NAMES_SECONDS, SLOW, Desk, Scene
+from tuning.ui.desk import FAST, NAMES_SECONDS, SETTLED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.slip import TABS, Choice
 from tuning.ui.tabs import chat, data, model, runs, train
 from tuning.verbs import Verbs
@@ -178,14 +178,21 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
 
     def paint(scene: Scene) -> list[Any]:
         waiting = sum(run["status"] == "queued" for run in scene.runs)
-        living = any(run["status"] in ALIVE for run in scene.runs)
         ticked = slip.done(scene.choice, scene.runs)
         names = {name: desk.say(f"ui.tab.{name}") for name in items}
         labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
         shown = view.header(desk.verbs.hardware(), waiting, desk.lang) + tell.telling(scene.run, scene.runs, desk.lang)
-        return [shown, gr.update(value=FAST if living or desk.verbs.audits.busy else SLOW), *(gr.update(label=label) for label in labels)]
+        return [shown, gr.update(value=pace(scene.run, desk.verbs.audits.busy)), *(gr.update(label=label) for label in labels)]
 
     desk.paints(paint, [chips, timer, *items.values()], live=True)
+
+
+def pace(run: Mapping[str, Any] | None, busy: bool) -> float:
+    """Seconds from one look to the next, for the watched run and where data are looked through, which is `busy`."""
+    if busy or run is None or run["status"] not in ALIVE:
+        return FAST if busy else SLOW
+    settled = run["status"] == "running" and run["seconds"] > SETTLED_SECONDS and not run["stop_requested"]
+    return SLOW if settled else FAST
 
 
 def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, gr.Tab]) -> None:
