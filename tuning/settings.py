@@ -74,14 +74,16 @@ def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
 
 
 def share_processor(environ: MutableMapping[str, str] | None = None) -> None:
-    """Let OpenMP's threads sleep while they wait for each other; to be called before torch is loaded.
+    """Let OpenMP's threads sleep soon where they wait for each other; to be called before torch is loaded.
 
-    By default they spin. Beside another busy process on the same cores (a browser will do) sleeping threads train in about
-    half the time; on an idle machine spinning ones are about twice as fast for a model of a few megabytes
-    (tests/bench/threads.py). A page and a training share the cores here, so the bad case is the one to avoid.
+    By default they spin for milliseconds. Beside another busy process on the same cores (a browser will do) they train one and a
+    half times as long then as with a thousand spins, some microseconds. Those that sleep at once are quicker still there, by a
+    third for a small model, but on an idle machine they take half as long again (tests/bench/threads.py).
     """
     env = os.environ if environ is None else environ
-    env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in env:
+        env["OMP_WAIT_POLICY"] = "PASSIVE"  # LLVM's library sleeps at once
+        env.setdefault("GOMP_SPINCOUNT", "1000")  # GNU's, which PyTorch for Linux brings, heeds this first
 
 
 def spare_memory(environ: MutableMapping[str, str] | None = None) -> None:

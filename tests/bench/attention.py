@@ -12,7 +12,7 @@ import torch
 
 from tuning.engine import attention
 
-LENGTHS = (25, 50, 100, 200, 250)
+LENGTHS = (25, 50, 100, 200, 333, 500)
 
 
 def seconds(of: Callable[[], None]) -> float:

@@ -6,6 +6,7 @@ of a page come as from another machine, the very requests that Chromium sent, as
 itself has the page open, on the processor that trains. And so on; each speed is held against the mean of those alone beside it.
 """
 
+import itertools
 import json
 import os
 import pathlib
@@ -56,10 +57,15 @@ class Bench:
         return logged
 
     def alone(self) -> float:
-        """Tokens per second on the clock from now on, whatever is done between the steps."""
-        first = self.after(EDGE)[-1]
-        last = self.after(self.steps)[-1]
-        return float((last["num_tokens"] - first["num_tokens"]) / (last["time"] - first["time"]))
+        """Tokens per second of the steps from now on, by the clock; those at which the run saves or answers are left out."""
+        first = len(self.after(EDGE)) - 1
+        taken = [
+            (later["num_tokens"] - earlier["num_tokens"], later["time"] - earlier["time"])
+            for earlier, later in itertools.pairwise(self.after(self.steps)[first:])
+        ]
+        usual = statistics.median(seconds for _, seconds in taken)
+        steps = [(tokens, seconds) for tokens, seconds in taken if seconds < 3 * usual]
+        return float(sum(tokens for tokens, _ in steps) / sum(seconds for _, seconds in steps))
 
     def looked_at(self) -> float:
         """The same while looks come in that a page has sent, as often as it does."""

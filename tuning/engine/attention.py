@@ -7,7 +7,7 @@ trusted: before a run uses one, it has to give what the plain way gives, forward
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from tuning.errors import caught
-from tuning.plan.activations import LONGEST
+from tuning.plan.activations import BLOCK, LONGEST
 
 # Largest difference of a kernel's result from the plain way's, by the size of the latter: 16 bits round to 1 / 256.
 TOLERANCE = 0.03
@@ -53,67 +53,97 @@ def separately(
     scale: float | None = None,
     window: int | None = None,
 ) -> torch.Tensor:
-    """A call for each row: as much work as the rows have alone, where a mask would make it that of their sum squared."""
-    grouped = query.shape[1] != key.shape[1]
+    """Each row for itself: as much work as the rows have alone, where a mask would make it that of their sum squared."""
+    narrow = query.dtype == torch.bfloat16 and query.device.type == "cpu" and not dropout and torch.is_grad_enabled()
 
-    def one(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    def some(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+        if narrow and max(lengths) <= LONGEST:
+            done: torch.Tensor = Rows.apply(query, key, value, lengths, scale, window)
+            return done
         length = query.shape[2]
-        narrow = query.dtype == torch.bfloat16 and query.device.type == "cpu"
-        if narrow and length <= LONGEST and not dropout and torch.is_grad_enabled():
-            done: torch.Tensor = Row.apply(query, key, value, scale, window)
-            return done.transpose(1, 2)
-        mask = None if window is None or length <= window else ~_unseen(length, window, query.device)
+        mask = None if window is None or length <= window else ~_unseen(length, 0, window, query.device)
         done = functional.scaled_dot_product_attention(
-            query, key, value, mask, dropout, is_causal=mask is None, scale=scale, enable_gqa=grouped
+            query, key, value, mask, dropout, is_causal=mask is None, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
         )
         return done.transpose(1, 2)
 
-    if len(rows.lengths) == 1:
-        return one(query, key, value).contiguous()
+    if len(rows.lengths) == 1 or (narrow and rows.longest <= LONGEST):
+        return some(query, key, value, rows.lengths).contiguous()
     pieces = zip(query.split(rows.lengths, 2), key.split(rows.lengths, 2), value.split(rows.lengths, 2), strict=True)
-    return torch.cat([one(*piece) for piece in pieces], 1)
+    return torch.cat([some(*piece, [piece[0].shape[2]]) for piece in pieces], 1)
 
 
-def _unseen(length: int, window: int | None, device: torch.device) -> torch.Tensor:
-    """Who is not looked at, (length, length): what comes later, and what lies before the window."""
-    full = torch.ones(length, length, dtype=torch.bool, device=device)
-    return full.triu(1) if window is None or length <= window else full.triu(1) | full.tril(-window)
+def _unseen(queries: int, before: int, window: int | None, device: torch.device) -> torch.Tensor:
+    """Who is not looked at, (queries, before + queries): what comes later, and what lies before the window.
+
+    The keys are those of the queries, and of so many tokens `before` them.
+    """
+    full = torch.ones(queries, before + queries, dtype=torch.bool, device=device)
+    return full.triu(before + 1) if window is None else full.triu(before + 1) | full.tril(before - window)
 
 
-@functools.lru_cache(maxsize=16)  # all layers ask for the same rows
-def _unseen_scores(length: int, window: int | None, groups: int) -> torch.Tensor:
-    """What is added to the scores of `groups` queries that share a key, (groups * length, length): 0, or -inf for the unseen."""
-    unseen = _unseen(length, window, torch.device("cpu"))
-    return torch.zeros(length, length).masked_fill_(unseen, -math.inf).repeat(groups, 1)
+@functools.lru_cache(maxsize=64)  # all layers ask for the same blocks
+def _unseen_scores(queries: int, before: int, window: int | None) -> torch.Tensor:
+    """What is added to scores, (queries, before + queries): 0, or -inf for the unseen."""
+    return torch.zeros(queries, before + queries).masked_fill_(_unseen(queries, before, window, torch.device("cpu")), -math.inf)
 
 
-class Row(torch.autograd.Function):
-    """Causal attention of one row to itself: query (1, heads, tokens, size), key and value (1, heads of those, tokens, size).
+def _blocks(length: int, window: int | None) -> Iterator[tuple[int, int, int]]:
+    """The queries of a row in blocks of like size: the first key that a block looks at, its first query, and where both end."""
+    size = math.ceil(length / math.ceil(length / BLOCK))
+    for start in range(0, length, size):
+        yield max(0, start + 1 - window) if window else 0, start, min(length, start + size)
 
-    In 16 bits on a processor PyTorch's kernel takes longer than the products themselves do, with all scores at once. They are
-    computed in 32 bits, as the kernel has them; what is kept is each query's shares, in 16.
+
+class Rows(torch.autograd.Function):
+    """Causal attention of packed rows, each to itself, (1, tokens, heads, size): query (1, heads, tokens, size), key and value of
+    as many heads or of fewer, how long the rows are, scale and window.
+
+    In 16 bits on a processor PyTorch's kernel takes longer than the products themselves do, with all scores of some queries at
+    once. They are computed in 32 bits, as the kernel has them; what is kept is each query's shares, in 16.
     """
 
     @staticmethod
-    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None, window: int | None) -> Any:
-        heads, length, size = key.shape[1:]
+    def forward(
+        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: list[int], scale: float | None, window: int | None
+    ) -> torch.Tensor:
+        heads, tokens, size = key.shape[1:]
         ctx.scale = size**-0.5 if scale is None else scale
-        asked = query.reshape(heads, -1, size)  # the queries that share a key one behind the other
-        unseen = _unseen_scores(length, window, asked.shape[1] // length).expand(heads, -1, -1)
-        scores = torch.baddbmm(unseen, asked.float() * ctx.scale, key[0].float().transpose(1, 2))
-        shares = torch.softmax(scores, -1).to(value.dtype)
-        ctx.save_for_backward(query, key, value, shares)
-        return torch.bmm(shares, value[0]).view(*query.shape[:-1], -1)
+        ctx.lengths, ctx.window = lengths, window if window and window < max(lengths) else None
+        done = torch.empty(1, tokens, query.shape[1], value.shape[-1], dtype=value.dtype)
+        asked, told = (tensor.unflatten(0, (heads, -1)) for tensor in (query[0], done[0].transpose(0, 1)))
+        kept = []
+        for first, last in itertools.pairwise([0, *itertools.accumulate(lengths)]):
+            scaled, known = asked[:, :, first:last].float() * ctx.scale, key[0, :, first:last].float().transpose(1, 2)
+            for low, start, end in _blocks(last - first, ctx.window):
+                queries, before = end - start, start - low if ctx.window else 0  # without a window whatever lies before is seen
+                scores = torch.bmm(scaled[:, :, start:end].reshape(heads, -1, size), known[:, :, low:end])
+                scores.unflatten(1, (-1, queries))[..., -(before + queries) :] += _unseen_scores(queries, before, ctx.window)
+                kept.append(torch.softmax(scores, -1).to(value.dtype))
+                part = told[:, :, first + start : first + end]
+                part.copy_(torch.bmm(kept[-1], value[0, :, first + low : first + end]).view(part.shape))
+        ctx.save_for_backward(query, key, value, *kept)
+        return done
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        query, key, value, shares = ctx.saved_tensors
-        asked, sent = (tensor.reshape(*shares.shape[:2], -1) for tensor in (query, gradients[0]))
-        of_shares = torch.bmm(sent * ctx.scale, value[0].transpose(1, 2))
-        of_scores = torch.ops.aten._softmax_backward_data(of_shares, shares, -1, shares.dtype)
-        of_query = torch.bmm(of_scores, key[0]).view(query.shape)
-        of_key, of_value = torch.bmm(of_scores.transpose(1, 2), asked), torch.bmm(shares.transpose(1, 2), sent)
-        return of_query, of_key[None], of_value[None], None, None
+        query, key, value, *kept = ctx.saved_tensors
+        heads, blocks = key.shape[1], iter(kept)
+        of_query, of_key, of_value = (torch.empty_like(tensor) for tensor in (query, key, value))
+        asked, sent, of_asked = (tensor.unflatten(0, (heads, -1)) for tensor in (query[0], gradients[0][0].transpose(0, 1), of_query[0]))
+        for first, last in itertools.pairwise([0, *itertools.accumulate(ctx.lengths)]):
+            for low, start, end in _blocks(last - first, ctx.window):
+                shares, mine, seen = next(blocks), slice(first + start, first + end), slice(first + low, first + end)
+                given = sent[:, :, mine].reshape(*shares.shape[:2], -1)
+                of_shares = torch.bmm(given * ctx.scale, value[0, :, seen].transpose(1, 2))
+                of_scores = torch.ops.aten._softmax_backward_data(of_shares, shares, -1, shares.dtype)
+                part = of_asked[:, :, mine]
+                part.copy_(torch.bmm(of_scores, key[0, :, seen]).view(part.shape))
+                to_key = torch.bmm(of_scores.transpose(1, 2), asked[:, :, mine].reshape(*shares.shape[:2], -1))
+                for whole, more in ((of_key, to_key), (of_value, torch.bmm(shares.transpose(1, 2), given))):
+                    whole[0, :, mine] = more[:, start - low :]  # this block is the first to look at its own keys
+                    whole[0, :, first + low : first + start] += more[:, : start - low]
+        return of_query, of_key, of_value, None, None, None
 
 
 def varlen(

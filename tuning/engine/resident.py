@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 TRAINED = "default"  # PEFT writes the adapter of this name straight into the folder it saves to
 THREADS = torch.get_num_threads()
-SMALL = 10_000_000  # parameters; below, a second thread costs more in waiting than it brings (tests/bench/threads.py)
+SMALL = 10_000_000  # parameters; below, a second thread gains a quarter alone and loses more beside others (tests/bench/threads.py)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 

@@ -6,6 +6,7 @@ head and loss, backward from the last, each checkpointed layer computed anew. Pr
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from tuning.schema import ActivationProfile, LayerActivations, ModelCard, Record
 FEATURES = ("1", "T", "B S^2", "r", "r T", "S")
 # Labelled tokens whose scores are computed at once on a processor: fewer make the products slow, more gain no time.
 HEAD_TOKENS = 256
-# Tokens of a packed row up to which a processor is quicker with all scores of attention at once (tests.bench.attention).
-LONGEST = 256
+# Tokens of a packed row up to which a processor attends by plain products, and of the queries whose scores it has at once
+# (tests.bench.attention).
+LONGEST, BLOCK = 512, 160
 # What of config.json does not change how much memory a step takes: lengths, names, tokens, what others wrote down.
 _ELSEWHERE = re.compile(
     r"_.*|num_hidden_layers|n_layer|layer_types|max_position_embeddings|n_positions|n_ctx|rope_.*|.*_token_id|.*_eps|.*_epsilon|"
@@ -102,11 +104,12 @@ def peak(profile: ActivationProfile, layers: Sequence[str], checkpointing: str, 
 
 
 def with_shares(profile: ActivationProfile, card: ModelCard, longest: int) -> ActivationProfile:
-    """The same where packed rows of up to `longest` tokens keep the shares of their attention, in 16 bits: `engine.attention.Row`.
+    """The same where packed rows of up to `longest` tokens keep the shares of their attention, in 16 bits: `engine.attention.Rows`.
 
-    A profile is made of one long row, which is left to PyTorch's kernel.
+    A profile is made with PyTorch's kernel, which keeps none. A block of queries has those of all keys up to its own end.
     """
-    more = 2.0 * card.num_attention_heads * min(longest, LONGEST)
+    longest = min(longest, LONGEST)
+    more = 2.0 * card.num_attention_heads * (longest + longest / math.ceil(longest / BLOCK)) / 2
 
     def longer(sums: Sequence[float]) -> list[float]:
         return [number + more * (name == "T") for name, number in zip(FEATURES, sums, strict=True)]
