@@ -58,9 +58,27 @@ def _brief(run: Run, spec: RunSpec, state: RunState) -> dict[str, Any]:
 
 
 def spec(run: Run) -> dict[str, Any]:
-    """The spec as spec.yaml holds it; made once, and not to be changed."""
+    """The spec as spec.yaml holds it, but for `without_files`; made once, and not to be changed."""
     found = run.spec()
-    return _specs.get(str(run.folder), reading.mark(run.folder / "spec.yaml"), lambda: found.model_dump(by_alias=True))
+    return _specs.get(str(run.folder), reading.mark(run.folder / "spec.yaml"), lambda: without_files(found.model_dump(by_alias=True)))
+
+
+def without_files(document: Any) -> Any:
+    """A JSON-able document in which every `path` with a text or None is called `folder`.
+
+    Gradio's clients take a dict with a text under `path` for a file, and try to download it.
+    """
+    if isinstance(document, Mapping):
+        return {_not_a_file(key, value, document): without_files(value) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [without_files(value) for value in document]
+    return document
+
+
+def _not_a_file(key: Any, value: Any, beside: Mapping[Any, Any]) -> Any:
+    if key != "path" or not (value is None or isinstance(value, str)):
+        return key
+    return "folder" if "folder" not in beside else "path_"
 
 
 def glimpse(run: Run) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """The named endpoints, once for both languages: the verbs as JSON in, JSON out, by the names of the command line.
 
-A fault comes back as a `gr.Error` with one English sentence. The page itself never calls these.
+A fault comes back as a `gr.Error` with one English sentence. The docstrings are what the API page and `GET /gradio_api/info` show.
+The page itself never calls these.
 """
 
 import functools
+import inspect
 import itertools
 import pathlib
 from collections.abc import Callable, Iterator
@@ -14,8 +16,11 @@ from gradio.utils import get_upload_folder
 
 from tuning.errors import TuningError
 from tuning.runs.store import slug
+from tuning.runs.summary import without_files
 from tuning.ui import view
 from tuning.verbs import Verbs
+
+Json = dict[str, Any]
 
 
 def expose(verbs: Verbs) -> None:
@@ -26,26 +31,36 @@ def expose(verbs: Verbs) -> None:
 
 
 def _choices(verbs: Verbs) -> list[Callable[..., Any]]:
-    def models(goal: str | None = None, gpu_memory: float | None = None) -> list[dict]:  # type: ignore[type-arg]
-        """The catalog, each model with predicted memory in bytes and whether it fits this machine or a card of `gpu_memory` GB."""
+    def models(goal: str | None = None, gpu_memory: float | None = None) -> list[Json]:
+        """Lists the catalog, best first for `goal`.
+
+        Each model has its predicted memory in bytes, and whether it fits this machine or a card of `gpu_memory` GB.
+        """
         return verbs.models(goal, gpu_memory)
 
     def plan(
         model: str | None = None,
         data: str | None = None,
         recipe: str | None = None,
-        settings: dict | None = None,  # type: ignore[type-arg]
+        settings: Json | None = None,
         gpu_memory: float | None = None,
-    ) -> dict:  # type: ignore[type-arg]
-        """What a run with these choices would do: resolved settings, predicted memory and time, and why."""
+    ) -> Json:
+        """Says what a run with these choices would do: resolved settings, predicted memory and time, and why.
+
+        `settings` are laid over those of the recipe.
+        """
         return verbs.plan(model, data, recipe, settings, gpu_memory)
 
-    def check(data: str, model: str | None = None, mapping: dict | None = None) -> dict:  # type: ignore[type-arg]
-        """Read data: format, rows read, kept and refused with reasons, findings; with a model also tokens."""
+    def check(data: str, model: str | None = None, mapping: Json | None = None) -> Json:
+        """Reads data: format, rows read, kept and refused with reasons, findings; with a model also tokens.
+
+        `data` is a preset's name, an id of the Hub or a file of the machine that answers; `mapping` says which column is what.
+        Where `tokens` has `looking`, they are still being counted: ask again.
+        """
         return verbs.check(data, model, mapping)
 
-    def hardware() -> dict:  # type: ignore[type-arg]
-        """This machine: processor, memory and disk in bytes, graphics cards."""
+    def hardware() -> Json:
+        """Tells this machine: processor, memory and disk in bytes, graphics cards."""
         return verbs.hardware()
 
     return [models, plan, check, hardware]
@@ -56,65 +71,74 @@ def _runs(verbs: Verbs) -> list[Callable[..., Any]]:
         model: str | None = None,
         data: str | None = None,
         recipe: str | None = None,
-        settings: dict | None = None,  # type: ignore[type-arg]
+        settings: Json | None = None,
         name: str | None = None,
-    ) -> dict:  # type: ignore[type-arg]
-        """Put a new run in the queue; returns at once with `run` and `status`."""
+    ) -> Json:
+        """Puts a new run in the queue, with the choices of `/plan`; returns at once with `run` and `status`."""
         return verbs.train(model, data, recipe, settings, name)
 
-    def runs() -> list[dict]:  # type: ignore[type-arg]
-        """All runs, newest first, in short."""
+    def runs() -> list[Json]:
+        """Lists all runs, newest first, in short."""
         return verbs.runs()
 
-    def run(run: str) -> dict:  # type: ignore[type-arg]
-        """Everything about one run. `run` may be a unique beginning of its id, or `last`."""
+    def run(run: str) -> Json:
+        """Shows everything about one run: result, spec, state and metrics.
+
+        `run` is an id, here and elsewhere, or a unique beginning of one, or `last`.
+        """
         return verbs.show(run)
 
-    def stop(run: str) -> dict:  # type: ignore[type-arg]
-        """Ask a run to stop after its step; what it has learned is kept."""
+    def stop(run: str) -> Json:
+        """Asks a run to stop after its step; what it has learned is kept as an adapter."""
         return verbs.stop(run)
 
-    def resume(run: str) -> dict:  # type: ignore[type-arg]
-        """Put a run that stopped back in the queue, from its newest whole checkpoint."""
+    def resume(run: str) -> Json:
+        """Puts a run that stopped, failed or was interrupted back in the queue; it goes on from its newest whole checkpoint."""
         return verbs.resume(run)
 
-    def rename(run: str, name: str) -> dict:  # type: ignore[type-arg]
-        """Give a run another name."""
+    def rename(run: str, name: str) -> Json:
+        """Gives a run another name; its id stays."""
         return verbs.rename(run, name)
 
-    def delete(run: str) -> dict:  # type: ignore[type-arg]
-        """Remove a run and all it made."""
+    def delete(run: str) -> Json:
+        """Removes a run and all it made; refused while it is at work."""
         return verbs.delete(run)
 
     return [train, runs, run, stop, resume, rename, delete]
 
 
 def _results(verbs: Verbs) -> list[Callable[..., Any]]:
-    def chat(run: str, messages: list[dict], base: bool = False, seed: int | None = None) -> Iterator[str]:  # type: ignore[type-arg]
-        """The answer of a run (or of its base, or of a model) to a conversation of role/content messages, as it grows."""
+    def chat(run: str, messages: list[Json], base: bool = False, seed: int | None = None) -> Iterator[str]:
+        """Answers a conversation of role/content messages with a run's adapter, or with its base model.
+
+        `run` may be a model's id too. A client that streams gets the answer as far as it is there, again and again.
+        """
         answer = ""
         for answer in itertools.accumulate(verbs.chat(run, messages, base, seed)):
             yield answer
         if not answer:
             yield answer
 
-    def export(run: str, to: str = "adapter") -> dict:  # type: ignore[type-arg]
-        """What a run made, as a file. `to`: adapter."""
+    def export(run: str, to: str = "adapter") -> gr.FileData:
+        """Sends what a run learned as one file. `to`: adapter (a zip of PEFT's folder)."""
         folder = pathlib.Path(get_upload_folder()) / slug(verbs.show(run)["run"], 120)
         folder.mkdir(parents=True, exist_ok=True)
         path = verbs.export(run, to, folder)
-        return {"path": str(path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
+        return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
 
-    def evaluate(run: str, data: str | None = None) -> dict:  # type: ignore[type-arg]
-        """Base against tuned on the run's held-out rows, or on other data; takes up to some minutes, and is refused while a run is on."""
+    def evaluate(run: str, data: str | None = None) -> Json:
+        """Compares the base model with the tuned one on the run's held-out rows, or on other data.
+
+        It takes up to some minutes, and is refused while the run is on.
+        """
         return verbs.evaluate(run, data)
 
     return [chat, export, evaluate]
 
 
 def _told(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """`endpoint` with its faults as sentences."""
-    if endpoint.__name__ == "chat":
+    """`endpoint` with its faults as sentences, and answers of which none looks like a file that it is not."""
+    if inspect.isgeneratorfunction(endpoint):
 
         @functools.wraps(endpoint)
         def stream(*values: Any, **named: Any) -> Iterator[Any]:
@@ -123,13 +147,15 @@ def _told(endpoint: Callable[..., Any]) -> Callable[..., Any]:
             except TuningError as error:
                 raise gr.Error(view.sentence("en", error.code, error.params), print_exception=False) from error
 
+        stream.__signature__ = inspect.signature(endpoint).replace(return_annotation=str)  # type: ignore[attr-defined]  # of each piece
         return stream
 
     @functools.wraps(endpoint)
     def once(*values: Any, **named: Any) -> Any:
         try:
-            return endpoint(*values, **named)
+            answer = endpoint(*values, **named)
         except TuningError as error:
             raise gr.Error(view.sentence("en", error.code, error.params), print_exception=False) from error
+        return answer.model_dump() if isinstance(answer, gr.FileData) else without_files(answer)
 
     return once

@@ -1,0 +1,180 @@
+"""The named endpoints as a program calls them: an app process, and an unmodified `gradio_client.Client` at its address."""
+
+import itertools
+import json
+import os
+import pathlib
+import re
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from gradio_client.utils import is_file_obj
+
+from tests.bench.server import running
+from tests.ui.test_page import ENDPOINTS
+from tuning.cli import main
+
+ASKED = [{"role": "user", "content": "Are you open on Sundays?"}]
+SHORT = {"max_steps": 4, "report": False}
+LONG = {"max_steps": 50_000, "report": False}
+ROWS = '{"question": "What is a dart?", "answer": "A fold that is sewn."}\n{"question": "And a hem?", "answer": "The edge, turned up."}\n'
+Wait = Callable[..., Any]
+
+
+class User:
+    """Somebody with a `Client` that downloads files, as it comes, and one that does not, to see the JSON as it was sent."""
+
+    def __init__(self, address: str, home: pathlib.Path) -> None:
+        self.home, self.taken = home, home.parent / "taken"
+        self.client = Client(address, download_files=str(self.taken), verbose=False)
+        self.sent = Client(address, download_files=False, verbose=False)
+
+    def call(self, endpoint: str, /, **values: Any) -> Any:
+        return self.client.predict(api_name=f"/{endpoint}", **values)
+
+    def status(self, run: str) -> str:
+        return str(self.call("run", run=run)["status"])
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
+    home = tmp_path_factory.mktemp("api") / "home"
+    with running(home, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as (address, _):
+        yield User(address, home)
+
+
+@pytest.fixture(scope="module")
+def trained(user: User) -> str:
+    """A run of the starter over four steps, and over: its id. Looked at in the list, which is the least that can be asked."""
+    made = user.call("train", model="starter", data="starter-en", recipe="facts", settings=SHORT, name="Prices")
+    assert made["status"] in ("queued", "starting", "running") and made["name"] == "Prices"
+    while (listed := user.call("runs")[0])["status"] in ("queued", "starting", "running"):
+        time.sleep(0.1)
+    assert (listed["run"], listed["status"]) == (made["run"], "finished")
+    return str(made["run"])
+
+
+@pytest.fixture(scope="module")
+def rows(user: User) -> str:
+    path = user.home.parent / "words.jsonl"
+    path.write_text(ROWS, encoding="utf-8")
+    return str(path)
+
+
+def files(found: Any) -> Iterator[Any]:
+    """All in a JSON document that a client takes for a file."""
+    if is_file_obj(found):
+        yield found
+    for value in found.values() if isinstance(found, dict) else found if isinstance(found, list) else ():
+        yield from files(value)
+
+
+def test_what_there_is_and_what_would_happen(user: User, rows: str, wait_until: Wait) -> None:
+    assert user.call("hardware")["cores"] > 0
+    assert "starter" in [model["id"] for model in user.call("models")]
+    assert all(model["fits"] is not None for model in user.call("models", goal="italian", gpu_memory=12))
+    plan = user.call("plan", model="starter", data="starter-en", recipe="facts", settings=SHORT, gpu_memory=8)
+    assert plan["fits"] and plan["steps"] == 4 and plan["settings"]["report"] is False
+    assert user.call("plan")["predicted_peak_bytes"] > 0
+    asked = {"data": rows, "model": "starter", "mapping": {"question": "question", "answer": "answer"}}
+    found = wait_until(lambda: (found := user.call("check", **asked)) and not found["tokens"].get("looking") and found)
+    assert (found["rows_read"], found["rows_kept"]) == (2, 2) and found["tokens"]["learned"] > 0
+
+
+def test_a_run_is_shown_as_the_command_line_shows_it(user: User, trained: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = user.call("run", run=trained[:-3])
+    assert shown["spec"]["model"]["folder"].endswith("model") and pathlib.Path(shown["adapter"]).is_dir()
+    assert main(["--home", str(user.home), "show", trained, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == shown
+
+
+def test_it_answers_whole_and_in_pieces(user: User, trained: str) -> None:
+    whole = user.call("chat", run=trained, messages=ASKED, seed=3)
+    pieces = list(user.client.submit(trained, ASKED, False, 3, api_name="/chat"))
+    assert whole and pieces[-1] == whole
+    assert len(pieces) > 2 and all(later.startswith(earlier) for earlier, later in itertools.pairwise(pieces))
+    assert user.call("chat", run="starter", messages=ASKED) == user.call("chat", run=trained, messages=ASKED, base=True)
+
+
+def test_base_and_tuned_are_compared(user: User, trained: str, rows: str) -> None:
+    found = user.call("evaluate", run=trained, data=rows)
+    assert found["run"] == trained and found["rows"] == 2 and found["verdict"]["code"]
+
+
+def test_an_export_is_a_file_that_arrives(user: User, trained: str) -> None:
+    arrived = pathlib.Path(user.call("export", run=trained, to="adapter"))
+    assert user.taken in arrived.parents and arrived.name == "prices-adapter.zip"
+    with zipfile.ZipFile(arrived) as archive:
+        assert archive.testzip() is None and "adapter_model.safetensors" in archive.namelist()
+    (sent,) = files(user.sent.predict(trained, api_name="/export"))
+    assert sent["meta"] == {"_type": "gradio.FileData"} and sent["size"] == arrived.stat().st_size
+
+
+def test_a_run_is_renamed_stopped_resumed_and_deleted(user: User, rows: str, wait_until: Wait) -> None:
+    run = user.call("train", model="starter", data=rows, settings=LONG)["run"]
+    assert user.call("rename", run=run, name="Long")["name"] == "Long"
+    wait_until(lambda: user.status(run) == "running")
+    assert user.call("stop", run=run)["run"] == run
+    wait_until(lambda: user.status(run) == "stopped")
+    assert user.call("resume", run=run)["run"] == run
+    wait_until(lambda: user.status(run) == "running")
+    with pytest.raises(AppError, match="at work"):
+        user.call("delete", run=run)
+    user.call("stop", run=run)
+    wait_until(lambda: user.status(run) == "stopped")
+    assert user.call("delete", run=run) == {"run": run, "deleted": True}
+    assert run not in [listed["run"] for listed in user.call("runs")]
+
+
+def test_no_answer_looks_like_a_file_that_it_is_not(user: User, trained: str, rows: str, wait_until: Wait) -> None:
+    """Every endpoint's JSON as it was sent, also where an option of the user's own holds a `path`."""
+    settings = {**LONG, "sft": {"gradient_checkpointing_kwargs": {"path": "/etc/hostname", "folder": "b"}}}
+    choices = {"model": "starter", "data": rows, "settings": settings}
+    answers: dict[str, Any] = {}
+
+    def ask(endpoint: str, /, **values: Any) -> Any:
+        answers[endpoint] = user.sent.predict(api_name=f"/{endpoint}", **values)
+        return answers[endpoint]
+
+    run = ask("train", **choices)["run"]
+    wait_until(lambda: ask("run", run=run)["status"] == "running")
+    ask("stop", run=run)
+    wait_until(lambda: ask("run", run=run)["status"] == "stopped")
+    ask("resume", run=run)
+    user.call("stop", run=run)
+    wait_until(lambda: ask("run", run=run)["status"] == "stopped")
+    ask("rename", run=run, name="path")
+    ask("delete", run=run)
+    ask("chat", run=trained, messages=ASKED)
+    ask("evaluate", run=trained, data=rows)
+    ask("check", data=rows, model="starter")
+    ask("plan", **choices)
+    for name in ("hardware", "models", "runs"):
+        ask(name)
+    assert answers.keys() | {"export"} == ENDPOINTS
+    assert {name: list(files(answer)) for name, answer in answers.items()} == {name: [] for name in answers}
+    kept = answers["run"]["spec"]["settings"]["sft"]["gradient_checkpointing_kwargs"]
+    assert kept == answers["plan"]["settings"]["sft"]["gradient_checkpointing_kwargs"] == {"path_": "/etc/hostname", "folder": "b"}
+    assert answers["run"]["spec"]["model"].keys() >= {"id", "folder", "card"}
+
+
+def test_what_is_wrong_is_one_sentence(user: User) -> None:
+    with pytest.raises(AppError, match="There is no run “nobody”"):
+        user.call("export", run="nobody", to="gguf")
+
+
+def test_every_endpoint_says_what_it_does_and_gives(user: User) -> None:
+    with httpx.Client(base_url=user.client.src, timeout=30) as client:
+        told = client.get("gradio_api/info").json()["named_endpoints"]
+    assert {name.removeprefix("/") for name in told} == ENDPOINTS
+    assert all(re.match(r"[A-Z][a-z]+s [a-z]", endpoint["description"]) for endpoint in told.values())
+    gives = {name.removeprefix("/"): endpoint["returns"][0]["python_type"]["type"] for name, endpoint in told.items()}
+    lists = {"models", "runs"}
+    assert (gives.pop("chat"), gives.pop("export")) == ("str", "filepath")
+    assert gives == {name: "list[dict(str, Any)]" if name in lists else "dict(str, Any)" for name in gives}
