@@ -1,23 +1,46 @@
-"""README tells the truth: its lines, its tree, its verbs and its front matter match the code."""
+"""README, docs and CONTRIBUTING tell the truth: their lines, commands, tree, verbs, endpoints and front matter match the code."""
 
 import argparse
 import pathlib
 import re
+import shlex
 
+import pytest
 import yaml
 
+from tests.ui.test_page import ENDPOINTS
 from tuning.cli import VERBS
 from tuning.options import parser
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SET_UP = (
+    "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python app.py",
+    "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt -r tests/requirements.txt && .venv/bin/python -m pytest",
+)
 
 
-def test_the_two_lines_stand_to_the_letter() -> None:
+def named(page: str, what: str) -> set[str]:
+    """What stands in backticks in the first column of a page's tables."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return {word for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for word in re.findall(what, row)}
+
+
+def test_the_two_lines_stand_to_the_letter_with_those_of_powershell() -> None:
     lines = README.splitlines()
-    assert "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python app.py" in lines
-    tests = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt -r tests/requirements.txt && .venv/bin/python -m pytest"
-    assert tests in lines
+    for line in SET_UP:
+        windows = line.replace("python3 -m venv", "py -m venv").replace(" &&", ";").replace(".venv/bin/", ".venv\\Scripts\\")
+        assert lines.index(line) < lines.index(windows) < lines.index(line) + 8
+
+
+def test_the_first_screen_shows_it_and_the_rest_is_elsewhere() -> None:
+    assert len(README.splitlines()) < 150
+    shown = README.split("\n## ")[0]
+    assert [name for name in re.findall(r"docs/(\w+)\.png", shown)] == ["data", "train", "chat"]
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"](docs/{page.name})" in README, page.name
 
 
 def test_the_front_matter_makes_a_space_of_what_is_pinned() -> None:
@@ -30,7 +53,7 @@ def test_the_front_matter_makes_a_space_of_what_is_pinned() -> None:
 
 
 def test_the_tree_is_the_tree() -> None:
-    block = re.search(r"```\n(app\.py .*?)```", README, re.DOTALL)
+    block = re.search(r"```\n(app\.py .*?)```", CONTRIBUTING, re.DOTALL)
     assert block is not None
     named = set()
     for line in block.group(1).splitlines():
@@ -43,19 +66,37 @@ def test_the_tree_is_the_tree() -> None:
             assert path.relative_to(ROOT).as_posix() in named, path.name
 
 
-def test_every_verb_is_named_and_understood() -> None:
+def test_every_verb_and_every_endpoint_is_named_and_understood() -> None:
     (verbs,) = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
     assert set(verbs.choices) == set(VERBS)
-    table = {word for row in re.findall(r"^\| (`.*?) \|", README, re.MULTILINE) for word in re.findall(r"`(\w+)`", row)}
-    assert table == set(VERBS)
+    assert named("usage.md", r"`(\w+)`") == set(VERBS)
+    assert named("programs.md", r"`/(\w+)`") == ENDPOINTS
 
 
-def test_files_that_are_named_are_there() -> None:
-    for target in re.findall(r"\]\((?!https?:|<)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_can_be_typed(page: pathlib.Path) -> None:
+    for line in re.findall(r"^\.venv/bin/python -m .*", page.read_text(encoding="utf-8"), re.MULTILINE):
+        module, *words = shlex.split(line.split(" && ")[0], comments=True)[2:]
+        if module == "tuning":
+            assert parser().parse_args(words).verb == words[0]
+        elif module == "pytest" and words and not words[0].startswith("-"):
+            assert (ROOT / words[0]).exists(), line
 
 
-def test_it_speaks_of_itself_alone() -> None:
-    for path in [ROOT / "README.md", *ROOT.glob("tuning/**/*.py"), *ROOT.glob("presets/**/*.md"), *ROOT.glob("tests/**/*.py")]:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_named_is_there(page: pathlib.Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:|<)([^)]+)\)", text) + re.findall(r'<img src="([^"]+)"', text):
+        path, _, heading = target.partition("#")
+        assert (page.parent / path).exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)", (page.parent / path).read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in [line.lower().replace(" ", "-") for line in headings], target
+    for path in re.findall(r"`((?:tuning|presets|tests)/[\w./-]*)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_they_speak_of_themselves_alone() -> None:
+    for path in [*PAGES, *ROOT.glob("tuning/**/*.py"), *ROOT.glob("presets/**/*.md"), *ROOT.glob("tests/**/*.py")]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"(?<![\w.])/(?:work|home|root|Users)/", text.replace("/(?:work|home|root|Users)/", "")), path.name
