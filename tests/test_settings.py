@@ -1,5 +1,7 @@
 """What the environment is told before the libraries are loaded."""
 
+import sys
+
 import pytest
 
 from tuning import settings
@@ -15,4 +17,21 @@ from tuning import settings
 )
 def test_how_threads_wait_is_ours_unless_somebody_said_it(given: dict[str, str], then: dict[str, str]) -> None:
     settings.share_processor(given)
+    assert given == then
+
+
+GROWS = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the option is there on Linux alone")
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        ({}, GROWS),
+        ({"PYTORCH_ALLOC_CONF": "max_split_size_mb:64"}, {"PYTORCH_ALLOC_CONF": "max_split_size_mb:64"}),
+        ({"PYTORCH_CUDA_ALLOC_CONF": "backend:native"}, {"PYTORCH_CUDA_ALLOC_CONF": "backend:native"}),
+    ],
+)
+def test_the_allocator_is_configured_by_its_name_of_today_unless_somebody_said_it(given: dict[str, str], then: dict[str, str]) -> None:
+    settings.spare_card(given)
     assert given == then

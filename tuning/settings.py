@@ -98,7 +98,10 @@ def spare_memory(environ: MutableMapping[str, str] | None = None) -> None:
 
 
 def spare_card(environ: MutableMapping[str, str] | None = None) -> None:
-    """Let PyTorch grow its blocks on a card instead of keeping many that fit nothing; to be called before torch is loaded."""
+    """Let PyTorch grow its blocks on a card instead of keeping many that fit nothing; to be called before torch is loaded.
+
+    Whoever has configured the allocator, by its name of today or by that of before, is left with that.
+    """
     env = os.environ if environ is None else environ
-    if sys.platform == "linux":  # elsewhere the option is not there
-        env.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+    if sys.platform == "linux" and not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & set(env):  # elsewhere the option is not there
+        env["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
