@@ -4,8 +4,10 @@ import importlib.machinery
 import importlib.util
 import os
 import pathlib
+import types
 
 import pytest
+import torch
 
 from tuning.models import hardware
 from tuning.text import say
@@ -102,12 +104,29 @@ def test_of_several_cards_the_emptiest_is_used_and_said(home: pathlib.Path, driv
     assert [note.code for note in found.notes] == ["hardware.several"]
 
 
-def test_what_others_hold_is_said_and_what_we_hold_counts_as_free(home: pathlib.Path, driver: pathlib.Path) -> None:
+def in_use(monkeypatch: pytest.MonkeyPatch, **reserved: int) -> None:
+    """PyTorch's answers where it uses cards: each by its uuid, in the order of its numbers, with the bytes that it holds."""
+    uuids = list(reserved)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(uuids))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: types.SimpleNamespace(uuid=uuids[number]))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda number: reserved[uuids[number]])
+
+
+def test_what_others_hold_is_said(home: pathlib.Path, driver: pathlib.Path) -> None:
     driver.write_text(smi("0, RTX 4090, 24576, 4576, 8.9, 580.65.06, GPU-a"), encoding="utf-8")
     assert [note.code for note in hardware.probe(home).notes] == ["hardware.shared"]
-    driver.write_text(smi("0, RTX 4090, 24576, 4576, 8.9, 580.65.06, GPU-a", held=f"GPU-a, {os.getpid()}, 20000"), encoding="utf-8")
+
+
+@pytest.mark.parametrize("said", [f"{os.getpid()}, 20000", "4242, 20000", f"{os.getpid()}, [N/A]"], ids=["linux", "container", "wsl"])
+def test_a_resident_model_counts_as_free_whatever_the_driver_knows_of_processes(
+    home: pathlib.Path, driver: pathlib.Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    driver.write_text(smi("0, RTX 4090, 24576, 4576, 8.9, 580.65.06, GPU-a", held=f"GPU-a, {said}"), encoding="utf-8")
+    in_use(monkeypatch, a=19 * 2**30)
     found = hardware.probe(home)
-    assert found.gpus[0].memory_free == 24576 * 2**20 and not found.notes
+    assert found.gpus[0].memory_free > 23 * 2**30 and not found.notes
+    assert found.gpus[0].memory_free <= found.gpus[0].memory_total
 
 
 @pytest.mark.parametrize(("capability", "code"), [("13.0", "hardware.card_new"), ("6.1", "hardware.card_old")])

@@ -12,7 +12,10 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from importlib import metadata
+from typing import Any
 
 import psutil
 from pydantic import Field
@@ -21,13 +24,13 @@ from tuning.models import wheels
 from tuning.schema import Notice, Record
 
 SMI = ("--query-gpu=index,name,memory.total,memory.free,compute_cap,driver_version,uuid", "--format=csv,noheader,nounits")
-SMI_MINE = ("--query-compute-apps=gpu_uuid,pid,used_memory", "--format=csv,noheader,nounits")
 # Oldest driver branch for a CUDA major version (CUDA release notes, "CUDA Toolkit and Minimum Required Driver Version").
 OLDEST_DRIVER = {"11": 450, "12": 525, "13": 580}
 # Compute capabilities that a CUDA major version builds for (the same notes: 13 has dropped what came before Turing).
 SUPPORTED = {"12": (5.0, 12.1), "13": (7.5, 12.1)}
 AMD = "0x1002"  # PCI vendor
 MIB = 2**20
+CUDA_CONTEXT = 600 * MIB  # that a process takes on a card besides its tensors: kernels and the libraries' workspaces
 OTHERS = 2**30  # bytes taken on a card from which on it is said
 
 
@@ -58,9 +61,23 @@ class Hardware(Record):
     trouble: Notice | None = None  # why it cannot use a card that the driver sees, and the way out
 
 
-def probe(home: pathlib.Path, cuda_visible_devices: str | None = None) -> Hardware:
-    """Look at the machine. `home` is where runs are kept: its disk is the one that counts."""
-    cards = _gpus(cuda_visible_devices)
+def held_by_torch() -> dict[str, int]:
+    """Bytes of each card, by uuid, that this process holds: what PyTorch has reserved, and its CUDA context.
+
+    PyTorch is asked where it is loaded, and never loaded for it. The driver does not know: in a container it says another
+    process id, and in WSL and on Windows no bytes.
+    """
+    cuda = _cuda()
+    reserved = {_uuid(cuda, number): cuda.memory_reserved(number) for number in range(cuda.device_count())} if cuda else {}
+    return {uuid: size + CUDA_CONTEXT for uuid, size in reserved.items() if size}
+
+
+def probe(home: pathlib.Path, cuda_visible_devices: str | None = None, held: Callable[[], dict[str, int]] = held_by_torch) -> Hardware:
+    """Look at the machine. `home` is where runs are kept: its disk is the one that counts.
+
+    What this process has `held` counts as free: a resident model makes room for the next.
+    """
+    cards = _gpus(cuda_visible_devices, held())
     trouble = _unusable(cards[0], torch_cuda()) if cards else None
     memory = psutil.virtual_memory()
     existing = next(path for path in (home, *home.parents) if path.exists())
@@ -140,12 +157,23 @@ def _field(cpuinfo: str, name: str) -> str:
     return ""
 
 
-def _gpus(visible: str | None) -> list[Gpu]:
+def _cuda() -> Any:
+    """PyTorch's side of the cards, where this process has begun to use them."""
+    cuda = sys.modules.get("torch.cuda")
+    begun = getattr(cuda, "is_initialized", None)  # not there yet while another thread imports it
+    return cuda if begun is not None and begun() else None
+
+
+def _uuid(cuda: Any, number: int) -> str:
+    """A card's uuid as the driver writes it but for what stands before it: "GPU-" or "MIG-"."""
+    return str(cuda.get_device_properties(number).uuid)
+
+
+def _gpus(visible: str | None, held: dict[str, int]) -> list[Gpu]:
     """Cards by `nvidia-smi`; none where there is no driver, it fails, or they are hidden from us."""
     command = shutil.which("nvidia-smi")
     if command is None or visible == "":
         return []
-    mine = _mine(command)
     cards = []
     for row in _rows([command, *SMI]):
         try:
@@ -154,7 +182,7 @@ def _gpus(visible: str | None) -> list[Gpu]:
                 index=int(index),
                 name=name,
                 memory_total=int(total) * MIB,
-                memory_free=int(free) * MIB + mine.get(uuid, 0),
+                memory_free=min(int(total) * MIB, int(free) * MIB + held.get(uuid.partition("-")[2], 0)),
                 compute_capability=float(capability),
                 driver=driver,
             )
@@ -172,12 +200,3 @@ def _rows(command: list[str]) -> list[list[str]]:
     except (OSError, subprocess.SubprocessError):
         return []
     return list(csv.reader(io.StringIO(done.stdout), skipinitialspace=True))
-
-
-def _mine(command: str) -> dict[str, int]:
-    """Bytes of each card that this process holds: a resident model makes room for the next, so they count as free."""
-    held: dict[str, int] = {}
-    for row in _rows([command, *SMI_MINE]):
-        if len(row) == 3 and row[1] == str(os.getpid()) and row[2].isdigit():
-            held[row[0]] = held.get(row[0], 0) + int(row[2]) * MIB
-    return held

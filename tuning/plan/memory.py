@@ -4,6 +4,7 @@ The formulae hold for decoder-only models with LoRA; what they cannot know is co
 """
 
 from tuning.models.catalog import LINEAR_LAYERS
+from tuning.models.hardware import CUDA_CONTEXT
 from tuning.plan import activations
 from tuning.schema import ActivationProfile, ModelCard, TrainSettings
 
@@ -13,7 +14,6 @@ BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 # few megabytes, CPU build on Linux x86-64, less the parts below; on a card the CUDA context takes its place. Both only
 # until a run of this machine has shown what it is.
 LIBRARIES = 700 * MIB
-CUDA_CONTEXT = 600 * MIB
 # Saved activations of one decoder layer, in bytes per token and hidden unit, all linear layers adapted without dropout:
 # 88.7 was counted with saved-tensor hooks on a Qwen3-4B layer in 16 bits, 56 to 95 on narrow Llamas on a CPU in 16 or 32.
 SAVED = 88.7
