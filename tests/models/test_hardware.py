@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import os
 import pathlib
+import time
 import types
 
 import pytest
@@ -35,6 +36,7 @@ def build(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pa
     version.parent.mkdir()
     version.write_text("from typing import Optional\ncuda: Optional[str] = '13.0'\n", encoding="utf-8")
     spec = importlib.machinery.ModuleSpec("torch", None, origin=str(version.with_name("__init__.py")))
+    monkeypatch.setattr(hardware.driver, "DRIVER", hardware.driver.Driver())  # one that has no answer of another test
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, package=None: spec if name == "torch" else real(name, package))
     return version
@@ -75,6 +77,21 @@ def test_hidden_cards_are_not_there(home: pathlib.Path, driver: pathlib.Path, vi
 def test_a_driver_that_fails_means_no_card(home: pathlib.Path, driver: pathlib.Path, script: str) -> None:
     driver.write_text(script, encoding="utf-8")
     assert hardware.probe(home).gpus == []
+
+
+def test_a_driver_that_hangs_blocks_nobody_and_what_it_said_last_is_kept(home: pathlib.Path, driver: pathlib.Path) -> None:
+    before = hardware.probe(home).gpus
+    driver.write_text("#!/bin/sh\nexec sleep 30\n", encoding="utf-8")
+    began = time.monotonic()
+    assert hardware.probe(home).gpus == hardware.probe(home).gpus == before
+    assert time.monotonic() - began < 3
+
+
+def test_a_driver_that_never_answers_is_said(home: pathlib.Path, driver: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver.write_text("#!/bin/sh\nexec sleep 30\n", encoding="utf-8")
+    monkeypatch.setattr(hardware.driver, "FIRST", 0.2)
+    found = hardware.probe(home)
+    assert found.gpus == [] and found.trouble is not None and found.trouble.code == "hardware.driver_silent"
 
 
 def test_a_build_without_cuda_is_said_with_the_line_that_mends_it(home: pathlib.Path, driver: pathlib.Path, build: pathlib.Path) -> None:

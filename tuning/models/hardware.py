@@ -3,15 +3,12 @@
 It says what is there, not what fits; that is the plan's business.
 """
 
-import csv
 import importlib.util
-import io
 import os
 import pathlib
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -20,10 +17,10 @@ from typing import Any
 import psutil
 from pydantic import Field
 
-from tuning.models import wheels
+from tuning.models import driver, wheels
+from tuning.models.driver import Gpu
 from tuning.schema import Notice, Record
 
-SMI = ("--query-gpu=index,name,memory.total,memory.free,compute_cap,driver_version,uuid", "--format=csv,noheader,nounits")
 # Oldest driver branch for a CUDA major version (CUDA release notes, "CUDA Toolkit and Minimum Required Driver Version").
 OLDEST_DRIVER = {"11": 450, "12": 525, "13": 580}
 # Compute capabilities that a CUDA major version builds for (the same notes: 13 has dropped what came before Turing).
@@ -32,17 +29,6 @@ AMD = "0x1002"  # PCI vendor
 MIB = 2**20
 CUDA_CONTEXT = 600 * MIB  # that a process takes on a card besides its tensors: kernels and the libraries' workspaces
 OTHERS = 2**30  # bytes taken on a card from which on it is said
-
-
-class Gpu(Record):
-    """One card as its driver reports it. Memory in bytes."""
-
-    index: int
-    name: str
-    memory_total: int
-    memory_free: int
-    compute_capability: float
-    driver: str = ""
 
 
 class Hardware(Record):
@@ -77,8 +63,11 @@ def probe(home: pathlib.Path, cuda_visible_devices: str | None = None, held: Cal
 
     What this process has `held` counts as free: a resident model makes room for the next.
     """
-    cards = _gpus(cuda_visible_devices, held())
+    seen = driver.DRIVER.cards()
+    cards = _gpus(seen or [], cuda_visible_devices, held())
     trouble = _unusable(cards[0], torch_cuda()) if cards else None
+    if seen is None:
+        trouble = Notice(code="hardware.driver_silent", level="warning")
     memory = psutil.virtual_memory()
     existing = next(path for path in (home, *home.parents) if path.exists())
     cpuinfo = _cpuinfo()
@@ -169,34 +158,11 @@ def _uuid(cuda: Any, number: int) -> str:
     return str(cuda.get_device_properties(number).uuid)
 
 
-def _gpus(visible: str | None, held: dict[str, int]) -> list[Gpu]:
-    """Cards by `nvidia-smi`; none where there is no driver, it fails, or they are hidden from us."""
-    command = shutil.which("nvidia-smi")
-    if command is None or visible == "":
-        return []
-    cards = []
-    for row in _rows([command, *SMI]):
-        try:
-            index, name, total, free, capability, driver, uuid = row
-            card = Gpu(
-                index=int(index),
-                name=name,
-                memory_total=int(total) * MIB,
-                memory_free=min(int(total) * MIB, int(free) * MIB + held.get(uuid.partition("-")[2], 0)),
-                compute_capability=float(capability),
-                driver=driver,
-            )
-        except ValueError:
-            continue  # a card that the driver cannot describe ("[N/A]") cannot be planned for
-        cards.append(card)
+def _gpus(cards: list[Gpu], visible: str | None, held: dict[str, int]) -> list[Gpu]:
+    """The driver's cards that are not hidden from us, with what this process holds counted as free."""
     wanted = [int(part) for part in visible.split(",") if part.strip().isdigit()] if visible else []
-    return [card for card in cards if not wanted or card.index in wanted]
-
-
-def _rows(command: list[str]) -> list[list[str]]:
-    """Lines of a table that a program prints; none where it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return list(csv.reader(io.StringIO(done.stdout), skipinitialspace=True))
+    return [
+        card.model_copy(update={"memory_free": min(card.memory_total, card.memory_free + held.get(card.uuid.partition("-")[2], 0))})
+        for card in cards
+        if visible != "" and (not wanted or card.index in wanted)
+    ]
