@@ -1,5 +1,7 @@
 """What the environment is told before the libraries are loaded."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -35,3 +37,11 @@ GROWS = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
 def test_the_allocator_is_configured_by_its_name_of_today_unless_somebody_said_it(given: dict[str, str], then: dict[str, str]) -> None:
     settings.spare_card(given)
     assert given == then
+
+
+@pytest.mark.parametrize(("given", "then"), [({}, "PCI_BUS_ID"), ({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, "FASTEST_FIRST")])
+def test_the_engine_has_cuda_number_the_cards_as_the_driver_does(given: dict[str, str], then: str) -> None:
+    child = {key: value for key, value in os.environ.items() if key != "CUDA_DEVICE_ORDER"} | given
+    code = "import os, tuning.engine; print(os.environ.get('CUDA_DEVICE_ORDER'))"
+    said = subprocess.run([sys.executable, "-c", code], env=child, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == then

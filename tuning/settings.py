@@ -15,6 +15,7 @@ STRICTNESS: dict[Mode, int] = {"local": 0, "shared": 1, "space": 2}
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PRESETS = ROOT / "presets"
+CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and nvidia-smi do
 _CHILD = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "APPDATA")
 
 
@@ -28,6 +29,7 @@ class Settings:
     endpoint: str = "https://huggingface.co"
     offline: bool = False
     cuda_visible_devices: str | None = None
+    cuda_device_order: str = CUDA_ORDER
     rank: int = 0
     world_size: int = 1
     display: bool = True  # whether a browser could be opened here
@@ -50,6 +52,7 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         endpoint=env.get("HF_ENDPOINT", Settings.endpoint),
         offline=env.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"},
         cuda_visible_devices=env.get("CUDA_VISIBLE_DEVICES"),
+        cuda_device_order=env.get("CUDA_DEVICE_ORDER") or CUDA_ORDER,
         rank=int(env.get("RANK") or 0),
         world_size=int(env.get("WORLD_SIZE") or 1),
         display=sys.platform in ("win32", "darwin") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
@@ -105,3 +108,12 @@ def spare_card(environ: MutableMapping[str, str] | None = None) -> None:
     env = os.environ if environ is None else environ
     if sys.platform == "linux" and not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & set(env):  # elsewhere the option is not there
         env["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
+
+
+def number_cards(environ: MutableMapping[str, str] | None = None) -> None:
+    """Let CUDA number the cards by PCI bus, as the driver does, so that "cuda:1" is known before torch is loaded, which comes after.
+
+    Its own default, FASTEST_FIRST, sorts by what is not published.
+    """
+    env = os.environ if environ is None else environ
+    env.setdefault("CUDA_DEVICE_ORDER", CUDA_ORDER)

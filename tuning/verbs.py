@@ -383,7 +383,7 @@ class Verbs(Talking):
     def _probe(self) -> Hardware:
         now = time.monotonic()
         if self._hardware is None or now - self._hardware[0] > HARDWARE_SECONDS:
-            self._hardware = (now, probe(self.settings.home, self.settings.cuda_visible_devices))
+            self._hardware = (now, probe(self.settings.home, self.settings.cuda_visible_devices, self.settings.cuda_device_order))
         return self._hardware[1]
 
     def _machine(self, card: ModelCard, gpu_memory: float | None, profile: planning.Lookup, device: str = "auto") -> planning.Machine:

@@ -10,8 +10,10 @@ import types
 import pytest
 import torch
 
+from tuning import settings
 from tuning.models import hardware
 from tuning.text import say
+from tuning.verbs import Verbs
 
 CARDS = (
     "0, NVIDIA GeForce RTX 3060, 12288, 11500, 8.6, 580.65.06, GPU-a",
@@ -52,6 +54,15 @@ def driver(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.P
     return path
 
 
+def in_use(monkeypatch: pytest.MonkeyPatch, **reserved: int) -> None:
+    """PyTorch's answers where it uses cards: each by its uuid, in the order of its numbers, with the bytes that it holds."""
+    uuids = list(reserved)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(uuids))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: types.SimpleNamespace(uuid=uuids[number]))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda number: reserved[uuids[number]])
+
+
 def test_this_machine(home: pathlib.Path) -> None:
     found = hardware.probe(home)
     assert found.cores >= 1
@@ -68,9 +79,54 @@ def test_cards_as_the_driver_says(home: pathlib.Path, driver: pathlib.Path) -> N
     assert cards[0].memory_total == 12 * 2**30
 
 
-@pytest.mark.parametrize(("visible", "indices"), [("1", [1]), ("0,1", [0, 1]), ("", []), (None, [0, 1])])
-def test_hidden_cards_are_not_there(home: pathlib.Path, driver: pathlib.Path, visible: str | None, indices: list[int]) -> None:
-    assert [card.index for card in hardware.probe(home, visible).gpus] == indices
+RTX, T4 = "NVIDIA GeForce RTX 3060", "Tesla T4"
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        (None, [RTX, T4]),
+        ("", []),
+        ("1", [T4]),
+        ("0,1", [RTX, T4]),
+        ("1,0", [T4, RTX]),
+        ("GPU-b", [T4]),
+        ("GPU-b,GPU-a", [T4, RTX]),
+        ("-1", []),
+        ("0,-1,1", [RTX]),  # what comes after one that is not there is hidden too
+        ("7", []),
+        ("GPU-z", []),
+        ("1,1", []),
+    ],
+)
+def test_cards_are_those_that_cuda_shows_by_its_numbers(
+    home: pathlib.Path, driver: pathlib.Path, visible: str | None, names: list[str]
+) -> None:
+    cards = hardware.probe(home, visible).gpus
+    assert [card.name for card in cards] == names
+    assert [card.index for card in cards] == list(range(len(names)))
+
+
+def test_where_torch_uses_the_cards_its_numbers_count(home: pathlib.Path, driver: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_use(monkeypatch, b=0, a=0)
+    assert [(card.index, card.name) for card in hardware.probe(home).gpus] == [(0, T4), (1, RTX)]
+
+
+def test_an_order_of_one_s_own_is_heeded(home: pathlib.Path, driver: pathlib.Path) -> None:
+    driver.write_text(
+        smi("0, T4, 16384, 16000, 7.5, 580.65.06, GPU-a", "1, RTX 4090, 24576, 24000, 8.9, 580.65.06, GPU-b"), encoding="utf-8"
+    )
+    env = {"TUNING_HOME": str(home), "CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
+    named = [(card["index"], card["name"]) for card in Verbs(settings.read(env)).hardware()["gpus"]]
+    assert named == [(0, "RTX 4090"), (1, "T4")]
+
+
+def test_an_old_card_beside_a_new_one_switches_neither_off(home: pathlib.Path, driver: pathlib.Path) -> None:
+    old, new = "0, GTX 1080, 8192, 8000, 6.1, 580.65.06, GPU-a", "1, RTX 4090, 24576, 24000, 8.9, 580.65.06, GPU-b"
+    driver.write_text(smi(old, new), encoding="utf-8")
+    found = hardware.probe(home)
+    assert [(card.index, card.name) for card in found.gpus] == [(1, "RTX 4090")] and found.trouble is None
+    assert [(note.code, note.params["card"]) for note in found.notes] == [("hardware.card_old", "GTX 1080")]
 
 
 @pytest.mark.parametrize("script", ["#!/bin/sh\nexit 9\n", "#!/bin/sh\necho nonsense\n", "not a program"])
@@ -117,17 +173,8 @@ def test_no_trouble_without_a_card_or_with_one_that_works(home: pathlib.Path, dr
 
 def test_of_several_cards_the_emptiest_is_used_and_said(home: pathlib.Path, driver: pathlib.Path) -> None:
     found = hardware.probe(home)
-    assert found.gpus[hardware.best(found.gpus)].name == "Tesla T4"
+    assert hardware.best(found.gpus).name == "Tesla T4"
     assert [note.code for note in found.notes] == ["hardware.several"]
-
-
-def in_use(monkeypatch: pytest.MonkeyPatch, **reserved: int) -> None:
-    """PyTorch's answers where it uses cards: each by its uuid, in the order of its numbers, with the bytes that it holds."""
-    uuids = list(reserved)
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(uuids))
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: types.SimpleNamespace(uuid=uuids[number]))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda number: reserved[uuids[number]])
 
 
 def test_what_others_hold_is_said(home: pathlib.Path, driver: pathlib.Path) -> None:

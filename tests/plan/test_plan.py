@@ -77,6 +77,16 @@ def test_precision_follows_the_processor_and_the_card() -> None:
     assert resolve(where=machine(gpus=[new]), device="cpu").settings.device == "cpu"
 
 
+def test_a_card_goes_by_the_number_that_torch_gives_it() -> None:
+    """Its place in the list is another one where a card before it cannot be used."""
+    only = Gpu(index=1, name="x", memory_total=8 * GIB, memory_free=7 * GIB, compute_capability=7.5)
+    found = resolve(where=machine(gpus=[only]))
+    assert (found.settings.device, found.settings.precision, found.forecast.available_bytes) == ("cuda:1", "fp16", 7 * GIB)
+    assert resolve(where=machine(gpus=[only]), device="cuda:1").settings.precision == "fp16"
+    with pytest.raises(InputError, match=r"plan\.no_device"):
+        resolve(where=machine(gpus=[only]), device="cuda:0")
+
+
 def test_a_precision_that_is_not_there_is_replaced_and_told() -> None:
     old, new = (Gpu(index=0, name="x", memory_total=8 * GIB, memory_free=8 * GIB, compute_capability=c) for c in (7.5, 8.6))
 

@@ -146,7 +146,7 @@ def test_a_recipe_says_what_this_machine_changes_in_it(lang: str) -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_knob_is_a_setting_that_takes_its_values_and_is_explained(lang: str) -> None:
     told = form.Told({}, RECIPE)
-    drawn = form.first(told, lang) + form.folded(told, 2, lang)
+    drawn = form.first(told, lang) + form.folded(told, [0, 1], lang)
     assert sorted(re.findall(r'data-key="([^"]*)"', drawn)) == sorted(form.KNOBS)
     assert len(set(re.findall(r'id="([^"]*)"', drawn))) == 2 * len(form.KNOBS)
     for key, knob in form.KNOBS.items():
@@ -183,7 +183,7 @@ def test_where_a_value_comes_from() -> None:
 
 def test_where_the_whole_model_is_trained_the_adapter_s_knobs_are_out_of_use() -> None:
     told = form.Told({"method": "full"}, RECIPE)
-    drawn = form.first(told, "en") + form.folded(told, 0, "en")
+    drawn = form.first(told, "en") + form.folded(told, [], "en")
     for key in form.KNOBS:
         part = drawn[drawn.index(f'id="knob-{key}"') :]
         off = key.split(".")[0] in ("lora_r", "lora_alpha", "lora_dropout", "target_modules", "lora")

@@ -9,6 +9,7 @@ from tuning import settings
 settings.share_processor()
 settings.spare_memory()
 settings.spare_card()
+settings.number_cards()
 # What downloads kernels from the Hub: where somebody has installed it, bitsandbytes and transformers would run what it fetches.
 sys.modules["kernels"] = None  # type: ignore[assignment]
 # It announces on every import that it could not download kernels, which it must not.

@@ -19,7 +19,7 @@ FIRST, LATER = 10.0, 1.0  # seconds to wait: for the first answer (a card that s
 
 
 class Gpu(Record):
-    """One card as its driver reports it. Memory in bytes."""
+    """One card as its driver reports it. Memory in bytes. `uuid` says which it is; `index` is the N of PyTorch's "cuda:N"."""
 
     index: int
     name: str

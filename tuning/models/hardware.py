@@ -4,6 +4,7 @@ It says what is there, not what fits; that is the plan's business.
 """
 
 import importlib.util
+import itertools
 import os
 import pathlib
 import platform
@@ -44,7 +45,11 @@ class Hardware(Record):
     gpus: list[Gpu]  # those that the installed PyTorch can use
     wheels: dict[str, str] = Field(default_factory=dict)  # for speed on them, installed by somebody: their versions
     notes: list[Notice] = Field(default_factory=list)  # what is good to know about the cards
-    trouble: Notice | None = None  # why it cannot use a card that the driver sees, and the way out
+    trouble: Notice | None = None  # why it can use no card that the driver sees, and the way out
+
+    def card(self, device: str) -> Gpu | None:
+        """The card that PyTorch calls `device` ("cuda:0"), if it is there and usable."""
+        return next((card for card in self.gpus if device == f"cuda:{card.index}"), None)
 
 
 def held_by_torch() -> dict[str, int]:
@@ -58,16 +63,23 @@ def held_by_torch() -> dict[str, int]:
     return {uuid: size + CUDA_CONTEXT for uuid, size in reserved.items() if size}
 
 
-def probe(home: pathlib.Path, cuda_visible_devices: str | None = None, held: Callable[[], dict[str, int]] = held_by_torch) -> Hardware:
+def probe(
+    home: pathlib.Path,
+    cuda_visible_devices: str | None = None,
+    cuda_device_order: str = "PCI_BUS_ID",
+    held: Callable[[], dict[str, int]] = held_by_torch,
+) -> Hardware:
     """Look at the machine. `home` is where runs are kept: its disk is the one that counts.
 
     What this process has `held` counts as free: a resident model makes room for the next.
     """
     seen = driver.DRIVER.cards()
-    cards = _gpus(seen or [], cuda_visible_devices, held())
-    trouble = _unusable(cards[0], torch_cuda()) if cards else None
+    there = _gpus(visible(seen or [], cuda_visible_devices, cuda_device_order), held())
+    judged = [(card, _unusable(card, torch_cuda())) for card in there]
+    cards = [card for card, wrong in judged if wrong is None]
+    troubles = [wrong for _, wrong in judged if wrong is not None]
     if seen is None:
-        trouble = Notice(code="hardware.driver_silent", level="warning")
+        troubles = [Notice(code="hardware.driver_silent", level="warning")]
     memory = psutil.virtual_memory()
     existing = next(path for path in (home, *home.parents) if path.exists())
     cpuinfo = _cpuinfo()
@@ -79,30 +91,33 @@ def probe(home: pathlib.Path, cuda_visible_devices: str | None = None, held: Cal
         memory_total=memory.total,
         memory_free=memory.available,
         disk_free=shutil.disk_usage(existing).free,
-        gpus=[] if trouble else cards,
+        gpus=cards,
         wheels=wheels.installed(),
-        notes=[] if trouble else _notes(cards),
-        trouble=trouble,
+        notes=[*troubles, *_notes(cards)] if cards else troubles[1:] or ([] if troubles else _no_card()),
+        trouble=None if cards or not troubles else troubles[0],
     )
 
 
-def best(gpus: list[Gpu]) -> int:
-    """The place in `gpus` of the card with the most free memory, which is also its number for PyTorch."""
-    return max(range(len(gpus)), key=lambda place: gpus[place].memory_free)
+def best(gpus: list[Gpu]) -> Gpu:
+    """The card with the most free memory."""
+    return max(gpus, key=lambda card: card.memory_free)
 
 
 def _notes(cards: list[Gpu]) -> list[Notice]:
-    if not cards:
-        apple = platform.system() == "Darwin" and platform.machine() == "arm64"
-        vendors = {path.read_text(encoding="ascii").strip() for path in pathlib.Path("/sys/class/drm").glob("card*/device/vendor")}
-        return [Notice(code=code) for code, there in (("hardware.apple", apple), ("hardware.amd", AMD in vendors)) if there]
-    used, notes = cards[best(cards)], []
+    used, notes = best(cards), []
     if len(cards) > 1:
         notes.append(Notice(code="hardware.several", params={"count": len(cards), "card": used.name}))
     taken = used.memory_total - used.memory_free
     if taken > OTHERS:
         notes.append(Notice(code="hardware.shared", level="warning", params={"card": used.name, "used": taken / 2**30}))
     return notes
+
+
+def _no_card() -> list[Notice]:
+    """Cards of other makers, which this version does not train on."""
+    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+    vendors = {path.read_text(encoding="ascii").strip() for path in pathlib.Path("/sys/class/drm").glob("card*/device/vendor")}
+    return [Notice(code=code) for code, there in (("hardware.apple", apple), ("hardware.amd", AMD in vendors)) if there]
 
 
 def torch_cuda() -> str | None:
@@ -154,15 +169,54 @@ def _cuda() -> Any:
 
 
 def _uuid(cuda: Any, number: int) -> str:
-    """A card's uuid as the driver writes it but for what stands before it: "GPU-" or "MIG-"."""
+    """A card's uuid as PyTorch writes it."""
     return str(cuda.get_device_properties(number).uuid)
 
 
-def _gpus(cards: list[Gpu], visible: str | None, held: dict[str, int]) -> list[Gpu]:
-    """The driver's cards that are not hidden from us, with what this process holds counted as free."""
-    wanted = [int(part) for part in visible.split(",") if part.strip().isdigit()] if visible else []
-    return [
-        card.model_copy(update={"memory_free": min(card.memory_total, card.memory_free + held.get(card.uuid.partition("-")[2], 0))})
-        for card in cards
-        if visible != "" and (not wanted or card.index in wanted)
-    ]
+def visible(cards: list[Gpu], wanted: str | None, order: str) -> list[Gpu]:
+    """The cards that CUDA shows this process, each with the number that it has there: N of "cuda:N".
+
+    `cards` come as the driver counts them, by PCI bus. `wanted` is CUDA_VISIBLE_DEVICES: numbers in `order`
+    (CUDA_DEVICE_ORDER), or beginnings of uuids. As CUDA has it, one that is not there ends the list, and one twice empties it.
+    """
+    ordered = cards if order == "PCI_BUS_ID" else sorted(cards, key=_guessed_speed, reverse=True)
+    if wanted is not None:
+        named = [_named(part.strip(), ordered) for part in wanted.split(",")]
+        shown = list(itertools.takewhile(lambda card: card is not None, named))
+        ordered = [card for card in shown if card is not None and shown.count(card) == 1]
+        ordered = ordered if len(ordered) == len(shown) else []
+    return [card.model_copy(update={"index": number}) for number, card in enumerate(ordered)]
+
+
+def _guessed_speed(card: Gpu) -> tuple[float, int]:
+    """By what FASTEST_FIRST may sort: CUDA does not publish it. Once PyTorch uses the cards its numbers take the guess's place."""
+    return card.compute_capability, card.memory_total
+
+
+def _named(part: str, ordered: list[Gpu]) -> Gpu | None:
+    if part.isdecimal():
+        return ordered[int(part)] if int(part) < len(ordered) else None
+    return next((card for card in ordered if part and card.uuid.startswith(part)), None)
+
+
+def numbers() -> dict[str, int]:
+    """The N of "cuda:N" of each card, by uuid, as PyTorch counts in this process; empty until it has begun to use them."""
+    cuda = _cuda()
+    return {_uuid(cuda, number): number for number in range(cuda.device_count())} if cuda else {}
+
+
+def _gpus(cards: list[Gpu], held: dict[str, int]) -> list[Gpu]:
+    """Visible cards with PyTorch's own numbers where it has given them, and with what this process holds counted as free."""
+    known, found = numbers(), []
+    agree = any(_bare(card) in known for card in cards)  # the driver and PyTorch write the same uuids
+    for card in cards:
+        uuid = _bare(card)
+        if not agree or uuid in known:
+            free = min(card.memory_total, card.memory_free + held.get(uuid, 0))
+            found.append(card.model_copy(update={"index": known.get(uuid, card.index), "memory_free": free}))
+    return sorted(found, key=lambda card: card.index)
+
+
+def _bare(card: Gpu) -> str:
+    """Its uuid as PyTorch writes it: without "GPU-" or "MIG-"."""
+    return card.uuid.partition("-")[2]

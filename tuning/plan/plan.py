@@ -24,6 +24,7 @@ FEWEST_ROWS_TO_SPLIT = 20
 DEFAULT_VALIDATION_SHARE = 0.1
 DEFAULT_MAX_LENGTH = 1024
 CALIBRATION_RUNS = 5
+BF16 = 8.0  # compute capability (Ampere) from which on a card computes in it; older ones imitate it, slowly
 DEFAULT_PATIENCE = 3  # of about ten looks at the held-out rows in a run
 Lookup = Callable[[ModelCard, TrainSettings], ActivationProfile | None]
 
@@ -195,18 +196,17 @@ def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, 
             notices.append(Notice(code="plan.device_spared", level="warning", params=params))
         return {"device": "cpu"}
     if asked.device == "auto" or gpu_memory is not None:
-        return {"device": f"cuda:{best(hardware.gpus) if hardware.gpus else 0}" if asked.device == "auto" else asked.device}
-    index = int(asked.device.removeprefix("cuda:"))
-    if index >= len(hardware.gpus):
+        return {"device": f"cuda:{best(hardware.gpus).index if hardware.gpus else 0}" if asked.device == "auto" else asked.device}
+    if hardware.card(asked.device) is None:
         raise InputError("plan.no_device", device=asked.device, count=len(hardware.gpus))
     return {"device": asked.device}
 
 
 def _precision(asked: TrainSettings, hardware: Hardware, device: str, notices: list[Notice]) -> str:
-    index = -1 if device == "cpu" else int(device.removeprefix("cuda:"))
-    old = 0 <= index < len(hardware.gpus) and hardware.gpus[index].compute_capability < 8.0
-    if asked.precision == "bf16" and old:
-        notices.append(Notice(code="plan.precision_card", params={"card": hardware.gpus[index].name}))
+    there = hardware.card(device)
+    old = there is not None and there.compute_capability < BF16
+    if asked.precision == "bf16" and there is not None and old:
+        notices.append(Notice(code="plan.precision_card", params={"card": there.name}))
         return "fp16"
     if asked.precision == "fp16" and device == "cpu":
         chosen = "bf16" if hardware.cpu_bf16 else "fp32"
@@ -308,7 +308,9 @@ def _available(hardware: Hardware, settings: TrainSettings, gpu_memory: float | 
         return hardware.memory_free
     if gpu_memory is not None:
         return int(gpu_memory * GIB)
-    return hardware.gpus[int(settings.device.removeprefix("cuda:"))].memory_free
+    card = hardware.card(settings.device)
+    assert card is not None
+    return card.memory_free
 
 
 def _cores(hardware: Hardware, on_cpu: bool) -> float:

@@ -44,8 +44,8 @@ def _attention(card: ModelCard, asked: TrainSettings, settings: TrainSettings, h
     counts as a new one, and gets no wheel but those that are here."""
     if settings.device == "cpu" or not settings.packing or settings.precision == "fp32" or asked.attn_implementation == "sdpa":
         return "sdpa"
-    index = int(settings.device.removeprefix("cuda:"))
-    old = index < len(hardware.gpus) and hardware.gpus[index].compute_capability < OLDEST
+    there = hardware.card(settings.device)
+    old = there is not None and there.compute_capability < OLDEST
     head = card.config.get("head_dim") or card.hidden_size // card.num_attention_heads
     if old or head % 8 or head > LARGEST:
         return "sdpa"

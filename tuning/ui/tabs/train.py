@@ -116,7 +116,7 @@ def _knobs(desk: Desk) -> None:
     def paint(scene: Scene) -> list[Any]:
         plan, _ = desk.plan(scene.choice, scene.overrides)
         told = form.Told(scene.overrides, suited(scene.choice, scene.overrides), plan and plan["settings"])
-        cards_there = len(desk.verbs.hardware()["gpus"])
+        cards_there = [card["index"] for card in desk.verbs.hardware()["gpus"]]
         drawn = form.first(told, desk.lang), form.folded(told, cards_there, desk.lang)
         return [*drawn, gr.update(visible=bool(scene.overrides))]
 
