@@ -19,7 +19,7 @@ import psutil
 from pydantic import Field
 
 from tuning.models import driver, wheels
-from tuning.models.driver import Gpu
+from tuning.models.driver import Gpu as Gpu
 from tuning.schema import Notice, Record
 
 # Oldest driver branch for a CUDA major version (CUDA release notes, "CUDA Toolkit and Minimum Required Driver Version").
@@ -27,8 +27,7 @@ OLDEST_DRIVER = {"11": 450, "12": 525, "13": 580}
 # Compute capabilities that a CUDA major version builds for (the same notes: 13 has dropped what came before Turing).
 SUPPORTED = {"12": (5.0, 12.1), "13": (7.5, 12.1)}
 AMD = "0x1002"  # PCI vendor
-MIB = 2**20
-CUDA_CONTEXT = 600 * MIB  # that a process takes on a card besides its tensors: kernels and the libraries' workspaces
+CUDA_CONTEXT = 600 * 2**20  # that a process takes on a card besides its tensors: kernels and the libraries' workspaces
 OTHERS = 2**30  # bytes taken on a card from which on it is said
 
 
@@ -53,14 +52,12 @@ class Hardware(Record):
 
 
 def held_by_torch() -> dict[str, int]:
-    """Bytes of each card, by uuid, that this process holds: what PyTorch has reserved, and its CUDA context.
+    """Bytes of each card, by uuid (without "GPU-"), that this process holds: what PyTorch has reserved, and its CUDA context.
 
     PyTorch is asked where it is loaded, and never loaded for it. The driver does not know: in a container it says another
     process id, and in WSL and on Windows no bytes.
     """
-    cuda = _cuda()
-    reserved = {_uuid(cuda, number): cuda.memory_reserved(number) for number in range(cuda.device_count())} if cuda else {}
-    return {uuid: size + CUDA_CONTEXT for uuid, size in reserved.items() if size}
+    return {uuid: reserved + CUDA_CONTEXT for uuid, (_, reserved) in _in_torch().items() if reserved}
 
 
 def probe(
@@ -73,7 +70,7 @@ def probe(
 
     What this process has `held` counts as free: a resident model makes room for the next.
     """
-    seen = driver.DRIVER.cards()
+    seen = [] if cuda_visible_devices == "" else driver.DRIVER.cards()
     there = _gpus(visible(seen or [], cuda_visible_devices, cuda_device_order), held())
     judged = [(card, _unusable(card, torch_cuda())) for card in there]
     cards = [card for card, wrong in judged if wrong is None]
@@ -161,27 +158,31 @@ def _field(cpuinfo: str, name: str) -> str:
     return ""
 
 
-def _cuda() -> Any:
-    """PyTorch's side of the cards, where this process has begun to use them."""
-    cuda = sys.modules.get("torch.cuda")
+def _in_torch() -> dict[str, tuple[int, int]]:
+    """By uuid the number of each card and the bytes reserved on it, where this process has begun to use them."""
+    cuda: Any = sys.modules.get("torch.cuda")
     begun = getattr(cuda, "is_initialized", None)  # not there yet while another thread imports it
-    return cuda if begun is not None and begun() else None
-
-
-def _uuid(cuda: Any, number: int) -> str:
-    """A card's uuid as PyTorch writes it."""
-    return str(cuda.get_device_properties(number).uuid)
+    if begun is None or not begun():
+        return {}
+    try:
+        return {_bare(str(cuda.get_device_properties(n).uuid)): (n, cuda.memory_reserved(n)) for n in range(cuda.device_count())}
+    except RuntimeError:  # a card that has failed says no more
+        return {}
 
 
 def visible(cards: list[Gpu], wanted: str | None, order: str) -> list[Gpu]:
     """The cards that CUDA shows this process, each with the number that it has there: N of "cuda:N".
 
     `cards` come as the driver counts them, by PCI bus. `wanted` is CUDA_VISIBLE_DEVICES: numbers in `order`
-    (CUDA_DEVICE_ORDER), or beginnings of uuids. As CUDA has it, one that is not there ends the list, and one twice empties it.
+    (CUDA_DEVICE_ORDER), or beginnings of uuids. As CUDA has it, one that is not there ends the list, and one twice empties it;
+    of a card that is partitioned (MIG) one instance is shown, where no other is named.
     """
     ordered = cards if order == "PCI_BUS_ID" else sorted(cards, key=_guessed_speed, reverse=True)
-    if wanted is not None:
-        named = [_named(part.strip(), ordered) for part in wanted.split(",")]
+    whole = [card for place, card in enumerate(ordered) if not card.pci or card.pci not in {other.pci for other in ordered[:place]}]
+    if wanted is None:
+        ordered = whole
+    else:
+        named = [_named(part.strip(), ordered, whole) for part in wanted.split(",")]
         shown = list(itertools.takewhile(lambda card: card is not None, named))
         ordered = [card for card in shown if card is not None and shown.count(card) == 1]
         ordered = ordered if len(ordered) == len(shown) else []
@@ -193,30 +194,29 @@ def _guessed_speed(card: Gpu) -> tuple[float, int]:
     return card.compute_capability, card.memory_total
 
 
-def _named(part: str, ordered: list[Gpu]) -> Gpu | None:
+def _named(part: str, ordered: list[Gpu], whole: list[Gpu]) -> Gpu | None:
     if part.isdecimal():
-        return ordered[int(part)] if int(part) < len(ordered) else None
+        return whole[int(part)] if int(part) < len(whole) else None
     return next((card for card in ordered if part and card.uuid.startswith(part)), None)
 
 
 def numbers() -> dict[str, int]:
     """The N of "cuda:N" of each card, by uuid, as PyTorch counts in this process; empty until it has begun to use them."""
-    cuda = _cuda()
-    return {_uuid(cuda, number): number for number in range(cuda.device_count())} if cuda else {}
+    return {uuid: number for uuid, (number, _) in _in_torch().items()}
 
 
 def _gpus(cards: list[Gpu], held: dict[str, int]) -> list[Gpu]:
     """Visible cards with PyTorch's own numbers where it has given them, and with what this process holds counted as free."""
     known, found = numbers(), []
-    agree = any(_bare(card) in known for card in cards)  # the driver and PyTorch write the same uuids
+    agree = any(_bare(card.uuid) in known for card in cards)  # the driver and PyTorch write the same uuids
     for card in cards:
-        uuid = _bare(card)
-        if not agree or uuid in known:
+        uuid = _bare(card.uuid)
+        if card.memory_total and (not agree or uuid in known):  # what the driver cannot describe cannot be planned for
             free = min(card.memory_total, card.memory_free + held.get(uuid, 0))
             found.append(card.model_copy(update={"index": known.get(uuid, card.index), "memory_free": free}))
     return sorted(found, key=lambda card: card.index)
 
 
-def _bare(card: Gpu) -> str:
-    """Its uuid as PyTorch writes it: without "GPU-" or "MIG-"."""
-    return card.uuid.partition("-")[2]
+def _bare(uuid: str) -> str:
+    """As PyTorch writes it: without the driver's "GPU-" or "MIG-"."""
+    return uuid.removeprefix("GPU-").removeprefix("MIG-")
