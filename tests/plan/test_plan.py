@@ -87,6 +87,49 @@ def test_a_card_goes_by_the_number_that_torch_gives_it() -> None:
         resolve(where=machine(gpus=[only]), device="cuda:0")
 
 
+@pytest.mark.parametrize("quantization", ["auto", "none", "nf4", "int8"])
+@pytest.mark.parametrize(("capability", "precision"), [(6.1, "fp16"), (7.5, "fp16"), (8.0, "bf16"), (12.0, "bf16")])
+def test_no_card_that_imitates_bf16_is_planned_for_it_whatever_the_base_is_kept_in(
+    quantization: str, capability: float, precision: str
+) -> None:
+    where = machine(gpus=[Gpu(index=0, name="x", memory_total=8 * GIB, memory_free=8 * GIB, compute_capability=capability)])
+    for model in (card(10**9), card(7 * 10**9, 4096)):  # the second fits in 4 bits alone
+        assert resolve(model, where=where, quantization=quantization).settings.precision == precision
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_an_adapter_is_trained_in_32_bits_whatever_the_base_is_in(quantization: str, precision: str) -> None:
+    model, settings = card(10**9), TrainSettings(device="cuda:0", quantization=quantization, precision=precision)
+    settings = settings.model_copy(update={"per_device_train_batch_size": 1})
+    parts, numbers = memory.parts(model, settings, 64), memory.adapter_parameters(model, settings)
+    assert (parts["adapter"], parts["gradients"], parts["optimizer"]) == (4 * numbers, 4 * numbers, 8 * numbers)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "free", "capability", "ram", "expected"),
+    [
+        (8.2, 24, 8.9, 20, ("cuda:1", "bf16", "none")),
+        (8.2, 7.6, 8.9, 20, ("cuda:1", "bf16", "nf4")),
+        (8.2, 7.6, 7.5, 20, ("cuda:1", "fp16", "nf4")),
+        (1.1, 14, 7.5, 20, ("cuda:1", "fp16", "none")),
+        (8.2, 3.5, 8.6, 64, ("cpu", "fp32", "none")),
+        (8.2, 3.5, 8.6, 20, ("cuda:1", "bf16", "nf4")),  # fits nowhere: said when it is loaded
+        (8.2, None, None, 20, ("cpu", "fp32", "none")),
+    ],
+)
+def test_a_model_that_is_only_asked_is_placed_by_its_size_and_the_card(
+    parameters: float, free: float | None, capability: float | None, ram: float, expected: tuple[str, str, str]
+) -> None:
+    model = card(int(parameters * 10**9), 4096).model_copy(update={"intermediate_size": 14336, "num_hidden_layers": 32})
+    gpus = [
+        Gpu(index=number, name="x", memory_total=int(size * GIB), memory_free=int(size * GIB), compute_capability=capability)
+        for number, size in ((0, 1), (1, free))
+        if size and capability
+    ]
+    assert plan.for_talking(model, machine(gpus=gpus, memory_free=int(ram * GIB))) == expected
+
+
 def test_a_precision_that_is_not_there_is_replaced_and_told() -> None:
     old, new = (Gpu(index=0, name="x", memory_total=8 * GIB, memory_free=8 * GIB, compute_capability=c) for c in (7.5, 8.6))
 

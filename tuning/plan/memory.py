@@ -103,13 +103,20 @@ def parts(
     return {
         "libraries": libraries or (LIBRARIES if on_cpu else CUDA_CONTEXT),
         **_weights(card, settings, weight_bytes),
-        **({} if full else {"adapter": 4 * trained}),  # PEFT keeps it in 32 bits whatever the base is in
+        **({} if full else {"adapter": 4 * trained}),  # trained in 32 bits whatever the base is in
         "gradients": 4 * trained,
         "optimizer": int(state_bytes(settings) * trained),
         **step,
         "fragmentation": min(FRAGMENTS * moving, MOST_FRAGMENTS) if on_cpu else int(FRAGMENTS_GPU * moving),
         "chat": max(0, _conversation(card, weight_bytes) - moving),  # an answer in mid-run comes between steps
     }
+
+
+def bare(card: ModelCard, settings: TrainSettings) -> int:
+    """Bytes that a model takes which only answers, with the device, precision and quantization of `settings`."""
+    weight_bytes, on_cpu = BYTES[settings.precision], settings.device == "cpu"
+    held = sum(_weights(card, settings, weight_bytes).values()) + _conversation(card, weight_bytes)
+    return (LIBRARIES if on_cpu else CUDA_CONTEXT) + int(held * (1 if on_cpu else 1 + FRAGMENTS_GPU))
 
 
 def _conversation(card: ModelCard, weight_bytes: int) -> int:

@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ConfigDict
 
@@ -123,6 +123,28 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
     return Resolved(
         settings=settings, train_rows=train_rows, validation_rows=validation_rows, forecast=forecast, notices=notices, offer=found
     )
+
+
+class Placement(NamedTuple):
+    """Where and how a model is loaded, by the names that settings have for it."""
+
+    device: str
+    precision: str
+    quantization: str
+
+
+def for_talking(card: ModelCard, hardware: Hardware) -> Placement:
+    """The placement of a bare model that is only asked, and trained by nobody: on the emptiest card in 16 bits, or in 4 where
+    it fits only so; on the processor where there is no card, or where the model fits there alone.
+    """
+    on_cpu = Placement("cpu", "fp32", "none")
+    if not hardware.gpus:
+        return on_cpu
+    there = best(hardware.gpus)
+    plain = Placement(f"cuda:{there.index}", "fp16" if there.compute_capability < BF16 else "bf16", "none")
+    small = plain._replace(quantization="nf4")
+    ways = ((plain, there.memory_free), (small, there.memory_free), (on_cpu, hardware.memory_free))
+    return next((way for way, free in ways if memory.bare(card, TrainSettings(**way._asdict())) <= free), small)
 
 
 def rate_by_recipe(resolved: Resolved) -> Resolved:
