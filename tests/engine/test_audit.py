@@ -271,3 +271,14 @@ def test_it_tells_how_far_it_is_and_can_be_given_up(tmp_path: pathlib.Path) -> N
 
     with pytest.raises(EngineError, match="given up"):
         audit("starter", str(STARTER), rows, watch=enough)
+
+
+def test_nothing_is_written_into_the_folder_where_somebody_stands(
+    tmp_path: pathlib.Path, looked_at: Callable[..., Audit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standing = tmp_path / "standing"
+    standing.mkdir()
+    monkeypatch.chdir(standing)
+    rows = [{"row": at, "messages": said("x", "y")} for at in range(1, 2 * tokens.BATCH)]
+    assert looked_at(tokens.load(str(STARTER)), rows).rows == len(rows)
+    assert not list(standing.iterdir())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tuning.errors import InputError
+from tuning.runs import files
 
 MEGABYTE = 2**20
 SPEC, ROWS, VALIDATION, REPORT = "spec.json", "rows.jsonl", "validation.jsonl", "report.json"
@@ -52,10 +53,10 @@ OWN_FILES = 64 * 1024 * MEGABYTE  # what the owner of a machine may read there
 
 
 def tell(share: float) -> None:
-    """Say in the child's working folder how far it is; who reads it never finds half a word."""
+    """Write into the working folder, which has to be a child process's own, how far it is; who reads it never finds half a word."""
     aside = pathlib.Path(f"{PROGRESS}.new")
     aside.write_text(f"{share:.4f}", encoding="ascii")
-    aside.replace(PROGRESS)
+    files.put(aside, pathlib.Path(PROGRESS))
 
 
 def roomy(limits: Limits, size: int) -> Limits:

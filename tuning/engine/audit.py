@@ -18,7 +18,7 @@ import pydantic
 
 from tuning.data import sandbox
 from tuning.data.child import confine
-from tuning.data.records import MEGABYTE, OUT_OF_MEMORY, Limits
+from tuning.data.records import MEGABYTE, OUT_OF_MEMORY, Limits, tell
 from tuning.errors import EngineError, InputError
 from tuning.plan.lengths import Audit
 
@@ -88,7 +88,7 @@ def main() -> int:
     # The parent's clock is what counts; several threads spend the processor's time faster.
     confine(dataclasses.replace(limits, seconds=limits.seconds * (os.cpu_count() or 1)))
     try:
-        wish = looking.Wish(request["rows"], request["chosen"], request["most"], ROW_SECONDS)
+        wish = looking.Wish(request["rows"], request["chosen"], request["most"], ROW_SECONDS, tell)
         answer = looking.answer(request["model"], request["path"], wish)
         pathlib.Path(ANSWER).write_text(answer, encoding="utf-8")
     except MemoryError:

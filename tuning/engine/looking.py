@@ -7,13 +7,12 @@ import heapq
 import json
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from tuning.data.records import tell
 from tuning.engine import tokens
 from tuning.engine.template import Rendered, Template
 from tuning.engine.tokens import Labelled
@@ -34,6 +33,7 @@ class Wish:
     chosen: Sequence[int] | None
     most: int
     row_seconds: float  # of the processor, for one row through the template
+    tell: Callable[[float], None] = lambda share: None  # hears now and then what share is done
 
 
 @dataclass
@@ -80,7 +80,7 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: Wish) -> Audit:
             seen.places.append(place)
             yield row
             if len(seen.places) % tokens.BATCH == 0:
-                tell(len(seen.places) / len(some))
+                wish.tell(len(seen.places) / len(some))
 
     for labelled in tokens.label_rows(tokenizer, rows(), render, refuse):
         seen.looked.append(_measured(labelled))

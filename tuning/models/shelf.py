@@ -223,7 +223,7 @@ class Download:
         if self.folder.is_dir():  # here, but not whole: what is right of it is kept
             if self.building.exists():
                 shutil.rmtree(self.building)
-            self.folder.rename(self.building)
+            files.put(self.folder, self.building)
         self.building.mkdir(parents=True, exist_ok=True)
         there = sum(path.stat().st_size for path in self.building.iterdir() if path.is_file())
         free = shutil.disk_usage(self.building).free

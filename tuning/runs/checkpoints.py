@@ -67,7 +67,7 @@ def verified(checkpoint: pathlib.Path) -> bool:
     Nothing is loaded for the answer: what has not been vouched for is never unpickled.
     """
     try:
-        manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(files.read(checkpoint / MANIFEST))
         listing = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
         named = manifest["step"] == step_of(checkpoint)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

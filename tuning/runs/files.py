@@ -9,13 +9,41 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between tries at a file that somebody else has open
 
 
 def given(text: str) -> pathlib.Path:
     """A path as a person wrote it, a leading `~` meant as the shell means it."""
     return pathlib.Path(os.path.expanduser(text))
+
+
+def put(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Give `source` the name `target` at once, in the place of what has it. Raises OSError."""
+    _patiently(lambda: os.replace(source, target))
+
+
+def read(path: pathlib.Path) -> str:
+    """The text of a file that others replace. Raises OSError, and UnicodeDecodeError where it is no UTF-8."""
+    return _patiently(lambda: path.read_text(encoding="utf-8"))
+
+
+def _patiently(work: Callable[[], Result]) -> Result:
+    """Do it again where it is refused: Windows lets nobody replace a file that is open, nor open one that is being replaced.
+
+    Readers hold a file for milliseconds, virus scanners for longer.
+    """
+    for pause in PAUSES:
+        try:
+            return work()
+        except PermissionError:
+            time.sleep(pause)
+    return work()
 
 
 def write(path: pathlib.Path, text: str) -> None:
@@ -26,7 +54,7 @@ def write(path: pathlib.Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        put(pathlib.Path(temporary), path)
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise

@@ -14,6 +14,8 @@ import time
 from types import TracebackType
 from typing import IO, Any
 
+from tuning.runs import files
+
 HOST = socket.gethostname()
 
 if sys.platform == "win32":
@@ -90,7 +92,7 @@ def held(path: pathlib.Path) -> bool:
 def holder(path: pathlib.Path) -> dict[str, Any]:
     """What the last holder wrote: host, pid, started. Empty where nothing can be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(files.read(path))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

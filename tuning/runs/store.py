@@ -47,7 +47,7 @@ def clean_name(name: str, length: int = 80) -> str:
 @functools.lru_cache(maxsize=1024)
 def _read_spec(path: pathlib.Path, changed: int) -> RunSpec:
     """The spec in a file that was last written at `changed` nanoseconds: it is written once, and asked for all the time."""
-    return RunSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return RunSpec.model_validate(yaml.safe_load(files.read(path)))
 
 
 class Run:
@@ -93,7 +93,7 @@ class Run:
     def saved_state(self) -> RunState | None:
         """state.json as the engine left it; None before the first, and where the disk has spoiled it: the checkpoints tell then."""
         try:
-            return RunState.model_validate_json((self.folder / "state.json").read_text(encoding="utf-8"))
+            return RunState.model_validate_json(files.read(self.folder / "state.json"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
@@ -132,7 +132,7 @@ class Run:
     def name(self) -> str:
         """The name people gave it, last."""
         try:
-            return (self.folder / "name").read_text(encoding="utf-8")
+            return files.read(self.folder / "name")
         except FileNotFoundError:
             return self.spec().name
 
@@ -209,7 +209,7 @@ class Run:
 
     def _restarts(self) -> dict[str, int]:
         try:
-            found = json.loads((self.folder / "restarts").read_text(encoding="utf-8"))
+            found = json.loads(files.read(self.folder / "restarts"))
             return {name: int(found[name]) for name in ("step", "count")}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
@@ -223,7 +223,7 @@ class Run:
     def queued_at(self) -> float:
         """When it was put in the queue, in seconds since 1970."""
         try:
-            return float(json.loads((self.folder / "queue").read_text(encoding="utf-8"))["time"])
+            return float(json.loads(files.read(self.folder / "queue"))["time"])
         except (OSError, ValueError, KeyError, TypeError):
             return 0.0
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuning.runs import reading
+from tuning.runs import files, reading
 from tuning.runs.scores import Wanted, matches
 from tuning.runs.store import Run
 
@@ -226,7 +226,7 @@ _kept: reading.Kept[dict[str, Any] | None] = reading.Kept(100)
 
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(files.read(path))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None

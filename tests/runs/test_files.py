@@ -1,0 +1,48 @@
+"""Files that others read while they are replaced: what Windows refuses for a moment is done a moment later."""
+
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tuning.runs import files
+
+
+def refusing(times: int, work: Callable[..., Any]) -> Callable[..., Any]:
+    """`work`, refused so many times first, as on Windows while somebody has the file open."""
+    left = [times]
+
+    def tried(*words: Any, **named: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise PermissionError(13, "Access is denied")
+        return work(*words, **named)
+
+    return tried
+
+
+def test_a_file_that_somebody_reads_is_replaced_a_moment_later(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("old", encoding="utf-8")
+    monkeypatch.setattr(os, "replace", refusing(2, os.replace))
+    files.write(path, "new")
+    assert path.read_text(encoding="utf-8") == "new" and [left.name for left in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_what_is_refused_for_good_is_an_error_and_the_old_file_stays(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("old", encoding="utf-8")
+    monkeypatch.setattr(os, "replace", refusing(1000, os.replace))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.raises(PermissionError):
+        files.write(path, "new")
+    assert path.read_text(encoding="utf-8") == "old" and [left.name for left in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_file_that_is_being_replaced_is_read_a_moment_later(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("new", encoding="utf-8")
+    monkeypatch.setattr(pathlib.Path, "read_text", refusing(2, pathlib.Path.read_text))
+    assert files.read(path) == "new"
