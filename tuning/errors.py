@@ -5,6 +5,7 @@ a person can mend; programming errors stay ordinary exceptions and go to the log
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -46,14 +47,20 @@ class EngineError(TuningError):
         self.reason = reason
 
 
-def caught(work: Callable[[], Any], doing: str) -> Exception | None:
-    """Do `work` at an edge of the engine, beyond which nobody could catch: what goes wrong is logged in full and returned."""
+def caught(work: Callable[[], Any], doing: str) -> BaseException | None:
+    """Do `work` at an edge of the engine, beyond which nobody could catch: what goes wrong is logged in full and returned.
+
+    That goes for what is no Exception too, as the panic of a library in Rust. In the main thread Ctrl-C and the end of the program
+    pass; in any other no signal arrives, and they would only end that thread in silence.
+    """
     try:
         work()
     except TuningError as error:
         logger.info("%s: %s", doing, error)
         return error
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit) and threading.current_thread() is threading.main_thread():
+            raise
         logger.exception("%s failed", doing)
         return error
     return None

@@ -1,22 +1,28 @@
 """The one thread: runs wait their turn, questions are answered at once, in mid-run too, and no fault ends it."""
 
 import itertools
+import logging
 import pathlib
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import transformers
 import yaml
 
+import tuning.engine
+from tests.engine.conftest import Trainer
 from tuning import settings
 from tuning.engine.workshop import Workshop
-from tuning.errors import EngineError, InputError
+from tuning.errors import EngineError, InputError, TuningError
 from tuning.models.shelf import Shelf
 from tuning.runs import files
 from tuning.runs.store import Run, Store
 from tuning.schema import ModelRef
+from tuning.text import say
 from tuning.verbs import Verbs
 
 Wait = Callable[..., Any]
@@ -158,3 +164,168 @@ def test_a_download_that_fails_ends_the_run_with_its_reason(
     state = run.state()
     assert state.reason == "download" and state.error is not None and state.error.code == "model.broken"
     workshop.close()
+
+
+# What goes wrong in a job, or between two, ends neither the thread nor anybody's patience.
+
+SOON = 5.0  # seconds within which whoever waits has to be told
+
+
+def within(work: Callable[[], Any], seconds: float = SOON) -> Any:
+    """What `work` returns, or the error that it tells; fails where it takes longer, as a wait without an end would."""
+    found: list[Any] = []
+
+    def go() -> None:
+        try:
+            found.append(work())
+        except TuningError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=go, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert found, f"nothing came within {seconds} s"
+    return found[0]
+
+
+def said(error: Any) -> str:
+    """The code of what somebody was told, which has to have words in both languages."""
+    assert isinstance(error, TuningError), repr(error)
+    for lang in ("en", "it"):
+        assert say(lang, error.code, error.params)
+    return error.code
+
+
+def works(verbs: Verbs, run: Run, wait_until: Wait) -> None:
+    """The thread lives, answers and trains."""
+    assert verbs.workshop is not None and verbs.workshop._thread.is_alive()
+    assert isinstance(within(lambda: "".join(verbs.chat(run.spec().model.path, ASK)), 60), str)
+    verbs.resume(run.id)
+    wait_until(lambda: status(run) == "finished")
+
+
+@pytest.fixture
+def done(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> Run:
+    """A run that the workshop has trained."""
+    run = make_run(max_steps=2)
+    verbs.resume(run.id)
+    wait_until(lambda: status(run) == "finished")
+    return run
+
+
+@pytest.mark.parametrize("library", ["tuning.engine.resident", "tuning.engine.chat"])
+def test_a_library_that_cannot_be_loaded_is_said_to_everybody_who_waits(
+    library: str, home: pathlib.Path, trained: Trainer, make_run: Callable[..., Run], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade that has left one out of step: a run ends with the reason, question and report with a sentence."""
+    finished, _ = trained(max_steps=2)
+    workshop, run = Workshop(Store(home)), make_run(max_steps=2)
+    verbs = Verbs(settings.read(), workshop)
+    with monkeypatch.context() as broken:
+        broken.setitem(sys.modules, library, None)
+        broken.delattr(tuning.engine, library.rsplit(".")[-1], raising=False)
+        workshop.preload()
+        workshop.start()
+        assert said(within(lambda: list(verbs.chat(finished.id, ASK)))) == "engine.cannot_load"
+        assert said(within(lambda: verbs.evaluate(finished.id))) == "engine.cannot_load"
+        verbs.resume(run.id)
+        wait_until(lambda: status(run) == "failed", SOON)
+        state = run.state()
+        assert state.reason == "libraries" and state.error is not None and state.error.code == "engine.cannot_load"
+    works(verbs, run, wait_until)
+    workshop.close()
+
+
+class Panic(BaseException):
+    """As a library written in Rust raises where it gives up: no Exception, for pyo3's PanicException is none."""
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("a bug"), Panic("a panic"), SystemExit(1), KeyboardInterrupt()], ids=repr)
+def test_whatever_a_library_raises_ends_one_job_alone(
+    fault: BaseException, verbs: Verbs, done: Run, make_run: Callable[..., Run], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise fault
+
+    run = make_run(max_steps=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(transformers.GenerationMixin, "generate", broken)
+        assert said(within(lambda: list(verbs.chat(done.id, ASK)))) == "chat.failed"
+    with monkeypatch.context() as patch:
+        patch.setattr(transformers.LlamaForCausalLM, "forward", broken)
+        assert said(within(lambda: verbs.evaluate(done.id))) == "evaluate.failed"
+    with monkeypatch.context() as patch:
+        patch.setattr(transformers, "set_seed", broken)
+        verbs.resume(run.id)
+        wait_until(lambda: status(run) == "failed", SOON)
+        error = run.state().error
+        assert error is not None and error.code == "train.unexpected"
+    works(verbs, run, wait_until)
+
+
+def test_a_queue_that_cannot_be_locked_is_said_and_the_next_run_trains(
+    home: pathlib.Path, verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait
+) -> None:
+    """As where another user's program made the file: here a folder stands in its place."""
+    run = make_run(max_steps=2)
+    (home / "queue.lock").unlink(missing_ok=True)
+    (home / "queue.lock").mkdir()
+    verbs.resume(run.id)
+    wait_until(lambda: status(run) == "failed", SOON)
+    state = run.state()
+    assert state.error is not None and said(EngineError(state.error.code, **state.error.params)) == "train.queue"
+    (home / "queue.lock").rmdir()
+    works(verbs, run, wait_until)
+
+
+def test_a_log_that_raises_ends_the_thread_and_everybody_is_told(
+    home: pathlib.Path, make_run: Callable[..., Run], tiny_model: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one thing that the guard itself relies on. Whoever waits is told, and whoever comes later."""
+    workshop = Workshop(Store(home))
+    verbs, run = Verbs(settings.read(), workshop), make_run(max_steps=2)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "tuning.engine.resident", None)
+        patch.setattr(logging.Logger, "exception", broken)
+        question = verbs.ask(str(tiny_model), ASK)
+        workshop.start()
+        workshop._thread.join(SOON)
+    assert said(within(lambda: list(question.stream()))) == "workshop.ended"
+    assert not workshop.alive
+    assert said(within(lambda: list(verbs.chat(str(tiny_model), ASK)))) == "workshop.ended"
+    assert said(within(lambda: verbs.resume(run.id))) == "workshop.ended"
+    assert status(run) == "queued", "it is trained as soon as the program is started again"
+
+
+def test_a_report_is_not_awaited_of_a_workshop_that_has_ended(
+    home: pathlib.Path, trained: Trainer, verbs: Verbs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = trained(max_steps=2)
+    assert verbs.workshop is not None
+    comparison = verbs.comparison(run.id)
+    close(verbs)
+    assert said(within(lambda: verbs.workshop.compare(comparison))) == "workshop.ended"  # type: ignore[union-attr]
+    comparison.alive = lambda: False
+    assert said(within(comparison.result)) == "workshop.ended"
+
+
+def test_nobody_waits_without_a_limit(verbs: Verbs, tiny_model: pathlib.Path, trained: Trainer) -> None:
+    """Nobody answers at all here; the limits are cut short."""
+    question, comparison = verbs.question(str(tiny_model), ASK), verbs.comparison(trained(max_steps=2)[0].id)
+    question.patience = comparison.patience = 0.2
+    assert said(within(lambda: list(question.stream()))) == "workshop.late"
+    assert said(within(comparison.result)) == "workshop.late"
+    assert question.stopped.is_set(), "an answer that nobody reads is not made"
+
+
+def test_a_report_is_refused_while_a_run_is_on(verbs: Verbs, done: Run, make_run: Callable[..., Run], wait_until: Wait) -> None:
+    run = make_run(num_train_epochs=100)
+    verbs.resume(run.id)
+    wait_until(lambda: run.state().step >= 2)
+    assert said(within(lambda: verbs.evaluate(done.id))) == "evaluate.busy"
+    verbs.stop(run.id)
+    wait_until(lambda: status(run) == "stopped")

@@ -2,19 +2,44 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from tuning.errors import TuningError
+from tuning.errors import EngineError, TuningError
 from tuning.runs.store import Run
 from tuning.schema import Message, ModelRef
 
 MAX_NEW_TOKENS = 512
+SLICE_SECONDS = 0.5  # how often who waits looks whether anybody is still at work
+PATIENCE_SECONDS = 3600.0  # without a word: a model may be large, a disk slow, and others come first
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class Awaited:
+    """Something that is waited for: never of a thread that has ended, nor without a limit."""
+
+    alive: Callable[[], bool] = lambda: True  # does the thread that is to answer live?
+    patience: float = PATIENCE_SECONDS
+
+    def _next(self, come: "queue.SimpleQueue[T]") -> T:
+        """The next thing that has come. Raises EngineError where nothing will, or has not for too long."""
+        until = time.monotonic() + self.patience
+        while True:
+            alive = self.alive()
+            try:
+                return come.get(timeout=min(SLICE_SECONDS, self.patience) if alive else 0)
+            except queue.Empty:
+                if not alive:
+                    raise EngineError("workshop.ended") from None
+                if time.monotonic() >= until:
+                    raise EngineError("workshop.late") from None
 
 
 @dataclass
-class Question:
+class Question(Awaited):
     """One answer asked for. `run` None means the bare `model`; `seed` None means greedy."""
 
     messages: list[Message]
@@ -35,14 +60,18 @@ class Question:
 
     def stream(self) -> Iterator[str]:
         """The pieces as they come. Raises what kept the answer from being made."""
-        while (piece := self.pieces.get()) is not None:
-            if isinstance(piece, TuningError):
-                raise piece
-            yield piece
+        try:
+            while (piece := self._next(self.pieces)) is not None:
+                if isinstance(piece, TuningError):
+                    raise piece
+                yield piece
+        except TuningError:
+            self.stopped.set()  # nobody reads on
+            raise
 
 
 @dataclass
-class Comparison:
+class Comparison(Awaited):
     """A report asked for: base against tuned on the run's held-out rows, or on other `data` (an id of the library)."""
 
     run: Run
@@ -51,7 +80,7 @@ class Comparison:
 
     def result(self) -> dict[str, Any]:
         """The document, when it is there. Raises what kept it from being made."""
-        found = self.answer.get()
+        found = self._next(self.answer)
         if isinstance(found, TuningError):
             raise found
         return found

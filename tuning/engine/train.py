@@ -99,7 +99,7 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledge
             ledger.update(now=True, status=status, reason=reason, error=notice, ended=time.time(), seconds_left=None)
 
 
-def _explain(error: Exception) -> tuple[str | None, Notice]:
+def _explain(error: BaseException) -> tuple[str | None, Notice]:
     """The reason in the contract's words, and the sentence's code."""
     if healing.ran_out(error):
         return "memory", Notice(code="train.memory", level="error")

@@ -1,16 +1,16 @@
-"""The one thread that touches a model: trains queued runs one after another and answers chat, also in mid-run.
+"""The one thread that touches a model: it does jobs one after another, trains the runs of the queue, and answers in mid-run too.
 
-Everyone else hands over work and reads folders or queues. A terminal that trains in the foreground uses `train`
-directly and has no workshop.
+Everyone else hands over jobs and reads folders or queues. Nothing that a job does ends the thread. A terminal that trains in the
+foreground uses `train` directly and has no workshop.
 """
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tuning.engine.jobs import Ask, Compare, Job, Preload, Train
 from tuning.errors import EngineError, RunError, TuningError, caught
 from tuning.models.shelf import Shelf, whole
 from tuning.runs import locks
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # how often the queue on disk is looked at for runs that other processes put there
+AGAIN_SECONDS = 10.0  # after which a run is tried anew whose card was in use
+LOCK_SECONDS = 2.0  # for which the queue's lock may be out of order before a run is told
 
 
 class Workshop:
@@ -32,20 +34,30 @@ class Workshop:
     def __init__(self, store: Store, shelf: Shelf | None = None) -> None:
         self.store = store
         self.shelf = shelf
-        self.current: Run | None = None
         self.over: Callable[[Run], Any] = lambda run: None  # told of every run that is not worked on any more
         self.ready = threading.Event()
-        self._questions: queue.Queue[Question] = queue.Queue()
-        self._comparisons: queue.Queue[Comparison] = queue.Queue()
-        self._comparing = False
+        self.spoiled = threading.Event()  # this process can do nothing with its card any more: it has to be replaced
+        self._jobs: list[Job] = []  # handed over, and not begun; only the thread takes one out
+        self._at_work: list[Job] = []  # what is being done now, and what is done at its yield point
+        self._warmed = False
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self.spoiled = threading.Event()  # this process can do nothing with its card any more: it has to be replaced
+        self._ended = threading.Event()
         self._turn = locks.Lock(store.home / "queue.lock")  # one queue, one run at a time, also where two apps share a home
-        self._warm = threading.Event()
+        self._locked_out: float | None = None  # since when that lock cannot even be asked for
         self._resident: Resident | None = None
         self._refused: dict[str, float] = {}
         self._thread = threading.Thread(target=self._loop, name="workshop", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        """Is what is handed over still done? False for good once the thread has ended, however that came about."""
+        return not self._ended.is_set()
+
+    @property
+    def current(self) -> Run | None:
+        """The run that is being trained."""
+        return next((job.target for job in self._at_work.copy() if isinstance(job, Train)), None)
 
     def start(self) -> None:
         self._thread.start()
@@ -56,46 +68,135 @@ class Workshop:
         self._wake.set()
 
     def preload(self) -> None:
-        """Import the libraries now, in the workshop's thread, so that the first run does not wait for them."""
-        self._warm.set()
-        self._wake.set()
+        """Import the libraries soon, in the workshop's thread, so that the first run does not wait for them."""
+        if not self._warmed:
+            self._warmed = True
+            self._jobs.append(Preload())
+            self._wake.set()
 
     def wake(self) -> None:
-        """A run was put in the queue."""
+        """Look at the queue on disk, where a run was put. Raises EngineError where nobody will: it waits for the next start then."""
         self._wake.set()
+        if not self.alive:
+            raise EngineError("workshop.ended")
 
     def ask(self, question: "Question") -> None:
-        """Hand over a question; its pieces come through its own queue."""
-        self._questions.put(question)
-        self._wake.set()
+        """Hand over a question; its pieces come through its own queue. Raises EngineError where the thread has ended."""
+        question.alive = lambda: self.alive
+        self._jobs.append(Ask(question, self.store))
+        self.wake()
 
     def compare(self, comparison: "Comparison") -> None:
-        """Hand over a report to make; nothing is trained meanwhile. Raises RunError while a run is on: it would slow that down."""
+        """Hand over a report to make; nothing is trained meanwhile.
+
+        Raises RunError while a run is on: it would slow that down; and EngineError where the thread has ended.
+        """
         if self.current is not None:
             raise RunError("evaluate.busy")
-        self._comparisons.put(comparison)
-        self._wake.set()
+        comparison.alive = lambda: self.alive
+        self._jobs.append(Compare(comparison, self.store))
+        self.wake()
+
+    # The thread
 
     def _loop(self) -> None:
-        while not self._closing.is_set():
-            self._wake.wait(LOOK_SECONDS)
-            self._wake.clear()
-            if self._warm.is_set():
-                self._warm.clear()
-                self._engine()
-            self._answer_all()
-            self._compare_all()
-            run = self._next()
-            if run is not None and self._turn.acquire(patience=0):
-                with self._turn:
-                    self._train(run)
-                self._wake.set()
+        try:
+            while not self._closing.is_set():
+                self._wake.wait(LOOK_SECONDS)
+                self._wake.clear()
+                caught(self._look, "a look at what is to do")
+        finally:
+            self._ended.set()
+
+    def _look(self) -> None:
+        """Do what was handed over, then train the run whose turn it is."""
+        while self._jobs and not self._closing.is_set():
+            self._do(self._jobs.pop(0))
+        run = self._next()
+        if run is not None and not self._closing.is_set() and self._my_turn(run):
+            with self._turn:
+                self._train(run)
+            self._wake.set()
+
+    def _between(self) -> None:
+        """Do at a yield point what may be done there, and refuse what would otherwise wait for the end of a run."""
+        for job in self._jobs.copy():
+            if job.interrupts:
+                self._jobs.remove(job)
+                self._do(job)
+            elif job.busy is not None and self.current is not None:
+                self._jobs.remove(job)
+                job.refuse(RunError(job.busy))
+
+    def _do(self, job: Job) -> BaseException | None:
+        """Do one job. What goes wrong ends it alone: it reaches whoever waits as a code, the log in full, and is returned."""
+        inside, name = bool(self._at_work), type(job).__name__
+        self._at_work.append(job)
+        try:
+            error = caught(lambda: job.run(self._engine(), self._between, inside), name)
+            if error is not None:
+                caught(lambda: job.refuse(job.told(error)), f"telling of {name}")
+        finally:
+            self._at_work.pop()
+        return error
+
+    def _engine(self) -> "Resident":
+        """The resident model. Raises EngineError where a library cannot be loaded: who mends it need not start anew."""
+        if self._resident is None:
+
+            def load() -> None:
+                from tuning.engine import chat, train  # noqa: F401  both are needed soon, and loading them takes seconds
+                from tuning.engine.resident import Resident
+
+                self._resident = Resident()
+
+            error = caught(load, "loading the libraries")
+            if error is not None:
+                kind = f"{type(error).__name__}: {error}"[:300]
+                raise EngineError("engine.cannot_load", reason="libraries", kind=kind) from error
+            self.ready.set()
+        assert self._resident is not None
+        return self._resident
+
+    def _my_turn(self, run: Run) -> bool:
+        """Take the queue's lock. Where it stays out of order, `run` ends with the reason, for nobody could say when it would begin."""
+        try:
+            mine = self._turn.acquire(patience=0)
+        except OSError as error:
+            logger.warning("%s: %s", self._turn.path, error)
+            self._locked_out = self._locked_out or time.monotonic()
+            if time.monotonic() - self._locked_out >= LOCK_SECONDS:
+                self._locked_out = None
+                kind = error.strerror or type(error).__name__
+                Train(run, self.store).refuse(EngineError("train.queue", file=self._turn.path.name, kind=kind))
+                self._tell(run)
+            return False
+        self._locked_out = None
+        return mine
+
+    def _train(self, run: Run) -> None:
+        error = self._do(Train(run, self.store, self._spoil))
+        if error is not None and run.waiting():  # another process holds it or its card: later, perhaps
+            logger.warning("run %s: %s", run.id, error)
+            self._refused[run.id] = time.monotonic()
+        else:
+            self._tell(run)
+
+    def _spoil(self) -> None:
+        self.spoiled.set()
+        self._closing.set()
+
+    def _tell(self, run: Run) -> None:
+        """Whoever wants to know that a run is over."""
+        caught(lambda: self.over(run), f"telling of run {run.id}")
+
+    # The queue on disk
 
     def _next(self) -> Run | None:
         """The first queued run whose model is here and that was not refused a moment ago (its card may be in use by a terminal)."""
         now = time.monotonic()
         for run in self.store.queue():
-            if now - self._refused.get(run.id, -60.0) >= 10.0 and not self._awaits_model(run):
+            if now - self._refused.get(run.id, -60.0) >= AGAIN_SECONDS and not self._awaits_model(run):
                 return run
         return None
 
@@ -123,90 +224,11 @@ class Workshop:
             if isinstance(error, TuningError):
                 notice = Notice(code=error.code, level="error", params=error.params)
             for run in self._waiting(model):
-                run.give_up("download", notice)
+                caught(lambda run=run: run.give_up("download", notice), f"the end of run {run.id}")  # type: ignore[misc]
                 self._tell(run)
         del coming[model.path]
         self._wake.set()
 
     def _waiting(self, model: ModelRef) -> list[Run]:
         """The queued runs of a model."""
-        return [run for run in self.store.queue() if run.spec().model.path == model.path]
-
-    def _engine(self) -> "Resident":
-        if self._resident is None:
-            from tuning.engine import chat, train  # noqa: F401  both are needed soon, and loading them takes seconds
-            from tuning.engine.resident import Resident
-
-            self._resident = Resident()
-            self.ready.set()
-        return self._resident
-
-    def _train(self, run: Run) -> None:
-        resident = self._engine()
-        from tuning.engine.train import train
-
-        def work() -> None:
-            state = train(run, self.store, resident, self._answer_all, queued=True)
-            if state.reason == "cuda":
-                self.spoiled.set()
-                self._closing.set()
-                if run.retry():
-                    run.enqueue(first=True)
-
-        self.current = run
-        error = caught(work, f"run {run.id}")
-        self.current = None
-        if error is not None:  # another process holds it or its card: later, perhaps
-            logger.warning("run %s: %s", run.id, error)
-            self._refused[run.id] = time.monotonic()
-        else:
-            self._tell(run)
-
-    def _tell(self, run: Run) -> None:
-        """Whoever wants to know that a run is over."""
-        caught(lambda: self.over(run), f"telling of run {run.id}")
-
-    def _answer_all(self) -> None:
-        while True:
-            try:
-                question = self._questions.get_nowait()
-            except queue.Empty:
-                return
-            self._answer(question)
-
-    def _compare_all(self) -> None:
-        while not self._comparisons.empty() and not self._closing.is_set():
-            self._compare(self._comparisons.get())
-
-    def _compare(self, comparison: "Comparison") -> None:
-        """Make one report; questions are answered in between. What goes wrong reaches the one who asked as a code."""
-        resident, made = self._engine(), list[dict[str, Any]]()
-        from tuning.engine.report import evaluate
-
-        def work() -> None:
-            made.append(evaluate(comparison.run, comparison.data, self.store, resident, self._answer_all))
-
-        self._comparing = True
-        error = caught(work, f"the report on {comparison.run.id}")
-        self._comparing = False
-        told = error if isinstance(error, TuningError) else EngineError("evaluate.failed", kind=type(error).__name__)
-        comparison.answer.put(made[0] if made else told)
-
-    def _answer(self, question: "Question") -> None:
-        """Answer one question; what goes wrong reaches the one who asked as a code, and the log in full."""
-        resident = self._engine()
-        from tuning.engine.chat import answer
-
-        def work() -> None:
-            asked = (question.model.path, question.device, question.quantization)
-            busy = self.current is not None or self._comparing
-            if busy and not resident.has(*asked):
-                raise EngineError("chat.other_model")
-            precision = resident.precision if busy else question.precision
-            resident.load(*asked[:2], precision, question.quantization, bare=question.bare)
-            answer(resident, question)
-
-        error = caught(work, "an answer")
-        if error is not None:
-            question.pieces.put(error if isinstance(error, TuningError) else EngineError("chat.failed", kind=type(error).__name__))
-        question.pieces.put(None)
+        return [run for run in self.store.queue() if run.readable() and run.spec().model.path == model.path]

@@ -242,7 +242,7 @@ class Run:
         else:  # at work, or claimed this very moment
             (self.folder / "stop").touch()
 
-    def give_up(self, reason: str, error: Notice) -> None:
+    def give_up(self, reason: str | None, error: Notice) -> None:
         """End a run that never got to an engine: it leaves the queue as failed. One that somebody has claimed is left alone."""
         lock = locks.Lock(self.lock_path)
         if lock.acquire():

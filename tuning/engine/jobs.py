@@ -1,0 +1,123 @@
+"""The kinds of work that want the model: training a run, answering a question, making a report. One class for each.
+
+A job says when it may be done and whom it tells of a failure; whose turn it is, `workshop` decides. Importing this loads no
+model library. A terminal does the same work without jobs, through `train.train`, `chat.answer` and `report.evaluate`.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from tuning.engine.question import Comparison, Question
+from tuning.errors import EngineError, RunError, TuningError
+from tuning.runs.store import Run, Store
+from tuning.schema import Notice
+
+if TYPE_CHECKING:
+    from tuning.engine.resident import Resident
+
+
+class Job(abc.ABC):
+    """One piece of work for the thread that owns the model.
+
+    `interrupts`: it is done at the next yield point of another job, and else after it. `busy`: the code with which it is refused
+    while a run is trained, which may take hours; None where it waits. `failed`: the code for a fault that nobody foresaw, with
+    its `kind`.
+    """
+
+    interrupts: ClassVar[bool] = False
+    busy: ClassVar[str | None] = None
+    failed: ClassVar[str]
+
+    @abc.abstractmethod
+    def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
+        """Do it. `between` is called at every yield point; `inside`: another job is at one of its own."""
+
+    @abc.abstractmethod
+    def refuse(self, error: TuningError) -> None:
+        """Tell whoever waits for it why it was not done, or not to the end."""
+
+    def told(self, error: BaseException) -> TuningError:
+        """What went wrong as somebody can be told it: as a code."""
+        return error if isinstance(error, TuningError) else EngineError(self.failed, kind=type(error).__name__)
+
+
+class Preload(Job):
+    """Loads the libraries and nothing else. Whoever does it has them already, and nobody waits for it."""
+
+    failed = "engine.cannot_load"
+
+    def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
+        """They are there: something has made `resident`."""
+
+    def refuse(self, error: TuningError) -> None:
+        """Who needs them is told by a job of their own."""
+
+
+class Train(Job):
+    """Trains a run of the queue on disk. `spoiled` is called where the process can do nothing with its card any more."""
+
+    failed = "train.unexpected"
+
+    def __init__(self, target: Run, store: Store, spoiled: Callable[[], None] = lambda: None) -> None:
+        self.target, self.store, self.spoiled = target, store, spoiled
+
+    def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
+        """Raises RunError where another process holds the run or its card: it waits on then."""
+        from tuning.engine.train import train
+
+        state = train(self.target, self.store, resident, between, queued=True)
+        if state.reason == "cuda":
+            self.spoiled()
+            if self.target.retry():
+                self.target.enqueue(first=True)
+
+    def refuse(self, error: TuningError) -> None:
+        """End the run as failed, unless it waits on or has ended by itself."""
+        if not isinstance(error, RunError) and self.target.state().status in ("queued", "interrupted"):
+            reason = error.reason if isinstance(error, EngineError) else None
+            self.target.give_up(reason, Notice(code=error.code, level="error", params=error.params))
+
+
+class Ask(Job):
+    """Answers a question, of the model that is at work or, where none is, of any."""
+
+    interrupts = True
+    failed = "chat.failed"
+
+    def __init__(self, question: Question, store: Store) -> None:
+        self.question, self.store = question, store
+
+    def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
+        """Raises EngineError for another model than the one at work."""
+        from tuning.engine.chat import answer
+
+        question = self.question
+        if inside and not resident.has(question.model.path, question.device, question.quantization):
+            raise EngineError("chat.other_model")
+        precision = resident.precision if inside else question.precision
+        resident.load(question.model.path, question.device, precision, question.quantization, bare=question.bare)
+        answer(resident, question)
+
+    def refuse(self, error: TuningError) -> None:
+        self.question.pieces.put(error)
+        self.question.pieces.put(None)
+
+
+class Compare(Job):
+    """Makes a report on a run, base against tuned. It would slow down a training, and is refused meanwhile."""
+
+    busy = "evaluate.busy"
+    failed = "evaluate.failed"
+
+    def __init__(self, comparison: Comparison, store: Store) -> None:
+        self.comparison, self.store = comparison, store
+
+    def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
+        from tuning.engine.report import evaluate
+
+        asked = self.comparison
+        asked.answer.put(evaluate(asked.run, asked.data, self.store, resident, between))
+
+    def refuse(self, error: TuningError) -> None:
+        self.comparison.answer.put(error)
