@@ -19,7 +19,7 @@ from tuning import settings
 from tuning.engine.workshop import Workshop
 from tuning.errors import EngineError, InputError, TuningError
 from tuning.models.shelf import Shelf
-from tuning.runs import files
+from tuning.runs import files, locks
 from tuning.runs.store import Run, Store
 from tuning.schema import ModelRef
 from tuning.text import say
@@ -329,3 +329,43 @@ def test_a_report_is_refused_while_a_run_is_on(verbs: Verbs, done: Run, make_run
     assert said(within(lambda: verbs.evaluate(done.id))) == "evaluate.busy"
     verbs.stop(run.id)
     wait_until(lambda: status(run) == "stopped")
+
+
+# The card's lock: whoever puts a model on a card holds it.
+
+
+@pytest.fixture
+def carded(home: pathlib.Path, trained: Trainer) -> Run:
+    """A run that was trained, as if on the first card of a machine."""
+    from tests.runs.test_store import on_device
+
+    return on_device(trained(max_steps=2)[0], "cuda:0")
+
+
+def test_nobody_talks_on_a_card_that_a_terminal_trains_on(home: pathlib.Path, verbs: Verbs, carded: Run) -> None:
+    """The lock is asked for before anything is loaded; it is another process's here, as far as the system can tell."""
+    with locks.Lock(home / "gpu-0.lock") as card:
+        assert card.acquire()
+        told = within(lambda: list(verbs.chat(carded.id, ASK)))
+        assert said(told) == "chat.gpu_busy" and told.params == {"device": "cuda:0"}
+        assert said(within(lambda: verbs.evaluate(carded.id))) == "evaluate.busy"
+    told = within(lambda: list(verbs.chat(carded.id, ASK)), 30)
+    assert said(told) != "chat.gpu_busy"  # it goes on to load, and finds no card on this machine
+
+
+def test_the_card_is_held_while_it_answers_and_a_processor_never(
+    home: pathlib.Path, verbs: Verbs, carded: Run, tiny_model: pathlib.Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    load = transformers.AutoModelForCausalLM.from_pretrained
+
+    def loading(*words: Any, **named: Any) -> Any:
+        held.append(locks.held(home / "gpu-0.lock"))
+        return load(*words, **{**named, "device_map": None})
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", loading)
+    within(lambda: list(verbs.chat(carded.id, ASK)), 30)
+    within(lambda: list(verbs.chat(str(tiny_model), ASK)), 30)
+    assert held == [True, False]
+    assert [path.name for path in home.glob("*.lock") if path.name.startswith("gpu")] == ["gpu-0.lock"]
+    wait_until(lambda: not locks.held(home / "gpu-0.lock"))

@@ -5,11 +5,13 @@ model library. A terminal does the same work without jobs, through `train.train`
 """
 
 import abc
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from tuning.engine.question import Comparison, Question
 from tuning.errors import EngineError, RunError, TuningError
+from tuning.runs import locks
 from tuning.runs.store import Run, Store
 from tuning.schema import Notice
 
@@ -22,7 +24,7 @@ class Job(abc.ABC):
 
     `interrupts`: it is done at the next yield point of another job, and else after it. `busy`: the code with which it is refused
     while a run is trained, which may take hours; None where it waits. `failed`: the code for a fault that nobody foresaw, with
-    its `kind`.
+    its `kind`. Each takes the lock of the card that it needs by itself.
     """
 
     interrupts: ClassVar[bool] = False
@@ -31,7 +33,7 @@ class Job(abc.ABC):
 
     @abc.abstractmethod
     def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
-        """Do it. `between` is called at every yield point; `inside`: another job is at one of its own."""
+        """Do it. `between` is called at every yield point; `inside`: another job is at one of its own, and holds its card's lock."""
 
     @abc.abstractmethod
     def refuse(self, error: TuningError) -> None:
@@ -89,15 +91,17 @@ class Ask(Job):
         self.question, self.store = question, store
 
     def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
-        """Raises EngineError for another model than the one at work."""
+        """Raises EngineError for another model than the one at work, and where another process is on the card."""
         from tuning.engine.chat import answer
 
         question = self.question
         if inside and not resident.has(question.model.path, question.device, question.quantization):
             raise EngineError("chat.other_model")
         precision = resident.precision if inside else question.precision
-        resident.load(question.model.path, question.device, precision, question.quantization, bare=question.bare)
-        answer(resident, question)
+        busy = EngineError("chat.gpu_busy", device=question.device)
+        with contextlib.nullcontext() if inside else locks.card(self.store.home, question.device, busy):
+            resident.load(question.model.path, question.device, precision, question.quantization, bare=question.bare)
+            answer(resident, question)
 
     def refuse(self, error: TuningError) -> None:
         self.question.pieces.put(error)

@@ -94,21 +94,20 @@ def evaluate(run: Run, data: str | None, store: Store, resident: Resident, betwe
     """The report on a run, made again and kept; or one on other `data` (an id of the library), which is not kept.
 
     Of other data the held-out rows are taken, or where it has none all of them. Raises RunError `run.no_adapter`, and
-    `evaluate.busy` where another process trains on the card.
+    `evaluate.busy` where another process is at work on the card.
     """
     spec = run.spec()
     if not run.adapter.is_dir():
         raise RunError("run.no_adapter", run=run.id)
     settings = spec.settings
-    if settings.device != "cpu" and locks.held(store.home / f"gpu-{settings.device.removeprefix('cuda:')}.lock"):
-        raise RunError("evaluate.busy")
-    resident.load(spec.model.path, settings.device, settings.precision, settings.quantization)
-    if data is None or data == spec.data.id:
-        return make(run, spec, resident, store, between)
-    library = Library(store.home)
-    rows = [*library.validation_rows(data, spec.owner)] or [*library.rows(data, spec.owner)]
-    elsewhere = spec.model_copy(update={"data": spec.data.model_copy(update={"id": data})})
-    return _measure(Measuring(run, elsewhere, resident, MOST, Clock(between)), rows, rows, own=False)
+    with locks.card(store.home, settings.device, RunError("evaluate.busy")):
+        resident.load(spec.model.path, settings.device, settings.precision, settings.quantization)
+        if data is None or data == spec.data.id:
+            return make(run, spec, resident, store, between)
+        library = Library(store.home)
+        rows = [*library.validation_rows(data, spec.owner)] or [*library.rows(data, spec.owner)]
+        elsewhere = spec.model_copy(update={"data": spec.data.model_copy(update={"id": data})})
+        return _measure(Measuring(run, elsewhere, resident, MOST, Clock(between)), rows, rows, own=False)
 
 
 def _measure(m: Measuring, learned: Rows, held_out: Rows, own: bool) -> dict[str, Any]:

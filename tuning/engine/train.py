@@ -53,7 +53,8 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
     lock = locks.Lock(run.lock_path)
     if not lock.acquire():
         raise RunError("run.busy", run=run.id, status="running")
-    with lock, _device_lock(run.spec(), store.home):
+    device = run.spec().settings.device
+    with lock, locks.card(store.home, device, RunError("run.gpu_busy", device=device)):
         if queued and not run.waiting():  # another process has trained it meanwhile, or somebody took it out
             return run.saved_state() or RunState(status="interrupted")
         run.begin()
@@ -308,19 +309,6 @@ def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: in
             "tokens_per_second": state.tokens_per_second,
         }
         files.append_line(home / "calibration.jsonl", record)
-
-
-@contextlib.contextmanager
-def _device_lock(spec: RunSpec, home: pathlib.Path) -> Iterator[None]:
-    """Nobody trains on a card without its lock; a CPU is shared by the operating system."""
-    if spec.settings.device == "cpu":
-        yield
-        return
-    lock = locks.Lock(home / f"gpu-{spec.settings.device.removeprefix('cuda:')}.lock")
-    if not lock.acquire():
-        raise RunError("run.gpu_busy", device=spec.settings.device)
-    with lock:
-        yield
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import pathlib
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, Any
 
@@ -78,6 +79,22 @@ class Lock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
+
+
+@contextlib.contextmanager
+def card(home: pathlib.Path, device: str, busy: Exception) -> Iterator[None]:
+    """Hold the lock of a card while this is open: nobody puts a model on one without it, in whatever process.
+
+    `device` is as PyTorch names it. A processor has no lock: the operating system shares it. Raises `busy` where the card is in use.
+    """
+    if device == "cpu":
+        yield
+        return
+    lock = Lock(home / f"gpu-{device.removeprefix('cuda:')}.lock")
+    if not lock.acquire():
+        raise busy
+    with lock:
+        yield
 
 
 def held(path: pathlib.Path) -> bool:
