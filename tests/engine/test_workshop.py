@@ -331,6 +331,32 @@ def test_a_report_is_refused_while_a_run_is_on(verbs: Verbs, done: Run, make_run
     wait_until(lambda: status(run) == "stopped")
 
 
+@pytest.mark.parametrize("looks", range(6))
+def test_a_run_deleted_at_any_moment_never_holds_up_the_others(
+    looks: int, home: pathlib.Path, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two owners' runs goes right after its spec was looked at for so many times."""
+    store, doomed, other = Store(home), make_run(), make_run()
+    files.write(other.folder / "spec.yaml", (other.folder / "spec.yaml").read_text(encoding="utf-8").replace("owner: local", "owner: anna"))
+    for run in (doomed, other):
+        run.enqueue()
+    stat, left = pathlib.Path.stat, looks
+
+    def looking(path: pathlib.Path, **named: Any) -> Any:
+        nonlocal left
+        found = stat(path, **named)
+        if path == doomed.folder / "spec.yaml":
+            if not left:
+                shutil.rmtree(doomed.folder)
+            left -= 1
+        return found
+
+    monkeypatch.setattr(pathlib.Path, "stat", looking)
+    waiting = [run.id for run in store.queue()]
+    left = looks if doomed.folder.exists() else -1
+    assert other.id in waiting and other.id in store.places()
+
+
 # The card's lock: whoever puts a model on a card holds it.
 
 

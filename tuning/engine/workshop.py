@@ -196,13 +196,13 @@ class Workshop:
         """The first queued run whose model is here and that was not refused a moment ago (its card may be in use by a terminal)."""
         now = time.monotonic()
         for run in self.store.queue():
-            if now - self._refused.get(run.id, -60.0) >= AGAIN_SECONDS and not self._awaits_model(run):
+            spec = run.known() if now - self._refused.get(run.id, -60.0) >= AGAIN_SECONDS else None
+            if spec is not None and not self._awaits(spec.model):
                 return run
         return None
 
-    def _awaits_model(self, run: Run) -> bool:
-        """Whether the run's model is still to come; its download goes on in a thread of its own, and others train meanwhile."""
-        model = run.spec().model
+    def _awaits(self, model: ModelRef) -> bool:
+        """Whether a model is still to come; its download goes on in a thread of its own, and others train meanwhile."""
         if self.shelf is None or (model.path not in self.shelf.coming and whole(model)):
             return False
         if model.path not in self.shelf.coming:
@@ -231,4 +231,5 @@ class Workshop:
 
     def _waiting(self, model: ModelRef) -> list[Run]:
         """The queued runs of a model."""
-        return [run for run in self.store.queue() if run.readable() and run.spec().model.path == model.path]
+        known = ((run, run.known()) for run in self.store.queue())
+        return [run for run, spec in known if spec is not None and spec.model.path == model.path]

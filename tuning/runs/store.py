@@ -15,6 +15,7 @@ import secrets
 import shutil
 import time
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 import pydantic
@@ -82,13 +83,12 @@ class Run:
         except (OSError, yaml.YAMLError, pydantic.ValidationError) as error:
             raise RunError("run.unreadable", run=self.id) from error
 
-    def readable(self) -> bool:
-        """Can its spec be read?"""
+    def known(self) -> RunSpec | None:
+        """Its spec; None where that cannot be read, or no longer: somebody may have deleted the run this very moment."""
         try:
-            self.spec()
+            return self.spec()
         except RunError:
-            return False
-        return True
+            return None
 
     def saved_state(self) -> RunState | None:
         """state.json as the engine left it; None before the first, and where the disk has spoiled it: the checkpoints tell then."""
@@ -214,9 +214,9 @@ class Run:
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
-    def line(self) -> Waiting:
-        """What the queue has to know of it. Raises RunError where its spec cannot be read."""
-        spec, saved = self.spec(), self.saved_state()
+    def line(self, spec: RunSpec) -> Waiting:
+        """What the queue has to know of a run with this spec."""
+        saved = self.saved_state()
         done = saved.step / max(1, saved.total_steps) if saved is not None else 0.0
         return Waiting(self.id, spec.owner, self.queued_at(), spec.forecast.seconds * max(0.0, 1 - done))
 
@@ -329,23 +329,28 @@ class Store:
         if not ordered:
             return {}
         left = [0.0]
-        for run in self._runs():
+        for run, spec in self._runs():
             if locks.held(run.lock_path):
-                state, ahead = run.state(), run.line().seconds
+                state, ahead = run.state(), run.line(spec).seconds
                 left.append(ahead if state.seconds_left is None else state.seconds_left)
         return places(ordered, max(left))
 
-    def _runs(self) -> list[Run]:
-        """Every run of any owner whose spec can be read."""
-        runs = [Run(folder) for folder in sorted(self.folder.glob("*")) if RUN_ID.match(folder.name)]
-        return [run for run in runs if run.readable()]
+    def _runs(self) -> list[tuple[Run, RunSpec]]:
+        """Every run of any owner whose spec can be read, with that."""
+        return _known(sorted(self.folder.glob("*")))
 
     def _ordered(self) -> list[Waiting]:
-        found = [Run(folder.parent) for folder in self.folder.glob("*/queue") if RUN_ID.match(folder.parent.name)]
-        waiting = [run.line() for run in found if not locks.held(run.lock_path) and run.readable()]
+        found = _known(folder.parent for folder in self.folder.glob("*/queue"))
+        waiting = [run.line(spec) for run, spec in found if not locks.held(run.lock_path)]
         served: dict[str, float] = {}
         if len({one.owner for one in waiting}) > 1:
-            for run in self._runs():
+            for run, spec in self._runs():
                 began = locks.holder(run.lock_path).get("started", 0.0)
-                served[run.spec().owner] = max(served.get(run.spec().owner, 0.0), began)
+                served[spec.owner] = max(served.get(spec.owner, 0.0), began)
         return order(waiting, served)
+
+
+def _known(folders: Iterable[pathlib.Path]) -> list[tuple[Run, RunSpec]]:
+    """The runs in these folders with their specs, each read once. What is no run, or was one until now, is left out."""
+    runs = [Run(folder) for folder in folders if RUN_ID.match(folder.name)]
+    return [(run, spec) for run in runs if (spec := run.known()) is not None]
