@@ -118,7 +118,7 @@ def serve(chosen: argparse.Namespace) -> int:
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [Middleware(Edge, lang=chosen.lang)]},
+        app_kwargs={"middleware": [Middleware(Edge, lang=chosen.lang, alive=lambda: workshop.alive)]},
         theme=theme.theme(),
         css_paths=theme.STYLE,
         i18n=page.words(),

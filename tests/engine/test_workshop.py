@@ -1,11 +1,14 @@
 """The one thread: runs wait their turn, questions are answered at once, in mid-run too, and no fault ends it."""
 
 import itertools
+import json
 import logging
 import pathlib
 import shutil
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +17,7 @@ import transformers
 import yaml
 
 import tuning.engine
+from tests.bench.server import running
 from tests.engine.conftest import Trainer
 from tuning import settings
 from tuning.engine.workshop import Workshop
@@ -40,6 +44,13 @@ def verbs(home: pathlib.Path) -> Iterator[Verbs]:
 
 def status(run: Run) -> str:
     return run.state().status
+
+
+def close(verbs: Verbs) -> None:
+    """End the workshop that the fixture started: the test has one of its own over the same home."""
+    assert verbs.workshop is not None
+    verbs.workshop.close()
+    verbs.workshop._thread.join(10)
 
 
 def test_runs_are_trained_one_after_another(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> None:
@@ -103,13 +114,6 @@ def test_a_queued_run_can_be_taken_out(home: pathlib.Path, make_run: Callable[..
     run.enqueue()
     run.request_stop()
     assert status(run) == "stopped" and not Store(home).queue()
-
-
-def close(verbs: Verbs) -> None:
-    """End the workshop that the fixture started: the test has one of its own over the same home."""
-    assert verbs.workshop is not None
-    verbs.workshop.close()
-    verbs.workshop._thread.join(10)
 
 
 def test_a_run_waits_for_its_model_and_others_train_meanwhile(
@@ -215,11 +219,11 @@ def done(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> Run:
 
 @pytest.mark.parametrize("library", ["tuning.engine.resident", "tuning.engine.chat"])
 def test_a_library_that_cannot_be_loaded_is_said_to_everybody_who_waits(
-    library: str, home: pathlib.Path, trained: Trainer, make_run: Callable[..., Run], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+    library: str, verbs: Verbs, trained: Trainer, make_run: Callable[..., Run], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after an upgrade that has left one out of step: a run ends with the reason, question and report with a sentence."""
-    finished, _ = trained(max_steps=2)
-    workshop, run = Workshop(Store(home)), make_run(max_steps=2)
+    close(verbs)
+    finished, run, workshop = trained(max_steps=2)[0], make_run(max_steps=2), Workshop(verbs.store)
     verbs = Verbs(settings.read(), workshop)
     with monkeypatch.context() as broken:
         broken.setitem(sys.modules, library, None)
@@ -278,11 +282,13 @@ def test_a_queue_that_cannot_be_locked_is_said_and_the_next_run_trains(
     works(verbs, run, wait_until)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_log_that_raises_ends_the_thread_and_everybody_is_told(
-    home: pathlib.Path, make_run: Callable[..., Run], tiny_model: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    verbs: Verbs, make_run: Callable[..., Run], tiny_model: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one thing that the guard itself relies on. Whoever waits is told, and whoever comes later."""
-    workshop = Workshop(Store(home))
+    close(verbs)
+    workshop = Workshop(verbs.store)
     verbs, run = Verbs(settings.read(), workshop), make_run(max_steps=2)
 
     def broken(*_: Any, **__: Any) -> Any:
@@ -301,9 +307,52 @@ def test_a_log_that_raises_ends_the_thread_and_everybody_is_told(
     assert status(run) == "queued", "it is trained as soon as the program is started again"
 
 
-def test_a_report_is_not_awaited_of_a_workshop_that_has_ended(
-    home: pathlib.Path, trained: Trainer, verbs: Verbs, monkeypatch: pytest.MonkeyPatch
+DEADLY = """
+import importlib.abc, logging, sys
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "tuning.engine.resident":
+            raise ImportError("libcudart.so.12: cannot open shared object file")
+
+def broken(*words, **named):
+    raise SystemExit
+
+sys.meta_path.insert(0, Finder())
+logging.Logger.exception = broken
+"""
+
+
+def health(address: str) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_the_app_s_health_is_that_of_the_thread(
+    home: pathlib.Path,
+    tmp_path: pathlib.Path,
+    verbs: Verbs,
+    make_run: Callable[..., Run],
+    wait_until: Wait,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A real app, whose thread ends as in the test before as soon as a run is in the queue."""
+    close(verbs)
+    run = make_run(max_steps=2)
+    (tmp_path / "sitecustomize.py").write_text(DEADLY, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with running(home) as (address, process):
+        assert health(address) == (200, {"alive": True, "error": None})
+        run.enqueue()
+        wait_until(lambda: health(address)[0] == 503)
+        assert health(address)[1] == {"alive": False, "error": say("en", "workshop.ended", {})}
+        assert process.poll() is None
+
+
+def test_a_report_is_not_awaited_of_a_workshop_that_has_ended(trained: Trainer, verbs: Verbs) -> None:
     run, _ = trained(max_steps=2)
     assert verbs.workshop is not None
     comparison = verbs.comparison(run.id)
@@ -333,10 +382,11 @@ def test_a_report_is_refused_while_a_run_is_on(verbs: Verbs, done: Run, make_run
 
 @pytest.mark.parametrize("looks", range(6))
 def test_a_run_deleted_at_any_moment_never_holds_up_the_others(
-    looks: int, home: pathlib.Path, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    looks: int, verbs: Verbs, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One of two owners' runs goes right after its spec was looked at for so many times."""
-    store, doomed, other = Store(home), make_run(), make_run()
+    close(verbs)
+    store, doomed, other = verbs.store, make_run(), make_run()
     files.write(other.folder / "spec.yaml", (other.folder / "spec.yaml").read_text(encoding="utf-8").replace("owner: local", "owner: anna"))
     for run in (doomed, other):
         run.enqueue()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tuning.serve import edge
+from tuning.text import t
 
 PAGE = """<!doctype html>
 <html
@@ -34,9 +35,10 @@ async def tiny(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body[20:]})
 
 
-def ask(method: str, path: str, lang: str = "auto", app: Any = tiny, **options: Any) -> httpx.Response:
+def ask(method: str, path: str, lang: str = "auto", app: Any = tiny, alive: Any = None, **options: Any) -> httpx.Response:
     async def go() -> httpx.Response:
-        transport = httpx.ASGITransport(app=edge.Edge(app, lang=lang))
+        made = edge.Edge(app, lang=lang) if alive is None else edge.Edge(app, lang=lang, alive=alive)
+        transport = httpx.ASGITransport(app=made)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
             return await client.request(method, path, **options)
 
@@ -138,3 +140,13 @@ def test_streams_pass_piece_by_piece() -> None:
     scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "headers": [(b"host", b"localhost")], "query_string": b""}
     asyncio.run(edge.Edge(dripping)(scope, lambda: asyncio.sleep(0), collect))  # type: ignore[arg-type, return-value]
     assert order == ["one", "out", "two", "out", "out"] and sent == [b"one", b"two", b""]
+
+
+@pytest.mark.parametrize(("alive", "status"), [(True, 200), (False, 503)])
+def test_health_is_that_of_the_thread_that_trains(alive: bool, status: int) -> None:
+    answer = ask("GET", "/healthz", alive=lambda: alive)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+    found = answer.json()
+    assert found["alive"] is alive and found["error"] == (None if alive else t("en", "workshop.ended"))
+    assert ask("HEAD", "/healthz", alive=lambda: alive).status_code == status
+    assert ask("GET", "/healthz", alive=lambda: alive, headers={"host": "evil.example"}).status_code == 403

@@ -20,6 +20,7 @@ Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+HEALTH = "/healthz"
 PAGES = {"/": "en", "/it": "it"}
 HOME = {"en": "/", "it": "/it"}
 COOKIE = "sartoria_language"
@@ -90,7 +91,7 @@ class Edge:
     """Middleware for `launch(app_kwargs={"middleware": [Middleware(Edge, …)]})`.
 
     `lang` pins the first page's language unless it is "auto"; `hosts` are the names under which this server may be addressed,
-    None for any.
+    None for any; `alive` says whether the thread that trains and answers lives, which is what /healthz is asked for.
     """
 
     def __init__(
@@ -98,10 +99,12 @@ class Edge:
         app: App,
         lang: str = "auto",
         hosts: Iterable[str] | None = LOOPBACK,
+        alive: Callable[[], bool] = lambda: True,
     ) -> None:
         self.app = app
         self.lang = lang
         self.hosts = None if hosts is None else frozenset(hosts)
+        self.alive = alive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -111,6 +114,8 @@ class Edge:
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await _answer(send, 403, refusal)
+        elif scope["method"] in ("GET", "HEAD") and scope["path"] == HEALTH:
+            await self._health(send)
         elif scope["method"] == "GET" and (target := self._elsewhere(scope, headers)) is not None:
             await _redirect(send, *target)
         elif scope["method"] == "GET" and scope["path"] in PAGES:
@@ -131,6 +136,12 @@ class Edge:
         if origin is None and headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
             return "Requests from other sites are refused."
         return None
+
+    async def _health(self, send: Send) -> None:
+        """200 while what is asked for is done, 503 once nobody trains and answers any more; the same as JSON."""
+        alive = self.alive()
+        found = {"alive": alive, "error": None if alive else t("en", "workshop.ended")}
+        await _answer(send, 200 if alive else 503, json.dumps(found), b"application/json")
 
     def _elsewhere(self, scope: Scope, headers: dict[bytes, str]) -> tuple[str, str | None] | None:
         """Where a page request should go instead, and the language to remember; None where it is right as it is."""
@@ -250,9 +261,9 @@ def content_type(start: Event) -> str:
     return next((value.decode("latin-1").lower() for name, value in start["headers"] if name.lower() == b"content-type"), "")
 
 
-async def _answer(send: Send, status: int, text: str) -> None:
+async def _answer(send: Send, status: int, text: str, kind: bytes = b"text/plain; charset=utf-8") -> None:
     body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *SECURITY]
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *SECURITY]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
