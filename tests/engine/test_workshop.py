@@ -22,6 +22,7 @@ from tests.engine.conftest import Trainer
 from tuning import settings
 from tuning.engine.workshop import Workshop
 from tuning.errors import EngineError, InputError, TuningError
+from tuning.models.hardware import Gpu
 from tuning.models.shelf import Shelf
 from tuning.runs import files, locks
 from tuning.runs.store import Run, Store
@@ -30,6 +31,7 @@ from tuning.text import say
 from tuning.verbs import Verbs
 
 Wait = Callable[..., Any]
+GIB = 2**30
 ASK = [{"role": "user", "content": "How much is item 3?"}]
 
 
@@ -445,3 +447,18 @@ def test_the_card_is_held_while_it_answers_and_a_processor_never(
     assert held == [True, False]
     assert [path.name for path in home.glob("*.lock") if path.name.startswith("gpu")] == ["gpu-0.lock"]
     wait_until(lambda: not locks.held(home / "gpu-0.lock"))
+
+
+def test_a_bare_model_is_asked_where_and_how_it_would_be_trained(verbs: Verbs, tiny_model: pathlib.Path) -> None:
+    """Two cards of an older generation, the second emptier: not the first, and not in bf16, which they compute slowly or not at all."""
+    free = {0: 2 * GIB, 1: 14 * GIB}
+    cards = [
+        Gpu(index=index, name="Tesla T4", memory_total=15 * GIB, memory_free=free[index], compute_capability=7.5, driver="580.1")
+        for index in free
+    ]
+    verbs._hardware = (float("inf"), verbs._probe().model_copy(update={"gpus": cards, "trouble": None}))
+    question = verbs.question(str(tiny_model), ASK)
+    assert (question.device, question.precision, question.quantization) == ("cuda:1", "fp16", "none")
+    verbs._hardware = (float("inf"), verbs._probe().model_copy(update={"gpus": []}))
+    question = verbs.question(str(tiny_model), ASK)
+    assert (question.device, question.precision, question.quantization) == ("cpu", "fp32", "none")
