@@ -15,7 +15,7 @@ from tuning.errors import EngineError, RunError, TuningError, caught
 from tuning.models.shelf import Shelf, whole
 from tuning.runs import locks
 from tuning.runs.store import Run, Store
-from tuning.schema import ModelRef, Notice
+from tuning.schema import ModelRef, Notice, RunSpec
 
 if TYPE_CHECKING:
     from tuning.engine.question import Comparison, Question
@@ -126,7 +126,7 @@ class Workshop:
                 self._do(job)
             elif job.busy is not None and self.current is not None:
                 self._jobs.remove(job)
-                job.refuse(RunError(job.busy))
+                self._refuse(job, RunError(job.busy))
 
     def _do(self, job: Job) -> BaseException | None:
         """Do one job. What goes wrong ends it alone: it reaches whoever waits as a code, the log in full, and is returned."""
@@ -135,10 +135,13 @@ class Workshop:
         try:
             error = caught(lambda: job.run(self._engine(), self._between, inside), name)
             if error is not None:
-                caught(lambda: job.refuse(job.told(error)), f"telling of {name}")
+                self._refuse(job, job.told(error))
         finally:
             self._at_work.pop()
         return error
+
+    def _refuse(self, job: Job, error: TuningError) -> None:
+        caught(lambda: job.refuse(error), f"telling of {type(job).__name__}")
 
     def _engine(self) -> "Resident":
         """The resident model. Raises EngineError where a library cannot be loaded: who mends it need not start anew."""
@@ -168,7 +171,7 @@ class Workshop:
             if time.monotonic() - self._locked_out >= LOCK_SECONDS:
                 self._locked_out = None
                 kind = error.strerror or type(error).__name__
-                Train(run, self.store).refuse(EngineError("train.queue", file=self._turn.path.name, kind=kind))
+                self._refuse(Train(run, self.store), EngineError("train.queue", file=self._turn.path.name, kind=kind))
                 self._tell(run)
             return False
         self._locked_out = None
@@ -197,12 +200,13 @@ class Workshop:
         now = time.monotonic()
         for run in self.store.queue():
             spec = run.known() if now - self._refused.get(run.id, -60.0) >= AGAIN_SECONDS else None
-            if spec is not None and not self._awaits(spec.model):
+            if spec is not None and not self._awaits(spec):
                 return run
         return None
 
-    def _awaits(self, model: ModelRef) -> bool:
-        """Whether a model is still to come; its download goes on in a thread of its own, and others train meanwhile."""
+    def _awaits(self, spec: RunSpec) -> bool:
+        """Whether a run's model is still to come; its download goes on in a thread of its own, and others train meanwhile."""
+        model = spec.model
         if self.shelf is None or (model.path not in self.shelf.coming and whole(model)):
             return False
         if model.path not in self.shelf.coming:
