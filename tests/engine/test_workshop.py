@@ -20,8 +20,10 @@ import tuning.engine
 from tests.bench.server import running
 from tests.engine.conftest import Trainer
 from tuning import settings
+from tuning.engine.jobs import Compare
+from tuning.engine.question import Comparison
 from tuning.engine.workshop import Workshop
-from tuning.errors import EngineError, InputError, TuningError
+from tuning.errors import EngineError, InputError, TuningError, caught
 from tuning.models.hardware import Gpu
 from tuning.models.shelf import Shelf
 from tuning.runs import files, locks
@@ -269,6 +271,19 @@ def test_whatever_a_library_raises_ends_one_job_alone(
     works(verbs, run, wait_until)
 
 
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), SystemExit(1)], ids=repr)
+def test_ctrl_c_and_the_end_of_the_program_pass_in_a_terminal_and_a_panic_does_not(fault: BaseException) -> None:
+    """Only the main thread gets signals: there the user is heard, and nothing else that a library raises."""
+
+    def broken(what: BaseException) -> None:
+        raise what
+
+    with pytest.raises(type(fault)):
+        caught(lambda: broken(fault), "a job")
+    panic = Panic("a panic")
+    assert caught(lambda: broken(panic), "a job") is panic
+
+
 def test_a_queue_that_cannot_be_locked_is_said_and_the_next_run_trains(
     home: pathlib.Path, verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait
 ) -> None:
@@ -378,6 +393,10 @@ def test_a_report_is_refused_while_a_run_is_on(verbs: Verbs, done: Run, make_run
     verbs.resume(run.id)
     wait_until(lambda: run.state().step >= 2)
     assert said(within(lambda: verbs.evaluate(done.id))) == "evaluate.busy"
+    early = Comparison(done)  # handed over a moment before the run began
+    assert verbs.workshop is not None
+    verbs.workshop._jobs.append(Compare(early, verbs.store))
+    assert said(within(early.result)) == "evaluate.busy"
     verbs.stop(run.id)
     wait_until(lambda: status(run) == "stopped")
 
