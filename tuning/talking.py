@@ -13,7 +13,7 @@ from tuning.models.hardware import Hardware
 from tuning.models.shelf import here
 from tuning.plan import plan as planning
 from tuning.runs import files
-from tuning.schema import ALIVE, LOCAL, Message, ModelCard, TrainSettings
+from tuning.schema import ALIVE, LOCAL, Message
 
 if TYPE_CHECKING:
     from tuning.engine.question import Comparison, Question
@@ -48,7 +48,7 @@ class Talking(Materials):
             reference = self.model(target, owner)
             if not here(reference):
                 raise InputError("model.not_here", model=reference.id)
-            device, precision, quantization = for_talking(reference.card, self._probe())
+            device, precision, quantization = planning.for_talking(reference.card, self._probe())
             return Question(turns, reference, device, precision, seed=seed, quantization=quantization)
         run = self.store.find(target, owner)
         spec, state = run.spec(), run.state()
@@ -108,14 +108,3 @@ class Talking(Materials):
             return self.library.questions(data, owner, limit)
         except InputError:
             return []
-
-
-def for_talking(card: ModelCard, hardware: Hardware) -> tuple[str, str, str]:
-    """Chooses device, precision and quantization for a bare model that is asked.
-
-    On a card those with which it would be trained, so that both share what is loaded; on a processor 32 bits.
-    """
-    if not hardware.gpus:
-        return "cpu", "fp32", "none"
-    chosen = planning.resolve(card, planning.EXAMPLES, TrainSettings(), planning.Machine(hardware, planning.Calibration())).settings
-    return chosen.device, chosen.precision, chosen.quantization
