@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from tuning.engine import lora, tokens, whole
+from tuning.engine.device import Device
 from tuning.engine.healing import ran_out, release
 from tuning.errors import EngineError
 
@@ -72,6 +73,7 @@ class Resident:
             if self.libraries_bytes is None and device == "cpu":
                 self.libraries_bytes = psutil.Process().memory_info().rss
             self._device, self.precision = device, precision
+            Device(device).select()
             with _told_of(path):
                 self.tokenizer = tokens.load(path)
             self.path, self.quantization = path, quantization

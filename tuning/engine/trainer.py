@@ -18,6 +18,7 @@ from trl import SFTConfig, SFTTrainer
 
 from tuning.engine import adapter, callbacks, evaluate, packing, speed, whole
 from tuning.engine.best import Best
+from tuning.engine.device import Device
 from tuning.engine.healing import Ladder, ran_out
 from tuning.engine.resident import TRAINED, Resident
 from tuning.engine.trackers import Trackers
@@ -241,6 +242,8 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         "dataloader_pin_memory": settings.device != "cpu",
     }
     try:
-        return SFTConfig(**{**options, **settings.sft, **STOOD_FOR})
+        config = SFTConfig(**{**options, **settings.sft, **STOOD_FOR})
     except (TypeError, ValueError) as error:
         raise InputError("settings.sft", detail=str(error).splitlines()[0][:200]) from error
+    Device(settings.device).claim(config)
+    return config

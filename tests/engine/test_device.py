@@ -1,0 +1,37 @@
+"""A run takes the one device that it was planned for, on a machine with any number of them."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from tests.engine import cards
+from tests.engine.conftest import losses
+from tuning.engine.resident import Resident
+from tuning.engine.train import train
+from tuning.engine.trainer import sft_config
+from tuning.runs.store import Run
+from tuning.verbs import Verbs
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_second_card_in_the_machine_changes_nothing(
+    make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    run = cards.planned_for(make_run(max_steps=2, precision="fp32"), "cuda:0")
+    cards.pretend(monkeypatch, count)
+    state = train(run, verbs.store, Resident())
+    assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+    assert len(losses(run)) == 2
+
+
+def test_a_run_for_the_second_card_is_trained_there(make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = cards.planned_for(make_run(max_steps=2, precision="fp32"), "cuda:1")
+    selected: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: selected.append(torch.device(device)))
+    args = sft_config(run, run.spec())
+    assert (args.device, args.n_gpu) == (torch.device("cuda:1"), 1)
+    assert selected[-1] == torch.device("cuda:1")
+    assert args.distributed_state.device == torch.device("cuda:1")  # accelerate's, which moves the batches
