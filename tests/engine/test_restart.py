@@ -3,6 +3,7 @@
 Real processes, into which Python's `sitecustomize` puts the fault: a step raises what torch raises then, so many times.
 """
 
+import itertools
 import json
 import pathlib
 import subprocess
@@ -10,10 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from tests.bench.server import running, wait_for
 from tests.engine.conftest import FAST, Trainer, losses
-from tuning.runs.store import Run
+from tuning.engine.workshop import Workshop
+from tuning.runs.store import Run, Store
 from tuning.schema import RunState
 from tuning.text import t
 
@@ -82,6 +85,39 @@ def test_the_app_takes_its_own_place_and_the_run_goes_on(
     )
     assert recoveries(run.state()) == [("recovery.restart", 5)] and recoveries(waiting.state()) == []
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card whose context is spoiled in the third step: it was there, and each later call of CUDA raises the fault again."""
+    forward, calls = torch.nn.Embedding.forward, itertools.count(1)
+    text = "CUDA error: an illegal memory access was encountered"
+
+    def again(*_: Any) -> None:
+        raise RuntimeError(text)
+
+    def embed(module: Any, ids: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled() and next(calls) == 3:
+            monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+            monkeypatch.setattr(torch.cuda, "empty_cache", again)
+            again()
+        return forward(module, ids)
+
+    monkeypatch.setattr(torch.nn.Embedding, "forward", embed)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_card_that_cannot_even_give_memory_back_is_left_by_a_restart(
+    broken: None, make_run: Callable[..., Run], home: pathlib.Path, wait_until: Callable[..., Any], method: str
+) -> None:
+    run, workshop = (
+        make_run(max_steps=6, method=method, per_device_train_batch_size=8, gradient_accumulation_steps=1),
+        Workshop(Store(home)),
+    )
+    run.enqueue()
+    workshop.start()
+    wait_until(lambda: workshop.spoiled.is_set() and run.state().status == "queued", 60)
+    assert recoveries(run.state()) == [("recovery.restart", 2)]
 
 
 @pytest.mark.nightly

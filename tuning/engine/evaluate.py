@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from tuning.engine.healing import ran_out, release
+from tuning.engine.device import release
+from tuning.engine.healing import ran_out
 from tuning.engine.packing import Batch, Row, arrange
 from tuning.engine.tokens import IGNORED
 from tuning.plan.activations import HEAD_TOKENS

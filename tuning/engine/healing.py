@@ -4,14 +4,12 @@ The weights learn the same from the same rows at every rung but the last, and th
 What it cannot mend pauses the run; whoever trains decides where to go on from.
 """
 
-import ctypes
-import gc
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from tuning.engine.device import release
 from tuning.engine.packing import Row
 from tuning.plan.choose import LENGTHS
 from tuning.plan.memory import micro_batch
@@ -24,17 +22,6 @@ OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 def ran_out(error: BaseException) -> bool:
     """Is it memory that was missing? A CPU's allocator says so in words only."""
     return isinstance(error, OUT_OF_MEMORY) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
-
-
-def release() -> None:
-    """Give back what nobody uses."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    elif sys.platform == "linux":
-        give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps it; other libraries for C know no such thing
-        if give_back is not None:
-            give_back(0)
 
 
 class Ladder:

@@ -19,8 +19,8 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from tuning.engine import lora, tokens, whole
-from tuning.engine.device import Device
-from tuning.engine.healing import ran_out, release
+from tuning.engine.device import Device, release
+from tuning.engine.healing import ran_out
 from tuning.errors import EngineError
 
 logger = logging.getLogger(__name__)

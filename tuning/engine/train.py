@@ -18,6 +18,7 @@ import transformers
 from tuning.data.library import Library
 from tuning.engine import adapter, awake, callbacks, evaluate, gauges, healing, leave, packing, report, samples, tokens
 from tuning.engine.best import Best, evaluated, patience_of
+from tuning.engine.device import release
 from tuning.engine.resident import DTYPES, Resident
 from tuning.engine.trainer import CheckedTrainer, lora_config, make_trainer
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
@@ -91,7 +92,7 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledge
 
     error = caught(work, f"run {run.id}")
     if error is not None:
-        resident.drop_adapter(run.id)
+        caught(lambda: resident.drop_adapter(run.id), "letting go of what was trained")  # no second fault hides the first
         reason, notice = _explain(error)
         status = "paused" if reason in ("disk", "memory") else "failed"
         if reason == "disk":
@@ -224,7 +225,7 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
         raise
     except (RuntimeError, MemoryError) as error:
         if healing.ran_out(error) and callback.whole:
-            healing.release()
+            release()
             with contextlib.suppress(RuntimeError, MemoryError):  # an older checkpoint is as good as it was
                 trainer.save_last_step(callback.dice)
         raise
@@ -272,7 +273,7 @@ def _report(run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: c
             report.make(run, spec, resident, store, between)
 
     ledger.update(now=True, seconds_left=0.0)
-    healing.release()  # what training took: the report is to have its place
+    release()  # what training took: the report is to have its place
     caught(work, f"the report on run {run.id}")
 
 
