@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import pathlib
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,14 +31,17 @@ def changes(place: str, batch: int, dropout: float) -> dict[str, Any]:
     return {**BASE, **small, "num_train_epochs": 7 if place == "step 50" else 2, "lora_dropout": dropout}
 
 
+OUT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
 @contextlib.contextmanager
-def patched(owner: Any, name: str, fails: Callable[..., bool]) -> Iterator[None]:
+def patched(owner: Any, name: str, fails: Callable[..., bool], error: Exception = OUT) -> Iterator[None]:
     """`owner.name` raises what torch raises when memory is out, whenever `fails` says so."""
     true = getattr(owner, name)
 
     def scarce(*values: Any, **named: Any) -> Any:
         if fails(*values, **named):
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            raise type(error)(*error.args)
         return true(*values, **named)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -98,6 +102,49 @@ def test_for_good(undisturbed: Undisturbed, trained: Trainer, verbs: Verbs, plac
     state = train(verbs.resumable(run.id), verbs.store, Resident())  # another program has ended
     assert state.status == "finished"
     assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-4)  # sums in another order
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported at some other API call",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+        "Triton Error [CUDA]: out of memory",
+        "MPS backend out of memory (MPS allocated: 8.00 GB, other allocations: 1.00 GB, max allowed: 9.07 GB).",
+        "[enforce fail at alloc_cpu.cpp:116] data. DefaultCPUAllocator: not enough memory: you tried to allocate 2147483648 bytes.",
+    ],
+)
+def test_memory_that_a_library_misses_in_its_own_words_is_memory_too(trained: Trainer, words: str) -> None:
+    calls = itertools.count(1)
+    with patched(torch.nn.Embedding, "forward", lambda *_: torch.is_grad_enabled() and next(calls) == 2, RuntimeError(words)):
+        _, state = trained(**{**changes("step", 4, 0.0), "max_steps": 3})
+    assert (state.status, [notice.code for notice in state.recoveries]) == ("finished", ["recovery.release"])
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+def test_what_a_step_held_is_gone_before_memory_is_given_back(trained: Trainer, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    calls, failed, held, alive = itertools.count(1), itertools.count(1), list[Any](), list[bool]()
+    forward = torch.nn.Embedding.forward
+
+    def give_back() -> None:
+        alive.append(any(tensor() is not None for tensor in held))
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    def embed(module: Any, ids: torch.Tensor) -> torch.Tensor:
+        done = forward(module, ids)
+        if torch.is_grad_enabled() and next(calls) > 4 and next(failed) <= times:
+            held.append(weakref.ref(done))
+            monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # until memory is given back
+            raise torch.OutOfMemoryError
+        return done
+
+    monkeypatch.setattr(torch.nn.Embedding, "forward", embed)
+    monkeypatch.setattr(torch.cuda, "empty_cache", give_back)
+    _, state = trained(**{**changes("step", 4, 0.0), "max_steps": 8})
+    assert state.status == ("finished" if times == 1 else "paused")
+    assert alive and not any(alive)
 
 
 def test_a_card_that_takes_so_many_tokens_gets_no_more(trained: Trainer, undisturbed: Undisturbed) -> None:

@@ -15,6 +15,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 
 from tuning.engine import tokens
 from tuning.engine.evaluate import causal, pad, plain_head, scaled
+from tuning.engine.healing import ran_out
 from tuning.engine.resident import Resident
 from tuning.engine.template import Template
 from tuning.errors import EngineError
@@ -136,7 +137,9 @@ def answers(resident: Resident, run: Run | None, ids: Sequence[list[int]], count
     until = time.monotonic() + seconds
     try:
         made = greedy(resident, run, ids, count, seconds)
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
         return None
     if time.monotonic() > until and not all(one.ended for one in made):
         return None

@@ -4,12 +4,12 @@ The weights learn the same from the same rows at every rung but the last, and th
 What it cannot mend pauses the run; whoever trains decides where to go on from.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from tuning.engine.device import release
 from tuning.engine.packing import Row
 from tuning.plan.choose import LENGTHS
 from tuning.plan.memory import micro_batch
@@ -17,11 +17,13 @@ from tuning.schema import Notice, TrainSettings
 
 PATIENCE = 20  # steps; where memory runs out again sooner, giving back what is unused is no remedy
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+# The driver and Triton ("out of memory"), cuBLAS, cuDNN and cuSOLVER (a status), PyTorch's allocator on Linux and on Windows.
+WORDS = re.compile(r"out of memory|ALLOC(ATION)?_FAILED|can't allocate memory|not enough memory")
 
 
 def ran_out(error: BaseException) -> bool:
-    """Is it memory that was missing? A CPU's allocator says so in words only."""
-    return isinstance(error, OUT_OF_MEMORY) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    """Whether memory was missing. A CPU's allocator and the libraries of a card say so in words only."""
+    return isinstance(error, OUT_OF_MEMORY) or (isinstance(error, RuntimeError) and WORDS.search(str(error)) is not None)
 
 
 class Ladder:
@@ -48,11 +50,13 @@ class Ladder:
         self.most_tokens = min(self.most_tokens, micro_batch(self._settings, self.longest))
 
     def next(self, step: int) -> Notice | None:
-        """Take the next rung after `step`; None where there is none left."""
+        """Take the next rung after `step`; None where there is none left.
+
+        Whoever takes it calls `release`, outside of the `except` in which the error still holds what ran out of memory.
+        """
         found = self._find(step)
         if found is not None:
             found = found.model_copy(update={"level": "warning", "params": {**found.params, "step": step}})
-            release()
             self._take(found)
         return found
 

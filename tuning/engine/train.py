@@ -9,6 +9,7 @@ import logging
 import pathlib
 import re
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -225,6 +226,8 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
         raise
     except (RuntimeError, MemoryError) as error:
         if healing.ran_out(error) and callback.whole:
+            traceback.clear_frames(error.__traceback__)  # they hold the tensors of the step
+            trainer.model.zero_grad()
             release()
             with contextlib.suppress(RuntimeError, MemoryError):  # an older checkpoint is as good as it was
                 trainer.save_last_step(callback.dice)

@@ -18,7 +18,7 @@ from trl import SFTConfig, SFTTrainer
 
 from tuning.engine import adapter, callbacks, evaluate, packing, speed, whole
 from tuning.engine.best import Best
-from tuning.engine.device import Device
+from tuning.engine.device import Device, release
 from tuning.engine.healing import Ladder, ran_out
 from tuning.engine.resident import TRAINED, Resident
 from tuning.engine.trackers import Trackers
@@ -68,6 +68,7 @@ class CheckedTrainer(SFTTrainer):
             else:
                 return loss
             model.zero_grad()
+            release()
             self.pace.forget()
             dice.put_back()
             self.ladder.apply(evaluate.causal(self.accelerator.unwrap_model(model)))
