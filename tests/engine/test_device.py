@@ -1,5 +1,6 @@
 """A run takes the one device that it was planned for, on a machine with any number of them."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -35,3 +36,19 @@ def test_a_run_for_the_second_card_is_trained_there(make_run: Callable[..., Run]
     assert (args.device, args.n_gpu) == (torch.device("cuda:1"), 1)
     assert selected[-1] == torch.device("cuda:1")
     assert args.distributed_state.device == torch.device("cuda:1")  # accelerate's, which moves the batches
+
+
+def test_the_peak_of_a_second_run_is_its_own(make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a report and a chat reserved after the first run counts neither as its training nor for the next forecast."""
+    cards.pretend(monkeypatch, 1)
+    card = {"used": 2 * cards.GIB, "reserved": 2 * cards.GIB, "peak": 2 * cards.GIB}
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: card.update(reserved=card["used"]))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda *_: card.update(peak=card["reserved"]))
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda *_: card["peak"])
+    resident, peaks = Resident(), []
+    for _ in range(2):
+        state = train(cards.planned_for(make_run(max_steps=2, precision="fp32"), "cuda:0"), verbs.store, resident)
+        peaks.append(state.peak_bytes)
+        card.update(reserved=9 * cards.GIB, peak=9 * cards.GIB)
+    told = [json.loads(line)["peak_bytes"] for line in (verbs.settings.home / "calibration.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert peaks == told == [2 * cards.GIB] * 2

@@ -55,13 +55,12 @@ def release() -> None:
     After a fatal fault of a card each call of CUDA raises the same fault again, this one too.
     """
     gc.collect()
-    with contextlib.suppress(RuntimeError, OSError):
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        elif sys.platform == "linux":
-            give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps it; other libraries for C know no such thing
-            if give_back is not None:
-                give_back(0)
+    with contextlib.suppress(RuntimeError):
+        torch.cuda.empty_cache()  # does nothing as long as no card is in use
+    with contextlib.suppress(OSError):
+        give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+        if give_back is not None:  # glibc keeps what is free; other libraries for C know no such thing
+            give_back(0)
 
 
 def _index(uuid: str) -> int:

@@ -6,11 +6,17 @@ import sys
 import psutil
 import torch
 
+from tuning.engine.device import release
+
 CLEAR_REFS = pathlib.Path("/proc/self/clear_refs")
 
 
 def forget_peak(device: str) -> None:
-    """Begin to count the peak anew, so that a run does not report an earlier one's. Not possible for a CPU but on Linux."""
+    """Begin to count the peak anew, so that a run does not report an earlier one's. Not possible for a CPU but on Linux.
+
+    What answers and a report have left unused is given back first: a card counts what is reserved.
+    """
+    release()
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
     elif CLEAR_REFS.exists():
