@@ -27,10 +27,11 @@ def pretend(patch: pytest.MonkeyPatch, count: int) -> None:
     patch.setattr(torch.cuda, "memory_reserved", lambda *_: GIB)
 
 
-def planned_for(run: Run, device: str) -> Run:
-    """The same run, on another device."""
+def planned_for(run: Run, device: str, **changes: Any) -> Run:
+    """The same run, on another device, with other settings that the plan of this machine would not choose."""
     path: pathlib.Path = run.folder / "spec.yaml"
     spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-    spec["settings"]["device"] = device
+    sft = {**spec["settings"]["sft"], **changes.pop("sft", {})}
+    spec["settings"].update(changes, device=device, sft=sft)
     path.write_text(yaml.safe_dump(spec), encoding="utf-8")
     return Run(run.folder)

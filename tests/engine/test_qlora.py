@@ -2,17 +2,24 @@
 
 import math
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from tests.engine import cards
 from tests.engine.conftest import Trainer, losses
 from tuning.engine.chat import answer
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
+from tuning.engine.train import train
+from tuning.runs.store import Run
 from tuning.schema import Message
+from tuning.verbs import Verbs
 
 FOUR_BITS = {"quantization": "nf4", "max_steps": 6, "precision": "bf16"}
 
@@ -58,6 +65,29 @@ def test_eight_bits_learn_too(trained: Trainer) -> None:
     assert layers and all(str(layer.weight.dtype) == "torch.int8" for layer in layers)
     assert losses(run)[6] < losses(run)[1] and all(math.isfinite(loss) for loss in losses(run).values())
     assert "will be cast" not in (run.folder / "log.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
+def test_an_adapter_learns_in_32_bits_whatever_its_base_is_in(
+    make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch, quantization: str, precision: str
+) -> None:
+    """fp16's loss scaler takes no other gradients, and the plan counts 4 bytes for a number, its gradient and each moment."""
+    run = cards.planned_for(make_run(max_steps=1), "cpu", quantization=quantization, precision=precision, sft={"fp16": False})
+    step, found = torch.optim.AdamW.step, set[tuple[str, torch.dtype]]()
+
+    def stepped(self: Any, *values: Any, **named: Any) -> Any:
+        trained = [parameter for group in self.param_groups for parameter in group["params"]]
+        found.update(("weight", parameter.dtype) for parameter in trained)
+        found.update(("gradient", parameter.grad.dtype) for parameter in trained)
+        done = step(self, *values, **named)
+        found.update(("moment", self.state[parameter][name].dtype) for parameter in trained for name in ("exp_avg", "exp_avg_sq"))
+        return done
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", stepped)
+    state = train(run, verbs.store, Resident())
+    assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+    assert found == {(what, torch.float32) for what in ("weight", "gradient", "moment")}
 
 
 def test_dora_and_rslora_train(trained: Trainer) -> None:

@@ -197,6 +197,7 @@ def make_trainer(
         processing_class=resident.tokenizer,
         callbacks=[callback, followed],
     )
+    _learn_in_32_bits(resident.model)
     trainer.run, trainer.ladder, trainer.pace, trainer.best = run, ladder, callback.pace, callback.best
     trainer.between, trainer.trackers = callback.between, followed
     trainer.healed = lambda: callback.ledger.update(now=True, recoveries=ladder.taken)
@@ -209,6 +210,17 @@ def make_trainer(
         trainer.healed()
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+def _learn_in_32_bits(model: Any) -> None:
+    """Bring all that an optimizer changes to 32 bits; TRL keeps an adapter on a quantised base in bfloat16.
+
+    fp16's loss scaler cannot take gradients in bfloat16, and small updates are lost in 16 bits: Micikevicius et al., "Mixed
+    Precision Training" (2017).
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
 
 
 def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
