@@ -3,10 +3,13 @@
 Real processes, into which Python's `sitecustomize` puts the fault: a step raises what torch raises then, so many times.
 """
 
+import contextlib
 import itertools
 import json
 import pathlib
 import subprocess
+import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +17,15 @@ import pytest
 import torch
 
 from tests.bench.server import running, wait_for
+from tests.engine import cards
 from tests.engine.conftest import FAST, Trainer, losses
+from tuning.engine.resident import Resident
+from tuning.engine.train import train
 from tuning.engine.workshop import Workshop
 from tuning.runs.store import Run, Store
 from tuning.schema import RunState
 from tuning.text import t
+from tuning.verbs import Verbs
 
 CHANGES = {"num_train_epochs": 4, "lora_dropout": 0.1}
 FAULT = """
@@ -118,6 +125,34 @@ def test_a_card_that_cannot_even_give_memory_back_is_left_by_a_restart(
     workshop.start()
     wait_until(lambda: workshop.spoiled.is_set() and run.state().status == "queued", 60)
     assert recoveries(run.state()) == [("recovery.restart", 2)]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("CUDA error: an illegal memory access was encountered"), SystemExit(139)])
+def test_a_kernel_that_ended_the_process_while_it_was_tried_is_not_tried_again(
+    make_run: Callable[..., Run], verbs: Verbs, fault: BaseException
+) -> None:
+    wanted: dict[str, Any] = {"attn_implementation": "flash_attention_2", "packing": True}
+    run, calls = cards.planned_for(make_run(max_steps=2), "cpu", **wanted), list[int]()
+
+    def spoilt(*_: Any, **__: Any) -> None:
+        raise fault
+
+    def kernel(*_: Any, **__: Any) -> None:
+        calls.append(1)
+        process.setattr(torch, "ones", spoilt)
+        process.setattr(torch.nn.Embedding, "forward", spoilt)
+        raise fault
+
+    for attempt in (1, 2):
+        with pytest.MonkeyPatch.context() as process:
+            process.setitem(sys.modules, "flash_attn", types.SimpleNamespace(flash_attn_varlen_func=kernel))
+            with contextlib.suppress(SystemExit):
+                state = train(run, verbs.store, Resident())
+                assert (state.status, state.reason) == (("failed", "cuda") if attempt == 1 else ("finished", None))
+    assert len(calls) == 1
+    assert [(notice.code, notice.params) for notice in state.recoveries] == [
+        ("recovery.attention", {"asked": "flash_attention_2", "used": "sdpa"})
+    ]
 
 
 @pytest.mark.nightly

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from tuning.errors import caught
+from tuning.engine import tryout
 from tuning.plan.activations import BLOCK, LONGEST
 
 # Largest difference of a kernel's result from the plain way's, by the size of the latter: 16 bits round to 1 / 256.
@@ -217,14 +217,14 @@ def _reach(rows: Packed, window: int | None) -> int:
     return -1 if window is None or window >= rows.longest else window - 1
 
 
-def working(name: str, config: Any, device: torch.device, dtype: torch.dtype) -> tuple[Attend, str]:
+def working(name: str, config: Any, device: torch.device, dtype: torch.dtype, works: tryout.Works = tryout.works) -> tuple[Attend, str]:
     """The way `name`, or the first after it that gives what the plain one gives on this device; and its name.
 
-    `config` is that of the text model: its heads and its window are tried.
+    `config` is that of the text model: its heads and its window are tried, by `works`.
     """
     order = ["flash_attention_2", "varlen", "sdpa"]
     for other in order[order.index(name) :]:
-        if other == "sdpa" or caught(lambda way=WAYS[other]: _try(way, config, device, dtype), f"attention by {other}") is None:  # type: ignore[misc]
+        if other == "sdpa" or works(f"attention by {other}", functools.partial(_try, WAYS[other], config, device, dtype)):
             return WAYS[other], other
     raise AssertionError("sdpa is always there")
 

@@ -48,6 +48,13 @@ class Device:
             args.__dict__["_setup_devices"] = args.distributed_state.device = self.place
         self.select()
 
+    def alive(self) -> bool:
+        """Whether it still computes: after a fatal fault of a card each call of CUDA raises that fault again."""
+        try:
+            return bool(torch.ones(2, device=self.place).sum().item() == 2)
+        except RuntimeError:
+            return False
+
 
 def release() -> None:
     """Give back the memory that nobody uses. It never raises: it is called where something has gone wrong already.

@@ -10,9 +10,8 @@ import bitsandbytes
 import torch
 from transformers.training_args import OptimizerNames
 
-from tuning.engine import attention, layers
+from tuning.engine import attention, layers, tryout
 from tuning.engine.resident import DTYPES
-from tuning.errors import caught
 from tuning.plan.memory import EIGHT_BIT
 from tuning.schema import Notice, TrainSettings
 
@@ -34,23 +33,26 @@ class Speed:
             args.optim = OptimizerNames.ADAMW_TORCH_FUSED
 
 
-def ready(settings: TrainSettings, model: Any) -> Speed:
-    """Try what `settings` (resolved) ask for on the causal language model that is loaded, and put quicker layers into it."""
+def ready(settings: TrainSettings, model: Any, works: tryout.Works = tryout.works) -> Speed:
+    """Try what `settings` (resolved) ask for on the causal language model that is loaded, and put quicker layers into it.
+
+    `works` tries each, and may raise where a card computes nothing any more after it.
+    """
     notices = []
     asked = "sdpa" if settings.attn_implementation == "auto" else settings.attn_implementation
-    attend, used = attention.working(asked, model.config.get_text_config(), model.device, DTYPES[settings.precision])
+    attend, used = attention.working(asked, model.config.get_text_config(), model.device, DTYPES[settings.precision], works)
     if used != asked:
         notices.append(Notice(code="recovery.attention", level="warning", params={"asked": asked, "used": used}))
     layers.slow(model)
     if settings.device == "cpu":
         layers.on_processor(model)
-    if settings.sft.get("use_liger_kernel") and caught(lambda: layers.quicken(model, *layers.liger()), "liger-kernel") is not None:
+    if settings.sft.get("use_liger_kernel") and not works("liger-kernel", lambda: layers.quicken(model, *layers.liger())):
         notices.append(Notice(code="recovery.liger", level="warning"))
     optimizer = str(settings.sft.get("optim"))
-    works = optimizer not in BITSANDBYTES or caught(lambda: _try_optimizer(optimizer, model.device), optimizer) is None
-    if not works:
+    tried = optimizer not in BITSANDBYTES or works(optimizer, lambda: _try_optimizer(optimizer, model.device))
+    if not tried:
         notices.append(Notice(code="recovery.optimizer", level="warning", params={"asked": optimizer}))
-    return Speed(attend, works, notices)
+    return Speed(attend, tried, notices)
 
 
 def _try_optimizer(name: str, device: torch.device) -> None:

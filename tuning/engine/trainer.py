@@ -22,6 +22,7 @@ from tuning.engine.device import Device, release
 from tuning.engine.healing import Ladder, ran_out
 from tuning.engine.resident import TRAINED, Resident
 from tuning.engine.trackers import Trackers
+from tuning.engine.tryout import TryOut
 from tuning.errors import EngineError, InputError
 from tuning.plan.memory import target_names
 from tuning.runs import checkpoints
@@ -203,7 +204,7 @@ def make_trainer(
     trainer.healed = lambda: callback.ledger.update(now=True, recoveries=ladder.taken)
     trainer.packed = bool(spec.settings.packing) and packing.packable(evaluate.causal(resident.model).config.get_text_config())
     ladder.apply(evaluate.causal(resident.model))
-    trainer.quick = speed.ready(spec.settings, evaluate.causal(resident.model))
+    trainer.quick = speed.ready(spec.settings, evaluate.causal(resident.model), TryOut(run.folder, resident.device).works)
     trainer.quick.apply(trainer.args)
     if untold := [notice for notice in trainer.quick.notices if notice not in ladder.taken]:
         ladder.taken += untold
