@@ -1,6 +1,7 @@
 """The rules of the house, held by walking the syntax trees: who imports whom, who prints, how long things are."""
 
 import ast
+import functools
 import pathlib
 import re
 import subprocess
@@ -54,21 +55,33 @@ def imports(tree: ast.AST, inside_functions: bool) -> Iterator[str]:
             yield from imports(node, inside_functions)
 
 
+@functools.cache
 def parsed(path: pathlib.Path) -> ast.Module:
+    """Every file is read once for all rules."""
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imported(path: pathlib.Path, inside_functions: bool) -> tuple[str, ...]:
+    return tuple(imports(parsed(path), inside_functions))
+
+
+@functools.cache
+def nodes(path: pathlib.Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(parsed(path)))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_down(path: pathlib.Path) -> None:
     here = layer(part(path))
-    for name in imports(parsed(path), inside_functions=True):
+    for name in imported(path, inside_functions=True):
         top, *rest = name.split(".")
         if top == "tuning" and rest:
             known = {name for names in LAYERS for name in names}
             target = rest[0] if rest[0] in known else ""
             assert layer(target) >= here, f"{path.name} imports upward: {name}"
         if top in HEAVY:
-            late = part(path) in ("verbs", "talking", "materials", "audits") and name not in imports(parsed(path), False)
+            late = part(path) in ("verbs", "talking", "materials", "audits") and name not in imported(path, False)
             heavy_here = part(path) in ("engine", "export") or late
             assert heavy_here, f"{path.name} imports {name}"
         if top == "gradio":
@@ -76,14 +89,14 @@ def test_imports_point_down(path: pathlib.Path) -> None:
 
 
 def test_two_modules_speak_to_the_hub() -> None:
-    callers = {path.stem for path in SOURCES if any(name.split(".")[0] == "huggingface_hub" for name in imports(parsed(path), True))}
+    callers = {path.stem for path in SOURCES if any(name.split(".")[0] == "huggingface_hub" for name in imported(path, True))}
     assert callers == {"hub", "hub_data"}
 
 
 def test_nobody_else_speaks_to_the_net() -> None:
     """The Hub's two, and the webhook, which goes only where the owner said on the command line. Trackers do so by themselves."""
     net = ("httpx", "requests.", "aiohttp", "urllib3", "http.client", "urllib.request", "ftplib", "smtplib")
-    callers = {path.stem for path in SOURCES if any(f"{name}.".startswith(net) for name in imports(parsed(path), True))}
+    callers = {path.stem for path in SOURCES if any(f"{name}.".startswith(net) for name in imported(path, True))}
     assert callers == {"hub", "hub_data", "webhook"}
 
 
@@ -92,7 +105,7 @@ def test_whoever_stands_above_the_engine_imports_it_late(path: pathlib.Path) -> 
     if part(path) in ("engine",):
         return
     light = {"tuning.engine.workshop.Workshop"}
-    early = {name for name in imports(parsed(path), inside_functions=False) if name.startswith("tuning.engine")}
+    early = {name for name in imported(path, inside_functions=False) if name.startswith("tuning.engine")}
     assert early <= light, early
 
 
@@ -101,7 +114,7 @@ def test_the_tail_is_capped() -> None:
     assert not long_files
     for path in SOURCES:
         cap = 100 if path.parent.name == "tabs" else 60
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or 0) - node.lineno + 1
                 assert length <= cap, f"{path.name}: {node.name} has {length} lines"
@@ -118,14 +131,14 @@ def test_only_settings_reads_the_environment_and_only_the_terminal_prints() -> N
         if part(path) != "settings":
             assert not re.search(r"os\.environ|os\.getenv", text), path.name
         if part(path) not in ("cli", "foreground", "app"):
-            calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+            calls = [node for node in nodes(path) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
             assert not [call for call in calls if call.func.id == "print"], path.name  # type: ignore[attr-defined]
 
 
 def test_three_edges_catch_everything_and_nobody_else() -> None:
     broad = []
     for path in SOURCES:
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             if not isinstance(node, ast.ExceptHandler) or any(isinstance(inner, ast.Raise) for inner in ast.walk(node)):
                 continue
             if node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"):

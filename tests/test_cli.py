@@ -1,4 +1,7 @@
-"""The command line as processes: exit codes, one JSON document and nothing else, sentences instead of tracebacks."""
+"""The command line: exit codes, one JSON document and nothing else, sentences instead of tracebacks.
+
+What a process of its own shows is asked of one: a training, an answer as it is spoken, signals. The other verbs are called here.
+"""
 
 import json
 import pathlib
@@ -84,7 +87,7 @@ def test_plan_names_what_the_contract_names(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_run_from_end_to_end(
-    tuning: Call, tiny_model: pathlib.Path, rows_file: pathlib.Path, tmp_path: pathlib.Path, home: pathlib.Path
+    tuning: Call, capsys: pytest.CaptureFixture[str], tiny_model: pathlib.Path, rows_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     done = tuning("train", "-m", str(tiny_model), "-d", str(rows_file), "--name", "Prezzi è così", *SHORT, "--json")
     assert done.returncode == 0, done.stderr[-2000:]
@@ -96,22 +99,27 @@ def test_a_run_from_end_to_end(
     }  # fmt: skip
     assert promised <= result.keys()
     assert (result["status"], result["reason"], result["steps"], result["name"]) == ("finished", None, 4, "Prezzi è così")
-    shown = json.loads(tuning("show", "last", "--json").stdout)
-    assert shown["run"] == result["run"] and all({"step", "time"} <= record.keys() for record in shown["metrics"])
-    spoken = json.loads(tuning("chat", "last", "--prompt", "How much is item 3?", "--json").stdout)
     again = tuning("chat", result["run"][:30], "--prompt", "How much is item 3?")
-    assert spoken["answer"] == again.stdout.removesuffix("\n")
-    exported = json.loads(tuning("export", "last", "--out", str(tmp_path / "mine.zip"), "--json").stdout)
+
+    def document(*words: str) -> Any:
+        code, out, err = asked(capsys, *words, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    shown = document("show", "last")
+    assert shown["run"] == result["run"] and all({"step", "time"} <= record.keys() for record in shown["metrics"])
+    assert document("chat", "last", "--prompt", "How much is item 3?")["answer"] == again.stdout.removesuffix("\n")
+    exported = document("export", "last", "--out", str(tmp_path / "mine.zip"))
     with zipfile.ZipFile(exported["path"]) as archive:
         assert archive.testzip() is None
         assert "adapter_model.safetensors" in archive.namelist()
-    spec = home / "runs" / result["run"] / "spec.yaml"
-    same = json.loads(tuning("train", "--spec", str(spec), "--json").stdout)
+    spec = Verbs(settings.read()).store.find("last").folder / "spec.yaml"
+    same = document("train", "--spec", str(spec))
     assert (same["status"], same["train_loss"]) == ("finished", result["train_loss"])
-    assert tuning("resume", "last").returncode == 2
-    assert tuning("rename", "last", "other").returncode == 0
-    assert tuning("delete", "last").returncode == 0
-    assert len(json.loads(tuning("runs", "--json").stdout)) == 1
+    assert asked(capsys, "resume", "last")[0] == 2
+    assert asked(capsys, "rename", "last", "other")[0] == 0
+    assert asked(capsys, "delete", "last")[0] == 0
+    assert len(document("runs")) == 1
 
 
 def start(home: pathlib.Path, model: pathlib.Path, rows: pathlib.Path) -> subprocess.Popen[str]:
@@ -132,11 +140,11 @@ def at_work(home: pathlib.Path, process: subprocess.Popen[str]) -> str:
 
 
 def test_stop_from_another_terminal_ends_with_0(
-    tuning: Call, home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path
+    capsys: pytest.CaptureFixture[str], home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path
 ) -> None:
     process = start(home, tiny_model, rows_file)
     run = at_work(home, process)
-    assert tuning("stop", run).returncode == 0
+    assert asked(capsys, "stop", run)[0] == 0
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert json.loads(out)["status"] == "stopped"
