@@ -4,7 +4,9 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +17,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.bench.server import ROOT, free_port, running
 from tests.models.hub_server import Server
 from tuning import settings
+from tuning.errors import RunError
 from tuning.runs.store import Run
+from tuning.schema import ALIVE
 from tuning.verbs import Verbs
 
 CHROMIUM = "/usr/bin/chromium"
@@ -75,9 +79,9 @@ class Watched:
 
 
 class Shop:
-    """One app process for all tests that need none of their own, with a Hub on the loopback interface.
+    """One app process for all tests, with a Hub on the loopback interface.
 
-    Its home is never empty: a test looks at the data and runs that it has made itself, by their names or as the newest ones.
+    Its home may hold other tests' data: a test looks at those that it has made itself. No other test's run is there.
     """
 
     def __init__(self, home: pathlib.Path, hub: Server) -> None:
@@ -104,9 +108,21 @@ class Shop:
         """The run that was made last."""
         return self.verbs.store.find("last")
 
+    def clear(self) -> None:
+        """End what is at work or waits, and take all runs away."""
+        deadline = time.monotonic() + 60
+        for run in self.verbs.store.all():
+            while run.state().status in ALIVE:
+                with contextlib.suppress(RunError):  # it has just ended
+                    run.request_stop()
+                assert time.monotonic() < deadline, f"{run.id} is still {run.state().status}"
+                time.sleep(0.05)
+            shutil.rmtree(run.folder)
+
 
 @pytest.fixture(scope="package")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The shop, as long as there are tests that look at it."""
     with Server() as hub:
         made = Shop(tmp_path_factory.mktemp("shop") / "home", hub)
         made.open()
@@ -116,10 +132,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def app(home: pathlib.Path) -> Iterator[str]:
-    """An app process of the test's own, over its own home, and its address. It takes seconds to start: see `shop`."""
-    with running(home) as (address, _):
-        yield address
+def shop(house: Shop) -> Iterator[Shop]:
+    """The shop without any runs."""
+    yield house
+    house.clear()
 
 
 @pytest.fixture
@@ -127,10 +143,10 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Watched]]:
     """A new visitor: `visit(shop, lang="it", size="phone")`. Two calls are two browsers."""
     contexts = []
 
-    def visit(at: str | Shop, lang: str = "en", size: str = "desktop") -> Watched:
+    def visit(shop: Shop, lang: str = "en", size: str = "desktop") -> Watched:
         context = chromium.new_context(locale={"en": "en-GB", "it": "it-IT"}[lang], viewport=SIZES[size], accept_downloads=True)  # type: ignore[arg-type]
         contexts.append(context)
-        return Watched(context, at if isinstance(at, str) else at.address)
+        return Watched(context, shop.address)
 
     yield visit
     for context in contexts:

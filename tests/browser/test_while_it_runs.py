@@ -1,20 +1,17 @@
 """While a run is on, in a real browser: its answers as they change, the page's title, and a notice when it is over."""
 
-import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import tab
-from tuning import settings
 from tuning.runs import files, locks
 from tuning.runs.store import Run
 from tuning.schema import RunState
 from tuning.text import t
-from tuning.verbs import Verbs
 
 Visit = Callable[..., Watched]
 # The browser's own notices cannot be seen without a desktop: what would be shown is noted instead.
@@ -37,9 +34,8 @@ MOVES = """() => {
 class Pretended:
     """A run that learns as far as one says: its folder is written as the engine writes it, its lock is held."""
 
-    def __init__(self, home: pathlib.Path, name: str) -> None:
-        verbs = Verbs(settings.read(home=str(home)))
-        self.run: Run = verbs.create("starter", "starter-en", "style", name=name)
+    def __init__(self, shop: Shop, name: str) -> None:
+        self.run: Run = shop.verbs.create("starter", "starter-en", "style", name=name)
         self.lock = locks.Lock(self.run.lock_path)
         assert self.lock.acquire()
         self.go(1)
@@ -60,12 +56,29 @@ class Pretended:
         self.lock.release()
 
 
+Pretend = Callable[[str], Pretended]
+
+
+@pytest.fixture
+def pretend(shop: Shop) -> Iterator[Pretend]:
+    """Makes runs by name; none of them is on any more when the test is over."""
+    made: list[Pretended] = []
+
+    def pretend(name: str) -> Pretended:
+        made.append(Pretended(shop, name))
+        return made[-1]
+
+    yield pretend
+    for one in made:
+        one.lock.release()
+
+
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
-def test_answers_change_and_the_chosen_moment_stays(app: str, home: pathlib.Path, visit: Visit, lang: str) -> None:
-    pretended = Pretended(home, "La prova")
+def test_answers_change_and_the_chosen_moment_stays(shop: Shop, pretend: Pretend, visit: Visit, lang: str) -> None:
+    pretended = pretend("La prova")
     for step in (0, 10, 20):
         pretended.answer(step)
-    visitor = visit(app, lang)
+    visitor = visit(shop, lang)
     page = visitor.open("/it" if lang == "it" else "/")
     tab(page, lang, "train")
     timeline = page.locator("#live-view .timeline")
@@ -96,20 +109,19 @@ def test_answers_change_and_the_chosen_moment_stays(app: str, home: pathlib.Path
     tab(page, lang, "runs")
     expect(page.locator("#summary .timeline li.now").first).to_contain_text("Answer 0 at 40")
     visitor.clean()
-    pretended.lock.release()
 
 
 @pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
-def test_a_page_that_nobody_looks_at_says_when_it_is_over(app: str, home: pathlib.Path, visit: Visit, lang: str) -> None:
+def test_a_page_that_nobody_looks_at_says_when_it_is_over(shop: Shop, pretend: Pretend, visit: Visit, lang: str) -> None:
     now = time.time()
-    old = Pretended(home, "Long ago")
+    old = pretend("Long ago")
     old.end(now - 86_400)
-    visitor = visit(app, lang)
+    visitor = visit(shop, lang)
     visitor.page.add_init_script(NOTICES)
     page = visitor.open("/it" if lang == "it" else "/")
     expect(page).to_have_title("Sartoria")
     expect(page.locator("button.tell")).to_be_hidden()
-    pretended = Pretended(home, 'A "test" <of> it')
+    pretended = pretend('A "test" <of> it')
     pretended.go(42)
     expect(page).to_have_title("42% – Sartoria")
     button = page.locator("button.tell")
@@ -126,7 +138,7 @@ def test_a_page_that_nobody_looks_at_says_when_it_is_over(app: str, home: pathli
     assert page.evaluate("window.told") == [[t(lang, "ui.tell.finished", name='A "test" <of> it'), body, pretended.run.id]]
     expect(button).to_be_hidden()
     page.bring_to_front()
-    another = Pretended(home, "Another")
+    another = pretend("Another")
     expect(button).to_have_attribute("aria-pressed", "true")
     button.click()
     expect(button).to_have_text(t(lang, "ui.tell.button"))
