@@ -4,6 +4,7 @@ import functools
 import gc
 import json
 import pathlib
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -34,9 +35,18 @@ def _one_thread() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def _read(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The data folder of a home where `rows_file`'s rows were read, in a process of their own, once for all tests."""
+    folder = tmp_path_factory.mktemp("read")
+    Verbs(settings.read(home=str(folder / "home"))).dataset(str(write_rows(folder / "rows.json")))
+    return folder / "home" / "data"
+
+
 @pytest.fixture
-def make_run(verbs: Verbs, tiny_model: pathlib.Path, rows_file: pathlib.Path) -> Callable[..., Run]:
+def make_run(verbs: Verbs, tiny_model: pathlib.Path, rows_file: pathlib.Path, _read: pathlib.Path) -> Callable[..., Run]:
     """A new run of the tiny model on forty rows; settings by name."""
+    shutil.copytree(_read, verbs.settings.home / "data", dirs_exist_ok=True)
 
     def make(data: str | None = None, **changes: Any) -> Run:
         return verbs.create(str(tiny_model), data or str(rows_file), "facts", {**FAST, **changes})

@@ -43,7 +43,7 @@ def test_a_family_learns_and_answers(kind: str, verbs: Verbs, tmp_path: pathlib.
     card = CARDS[kind]
     folder = families.build(tmp_path / card.model_type, card)
     changes = {"max_steps": 2, "max_length": 64, "lora_r": 4, "learning_rate": 0.01, "validation_share": 0.2, "max_samples": 10}
-    run = verbs.create(str(folder), str(rows_file), "facts", changes)
+    run = verbs.create(str(folder), str(rows_file), "facts", {**changes, "report": False})
     resident = Resident()
     state = train(run, verbs.store, resident)
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]

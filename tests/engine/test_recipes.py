@@ -100,7 +100,7 @@ def test_a_recipe_trains_with_exactly_its_settings(
     monkeypatch.setitem(families.SMALL, "max_position_embeddings", 2048)
     card = presets.models(settings.PRESETS)[str(presets.recipes(settings.PRESETS)[name].model)]
     folder = families.build(tmp_path / card.model_type, card)
-    run = verbs.create(str(folder), str(rows_file), name, {"max_steps": 2})
+    run = verbs.create(str(folder), str(rows_file), name, {"max_steps": 2, "report": False})
     resident = Resident()
     state = train(run, verbs.store, resident)
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
@@ -121,4 +121,4 @@ def test_a_recipe_trains_with_exactly_its_settings(
     recipe, used = presets.recipes(settings.PRESETS)[name], run.spec().settings.model_dump()
     asked = {**recipe.settings.model_dump(), "max_samples": recipe.max_samples}
     differing = {key for key, value in asked.items() if value not in ("auto", used[key])}
-    assert differing == {"max_steps"} | ({"precision"} if told.changed else set())
+    assert differing == {"max_steps", "report"} | ({"precision"} if told.changed else set())
