@@ -4,6 +4,7 @@ What a process of its own shows is asked of one: a training, an answer as it is 
 """
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -11,16 +12,18 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_rows
 from tuning import settings
 from tuning.cli import main
 from tuning.verbs import Verbs
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
+CANARY = "hf_" + "CANARYabcdefghijklmnopqrstuvwxyz0123"
 SHORT = ("--set", "max_steps=4", "--set", "max_length=64")
 
 
@@ -86,12 +89,41 @@ def test_plan_names_what_the_contract_names(capsys: pytest.CaptureFixture[str]) 
     assert found["predicted_peak_bytes"] == sum(found["parts"].values())
 
 
-def test_a_run_from_end_to_end(
-    tuning: Call, capsys: pytest.CaptureFixture[str], tiny_model: pathlib.Path, rows_file: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    done = tuning("train", "-m", str(tiny_model), "-d", str(rows_file), "--name", "Prezzi è così", *SHORT, "--json")
+@dataclass(frozen=True)
+class Trained:
+    """A training as a process, with a token in its environment: what it said, and the folders that it wrote to."""
+
+    home: pathlib.Path
+    temporary: pathlib.Path
+    done: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: pathlib.Path) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    rows = write_rows(folder / "rows.json")
+    words = ["--home", str(folder / "home"), "train", "-m", str(tiny_model), "-d", str(rows), "--name", "Prezzi è così", *SHORT, "--json"]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_TOKEN": CANARY, "TMPDIR": str(temporary)}
+    command = [sys.executable, "-m", "tuning", *words]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    result = json.loads(done.stdout)
+    return Trained(folder / "home", temporary, done)
+
+
+def test_no_file_of_a_run_holds_the_token_of_the_environment(trained: Trained) -> None:
+    written = [path for folder in (trained.home, trained.temporary) for path in folder.rglob("*") if path.is_file()]
+    assert any(path.name == "optimizer.pt" for path in written)
+    assert [path for path in written if CANARY.encode() in path.read_bytes()] == []
+    assert CANARY not in trained.done.stdout + trained.done.stderr
+
+
+def test_a_run_from_end_to_end(
+    trained: Trained, tuning: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setenv("TUNING_HOME", str(trained.home))
+    result = json.loads(trained.done.stdout)
     promised = {
         "run", "status", "reason", "adapter", "steps", "train_loss", "eval_loss", "base_eval_loss", "perplexity", "base_perplexity",
         "learned_tokens", "tokens_per_second", "seconds", "predicted_peak_bytes", "peak_bytes", "recoveries", "trainable_parameters",
