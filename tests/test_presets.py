@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tuning import legacy, presets, settings
+from tuning import presets, settings
 from tuning.errors import InputError
 from tuning.models.hardware import Hardware
 from tuning.plan import plan
 from tuning.plan.memory import adapter_parameters
 from tuning.schema import DatasetCard, ModelCard, Probe, Recipe, TrainSettings
+from tuning.verbs import Verbs
 
 FILES = sorted(settings.PRESETS.glob("*/*.yaml"))
 KINDS: dict[str, Any] = {"models": ModelCard, "recipes": Recipe, "datasets": DatasetCard, "probe": Probe}
@@ -19,7 +20,7 @@ KINDS: dict[str, Any] = {"models": ModelCard, "recipes": Recipe, "datasets": Dat
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_file_is_valid(path: pathlib.Path) -> None:
-    card = presets.read(path, KINDS[path.parent.name])
+    card, _ = presets.read(path, KINDS[path.parent.name])
     assert card.id
 
 
@@ -32,12 +33,12 @@ def test_the_probe_asks_the_same_in_both_languages_and_its_sentences_say_the_ans
 
 def test_numbers_as_people_write_them() -> None:
     asked = yaml.safe_load("learning_rate: 2e-4")  # YAML 1.1 reads this as a string
-    assert presets.parse_settings(TrainSettings(), asked, "x.yaml").learning_rate == 2e-4
+    assert presets.parse_settings(TrainSettings(), asked, "x.yaml")[0].learning_rate == 2e-4
 
 
 def test_open_maps_are_merged_by_key() -> None:
-    base = presets.parse_settings(TrainSettings(), {"sft": {"logging_steps": 5}}, "x.yaml")
-    changed = presets.parse_settings(base, {"sft.weight_decay": 0.1, "lora.use_rslora": True}, "--set")
+    base, _ = presets.parse_settings(TrainSettings(), {"sft": {"logging_steps": 5}}, "x.yaml")
+    changed, _ = presets.parse_settings(base, {"sft.weight_decay": 0.1, "lora.use_rslora": True}, "--set")
     assert changed.sft == {"logging_steps": 5, "weight_decay": 0.1}
     assert changed.lora == {"use_rslora": True}
 
@@ -101,7 +102,7 @@ def test_a_recipe_names_what_is_there(name: str) -> None:
     recipe = RECIPES[name]
     assert recipe.model is None or recipe.model in presets.models(settings.PRESETS)
     assert recipe.dataset is None or recipe.dataset in presets.datasets(settings.PRESETS)
-    assert not legacy.told(recipe.settings)[1]  # ours speak the names of today
+    assert not presets.mapped(settings.PRESETS)[name]  # ours speak the names of today
 
 
 def test_a_few_thousandths_of_a_large_model_are_trained() -> None:
@@ -153,19 +154,19 @@ def test_a_recipe_is_planned_on_any_card(name: str, gigabytes: int) -> None:
     ],
 )
 def test_arguments_of_older_scripts_are_mapped_and_told(old: dict[str, Any], new: dict[str, Any]) -> None:
-    read, told = legacy.told(presets.parse_settings(TrainSettings(), old, "--set"))
+    read, told = presets.parse_settings(TrainSettings(), old, "--set")
     assert read == TrainSettings(**new)
     assert told and {notice.code for notice in told} <= {"settings.mapped", "settings.dropped"}
 
 
 def test_names_of_today_are_nothing_to_tell() -> None:
     today = {"num_train_epochs": 3, "warmup_ratio": 0.03, "packing": False, "gradient_checkpointing": "every_2", "precision": "fp16"}
-    asked = presets.parse_settings(TrainSettings(), {**today, "sft.optim": "adamw_torch", "lora.bias": "none", "sft": {}}, "--set")
-    assert type(asked) is TrainSettings
+    _, told = presets.parse_settings(TrainSettings(), {**today, "sft.optim": "adamw_torch", "lora.bias": "none", "sft": {}}, "--set")
+    assert not told
 
 
 def test_of_an_old_and_a_new_name_the_new_one_counts() -> None:
-    read, told = legacy.told(presets.parse_settings(TrainSettings(), {"max_seq_length": 512, "max_length": 256}, "--set"))
+    read, told = presets.parse_settings(TrainSettings(), {"max_seq_length": 512, "max_length": 256}, "--set")
     assert read.max_length == 256
     assert told[0].params == {"old": "max_seq_length: 512", "new": "max_length: 256"}
 
@@ -177,20 +178,20 @@ def test_what_is_not_understood_is_still_refused(changes: dict[str, Any]) -> Non
     assert caught.value.code == "settings.unknown"
 
 
-def test_a_recipe_of_2024_is_read_and_its_mapping_reaches_the_plan(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "mine.yaml"
-    words = "title: {en: a, it: b}\nwhy: {en: a, it: b}\n"
+def test_a_recipe_of_2024_is_read_and_its_mapping_reaches_the_plan(tmp_path: pathlib.Path, home: pathlib.Path) -> None:
+    root = tmp_path / "presets"
+    (root / "recipes").mkdir(parents=True)
+    for name in ("models", "datasets", "starter"):
+        (root / name).symlink_to(settings.PRESETS / name, target_is_directory=True)
+    words = "title: {en: a, it: b}\nwhy: {en: a, it: b}\nmax_samples: 9\n"
+    path = root / "recipes" / "mine.yaml"
     path.write_text(words + "settings: {max_seq_length: 64, fp16: true, sft: {logging_steps: 5}}\n", encoding="utf-8")
-    recipe = presets.read(path, Recipe)
-    assert "mapped" not in recipe.model_dump()["settings"]
-    asked = presets.parse_settings(recipe.settings.model_copy(update={"max_samples": 9}), {"lora.r": 4}, "--set")
-    computer = Hardware(system="Linux", cpu="x", cores=2, cpu_bf16=False, memory_total=2**35, memory_free=2**35, disk_free=2**35, gpus=[])
-    starter = presets.models(settings.PRESETS)["starter"]
-    found = plan.resolve(starter, plan.EXAMPLES, asked, plan.Machine(computer, plan.Calibration()))
-    chosen = found.settings
-    assert type(chosen) is TrainSettings
-    assert (chosen.max_length, chosen.precision, chosen.lora_r, chosen.max_samples, chosen.sft) == (64, "fp32", 4, 9, {"logging_steps": 5})
-    told = [notice.params["old"] for notice in found.notices if notice.code == "settings.mapped"]
+    verbs = Verbs(settings.Settings(home=home, presets=root))
+    assert "mapped" not in verbs.recipes()[0]["settings"]
+    found = verbs.plan("starter", "starter-en", "mine", {"lora.r": 4})
+    chosen = TrainSettings(**found["settings"])
+    assert (chosen.max_length, chosen.lora_r, chosen.max_samples, chosen.sft) == (64, 4, 9, {"logging_steps": 5})
+    told = [notice["params"]["old"] for notice in found["notices"] if notice["code"] == "settings.mapped"]
     assert told == ["max_seq_length: 64", "fp16: true", "lora.r: 4"]
 
 

@@ -6,9 +6,7 @@ It knows names and values, no library. Every mapping is told as a notice, so tha
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import Field
-
-from tuning.schema import Notice, TrainSettings
+from tuning.schema import Notice
 
 MAPS = ("sft", "lora")
 Pairs = list[tuple[str, Any]]  # ("max_length", 512), ("sft.optim", "adamw_torch")
@@ -72,12 +70,6 @@ DECIDED = {
 }
 
 
-class Dated(TrainSettings):
-    """Settings of which some came under older names. `mapped` says which, until the plan has told it; it is never written."""
-
-    mapped: list[Notice] = Field(default_factory=list, exclude=True)
-
-
 def modern(changes: dict[str, Any]) -> tuple[dict[str, Any], list[Notice]]:
     """`changes` by the names of today, those of the open maps as `sft.name`, and what was mapped.
 
@@ -108,18 +100,6 @@ def nested(changes: dict[str, Any]) -> dict[str, Any]:
         else:
             result[path] = value
     return result
-
-
-def remembering(settings: TrainSettings, mapped: list[Notice]) -> TrainSettings:
-    """`settings` that carry what was mapped in them."""
-    return Dated(**settings.model_dump(), mapped=mapped) if mapped else settings
-
-
-def told(settings: TrainSettings) -> tuple[TrainSettings, list[Notice]]:
-    """Settings as they are, and what was mapped in them."""
-    if isinstance(settings, Dated):
-        return TrainSettings(**settings.model_dump()), list(settings.mapped)
-    return settings, []
 
 
 def _flat(changes: dict[str, Any]) -> Iterator[tuple[str, Any]]:

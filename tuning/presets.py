@@ -34,6 +34,11 @@ def recipes(root: pathlib.Path) -> dict[str, Recipe]:
     return {card.id: card for card in sorted(_folder(root / "recipes", Recipe), key=place)}
 
 
+def mapped(root: pathlib.Path) -> dict[str, list[Notice]]:
+    """What was mapped in each recipe from names of older scripts, by the recipe's id."""
+    return {card.id: notices for card, notices in _pairs(root / "recipes", Recipe)}
+
+
 def datasets(root: pathlib.Path) -> dict[str, DatasetCard]:
     """The data sets that are offered, by file name: those that are here first, then those that are free to use."""
     cards = sorted(_folder(root / "datasets", DatasetCard), key=lambda card: (card.path is None, not card.free_license))
@@ -45,15 +50,14 @@ def probe(root: pathlib.Path) -> dict[str, list[ProbeItem]]:
     return {card.id: card.items for card in _folder(root / "probe", Probe)}
 
 
-def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> TrainSettings:
-    """`base` with `changes` laid over it; the open maps `sft` and `lora` are merged key by key.
+def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> tuple[TrainSettings, list[Notice]]:
+    """Settings and notices: `base` with `changes` laid over it; the open maps `sft` and `lora` are merged key by key.
 
-    `sft.logging_steps` is the same as `{"sft": {"logging_steps": …}}`. Names of older scripts are mapped, and the result
-    carries what was mapped to the plan (`legacy.told`).
+    `sft.logging_steps` is the same as `{"sft": {"logging_steps": …}}`. Names of older scripts are mapped, and the
+    notices tell which.
     Raises InputError naming `where` (a file, or "--set"), the key and the nearest known one, or the value's fault.
     """
-    base, before = legacy.told(base)
-    known, mapped = legacy.modern(changes)
+    known, notices = legacy.modern(changes)
     merged: dict[str, Any] = base.model_dump()
     for key, value in known.items():
         group, _, name = key.partition(".")
@@ -61,7 +65,7 @@ def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> 
             merged[group] = {**merged[group], name: value}
         else:
             merged[key] = value
-    return legacy.remembering(_validate(TrainSettings, merged, where), [*before, *mapped])
+    return _validate(TrainSettings, merged, where), notices
 
 
 def base(recipe: Recipe, changes: Mapping[str, Any]) -> TrainSettings:
@@ -80,16 +84,23 @@ def suited(settings: TrainSettings, changes: Mapping[str, Any]) -> TrainSettings
 
 def _folder(folder: pathlib.Path, kind: type[Card]) -> list[Card]:
     """All cards of a folder; a file is parsed again only when it has changed."""
+    return [card for card, _ in _pairs(folder, kind)]
+
+
+def _pairs(folder: pathlib.Path, kind: type[Card]) -> list[tuple[Card, list[Notice]]]:
     return [_kept(path, path.stat().st_mtime_ns, kind) for path in sorted(folder.glob("*.yaml"))]
 
 
 @functools.lru_cache(maxsize=1000)
-def _kept(path: pathlib.Path, changed: int, kind: type[Card]) -> Card:
+def _kept(path: pathlib.Path, changed: int, kind: type[Card]) -> tuple[Card, list[Notice]]:
     return read(path, kind)
 
 
-def read(path: pathlib.Path, kind: type[Card]) -> Card:
-    """One preset file. Raises InputError naming the file, and the key or the line at fault."""
+def read(path: pathlib.Path, kind: type[Card]) -> tuple[Card, list[Notice]]:
+    """A card and notices: one preset file, and which names of older scripts were mapped in it.
+
+    Raises InputError naming the file, and the key or the line at fault.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -98,14 +109,11 @@ def read(path: pathlib.Path, kind: type[Card]) -> Card:
     if not isinstance(content, dict):
         raise InputError("preset.yaml", file=path.name, line=1)
     content.setdefault("id", path.stem)
-    mapped: list[Notice] = []
+    notices: list[Notice] = []
     if kind is Recipe and isinstance(content.get("settings"), dict):
-        known, mapped = legacy.modern(content["settings"])
+        known, notices = legacy.modern(content["settings"])
         content["settings"] = legacy.nested(known)
-    card = _validate(kind, content, path.name)
-    if isinstance(card, Recipe) and mapped:
-        return card.model_copy(update={"settings": legacy.remembering(card.settings, mapped)})
-    return card
+    return _validate(kind, content, path.name), notices
 
 
 def _validate(kind: type[Card], content: dict[str, Any], where: str) -> Card:

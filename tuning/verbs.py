@@ -128,7 +128,7 @@ class Verbs(Talking):
         """
         reference, spec, chosen, resolved = self._resolve(model, data, recipe, settings or {}, gpu_memory, owner, lang)
         forecast = resolved.forecast
-        asked = presets.parse_settings(presets.base(chosen, settings or {}), settings or {}, "--set")
+        asked, _ = presets.parse_settings(presets.base(chosen, settings or {}), settings or {}, "--set")
         cause, offers = helping.ways(self._case(reference, spec, asked, gpu_memory), resolved)
         return {
             "model": reference.id,
@@ -202,7 +202,7 @@ class Verbs(Talking):
 
     def settings_for(self, recipe: str | None, changes: dict[str, Any]) -> dict[str, Any]:
         """A recipe's settings with changes laid over them. Raises InputError for what the schema does not take."""
-        return presets.parse_settings(self.recipe(recipe).settings, changes, "--set").model_dump()
+        return presets.parse_settings(self.recipe(recipe).settings, changes, "--set")[0].model_dump()
 
     def train(self, *choices: Any, **named: Any) -> dict[str, Any]:
         """Put a new run in the queue of the workshop: same parameters as `create`. Returns `run` and `status` at once."""
@@ -258,7 +258,7 @@ class Verbs(Talking):
         late = state.status == "running" and left > helping.LATE * spec.forecast.seconds
         if not late and (state.reason != "memory" or state.status not in ("paused", "failed")):
             return {"cause": None, "offers": []}
-        asked = presets.parse_settings(presets.base(self.recipe(spec.recipe), _by_hand(spec)), _by_hand(spec), "--set")
+        asked, _ = presets.parse_settings(presets.base(self.recipe(spec.recipe), _by_hand(spec)), _by_hand(spec), "--set")
         case = self._case(spec.model, self.library.get(spec.data.id, owner), asked)
         takes = state.seconds + left if late else None
         cause, offers = helping.after(case, spec.forecast.seconds, takes, helped_itself=bool(state.recoveries))
@@ -348,7 +348,8 @@ class Verbs(Talking):
         chosen = self.recipe(recipe)
         reference = self.model(model or chosen.model or STARTER, owner)
         spec = self.dataset(data or chosen.dataset or STARTER, owner, lang=lang)
-        asked = presets.parse_settings(presets.base(chosen, changes), changes, "--set")
+        asked, mapped = presets.parse_settings(presets.base(chosen, changes), changes, "--set")
+        mapped = [*presets.mapped(self.settings.presets).get(chosen.id, []), *mapped]
         trackers.allow(asked, self.settings.mode)
         profile = helping.standing_in(self.profiles.find, self.profiles.look)
         machine = self._machine(reference.card, gpu_memory, profile, asked.device)
@@ -356,7 +357,7 @@ class Verbs(Talking):
         if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe
             resolved = planning.rate_by_recipe(resolved)
         ignored = whole.ignored(changes, resolved.settings)
-        return reference, spec, chosen, resolved.model_copy(update={"notices": [*resolved.notices, *ignored]})
+        return reference, spec, chosen, resolved.model_copy(update={"notices": [*mapped, *resolved.notices, *ignored]})
 
     def _rows(self, spec: DataSpec, model: ModelRef) -> planning.Rows:
         lengths = self.audits.known(spec.id, model, spec.owner)

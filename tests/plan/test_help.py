@@ -30,7 +30,7 @@ LONG_ROWS = plan.Rows(count=5000, characters=10_000_000, validation_rows=0)
 
 
 def case(card: ModelCard = QWEN, rows: plan.Rows = LONG_ROWS, gpu_memory: float | None = None, ram: int = 20, **asked: Any) -> Case:
-    wanted = presets.parse_settings(TrainSettings(), asked, "--set")
+    wanted, _ = presets.parse_settings(TrainSettings(), asked, "--set")
     hardware = machine(memory_free=ram * GIB)
 
     def place(_: ModelCard, device: str) -> plan.Machine:

@@ -28,7 +28,7 @@ def card(parameters: int, hidden: int = 2048) -> ModelCard:
 
 def resolve(model: ModelCard = STARTER, rows: int = 200, own: int = 0, where: Hardware | None = None, **asked: Any) -> plan.Resolved:
     counted = plan.Rows(count=rows, characters=rows * 120, validation_rows=own)
-    wanted = presets.parse_settings(TrainSettings(), asked, "--set")
+    wanted, _ = presets.parse_settings(TrainSettings(), asked, "--set")
     return plan.resolve(model, counted, wanted, plan.Machine(where or machine(), plan.Calibration()))
 
 
@@ -60,7 +60,7 @@ def test_lengths_that_are_known_take_the_place_of_guesses() -> None:
         Looked(row=row, length=length, learned=[(4, length)], stop=length - 1) for row, length in enumerate([30, 60, 900] * 60, start=1)
     ]
     lengths = Lengths(Audit(rows=len(looked), looked=looked))
-    wanted = presets.parse_settings(TrainSettings(), {"max_length": 500, "validation_share": 0}, "--set")
+    wanted, _ = presets.parse_settings(TrainSettings(), {"max_length": 500, "validation_share": 0}, "--set")
     where = plan.Machine(machine(), plan.Calibration())
     rows = plan.Rows(count=180, characters=180 * 120, validation_rows=0)
     guessed, known = (plan.resolve(STARTER, some, wanted, where).forecast for some in (rows, rows.model_copy(update={"lengths": lengths})))

@@ -68,7 +68,7 @@ def test_numbers_are_the_language_s() -> None:
 def test_the_line_to_copy_is_taken_by_the_command_line(name: str) -> None:
     words = shlex.split(f"plan {help.options(offer(name)['changes'])}")
     changes = cli._pairs(options.parser().parse_args(words).changes, "--set")
-    taken = presets.parse_settings(TrainSettings(), changes, "--set").model_dump()
+    taken = presets.parse_settings(TrainSettings(), changes, "--set")[0].model_dump()
     assert taken.items() >= KINDS[name][1].items()
 
 

@@ -65,7 +65,7 @@ class Case:
         card = self.cards[changes["model"]] if "model" in changes else self.card
         rows = self.rows if card is self.card else self.rows.model_copy(update={"lengths": None})
         try:
-            wanted = presets.parse_settings(self.asked, {key: value for key, value in changes.items() if key != "model"}, "--set")
+            wanted, _ = presets.parse_settings(self.asked, {key: value for key, value in changes.items() if key != "model"}, "--set")
             return resolve(card, rows, wanted, self.machine(card, wanted.device))
         except InputError:
             return None

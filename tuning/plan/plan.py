@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from pydantic import ConfigDict
 
-from tuning import legacy
 from tuning.errors import InputError
 from tuning.models.catalog import COMFORT
 from tuning.models.hardware import Hardware, best
@@ -82,7 +81,7 @@ def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine)
 
     Raises InputError for what this version cannot do, or a device that is not there.
     """
-    asked, notices = legacy.told(asked)
+    notices: list[Notice] = []
     _refuse(asked)
     hardware, gpu_memory = machine.hardware, machine.gpu_memory
     decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
