@@ -145,7 +145,7 @@ def test_a_run_from_end_to_end(
     with zipfile.ZipFile(exported["path"]) as archive:
         assert archive.testzip() is None
         assert "adapter_model.safetensors" in archive.namelist()
-    spec = Verbs(settings.read()).store.find("last").folder / "spec.yaml"
+    spec = Verbs(settings.read()).store.find("last", "local").folder / "spec.yaml"
     same = document("train", "--spec", str(spec))
     assert (same["status"], same["train_loss"]) == ("finished", result["train_loss"])
     assert asked(capsys, "resume", "last")[0] == 2

@@ -93,17 +93,17 @@ def test_the_audit_counts_what_a_run_learns(verbs: Verbs, tmp_path: pathlib.Path
 def test_the_audit_is_kept_and_a_damaged_one_found_anew(verbs: Verbs, tmp_path: pathlib.Path) -> None:
     data = verbs.dataset(str(write(tmp_path / "x.jsonl", ROWS))).id
     model = verbs.model("starter")
-    assert verbs.audits.known(data, model) is None
+    assert verbs.audits.known(data, model, LOCAL) is None
     before = verbs.plan("starter", data)["seconds"]
-    found = verbs.audits.find(data, model)
+    found = verbs.audits.find(data, model, LOCAL)
     assert found is not None and verbs.plan("starter", data)["seconds"] != before  # no guess any more
     [kept] = (verbs.settings.home / "data" / data).glob("audit-*.json")
     fresh = Verbs(verbs.settings)
-    again = fresh.audits.known(data, model)
+    again = fresh.audits.known(data, model, LOCAL)
     assert again is not None and again.audit == found.audit
     kept.write_text("{", encoding="utf-8")
-    assert Verbs(verbs.settings).audits.known(data, model) is None
-    anew = Verbs(verbs.settings).audits.find(data, model)
+    assert Verbs(verbs.settings).audits.known(data, model, LOCAL) is None
+    anew = Verbs(verbs.settings).audits.find(data, model, LOCAL)
     assert anew is not None and anew.audit.looked == found.audit.looked
 
 
@@ -111,14 +111,14 @@ def test_a_page_waits_for_nothing_and_hears_what_went_wrong(verbs: Verbs, tmp_pa
     data = verbs.dataset(str(write(tmp_path / "x.jsonl", ROWS))).id
     audits = Audits(verbs.settings.home, verbs.library, verbs.shelf, wait=False)
     model = verbs.model("starter")
-    assert audits.find(data, model) is None and audits.busy
-    wait_until(lambda: audits.find(data, model) is not None, 60)
+    assert audits.find(data, model, LOCAL) is None and audits.busy(LOCAL)
+    wait_until(lambda: audits.find(data, model, LOCAL) is not None, 60)
     broken = model.model_copy(update={"path": str(tmp_path)})
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
-    assert audits.find(data, broken) is None
-    wait_until(lambda: not audits.busy, 60)
+    assert audits.find(data, broken, LOCAL) is None
+    wait_until(lambda: not audits.busy(LOCAL), 60)
     with pytest.raises(TuningError, match=r"model\.cannot_load"):
-        audits.find(data, broken)
+        audits.find(data, broken, LOCAL)
 
 
 def test_nothing_to_learn_starts_no_run(verbs: Verbs, tmp_path: pathlib.Path) -> None:

@@ -19,7 +19,7 @@ from tuning.errors import RunError, TuningError, caught
 from tuning.models.shelf import Shelf
 from tuning.plan.lengths import Audit, Lengths
 from tuning.runs import files
-from tuning.schema import LOCAL, ModelRef, TrainSettings
+from tuning.schema import ModelRef, TrainSettings
 
 KEPT = 4  # audits held in memory
 MOST_SPLIT = 20_000  # rows that are told apart into those to learn and those to check with, while somebody waits
@@ -38,11 +38,11 @@ class Audits:
         self._folder, self._library, self._shelf, self._wait = folder_of(home), library, shelf, wait
         self._known: dict[str, Lengths] = {}
         self._faults: dict[str, tuple[float, TuningError]] = {}
-        self._working: dict[str, threading.Thread] = {}
+        self._working: dict[str, str] = {}  # whose audit is being found, by its key
         self._parts: dict[str, Lengths] = {}
         self._one = threading.Lock()  # one at a time: somebody may be training beside it
 
-    def find(self, data: str, model: ModelRef, owner: str = LOCAL) -> Lengths | None:
+    def find(self, data: str, model: ModelRef, owner: str) -> Lengths | None:
         """What `model` would learn of data, for any maximum length; None while it is being found.
 
         Raises InputError `data.unknown`, and whatever went wrong a moment ago: `model.…`, `audit.…`.
@@ -56,18 +56,17 @@ class Audits:
         if fault is not None and time.monotonic() - when < AGAIN_SECONDS:
             raise fault
         if key not in self._working:
-            thread = threading.Thread(target=self._work, args=(key, data, model, owner), daemon=True)
-            self._working[key] = thread
-            thread.start()
+            self._working[key] = owner
+            threading.Thread(target=self._work, args=(key, data, model, owner), daemon=True).start()
         return None
 
-    def known(self, data: str, model: ModelRef, owner: str = LOCAL) -> Lengths | None:
+    def known(self, data: str, model: ModelRef, owner: str) -> Lengths | None:
         """As `find`, of what was found before; nothing is begun."""
         key = self._key(data, model, owner)
         found = None if key in self._known else _read(self._path(data, key))
         return self._known.get(key) if found is None else self._remember(key, found)
 
-    def learned(self, found: Lengths, data: str, settings: TrainSettings, owner: str = LOCAL) -> Lengths:
+    def learned(self, found: Lengths, data: str, settings: TrainSettings, owner: str) -> Lengths:
         """Of `found`, the rows that a run with these settings learns from: less those it checks with, and those beyond its limit.
 
         Where only a sample was looked at, the sample as it is.
@@ -84,10 +83,9 @@ class Audits:
             self._parts = {key: Lengths(part)}
         return self._parts[key]
 
-    @property
-    def busy(self) -> bool:
-        """Whether one is being found."""
-        return bool(self._working)
+    def busy(self, owner: str) -> bool:
+        """Whether one of the owner's is being found."""
+        return owner in list(self._working.values())
 
     def _work(self, key: str, data: str, model: ModelRef, owner: str) -> None:
         error = caught(lambda: self._look(key, data, model, owner), f"the audit of {data}")

@@ -26,6 +26,7 @@ from tuning.materials import STARTER
 from tuning.options import parser
 from tuning.runs import files
 from tuning.runs.store import Run
+from tuning.schema import LOCAL
 from tuning.serve.webhook import Webhook
 from tuning.text import number, say, t
 from tuning.ui import help as ways
@@ -100,22 +101,22 @@ def _models(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, 
     if options.downloaded:
         return 0, verbs.shelf.downloaded()
     if options.search:
-        return 0, verbs.shelf.hub().search(options.search)
+        return 0, verbs.shelf.hub(LOCAL).search(options.search)
     return 0, verbs.models(options.goal, options.gpu_memory)
 
 
 def _download(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     model = verbs.model(options.model)
-    verbs.shelf.fetch(model, foreground.downloading(lang))
+    verbs.shelf.fetch(model, LOCAL, foreground.downloading(lang))
     return 0, {"model": model.id, "path": model.path}
 
 
 def _remove(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    return 0, {"model": options.model, "freed_bytes": verbs.shelf.delete(options.model)}
+    return 0, {"model": options.model, "freed_bytes": verbs.shelf.delete(options.model, LOCAL)}
 
 
 def _move(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    return 0, {"model": options.model, "path": str(verbs.shelf.move(options.model, files.given(options.folder)))}
+    return 0, {"model": options.model, "path": str(verbs.shelf.move(options.model, LOCAL, files.given(options.folder)))}
 
 
 def _plan(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:

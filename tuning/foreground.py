@@ -55,7 +55,7 @@ def train(verbs: Verbs, run: Run, lang: str, as_json: bool) -> tuple[int, Any]:
             loss = number(state.train_loss, lang, 3)
             print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
 
-    verbs.shelf.fetch(run.spec().model, downloading(lang))
+    verbs.shelf.fetch(run.spec().model, run.spec().owner, downloading(lang))
     print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
     previous = signal.signal(signal.SIGINT, interrupt)
     try:

@@ -104,8 +104,8 @@ class Materials:
 
     def ingest(self, paths: Sequence[pathlib.Path], wish: Wish, owner: str = LOCAL, watch: Watch | None = None) -> DataSpec:
         """Read files that somebody brought, in a child process, into the library."""
-        asked = replace(wish, name=clean_name(wish.name), owner=owner)
-        return data_read.ingest(self.settings.home, paths, asked, self._limits(), watch)
+        asked = replace(wish, name=clean_name(wish.name))
+        return data_read.ingest(self.settings.home, owner, paths, asked, self._limits(), watch)
 
     def reread(self, data: str, wish: Wish, owner: str = LOCAL, watch: Watch | None = None) -> DataSpec:
         """Data that are there, read in another way; as they are, where `wish` changes nothing.
@@ -117,7 +117,6 @@ class Materials:
         asked = replace(
             wish,
             name=spec.name,
-            owner=owner,
             mapping=wish.mapping or spec.given,
             repairs=[] if wish.repairs is None else sorted({*spec.repairs, *wish.repairs}),
             max_rows=wish.max_rows or spec.max_rows,
@@ -178,5 +177,5 @@ class Materials:
     def _read_card(self, card: DatasetCard, owner: str, wish: Wish) -> DataSpec:
         root = self.settings.presets
         held_out = [root / card.validation] if card.validation else []
-        asked = replace(wish, name=card.id, owner=owner, validation=wish.validation or held_out, license=card.license)
-        return data_read.ingest(self.settings.home, [root / str(card.path)], asked)
+        asked = replace(wish, name=card.id, validation=wish.validation or held_out, license=card.license)
+        return data_read.ingest(self.settings.home, owner, [root / str(card.path)], asked)

@@ -183,7 +183,7 @@ class DataSpec(Record):
     """Data in our normal form, below home/data/<id>/: what was read, kept and refused."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    owner: str = LOCAL
+    owner: str
     id: str
     name: str
     format: str
@@ -246,7 +246,7 @@ class RunSpec(Record):
     """Everything a run was asked to do, with nothing left to decide. Written once, as spec.yaml."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    owner: str = LOCAL
+    owner: str
     id: str
     name: str
     created: float

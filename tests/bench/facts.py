@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 from tests.bench.server import ROOT
+from tuning.schema import LOCAL
 
 STARTER = ROOT / "presets" / "starter"
 
@@ -34,7 +35,7 @@ def share(home: str, run_id: str, data: str, base: bool, most: int | None = None
     from tuning.runs.store import Store
     from tuning.schema import Message
 
-    run = Store(pathlib.Path(home)).find(run_id)
+    run = Store(pathlib.Path(home)).find(run_id, LOCAL)
     spec = run.spec()
     resident = Resident()
     resident.load(spec.model.path, "cpu", spec.settings.precision)

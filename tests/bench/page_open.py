@@ -26,6 +26,7 @@ from tests.bench.speed import build
 from tests.browser.conftest import CHROMIUM, FLAGS, SIZES
 from tuning import settings
 from tuning.runs.store import Run
+from tuning.schema import LOCAL
 from tuning.text import t
 from tuning.ui.desk import SETTLED_SECONDS, SLOW
 from tuning.verbs import Verbs
@@ -116,7 +117,7 @@ def main() -> None:
             changes = {**SETTINGS, "max_steps": 6 * (rounds + 1) * (steps + 4 * EDGE) + 1000}  # it is still on at the end
             data = verbs.dataset(str(rows)).id
             started = Client(address, verbose=False).predict(str(model), data, "facts", changes, "bench", api_name="/train")
-            bench = Bench(browser, address, verbs.store.find(started["run"]), steps)
+            bench = Bench(browser, address, verbs.store.find(started["run"], LOCAL), steps)
             print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
             while bench.run.state().seconds < SETTLED_SECONDS:
                 bench.after(1)

@@ -18,6 +18,7 @@ from gradio_client import Client
 from tests.bench.measure import compare
 from tests.bench.server import ROOT, running
 from tuning import settings
+from tuning.schema import LOCAL
 from tuning.verbs import Verbs
 
 MODEL = ROOT / "presets" / "starter" / "model"
@@ -38,7 +39,7 @@ def main() -> None:
 
         def ours() -> float:
             started = client.predict("starter", "starter-en", "facts", {"max_steps": steps}, "bench", api_name="/train")
-            run = verbs.store.find(started["run"])
+            run = verbs.store.find(started["run"], LOCAL)
             while run.state().status in ("queued", "starting", "running"):
                 time.sleep(0.5)
             state = run.state()

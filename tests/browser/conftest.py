@@ -19,7 +19,7 @@ from tests.models.hub_server import Server
 from tuning import settings
 from tuning.errors import RunError
 from tuning.runs.store import Run
-from tuning.schema import ALIVE
+from tuning.schema import ALIVE, LOCAL
 from tuning.verbs import Verbs
 
 CHROMIUM = "/usr/bin/chromium"
@@ -106,12 +106,12 @@ class Shop:
 
     def newest(self) -> Run:
         """The run that was made last."""
-        return self.verbs.store.find("last")
+        return self.verbs.store.find("last", LOCAL)
 
     def clear(self) -> None:
         """End what is at work or waits, and take all runs away."""
         deadline = time.monotonic() + 60
-        for run in self.verbs.store.all():
+        for run in self.verbs.store.all(LOCAL):
             while run.state().status in ALIVE:
                 with contextlib.suppress(RunError):  # it has just ended
                     run.request_stop()

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_help import type_into
 from tuning.runs.store import Run
+from tuning.schema import LOCAL
 from tuning.text import t
 
 Visit = Callable[..., Watched]
@@ -72,6 +73,7 @@ def test_a_closed_tab_a_second_browser_and_a_killed_app_change_nothing(
     expect(third.page.locator("#live-view")).to_contain_text(t("en", "ui.status.finished"))
     third.clean()
     third.context.close()
-    whole = shop.verbs.store.find(shop.verbs.train("starter", "starter-en", "style", {"num_train_epochs": 1, "report": False})["run"])
+    started = shop.verbs.train("starter", "starter-en", "style", {"num_train_epochs": 1, "report": False})
+    whole = shop.verbs.store.find(started["run"], LOCAL)
     wait_until(lambda: whole.state().status == "finished", 180)
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)

@@ -15,7 +15,7 @@ from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
 from tuning.runs import locks
 from tuning.runs.store import Run
-from tuning.schema import RunState
+from tuning.schema import LOCAL, RunState
 from tuning.text import t
 from tuning.verbs import Verbs
 
@@ -162,7 +162,7 @@ def test_what_waits_is_taken_out_of_the_queue_and_what_trains_goes_on(
 ) -> None:
     long = {"max_steps": 5000, "report": False}
     made = [store.train("starter", "starter-en", "style", long, name=name)["run"] for name in ("prima", "seconda")]
-    at_work, waits = map(store.store.find, made)
+    at_work, waits = (store.store.find(run, LOCAL) for run in made)
     wait_until(lambda: at_work.state().status == "running", 180)
     visitor = visit(shop, lang)
     page = opened(visitor, lang)

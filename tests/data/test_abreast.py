@@ -12,7 +12,7 @@ from tuning.data.content import Known
 from tuning.data.read import Wish, ingest
 from tuning.data.records import Limits
 from tuning.errors import InputError
-from tuning.schema import DataSpec
+from tuning.schema import LOCAL, DataSpec
 
 Write = Callable[..., pathlib.Path]  # the fixture
 
@@ -82,7 +82,7 @@ def test_the_child_of_a_large_file_is_stopped_with_all_that_it_forked(tmp_path: 
             raise InputError("data.stopped")
 
     with pytest.raises(InputError, match=r"data\.stopped"):
-        ingest(tmp_path / "home", [large], Wish(name="x"), watch=watch)
+        ingest(tmp_path / "home", LOCAL, [large], Wish(name="x"), watch=watch)
     assert seen
     gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in seen if psutil.pid_exists(pid)], timeout=10)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], gone
@@ -97,7 +97,7 @@ def test_a_large_file_that_unfolds_to_too_much(tmp_path: pathlib.Path, large: pa
 
 def test_a_large_file_becomes_data(tmp_path: pathlib.Path, large: pathlib.Path) -> None:
     shares: list[float] = []
-    spec: DataSpec = ingest(tmp_path / "home", [large], Wish(name="x"), watch=shares.append)
+    spec: DataSpec = ingest(tmp_path / "home", LOCAL, [large], Wish(name="x"), watch=shares.append)
     assert spec.rows_kept == spec.rows_read == large.read_bytes().count(b"\n")
     assert shares == sorted(shares) and sandbox.progress(tmp_path) == 0.0
     assert sorted(path.name for path in (tmp_path / "home" / "data" / spec.id).iterdir()) == ["rows.index", "rows.jsonl", "spec.json"]

@@ -90,7 +90,7 @@ def through_the_child(case: Case, folder: pathlib.Path) -> None:
     source.write_bytes(case.make())
     died = set() if isinstance(case.verdict, Kept) else DIED & set(codes(case.verdict))
     try:
-        spec = ingest(home, [source], Wish(name=source.name), TIGHT)
+        spec = ingest(home, LOCAL, [source], Wish(name=source.name), TIGHT)
     except InputError as error:
         assert error.code not in DIED - died, error
         speaks(error.code, error.params)

@@ -17,6 +17,7 @@ from tuning.data import sandbox
 from tuning.data.read import Wish, ingest
 from tuning.data.records import MEGABYTE, PROGRESS, Limits
 from tuning.errors import InputError
+from tuning.schema import LOCAL
 
 Write = Callable[..., pathlib.Path]  # the fixture
 ROWS = [{"question": f"Quanto fa {number} + 1?", "answer": str(number + 1)} for number in range(20)]
@@ -29,7 +30,7 @@ REQUEST = {"sources": [], "validation": [], "mapping": {}, "repairs": [], "max_r
 def reading(home: pathlib.Path, source: pathlib.Path, code: str, limits: Limits, watch: sandbox.Watch | None = None) -> InputError:
     """The error of a reading that leaves neither a file nor a process."""
     with pytest.raises(InputError) as caught:
-        ingest(home, [source], Wish(name="x"), limits, watch)
+        ingest(home, LOCAL, [source], Wish(name="x"), limits, watch)
     assert caught.value.code == code
     assert not list(home.glob("data/*")) and not children()
     return caught.value
@@ -41,7 +42,7 @@ def children() -> list[psutil.Process]:
 
 def test_it_says_how_far_it_is(tmp_path: pathlib.Path, write: Write) -> None:
     shares: list[float] = []
-    spec = ingest(tmp_path, [write(MANY, "a"), write(MANY, "b")], Wish(max_rows=None), watch=shares.append)
+    spec = ingest(tmp_path, LOCAL, [write(MANY, "a"), write(MANY, "b")], Wish(max_rows=None), watch=shares.append)
     assert spec.rows_kept == 300_000
     assert shares and all(0 <= share <= 1 for share in shares)
     assert all(before <= after for before, after in pairwise(shares))
@@ -60,7 +61,7 @@ def test_who_stops_it_leaves_nothing(tmp_path: pathlib.Path, write: Write) -> No
             raise Enough
 
     with pytest.raises(Enough):
-        ingest(tmp_path / "home", [write(MANY)], Wish(), watch=stop)
+        ingest(tmp_path / "home", LOCAL, [write(MANY)], Wish(), watch=stop)
     assert not list((tmp_path / "home").glob("data/*")) and not children()
 
 
@@ -112,9 +113,9 @@ def test_a_small_disk(small_disk: pathlib.Path, write: Write) -> None:
     assert reading(small_disk / "home", long, "data.disk", Limits()).params["file"] == "upload"
     spare = write([{"question": "a", "answer": "b", "spare": "x" * 2000}] * 2000)  # its rows have room, it has not
     with pytest.raises(InputError, match=r"data\.disk"):
-        ingest(small_disk / "home", [spare], Wish(keep=True))
+        ingest(small_disk / "home", LOCAL, [spare], Wish(keep=True))
     assert not list(small_disk.glob("home/data/*"))
-    assert ingest(small_disk / "home", [spare], Wish()).rows_kept == 2000
+    assert ingest(small_disk / "home", LOCAL, [spare], Wish()).rows_kept == 2000
 
 
 def test_a_child_that_crashes(tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -23,13 +23,13 @@ Write = Callable[..., pathlib.Path]  # the fixture
 ROWS = [{"question": f"Quanto fa {number} + 1?", "answer": str(number + 1)} for number in range(20)]
 
 
-def bring(home: pathlib.Path, source: pathlib.Path, name: str = "a", **wishes: Any) -> DataSpec:
-    return ingest(home, [source], Wish(name=name, **wishes))
+def bring(home: pathlib.Path, source: pathlib.Path, name: str = "a", owner: str = LOCAL, **wishes: Any) -> DataSpec:
+    return ingest(home, owner, [source], Wish(name=name, **wishes))
 
 
 def refused(home: pathlib.Path, source: pathlib.Path, code: str, limits: Limits = DEFAULT, **wishes: Any) -> InputError:
     with pytest.raises(InputError) as caught:
-        ingest(home, [source], Wish(name="x", **wishes), limits)
+        ingest(home, LOCAL, [source], Wish(name="x", **wishes), limits)
     assert caught.value.code == code
     assert all(isinstance(value, str | int) for value in caught.value.params.values())
     assert not list(home.glob("data/*")), "nothing is left behind"
@@ -59,13 +59,13 @@ def test_a_file_becomes_a_folder(tmp_path: pathlib.Path, write: Write) -> None:
 
 def test_several_files_are_one_set_of_rows(tmp_path: pathlib.Path, write: Write) -> None:
     files = [write(ROWS[:3], "a.jsonl"), write("question;answer\nE?;Sì\nNo\n", "b.csv"), write(json.dumps(ROWS[3:5]), "c.json")]
-    spec = ingest(tmp_path, files, Wish(name="abc"))
+    spec = ingest(tmp_path, LOCAL, files, Wish(name="abc"))
     assert (spec.rows_read, spec.rows_kept) == (7, 6)
     assert [(notice.params["row"], notice.params["line"]) for notice in spec.refused] == [(5, 3)]
     assert [row["row"] for row in Library(tmp_path).rows(spec.id, LOCAL)] == [1, 2, 3, 4, 6, 7]
-    assert ingest(tmp_path, files[::-1], Wish(name="abc")).id != spec.id, "their order counts"
+    assert ingest(tmp_path, LOCAL, files[::-1], Wish(name="abc")).id != spec.id, "their order counts"
     with pytest.raises(InputError) as caught:
-        ingest(tmp_path, files, Wish(name="x"), Limits(file_bytes=sum(path.stat().st_size for path in files) - 1))
+        ingest(tmp_path, LOCAL, files, Wish(name="x"), Limits(file_bytes=sum(path.stat().st_size for path in files) - 1))
     assert caught.value.code == "data.large"
 
 
@@ -213,7 +213,7 @@ def test_no_room_for_the_file_itself(tmp_path: pathlib.Path, write: Write, monke
 
 def test_a_kept_file_can_be_read_in_another_way(tmp_path: pathlib.Path, write: Write) -> None:
     source = write("foo,bar,answer\na,b,c\nd,,f\n", "upload.csv")
-    spec = ingest(tmp_path, [source], Wish("mine", mapping={"question": "foo"}, keep=True))
+    spec = ingest(tmp_path, LOCAL, [source], Wish("mine", mapping={"question": "foo"}, keep=True))
     assert spec.sources == ["source-rows-0"] and spec.given == {"question": "foo"}
     source.unlink()
     other = again(tmp_path, spec, Wish("mine", mapping={"question": "bar"}))
@@ -228,7 +228,7 @@ def test_a_kept_file_can_be_read_in_another_way(tmp_path: pathlib.Path, write: W
 
 
 def test_held_out_rows_stay_with_files_read_again(tmp_path: pathlib.Path, write: Write) -> None:
-    spec = ingest(tmp_path, [write(ROWS[:4], "a"), write(ROWS[4:], "b")], Wish("ab", validation=[write(ROWS[:2], "c")], keep=True))
+    spec = ingest(tmp_path, LOCAL, [write(ROWS[:4], "a"), write(ROWS[4:], "b")], Wish("ab", validation=[write(ROWS[:2], "c")], keep=True))
     assert spec.sources == ["source-rows-0", "source-rows-1", "source-validation-0"]
     other = again(tmp_path, spec, Wish("ab", repairs=["leak"]))
     assert (other.rows_read, other.rows_kept, other.rows_dropped, other.validation_rows) == (20, 18, 2, 2)

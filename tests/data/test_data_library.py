@@ -12,7 +12,7 @@ from tuning.data.check import report
 from tuning.data.library import Library
 from tuning.data.split import split
 from tuning.errors import InputError
-from tuning.schema import DataSpec, Notice
+from tuning.schema import LOCAL, DataSpec, Notice
 
 
 def row(number: int, question: str, answer: str) -> dict[str, Any]:
@@ -132,7 +132,17 @@ def test_text_rows_and_calls_of_tools_are_split_too() -> None:
 def test_a_report_adds_up() -> None:
     refused = [Notice(code="data.row.type", params={"row": 3, "line": 4, "column": "output", "found": "number"})]
     spec = DataSpec(
-        id="a", name="a", format="alpaca", sha256="", rows_read=6, rows_kept=4, rows_dropped=1, refused=refused, characters=9, created=0.0
+        owner=LOCAL,
+        id="a",
+        name="a",
+        format="alpaca",
+        sha256="",
+        rows_read=6,
+        rows_kept=4,
+        rows_dropped=1,
+        refused=refused,
+        characters=9,
+        created=0.0,
     )
     told = report(spec)
     assert json.loads(json.dumps(told)) == told

@@ -91,7 +91,7 @@ def refused(work: Callable[[], Any]) -> InputError:
 
 
 def bring(mine: Sources, text: str = ID, **how: Any) -> list[dict[str, Any]]:
-    with mine.bring(sources.find(text), **how) as brought:
+    with mine.bring(sources.find(text), LOCAL, **how) as brought:
         return read(brought)
 
 
@@ -129,7 +129,7 @@ def test_what_counts_as_a_name(text: str, expected: Reference | None) -> None:
 def test_what_is_no_name_is_refused_before_anybody_is_asked(server: Server, mine: Sources) -> None:
     for text in ("squad", "..", "a/../b", "hf://datasets/a/b", "http://127.0.0.1/a", "а/b", "~/x"):
         assert refused(lambda text=text: sources.find(text)).code == "data.hub.id"
-        assert refused(lambda text=text: mine.describe(Reference(text))).code == "data.hub.id"
+        assert refused(lambda text=text: mine.describe(Reference(text), LOCAL)).code == "data.hub.id"
     assert server.asked == []
 
 
@@ -155,7 +155,7 @@ def test_a_card_is_of_one_place(place: str, tmp_path: pathlib.Path) -> None:
 
 
 def test_variants_and_parts_are_known_without_a_row(data: Data, mine: Sources, server: Server) -> None:
-    found = mine.describe(Reference(ID))
+    found = mine.describe(Reference(ID), LOCAL)
     assert [config.name for config in found.configs] == ["default", "small"]
     train, test = found.configs[0].splits
     assert (train.name, train.rows, len(train.files)) == ("train", 300, 3) and (test.name, test.rows) == ("test", 20)
@@ -166,13 +166,13 @@ def test_variants_and_parts_are_known_without_a_row(data: Data, mine: Sources, s
     assert isinstance(found, Record) and json.loads(found.model_dump_json())["configs"]
     assert not any("/resolve/" in path for path in server.paths())
     asked = len(server.asked)
-    assert mine.describe(Reference(ID, "small")) == found and len(server.asked) == asked  # one answer does for a while
+    assert mine.describe(Reference(ID, "small"), LOCAL) == found and len(server.asked) == asked  # one answer does for a while
 
 
 def test_rows_are_those_of_the_readme_where_the_viewer_is_silent(data: Data, mine: Sources) -> None:
     data.viewer = 500
     data.card |= {"dataset_info": [{"config_name": "default", "splits": [{"name": "train", "num_examples": 299}]}]}
-    train, test = mine.describe(Reference(ID)).configs[0].splits
+    train, test = mine.describe(Reference(ID), LOCAL).configs[0].splits
     assert (train.rows, test.rows) == (299, None)
 
 
@@ -225,8 +225,8 @@ def test_missing_offline_and_not_there(server: Server, mine: Sources, monkeypatc
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     asked = len(server.asked)
     offline = Sources(settings.read())
-    assert refused(lambda: offline.describe(Reference(ID))).code == "data.hub.offline"
-    assert refused(lambda: offline.preview(Reference(ID))).code == "data.hub.offline"
+    assert refused(lambda: offline.describe(Reference(ID), LOCAL)).code == "data.hub.offline"
+    assert refused(lambda: offline.preview(Reference(ID), LOCAL)).code == "data.hub.offline"
     assert len(server.asked) == asked
 
 
@@ -241,13 +241,13 @@ def test_a_visitor_never_carries_the_owners_token(data: Data, server: Server, ho
     monkeypatch.setenv("TUNING_MODE", "shared")
     server.data["tailors/secret"] = dataclasses.replace(data, private=True, gated="auto")
     visitor = Sources(settings.read())
-    assert refused(lambda: visitor.describe(Reference("tailors/secret"))).code == "data.hub.private"
+    assert refused(lambda: visitor.describe(Reference("tailors/secret"), LOCAL)).code == "data.hub.private"
     assert len(bring(visitor)) == 300 and len(bring(visitor, rows=5)) == 5
-    assert visitor.preview(Reference(ID))
+    assert visitor.preview(Reference(ID), LOCAL)
     assert server.tokens() == set()
     monkeypatch.setenv("TUNING_MODE", "local")
     own = Sources(settings.read())
-    assert len(bring(own, "tailors/secret")) == 300 and own.preview(Reference("tailors/secret"))  # the owner may
+    assert len(bring(own, "tailors/secret")) == 300 and own.preview(Reference("tailors/secret"), LOCAL)  # the owner may
     assert refused(lambda: own.describe(Reference("tailors/secret"), "somebody")).code == "data.hub.private"
     assert server.tokens() == {"Bearer hf_theirs"}
 
@@ -273,7 +273,7 @@ def test_a_licence_that_forbids_commerce_is_flagged(
     tags: tuple[str, ...], license: str | None, free: bool, data: Data, mine: Sources
 ) -> None:
     data.tags = tags
-    with mine.bring(Reference(ID), rows=1) as brought:
+    with mine.bring(Reference(ID), LOCAL, rows=1) as brought:
         assert (brought.license, brought.free_license) == (license, free)
 
 
@@ -281,21 +281,21 @@ def test_our_card_knows_what_data_were_made_from(data: Data, server: Server, min
     server.data["teelinsan/camoscio"] = dataclasses.replace(data, tags=("license:openrail",))
     server.data["HuggingFaceTB/smoltalk"] = dataclasses.replace(data, tags=())
     server.data["basilepp19/dolly-15k-it"] = dataclasses.replace(data, tags=("license:cc-by-sa-3.0",))
-    camoscio = mine.describe(Reference("teelinsan/camoscio"))
+    camoscio = mine.describe(Reference("teelinsan/camoscio"), LOCAL)
     assert (camoscio.license, camoscio.free_license) == ("openrail", False)
-    smoltalk = mine.describe(Reference("HuggingFaceTB/smoltalk"))
+    smoltalk = mine.describe(Reference("HuggingFaceTB/smoltalk"), LOCAL)
     assert (smoltalk.license, smoltalk.free_license) == ("Apache-2.0", True)
-    assert mine.describe(Reference("basilepp19/dolly-15k-it")).free_license  # our card did not know; its page does
+    assert mine.describe(Reference("basilepp19/dolly-15k-it"), LOCAL).free_license  # our card did not know; its page does
 
 
 # Looking
 
 
 def test_rows_are_shown_without_a_download(data: Data, mine: Sources, server: Server) -> None:
-    assert mine.preview(Reference(ID, "default", "test"), limit=3) == rows(3, 300)
-    assert len(mine.preview(Reference(ID), limit=1000) or []) == 20
+    assert mine.preview(Reference(ID, "default", "test"), LOCAL, limit=3) == rows(3, 300)
+    assert len(mine.preview(Reference(ID), LOCAL, limit=1000) or []) == 20
     data.truncated = 1
-    shown = mine.preview(Reference(ID), limit=2)
+    shown = mine.preview(Reference(ID), LOCAL, limit=2)
     assert shown is not None and shown[1]["instruction"] == "How much is item 1?…"
     assert not any("/resolve/" in path for path in server.paths())
 
@@ -303,7 +303,7 @@ def test_rows_are_shown_without_a_download(data: Data, mine: Sources, server: Se
 @pytest.mark.parametrize("status", [401, 404, 500, 501])
 def test_a_silent_viewer_is_nothing(status: int, data: Data, mine: Sources) -> None:
     data.viewer = status
-    assert mine.preview(Reference(ID)) is None
+    assert mine.preview(Reference(ID), LOCAL) is None
     assert bring(mine, rows=5) == rows(300)  # its files, whole, since nobody knows how many rows are in each
 
 
@@ -312,7 +312,7 @@ def test_a_viewer_that_says_anything_is_nothing(answer: bytes, data: Data, mine:
     from tests.models.hub_server import Handler
 
     monkeypatch.setattr(Handler, "_view", lambda handler, path, query: handler._send(200, answer))
-    assert mine.preview(Reference(ID)) is None
+    assert mine.preview(Reference(ID), LOCAL) is None
     assert bring(mine, "tailors/orders:small", rows=3) == rows(7)
 
 
@@ -321,21 +321,21 @@ def test_a_viewer_that_says_anything_is_nothing(answer: bytes, data: Data, mine:
 
 def test_all_of_a_part_comes_and_is_gone_after_reading(data: Data, mine: Sources, home: pathlib.Path) -> None:
     seen: list[float] = []
-    with mine.bring(sources.find(ID), watch=seen.append) as brought:
+    with mine.bring(sources.find(ID), LOCAL, watch=seen.append) as brought:
         assert read(brought) == rows(300)
         assert (brought.revision, brought.split.config, brought.split.name) == (REVISION, "default", "train")
         assert [path.name for path in brought.paths] == ["train-0000.parquet", "train-0001.parquet", "train-0002.parquet"]
     assert seen == sorted(seen) and seen[-1] == 1.0
     assert list((home / "data").iterdir()) == []
-    with pytest.raises(ZeroDivisionError), mine.bring(sources.find(ID)):
+    with pytest.raises(ZeroDivisionError), mine.bring(sources.find(ID), LOCAL):
         raise ZeroDivisionError
     assert list((home / "data").iterdir()) == []
 
 
 def test_what_comes_is_read_into_the_library(data: Data, mine: Sources, home: pathlib.Path) -> None:
     data.viewer = 500
-    with mine.bring(sources.find(ID)) as brought:
-        spec = ingest(home, brought.paths, Wish(name=ID, max_rows=150, license=brought.license, keep=True))
+    with mine.bring(sources.find(ID), LOCAL) as brought:
+        spec = ingest(home, LOCAL, brought.paths, Wish(name=ID, max_rows=150, license=brought.license, keep=True))
     assert (spec.rows_kept, spec.format, spec.license) == (150, "dolly", "cc-by-sa-3.0")
     listed = Library(home).list(LOCAL)
     assert sources.kept(listed, Reference(ID), 150) == spec
@@ -414,7 +414,7 @@ def own(server: Server) -> Data:
 def test_its_own_files_where_nothing_was_converted(own: Data, mine: Sources) -> None:
     assert bring(mine) == rows(1000)
     assert bring(mine, f"{ID}::test") == rows(9)
-    assert mine.describe(Reference(ID)).files_at == REVISION
+    assert mine.describe(Reference(ID), LOCAL).files_at == REVISION
 
 
 @pytest.mark.parametrize("count", [1, 20, 500, 700])
@@ -450,7 +450,7 @@ def test_what_is_not_as_promised_is_fetched_once_more_then_said(data: Data, mine
 
 
 def test_gated_only_now_is_said_when_fetching(data: Data, mine: Sources) -> None:
-    mine.describe(Reference(ID))
+    mine.describe(Reference(ID), LOCAL)
     data.gated = "auto"
     assert refused(lambda: bring(mine)).code == "data.hub.gated"
 
@@ -496,7 +496,7 @@ def test_names_of_the_hub_name_nothing_here(server: Server, mine: Sources, home:
     server.data[ID] = Data(
         {}, converted={"..%2f..%2fetc/train/0000.parquet": parquet(rows(3)), "a/tr.ain-x/0000.parquet": parquet(rows(4))}
     )
-    with mine.bring(sources.find(f"{ID}:a:tr.ain-x")) as brought:
+    with mine.bring(sources.find(f"{ID}:a:tr.ain-x"), LOCAL) as brought:
         assert [path.name for path in brought.paths] == ["tr-ain-x-0000.parquet"] and read(brought) == rows(4)
         assert brought.paths[0].parent.parent == home / "data"
 

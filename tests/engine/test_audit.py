@@ -27,7 +27,7 @@ from tuning.errors import EngineError, TuningError
 from tuning.plan.lengths import Audit, Lengths, Piece, parts
 from tuning.presets import models
 from tuning.runs.store import Run, Store
-from tuning.schema import DataRef, DataSpec, Forecast, ModelRef, RunSpec, RunState, TrainSettings
+from tuning.schema import LOCAL, DataRef, DataSpec, Forecast, ModelRef, RunSpec, RunState, TrainSettings
 from tuning.settings import PRESETS
 
 STARTER = PRESETS / "starter" / "model"
@@ -74,7 +74,7 @@ class Trained:
     def labels(self, name: str, rows: list[dict[str, Any]], max_length: int) -> tuple[int, int]:
         """Learned tokens and all tokens of one pass."""
         write(self.home / "data" / name / "rows.jsonl", rows)
-        data = DataSpec(id=name, name=name, format="x", sha256="", rows_read=len(rows), rows_kept=len(rows), created=0.0)
+        data = DataSpec(owner=LOCAL, id=name, name=name, format="x", sha256="", rows_read=len(rows), rows_kept=len(rows), created=0.0)
         (self.home / "data" / name / "spec.json").write_text(data.model_dump_json(by_alias=True), encoding="utf-8")
         assert len(list(Library(self.home).rows(name, "local"))) == len(rows)
         run = self._run(name, len(rows), max_length)
@@ -95,7 +95,8 @@ class Trained:
         )
         return self.store.create(
             RunSpec(
-                id=self.store.new_id("m", name), name=name, created=time.time(), recipe="facts", settings=settings, forecast=forecast,
+                owner=LOCAL, id=self.store.new_id("m", name), name=name, created=time.time(),
+                recipe="facts", settings=settings, forecast=forecast,
                 model=ModelRef(id="starter", path=str(self.folder), card=self.card),
                 data=DataRef(id=name, name=name, sha256="", train_rows=rows, validation_rows=0),
             )

@@ -19,7 +19,7 @@ from tuning.engine import best, callbacks, evaluate, leave, train
 from tuning.engine.resident import Resident
 from tuning.runs import checkpoints, summary
 from tuning.runs.store import Run
-from tuning.schema import TrainSettings
+from tuning.schema import LOCAL, TrainSettings
 from tuning.verbs import Verbs
 
 Maker = Callable[..., Run]
@@ -115,7 +115,7 @@ def test_killed_between_the_last_save_and_the_adapter_it_publishes_the_best_and_
     stopped: tuple[Run, Verbs], verbs: Verbs
 ) -> None:
     shutil.copytree(stopped[1].settings.home, verbs.settings.home)
-    run = verbs.store.find(stopped[0].id)
+    run = verbs.store.find(stopped[0].id, LOCAL)
     first = run.state()
     adapter = (run.adapter / WEIGHTS).read_bytes()
     run.adapter.rename(run.folder / "elsewhere")

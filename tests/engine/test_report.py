@@ -25,7 +25,7 @@ from tuning.errors import InputError, RunError
 from tuning.presets import models
 from tuning.runs import verdict
 from tuning.runs.store import Run, Store
-from tuning.schema import Message, RunState
+from tuning.schema import LOCAL, Message, RunState
 from tuning.verbs import Verbs
 
 STARTER = ROOT / "presets" / "starter"
@@ -101,7 +101,7 @@ def test_shuffled_answers_for_five_seeds(judge: Judge, tmp_path: pathlib.Path, l
 @pytest.mark.parametrize("lang", ["en", "it"])
 def test_shuffled_answers_asked_for_the_true_ones(judge: Judge, verbs: Verbs, tmp_path: pathlib.Path, lang: str, seed: int) -> None:
     judge(shuffled(tmp_path, lang, seed), seed=seed, validation_share=0.2)
-    run = verbs.store.find("last")
+    run = verbs.store.find("last", LOCAL)
     not_learned(report.evaluate(run, verbs.dataset(f"starter-{lang}").id, verbs.store, Resident()))
 
 

@@ -28,7 +28,7 @@ from tuning.engine.train import train
 from tuning.errors import EngineError, InputError, RunError
 from tuning.runs import checkpoints, locks, summary
 from tuning.runs.store import Run
-from tuning.schema import Message, RunState
+from tuning.schema import LOCAL, Message, RunState
 from tuning.verbs import Verbs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -98,7 +98,7 @@ def test_chat_in_mid_run_changes_no_loss(trained: Trainer, verbs: Verbs) -> None
     resident, answers = Resident(), []
 
     def talk() -> None:
-        run = verbs.store.find("last")
+        run = verbs.store.find("last", LOCAL)
         for whom, seed in ((run, None), (run, 3), (None, 5), (plain, None)):
             question = Question([Message(role="user", content="How much?")], run.spec().model, "cpu", "fp32", whom, seed, max_new_tokens=4)
             answer(resident, question)

@@ -20,7 +20,7 @@ from tuning.models.hub import Hub
 from tuning.models.repository import hub_id
 from tuning.models.shelf import Shelf
 from tuning.runs.store import Store
-from tuning.schema import ModelRef
+from tuning.schema import LOCAL, ModelRef
 from tuning.text import LANGUAGES, say
 from tuning.verbs import Verbs
 
@@ -134,7 +134,7 @@ def test_a_folder_is_looked_at_with_the_same_eyes(fault: str, repo: Repo, home: 
     assert spoilt is not None
     for name, content in spoilt.files.items():
         (folder / name).write_bytes(content)
-    assert refused(lambda: Shelf(settings.read(), Store(home)).find(str(folder))).code == code
+    assert refused(lambda: Shelf(settings.read(), Store(home)).find(str(folder), LOCAL)).code == code
 
 
 def test_gated_offers_an_open_model_alike(server: Server, repo: Repo) -> None:
@@ -159,13 +159,13 @@ def test_a_visitor_never_carries_the_owners_token(server: Server, repo: Repo, ho
     server.repos[ID] = repo
     server.repos["tailors/secret"] = dataclasses.replace(repo, private=True)
     store = Shelf(settings.read(), Store(home))
-    assert refused(lambda: store.find("tailors/secret")).code == "model.private"
-    store.fetch(store.find(ID))
-    store.hub().search("tiny")
+    assert refused(lambda: store.find("tailors/secret", LOCAL)).code == "model.private"
+    store.fetch(store.find(ID, LOCAL), LOCAL)
+    store.hub(LOCAL).search("tiny")
     assert server.tokens() == set()
     monkeypatch.setenv("TUNING_MODE", "local")
     own = Shelf(settings.read(), Store(home))
-    assert own.find("tailors/secret").card.title == "secret"  # the owner may
+    assert own.find("tailors/secret", LOCAL).card.title == "secret"  # the owner may
     assert refused(lambda: own.hub("somebody").describe("tailors/secret")).code == "model.private"
     assert server.tokens() == {"Bearer hf_theirs"}
     assert not any("hf_theirs" in path.read_text(errors="replace") for path in home.rglob("*") if path.is_file())
@@ -218,24 +218,24 @@ def test_what_counts_as_an_id(text: str, id: str | None) -> None:
 
 def test_a_download_is_what_the_hub_has_and_nothing_more(server: Server, repo: Repo, mine: Shelf, home: pathlib.Path) -> None:
     server.repos[ID] = Repo(repo.files | {"modeling_evil.py": b"import os", "pytorch_model.bin": b"pickle", "LICENSE": b"free"})
-    model = mine.find(ID)
+    model = mine.find(ID, LOCAL)
     seen: list[tuple[int, int]] = []
-    mine.fetch(model, lambda done, total: seen.append((done, total)))
+    mine.fetch(model, LOCAL, lambda done, total: seen.append((done, total)))
     folder = pathlib.Path(model.path)
     assert {path.name for path in folder.iterdir()} == {*repo.files, "LICENSE", shelf.MANIFEST}
     assert all((folder / name).read_bytes() == content for name, content in repo.files.items())
     assert seen[-1][0] == seen[-1][1] == sum(map(len, repo.files.values())) + 4
     asked = len(server.asked)
-    assert mine.find(ID).card == model.card and not mine.notices(model)
-    mine.fetch(model)
+    assert mine.find(ID, LOCAL).card == model.card and not mine.notices(model, LOCAL)
+    mine.fetch(model, LOCAL)
     assert len(server.asked) == asked  # nothing more is asked of the Hub
 
 
 def test_cut_twice_in_the_middle_it_goes_on_from_there(server: Server, repo: Repo, mine: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 1_000)
     server.repos[ID] = dataclasses.replace(repo, cuts=2)
-    model = mine.find(ID)
-    mine.fetch(model)
+    model = mine.find(ID, LOCAL)
+    mine.fetch(model, LOCAL)
     size = len(repo.files["model.safetensors"])
     starts = [headers.get("range") for _, path, headers in server.asked if path.endswith(".safetensors")][1:]
     half = size // 2 // 1_000 * 1_000
@@ -246,7 +246,7 @@ def test_cut_twice_in_the_middle_it_goes_on_from_there(server: Server, repo: Rep
 def test_stopped_in_the_middle_the_next_attempt_goes_on(server: Server, repo: Repo, mine: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
     server.repos[ID] = repo
-    model = mine.find(ID)
+    model = mine.find(ID, LOCAL)
     size = len(repo.files["model.safetensors"])
     done = 0
 
@@ -255,9 +255,9 @@ def test_stopped_in_the_middle_the_next_attempt_goes_on(server: Server, repo: Re
         done = came
 
     small = sum(len(content) for name, content in repo.files.items() if name != "model.safetensors")
-    assert refused(lambda: mine.fetch(model, progress, lambda: done > small + 25_000)).code == "model.stopped"
+    assert refused(lambda: mine.fetch(model, LOCAL, progress, lambda: done > small + 25_000)).code == "model.stopped"
     assert not shelf.here(model)
-    mine.fetch(model)
+    mine.fetch(model, LOCAL)
     spans = [headers.get("range") for _, path, headers in server.asked if path.endswith(".safetensors")]
     assert spans[-1] == "bytes=20000-" and size > 30_000  # the third piece was counted and not yet written
     assert shelf.whole(model)
@@ -265,12 +265,12 @@ def test_stopped_in_the_middle_the_next_attempt_goes_on(server: Server, repo: Re
 
 def test_a_wrong_hash_is_fetched_once_more_then_said(server: Server, repo: Repo, mine: Shelf) -> None:
     server.repos[ID] = dataclasses.replace(repo, lies=1)
-    model = mine.find(ID)
-    mine.fetch(model)
+    model = mine.find(ID, LOCAL)
+    mine.fetch(model, LOCAL)
     assert shelf.whole(model)
-    mine.delete(ID)
+    mine.delete(ID, LOCAL)
     server.repos[ID] = dataclasses.replace(repo, lies=2)
-    error = refused(lambda: mine.fetch(model))
+    error = refused(lambda: mine.fetch(model, LOCAL))
     assert error.code == "model.wrong_hash" and error.params["file"] == "model.safetensors"
     assert not shelf.here(model)
 
@@ -278,8 +278,8 @@ def test_a_wrong_hash_is_fetched_once_more_then_said(server: Server, repo: Repo,
 @pytest.mark.parametrize("damage", ["shortened", "one bit", "missing"])
 def test_a_damaged_file_is_noticed_and_fetched_again(damage: str, server: Server, repo: Repo, mine: Shelf) -> None:
     server.repos[ID] = repo
-    model = mine.find(ID)
-    mine.fetch(model)
+    model = mine.find(ID, LOCAL)
+    mine.fetch(model, LOCAL)
     weights = pathlib.Path(model.path) / "model.safetensors"
     good = weights.read_bytes()
     if damage == "missing":
@@ -288,18 +288,18 @@ def test_a_damaged_file_is_noticed_and_fetched_again(damage: str, server: Server
         weights.write_bytes(good[:-1] if damage == "shortened" else good[:-1] + bytes([good[-1] ^ 4]))
     assert not shelf.whole(model)
     before = len(server.asked)
-    mine.fetch(model)
+    mine.fetch(model, LOCAL)
     assert weights.read_bytes() == good
     assert all(path.endswith(".safetensors") for path in server.paths()[before:] if "/resolve/" in path)
 
 
 def test_a_copied_download_works_and_is_read_only_once(server: Server, repo: Repo, mine: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     server.repos[ID] = repo
-    model = mine.find(ID)
-    mine.fetch(model)
+    model = mine.find(ID, LOCAL)
+    mine.fetch(model, LOCAL)
     folder = pathlib.Path(model.path)
     shutil.copytree(folder, folder.with_name("copy"), copy_function=shutil.copyfile)
-    mine.delete(ID)
+    mine.delete(ID, LOCAL)
     folder.with_name("copy").rename(folder)
     assert shelf.whole(model)
     monkeypatch.setattr(shelf, "right", lambda path, file: pytest.fail("read again"))
@@ -308,12 +308,12 @@ def test_a_copied_download_works_and_is_read_only_once(server: Server, repo: Rep
 
 def test_a_full_disk_is_said_before_and_in_the_middle(server: Server, repo: Repo, mine: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     server.repos[ID] = repo
-    model = mine.find(ID)
+    model = mine.find(ID, LOCAL)
     usage = shutil.disk_usage(mine.settings.home.parent)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=shelf.ASIDE + 10))
-    assert [notice.code for notice in mine.notices(model)] == ["model.disk"]
-    assert refused(lambda: mine.require(model)).code == "model.disk"
-    assert refused(lambda: mine.fetch(model)).code == "model.disk"
+    assert [notice.code for notice in mine.notices(model, LOCAL)] == ["model.disk"]
+    assert refused(lambda: mine.require(model, LOCAL)).code == "model.disk"
+    assert refused(lambda: mine.fetch(model, LOCAL)).code == "model.disk"
     assert not any(path.endswith(".safetensors") and "range" not in headers for _, path, headers in server.asked)
     monkeypatch.undo()
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
@@ -327,24 +327,24 @@ def test_a_full_disk_is_said_before_and_in_the_middle(server: Server, repo: Repo
     monkeypatch.setattr(
         pathlib.Path, "open", lambda path, mode="r", *rest, **named: Full() if mode == "ab" else really(path, mode, *rest, **named)
     )
-    assert refused(lambda: mine.fetch(model)).code == "model.disk"
+    assert refused(lambda: mine.fetch(model, LOCAL)).code == "model.disk"
     assert not shelf.here(model)
 
 
 def test_models_are_listed_moved_and_deleted(server: Server, repo: Repo, mine: Shelf, tmp_path: pathlib.Path, home: pathlib.Path) -> None:
     server.repos[ID] = repo
-    model = mine.find(ID)
-    mine.fetch(model)
+    model = mine.find(ID, LOCAL)
+    mine.fetch(model, LOCAL)
     elsewhere = tmp_path / "other disk"
-    assert refused(lambda: mine.move(ID, elsewhere)).code == "model.no_place"
+    assert refused(lambda: mine.move(ID, LOCAL, elsewhere)).code == "model.no_place"
     elsewhere.mkdir()
-    target = mine.move(ID, elsewhere)
-    assert shelf.whole(model) and mine.find(ID) == model  # what knew the old place goes on
+    target = mine.move(ID, LOCAL, elsewhere)
+    assert shelf.whole(model) and mine.find(ID, LOCAL) == model  # what knew the old place goes on
     (entry,) = mine.downloaded()
     assert (entry["id"], entry["path"], entry["moved"], entry["whole"]) == (ID, str(target), True, True)
-    assert refused(lambda: mine.delete("tailors/none")).code == "model.not_downloaded"
-    assert refused(lambda: mine.delete("../runs")).code == "model.not_downloaded"
-    freed = mine.delete(ID)
+    assert refused(lambda: mine.delete("tailors/none", LOCAL)).code == "model.not_downloaded"
+    assert refused(lambda: mine.delete("../runs", LOCAL)).code == "model.not_downloaded"
+    freed = mine.delete(ID, LOCAL)
     assert freed == entry["size_bytes"] and not target.exists() and not mine.downloaded()
 
 
@@ -352,10 +352,10 @@ def test_a_model_that_a_run_waits_for_stays(server: Server, repo: Repo, verbs: V
     server.repos[ID] = repo
     own = Verbs(settings.read())
     run = own.create(ID, "starter-en", "quick")
-    own.shelf.fetch(run.spec().model)
+    own.shelf.fetch(run.spec().model, LOCAL)
     run.enqueue()
     with pytest.raises(RunError) as caught:
-        own.shelf.delete(ID)
+        own.shelf.delete(ID, LOCAL)
     assert caught.value.code == "model.in_use"
 
 
@@ -391,7 +391,7 @@ def test_a_copied_cache_of_the_hub_works_as_a_model(tiny_model: pathlib.Path, ho
     shutil.copytree(tiny_model, cached / "snapshots" / "abc")
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text("abc", encoding="ascii")
-    model = Shelf(settings.read(), Store(home)).find(str(cached))
+    model = Shelf(settings.read(), Store(home)).find(str(cached), LOCAL)
     assert model.path == str(cached / "snapshots" / "abc") and model.card.title == "tailors/tiny"
     assert isinstance(model, ModelRef) and shelf.whole(model)
 

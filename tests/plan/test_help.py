@@ -18,7 +18,7 @@ from tuning.plan import choose, help, memory, plan
 from tuning.plan.help import Case, Offer
 from tuning.plan.lengths import Audit, Lengths, Looked
 from tuning.runs import files, locks
-from tuning.schema import ModelCard, RunState, TrainSettings
+from tuning.schema import LOCAL, ModelCard, RunState, TrainSettings
 from tuning.text import LANGUAGES
 from tuning.ui import help as shown
 from tuning.verbs import Verbs
@@ -276,7 +276,7 @@ def test_a_run_is_started_anew_with_less_and_a_late_one_is_stopped_for_it(verbs:
     found = verbs.ways(run.id)
     assert found["cause"] == "memory" and found["offers"][0]["advised"]
     started = verbs.again(run.id, found["offers"][0]["changes"])
-    made = verbs.store.find(started["run"]).spec()
+    made = verbs.store.find(started["run"], LOCAL).spec()
     assert started["status"] == "queued" and made.name == "first" and made.settings.seed == 7 and made.settings.lora_r == 8
     assert made.changes == {"seed": 7, **found["offers"][0]["changes"]}  # and nothing of what the plan decided
     assert made.settings.model_dump().items() >= found["offers"][0]["changes"].items()

@@ -10,6 +10,7 @@ import pytest
 from tests import folders
 from tuning.runs import locks, reading, summary
 from tuning.runs.store import Run, Store
+from tuning.schema import LOCAL
 from tuning.verbs import Verbs
 
 
@@ -136,4 +137,4 @@ def test_sparks_and_sizes_follow_the_folder(verbs: Verbs, home: pathlib.Path) ->
     (run.folder / "adapter" / "weights").write_bytes(b"x" * 5000)
     settle(run.folder)
     os.utime(run.folder, (time.time() - 30, time.time() - 30))
-    assert Store(home).find(run.id).size() == verbs.glimpse(run.id)["size_bytes"]
+    assert Store(home).find(run.id, LOCAL).size() == verbs.glimpse(run.id)["size_bytes"]

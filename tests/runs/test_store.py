@@ -17,7 +17,7 @@ from tuning.errors import InputError, RunError
 from tuning.models.catalog import describe
 from tuning.runs import files, locks, summary
 from tuning.runs.store import Run, Store, clean_name, slug
-from tuning.schema import DataRef, Forecast, ModelRef, RunSpec, RunState, TrainSettings
+from tuning.schema import LOCAL, DataRef, Forecast, ModelRef, RunSpec, RunState, TrainSettings
 
 
 @pytest.fixture
@@ -101,9 +101,9 @@ def test_a_run_on_another_host_lives_by_its_heartbeat(make: Callable[..., Run]) 
 
 def test_find_by_beginning_and_last(store: Store, make: Callable[..., Run]) -> None:
     old, new = make("one", created=1.0), make("two", created=2.0)
-    assert store.find("last").id == new.id
-    assert store.find(old.id).id == old.id
-    assert store.find(old.id[:-3]).id == old.id
+    assert store.find("last", LOCAL).id == new.id
+    assert store.find(old.id, LOCAL).id == old.id
+    assert store.find(old.id[:-3], LOCAL).id == old.id
     for reference, code in (
         (old.id[:8], "run.ambiguous"),
         ("nothing", "run.unknown"),
@@ -111,7 +111,7 @@ def test_find_by_beginning_and_last(store: Store, make: Callable[..., Run]) -> N
         ("", "run.ambiguous"),
     ):
         with pytest.raises(InputError) as caught:
-            store.find(reference) if reference else store.find(old.id[0])
+            store.find(reference, LOCAL) if reference else store.find(old.id[0], LOCAL)
         assert caught.value.code == code
 
 
@@ -128,7 +128,7 @@ def test_another_owner_s_run_is_as_good_as_none(store: Store, make: Callable[...
 def test_odd_names_stay_names(store: Store, make: Callable[..., Run], name: str) -> None:
     run = make(name)
     assert run.folder.parent == store.folder
-    assert store.find(run.id).id == run.id
+    assert store.find(run.id, LOCAL).id == run.id
     assert len(clean_name(name)) <= 80
     assert "\n" not in clean_name(name) and "\0" not in clean_name(name)
     assert slug(name).replace("-", "").isalnum()
@@ -152,7 +152,7 @@ def test_a_run_at_work_is_not_deleted(store: Store, make: Callable[..., Run]) ->
     run.request_stop()
     assert run.state().status == "stopped"
     store.delete(run)
-    assert store.all() == []
+    assert store.all(LOCAL) == []
     assert not list(store.folder.iterdir())
 
 
@@ -162,10 +162,10 @@ def test_one_broken_folder_hides_no_other(store: Store, make: Callable[..., Run]
     text = spec.read_text(encoding="utf-8")
     for length in range(0, len(text) - 1, 97):
         spec.write_text(text[:length], encoding="utf-8")
-        assert good.id in [run.id for run in store.all()]
+        assert good.id in [run.id for run in store.all(LOCAL)]
     content = yaml.safe_load((newer.folder / "spec.yaml").read_text(encoding="utf-8"))
     (newer.folder / "spec.yaml").write_text(yaml.safe_dump({**content, "schema": 2}), encoding="utf-8")
-    assert [run.id for run in store.all()] == [good.id]
+    assert [run.id for run in store.all(LOCAL)] == [good.id]
 
 
 def test_metrics_survive_a_cut_at_every_byte(make: Callable[..., Run]) -> None:
@@ -269,7 +269,7 @@ def test_a_state_cut_at_every_byte_hides_neither_the_run_nor_the_others(store: S
     for length in range(len(whole)):
         (run.folder / "state.json").write_bytes(whole[:length])
         assert run.state().status == "interrupted"  # the checkpoints tell how far it was
-        assert {found["run"] for found in map(summary.brief, store.all())} == {run.id, other.id}
+        assert {found["run"] for found in map(summary.brief, store.all(LOCAL))} == {run.id, other.id}
     (run.folder / "state.json").write_bytes(whole)
     assert run.state().status == "finished"
 

@@ -25,7 +25,7 @@ from tuning.data import sandbox
 from tuning.data.library import GRAVE, folder_of
 from tuning.data.records import DEFAULT, MEGABYTE, PROGRESS, REPAIRS, REPORT, SOURCE, SPEC, Limits, roomy, shown
 from tuning.errors import InputError
-from tuning.schema import LOCAL, DataSpec, Notice
+from tuning.schema import DataSpec, Notice
 
 FORM = 2  # of reading: raise it when the same file would give other rows, and a new upload gets a new id
 
@@ -39,7 +39,6 @@ class Wish:
     """What is asked of a reading, beside the files. `mapping` gives the column of some targets by hand, the others are found."""
 
     name: str = ""
-    owner: str = LOCAL
     validation: Sequence[pathlib.Path] = ()  # files with held-out rows of their own
     held_out: str | None = None  # or a part of a data set of the Hub: id:config:split
     mapping: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -51,12 +50,13 @@ class Wish:
 
 def ingest(
     home: pathlib.Path,
+    owner: str,
     sources: Sequence[pathlib.Path],
     wish: Wish,
     limits: Limits = DEFAULT,
     watch: sandbox.Watch | None = None,
 ) -> DataSpec:
-    """Reads files, one after another, as one data set into `home/data/<id>/`.
+    """Reads files, one after another, as one data set of the owner into `home/data/<id>/`.
 
     The same content and wish again is the same data set. `watch` hears the share that is done; what it raises ends the
     reading, and nothing is left of it. Raises InputError with codes `data.*`; those about a file carry its name as `file`.
@@ -67,7 +67,7 @@ def ingest(
     size = sum(_check_file(path, limits) for path in [*sources, *wish.validation])
     if size > limits.file_bytes:
         raise InputError("data.large", file=shown(sources[0].name, 80), limit=max(1, limits.file_bytes // MEGABYTE))
-    digest, sha256 = _digest(sources, wish)
+    digest, sha256 = _digest(owner, sources, wish)
     target = folder_of(home) / f"{slug(wish.name)}-{digest[:10]}"
     kept = _kept(target)
     if kept is not None and (kept.sources or not wish.keep):
@@ -77,7 +77,7 @@ def ingest(
     stage = _new_folder(target.parent)
     try:
         report = _read(stage, sources, wish, roomy(limits, size), watch)
-        spec = _spec(report, wish, id=target.name, sha256=sha256)
+        spec = _spec(report, wish, owner=owner, id=target.name, sha256=sha256)
         if wish.keep:
             spec = spec.model_copy(update={"sources": _keep(stage, sources, wish.validation)})
         (stage / SPEC).write_text(spec.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
@@ -97,7 +97,7 @@ def again(home: pathlib.Path, spec: DataSpec, wish: Wish, **how: Any) -> DataSpe
     if not paths["rows"]:
         raise InputError("data.gone", data=spec.name)
     held_out = wish.validation or paths["validation"]
-    return ingest(home, paths["rows"], dataclasses.replace(wish, keep=True, validation=held_out), **how)
+    return ingest(home, spec.owner, paths["rows"], dataclasses.replace(wish, keep=True, validation=held_out), **how)
 
 
 def _keep(stage: pathlib.Path, sources: Sequence[pathlib.Path], validation: Sequence[pathlib.Path]) -> list[str]:
@@ -141,11 +141,11 @@ def _check_file(path: pathlib.Path, limits: Limits) -> int:
     return status.st_size
 
 
-def _digest(sources: Sequence[pathlib.Path], wish: Wish) -> tuple[str, str]:
+def _digest(owner: str, sources: Sequence[pathlib.Path], wish: Wish) -> tuple[str, str]:
     """What makes a data set this one, and the SHA-256 of its files alone (of the one file, where there is one)."""
     hashes = [_sha256(path) for path in sources]
     held_out = [_sha256(path) for path in wish.validation]
-    asked = [sorted(wish.mapping.items()), sorted(wish.repairs or ()), wish.max_rows, wish.owner]
+    asked = [sorted(wish.mapping.items()), sorted(wish.repairs or ()), wish.max_rows, owner]
     whole = json.dumps([FORM, hashes, held_out, asked])
     content = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
     return hashlib.sha256(whole.encode()).hexdigest(), content
@@ -225,7 +225,6 @@ def _spec(report: Mapping[str, Any], wish: Wish, **about: Any) -> DataSpec:
     return DataSpec(
         **{key: rows[key] for key in same},
         **about,
-        owner=wish.owner,
         name=shown(wish.name, 120),
         given=dict(wish.mapping),
         repairs=sorted(wish.repairs or ()),

@@ -119,7 +119,7 @@ class Sources:
         self.settings = settings
         self._known: dict[tuple[str, bool], tuple[float, Collection]] = {}
 
-    def describe(self, reference: Reference, owner: str = LOCAL) -> Collection:
+    def describe(self, reference: Reference, owner: str) -> Collection:
         """What the Hub says of it, its variants and their parts; those that most people mean come first.
 
         Raises InputError `data.hub.…`.
@@ -133,13 +133,13 @@ class Sources:
             self._known[key] = (time.monotonic(), found)
         return found
 
-    def preview(self, reference: Reference, owner: str = LOCAL, limit: int = 5) -> list[dict[str, Any]] | None:
+    def preview(self, reference: Reference, owner: str, limit: int = 5) -> list[dict[str, Any]] | None:
         """Its first rows by column, without a download; None where the Hub's viewer does not show them. Raises as `describe`."""
         return self._hub(owner).preview(reference.id, choose(self.describe(reference, owner), reference), limit)
 
     @contextlib.contextmanager
     def bring(
-        self, reference: Reference, owner: str = LOCAL, rows: int | None = None, most: int = DEFAULT.file_bytes, watch: Watch | None = None
+        self, reference: Reference, owner: str, rows: int | None = None, most: int = DEFAULT.file_bytes, watch: Watch | None = None
     ) -> Iterator[Brought]:
         """Its files, until the end of the `with`: at least the first `rows` rows, all where None, in at most `most` bytes.
 

@@ -211,18 +211,18 @@ class Workshop:
             return False
         if model.path not in self.shelf.coming:
             self.shelf.coming[model.path] = (0, 0)
-            threading.Thread(target=self._bring, args=(model,), name="download", daemon=True).start()
+            threading.Thread(target=self._bring, args=(model, spec.owner), name="download", daemon=True).start()
         return True
 
-    def _bring(self, model: ModelRef) -> None:
-        """Fetch a model; where that fails, the runs that wait for it end with the reason."""
+    def _bring(self, model: ModelRef, owner: str) -> None:
+        """Fetch a model as `owner` may; where that fails, the runs that wait for it end with the reason."""
         assert self.shelf is not None
         shelf, coming = self.shelf, self.shelf.coming
 
         def progress(done: int, total: int) -> None:
             coming[model.path] = (done, total)
 
-        error = caught(lambda: shelf.fetch(model, progress, lambda: not self._waiting(model)), f"the download of {model.id}")
+        error = caught(lambda: shelf.fetch(model, owner, progress, lambda: not self._waiting(model)), f"the download of {model.id}")
         if error is not None:
             notice = Notice(code="model.download_failed", level="error", params={"model": model.id})
             if isinstance(error, TuningError):

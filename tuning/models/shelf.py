@@ -44,10 +44,10 @@ class Shelf:
         self.settings, self.store = settings, store
         self.folder = settings.home / "models"
         self.coming: dict[str, tuple[int, int]] = {}  # by path: bytes done and in all of what is fetched in this process
-        self._unasked: dict[str, tuple[float, Notice]] = {}
-        self._asked: dict[str, tuple[float, int]] = {}
+        self._unasked: dict[tuple[str, str], tuple[float, Notice]] = {}  # by model and owner, as `_asked`
+        self._asked: dict[tuple[str, str], tuple[float, int]] = {}
 
-    def hub(self, owner: str = LOCAL) -> "Hub":
+    def hub(self, owner: str) -> "Hub":
         """The Hub as `owner` may see it. Only on a machine of one's own does the token of its environment count."""
         from tuning.models.hub import Hub
 
@@ -55,7 +55,7 @@ class Shelf:
         cards = presets.models(self.settings.presets)
         return Hub(self.settings.endpoint, self.settings.token if mine else None, self.settings.offline, self.folder / ".cache", cards)
 
-    def find(self, reference: str, owner: str = LOCAL) -> ModelRef:
+    def find(self, reference: str, owner: str) -> ModelRef:
         """The model that `reference` names; its files need not be here yet.
 
         Raises InputError where there is none, or none that may be used.
@@ -73,18 +73,18 @@ class Shelf:
             return catalog.find(str(place), self.settings.presets, True, self.folder)
         return ModelRef(id=id, path=str(place), card=self.hub(owner).recall(id).card)
 
-    def notices(self, model: ModelRef, owner: str = LOCAL) -> list[Notice]:
+    def notices(self, model: ModelRef, owner: str) -> list[Notice]:
         """What to say of a model before a plan: nothing where it is here, else what the download takes or what is in its way.
 
         The Hub is asked now whether it is open. Raises InputError where it is gated, private, gone or not usable.
         """
         if here(model):
             return []
-        now = time.monotonic()
-        when, notice = self._unasked.get(model.id, (0.0, None))
+        now, key = time.monotonic(), (model.id, owner)
+        when, notice = self._unasked.get(key, (0.0, None))
         if notice is not None and now - when < ASK_AGAIN_SECONDS:
             return [notice]
-        when, size = self._asked.get(model.id, (0.0, 0))
+        when, size = self._asked.get(key, (0.0, 0))
         if not size or now - when > ASK_AGAIN_SECONDS:
             try:
                 size = self.hub(owner).describe(model.id).size
@@ -92,16 +92,16 @@ class Shelf:
                 if error.code not in PASSING:
                     raise
                 notice = Notice(code=error.code, level="warning", params=error.params)
-                self._unasked[model.id] = (now, notice)
+                self._unasked[key] = (now, notice)
                 return [notice]
-            self._asked[model.id] = (now, size)
+            self._asked[key] = (now, size)
         free = shutil.disk_usage(_existing(self.folder)).free
         params = {"model": model.card.title, "need": size / GIB, "have": free / GIB}
         if size + ASIDE > free:
             return [Notice(code="model.disk", level="warning", params=params)]
         return [Notice(code="model.to_download", params=params)]
 
-    def require(self, model: ModelRef, owner: str = LOCAL) -> None:
+    def require(self, model: ModelRef, owner: str) -> None:
         """Raises InputError where a run of `model` could not begin: its files are neither here nor to be had."""
         for notice in self.notices(model, owner):
             if notice.code != "model.to_download":
@@ -110,9 +110,9 @@ class Shelf:
     def fetch(
         self,
         model: ModelRef,
+        owner: str,
         progress: Callable[[int, int], None] = lambda done, total: None,
         stopped: Callable[[], bool] = lambda: False,
-        owner: str = LOCAL,
     ) -> None:
         """Bring `model` to its path, from where an earlier attempt was cut. `progress` gets bytes done and bytes in all.
 
@@ -133,7 +133,7 @@ class Shelf:
             if not whole(model):
                 Download(self.hub(owner), repository, folder, progress, stopped).run()
 
-    def words(self, model: ModelRef, owner: str = LOCAL) -> pathlib.Path:
+    def words(self, model: ModelRef, owner: str) -> pathlib.Path:
         """A folder with the tokenizer of `model`: its own, or where that is not here one with no more than those few files.
 
         Raises InputError as `fetch` does.
@@ -161,20 +161,20 @@ class Shelf:
             found.append({"id": id, "size_bytes": size, "path": str(place.resolve()), "moved": place.resolve() != place, "whole": intact})
         return found
 
-    def delete(self, id: str) -> int:
+    def delete(self, id: str, owner: str) -> int:
         """Remove a downloaded model, wherever it was moved to. Returns the bytes that this set free."""
-        place = self._downloaded(id)
+        place = self._downloaded(id, owner)
         size = sum(path.stat().st_size for path in place.resolve().rglob("*") if path.is_file())
         shutil.rmtree(place.resolve())
         _unlink(place)
         return size
 
-    def move(self, id: str, folder: pathlib.Path) -> pathlib.Path:
+    def move(self, id: str, owner: str, folder: pathlib.Path) -> pathlib.Path:
         """Put a downloaded model into `folder`, on another disk for instance, and leave a link where it was.
 
         Raises InputError where `folder` is not one, has no room, or something of that name is in it.
         """
-        place = self._downloaded(id)
+        place = self._downloaded(id, owner)
         real = place.resolve()
         target = folder.absolute() / place.name
         if not folder.is_dir() or target.exists() or target.is_relative_to(real):
@@ -191,14 +191,14 @@ class Shelf:
     def _place(self, id: str) -> pathlib.Path:
         return self.folder / id.replace("/", "--")
 
-    def _downloaded(self, id: str) -> pathlib.Path:
+    def _downloaded(self, id: str, owner: str) -> pathlib.Path:
         """The folder of a model that may be taken away: downloaded, and no run waits for it or works with it."""
         place = self._place(id)
         if "/" not in id or place.parent != self.folder or not place.is_dir():
             raise InputError("model.not_downloaded", model=id[:200])
-        for run in self.store.all():
+        for run in self.store.of_everybody():
             if run.spec().model.path == str(place) and run.state().status in ALIVE:
-                raise RunError("model.in_use", model=id, run=run.id)
+                raise RunError("model.in_use", model=id, run=run.id if run.spec().owner == owner else "…")
         return place
 
 

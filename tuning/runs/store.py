@@ -24,7 +24,7 @@ import yaml
 from tuning.errors import InputError, RunError
 from tuning.runs import checkpoints, files, locks, reading
 from tuning.runs.queue import Place, Waiting, order, places, restarts
-from tuning.schema import ALIVE, LOCAL, Notice, RunSpec, RunState, Status
+from tuning.schema import ALIVE, Notice, RunSpec, RunState, Status
 
 logger = logging.getLogger(__name__)
 
@@ -279,7 +279,7 @@ class Store:
         building.replace(self.folder / spec.id)
         return Run(self.folder / spec.id)
 
-    def all(self, owner: str = LOCAL) -> list[Run]:
+    def all(self, owner: str) -> list[Run]:
         """The owner's runs, newest first. A folder that cannot be read never hides the others."""
         found = []
         for entry in os.scandir(self.folder) if self.folder.is_dir() else ():
@@ -295,7 +295,7 @@ class Store:
                 found.append((spec.created, run))
         return [run for _, run in sorted(found, key=lambda pair: (pair[0], pair[1].id), reverse=True)]
 
-    def find(self, reference: str, owner: str = LOCAL) -> Run:
+    def find(self, reference: str, owner: str) -> Run:
         """By id, by a unique beginning of it, or `last`. Raises InputError otherwise."""
         if not RUN_ID.match(reference):
             raise InputError("run.unknown", run=clean_name(reference))
@@ -318,6 +318,10 @@ class Store:
         doomed = self.folder / f".deleted-{run.id}"
         run.folder.replace(doomed)  # gone for every reader at once, even where removing takes long
         shutil.rmtree(doomed, ignore_errors=True)
+
+    def of_everybody(self) -> list[Run]:
+        """Every run of any owner whose spec can be read."""
+        return [run for run, _ in self._runs()]
 
     def queue(self) -> list[Run]:
         """Runs of all owners that wait, in the order of their turns. One that cannot be read never holds up the others."""

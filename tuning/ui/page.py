@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.schema import ALIVE
+from tuning.schema import ALIVE, LOCAL
 from tuning.text import t, table
 from tuning.ui import api, help, slip, tell, view
 from tuning.ui.desk import FAST, NAMES_SECONDS, SETTLED_SECONDS, SLOW, Desk, Scene
@@ -182,7 +182,7 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
         names = {name: desk.say(f"ui.tab.{name}") for name in items}
         labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
         shown = view.header(desk.verbs.hardware(), waiting, desk.lang) + tell.telling(scene.run, scene.runs, desk.lang)
-        return [shown, gr.update(value=pace(scene.run, desk.verbs.audits.busy)), *(gr.update(label=label) for label in labels)]
+        return [shown, gr.update(value=pace(scene.run, desk.verbs.audits.busy(LOCAL))), *(gr.update(label=label) for label in labels)]
 
     desk.paints(paint, [chips, timer, *items.values()], live=True)
 

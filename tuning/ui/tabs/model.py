@@ -10,7 +10,7 @@ from tuning.errors import InputError
 from tuning.models import catalog
 from tuning.models.repository import hub_id
 from tuning.runs import files
-from tuning.schema import Goal
+from tuning.schema import LOCAL, Goal
 from tuning.ui import cards, help, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.slip import Choice
@@ -64,7 +64,7 @@ def build(desk: Desk) -> None:
             return taken(desk, choice, text)
         if not text:
             raise InputError("model.nothing")
-        return choice, results(desk, desk.verbs.shelf.hub().search(text))
+        return choice, results(desk, desk.verbs.shelf.hub(LOCAL).search(text))
 
     def use_starter(choice: Any) -> Any:
         report = desk.verbs.check(f"starter-{desk.lang}", lang=desk.lang)
@@ -138,11 +138,11 @@ def downloads(desk: Desk) -> None:
         return gr.update(visible=True), f"<p>{view.escape(text)}</p>"
 
     def remove(model: str) -> Any:
-        desk.verbs.shelf.delete(model)
+        desk.verbs.shelf.delete(model, LOCAL)
         return gr.update(visible=False)
 
     def put(model: str, path: str) -> Any:
-        desk.verbs.shelf.move(model, files.given(path.strip()))
+        desk.verbs.shelf.move(model, LOCAL, files.given(path.strip()))
         return ""
 
     def paint(scene: Scene) -> list[Any]:

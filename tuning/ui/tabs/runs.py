@@ -11,7 +11,7 @@ import gradio as gr
 
 from tuning.errors import InputError, TuningError
 from tuning.runs.store import clean_name
-from tuning.schema import ALIVE
+from tuning.schema import ALIVE, LOCAL
 from tuning.ui import compare, history, progress, timeline, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.history import Look, Names
@@ -60,7 +60,7 @@ class Shelf:
         return asdict(seen), opened, "" if do == "words" else gr.skip()
 
     def look(self, value: Any) -> Look:
-        return Look.of(value or {}, [run.id for run in self.desk.verbs.store.all()])
+        return Look.of(value or {}, [run.id for run in self.desk.verbs.store.all(LOCAL)])
 
     def ended(self, runs: tuple[str, ...]) -> tuple[str, ...]:
         """Runs that may be deleted. Raises InputError with the name of the first that has not ended."""
