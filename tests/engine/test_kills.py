@@ -36,12 +36,12 @@ def deaths(found: Found, whole: Found) -> int:
     return died
 
 
-def test_a_run_survives_kills_at_twelve_named_moments_and_at_twenty_random_ones(happened: list[Found]) -> None:
+def test_a_run_survives_kills_at_twelve_named_moments_and_at_ten_random_ones(happened: list[Found]) -> None:
     whole = happened[0]
     assert len(whole["losses"]) == 12 and len(whole["evaluations"]) == 7
     named = {one["name"]: deaths(one, whole) for one in happened if one.get("name") in ("saving", "later")}
     assert named == {"saving": len(IN_THE_SUITE), "later": len(LATER_IN_THE_SUITE) + 1}
-    assert sum(deaths(one, whole) for one in happened if "seed" in one) >= 20
+    assert sum(deaths(one, whole) for one in happened if "seed" in one) >= 10
 
 
 @pytest.mark.nightly
