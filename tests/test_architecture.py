@@ -146,6 +146,18 @@ def test_three_edges_catch_everything_and_nobody_else() -> None:
     assert len(broad) <= 3, broad
 
 
+def test_a_device_is_told_from_another_in_one_place() -> None:
+    """Who wants to know asks `schema.on_card` or the engine's `Device`."""
+    compared = []
+    for path in SOURCES:
+        for node in ast.walk(parsed(path)):
+            sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+            told = any(isinstance(side, ast.Attribute) and side.attr == "reason" for side in sides)  # why a run failed
+            if not told and any(isinstance(side, ast.Constant) and side.value in ("cpu", "cuda", "mps") for side in sides):
+                compared.append(str(path.relative_to(ROOT)))
+    assert set(compared) == {"tuning/engine/device.py", "tuning/schema.py"} and compared.count("tuning/schema.py") == 1
+
+
 def test_no_input_or_output_in_pure_modules() -> None:
     for path in SOURCES:
         pure = part(path) in ("schema", "plan") or path.name == "view.py"

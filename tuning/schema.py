@@ -49,6 +49,11 @@ class Words(Record):
     it: str
 
 
+def on_card(device: str) -> bool:
+    """Whether a device of this name is a graphics card (or Apple's GPU) and no processor; nobody else compares the name."""
+    return device != "cpu"
+
+
 class TrainSettings(Record):
     """Every option of a training run, in the names of the contract. `auto` leaves the value to the plan."""
 
@@ -79,6 +84,11 @@ class TrainSettings(Record):
     report: bool = True  # base against tuned at the end; many short runs can do without
     sft: dict[str, Any] = Field(default_factory=dict)
     lora: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def on_card(self) -> bool:
+        """Whether the run is computed on a card; "auto" counts as one until the plan has resolved it."""
+        return on_card(self.device)
 
 
 class ModelCard(Record):

@@ -25,7 +25,7 @@ from tuning.plan import help as helping
 from tuning.plan import plan as planning
 from tuning.runs import files, reading, summary, trackers
 from tuning.runs.store import Run, Store, clean_name
-from tuning.schema import LOCAL, DataRef, DataSpec, Goal, ModelCard, ModelRef, Recipe, RunSpec, TrainSettings
+from tuning.schema import LOCAL, DataRef, DataSpec, Goal, ModelCard, ModelRef, Recipe, RunSpec, TrainSettings, on_card
 from tuning.settings import Settings
 from tuning.talking import Talking
 
@@ -389,7 +389,7 @@ class Verbs(Talking):
 
     def _machine(self, card: ModelCard, gpu_memory: float | None, profile: planning.Lookup, device: str = "auto") -> planning.Machine:
         records = list(files.read_lines(self.settings.home / "calibration.jsonl"))
-        on_cpu = device == "cpu" or (gpu_memory is None and not self._probe().gpus)
+        on_cpu = not on_card(device) or (gpu_memory is None and not self._probe().gpus)
         shown = planning.calibrate(records, card, on_cpu)
         return planning.Machine(self._probe(), shown, gpu_memory, profile)
 

@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 
 from tuning import settings
-from tuning.engine import attention, gauges, packing
+from tuning.engine import attention, packing
+from tuning.engine.device import Device
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.verbs import Verbs
@@ -55,7 +56,7 @@ def main() -> None:
         result = {
             "tokens": sum(tokens),
             "seconds": sum(count / record["tokens_per_second"] for count, record in zip(tokens, logged[1:], strict=True)),
-            "peak_bytes": gauges.peak_bytes(chosen.device) - loaded,
+            "peak_bytes": Device(chosen.device).peak_bytes() - loaded,
             "loss": state.train_loss,
         }
         print(json.dumps(result))

@@ -17,7 +17,7 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from tuning.engine import gauges
+from tuning.engine.device import Device
 from tuning.models import hardware
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     for weight in loaded.parameters():
         float(weight.detach().sum())  # files are mapped, and read when they are needed
     before = psutil.Process().memory_info().rss
-    gauges.forget_peak("cpu")
+    Device("cpu").forget_peak()
     messages = [{"messages": json.loads(line)["messages"]} for line in pathlib.Path(rows).read_text(encoding="utf-8").splitlines()]
     clock = Clock()
     trainer = SFTTrainer(
@@ -71,7 +71,7 @@ def main() -> None:
     logged = [entry for entry in trainer.state.log_history if "num_tokens" in entry and "loss" in entry]
     tokens = logged[-1]["num_tokens"] - logged[0]["num_tokens"]
     result = {"tokens": tokens, "seconds": clock.ends[-1] - clock.ends[0], "loss": logged[-1]["loss"]}
-    print(json.dumps({**result, "peak_bytes": gauges.peak_bytes("cpu") - before}))
+    print(json.dumps({**result, "peak_bytes": Device("cpu").peak_bytes() - before}))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A run takes the one device that it was planned for, on a machine with any number of them."""
 
 import json
+import types
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from tests.engine import cards
 from tests.engine.conftest import losses
+from tuning.engine.device import Device
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.engine.trainer import sft_config
@@ -52,3 +54,12 @@ def test_the_peak_of_a_second_run_is_its_own(make_run: Callable[..., Run], verbs
         card.update(reserved=9 * cards.GIB, peak=9 * cards.GIB)
     told = [json.loads(line)["peak_bytes"] for line in (verbs.settings.home / "calibration.jsonl").read_text(encoding="utf-8").splitlines()]
     assert peaks == told == [2 * cards.GIB] * 2
+
+
+def test_a_card_is_found_by_its_uuid(monkeypatch: pytest.MonkeyPatch) -> None:
+    uuids = ["5c5e1f31-0000-0000-0000-000000000000", "a7b1c2d3-0000-0000-0000-000000000000"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: types.SimpleNamespace(uuid=uuids[number]))
+    assert Device(f"cuda:GPU-{uuids[1]}").place == Device("cuda:1").place == torch.device("cuda:1")
+    with pytest.raises(ValueError):
+        Device("cuda:GPU-00000000-0000-0000-0000-000000000000").place  # noqa: B018

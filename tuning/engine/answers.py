@@ -14,6 +14,7 @@ from torch.nn import functional
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from tuning.engine import tokens
+from tuning.engine.device import Device
 from tuning.engine.evaluate import causal, pad, plain_head, scaled
 from tuning.engine.healing import ran_out
 from tuning.engine.resident import Resident
@@ -86,11 +87,12 @@ def losses(resident: Resident, run: Run | None, sequences: Sequences, bf16: bool
 
     `run` None means the bare base. `bf16`: compute under autocast on a CPU, as the run does.
     """
+    here = Device.of(resident.device)
     batch = pad(sequences, resident.tokenizer.pad_token_id, resident.device)
     with (
         resident.speaking(run.id if run else None, run.adapter if run else None) as model,
         torch.no_grad(),
-        torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16 and resident.device.type == "cpu"),
+        here.autocast(torch.bfloat16, bf16 and not here.on_card),
     ):
         sums, counts = row_nll(causal(model), batch)
     return list(zip(sums.tolist(), counts.tolist(), strict=True))

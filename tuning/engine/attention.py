@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from tuning.engine import tryout
+from tuning.engine.device import Device
 from tuning.plan.activations import BLOCK, LONGEST
 
 # Largest difference of a kernel's result from the plain way's, by the size of the latter: 16 bits round to 1 / 256.
@@ -54,7 +55,7 @@ def separately(
     window: int | None = None,
 ) -> torch.Tensor:
     """Each row for itself: as much work as the rows have alone, where a mask would make it that of their sum squared."""
-    narrow = query.dtype == torch.bfloat16 and query.device.type == "cpu" and not dropout and torch.is_grad_enabled()
+    narrow = query.dtype == torch.bfloat16 and not dropout and torch.is_grad_enabled() and Device.of(query.device).substitutes
 
     def some(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         if narrow and max(lengths) <= LONGEST:

@@ -15,8 +15,9 @@ import numpy
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from tuning.engine import adapter, gauges, leave
+from tuning.engine import adapter, leave
 from tuning.engine.best import Best
+from tuning.engine.device import Device
 from tuning.engine.healing import ran_out
 from tuning.engine.samples import Timeline
 from tuning.errors import EngineError
@@ -109,16 +110,15 @@ class Pace:
 class Dice:
     """Random state as it was at the end of a step, so that a save within the next one is as good as a save then."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: Device) -> None:
+        self._device, self._card = device, device.random_state()
         self._python, self._numpy, self._torch = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
-        self._cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
 
     def put_back(self) -> None:
         random.setstate(self._python)
         numpy.random.set_state(self._numpy)
         torch.set_rng_state(self._torch)
-        if self._cuda is not None:
-            torch.cuda.set_rng_state(self._cuda)
+        self._device.put_random_state(self._card)
 
 
 class FolderCallback(TrainerCallback):
@@ -153,7 +153,7 @@ class FolderCallback(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any) -> None:
         """Also makes up for an evaluation that the end of an earlier process cut off. Raises `leave.Leaving`."""
         self.every = checkpoint_steps(state.max_steps)
-        self.dice = Dice()
+        self.dice = Dice(Device.of(args.device))
         self.ledger.update(now=True, status="running", step=state.global_step, total_steps=state.max_steps)
         if state.global_step > self.best.seen and self._due(state):
             self._evaluate(state.global_step, model, counts=True)
@@ -183,7 +183,7 @@ class FolderCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> TrainerControl:
         self.pace.end()
-        self.whole, self.dice = True, Dice()
+        self.whole, self.dice = True, Dice(Device.of(args.device))
         self.ledger.update(
             step=state.global_step,
             epoch=float(state.epoch or 0.0),
@@ -242,7 +242,7 @@ class FolderCallback(TrainerCallback):
         gauged = {
             "tokens_per_second": self.pace.lap(),
             "num_tokens": self.pace.tokens,  # of this attempt
-            "memory_bytes": gauges.memory_bytes(args.device.type),
+            "memory_bytes": Device.of(args.device).memory_bytes(),
         }
         self.ledger.metric(state.global_step, **values, **gauged)
         self.ledger.update(train_loss=values["loss"])

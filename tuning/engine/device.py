@@ -6,11 +6,18 @@ All that differs between them for the engine is asked here; nobody else compares
 import contextlib
 import ctypes
 import gc
+import pathlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import torch
+
+from tuning.schema import on_card
+
+CLEAR_REFS = pathlib.Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True)
@@ -19,18 +26,54 @@ class Device:
 
     name: str
 
+    @classmethod
+    def of(cls, place: torch.device) -> "Device":
+        """The device that PyTorch says a tensor or a model is on."""
+        return cls(str(place))
+
     @property
     def kind(self) -> str:
         """PyTorch's name for devices of this kind: cpu, cuda or mps."""
         return self.name.partition(":")[0]
 
     @property
+    def on_card(self) -> bool:
+        """Whether it has a memory of its own, or one that its driver hands out."""
+        return on_card(self.name)
+
+    @property
     def place(self) -> torch.device:
-        """PyTorch's own device."""
+        """PyTorch's own device. Raises ValueError for the UUID of a card that is not there."""
         if self.kind != "cuda":
             return torch.device(self.kind)
         number = self.name.partition(":")[2]
         return torch.device("cuda", int(number or 0) if number.isdigit() or not number else _index(number))
+
+    # What is computed in which way.
+
+    @property
+    def substitutes(self) -> bool:
+        """Whether LoRA, norms and attention of `lora`, `layers` and `attention.Rows` take the place of the libraries' own.
+
+        The one switch for all of them: they are written for a processor, and quicker there.
+        """
+        return not self.on_card
+
+    @property
+    def own_loss(self) -> bool:
+        """Whether the loss is `evaluate.labelled_nll`, which needs no kernel; TRL's else."""
+        return not self.on_card
+
+    @property
+    def pins_memory(self) -> bool:
+        """Whether batches are copied quicker from pinned memory."""
+        return self.kind == "cuda"
+
+    def autocast(self, dtype: torch.dtype, enabled: bool = True) -> torch.autocast:
+        """Compute in `dtype` what can be computed in 16 bits."""
+        return torch.autocast(self.kind, dtype=dtype, enabled=enabled)
+
+    # Which device this process uses.
 
     def select(self) -> None:
         """Make this card the one that calls of torch.cuda without a device mean, in this process."""
@@ -55,6 +98,64 @@ class Device:
         except RuntimeError:
             return False
 
+    # Random state.
+
+    def random_state(self) -> torch.Tensor | None:
+        """The random state of the card; None of a processor, whose state is PyTorch's global one."""
+        return torch.cuda.get_rng_state(self.place) if self.kind == "cuda" else torch.mps.get_rng_state() if self.kind == "mps" else None
+
+    def put_random_state(self, state: torch.Tensor | None) -> None:
+        """Put back what `random_state` returned."""
+        if state is not None and self.kind == "cuda":
+            torch.cuda.set_rng_state(state, self.place)
+        elif state is not None:
+            torch.mps.set_rng_state(state)
+
+    @contextlib.contextmanager
+    def forked(self) -> Iterator[None]:
+        """While this is open random numbers are drawn that change no later ones."""
+        state = self.random_state()
+        with torch.random.fork_rng(devices=[]):
+            try:
+                yield
+            finally:
+                self.put_random_state(state)
+
+    # Memory. Nothing here waits for the card.
+
+    def forget_peak(self) -> None:
+        """Count the peak anew from now, so that a run does not report an earlier one's. Not possible for a processor but on Linux.
+
+        What answers and a report have left unused is given back first: a card counts what is reserved.
+        """
+        release()
+        if self.kind == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.place)
+        elif CLEAR_REFS.exists():
+            CLEAR_REFS.write_text("5", encoding="ascii")  # proc(5): resets the peak resident set size
+
+    def peak_bytes(self) -> int:
+        """Most memory in use since `forget_peak`: reserved on a card, resident in this process for a processor.
+
+        Apple's driver keeps no peak: there it is what is in use now.
+        """
+        if self.kind == "cuda":
+            return int(torch.cuda.max_memory_reserved(self.place))
+        if self.kind == "mps":
+            return self.memory_bytes()
+        if sys.platform == "win32":
+            return int(psutil.Process().memory_info().peak_wset)
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+    def memory_bytes(self) -> int:
+        """Memory in use now, counted as `peak_bytes` counts it."""
+        if self.kind == "cuda":
+            return int(torch.cuda.memory_reserved(self.place))
+        return int(torch.mps.driver_allocated_memory() if self.kind == "mps" else psutil.Process().memory_info().rss)
+
 
 def release() -> None:
     """Give back the memory that nobody uses. It never raises: it is called where something has gone wrong already.
@@ -64,6 +165,8 @@ def release() -> None:
     gc.collect()
     with contextlib.suppress(RuntimeError):
         torch.cuda.empty_cache()  # does nothing as long as no card is in use
+        if torch.backends.mps.is_available():
+            torch.mps.empty_cache()
     with contextlib.suppress(OSError):
         give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
         if give_back is not None:  # glibc keeps what is free; other libraries for C know no such thing

@@ -23,6 +23,7 @@ from torch.utils._pytree import tree_iter
 from transformers import AutoConfig, AutoModelForCausalLM, masking_utils
 
 from tuning.engine import lora
+from tuning.engine.device import Device
 from tuning.engine.evaluate import summed_nll
 from tuning.engine.layers import on_processor
 from tuning.engine.trainer import lora_config
@@ -113,7 +114,7 @@ class Model:
             self.model.activation_checkpointing_enable({"use_reentrant": False})
             if not full:
                 self.model.enable_input_require_grads()
-        if self.settings.device == "cpu":
+        if Device(self.settings.device).substitutes:
             on_processor(self.model)
             lora.quicken(trained)
         trained.train()

@@ -50,7 +50,7 @@ class Resident:
         self.whole: Any = None
         self.whose: str | None = None  # the id of the run whose model `whole` is
         self.training = False
-        self._device, self.precision = "cpu", "fp32"
+        self._device, self.precision = Device("cpu"), "fp32"
 
     @property
     def model(self) -> Any:
@@ -60,7 +60,7 @@ class Resident:
     @property
     def device(self) -> torch.device:
         """Where it is, or will be."""
-        return torch.device(self._device) if self.model is None else self.model.device
+        return self._device.place if self.model is None else self.model.device
 
     def load(self, path: str, device: str, precision: str, quantization: str = "none", bare: bool = True) -> None:
         """Make `path` the resident base; nothing happens where it is already. Raises EngineError where files are broken.
@@ -70,10 +70,10 @@ class Resident:
         """
         if self.precision != precision or not self.has(path, device, quantization):
             self.unload()
-            if self.libraries_bytes is None and device == "cpu":
+            if self.libraries_bytes is None and not Device(device).on_card:
                 self.libraries_bytes = psutil.Process().memory_info().rss
-            self._device, self.precision = device, precision
-            Device(device).select()
+            self._device, self.precision = Device(device), precision
+            self._device.select()
             with _told_of(path):
                 self.tokenizer = tokens.load(path)
             self.path, self.quantization = path, quantization
@@ -82,7 +82,7 @@ class Resident:
 
     def has(self, path: str, device: str, quantization: str) -> bool:
         """Is it this base, or a whole model made of it, that is resident now, in whatever precision?"""
-        return (self.path, self.quantization) == (path, quantization) and self.device == torch.device(device)
+        return (self.path, self.quantization) == (path, quantization) and self.device == Device(device).place
 
     def _load_base(self) -> None:
         assert self.path is not None
@@ -96,7 +96,7 @@ class Resident:
             model = AutoModelForCausalLM.from_pretrained(
                 path,
                 dtype=dtype,
-                device_map={"": self._device} if self._device != "cpu" else None,
+                device_map={"": str(self._device.place)} if self._device.on_card else None,
                 attn_implementation="sdpa",
                 use_safetensors=True,
                 trust_remote_code=False,
@@ -117,7 +117,7 @@ class Resident:
         self._bare()
         self._drop_whole()
         self.peft = get_peft_model(self.base, config, adapter_name=TRAINED)
-        if self.base.device.type == "cpu":
+        if self._device.substitutes:
             lora.quicken(self.peft)
         self.adapters, self.training = {run_id: TRAINED}, True
         return self.peft
@@ -193,7 +193,7 @@ class Resident:
                 self.peft = PeftModel.from_pretrained(self.base, str(folder), adapter_name=name, is_trainable=False)
             else:
                 self.peft.load_adapter(str(folder), adapter_name=name, is_trainable=False)
-            if self.base.device.type == "cpu":
+            if self._device.substitutes:
                 lora.quicken(self.peft)
             self.adapters[run_id] = name
         return self.adapters[run_id]
@@ -205,8 +205,7 @@ class Resident:
         Random state is forked, so that an answer in mid-run changes nothing of the run. Raises EngineError where the base or
         another run is asked for while the whole model is in training.
         """
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        with Device.of(self.device).forked():
             if run_id is not None and (run_id == self.whose or (folder is not None and whole.published(folder))):
                 self._whole_of(run_id, folder)
                 with _answering(self.whole):

@@ -13,13 +13,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
 import transformers
 
 from tuning.data.library import Library
-from tuning.engine import adapter, awake, callbacks, evaluate, gauges, healing, leave, packing, report, samples, tokens
+from tuning.engine import adapter, awake, callbacks, evaluate, healing, leave, packing, report, samples, tokens
 from tuning.engine.best import Best, evaluated, patience_of
-from tuning.engine.device import release
+from tuning.engine.device import Device, release
 from tuning.engine.resident import DTYPES, Resident
 from tuning.engine.trainer import CheckedTrainer, lora_config, make_trainer
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
@@ -143,7 +142,7 @@ def _once(
 ) -> str:
     settings = spec.settings
     transformers.set_seed(settings.seed)
-    gauges.forget_peak(settings.device)
+    Device(settings.device).forget_peak()
     full = settings.method == "full"  # a whole model learns in 32 bits
     resident.load(spec.model.path, settings.device, "fp32" if full else settings.precision, settings.quantization)
     rows = load_rows(spec, store, resident)
@@ -204,8 +203,8 @@ def held_out_loss(
         if not looked_at:
             return None
         # An adapter's base on a card is in 16 bits itself.
-        narrow = settings.precision != "fp32" and (settings.device == "cpu" or settings.method == "full")
-        with torch.autocast(resident.device.type, dtype=DTYPES[settings.precision], enabled=narrow):
+        narrow = settings.precision != "fp32" and (not settings.on_card or settings.method == "full")
+        with Device.of(resident.device).autocast(DTYPES[settings.precision], narrow):
             batch = int(settings.per_device_train_batch_size)
             return evaluate.mean_loss(resident.model, looked_at, resident.tokenizer.pad_token_id, batch, between)
 
@@ -252,7 +251,7 @@ def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callba
         raise EngineError("train.diverged_weights", reason="diverged", step=steps)
     adapter.publish(run, spec, resident)
     best.forget()
-    ledger.update(peak_bytes=gauges.peak_bytes(spec.settings.device), tokens_per_second=callback.pace.tokens_per_second)
+    ledger.update(peak_bytes=Device(spec.settings.device).peak_bytes(), tokens_per_second=callback.pace.tokens_per_second)
     before_the_end = steps < ledger.state.total_steps
     if best.exhausted and before_the_end:
         params = {"step": steps, "patience": best.patience, "best": best.step}
@@ -294,7 +293,7 @@ def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: in
     """What this run showed about the machine, for the next forecast."""
     if state.status == "finished" and state.peak_bytes and state.tokens_per_second:
         predicted = spec.forecast.parts.get("libraries", 0)
-        before = (libraries or predicted) if spec.settings.device == "cpu" else 0  # a card's peak is counted without its context
+        before = 0 if spec.settings.on_card else libraries or predicted  # a card's peak is counted without its context
         parts = {**spec.forecast.parts, "libraries": before}
         record = {
             "schema": 1,

@@ -59,7 +59,7 @@ class CheckedTrainer(SFTTrainer):
         """
         if not inputs:
             return torch.zeros((), device=self.args.device)
-        dice = callbacks.Dice()
+        dice = callbacks.Dice(Device.of(self.args.device))
         while True:
             try:
                 loss = self._step(model, inputs)
@@ -106,10 +106,11 @@ class CheckedTrainer(SFTTrainer):
         return loss.detach()
 
     def _loss(self, model: Any, causal: Any, batch: packing.Batch, tokens: torch.Tensor) -> torch.Tensor:
-        if self.args.device.type != "cpu" or not evaluate.plain_head(causal):
+        here = Device.of(self.args.device)
+        if not here.own_loss or not evaluate.plain_head(causal):
             loss: torch.Tensor = self.compute_loss(model, batch, num_items_in_batch=tokens)
             return loss
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.args.bf16):
+        with here.autocast(torch.bfloat16, self.args.bf16):
             loss, _ = evaluate.labelled_nll(causal, batch)
         return loss * self.accelerator.num_processes / tokens  # gradients of processes are averaged
 
@@ -227,7 +228,7 @@ def _learn_in_32_bits(model: Any) -> None:
 def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
     """TRL's configuration from resolved settings, in the names of the installed versions."""
     settings = spec.settings
-    every = settings.gradient_checkpointing.removeprefix("every_")
+    device, every = Device(settings.device), settings.gradient_checkpointing.removeprefix("every_")
     options: dict[str, Any] = {
         "output_dir": str(run.checkpoints),
         "num_train_epochs": settings.num_train_epochs,
@@ -240,7 +241,7 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         "max_length": settings.max_length,
         "bf16": settings.precision == "bf16",
         "fp16": settings.precision == "fp16",
-        "use_cpu": settings.device == "cpu",
+        "use_cpu": not settings.on_card,
         "gradient_checkpointing": settings.gradient_checkpointing != "none",
         "gradient_checkpointing_kwargs": {"every_n_layers": int(every)} if every.isdigit() else None,
         "seed": settings.seed,
@@ -253,11 +254,11 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         "disable_tqdm": True,
         # Granite without experts carries the weight of a router's loss all the same, and TRL would switch that loss on.
         **({} if spec.model.card.config.get("num_local_experts") else {"router_aux_loss_coef": 0.0}),
-        "dataloader_pin_memory": settings.device != "cpu",
+        "dataloader_pin_memory": device.pins_memory,
     }
     try:
         config = SFTConfig(**{**options, **settings.sft, **STOOD_FOR})
     except (TypeError, ValueError) as error:
         raise InputError("settings.sft", detail=str(error).splitlines()[0][:200]) from error
-    Device(settings.device).claim(config)
+    device.claim(config)
     return config

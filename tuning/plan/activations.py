@@ -67,7 +67,7 @@ def key(request: Request, versions: Mapping[str, str]) -> str:
         "all" if full else sorted(request.targets),
         not full and settings.lora_dropout > 0,
         "16" if settings.precision in ("bf16", "fp16") else "32",
-        "cpu, slices" if settings.device == "cpu" else "cuda",  # a processor computes in ways of its own: engine.lora, layers, evaluate
+        "cuda" if settings.on_card else "cpu, slices",  # a processor computes in ways of its own: engine.lora, layers, evaluate
         {} if full else settings.lora,
         {name: version.partition("+")[0] for name, version in versions.items()},
     ]

@@ -108,7 +108,7 @@ def joined(steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def cost(card: ModelCard, settings: TrainSettings, mean_tokens: float) -> float:
     """Operations per token, and as many more as a card could have done while it waits for the weights."""
     tokens = int(settings.per_device_train_batch_size) * max(1.0, mean_tokens)
-    waiting = 1.0 if settings.device == "cpu" else max(1.0, RIDGE / tokens)
+    waiting = max(1.0, RIDGE / tokens) if settings.on_card else 1.0
     return time.operations_per_token(card, settings, int(mean_tokens)) * waiting * time.slowed(settings)
 
 
@@ -116,7 +116,7 @@ def _squeezed(asked: TrainSettings, settings: TrainSettings) -> Iterator[tuple[l
     """What a card can hold in fewer bits, the least change first, with what is said of it: Adam's moments in 8 bits, which
     give back 6 bytes for each trained number (a quarter of a gigabyte at rank 16 on 8B, 48 of them where all of it is
     trained); weights in 4; both."""
-    if settings.device == "cpu":
+    if not settings.on_card:
         return
     eight = {"sft": {**settings.sft, "optim": memory.EIGHT_BIT[0]}}
     if "optim" not in asked.sft:

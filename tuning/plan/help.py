@@ -240,7 +240,7 @@ def _model(case: Case, cause: Cause, plan: Resolved) -> Offer | None:
 
 def _processor(case: Case, plan: Resolved) -> Offer | None:
     """The last resort; slow."""
-    if plan.settings.device == "cpu":
+    if not plan.settings.on_card:
         return None
     found = case.offer("memory", "cpu", {"device": "cpu"}, {})
     return found if found and found.suffices else None
@@ -248,7 +248,7 @@ def _processor(case: Case, plan: Resolved) -> Offer | None:
 
 def _card(case: Case, plan: Resolved) -> Offer | None:
     """A card that is there, where the processor was chosen."""
-    there = plan.settings.device == "cpu" and case.machine(case.card, "auto").hardware.gpus
+    there = not plan.settings.on_card and case.machine(case.card, "auto").hardware.gpus
     return case.offer("slow", "card", {"device": "auto"}, {}) if there else None
 
 

@@ -96,7 +96,7 @@ def parts(
     to be taken before a model is there.
     """
     trained, full = trained_parameters(card, settings), settings.method == "full"
-    on_cpu = settings.device == "cpu"
+    on_cpu = not settings.on_card
     step = _rule_of_thumb(card, settings, length) if profile is None else _profiled(card, settings, length, profile)
     moving = sum(step.values())
     weight_bytes = 4 if full else BYTES[settings.precision]  # what all of is trained is kept in 32 bits
@@ -114,7 +114,7 @@ def parts(
 
 def bare(card: ModelCard, settings: TrainSettings) -> int:
     """Bytes that a model takes which only answers, with the device, precision and quantization of `settings`."""
-    weight_bytes, on_cpu = BYTES[settings.precision], settings.device == "cpu"
+    weight_bytes, on_cpu = BYTES[settings.precision], not settings.on_card
     held = sum(_weights(card, settings, weight_bytes).values()) + _conversation(card, weight_bytes)
     return (LIBRARIES if on_cpu else CUDA_CONTEXT) + int(held * (1 if on_cpu else 1 + FRAGMENTS_GPU))
 
@@ -162,7 +162,7 @@ def _profiled(card: ModelCard, settings: TrainSettings, length: int, profile: Ac
     # packed: one sequence of as many tokens, without a mask
     longest, rows, length = length, *((1, tokens) if settings.packing else (max(1, tokens // length), length))
     labelled = int(rows * length * LABELLED)
-    if settings.device != "cpu":  # TRL's head: tiles of at most 4096 x 32768 scores, and the gradient of what goes in
+    if settings.on_card:  # TRL's head: tiles of at most 4096 x 32768 scores, and the gradient of what goes in
         tile = min(labelled, 4096) * min(card.vocab_size, 32_768) * 2
         if settings.method == "full":  # the gradient of the head's weights in 16 bits, and in 32 before it is added
             tile += 6 * card.vocab_size * card.hidden_size
@@ -187,5 +187,5 @@ def _rule_of_thumb(card: ModelCard, settings: TrainSettings, length: int) -> dic
     return {
         "activations": int(layers * SAVED * tokens * card.hidden_size + inputs) + copies(card, settings),
         # half of the positions, on a processor some of them at a time: 16-bit logits, their 32-bit copy, gradient
-        "logits": (min(tokens, 2 * activations.HEAD_TOKENS) if settings.device == "cpu" else tokens) * card.vocab_size * 10,
+        "logits": (tokens if settings.on_card else min(tokens, 2 * activations.HEAD_TOKENS)) * card.vocab_size * 10,
     }

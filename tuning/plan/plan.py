@@ -16,7 +16,7 @@ from tuning.models.catalog import COMFORT
 from tuning.models.hardware import Hardware, best
 from tuning.plan import choose, memory, speed, time, whole
 from tuning.plan.lengths import Lengths
-from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings
+from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card
 
 GIB = 2**30
 FEWEST_ROWS_TO_SPLIT = 20
@@ -174,7 +174,7 @@ def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> C
     ratios, speeds, before = [], [], []
     for record in records:
         try:
-            if (record["device"] == "cpu") != on_cpu or not 0.25 <= record["parameters"] / card.parameters <= 4:
+            if on_card(record["device"]) == on_cpu or not 0.25 <= record["parameters"] / card.parameters <= 4:
                 continue
             moving = record["raw_predicted_bytes"] - record["fixed_bytes"]
             ratios.append(max(0.1, (record["peak_bytes"] - record["fixed_bytes"]) / moving))
@@ -209,7 +209,7 @@ def _refuse(asked: TrainSettings) -> None:
 
 
 def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, notices: list[Notice]) -> dict[str, Any]:
-    if asked.device == "cpu" or (asked.device == "auto" and not hardware.gpus and gpu_memory is None):
+    if not asked.on_card or (asked.device == "auto" and not hardware.gpus and gpu_memory is None):
         notices.append(Notice(code="plan.device_cpu", params={"cores": hardware.cores}))
         if hardware.gpus:
             slower = round(time.FIRST_GUESS_GPU / (hardware.cores * time.FIRST_GUESS_CORE))
@@ -229,13 +229,13 @@ def _precision(asked: TrainSettings, hardware: Hardware, device: str, notices: l
     if asked.precision == "bf16" and there is not None and old:
         notices.append(Notice(code="plan.precision_card", params={"card": there.name}))
         return "fp16"
-    if asked.precision == "fp16" and device == "cpu":
+    if asked.precision == "fp16" and not on_card(device):
         chosen = "bf16" if hardware.cpu_bf16 else "fp32"
         notices.append(Notice(code="plan.precision_cpu", level="warning", params={"precision": chosen}))
         return chosen
     if asked.precision != "auto":
         return asked.precision
-    if device != "cpu":
+    if on_card(device):
         return "fp16" if old else "bf16"
     chosen = "bf16" if hardware.cpu_bf16 else "fp32"  # for small models too: tests/bench/precision.py
     notices.append(Notice(code=f"plan.precision_{chosen}"))
@@ -325,7 +325,7 @@ def _patience(asked: TrainSettings, validation_rows: int, notices: list[Notice])
 
 
 def _available(hardware: Hardware, settings: TrainSettings, gpu_memory: float | None) -> int:
-    if settings.device == "cpu":
+    if not settings.on_card:
         return hardware.memory_free
     if gpu_memory is not None:
         return int(gpu_memory * GIB)
@@ -342,7 +342,7 @@ def _forecast(
     card: ModelCard, rows: Rows, settings: TrainSettings, steps: int, machine: Machine, profile: ActivationProfile | None
 ) -> Forecast:
     available, calibration = _available(machine.hardware, settings, machine.gpu_memory), machine.calibration
-    first_guess = _cores(machine.hardware, settings.device == "cpu")
+    first_guess = _cores(machine.hardware, not settings.on_card)
     guess = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
     longest = rows.lengths.longest if rows.lengths is not None and rows.lengths.longest else guess
     length = max(16, min(int(settings.max_length), math.ceil(longest)))

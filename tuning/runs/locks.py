@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from tuning.runs import files
+from tuning.schema import on_card
 
 HOST = socket.gethostname()
 
@@ -87,7 +88,7 @@ def card(home: pathlib.Path, device: str, busy: Exception) -> Iterator[None]:
 
     `device` is as PyTorch names it. A processor has no lock: the operating system shares it. Raises `busy` where the card is in use.
     """
-    if device == "cpu":
+    if not on_card(device):
         yield
         return
     lock = Lock(home / f"gpu-{device.removeprefix('cuda:')}.lock")
