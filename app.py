@@ -101,17 +101,18 @@ def serve(chosen: argparse.Namespace) -> int:
     from tuning.engine.workshop import Workshop
     from tuning.models.shelf import Shelf
     from tuning.runs.store import Store
+    from tuning.serve import owners
     from tuning.serve.edge import Edge
+    from tuning.studio import Studio
     from tuning.text import t
     from tuning.ui import page, theme
-    from tuning.verbs import Verbs
 
     language = chosen.lang if chosen.lang != "auto" else "en"
     store = Store(settings.home)
     workshop = Workshop(store, Shelf(settings, store))
     if chosen.webhook:
         workshop.over = told(chosen.webhook, language)
-    demo = page.build(Verbs(settings, workshop))
+    demo = page.build(Studio(settings, owners.of(None), workshop))
 
     ending = Ending()
     demo.queue(default_concurrency_limit=8, max_size=100)

@@ -17,7 +17,8 @@ from xdist.scheduler import LoadScopeScheduling
 from tests import lots
 from tests.models.hub_server import Server
 from tuning import settings
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -82,8 +83,8 @@ def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
 
 
 @pytest.fixture
-def verbs(home: pathlib.Path) -> Verbs:
-    return Verbs(settings.read())
+def studio(home: pathlib.Path) -> Studio:
+    return Studio(settings.read(), LOCAL)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from tuning.runs.store import Run
 from tuning.schema import RunState
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 GIB = 2**30
 
@@ -25,9 +25,11 @@ def lines(steps: int, first: int = 1) -> list[str]:
     return written
 
 
-def make(verbs: Verbs, name: str, steps: int = 20, settings: dict[str, Any] | None = None, data: str = "starter-en", **changes: Any) -> Run:
+def make(
+    studio: Studio, name: str, steps: int = 20, settings: dict[str, Any] | None = None, data: str = "starter-en", **changes: Any
+) -> Run:
     """A run on the starter with `steps` logged steps; `changes` are fields of its state."""
-    run = verbs.create("starter", data, settings={"max_steps": max(steps, 1), **(settings or {})}, name=name)
+    run = studio.runs.create("starter", data, settings={"max_steps": max(steps, 1), **(settings or {})}, name=name)
     (run.folder / "metrics.jsonl").write_text("\n".join(lines(steps)) + "\n" if steps else "", encoding="utf-8")
     state: dict[str, Any] = {"status": "finished", "step": steps, "total_steps": steps, "seconds": 61.0, "train_loss": 0.7}
     state |= {"eval_loss": 1.1, "base_eval_loss": 5.6, "tokens_per_second": 1903.0, "peak_bytes": int(0.4 * GIB), "ended": time.time()}

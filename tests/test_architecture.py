@@ -17,10 +17,7 @@ SOURCES = [ROOT / "app.py", *sorted((ROOT / "tuning").rglob("*.py"))]
 LAYERS = (
     {"app", "cli", "foreground", "options", "__main__"},
     {"ui", "serve"},
-    {"verbs"},
-    {"talking"},
-    {"materials"},
-    {"audits"},
+    {"studio"},
     {"engine", "export"},
     {"plan", "data", "models"},
     {"runs"},
@@ -81,7 +78,7 @@ def test_imports_point_down(path: pathlib.Path) -> None:
             target = rest[0] if rest[0] in known else ""
             assert layer(target) >= here, f"{path.name} imports upward: {name}"
         if top in HEAVY:
-            late = part(path) in ("verbs", "talking", "materials", "audits") and name not in imported(path, False)
+            late = part(path) == "studio" and name not in imported(path, False)
             heavy_here = part(path) in ("engine", "export") or late
             assert heavy_here, f"{path.name} imports {name}"
         if top == "gradio":

@@ -1,6 +1,6 @@
 """The command line: exit codes, one JSON document and nothing else, sentences instead of tracebacks.
 
-What a process of its own shows is asked of one: a training, an answer as it is spoken, signals. The other verbs are called here.
+What a process of its own shows is asked of one: a training, an answer as it is spoken, signals. The other studio are called here.
 """
 
 import json
@@ -20,7 +20,9 @@ import pytest
 from tests.conftest import ROOT, write_rows
 from tuning import settings
 from tuning.cli import main
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL
+from tuning.studio import Studio
+from tuning.studio.plans import Plans
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 CANARY = "hf_" + "CANARYabcdefghijklmnopqrstuvwxyz0123"
@@ -75,7 +77,7 @@ def test_what_is_our_fault_goes_to_the_log(capsys: pytest.CaptureFixture[str], m
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(Verbs, "recipes", broken)
+    monkeypatch.setattr(Plans, "recipes", broken)
     code, out, err = asked(capsys, "recipes", "--json")
     assert (code, out) == (1, "")
     assert "Traceback" not in err and "ZeroDivisionError" in (home / "log.txt").read_text(encoding="utf-8")
@@ -145,7 +147,7 @@ def test_a_run_from_end_to_end(
     with zipfile.ZipFile(exported["path"]) as archive:
         assert archive.testzip() is None
         assert "adapter_model.safetensors" in archive.namelist()
-    spec = Verbs(settings.read()).store.find("last", "local").folder / "spec.yaml"
+    spec = Studio(settings.read(), LOCAL).shared.store.find("last", "local").folder / "spec.yaml"
     same = document("train", "--spec", str(spec))
     assert (same["status"], same["train_loss"]) == ("finished", result["train_loss"])
     assert asked(capsys, "resume", "last")[0] == 2
@@ -161,11 +163,11 @@ def start(home: pathlib.Path, model: pathlib.Path, rows: pathlib.Path) -> subpro
 
 def at_work(home: pathlib.Path, process: subprocess.Popen[str]) -> str:
     """Wait until the run has logged a step; its id."""
-    verbs = Verbs(settings.read(home=str(home)))
+    studio = Studio(settings.read(home=str(home)), LOCAL)
     deadline = time.monotonic() + 90
     while True:
         assert process.poll() is None and time.monotonic() < deadline
-        runs = verbs.runs()
+        runs = studio.runs.list()
         if runs and runs[0]["status"] == "running" and runs[0]["step"] > 0:
             return str(runs[0]["run"])
         time.sleep(0.1)

@@ -11,8 +11,8 @@ from tuning.errors import InputError
 from tuning.models.hardware import Hardware
 from tuning.plan import plan
 from tuning.plan.memory import adapter_parameters
-from tuning.schema import DatasetCard, ModelCard, Probe, Recipe, TrainSettings
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL, DatasetCard, ModelCard, Probe, Recipe, TrainSettings
+from tuning.studio import Studio
 
 FILES = sorted(settings.PRESETS.glob("*/*.yaml"))
 KINDS: dict[str, Any] = {"models": ModelCard, "recipes": Recipe, "datasets": DatasetCard, "probe": Probe}
@@ -186,9 +186,9 @@ def test_a_recipe_of_2024_is_read_and_its_mapping_reaches_the_plan(tmp_path: pat
     words = "title: {en: a, it: b}\nwhy: {en: a, it: b}\nmax_samples: 9\n"
     path = root / "recipes" / "mine.yaml"
     path.write_text(words + "settings: {max_seq_length: 64, fp16: true, sft: {logging_steps: 5}}\n", encoding="utf-8")
-    verbs = Verbs(settings.Settings(home=home, presets=root))
-    assert "mapped" not in verbs.recipes()[0]["settings"]
-    found = verbs.plan("starter", "starter-en", "mine", {"lora.r": 4})
+    studio = Studio(settings.Settings(home=home, presets=root), LOCAL)
+    assert "mapped" not in studio.plans.recipes()[0]["settings"]
+    found = studio.plans.plan("starter", "starter-en", "mine", {"lora.r": 4})
     chosen = TrainSettings(**found["settings"])
     assert (chosen.max_length, chosen.lora_r, chosen.max_samples, chosen.sft) == (64, 4, 9, {"logging_steps": 5})
     told = [notice["params"]["old"] for notice in found["notices"] if notice["code"] == "settings.mapped"]

@@ -1,4 +1,4 @@
-"""The command line: `python -m tuning VERB`, the same verbs as the page. It prints, and so does `foreground`, and nobody else.
+"""The command line: `python -m tuning VERB`, the same functions as the page. It prints, and so does `foreground`, and nobody else.
 
 With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
 """
@@ -22,16 +22,16 @@ from tuning import foreground, settings
 from tuning.data.read import Wish
 from tuning.data.sources import parse
 from tuning.errors import InputError, RunError, TuningError
-from tuning.materials import STARTER
 from tuning.options import parser
 from tuning.runs import files
 from tuning.runs.store import Run
 from tuning.schema import LOCAL
 from tuning.serve.webhook import Webhook
+from tuning.studio import Studio
+from tuning.studio.shared import STARTER
 from tuning.text import number, say, t
 from tuning.ui import help as ways
 from tuning.ui import report
-from tuning.verbs import Verbs
 
 if TYPE_CHECKING:
     from tuning.engine.question import Question
@@ -45,10 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     lang = options.lang if options.lang != "auto" else _language()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
-    verbs = Verbs(settings.read(home=options.home))
+    studio = Studio(settings.read(home=options.home), LOCAL)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is ours
-            code, document = VERBS[options.verb](verbs, options, lang)
+            code, document = VERBS[options.verb](studio, options, lang)
         _print(document, options.json, lang)
         return code
     except TuningError as error:
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001  the edge: logged in full below
-        path = _write_log(verbs.settings.home, error)
+        path = _write_log(studio.settings.home, error)
         print(t(lang, "cli.unexpected", kind=type(error).__name__, log=path), file=sys.stderr)
         return 1
 
@@ -97,38 +97,38 @@ def _pairs(words: list[str], option: str) -> dict[str, Any]:
 # The verbs: each returns an exit code and a document
 
 
-def _models(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+def _models(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     if options.downloaded:
-        return 0, verbs.shelf.downloaded()
+        return 0, studio.models.downloaded()
     if options.search:
-        return 0, verbs.shelf.hub(LOCAL).search(options.search)
-    return 0, verbs.models(options.goal, options.gpu_memory)
+        return 0, studio.models.search(options.search)
+    return 0, studio.models.list(options.goal, options.gpu_memory)
 
 
-def _download(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    model = verbs.model(options.model)
-    verbs.shelf.fetch(model, LOCAL, foreground.downloading(lang))
+def _download(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    model = studio.models.find(options.model)
+    studio.models.download(model, foreground.downloading(lang))
     return 0, {"model": model.id, "path": model.path}
 
 
-def _remove(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    return 0, {"model": options.model, "freed_bytes": verbs.shelf.delete(options.model, LOCAL)}
+def _remove(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, {"model": options.model, "freed_bytes": studio.models.remove(options.model)}
 
 
-def _move(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    return 0, {"model": options.model, "path": str(verbs.shelf.move(options.model, LOCAL, files.given(options.folder)))}
+def _move(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, {"model": options.model, "path": str(studio.models.move(options.model, files.given(options.folder)))}
 
 
-def _plan(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+def _plan(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     changes = _pairs(options.changes, "--set")
-    return 0, verbs.plan(options.model, options.data, options.recipe, changes, options.gpu_memory, lang=lang)
+    return 0, studio.plans.plan(options.model, options.data, options.recipe, changes, options.gpu_memory, lang=lang)
 
 
-def _check(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    return 0, verbs.report(_data(verbs, options, options.data, lang), options.model)
+def _check(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, studio.data.report(_data(studio, options, options.data, lang), options.model)
 
 
-def _data(verbs: Verbs, options: argparse.Namespace, data: str, lang: str) -> str:
+def _data(studio: Studio, options: argparse.Namespace, data: str, lang: str) -> str:
     """The id of data, read as the options ask."""
     mapping = {key: str(value) for key, value in _pairs(options.map, "--map").items()}
     if options.rows is not None and options.rows < 1:
@@ -137,7 +137,7 @@ def _data(verbs: Verbs, options: argparse.Namespace, data: str, lang: str) -> st
     on_hub = len(paths) == 1 and not os.path.exists(paths[0]) and parse(options.validation[0]) is not None
     aside: dict[str, Any] = {"held_out": options.validation[0]} if on_hub else {"validation": paths}
     wish = Wish(mapping=mapping, repairs=options.repair, max_rows=options.rows, **aside)
-    return verbs.dataset(data, wish=wish, lang=lang, watch=_reading(lang)).id
+    return studio.data.find(data, wish=wish, lang=lang, watch=_reading(lang)).id
 
 
 def _reading(lang: str) -> Callable[[float], None]:
@@ -153,34 +153,34 @@ def _reading(lang: str) -> Callable[[float], None]:
     return progress
 
 
-def _train(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+def _train(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     hook = _hook(options, lang)
     choices = _read_spec(options.spec) if options.spec else {}
     given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
     choices |= {key: value for key, value in given.items() if value is not None}
     changes = {**choices.pop("settings", {}), **_pairs(options.changes, "--set")}
     if options.map or options.repair or options.validation or options.rows:
-        recipe = verbs.recipe(choices.get("recipe"))
-        choices["data"] = _data(verbs, options, choices.get("data") or recipe.dataset or STARTER, lang)
+        recipe = studio.plans.recipe(choices.get("recipe"))
+        choices["data"] = _data(studio, options, choices.get("data") or recipe.dataset or STARTER, lang)
     try:
         if options.continues:
-            run = _further(verbs, options.continues, choices, changes)
+            run = _further(studio, options.continues, choices, changes)
         else:
-            run = verbs.create(**choices, settings=changes, lang=lang)
+            run = studio.runs.create(**choices, settings=changes, lang=lang)
     except RunError as error:
         if error.code == "plan.refused":
             told = {key: value for key, value in choices.items() if key != "name"}
-            print("\n".join(ways.lines(verbs.plan(**told, settings=changes, lang=lang), lang)), file=sys.stderr)
+            print("\n".join(ways.lines(studio.plans.plan(**told, settings=changes, lang=lang), lang)), file=sys.stderr)
         raise
-    return _told(run, hook, foreground.train(verbs, run, lang, options.json))
+    return _told(run, hook, foreground.train(studio, run, lang, options.json))
 
 
-def _further(verbs: Verbs, run: str, choices: dict[str, Any], changes: dict[str, Any]) -> Run:
+def _further(studio: Studio, run: str, choices: dict[str, Any], changes: dict[str, Any]) -> Run:
     """With the model and the recipe of the run; only data and settings may be others."""
     for key in ("model", "recipe"):
         if key in choices:
             raise InputError("cli.further", option=f"--{key}")
-    return verbs.further(run, choices.get("data"), changes, choices.get("name"))
+    return studio.runs.further(run, choices.get("data"), changes, choices.get("name"))
 
 
 def _read_spec(name: str) -> dict[str, Any]:
@@ -198,9 +198,9 @@ def _read_spec(name: str) -> dict[str, Any]:
     return choices
 
 
-def _resume(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    hook, run = _hook(options, lang), verbs.resumable(options.run)
-    return _told(run, hook, foreground.train(verbs, run, lang, options.json))
+def _resume(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    hook, run = _hook(options, lang), studio.runs.resumable(options.run)
+    return _told(run, hook, foreground.train(studio, run, lang, options.json))
 
 
 def _hook(options: argparse.Namespace, lang: str) -> Webhook | None:
@@ -215,12 +215,12 @@ def _told(run: Run, hook: Webhook | None, result: tuple[int, Any]) -> tuple[int,
     return result
 
 
-def _chat(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     turns: list[dict[str, str]] = []
     prompt = options.prompt
     while prompt is not None or (prompt := _ask()) is not None:
         turns.append({"role": "user", "content": prompt})
-        question = verbs.question(options.target, turns, options.base, options.seed)
+        question = studio.talk.question(options.target, turns, options.base, options.seed)
         if question.run is not None and not question.run.adapter.is_dir():
             raise RunError("run.no_adapter", run=question.run.id)
         pieces = _answer(question, None if options.json else sys.__stdout__)
@@ -232,13 +232,10 @@ def _chat(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, An
     return 0, {"target": options.target, "base": options.base, "messages": turns, "answer": answer} if options.json else None
 
 
-def _evaluate(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    from tuning.engine.report import evaluate
-    from tuning.engine.resident import Resident
-
-    wanted = verbs.comparison(options.run, options.data)
+def _evaluate(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    wanted = studio.talk.comparison(options.run, options.data)
     print(t(lang, "cli.evaluating", run=wanted.run.id), file=sys.stderr)
-    found = evaluate(wanted.run, wanted.data, verbs.store, Resident())
+    found = studio.talk.report(wanted)
     return 0, found if options.json else report.spoken(found, lang)
 
 
@@ -283,28 +280,28 @@ def _ask() -> str | None:
     return line or None
 
 
-def _export(verbs: Verbs, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    path = verbs.export(options.run, options.to, files.given(options.out))
+def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    path = studio.runs.export(options.run, options.to, files.given(options.out))
     return 0, {"run": options.run, "to": options.to, "path": str(path), "bytes": path.stat().st_size}
 
 
-VERBS: dict[str, Callable[[Verbs, argparse.Namespace, str], tuple[int, Any]]] = {
+VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] = {
     "models": _models,
     "download": _download,
     "remove": _remove,
     "move": _move,
-    "recipes": lambda verbs, options, lang: (0, verbs.recipes()),
-    "datasets": lambda verbs, options, lang: (0, verbs.datasets()),
-    "hardware": lambda verbs, options, lang: (0, verbs.hardware()),
+    "recipes": lambda studio, options, lang: (0, studio.plans.recipes()),
+    "datasets": lambda studio, options, lang: (0, studio.data.list()),
+    "hardware": lambda studio, options, lang: (0, studio.hardware()),
     "plan": _plan,
     "check": _check,
     "train": _train,
     "resume": _resume,
-    "stop": lambda verbs, options, lang: (0, verbs.stop(options.run)),
-    "runs": lambda verbs, options, lang: (0, verbs.runs()),
-    "show": lambda verbs, options, lang: (0, verbs.show(options.run)),
-    "rename": lambda verbs, options, lang: (0, verbs.rename(options.run, options.name)),
-    "delete": lambda verbs, options, lang: (0, verbs.delete(options.run)),
+    "stop": lambda studio, options, lang: (0, studio.runs.stop(options.run)),
+    "runs": lambda studio, options, lang: (0, studio.runs.list()),
+    "show": lambda studio, options, lang: (0, studio.runs.show(options.run)),
+    "rename": lambda studio, options, lang: (0, studio.runs.rename(options.run, options.name)),
+    "delete": lambda studio, options, lang: (0, studio.runs.delete(options.run)),
     "chat": _chat,
     "evaluate": _evaluate,
     "export": _export,

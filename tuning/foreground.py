@@ -14,23 +14,21 @@ from tuning.errors import RunError
 from tuning.runs import summary
 from tuning.runs.store import Run
 from tuning.schema import RunState
+from tuning.studio import Studio
 from tuning.text import number, say, t
-from tuning.verbs import Verbs
 
 GIB = 2**30
 PROGRESS_SECONDS = 2.0
 BUSY_SECONDS = 2.0  # how often a card that another run is on is asked for
 
 
-def train(verbs: Verbs, run: Run, lang: str, as_json: bool) -> tuple[int, Any]:
+def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]:
     """Train in this process. The first Ctrl-C asks the run to stop and keeps its work, a second one ends the process.
 
     SIGTERM saves and leaves the run to go on later: 143, as if the signal had ended the process itself. After a fatal fault of
     the card this does not return: the same run goes on in a process that takes the place of this one.
     """
     from tuning.engine import leave
-    from tuning.engine.resident import Resident
-    from tuning.engine.train import train as work
 
     interrupted = False
     shown = 0.0
@@ -55,18 +53,18 @@ def train(verbs: Verbs, run: Run, lang: str, as_json: bool) -> tuple[int, Any]:
             loss = number(state.train_loss, lang, 3)
             print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
 
-    verbs.shelf.fetch(run.spec().model, run.spec().owner, downloading(lang))
+    studio.models.download(run.spec().model, downloading(lang))
     print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
     previous = signal.signal(signal.SIGINT, interrupt)
     try:
         with leave.at_sigterm(run) as ask_again:
-            state = _when_free(lambda: work(run, verbs.store, Resident(), progress), run, lang)
+            state = _when_free(lambda: studio.runs.work(run, progress), run, lang)
     finally:
         signal.signal(signal.SIGINT, previous)
-    if state.reason == "cuda" and verbs.settings.world_size == 1 and run.retry():
+    if state.reason == "cuda" and studio.settings.world_size == 1 and run.retry():
         print(t(lang, "cli.restarting"), file=sys.stderr)
         words = ["resume", run.id, "--lang", lang, *(["--json"] if as_json else [])]
-        leave.anew("-m", "tuning", "--home", str(verbs.settings.home), *words)
+        leave.anew("-m", "tuning", "--home", str(studio.settings.home), *words)
     if state.error is not None:
         print(say(lang, state.error.code, state.error.params), file=sys.stderr)
     if state.status == "interrupted":

@@ -1,4 +1,4 @@
-"""The options of the command line: verbs, what they take, and the help that README shows. Nothing is done here."""
+"""The options of the command line: verbs, what they take, and the help that docs/usage.md shows. Nothing is done here."""
 
 import argparse
 

@@ -19,7 +19,8 @@ from tuning.engine import attention, packing
 from tuning.engine.device import Device
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 
 
 @contextlib.contextmanager
@@ -35,13 +36,13 @@ APART = packing.apart
 def main() -> None:
     model, rows, steps, batch, rate, length, repeats, dropout, how = sys.argv[1:10]
     with tempfile.TemporaryDirectory() as home:
-        verbs = Verbs(settings.read(home=home))
+        studio = Studio(settings.read(home=home), LOCAL)
         changes = {
             "max_steps": int(steps), "per_device_train_batch_size": int(batch), "learning_rate": float(rate), "max_length": int(length),
             "gradient_accumulation_steps": int(repeats), "lora_dropout": float(dropout), "lora_r": 16, "lora_alpha": 32,
             "target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"], "validation_share": 0, "gradient_checkpointing": "none",
         }  # fmt: skip
-        run = verbs.create(model, rows, "facts", changes)
+        run = studio.runs.create(model, rows, "facts", changes)
         chosen, resident = run.spec().settings, Resident()
         if how == "together":
             packing.apart = seen
@@ -49,7 +50,7 @@ def main() -> None:
         for weight in resident.base.parameters():
             float(weight.detach().sum())  # files are mapped, and read when they are needed
         loaded = psutil.Process().memory_info().rss
-        state = train(run, verbs.store, resident)
+        state = train(run, studio.shared.store, resident)
         assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
         logged = [record for record in run.metrics() if "loss" in record]
         tokens = [later["num_tokens"] - earlier["num_tokens"] for earlier, later in itertools.pairwise(logged)]  # the first step warms up

@@ -27,9 +27,9 @@ from tests.browser.conftest import CHROMIUM, FLAGS, SIZES
 from tuning import settings
 from tuning.runs.store import Run
 from tuning.schema import LOCAL
+from tuning.studio import Studio
 from tuning.text import t
 from tuning.ui.desk import SETTLED_SECONDS, SLOW
-from tuning.verbs import Verbs
 
 SETTINGS = {
     "per_device_train_batch_size": 2, "gradient_accumulation_steps": 1, "max_length": 512, "lora_r": 16, "lora_alpha": 32,
@@ -113,11 +113,11 @@ def main() -> None:
         home = pathlib.Path(folder) / "home"
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         with running(home) as (address, _):
-            verbs = Verbs(settings.read(home=str(home)))
+            studio = Studio(settings.read(home=str(home)), LOCAL)
             changes = {**SETTINGS, "max_steps": 6 * (rounds + 1) * (steps + 4 * EDGE) + 1000}  # it is still on at the end
-            data = verbs.dataset(str(rows)).id
+            data = studio.data.find(str(rows)).id
             started = Client(address, verbose=False).predict(str(model), data, "facts", changes, "bench", api_name="/train")
-            bench = Bench(browser, address, verbs.store.find(started["run"], LOCAL), steps)
+            bench = Bench(browser, address, studio.shared.store.find(started["run"], LOCAL), steps)
             print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
             while bench.run.state().seconds < SETTLED_SECONDS:
                 bench.after(1)

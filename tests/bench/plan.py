@@ -10,7 +10,8 @@ import tempfile
 import time
 
 from tuning import presets, settings
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 
 CARDS = (None, 24.0, 12.0, 8.0)
 
@@ -31,15 +32,15 @@ def main() -> None:
         ]
         slowest, ratio = max(whole for whole, _ in pairs), statistics.median(whole / bare for whole, bare in pairs)
         print(f"a plan in a fresh process: {slowest:.2f} s at most, {ratio:.1f} x the imports alone")
-        verbs = Verbs(settings.read(home=home))
-        verbs.plan("starter", "starter-en")
+        studio = Studio(settings.read(home=home), LOCAL)
+        studio.plans.plan("starter", "starter-en")
         first, moved = [], []
         for model in presets.models(settings.PRESETS):
             for card in CARDS:
                 started = time.perf_counter()
-                verbs.plan(model, "starter-en", gpu_memory=card)
+                studio.plans.plan(model, "starter-en", gpu_memory=card)
                 between = time.perf_counter()
-                verbs.plan(model, "starter-en", gpu_memory=card, settings={"lora_r": 8})
+                studio.plans.plan(model, "starter-en", gpu_memory=card, settings={"lora_r": 8})
                 first.append(between - started)
                 moved.append(time.perf_counter() - between)
         print(f"{len(first)} plans: first {1000 * statistics.median(first):.1f} ms, at most {1000 * max(first):.1f} ms")

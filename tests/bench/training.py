@@ -19,7 +19,7 @@ from tests.bench.measure import compare
 from tests.bench.server import ROOT, running
 from tuning import settings
 from tuning.schema import LOCAL
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 MODEL = ROOT / "presets" / "starter" / "model"
 
@@ -28,18 +28,18 @@ def main() -> None:
     pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     steps = int(sys.argv[2]) if len(sys.argv) > 2 else 120
     with tempfile.TemporaryDirectory() as folder, running(pathlib.Path(folder)) as (address, _):
-        verbs = Verbs(settings.read(home=folder))
+        studio = Studio(settings.read(home=folder), LOCAL)
         client = Client(address, verbose=False)
-        spec = verbs.dataset("starter-en")
+        spec = studio.data.find("starter-en")
         rows = pathlib.Path(folder) / "data" / spec.id / "rows.jsonl"
-        resolved = verbs.plan("starter", "starter-en", "facts")["settings"]
+        resolved = studio.plans.plan("starter", "starter-en", "facts")["settings"]
 
         steps_alone: list[float] = []
         scripts: list[float] = []
 
         def ours() -> float:
             started = client.predict("starter", "starter-en", "facts", {"max_steps": steps}, "bench", api_name="/train")
-            run = verbs.store.find(started["run"], LOCAL)
+            run = studio.shared.store.find(started["run"], LOCAL)
             while run.state().status in ("queued", "starting", "running"):
                 time.sleep(0.5)
             state = run.state()

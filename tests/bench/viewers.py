@@ -18,10 +18,10 @@ from tests import folders
 from tests.bench.measure import compare
 from tuning import settings
 from tuning.runs import locks
-from tuning.schema import RunState
+from tuning.schema import LOCAL, RunState
+from tuning.studio import Studio
 from tuning.ui import page
 from tuning.ui.desk import Desk
-from tuning.verbs import Verbs
 
 LONG, SHORT, PAIRS, OTHERS = 5000, 50, 15, 5
 
@@ -30,13 +30,13 @@ class Viewer:
     """A page as the server sees it, over a home with one run that is on."""
 
     def __init__(self, home: pathlib.Path, steps: int, ended: int = 0) -> None:
-        self.verbs = Verbs(settings.read(home=str(home)))
+        self.studio = Studio(settings.read(home=str(home)), LOCAL)
         for number in range(ended):
-            folders.make(self.verbs, f"run {number}", 60)
-        self.run = folders.make(self.verbs, "prices", steps, status="running", ended=None)
+            folders.make(self.studio, f"run {number}", 60)
+        self.run = folders.make(self.studio, "prices", steps, status="running", ended=None)
         self.steps, self.lock = steps, locks.Lock(self.run.lock_path)
         self.lock.acquire()
-        self.desk = Desk(self.verbs, "en")
+        self.desk = Desk(self.studio, "en")
         with gr.Blocks() as demo:
             page._page(self.desk, demo)
 
@@ -52,7 +52,8 @@ class Viewer:
         values: dict[Any, Any] = {part: getattr(part, "value", None) for part in self.desk.asked}
         values |= {self.desk.tab: "train", self.desk.seen: {}, self.desk.choice: {}, self.desk.run: self.run.id}
         started = time.thread_time()
-        drawn = self.desk.draw(values, live_only=True)
+        with self.desk.serving(None):
+            drawn = self.desk.draw(values, live_only=True)
         spent = 1000 * (time.thread_time() - started)
         assert any("polyline" in str(value) for value in drawn)
         return spent

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.bench.server import ROOT
 from tuning.models import profiles
+from tuning.schema import LOCAL
 
 HEADS = {"num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 512}
 SHAPES: dict[str, dict[str, Any]] = {
@@ -55,12 +56,12 @@ def child(home: pathlib.Path) -> None:
     from tuning import settings
     from tuning.engine.resident import Resident
     from tuning.engine.train import train
-    from tuning.verbs import Verbs
+    from tuning.studio import Studio
 
     profiles.SMALLEST = sys.maxsize
-    verbs = Verbs(settings.read(home=str(home / "home")))
-    run, resident = verbs.create(str(home / "model"), str(home / "rows.json"), "facts", dict(CHANGES)), Resident()
-    state, forecast = train(run, verbs.store, resident), run.spec().forecast
+    studio = Studio(settings.read(home=str(home / "home")), LOCAL)
+    run, resident = studio.runs.create(str(home / "model"), str(home / "rows.json"), "facts", dict(CHANGES)), Resident()
+    state, forecast = train(run, studio.shared.store, resident), run.spec().forecast
     assert state.status == "finished" and state.peak_bytes and resident.libraries_bytes, state.error
     print(json.dumps([forecast.peak_bytes - forecast.parts["libraries"] + resident.libraries_bytes, state.peak_bytes]))
 

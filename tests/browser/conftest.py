@@ -20,7 +20,7 @@ from tuning import settings
 from tuning.errors import RunError
 from tuning.runs.store import Run
 from tuning.schema import ALIVE, LOCAL
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -100,18 +100,18 @@ class Shop:
         assert self._process.poll() == -signal.SIGKILL
 
     @property
-    def verbs(self) -> Verbs:
-        """The verbs over the same home, in this process."""
-        return Verbs(settings.read(home=str(self.home)))
+    def studio(self) -> Studio:
+        """The studio over the same home, in this process."""
+        return Studio(settings.read(home=str(self.home)), LOCAL)
 
     def newest(self) -> Run:
         """The run that was made last."""
-        return self.verbs.store.find("last", LOCAL)
+        return self.studio.shared.store.find("last", LOCAL)
 
     def clear(self) -> None:
         """End what is at work or waits, and take all runs away."""
         deadline = time.monotonic() + 60
-        for run in self.verbs.store.all(LOCAL):
+        for run in self.studio.shared.store.all(LOCAL):
             while run.state().status in ALIVE:
                 with contextlib.suppress(RunError):  # it has just ended
                     run.request_stop()

@@ -81,10 +81,10 @@ def test_the_cut_moves_and_too_short_a_length_blocks_the_start(shop: Shop, visit
     page.locator("#datasets .card").first.click()
     audit = page.locator("#audit")
     expect(audit.locator("pre .tok.learned").first).to_be_visible(timeout=60_000)
-    verbs = shop.verbs
-    runs = verbs.runs()
-    data = verbs.dataset("starter-en").id
-    tokenizer, raw = tokens.load(str(STARTER)), list(verbs.library.rows(data, "local"))
+    studio = shop.studio
+    runs = studio.runs.list()
+    data = studio.data.find("starter-en").id
+    tokenizer, raw = tokens.load(str(STARTER)), list(studio.shared.library.rows(data, "local"))
     for length in (64, 32):
         learned = tokens.encode_rows(tokenizer, raw, length)[1].learned
         page.locator("#audit-cut input").fill(str(length))
@@ -102,7 +102,7 @@ def test_the_cut_moves_and_too_short_a_length_blocks_the_start(shop: Shop, visit
     tab(page, "en", "train")
     page.locator("#start").click()
     expect(page.locator("#work .fault").first).to_contain_text("There is nothing to learn")
-    assert verbs.runs() == runs
+    assert studio.runs.list() == runs
     visitor.clean()
 
 

@@ -43,10 +43,10 @@ def train_tab(page: Page) -> None:
 def test_a_closed_tab_a_second_browser_and_a_killed_app_change_nothing(
     shop: Shop, visit: Visit, wait_until: Callable[..., Any], at: int
 ) -> None:
-    before = len(shop.verbs.runs())
+    before = len(shop.studio.runs.list())
     first = visit(shop)
     start_starter(first)
-    wait_until(lambda: len(shop.verbs.runs()) > before)
+    wait_until(lambda: len(shop.studio.runs.list()) > before)
     run = shop.newest()
     wait_until(lambda: run.state().step >= 3, 90)
     first.context.close()
@@ -73,7 +73,7 @@ def test_a_closed_tab_a_second_browser_and_a_killed_app_change_nothing(
     expect(third.page.locator("#live-view")).to_contain_text(t("en", "ui.status.finished"))
     third.clean()
     third.context.close()
-    started = shop.verbs.train("starter", "starter-en", "style", {"num_train_epochs": 1, "report": False})
-    whole = shop.verbs.store.find(started["run"], LOCAL)
+    started = shop.studio.runs.train("starter", "starter-en", "style", {"num_train_epochs": 1, "report": False})
+    whole = shop.studio.shared.store.find(started["run"], LOCAL)
     wait_until(lambda: whole.state().status == "finished", 180)
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)

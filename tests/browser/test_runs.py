@@ -16,24 +16,24 @@ from tests.browser.test_whole_path import speaks, tab
 from tuning.runs import locks
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, RunState
+from tuning.studio import Studio
 from tuning.text import t
-from tuning.verbs import Verbs
 
 Visit = Callable[..., Watched]
 
 
 @pytest.fixture
-def store(shop: Shop) -> Verbs:
+def store(shop: Shop) -> Studio:
     """The home that the app serves."""
-    return shop.verbs
+    return shop.studio
 
 
 @pytest.fixture
-def sixty(store: Verbs) -> Verbs:
+def sixty(store: Studio) -> Studio:
     """Sixty runs more."""
     first = folders.make(store, "numero 0", 12)
     for number in range(1, 60):
-        other = store.store.folder / f"{first.id}-{number:02d}"
+        other = store.shared.store.folder / f"{first.id}-{number:02d}"
         shutil.copytree(first.folder, other)
         text = (other / "spec.yaml").read_text(encoding="utf-8").replace(first.id, other.name).replace("numero 0", f"numero {number}")
         (other / "spec.yaml").write_text(text, encoding="utf-8")
@@ -41,7 +41,7 @@ def sixty(store: Verbs) -> Verbs:
 
 
 @pytest.fixture
-def alive(store: Verbs) -> Iterator[Run]:
+def alive(store: Studio) -> Iterator[Run]:
     """A run that is on, as far as anybody can tell."""
     run = folders.make(store, "al lavoro", 30, status="running", ended=None)
     (run.folder / "log.txt").write_text("read /somewhere/on/this/machine.bin\n", encoding="utf-8")
@@ -62,14 +62,14 @@ def press(page: Page, do: str, within: str = "#run-ways") -> None:
 
 
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
-def test_found_compared_and_deleted(shop: Shop, sixty: Verbs, visit: Visit, lang: str) -> None:
+def test_found_compared_and_deleted(shop: Shop, sixty: Studio, visit: Visit, lang: str) -> None:
     folders.make(sixty, "scarpe <b>", 40, {"lora_r": 4}, eval_loss=0.5)
     visitor = visit(shop, lang)
     page = opened(visitor, lang)
     cards = page.locator("#runs .card.run")
     expect(cards).to_have_count(50)
     press(page, "more", "#runs")
-    expect(cards).to_have_count(min(100, len(sixty.runs())))
+    expect(cards).to_have_count(min(100, len(sixty.runs.list())))
     page.locator("#search-runs input, #search-runs textarea").fill("zzz")
     press(page, "words", "#runs")
     expect(cards).to_have_count(50)
@@ -96,7 +96,7 @@ def test_found_compared_and_deleted(shop: Shop, sixty: Verbs, visit: Visit, lang
     press(page, "delete", "#runs")
     expect(page.locator("#runs .ticked, #runs .sure")).to_have_count(0)
     expect(pair).to_have_count(0)
-    left = [run["name"] for run in sixty.runs()]
+    left = [run["name"] for run in sixty.runs.list()]
     assert "numero 58" in left and not {"scarpe <b>", "numero 59"} & set(left)
     visitor.clean()
 
@@ -106,9 +106,9 @@ def said(number: str, lang: str) -> str:
 
 
 @pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
-def test_started_again_renamed_and_taken_away(shop: Shop, store: Verbs, visit: Visit, lang: str, rows_file: pathlib.Path) -> None:
+def test_started_again_renamed_and_taken_away(shop: Shop, store: Studio, visit: Visit, lang: str, rows_file: pathlib.Path) -> None:
     run = folders.make(store, "mine", 40, {"lora_r": 64, "learning_rate": 0.0005, "seed": 3}, str(rows_file))
-    count = len(store.runs())
+    count = len(store.runs.list())
     (run.folder / "adapter").mkdir()
     (run.folder / "adapter" / "adapter_model.safetensors").write_bytes(b"weights")
     visitor = visit(shop, lang)
@@ -130,7 +130,7 @@ def test_started_again_renamed_and_taken_away(shop: Shop, store: Verbs, visit: V
     expect(page.get_by_role("tab", selected=True)).to_contain_text(t(lang, "ui.tab.train"))
     page.locator("#fine button").first.click()
     expect(page.locator(".knob.turned")).to_have_count(4)  # `folders` sets max_steps; what the plan finds by itself is left to it
-    assert len(store.runs()) == count, "something was started"
+    assert len(store.runs.list()) == count, "something was started"
     shutil.rmtree(shop.home / "data" / run.spec().data.id)
     tab(page, lang, "runs")
     press(page, "again")
@@ -158,11 +158,11 @@ def test_what_is_unfolded_stays_so_while_it_learns(shop: Shop, alive: Run, visit
 
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
 def test_what_waits_is_taken_out_of_the_queue_and_what_trains_goes_on(
-    shop: Shop, store: Verbs, visit: Visit, wait_until: Callable[..., Any], lang: str
+    shop: Shop, store: Studio, visit: Visit, wait_until: Callable[..., Any], lang: str
 ) -> None:
     long = {"max_steps": 5000, "report": False}
-    made = [store.train("starter", "starter-en", "style", long, name=name)["run"] for name in ("prima", "seconda")]
-    at_work, waits = (store.store.find(run, LOCAL) for run in made)
+    made = [store.runs.train("starter", "starter-en", "style", long, name=name)["run"] for name in ("prima", "seconda")]
+    at_work, waits = (store.shared.store.find(run, LOCAL) for run in made)
     wait_until(lambda: at_work.state().status == "running", 180)
     visitor = visit(shop, lang)
     page = opened(visitor, lang)

@@ -35,7 +35,7 @@ class Pretended:
     """A run that learns as far as one says: its folder is written as the engine writes it, its lock is held."""
 
     def __init__(self, shop: Shop, name: str) -> None:
-        self.run: Run = shop.verbs.create("starter", "starter-en", "style", name=name)
+        self.run: Run = shop.studio.runs.create("starter", "starter-en", "style", name=name)
         self.lock = locks.Lock(self.run.lock_path)
         assert self.lock.acquire()
         self.go(1)

@@ -16,8 +16,8 @@ from tuning import settings
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.runs.store import Run
-from tuning.schema import RunState
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL, RunState
+from tuning.studio import Studio
 
 Trainer = Callable[..., tuple[Run, RunState]]
 
@@ -39,28 +39,28 @@ def _one_thread() -> None:
 def _read(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The data folder of a home where `rows_file`'s rows were read, in a process of their own, once for all tests."""
     folder = tmp_path_factory.mktemp("read")
-    Verbs(settings.read(home=str(folder / "home"))).dataset(str(write_rows(folder / "rows.json")))
+    Studio(settings.read(home=str(folder / "home")), LOCAL).data.find(str(write_rows(folder / "rows.json")))
     return folder / "home" / "data"
 
 
 @pytest.fixture
-def make_run(verbs: Verbs, tiny_model: pathlib.Path, rows_file: pathlib.Path, _read: pathlib.Path) -> Callable[..., Run]:
+def make_run(studio: Studio, tiny_model: pathlib.Path, rows_file: pathlib.Path, _read: pathlib.Path) -> Callable[..., Run]:
     """A new run of the tiny model on forty rows; settings by name."""
-    shutil.copytree(_read, verbs.settings.home / "data", dirs_exist_ok=True)
+    shutil.copytree(_read, studio.settings.home / "data", dirs_exist_ok=True)
 
     def make(data: str | None = None, **changes: Any) -> Run:
-        return verbs.create(str(tiny_model), data or str(rows_file), "facts", {**FAST, **changes})
+        return studio.runs.create(str(tiny_model), data or str(rows_file), "facts", {**FAST, **changes})
 
     return make
 
 
 @pytest.fixture
-def trained(make_run: Callable[..., Run], verbs: Verbs) -> Trainer:
+def trained(make_run: Callable[..., Run], studio: Studio) -> Trainer:
     """Train to the end in this process and return the run and its state."""
 
     def go(yield_point: Callable[[], None] = lambda: None, resident: Resident | None = None, **changes: Any) -> tuple[Run, RunState]:
         run = make_run(**changes)
-        return run, train(run, verbs.store, resident or Resident(), yield_point)
+        return run, train(run, studio.shared.store, resident or Resident(), yield_point)
 
     return go
 
@@ -69,32 +69,32 @@ Undisturbed = Callable[..., Run]
 
 
 @pytest.fixture(scope="session")
-def _quiet(tmp_path_factory: pytest.TempPathFactory, tiny_model: pathlib.Path) -> tuple[Verbs, Undisturbed]:
+def _quiet(tmp_path_factory: pytest.TempPathFactory, tiny_model: pathlib.Path) -> tuple[Studio, Undisturbed]:
     folder = tmp_path_factory.mktemp("undisturbed")
-    verbs, rows = Verbs(settings.read(home=str(folder / "home"))), str(write_rows(folder / "rows.json"))
+    studio, rows = Studio(settings.read(home=str(folder / "home")), LOCAL), str(write_rows(folder / "rows.json"))
 
     @functools.cache
     def go(**changes: Any) -> Run:
-        run = verbs.create(str(tiny_model), rows, "facts", {**FAST, **changes})
-        state = train(run, verbs.store, Resident())
+        run = studio.runs.create(str(tiny_model), rows, "facts", {**FAST, **changes})
+        state = train(run, studio.shared.store, Resident())
         assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
         return run
 
-    return verbs, go
+    return studio, go
 
 
 @pytest.fixture(scope="session")
-def undisturbed(_quiet: tuple[Verbs, Undisturbed]) -> Undisturbed:
+def undisturbed(_quiet: tuple[Studio, Undisturbed]) -> Undisturbed:
     """A finished run that nothing came between, for reading only: made once for each set of settings, of `rows_file`'s rows."""
     return _quiet[1]
 
 
 @pytest.fixture(scope="session")
-def finished(_quiet: tuple[Verbs, Undisturbed]) -> tuple[Run, RunState, Verbs]:
+def finished(_quiet: tuple[Studio, Undisturbed]) -> tuple[Run, RunState, Studio]:
     """The one with settings as they are, for reading only."""
-    verbs, go = _quiet
+    studio, go = _quiet
     run = go()
-    return run, run.state(), verbs
+    return run, run.state(), studio
 
 
 @pytest.fixture(scope="session")

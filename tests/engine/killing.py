@@ -20,6 +20,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tuning.schema import LOCAL
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CHANGES = {
     "report": False,
@@ -163,19 +165,19 @@ class Nursery:
         from tuning import settings
         from tuning.engine import train
         from tuning.engine.resident import Resident
-        from tuning.verbs import Verbs
+        from tuning.studio import Studio
 
         torch.set_num_threads(1)
         self.plan, self.train = plan, train.train
-        self.verbs = Verbs(settings.read(home=plan["home"]))
+        self.studio = Studio(settings.read(home=plan["home"]), LOCAL)
         self.resident = Resident()
         first = self.make()
         chosen = first.spec().settings  # in their precision: a child that was forked cannot load it in another
         self.resident.load(first.spec().model.path, "cpu", "fp32" if chosen.method == "full" else chosen.precision)
-        self.verbs.store.delete(first)
+        self.studio.shared.store.delete(first)
 
     def make(self) -> Any:
-        return self.verbs.create(self.plan["model"], self.plan["rows"], "facts", {**CHANGES, **self.plan.get("changes", {})})
+        return self.studio.runs.create(self.plan["model"], self.plan["rows"], "facts", {**CHANGES, **self.plan.get("changes", {})})
 
     def child(self, run: Any, way: dict[str, Any]) -> tuple[int, float]:
         """Train `run` in a child as `way` says. The number of the signal that ended it (0: none), and how long it lived."""
@@ -184,7 +186,7 @@ class Nursery:
         if pid == 0:
             try:
                 arm(run, way)
-                self.train(run, self.verbs.store, self.resident)
+                self.train(run, self.studio.shared.store, self.resident)
             except KeyboardInterrupt:
                 os._exit(0)
             except BaseException:  # noqa: BLE001  a child tells why it died, and dies

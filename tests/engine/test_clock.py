@@ -11,12 +11,12 @@ from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.runs import checkpoints
 from tuning.runs.store import Run
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 365 * 86_400.0], ids=["a day back", "a year on"])
 def test_a_clock_that_jumps_changes_nothing(
-    make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch, jump: float
+    make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch, jump: float
 ) -> None:
     run, real, left = make_run(num_train_epochs=3), time.time, []
     monkeypatch.setattr(callbacks, "WRITE_SECONDS", 0.0)  # each step's forecast is there to be read, however short the run is
@@ -26,7 +26,7 @@ def test_a_clock_that_jumps_changes_nothing(
             monkeypatch.setattr(time, "time", lambda: real() + jump)
             left.append(run.state().seconds_left)
 
-    state = train(run, verbs.store, Resident(), look)
+    state = train(run, studio.shared.store, Resident(), look)
     assert state.status == run.state().status == "finished"
     assert all(seconds is None or 0 <= seconds < 3600 for seconds in left) and any(left)
     assert [record["step"] for record in run.metrics() if "loss" in record] == list(range(1, state.step + 1))

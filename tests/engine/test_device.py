@@ -14,16 +14,16 @@ from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.engine.trainer import sft_config
 from tuning.runs.store import Run
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_second_card_in_the_machine_changes_nothing(
-    make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch, count: int
+    make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     run = cards.planned_for(make_run(max_steps=2, precision="fp32"), "cuda:0")
     cards.pretend(monkeypatch, count)
-    state = train(run, verbs.store, Resident())
+    state = train(run, studio.shared.store, Resident())
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
     assert len(losses(run)) == 2
 
@@ -40,7 +40,7 @@ def test_a_run_for_the_second_card_is_trained_there(make_run: Callable[..., Run]
     assert args.distributed_state.device == torch.device("cuda:1")  # accelerate's, which moves the batches
 
 
-def test_the_peak_of_a_second_run_is_its_own(make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_peak_of_a_second_run_is_its_own(make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a report and a chat reserved after the first run counts neither as its training nor for the next forecast."""
     cards.pretend(monkeypatch, 1)
     card = {"used": 2 * cards.GIB, "reserved": 2 * cards.GIB, "peak": 2 * cards.GIB}
@@ -49,10 +49,12 @@ def test_the_peak_of_a_second_run_is_its_own(make_run: Callable[..., Run], verbs
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda *_: card["peak"])
     resident, peaks = Resident(), []
     for _ in range(2):
-        state = train(cards.planned_for(make_run(max_steps=2, precision="fp32"), "cuda:0"), verbs.store, resident)
+        state = train(cards.planned_for(make_run(max_steps=2, precision="fp32"), "cuda:0"), studio.shared.store, resident)
         peaks.append(state.peak_bytes)
         card.update(reserved=9 * cards.GIB, peak=9 * cards.GIB)
-    told = [json.loads(line)["peak_bytes"] for line in (verbs.settings.home / "calibration.jsonl").read_text(encoding="utf-8").splitlines()]
+    told = [
+        json.loads(line)["peak_bytes"] for line in (studio.settings.home / "calibration.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert peaks == told == [2 * cards.GIB] * 2
 
 

@@ -21,7 +21,8 @@ from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.runs import checkpoints, files
 from tuning.runs.store import Run
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 
 Found = dict[str, Any]
 
@@ -66,21 +67,21 @@ def test_a_full_disk_at_any_moment_of_a_save_loses_nothing(
 
 
 def test_too_little_room_pauses_before_anything_is_loaded(
-    trained: Trainer, make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch
+    trained: Trainer, make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, _ = trained(lora_dropout=0.05)
     run = make_run(lora_dropout=0.05)
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=checkpoints.SPARE_BYTES - 1))
         resident = Resident()
-        state = train(run, verbs.store, resident)
+        state = train(run, studio.shared.store, resident)
         assert (state.status, state.reason, resident.path) == ("paused", "disk", None)
-    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
 
 
 def test_a_disk_that_would_not_take_the_next_save_pauses_the_run_with_all_it_has_learned(
-    trained: Trainer, make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch
+    trained: Trainer, make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {"num_train_epochs": 4, "lora_dropout": 0.05}
     whole, _ = trained(**changes)
@@ -88,11 +89,11 @@ def test_a_disk_that_would_not_take_the_next_save_pauses_the_run_with_all_it_has
     run = make_run(**changes)
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=checkpoints.SPARE_BYTES + int(1.5 * size)))
-        state = train(run, verbs.store, Resident())
+        state = train(run, studio.shared.store, Resident())
     newest = checkpoints.newest(run.checkpoints)
     assert (state.status, state.reason) == ("paused", "disk") and newest is not None
     assert checkpoints.step_of(newest) == state.step == max(losses(run)) < len(losses(whole))
-    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
 
 
@@ -128,10 +129,10 @@ def test_a_disk_that_somebody_else_fills(disk: pathlib.Path, tiny_model: pathlib
     from tests.engine.conftest import FAST
     from tuning import settings
 
-    verbs = Verbs(settings.read(home=str(disk)))
+    studio = Studio(settings.read(home=str(disk)), LOCAL)
     changes = {**FAST, "num_train_epochs": 4, "lora_dropout": 0.05}
-    whole, run = (verbs.create(str(tiny_model), str(rows_file), "facts", changes) for _ in range(2))
-    assert train(whole, verbs.store, Resident()).status == "finished"
+    whole, run = (studio.runs.create(str(tiny_model), str(rows_file), "facts", changes) for _ in range(2))
+    assert train(whole, studio.shared.store, Resident()).status == "finished"
     ballast = disk / "ballast"
 
     def fill() -> None:
@@ -143,11 +144,11 @@ def test_a_disk_that_somebody_else_fills(disk: pathlib.Path, tiny_model: pathlib
                 except OSError as error:
                     assert error.errno == errno.ENOSPC
 
-    state = train(run, verbs.store, Resident(), fill)
+    state = train(run, studio.shared.store, Resident(), fill)
     full = shutil.disk_usage(disk).free < 2**20
     assert not full or (state.status, state.reason) == ("paused", "disk")
     ballast.unlink()
     if full:
         assert run.state().status == "paused" and checkpoints.newest(run.checkpoints) is not None
-        assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+        assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)

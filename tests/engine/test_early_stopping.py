@@ -20,7 +20,7 @@ from tuning.engine.resident import Resident
 from tuning.runs import checkpoints, summary
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, TrainSettings
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 Maker = Callable[..., Run]
 # Codes that follow from nothing: what is learned by heart is of no use for the next one.
@@ -28,7 +28,7 @@ BY_HEART = {"num_train_epochs": 24, "learning_rate": 0.005, "lora_r": 16, "lora_
 WEIGHTS = "adapter_model.safetensors"
 
 
-def maker(verbs: Verbs, folder: pathlib.Path) -> Maker:
+def maker(studio: Studio, folder: pathlib.Path) -> Maker:
     """Makes runs of the starter that are at their best after 10 of 48 steps, with a patience of their own."""
     dice = random.Random(1)
     rows = [{"instruction": f"Code of item {n}?", "output": str(dice.randrange(10**5))} for n in range(20)]
@@ -36,24 +36,24 @@ def maker(verbs: Verbs, folder: pathlib.Path) -> Maker:
 
     def make(patience: int, **changes: Any) -> Run:
         settings = {**BY_HEART, **changes, "early_stopping_patience": patience, "max_length": 64, "precision": "fp32", "report": False}
-        return verbs.create("starter", str(folder / "codes.json"), "facts", settings)
+        return studio.runs.create("starter", str(folder / "codes.json"), "facts", settings)
 
     return make
 
 
 @pytest.fixture
-def make(verbs: Verbs, tmp_path: pathlib.Path) -> Maker:
-    return maker(verbs, tmp_path)
+def make(studio: Studio, tmp_path: pathlib.Path) -> Maker:
+    return maker(studio, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Verbs]:
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Studio]:
     """A run that stopped by itself with a patience of 2, for reading only."""
     folder = tmp_path_factory.mktemp("stopped")
-    verbs = Verbs(reading.read(home=str(folder / "home")))
-    run = maker(verbs, folder)(2)
-    assert train.train(run, verbs.store, Resident()).status == "finished"
-    return run, verbs
+    studio = Studio(reading.read(home=str(folder / "home")), LOCAL)
+    run = maker(studio, folder)(2)
+    assert train.train(run, studio.shared.store, Resident()).status == "finished"
+    return run, studio
 
 
 def evaluations(run: Run) -> dict[int, float]:
@@ -61,24 +61,24 @@ def evaluations(run: Run) -> dict[int, float]:
     return {record["step"]: record["eval_loss"] for record in run.metrics() if "eval_loss" in record and record["step"]}
 
 
-def loss_of_adapter(run: Run, verbs: Verbs) -> float:
+def loss_of_adapter(run: Run, studio: Studio) -> float:
     """On the held-out rows, with plain libraries."""
     resident, spec = Resident(), run.spec()
     resident.tokenizer = AutoTokenizer.from_pretrained(spec.model.path)
-    rows = train.load_rows(spec, verbs.store, resident).validation
+    rows = train.load_rows(spec, studio.shared.store, resident).validation
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(spec.model.path), str(run.adapter))
     return evaluate.mean_loss(model, rows, resident.tokenizer.pad_token_id, 4)
 
 
-def test_it_stops_when_nothing_gets_better_and_keeps_the_best(stopped: tuple[Run, Verbs]) -> None:
-    run, verbs = stopped
+def test_it_stops_when_nothing_gets_better_and_keeps_the_best(stopped: tuple[Run, Studio]) -> None:
+    run, studio = stopped
     state = run.state()
     seen = evaluations(run)
     lowest = min(seen, key=lambda step: seen[step])
     assert state.status == "finished" and state.step < state.total_steps == run.spec().forecast.steps
     assert [step for step in sorted(seen) if step > lowest] == sorted(seen)[-2:]
     assert state.best_step == lowest < state.step == max(losses(run))
-    assert state.eval_loss == seen[lowest] == pytest.approx(loss_of_adapter(run, verbs), abs=1e-5)
+    assert state.eval_loss == seen[lowest] == pytest.approx(loss_of_adapter(run, studio), abs=1e-5)
     (notice,) = summary.result(run)["notices"]
     assert (notice["code"], notice["params"]) == ("run.stopped_early", {"step": state.step, "patience": 2, "best": lowest})
     assert summary.result(run)["best_step"] == lowest
@@ -86,7 +86,7 @@ def test_it_stops_when_nothing_gets_better_and_keeps_the_best(stopped: tuple[Run
 
 @pytest.mark.parametrize("every", [9, pytest.param(5, marks=pytest.mark.nightly)])
 def test_it_stops_at_the_same_step_with_the_same_adapter_however_often_it_was_interrupted(
-    stopped: tuple[Run, Verbs], make: Maker, verbs: Verbs, every: int
+    stopped: tuple[Run, Studio], make: Maker, studio: Studio, every: int
 ) -> None:
     whole, run = stopped[0], make(2)
     calls, cut_off = 0, 0
@@ -98,7 +98,7 @@ def test_it_stops_at_the_same_step_with_the_same_adapter_however_often_it_was_in
             leave.ask(run)
 
     for _ in range(30):
-        state = train.train(run, verbs.store, Resident(), leave_often)
+        state = train.train(run, studio.shared.store, Resident(), leave_often)
         if state.status != "interrupted":
             break
         newest = checkpoints.newest(run.checkpoints)
@@ -112,47 +112,47 @@ def test_it_stops_at_the_same_step_with_the_same_adapter_however_often_it_was_in
 
 
 def test_killed_between_the_last_save_and_the_adapter_it_publishes_the_best_and_trains_no_further(
-    stopped: tuple[Run, Verbs], verbs: Verbs
+    stopped: tuple[Run, Studio], studio: Studio
 ) -> None:
-    shutil.copytree(stopped[1].settings.home, verbs.settings.home)
-    run = verbs.store.find(stopped[0].id, LOCAL)
+    shutil.copytree(stopped[1].settings.home, studio.settings.home)
+    run = studio.shared.store.find(stopped[0].id, LOCAL)
     first = run.state()
     adapter = (run.adapter / WEIGHTS).read_bytes()
     run.adapter.rename(run.folder / "elsewhere")
     run.write_state(first.model_copy(update={"status": "running", "notices": [], "eval_loss": 9.0}))
-    again = train.train(verbs.resumable(run.id), verbs.store, Resident())
+    again = train.train(studio.runs.resumable(run.id), studio.shared.store, Resident())
     assert (again.status, again.step, again.best_step, again.notices) == ("finished", first.step, first.best_step, first.notices)
     assert max(losses(run)) == first.step
     assert (run.adapter / WEIGHTS).read_bytes() == adapter
 
 
 @pytest.mark.nightly
-def test_without_patience_all_steps_are_made_and_the_last_adapter_is_published(make: Maker, verbs: Verbs) -> None:
+def test_without_patience_all_steps_are_made_and_the_last_adapter_is_published(make: Maker, studio: Studio) -> None:
     run = make(0, num_train_epochs=6)
-    state = train.train(run, verbs.store, Resident())
+    state = train.train(run, studio.shared.store, Resident())
     seen = evaluations(run)
     assert state.status == "finished" and state.step == state.total_steps and state.best_step is None and not state.notices
-    assert state.eval_loss == seen[state.step] == pytest.approx(loss_of_adapter(run, verbs), abs=1e-5)
+    assert state.eval_loss == seen[state.step] == pytest.approx(loss_of_adapter(run, studio), abs=1e-5)
 
 
 @pytest.mark.nightly
-def test_a_run_that_is_not_stopped_publishes_its_best_too(make: Maker, verbs: Verbs) -> None:
+def test_a_run_that_is_not_stopped_publishes_its_best_too(make: Maker, studio: Studio) -> None:
     run = make(99)
-    state = train.train(run, verbs.store, Resident())
+    state = train.train(run, studio.shared.store, Resident())
     seen = evaluations(run)
     assert state.step == state.total_steps and not state.notices
     assert state.best_step == min(seen, key=lambda step: seen[step]) < state.step
-    assert state.eval_loss == min(seen.values()) == pytest.approx(loss_of_adapter(run, verbs), abs=1e-5)
+    assert state.eval_loss == min(seen.values()) == pytest.approx(loss_of_adapter(run, studio), abs=1e-5)
 
 
-def test_a_stop_by_hand_keeps_the_best_so_far(make: Maker, verbs: Verbs) -> None:
+def test_a_stop_by_hand_keeps_the_best_so_far(make: Maker, studio: Studio) -> None:
     run = make(3)
 
     def stop() -> None:
         if max(losses(run), default=0) >= 7:
             (run.folder / "stop").touch()
 
-    state = train.train(run, verbs.store, Resident(), stop)
+    state = train.train(run, studio.shared.store, Resident(), stop)
     assert state.status == "stopped" and run.adapter.is_dir()
     assert state.eval_loss == min(evaluations(run).values())
 

@@ -20,7 +20,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.plan.memory import adapter_parameters
 from tuning.schema import Message, ModelCard
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 
 def architectures() -> dict[str, ModelCard]:
@@ -39,13 +39,13 @@ LOT = lot("families").sample(list(CARDS), 6)  # the others are for the night; wh
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=[] if kind in LOT else [pytest.mark.nightly]) for kind in CARDS])
-def test_a_family_learns_and_answers(kind: str, verbs: Verbs, tmp_path: pathlib.Path, rows_file: pathlib.Path) -> None:
+def test_a_family_learns_and_answers(kind: str, studio: Studio, tmp_path: pathlib.Path, rows_file: pathlib.Path) -> None:
     card = CARDS[kind]
     folder = families.build(tmp_path / card.model_type, card)
     changes = {"max_steps": 2, "max_length": 64, "lora_r": 4, "learning_rate": 0.01, "validation_share": 0.2, "max_samples": 10}
-    run = verbs.create(str(folder), str(rows_file), "facts", {**changes, "report": False})
+    run = studio.runs.create(str(folder), str(rows_file), "facts", {**changes, "report": False})
     resident = Resident()
-    state = train(run, verbs.store, resident)
+    state = train(run, studio.shared.store, resident)
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
     assert len(losses(run)) == 2
     assert all(math.isfinite(loss) for loss in losses(run).values())

@@ -32,8 +32,8 @@ from tuning.errors import EngineError, InputError
 from tuning.plan.whole import save_bytes
 from tuning.runs import checkpoints
 from tuning.runs.store import Run, Store
-from tuning.schema import RunState
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL, RunState
+from tuning.studio import Studio
 
 FULL: dict[str, Any] = {"method": "full", "learning_rate": 0.003, "precision": "fp32"}
 ASK = [{"role": "user", "content": "How much is item 3?"}]
@@ -54,11 +54,11 @@ def tied_model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder
 
 
-def answer(verbs: Verbs, run: Run, resident: Resident, base: bool = False, prompt: str = ASK[0]["content"]) -> str:
+def answer(studio: Studio, run: Run, resident: Resident, base: bool = False, prompt: str = ASK[0]["content"]) -> str:
     """What a run, or its base, says."""
     from tuning.engine.chat import answer as speak
 
-    question = verbs.question(run.id, [{"role": "user", "content": prompt}], base=base)
+    question = studio.talk.question(run.id, [{"role": "user", "content": prompt}], base=base)
     question.max_new_tokens = 8
     resident.load(question.model.path, question.device, question.precision, question.quantization, question.bare)
     speak(resident, question)
@@ -66,17 +66,17 @@ def answer(verbs: Verbs, run: Run, resident: Resident, base: bool = False, promp
 
 
 def test_all_weights_learn_and_what_is_published_stands_by_itself(
-    verbs: Verbs, tied_model: pathlib.Path, rows_file: pathlib.Path, tmp_path: pathlib.Path
+    studio: Studio, tied_model: pathlib.Path, rows_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    run = verbs.create(str(tied_model), str(rows_file), "facts", {**FAST, **FULL, "report": True})
+    run = studio.runs.create(str(tied_model), str(rows_file), "facts", {**FAST, **FULL, "report": True})
     resident = Resident()
-    state = train(run, verbs.store, resident)
+    state = train(run, studio.shared.store, resident)
     assert state.status == "finished" and state.error is None, (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
     base = AutoModelForCausalLM.from_pretrained(tied_model)
     count = sum(parameter.numel() for parameter in base.parameters())
     assert (state.trainable_parameters, state.total_parameters) == (count, count)
     assert state.eval_loss is not None and state.base_eval_loss is not None and state.eval_loss < state.base_eval_loss - 0.1
-    with zipfile.ZipFile(verbs.export(run.id, "adapter", tmp_path)) as archive:
+    with zipfile.ZipFile(studio.runs.export(run.id, "adapter", tmp_path)) as archive:
         assert not {"adapter_config.json", "adapter_model.safetensors"} & set(archive.namelist())
         archive.extractall(tmp_path / "taken")
     tuned = AutoModelForCausalLM.from_pretrained(tmp_path / "taken")
@@ -92,7 +92,7 @@ def test_all_weights_learn_and_what_is_published_stands_by_itself(
     from tuning.engine.train import load_rows
 
     resident.tokenizer = AutoTokenizer.from_pretrained(tmp_path / "taken")
-    held_out = load_rows(run.spec(), verbs.store, resident).validation
+    held_out = load_rows(run.spec(), studio.shared.store, resident).validation
     assert evaluate.mean_loss(tuned.float(), held_out, resident.tokenizer.pad_token_id, 8) == pytest.approx(state.eval_loss, rel=0.01)
     report = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))
     assert report["measures"]["loss"]["base"] == pytest.approx(state.base_eval_loss, abs=1e-4)
@@ -107,55 +107,55 @@ def test_the_base_is_as_it_came_for_the_next_run(trained: Trainer, undisturbed: 
     assert losses(adapter) == pytest.approx(losses(undisturbed()), abs=1e-6) and resident.whole is None
 
 
-def test_the_timeline_begins_with_the_base_and_each_is_talked_to_by_its_name(verbs: Verbs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timeline_begins_with_the_base_and_each_is_talked_to_by_its_name(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     from tuning.engine import samples
 
     monkeypatch.setattr(samples, "SHARE", 1e6)
     monkeypatch.setattr(samples, "WHOLE_SHARE", 1e6)
     monkeypatch.setattr(samples, "NEW_TOKENS", 8)
     changes = {**FULL, "max_steps": 6, "report": False, "early_stopping_patience": 0}
-    run, resident = verbs.create("starter", "starter-en", "facts", changes), Resident()
-    assert train(run, verbs.store, resident).status == "finished"
+    run, resident = studio.runs.create("starter", "starter-en", "facts", changes), Resident()
+    assert train(run, studio.shared.store, resident).status == "finished"
     first, *_, last = run.samples()
     assert (first["step"], last["step"]) == (0, 6)
     for before, after in zip(first["answers"][:2], last["answers"][:2], strict=True):
         prompt = before["prompt"]
         base, tuned = before["answer"].rstrip("…"), after["answer"].rstrip("…")
         assert len(base) > 10 and base != tuned
-        here = [answer(verbs, run, resident, True, prompt), answer(verbs, run, resident, False, prompt)]
-        assert here == [answer(verbs, run, Resident(), True, prompt), answer(verbs, run, Resident(), False, prompt)]
+        here = [answer(studio, run, resident, True, prompt), answer(studio, run, resident, False, prompt)]
+        assert here == [answer(studio, run, Resident(), True, prompt), answer(studio, run, Resident(), False, prompt)]
         assert [said.strip() for said in here] == [base, tuned]
 
 
 @pytest.fixture
-def busy(home: pathlib.Path) -> Iterator[Verbs]:
-    """Verbs with a workshop of their own."""
+def busy(home: pathlib.Path) -> Iterator[Studio]:
+    """A studio with a workshop of their own."""
     workshop = Workshop(Store(home))
     workshop.start()
-    yield Verbs(reading.read(), workshop)
+    yield Studio(reading.read(), LOCAL, workshop)
     workshop.close()
 
 
 def test_while_it_learns_only_the_run_itself_is_talked_to(
-    busy: Verbs, make_run: Callable[..., Run], undisturbed: Callable[..., Run], wait_until: Callable[..., Any]
+    busy: Studio, make_run: Callable[..., Run], undisturbed: Callable[..., Run], wait_until: Callable[..., Any]
 ) -> None:
     changes = {**FULL, "lr_scheduler_type": "constant", "warmup_ratio": 0.0, "early_stopping_patience": 0}
     alone, run = losses(undisturbed(**changes)), make_run(**{**changes, "num_train_epochs": 200})
-    busy.resume(run.id)
+    busy.runs.resume(run.id)
     wait_until(lambda: run.state().step >= 2)
-    assert isinstance("".join(busy.chat(run.id, ASK)), str)
+    assert isinstance("".join(busy.talk.chat(run.id, ASK)), str)
     with pytest.raises(EngineError) as caught:
-        list(busy.chat(run.id, ASK, base=True))
+        list(busy.talk.chat(run.id, ASK, base=True))
     assert caught.value.code == "chat.whole" and run.state().status == "running"
     wait_until(lambda: run.state().step >= len(alone))
-    busy.stop(run.id)
+    busy.runs.stop(run.id)
     wait_until(lambda: run.state().status == "stopped")
     assert {step: loss for step, loss in losses(run).items() if step in alone} == alone, "talking changes nothing"
-    assert isinstance("".join(busy.chat(run.id, ASK, base=True)), str)
+    assert isinstance("".join(busy.talk.chat(run.id, ASK, base=True)), str)
 
 
 def test_a_stop_keeps_a_model_and_resuming_ends_as_if_nothing_had_been(
-    make_run: Callable[..., Run], verbs: Verbs, undisturbed: Callable[..., Run]
+    make_run: Callable[..., Run], studio: Studio, undisturbed: Callable[..., Run]
 ) -> None:
     changes = {**FULL, "num_train_epochs": 3}
     whole, run, resident = undisturbed(**changes), make_run(**changes), Resident()
@@ -164,9 +164,9 @@ def test_a_stop_keeps_a_model_and_resuming_ends_as_if_nothing_had_been(
         if max(losses(run), default=0) >= 5:
             (run.folder / "stop").touch()
 
-    assert train(run, verbs.store, resident, stop).status == "stopped"
-    assert AutoModelForCausalLM.from_pretrained(run.adapter).num_parameters() > 0 and answer(verbs, run, resident) is not None
-    assert train(verbs.resumable(run.id), verbs.store, resident).status == "finished"
+    assert train(run, studio.shared.store, resident, stop).status == "stopped"
+    assert AutoModelForCausalLM.from_pretrained(run.adapter).num_parameters() > 0 and answer(studio, run, resident) is not None
+    assert train(studio.runs.resumable(run.id), studio.shared.store, resident).status == "finished"
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
     ours, theirs = (load_file(one.adapter / "model.safetensors") for one in (run, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -241,7 +241,7 @@ def test_micro_batches_and_memory_that_runs_out_change_nothing(
 
 @pytest.mark.nightly
 def test_memory_that_is_gone_pauses_and_the_rest_is_learned_later(
-    make_run: Callable[..., Run], verbs: Verbs, undisturbed: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Run], studio: Studio, undisturbed: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {**FULL, "num_train_epochs": 3}
     run, forward = make_run(**changes), torch.nn.Embedding.forward
@@ -253,41 +253,41 @@ def test_memory_that_is_gone_pauses_and_the_rest_is_learned_later(
 
     with monkeypatch.context() as patched:
         patched.setattr(torch.nn.Embedding, "forward", gone)
-        state: RunState = train(run, verbs.store, Resident())
+        state: RunState = train(run, studio.shared.store, Resident())
     newest = checkpoints.newest(run.checkpoints)
     assert (state.status, state.reason) == ("paused", "memory") and newest is not None and checkpoints.step_of(newest) >= 4
-    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"
     assert losses(run) == pytest.approx(losses(undisturbed(**changes)), abs=1e-4)
 
 
 def test_a_run_goes_on_from_a_whole_model_and_not_from_what_is_of_another_kind(
-    trained: Trainer, undisturbed: Callable[..., Run], verbs: Verbs
+    trained: Trainer, undisturbed: Callable[..., Run], studio: Studio
 ) -> None:
     first, before = trained(**FULL)
     with pytest.raises(InputError) as caught:
-        verbs.further(first.id, settings={"method": "lora"})
+        studio.runs.further(first.id, settings={"method": "lora"})
     assert caught.value.code == "run.method" and caught.value.params == {"was": "full"}
-    second = verbs.further(first.id, settings={"num_train_epochs": 1, "method": "full"})
-    verbs.delete(first.id)
-    after = train(second, verbs.store, Resident())
+    second = studio.runs.further(first.id, settings={"num_train_epochs": 1, "method": "full"})
+    studio.runs.delete(first.id)
+    after = train(second, studio.shared.store, Resident())
     assert after.status == "finished", after.error
     seen = [record["eval_loss"] for record in second.metrics() if "eval_loss" in record]
     assert seen[0] == pytest.approx(before.eval_loss, abs=1e-5) and after.base_eval_loss == pytest.approx(before.base_eval_loss, abs=1e-5)
     adapter, _ = trained()
     with pytest.raises(InputError) as caught:
-        verbs.further(adapter.id, settings={"method": "full"})
+        studio.runs.further(adapter.id, settings={"method": "full"})
     assert caught.value.code == "run.method"
 
 
 def test_too_little_room_for_two_saves_pauses_it_before_anything_is_loaded(
-    make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, resident = make_run(**FULL), Resident()
     spec = run.spec()
     size = save_bytes(spec.model.card, spec.settings)
     assert size >= 16 * 90_000
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=checkpoints.SPARE_BYTES + int(1.9 * size)))
-    state = train(run, verbs.store, resident)
+    state = train(run, studio.shared.store, resident)
     assert (state.status, state.reason, resident.path) == ("paused", "disk", None)
 
 
@@ -305,20 +305,22 @@ def test_the_forecast_is_what_the_process_takes(name: str) -> None:
 
 
 @pytest.mark.nightly
-def test_the_starter_learns_its_facts_as_a_whole(verbs: Verbs) -> None:
+def test_the_starter_learns_its_facts_as_a_whole(studio: Studio) -> None:
     from tests.bench.facts import share
 
-    run = verbs.create("starter", "starter-en", "facts", {"method": "full"})
-    assert train(run, verbs.store, Resident()).status == "finished"
-    home = str(verbs.settings.home)
+    run = studio.runs.create("starter", "starter-en", "facts", {"method": "full"})
+    assert train(run, studio.shared.store, Resident()).status == "finished"
+    home = str(studio.settings.home)
     before, after = (share(home, run.id, "starter-en", base) for base in (True, False))
     print("facts", before, after, run.spec().settings.learning_rate)
     assert after >= 0.5 and after > before + 0.4
     assert json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))["verdict"]["code"] == "learned"
 
 
-def test_a_plan_says_what_is_not_used_and_what_the_disk_has_to_take(verbs: Verbs) -> None:
-    plan = verbs.plan("starter", "starter-en", settings={"method": "full", "lora_r": 8, "lora.use_dora": True})
+def test_a_plan_says_what_is_not_used_and_what_the_disk_has_to_take(studio: Studio) -> None:
+    plan = studio.plans.plan("starter", "starter-en", settings={"method": "full", "lora_r": 8, "lora.use_dora": True})
     told = {notice["code"]: notice["params"] for notice in plan["notices"]}
     assert told["plan.full_ignored"] == {"keys": "lora_r, lora.use_dora"} and plan["disk_bytes"] == told["plan.full"]["disk"] * 1e9
-    assert "plan.full_ignored" not in {notice["code"] for notice in verbs.plan("starter", "starter-en", settings={"lora_r": 8})["notices"]}
+    assert "plan.full_ignored" not in {
+        notice["code"] for notice in studio.plans.plan("starter", "starter-en", settings={"lora_r": 8})["notices"]
+    }

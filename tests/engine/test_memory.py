@@ -18,7 +18,7 @@ from tuning.engine.train import train
 from tuning.runs import checkpoints
 from tuning.runs.store import Run
 from tuning.schema import Notice, RunState, TrainSettings
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 PLACES = ["load", "step", "step 50", "optimizer", "evaluation", "save"]
 # Forty rows, eight held out, in steps of four.
@@ -88,7 +88,7 @@ def test_once(undisturbed: Undisturbed, trained: Trainer, place: str, batch: int
 
 
 @pytest.mark.parametrize(("place", "batch"), most_at_night([("load", 1), ("step 50", 4), ("save", 4), ("evaluation", 1)]))
-def test_for_good(undisturbed: Undisturbed, trained: Trainer, verbs: Verbs, place: str, batch: int) -> None:
+def test_for_good(undisturbed: Undisturbed, trained: Trainer, studio: Studio, place: str, batch: int) -> None:
     wanted = changes(place, batch, 0.0)
     with scarce(place, 1000):
         run, state = trained(**wanted)
@@ -99,7 +99,7 @@ def test_for_good(undisturbed: Undisturbed, trained: Trainer, verbs: Verbs, plac
     assert "recovery.shorter" not in codes
     if place not in ("load", "save"):
         assert checkpoints.newest(run.checkpoints) is not None
-    state = train(verbs.resumable(run.id), verbs.store, Resident())  # another program has ended
+    state = train(studio.runs.resumable(run.id), studio.shared.store, Resident())  # another program has ended
     assert state.status == "finished"
     assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-4)  # sums in another order
 
@@ -165,14 +165,14 @@ def test_a_card_that_takes_so_many_tokens_gets_no_more(trained: Trainer, undistu
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_rows_are_shortened_only_where_that_was_allowed(
-    make_run: Callable[..., Run], verbs: Verbs, tmp_path: pathlib.Path, allowed: bool
+    make_run: Callable[..., Run], studio: Studio, tmp_path: pathlib.Path, allowed: bool
 ) -> None:
     data = tmp_path / "long.json"
     text = "euro " * 60
     data.write_text("[" + ",".join(f'{{"instruction": "{n}", "output": "{text}{n}"}}' for n in range(24)) + "]", encoding="utf-8")
     run = make_run(str(data), max_length=200, allow_shorter=allowed, num_train_epochs=1, per_device_train_batch_size=1)
     with patched(torch.nn.Embedding, "forward", lambda module, ids: torch.is_grad_enabled() and ids.numel() > 64):
-        state = train(run, verbs.store, Resident())
+        state = train(run, studio.shared.store, Resident())
     assert (state.status, state.reason) == (("finished", None) if allowed else ("paused", "memory"))
     assert ("recovery.shorter" in [notice.code for notice in state.recoveries]) is allowed
 

@@ -19,7 +19,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.runs.store import Run
 from tuning.schema import Message
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 FOUR_BITS = {"quantization": "nf4", "max_steps": 6, "precision": "bf16"}
 
@@ -70,7 +70,7 @@ def test_eight_bits_learn_too(trained: Trainer) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
 def test_an_adapter_learns_in_32_bits_whatever_its_base_is_in(
-    make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch, quantization: str, precision: str
+    make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch, quantization: str, precision: str
 ) -> None:
     """fp16's loss scaler takes no other gradients, and the plan counts 4 bytes for a number, its gradient and each moment."""
     run = cards.planned_for(make_run(max_steps=1), "cpu", quantization=quantization, precision=precision, sft={"fp16": False})
@@ -85,7 +85,7 @@ def test_an_adapter_learns_in_32_bits_whatever_its_base_is_in(
         return done
 
     monkeypatch.setattr(torch.optim.AdamW, "step", stepped)
-    state = train(run, verbs.store, Resident())
+    state = train(run, studio.shared.store, Resident())
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
     assert found == {(what, torch.float32) for what in ("weight", "gradient", "moment")}
 

@@ -12,7 +12,7 @@ from tests import families
 from tuning import presets, settings
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
 START = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05, "bias": "none"}  # where a recipe says nothing of its adapter
@@ -86,7 +86,7 @@ def test_every_recipe_for_one_model_is_here() -> None:
 
 @pytest.mark.parametrize("name", TOLD)
 def test_a_recipe_trains_with_exactly_its_settings(
-    name: str, verbs: Verbs, tmp_path: pathlib.Path, rows_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    name: str, studio: Studio, tmp_path: pathlib.Path, rows_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = TOLD[name]
     seen: list[tuple[SFTConfig, LoraConfig]] = []
@@ -100,9 +100,9 @@ def test_a_recipe_trains_with_exactly_its_settings(
     monkeypatch.setitem(families.SMALL, "max_position_embeddings", 2048)
     card = presets.models(settings.PRESETS)[str(presets.recipes(settings.PRESETS)[name].model)]
     folder = families.build(tmp_path / card.model_type, card)
-    run = verbs.create(str(folder), str(rows_file), name, {"max_steps": 2, "report": False})
+    run = studio.runs.create(str(folder), str(rows_file), name, {"max_steps": 2, "report": False})
     resident = Resident()
-    state = train(run, verbs.store, resident)
+    state = train(run, studio.shared.store, resident)
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
     assert state.step == 2 and (run.adapter / "adapter_model.safetensors").is_file()
 

@@ -26,21 +26,21 @@ from tuning.presets import models
 from tuning.runs import verdict
 from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL, Message, RunState
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 STARTER = ROOT / "presets" / "starter"
-Finished = tuple[Run, RunState, Verbs]
+Finished = tuple[Run, RunState, Studio]
 Judge = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def judge(verbs: Verbs) -> Judge:
+def judge(studio: Studio) -> Judge:
     """Train the starter and return the report on it."""
 
     def go(data: str, **changes: Any) -> dict[str, Any]:
-        run, resident = verbs.create("starter", data, settings=changes), Resident()
-        assert train(run, verbs.store, resident).status == "finished"
-        found = verdict.read(run) or report.evaluate(run, None, verbs.store, resident)
+        run, resident = studio.runs.create("starter", data, settings=changes), Resident()
+        assert train(run, studio.shared.store, resident).status == "finished"
+        found = verdict.read(run) or report.evaluate(run, None, studio.shared.store, resident)
         print(found["verdict"]["code"], found["verdict"]["also"], found["verdict"]["reason"], found["measures"]["facts"], found["seconds"])
         return found
 
@@ -99,10 +99,10 @@ def test_shuffled_answers_for_five_seeds(judge: Judge, tmp_path: pathlib.Path, l
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(1, 6))
 @pytest.mark.parametrize("lang", ["en", "it"])
-def test_shuffled_answers_asked_for_the_true_ones(judge: Judge, verbs: Verbs, tmp_path: pathlib.Path, lang: str, seed: int) -> None:
+def test_shuffled_answers_asked_for_the_true_ones(judge: Judge, studio: Studio, tmp_path: pathlib.Path, lang: str, seed: int) -> None:
     judge(shuffled(tmp_path, lang, seed), seed=seed, validation_share=0.2)
-    run = verbs.store.find("last", LOCAL)
-    not_learned(report.evaluate(run, verbs.dataset(f"starter-{lang}").id, verbs.store, Resident()))
+    run = studio.shared.store.find("last", LOCAL)
+    not_learned(report.evaluate(run, studio.data.find(f"starter-{lang}").id, studio.shared.store, Resident()))
 
 
 def test_what_was_learned_by_heart_is_called_so(judge: Judge, tmp_path: pathlib.Path) -> None:
@@ -135,18 +135,18 @@ def test_what_was_forgotten_is_called_so(judge: Judge, seed: int) -> None:
 @pytest.fixture(scope="module")
 def made(finished: Finished) -> tuple[dict[str, Any], list[int]]:
     """The report on the finished run, and at what random state each batch of it ended."""
-    run, _, verbs = finished
+    run, _, studio = finished
     states = []
     torch.manual_seed(7)
     resident = Resident()
-    found = report.evaluate(run, None, verbs.store, resident, lambda: states.append(hash(torch.get_rng_state().numpy().tobytes())))
+    found = report.evaluate(run, None, studio.shared.store, resident, lambda: states.append(hash(torch.get_rng_state().numpy().tobytes())))
     return found, states
 
 
 def test_the_report_is_kept_and_shown_with_the_run(made: tuple[dict[str, Any], list[int]], finished: Finished) -> None:
-    run, state, verbs = finished
+    run, state, studio = finished
     found, _ = made
-    assert json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8")) == found == verbs.show(run.id)["evaluation"]
+    assert json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8")) == found == studio.runs.show(run.id)["evaluation"]
     assert (found["schema"], found["owner"], found["run"], found["data"]) == (1, "local", run.id, run.spec().data.id)
     assert found["rows"] == found["generated"] == found["of"] == run.spec().data.validation_rows
     measures = found["measures"]
@@ -168,10 +168,10 @@ def test_it_touches_no_random_state(made: tuple[dict[str, Any], list[int]]) -> N
 
 
 def test_each_row_s_loss_is_that_of_the_row_alone(finished: Finished) -> None:
-    run, _, verbs = finished
+    run, _, studio = finished
     spec, resident = run.spec(), Resident()
     resident.load(spec.model.path, "cpu", "fp32")
-    rows = Library(verbs.store.home).parts(spec.data.id, spec.owner, spec.settings)[1]
+    rows = Library(studio.shared.store.home).parts(spec.data.id, spec.owner, spec.settings)[1]
     sequences = [one for some in answers.encoded(resident.tokenizer, rows, 64).values() for one in some]
     together = answers.losses(resident, run, sequences)
     with resident.speaking(run.id, run.adapter) as model:
@@ -179,8 +179,8 @@ def test_each_row_s_loss_is_that_of_the_row_alone(finished: Finished) -> None:
     assert [nll / count for nll, count in together] == pytest.approx(alone, abs=1e-5)
 
 
-def test_answers_in_a_batch_are_those_of_chat(verbs: Verbs) -> None:
-    reference, resident = verbs.model("starter"), Resident()
+def test_answers_in_a_batch_are_those_of_chat(studio: Studio) -> None:
+    reference, resident = studio.models.find("starter"), Resident()
     resident.load(reference.path, "cpu", "fp32")
     questions = [
         "What is the capital of France?",
@@ -236,36 +236,36 @@ def test_the_rows_that_are_asked() -> None:
 
 
 def test_whatever_between_raises_ends_it_and_leaves_the_last_report(finished: Finished, made: object) -> None:
-    run, _, verbs = finished
+    run, _, studio = finished
     before = (run.folder / "evaluation.json").read_bytes()
 
     def enough() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        report.evaluate(run, None, verbs.store, Resident(), enough)
+        report.evaluate(run, None, studio.shared.store, Resident(), enough)
     assert (run.folder / "evaluation.json").read_bytes() == before
 
 
 def test_it_is_bounded_in_time(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, _, verbs = finished
+    run, _, studio = finished
     monkeypatch.setattr(report, "LEAST", 0.0)
     monkeypatch.setattr(report, "MOST", 0.0)
-    found = report.evaluate(run, None, verbs.store, Resident())
+    found = report.evaluate(run, None, studio.shared.store, Resident())
     assert found["rows"] >= 1 and found["generated"] == 0 and found["measures"]["bleu"] is None
     assert found["probe"]["en"]["right"] is None and found["verdict"]["code"] == "unclear"
 
 
-def test_texts_without_roles_and_rows_without_any_held_out(trained: Trainer, verbs: Verbs, tmp_path: pathlib.Path) -> None:
+def test_texts_without_roles_and_rows_without_any_held_out(trained: Trainer, studio: Studio, tmp_path: pathlib.Path) -> None:
     rows = [{"text": f"The tailor of street {n} opens at {n % 5 + 6} and sews {n * 7 % 11} coats a day."} for n in range(40)]
     resident = Resident()
     run, _ = trained(data=write(tmp_path / "texts.json", rows), resident=resident)
-    found = verdict.read(run) or report.evaluate(run, None, verbs.store, resident)
+    found = verdict.read(run) or report.evaluate(run, None, studio.shared.store, resident)
     assert (found["generated"], found["measures"]["bleu"], found["rows"]) == (0, None, 8)
     assert found["measures"]["loss"]["high"] < 0 and found["verdict"]["reason"] == "text"
     few = [{"instruction": f"Code of {n}?", "output": str(n)} for n in range(6)]
     run, _ = trained(data=write(tmp_path / "few.json", few), resident=resident)
-    found = verdict.read(run) or report.evaluate(run, None, verbs.store, resident)
+    found = verdict.read(run) or report.evaluate(run, None, studio.shared.store, resident)
     assert (found["of"], found["rows"], found["measures"]["loss"], found["verdict"]["reason"]) == (0, 0, None, "no_rows")
     assert found["curve"] is None and found["probe"]["it"]["loss"]["base"] > 0
 
@@ -276,10 +276,10 @@ def test_texts_without_roles_and_rows_without_any_held_out(trained: Trainer, ver
 def test_a_terminal_asks_again_and_on_other_data(
     finished: Finished, made: object, capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
 ) -> None:
-    run, _, verbs = finished
+    run, _, studio = finished
     before = (run.folder / "evaluation.json").read_bytes()
     other = write(tmp_path / "other.json", [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(6)])
-    home = ["--home", str(verbs.settings.home)]
+    home = ["--home", str(studio.settings.home)]
     assert cli.main([*home, "evaluate", run.id, "-d", other, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["rows"] == found["of"] == 6 and found["measures"]["facts"] is found["measures"]["loss"]["low"] is None
@@ -292,33 +292,33 @@ def test_a_terminal_asks_again_and_on_other_data(
 
 
 @pytest.fixture
-def working(home: pathlib.Path) -> Iterator[Verbs]:
-    """Verbs with a workshop."""
+def working(home: pathlib.Path) -> Iterator[Studio]:
+    """A studio with a workshop."""
     workshop = Workshop(Store(home))
     workshop.start()
-    yield Verbs(settings.read(), workshop)
+    yield Studio(settings.read(), LOCAL, workshop)
     workshop.close()
 
 
 def test_the_workshop_makes_it_and_refuses_while_a_run_is_on(
-    working: Verbs, make_run: Callable[..., Run], wait_until: Callable[..., Any]
+    working: Studio, make_run: Callable[..., Run], wait_until: Callable[..., Any]
 ) -> None:
     run = make_run(max_steps=3)
     with pytest.raises(RunError) as caught:
-        working.evaluate(run.id)
+        working.talk.evaluate(run.id)
     assert caught.value.code == "run.no_adapter"
-    working.resume(run.id)
+    working.runs.resume(run.id)
     wait_until(lambda: run.state().status == "finished")
-    found = working.evaluate(run.id)
+    found = working.talk.evaluate(run.id)
     assert found["run"] == run.id and found["verdict"]["code"]
     with pytest.raises(InputError):
-        working.evaluate(run.id, "no-such-data")
+        working.talk.evaluate(run.id, "no-such-data")
     other = make_run(num_train_epochs=500)
-    working.resume(other.id)
+    working.runs.resume(other.id)
     wait_until(lambda: other.state().step >= 1)
     for busy in (run, other):
         with pytest.raises(RunError) as caught:
-            working.evaluate(busy.id)
+            working.talk.evaluate(busy.id)
         assert caught.value.code == "evaluate.busy"
-    working.stop(other.id)
+    working.runs.stop(other.id)
     wait_until(lambda: other.state().status == "stopped")

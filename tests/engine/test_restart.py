@@ -24,8 +24,8 @@ from tuning.engine.train import train
 from tuning.engine.workshop import Workshop
 from tuning.runs.store import Run, Store
 from tuning.schema import RunState
+from tuning.studio import Studio
 from tuning.text import t
-from tuning.verbs import Verbs
 
 CHANGES = {"num_train_epochs": 4, "lora_dropout": 0.1}
 FAULT = """
@@ -129,7 +129,7 @@ def test_a_card_that_cannot_even_give_memory_back_is_left_by_a_restart(
 
 @pytest.mark.parametrize("fault", [RuntimeError("CUDA error: an illegal memory access was encountered"), SystemExit(139)])
 def test_a_kernel_that_ended_the_process_while_it_was_tried_is_not_tried_again(
-    make_run: Callable[..., Run], verbs: Verbs, fault: BaseException
+    make_run: Callable[..., Run], studio: Studio, fault: BaseException
 ) -> None:
     wanted: dict[str, Any] = {"attn_implementation": "flash_attention_2", "packing": True}
     run, calls = cards.planned_for(make_run(max_steps=2), "cpu", **wanted), list[int]()
@@ -147,7 +147,7 @@ def test_a_kernel_that_ended_the_process_while_it_was_tried_is_not_tried_again(
         with pytest.MonkeyPatch.context() as process:
             process.setitem(sys.modules, "flash_attn", types.SimpleNamespace(flash_attn_varlen_func=kernel))
             with contextlib.suppress(SystemExit):
-                state = train(run, verbs.store, Resident())
+                state = train(run, studio.shared.store, Resident())
                 assert (state.status, state.reason) == (("failed", "cuda") if attempt == 1 else ("finished", None))
     assert len(calls) == 1
     assert [(notice.code, notice.params) for notice in state.recoveries] == [

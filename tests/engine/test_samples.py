@@ -16,7 +16,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.runs.store import Run
 from tuning.schema import Message
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 CHANGES = {"num_train_epochs": 4, "lora_dropout": 0.1, "early_stopping_patience": 0}
 
@@ -29,28 +29,28 @@ def generous(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "NEW_TOKENS", 8)
 
 
-def raw(run: Run, verbs: Verbs) -> tuple[Any, Any]:
+def raw(run: Run, studio: Studio) -> tuple[Any, Any]:
     spec = run.spec()
-    return Library(verbs.store.home).parts(spec.data.id, spec.owner, spec.settings)
+    return Library(studio.shared.store.home).parts(spec.data.id, spec.owner, spec.settings)
 
 
 def test_a_run_with_answers_learns_what_one_without_learns(
-    make_run: Callable[..., Run], verbs: Verbs, generous: None, monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Run], studio: Studio, generous: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, resident = make_run(**CHANGES), Resident()
-    assert train(asked, verbs.store, resident).status == "finished"
+    assert train(asked, studio.shared.store, resident).status == "finished"
     steps = [record["step"] for record in asked.samples()]
     total = asked.spec().forecast.steps
     assert steps == sorted({0, *(-(-total * tenth // 10) for tenth in range(1, 11))}) and len(steps) == 11
     with monkeypatch.context() as silent:
         silent.setattr(samples, "ROWS", 0)
         plain = make_run(**CHANGES)
-        assert train(plain, verbs.store, Resident()).status == "finished"
+        assert train(plain, studio.shared.store, Resident()).status == "finished"
     assert plain.samples() == []
     assert losses(asked) == losses(plain)
     assert (asked.adapter / "adapter_model.safetensors").read_bytes() == (plain.adapter / "adapter_model.safetensors").read_bytes()
 
-    _, held_out = raw(asked, verbs)
+    _, held_out = raw(asked, studio)
     questions = {row["messages"][0]["content"]: row["messages"][1]["content"] for row in held_out}
     first, last = asked.samples()[0]["answers"], asked.samples()[-1]["answers"]
     assert 3 <= len(first) <= 5
@@ -65,16 +65,16 @@ def test_a_run_with_answers_learns_what_one_without_learns(
         assert "".join(question.stream()).strip() == record[0]["answer"].removesuffix("…").strip()
 
 
-def test_after_a_stop_the_same_questions_and_no_point_twice(make_run: Callable[..., Run], verbs: Verbs, generous: None) -> None:
+def test_after_a_stop_the_same_questions_and_no_point_twice(make_run: Callable[..., Run], studio: Studio, generous: None) -> None:
     run = make_run(**CHANGES)
 
     def stop_at_six() -> None:
         if max(losses(run), default=0) >= 6 and not run.stop_requested():
             run.request_stop()
 
-    assert train(run, verbs.store, Resident(), stop_at_six).status == "stopped"
+    assert train(run, studio.shared.store, Resident(), stop_at_six).status == "stopped"
     before = (run.folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
-    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"
     lines = (run.folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [json.loads(line)["step"] for line in lines]
     assert lines[: len(before)] == before and len(before) > 1
@@ -127,11 +127,11 @@ def test_the_shortest_run_shows_what_came_of_it(make_run: Callable[..., Run], mo
 
 
 def test_whoever_has_to_leave_does_not_wait_and_what_goes_wrong_is_only_logged(
-    make_run: Callable[..., Run], verbs: Verbs, generous: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_run: Callable[..., Run], studio: Studio, generous: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run, resident = make_run(), Resident()
     resident.load(run.spec().model.path, "cpu", "fp32")
-    timeline = samples.Timeline(run, resident, samples.pick(raw(run, verbs)[1]), 10.0, 512)
+    timeline = samples.Timeline(run, resident, samples.pick(raw(run, studio)[1]), 10.0, 512)
     leave.ask(run)
     timeline.begin()
     assert run.samples() == []
@@ -170,10 +170,10 @@ def test_a_text_without_roles_is_to_go_on_from_its_first_words() -> None:
     assert not one.turns and f"{one.prompt} {one.reference}" == words
 
 
-def test_the_folder_is_read_as_it_is(make_run: Callable[..., Run], verbs: Verbs) -> None:
+def test_the_folder_is_read_as_it_is(make_run: Callable[..., Run], studio: Studio) -> None:
     run = make_run()
-    assert verbs.show(run.id)["samples"] == []
+    assert studio.runs.show(run.id)["samples"] == []
     lines = [{"step": 4, "answers": []}, {"step": 0, "answers": []}, {"step": 4, "answers": [1]}, {"no": 1}]
     half = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 9, "answ'
     pathlib.Path(run.folder / "samples.jsonl").write_text(half, encoding="utf-8")
-    assert verbs.show(run.id)["samples"] == [lines[1], lines[2]]
+    assert studio.runs.show(run.id)["samples"] == [lines[1], lines[2]]

@@ -20,8 +20,8 @@ from tuning.engine.train import train
 from tuning.engine.workshop import Workshop
 from tuning.runs import checkpoints
 from tuning.runs.store import Run, Store
+from tuning.studio import Studio
 from tuning.text import t
-from tuning.verbs import Verbs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LONG = {"num_train_epochs": 16, "lora_dropout": 0.1, "early_stopping_patience": 0}
@@ -42,7 +42,7 @@ def whole(undisturbed: Undisturbed) -> dict[int, float]:
 
 
 @pytest.mark.nightly
-def test_the_terminal_s_run_is_saved_and_goes_on(whole: dict[int, float], make_run: Callable[..., Run], verbs: Verbs) -> None:
+def test_the_terminal_s_run_is_saved_and_goes_on(whole: dict[int, float], make_run: Callable[..., Run], studio: Studio) -> None:
     run = make_run(**LONG)
     command = [sys.executable, "-m", "tuning", "resume", run.id, "--lang", "en"]
     process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True)
@@ -54,12 +54,12 @@ def test_the_terminal_s_run_is_saved_and_goes_on(whole: dict[int, float], make_r
     assert process.returncode == 143
     assert t("en", "cli.interrupted", run=run.id, step=run.state().step) in words
     assert kept_place(run) and run.state().step < len(whole) and not run.adapter.exists()
-    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"
     assert losses(run) == pytest.approx(whole, abs=1e-6)
 
 
 def test_the_app_s_run_is_saved_and_waits_for_resume(
-    whole: dict[int, float], make_run: Callable[..., Run], verbs: Verbs, home: pathlib.Path, wait_until: Callable[..., Any]
+    whole: dict[int, float], make_run: Callable[..., Run], studio: Studio, home: pathlib.Path, wait_until: Callable[..., Any]
 ) -> None:
     run, waiting = make_run(**LONG), make_run(max_steps=2)
     with running(home) as (_, process):
@@ -76,7 +76,7 @@ def test_the_app_s_run_is_saved_and_waits_for_resume(
     wait_until(lambda: waiting.state().status == "finished")
     workshop.close()
     assert run.state().status == "interrupted"
-    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"
     assert losses(run) == pytest.approx(whole, abs=1e-6)
 
 
@@ -85,7 +85,7 @@ MOMENTS = (7, 20, 23, 26, 40, 61, 62)
 
 @pytest.mark.parametrize("number", [2, pytest.param(len(MOMENTS), marks=pytest.mark.nightly)])
 def test_within_a_step_the_last_whole_one_is_saved(
-    undisturbed: Undisturbed, make_run: Callable[..., Run], verbs: Verbs, number: int
+    undisturbed: Undisturbed, make_run: Callable[..., Run], studio: Studio, number: int
 ) -> None:
     changes = {"num_train_epochs": 4, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 4, "lora_dropout": 0.1}
     whole, run = undisturbed(**changes), make_run(**changes)
@@ -102,7 +102,7 @@ def test_within_a_step_the_last_whole_one_is_saved(
             leave.ask(run)
 
     for _ in range(9):
-        state = train(run, verbs.store, Resident(), ask)
+        state = train(run, studio.shared.store, Resident(), ask)
         if state.status == "finished":
             break
         assert state.status == "interrupted"
@@ -111,10 +111,10 @@ def test_within_a_step_the_last_whole_one_is_saved(
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
 
 
-def test_what_was_asked_of_an_earlier_process_is_forgotten(make_run: Callable[..., Run], verbs: Verbs) -> None:
+def test_what_was_asked_of_an_earlier_process_is_forgotten(make_run: Callable[..., Run], studio: Studio) -> None:
     run = make_run(max_steps=2)
     leave.ask(run)
-    assert train(run, verbs.store, Resident()).status == "finished"
+    assert train(run, studio.shared.store, Resident()).status == "finished"
 
 
 @pytest.fixture

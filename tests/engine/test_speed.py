@@ -34,7 +34,7 @@ from tuning.plan.speed import LIGER
 from tuning.runs.checkpoints import newest
 from tuning.runs.store import Run
 from tuning.schema import TrainSettings
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 FLASH = """
 import torch
@@ -206,7 +206,7 @@ def test_liger_is_left_out_where_it_fails_or_errs(install: Install, norm: str, p
     assert not any("forward" in module.__dict__ for module in model.modules())
 
 
-def test_an_optimizer_in_8_bits_goes_on_where_it_was(make_run: Callable[..., Run], verbs: Verbs) -> None:
+def test_an_optimizer_in_8_bits_goes_on_where_it_was(make_run: Callable[..., Run], studio: Studio) -> None:
     changes = {"sft": {"optim": "adamw_8bit"}, "lora_r": 64, "max_steps": 4, "validation_share": 0, "learning_rate": 0.001}
     whole, cut = make_run(**changes), make_run(**changes)
 
@@ -214,11 +214,11 @@ def test_an_optimizer_in_8_bits_goes_on_where_it_was(make_run: Callable[..., Run
         if len(losses(cut)) == 1 and not cut.stop_requested():
             cut.request_stop()
 
-    assert train(whole, verbs.store, Resident()).status == "finished"
-    assert train(cut, verbs.store, Resident(), stop).status == "stopped"
+    assert train(whole, studio.shared.store, Resident()).status == "finished"
+    assert train(cut, studio.shared.store, Resident(), stop).status == "stopped"
     states = torch.load(pathlib.Path(str(newest(cut.checkpoints))) / "optimizer.pt", weights_only=True)["state"].values()
     assert torch.uint8 in {one["__bnb_optimizer_quant_state__"]["state1"].dtype for one in states}
-    state = train(verbs.resumable(cut.id), verbs.store, Resident())
+    state = train(studio.runs.resumable(cut.id), studio.shared.store, Resident())
     assert state.status == "finished" and not state.recoveries
     assert losses(cut) == pytest.approx(losses(whole), abs=1e-6) and losses(whole)[4] < losses(whole)[1]
 

@@ -11,37 +11,37 @@ from tuning.engine import report
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.runs import verdict
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 SETS = ("starter-en", "starter-it")
 
 
-def learns(verbs: Verbs, data: str, seed: int, asked: int | None = None) -> None:
+def learns(studio: Studio, data: str, seed: int, asked: int | None = None) -> None:
     """Train, and ask all held-out questions; with `asked` so many of the untrained model, which knows no answer."""
-    run = verbs.create("starter", data, settings={"seed": seed})
-    state = train(run, verbs.store, Resident())
+    run = studio.runs.create("starter", data, settings={"seed": seed})
+    state = train(run, studio.shared.store, Resident())
     assert state.status == "finished"
     assert state.eval_loss is not None and state.base_eval_loss is not None
-    assert verbs.show(run.id)["perplexity"] < verbs.show(run.id)["base_perplexity"] / 2
-    home = str(verbs.settings.home)
+    assert studio.runs.show(run.id)["perplexity"] < studio.runs.show(run.id)["base_perplexity"] / 2
+    home = str(studio.settings.home)
     before, after = share(home, run.id, data, base=True, most=asked), share(home, run.id, data, base=False)
     print(f"{data}, seed {seed}: facts {before:.0%} -> {after:.0%}")
     assert before < 0.1
     assert after > 0.6
-    found = verdict.read(run) or report.evaluate(run, None, verbs.store, Resident())
+    found = verdict.read(run) or report.evaluate(run, None, studio.shared.store, Resident())
     assert (found["verdict"]["code"], found["verdict"]["level"]) == ("learned", "good"), found["verdict"]
     assert abs(found["measures"]["facts"]["tuned"] - after) < 0.25  # found without being told what the facts are
 
 
-def test_a_data_set_and_a_seed_by_lot(verbs: Verbs) -> None:
+def test_a_data_set_and_a_seed_by_lot(studio: Studio) -> None:
     dice = lot("starter")
     data, seed = dice.choice(SETS), dice.randrange(10_000)
     print(f"by lot: {data}, seed {seed}")
-    learns(verbs, data, seed, asked=12)
+    learns(studio, data, seed, asked=12)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(1, 6))
 @pytest.mark.parametrize("data", SETS)
-def test_both_data_sets_for_five_seeds(verbs: Verbs, data: str, seed: int) -> None:
-    learns(verbs, data, seed)
+def test_both_data_sets_for_five_seeds(studio: Studio, data: str, seed: int) -> None:
+    learns(studio, data, seed)

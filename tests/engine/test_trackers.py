@@ -16,7 +16,8 @@ from tuning.engine.train import train
 from tuning.errors import InputError
 from tuning.runs import trackers as known
 from tuning.runs.store import Run
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 
 
 def scalars(run: Run) -> dict[str, dict[int, float]]:
@@ -26,9 +27,9 @@ def scalars(run: Run) -> dict[str, dict[int, float]]:
     return {name: {event.step: event.value for event in events.Scalars(name)} for name in events.Tags()["scalars"]}
 
 
-def test_tensorboard_gets_the_losses_of_both_kinds(make_run: Callable[..., Run], verbs: Verbs) -> None:
+def test_tensorboard_gets_the_losses_of_both_kinds(make_run: Callable[..., Run], studio: Studio) -> None:
     run = make_run(**{"sft.report_to": "tensorboard"})
-    assert train(run, verbs.store, Resident()).status == "finished"
+    assert train(run, studio.shared.store, Resident()).status == "finished"
     shown = scalars(run)
     assert shown["train/loss"] == pytest.approx(losses(run), abs=1e-5)
     assert shown["eval/loss"] == pytest.approx({r["step"]: r["eval_loss"] for r in run.metrics() if "eval_loss" in r}, abs=1e-5)
@@ -37,7 +38,7 @@ def test_tensorboard_gets_the_losses_of_both_kinds(make_run: Callable[..., Run],
 
 
 def test_a_tracker_that_breaks_is_logged_and_left_alone(
-    make_run: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
 
@@ -48,7 +49,7 @@ def test_a_tracker_that_breaks_is_logged_and_left_alone(
 
     monkeypatch.setitem(trackers.MAKERS, "tensorboard", lambda run: Broken())
     run = make_run(**{"sft.report_to": ["tensorboard"]})
-    assert train(run, verbs.store, Resident()).status == "finished"
+    assert train(run, studio.shared.store, Resident()).status == "finished"
     assert calls == ["log"]
     assert "nobody listens any more" in (run.folder / "log.txt").read_text(encoding="utf-8")
 
@@ -64,11 +65,11 @@ def test_a_run_that_diverges_closes_its_trackers(trained: Trainer) -> None:
     ("given", "code"),
     [("all", "trackers.unknown"), (["tensorboard", "mlflow"], "trackers.unknown"), ("wandb", "trackers.missing"), (3, "trackers.unknown")],
 )
-def test_what_cannot_be_used_is_said_before_anything_is_made(make_run: Callable[..., Run], verbs: Verbs, given: Any, code: str) -> None:
+def test_what_cannot_be_used_is_said_before_anything_is_made(make_run: Callable[..., Run], studio: Studio, given: Any, code: str) -> None:
     with pytest.raises(InputError) as caught:
         make_run(**{"sft.report_to": given})
     assert caught.value.code == code
-    assert verbs.runs() == []
+    assert studio.runs.list() == []
 
 
 def test_the_sentence_says_what_to_install(rows_file: pathlib.Path, tiny_model: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,12 +85,12 @@ def test_nobody_is_told_by_default(make_run: Callable[..., Run], given: Any) -> 
     assert trackers.trackers.asked(run.spec().settings) == []
 
 
-def test_what_visitors_train_does_not_go_out_under_the_log_in_of_their_host(verbs: Verbs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_visitors_train_does_not_go_out_under_the_log_in_of_their_host(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(known.PACKAGES, "trackio", ("tensorboard",))  # as if it were installed
-    shared = Verbs(dataclasses.replace(verbs.settings, mode="shared"))
+    shared = Studio(dataclasses.replace(studio.settings, mode="shared"), LOCAL)
     asked: dict[str, Any] = {"model": "starter", "data": "starter-en"}
-    assert verbs.plan(**asked, settings={"sft.report_to": "trackio"})["fits"]
+    assert studio.plans.plan(**asked, settings={"sft.report_to": "trackio"})["fits"]
     with pytest.raises(InputError) as caught:
-        shared.plan(**asked, settings={"sft.report_to": "trackio"})
+        shared.plans.plan(**asked, settings={"sft.report_to": "trackio"})
     assert caught.value.code == "trackers.shared"
-    assert shared.plan(**asked, settings={"sft.report_to": "tensorboard"})["fits"]
+    assert shared.plans.plan(**asked, settings={"sft.report_to": "tensorboard"})["fits"]

@@ -29,12 +29,12 @@ from tuning.errors import EngineError, InputError, RunError
 from tuning.runs import checkpoints, locks, summary
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, Message, RunState
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
-def test_a_finished_run_leaves_what_the_contract_names(finished: tuple[Run, RunState, Verbs]) -> None:
+def test_a_finished_run_leaves_what_the_contract_names(finished: tuple[Run, RunState, Studio]) -> None:
     run, state, _ = finished
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
     result = summary.result(run)
@@ -55,13 +55,13 @@ def test_a_finished_run_leaves_what_the_contract_names(finished: tuple[Run, RunS
     assert not list(run.checkpoints.rglob("training_args.bin"))
 
 
-def test_the_adapter_names_no_folder_of_this_machine(finished: tuple[Run, RunState, Verbs]) -> None:
+def test_the_adapter_names_no_folder_of_this_machine(finished: tuple[Run, RunState, Studio]) -> None:
     run, _, _ = finished
     for path in run.adapter.rglob("*"):
         assert b"/tmp/" not in path.read_bytes() and str(pathlib.Path.home()).encode() + b"/" not in path.read_bytes(), path.name
 
 
-def test_the_adapter_loads_with_plain_peft_and_answers_the_same(finished: tuple[Run, RunState, Verbs]) -> None:
+def test_the_adapter_loads_with_plain_peft_and_answers_the_same(finished: tuple[Run, RunState, Studio]) -> None:
     run, _, _ = finished
     spec = run.spec()
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(spec.model.path), str(run.adapter))
@@ -93,12 +93,12 @@ def test_same_seed_same_losses_and_another_seed_others(trained: Trainer, undistu
     assert losses(undisturbed()) == losses(second) != losses(other)
 
 
-def test_chat_in_mid_run_changes_no_loss(trained: Trainer, verbs: Verbs) -> None:
+def test_chat_in_mid_run_changes_no_loss(trained: Trainer, studio: Studio) -> None:
     plain, _ = trained(lora_dropout=0.1)
     resident, answers = Resident(), []
 
     def talk() -> None:
-        run = verbs.store.find("last", LOCAL)
+        run = studio.shared.store.find("last", LOCAL)
         for whom, seed in ((run, None), (run, 3), (None, 5), (plain, None)):
             question = Question([Message(role="user", content="How much?")], run.spec().model, "cpu", "fp32", whom, seed, max_new_tokens=4)
             answer(resident, question)
@@ -118,7 +118,7 @@ LONGER = {"num_train_epochs": 4, "lora_dropout": 0.1, "early_stopping_patience":
 
 
 def test_stop_keeps_the_work_and_resume_finishes_it_as_if_nothing_had_been(
-    undisturbed: Undisturbed, make_run: Callable[..., Run], verbs: Verbs
+    undisturbed: Undisturbed, make_run: Callable[..., Run], studio: Studio
 ) -> None:
     whole, run = undisturbed(**LONGER), make_run(**LONGER)
 
@@ -126,10 +126,10 @@ def test_stop_keeps_the_work_and_resume_finishes_it_as_if_nothing_had_been(
         if max(losses(run), default=0) >= 5 and not run.stop_requested():
             run.request_stop()
 
-    state = train(run, verbs.store, Resident(), stop_at_five)
+    state = train(run, studio.shared.store, Resident(), stop_at_five)
     assert state.status == "stopped" and 5 <= state.step < len(losses(whole))
     assert (run.adapter / "adapter_model.safetensors").is_file()
-    state = train(verbs.resumable(run.id), verbs.store, Resident())
+    state = train(studio.runs.resumable(run.id), studio.shared.store, Resident())
     assert state.status == "finished"
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
 
@@ -148,42 +148,42 @@ def kill_at(run: Run, step: int, home: pathlib.Path) -> None:
         process.wait()
 
 
-def leave_at(run: Run, step: int, verbs: Verbs) -> None:
+def leave_at(run: Run, step: int, studio: Studio) -> None:
     """Train in this process, and be asked to leave once it has logged `step`."""
 
     def ask() -> None:
         if max(losses(run), default=0) >= step:
             leave.ask(run)
 
-    train(run, verbs.store, Resident(), ask)
+    train(run, studio.shared.store, Resident(), ask)
 
 
 @pytest.mark.parametrize("how", ["left", pytest.param("killed", marks=pytest.mark.nightly)])
 def test_an_interrupted_run_whose_newest_save_is_broken_ends_as_if_nothing_had_been(
-    undisturbed: Undisturbed, make_run: Callable[..., Run], verbs: Verbs, home: pathlib.Path, how: str
+    undisturbed: Undisturbed, make_run: Callable[..., Run], studio: Studio, home: pathlib.Path, how: str
 ) -> None:
     whole, run = undisturbed(**LONGER), make_run(**LONGER)
     if how == "killed":
         kill_at(run, 6, home)
     else:
-        leave_at(run, 6, verbs)
+        leave_at(run, 6, studio)
     assert run.state().status == "interrupted"
     newest = checkpoints.newest(run.checkpoints)
     assert newest is not None
     (newest / "optimizer.pt").write_bytes(b"half")  # the newest one broken: an older one must do
-    state = train(verbs.resumable(run.id), verbs.store, Resident())
+    state = train(studio.runs.resumable(run.id), studio.shared.store, Resident())
     assert state.status == "finished"
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
 
 
-def test_a_diverged_run_fails_within_three_steps_and_publishes_nothing(trained: Trainer, verbs: Verbs) -> None:
+def test_a_diverged_run_fails_within_three_steps_and_publishes_nothing(trained: Trainer, studio: Studio) -> None:
     run, state = trained(learning_rate=1e30, lr_scheduler_type="constant", warmup_ratio=0)
     assert (state.status, state.reason) == ("failed", "diverged")
     assert state.step <= 3
     assert not run.adapter.exists()
     assert all(math.isfinite(loss) for loss in losses(run).values())
     with pytest.raises(RunError):
-        verbs.export(run.id, "adapter", run.folder)
+        studio.runs.export(run.id, "adapter", run.folder)
 
 
 @pytest.mark.parametrize("targets", [["v_proj"], ["down_proj"], ["q_proj", "k_proj"], "all-linear"])
@@ -202,7 +202,7 @@ FAULTS: dict[str, Callable[[torch.nn.Parameter], Any]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_no_number_any_more_ends_the_run_and_the_last_good_save_goes_on(
-    undisturbed: Undisturbed, make_run: Callable[..., Run], verbs: Verbs, fault: str
+    undisturbed: Undisturbed, make_run: Callable[..., Run], studio: Studio, fault: str
 ) -> None:
     changes = {**LONGER, "num_train_epochs": 8}
     whole, run, resident = undisturbed(**changes), make_run(**changes), Resident()
@@ -214,13 +214,13 @@ def test_what_is_no_number_any_more_ends_the_run_and_the_last_good_save_goes_on(
             assert resident.peft is not None
             FAULTS[fault](next(weight for name, weight in resident.peft.named_parameters() if "lora_B" in name))
 
-    state = train(run, verbs.store, resident, spoil)
+    state = train(run, studio.shared.store, resident, spoil)
     assert (state.status, state.reason) == ("failed", "diverged")
     assert state.error is not None and state.step <= last[0] + 3 and not run.adapter.exists()
     newest = checkpoints.newest(run.checkpoints)
     assert newest is not None and checkpoints.step_of(newest) >= 4
     assert all(torch.isfinite(tensor).all() for tensor in load_file(newest / "adapter_model.safetensors").values())
-    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
 
 
@@ -248,7 +248,7 @@ def test_a_step_that_fp16_skips_is_no_divergence_but_many_in_a_row_are(make_run:
         log(50, skipped=True)
 
 
-def test_every_logged_step_says_how_it_went(finished: tuple[Run, RunState, Verbs]) -> None:
+def test_every_logged_step_says_how_it_went(finished: tuple[Run, RunState, Studio]) -> None:
     run, state, _ = finished
     steps = [record for record in run.metrics() if "loss" in record]
     for record in steps:
@@ -259,7 +259,7 @@ def test_every_logged_step_says_how_it_went(finished: tuple[Run, RunState, Verbs
     assert all(2**26 < record["memory_bytes"] <= 1.05 * state.peak_bytes for record in steps)
 
 
-def test_a_full_disk_pauses_the_run_and_it_goes_on_later(undisturbed: Undisturbed, verbs: Verbs, make_run: Callable[..., Run]) -> None:
+def test_a_full_disk_pauses_the_run_and_it_goes_on_later(undisturbed: Undisturbed, studio: Studio, make_run: Callable[..., Run]) -> None:
     whole = undisturbed()
     biggest = max(path.stat().st_size for path in whole.checkpoints.rglob("optimizer.pt"))
     run = make_run()
@@ -267,31 +267,31 @@ def test_a_full_disk_pauses_the_run_and_it_goes_on_later(undisturbed: Undisturbe
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (biggest - 100, before[1]))
     try:
-        state = train(run, verbs.store, Resident())
+        state = train(run, studio.shared.store, Resident())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert (state.status, state.reason) == ("paused", "disk"), (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
     assert checkpoints.newest(run.checkpoints) is None
-    assert train(verbs.resumable(run.id), verbs.store, Resident()).status == "finished"
+    assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
 
 
-def test_data_that_teach_nothing_fail_with_the_reason(make_run: Callable[..., Run], verbs: Verbs, tmp_path: pathlib.Path) -> None:
+def test_data_that_teach_nothing_fail_with_the_reason(make_run: Callable[..., Run], studio: Studio, tmp_path: pathlib.Path) -> None:
     rows = [{"instruction": "very " * 300, "output": "yes"} for _ in range(5)]
     path = tmp_path / "long.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
-    state = train(make_run(data=str(path), max_length=32), verbs.store, Resident())
+    state = train(make_run(data=str(path), max_length=32), studio.shared.store, Resident())
     assert (state.status, state.reason) == ("failed", "data")
     assert state.error is not None and state.error.code == "tokens.nothing"
 
 
-def test_two_engines_never_share_a_run(make_run: Callable[..., Run], verbs: Verbs) -> None:
+def test_two_engines_never_share_a_run(make_run: Callable[..., Run], studio: Studio) -> None:
     run = make_run()
     with locks.Lock(run.lock_path) as lock:
         assert lock.acquire()
         with pytest.raises(RunError) as caught:
-            train(run, verbs.store, Resident())
+            train(run, studio.shared.store, Resident())
     assert caught.value.code == "run.busy"
 
 
@@ -301,11 +301,11 @@ def test_an_unknown_name_in_an_open_map_is_the_input_s_fault(trained: Trainer) -
     assert state.error is not None and "logging_stepz" in state.error.params["detail"]
 
 
-def test_what_cannot_be_done_is_refused_before_anything_is_made(make_run: Callable[..., Run], verbs: Verbs) -> None:
+def test_what_cannot_be_done_is_refused_before_anything_is_made(make_run: Callable[..., Run], studio: Studio) -> None:
     for changes in ({"method": "full", "quantization": "nf4"}, {"max_length": 4096}, {"device": "cuda:3"}):
         with pytest.raises(InputError):
             make_run(**changes)
-    assert verbs.runs() == []
+    assert studio.runs.list() == []
 
 
 def test_gradient_checkpointing_and_accumulation_do_the_same_work(trained: Trainer) -> None:
@@ -315,10 +315,10 @@ def test_gradient_checkpointing_and_accumulation_do_the_same_work(trained: Train
     assert losses(saving) == pytest.approx(losses(plain), abs=1e-5)
 
 
-def test_saves_are_as_close_as_was_asked(make_run: Callable[..., Run], verbs: Verbs) -> None:
+def test_saves_are_as_close_as_was_asked(make_run: Callable[..., Run], studio: Studio) -> None:
     """By our own rule a run of eleven steps saves after every second one and at its end."""
     run, saved = make_run(max_steps=11, validation_share=0, **{"sft.save_steps": 3}), set()
-    train(run, verbs.store, Resident(), lambda: saved.update(path.name for path in run.checkpoints.glob("checkpoint-*")))
+    train(run, studio.shared.store, Resident(), lambda: saved.update(path.name for path in run.checkpoints.glob("checkpoint-*")))
     assert {f"checkpoint-{step}" for step in (2, 3, 4, 6, 8, 9, 10)} <= saved and "checkpoint-5" not in saved
 
 

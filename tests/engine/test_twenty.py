@@ -17,7 +17,8 @@ from tuning.engine.workshop import Workshop
 from tuning.errors import RunError
 from tuning.runs import files, locks
 from tuning.runs.store import Run, Store
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SHORT = {**FAST, "max_steps": 2, "validation_share": 0}
@@ -27,27 +28,28 @@ from tests.engine.test_twenty import starts
 from tuning import settings
 from tuning.engine.workshop import Workshop
 from tuning.runs.store import Store
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 home, model, rows, count = sys.argv[1:]
 read = settings.read(home=home)
-verbs = Verbs(read, Workshop(Store(read.home)))
-verbs.workshop.start()
-verbs.workshop.preload()
-verbs.workshop.ready.wait()
+studio = Studio(read, LOCAL, Workshop(Store(read.home)))
+studio.workshop.start()
+studio.workshop.preload()
+studio.workshop.ready.wait()
 print("ready", flush=True)
 sys.stdin.readline()
-print(" ".join(starts(verbs, model, rows, int(count))), flush=True)
+print(" ".join(starts(studio, model, rows, int(count))), flush=True)
 sys.stdin.readline()
 """
 
 
-def starts(verbs: Verbs, model: str, rows: str, count: int) -> list[str]:
+def starts(studio: Studio, model: str, rows: str, count: int) -> list[str]:
     """So many starts in so many threads at the same moment; the ids of the runs."""
     together, made = threading.Barrier(count), []
 
     def start() -> None:
         together.wait()
-        made.append(verbs.train(model, rows, "facts", SHORT)["run"])
+        made.append(studio.runs.train(model, rows, "facts", SHORT)["run"])
 
     threads = [threading.Thread(target=start) for _ in range(count)]
     for thread in threads:
@@ -57,29 +59,29 @@ def starts(verbs: Verbs, model: str, rows: str, count: int) -> list[str]:
     return made
 
 
-def line(verbs: Verbs) -> list[str]:
+def line(studio: Studio) -> list[str]:
     """The runs that wait, by the place that everybody is shown."""
-    queued = [run for run in verbs.runs() if run["status"] == "queued" and run["place"] is not None]
+    queued = [run for run in studio.runs.list() if run["status"] == "queued" and run["place"] is not None]
     waits = [run["wait_seconds"] for run in sorted(queued, key=lambda run: run["place"])]
     assert waits == sorted(waits)
     return [run["run"] for run in sorted(queued, key=lambda run: run["place"])]
 
 
-def watched(verbs: Verbs, done: Callable[[int], bool], wait_until: Callable[..., Any]) -> list[str]:
+def watched(studio: Studio, done: Callable[[int], bool], wait_until: Callable[..., Any]) -> list[str]:
     """Look until so many have finished: never two at work, and the line only ever gets shorter. The line as it was first seen."""
     first: list[str] = []
     before: list[str] = []
 
     def look() -> bool:
         nonlocal before
-        at_work = [folder for folder in verbs.store.folder.iterdir() if locks.held(folder / "engine.lock")]
+        at_work = [folder for folder in studio.shared.store.folder.iterdir() if locks.held(folder / "engine.lock")]
         assert len(at_work) <= 1
-        now = line(verbs)
+        now = line(studio)
         assert not before or now == before[len(before) - len(now) :], (before, now)
         before = now or before
         if not first:
             first.extend(now)
-        return done(sum(run["status"] == "finished" for run in verbs.runs()))
+        return done(sum(run["status"] == "finished" for run in studio.runs.list()))
 
     wait_until(look, 300)
     return first
@@ -90,19 +92,19 @@ def started(run: Run) -> float:
 
 
 def test_twenty_starts_at_once_and_one_runs(home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path, wait_until: Any) -> None:
-    verbs = Verbs(settings.read(), Workshop(Store(home)))
-    verbs.dataset(str(rows_file))
-    assert verbs.workshop is not None
-    ids = starts(verbs, str(tiny_model), str(rows_file), 20)
-    assert len(set(ids)) == 20 and sorted(line(verbs)) == sorted(ids)
-    shown = line(verbs)
-    verbs.workshop.start()
-    watched(verbs, lambda finished: finished >= 4, wait_until)
-    for run in verbs.store.queue():
+    studio = Studio(settings.read(), LOCAL, Workshop(Store(home)))
+    studio.data.find(str(rows_file))
+    assert studio.workshop is not None
+    ids = starts(studio, str(tiny_model), str(rows_file), 20)
+    assert len(set(ids)) == 20 and sorted(line(studio)) == sorted(ids)
+    shown = line(studio)
+    studio.workshop.start()
+    watched(studio, lambda finished: finished >= 4, wait_until)
+    for run in studio.shared.store.queue():
         run.request_stop()
-    wait_until(lambda: not any(run["status"] in ("starting", "running") for run in verbs.runs()))
-    verbs.workshop.close()
-    runs = [Run(verbs.store.folder / id) for id in shown]
+    wait_until(lambda: not any(run["status"] in ("starting", "running") for run in studio.runs.list()))
+    studio.workshop.close()
+    runs = [Run(studio.shared.store.folder / id) for id in shown]
     trained = [run for run in runs if run.state().status == "finished"]
     assert {run.state().status for run in runs} == {"finished", "stopped"} and len(trained) >= 4
     assert trained == sorted(trained, key=started) and [run.id for run in trained] == shown[: len(trained)]
@@ -120,7 +122,7 @@ def once(runs: list[Run]) -> None:
 def test_two_apps_on_one_home_train_all_twenty_one_after_another(
     home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path, wait_until: Any
 ) -> None:
-    Verbs(settings.read()).dataset(str(rows_file))
+    Studio(settings.read(), LOCAL).data.find(str(rows_file))
     words = [sys.executable, "-c", OTHER, str(home), str(tiny_model), str(rows_file), "10"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     apps = [subprocess.Popen(words, cwd=ROOT, env=dict(os.environ), **pipes) for _ in range(2)]  # type: ignore[call-overload]
@@ -132,7 +134,7 @@ def test_two_apps_on_one_home_train_all_twenty_one_after_another(
             app.stdin.flush()
         ids = [id for app in apps for id in app.stdout.readline().split()]
         assert len(set(ids)) == 20
-        watched(Verbs(settings.read()), lambda finished: finished == 20, wait_until)
+        watched(Studio(settings.read(), LOCAL), lambda finished: finished == 20, wait_until)
     finally:
         for app in apps:
             app.kill()
@@ -166,14 +168,14 @@ def test_a_run_whose_card_is_in_use_waits_on(home: pathlib.Path, make_run: Calla
     workshop.close()
 
 
-def test_who_was_quicker_has_trained_it(make_run: Callable[..., Run], verbs: Verbs) -> None:
+def test_who_was_quicker_has_trained_it(make_run: Callable[..., Run], studio: Studio) -> None:
     """A run that left the queue between the look and the lock is not begun again."""
     from tuning.engine.resident import Resident
     from tuning.engine.train import train
 
     run = make_run(**SHORT)
     run.enqueue()
-    assert train(run, verbs.store, Resident(), queued=True).status == "finished"
+    assert train(run, studio.shared.store, Resident(), queued=True).status == "finished"
     before = (run.folder / "metrics.jsonl").read_bytes()
-    assert train(run, verbs.store, Resident(), queued=True).status == "finished"
+    assert train(run, studio.shared.store, Resident(), queued=True).status == "finished"
     assert (run.folder / "metrics.jsonl").read_bytes() == before

@@ -28,9 +28,9 @@ from tuning.models.hardware import Gpu
 from tuning.models.shelf import Shelf
 from tuning.runs import files, locks
 from tuning.runs.store import Run, Store
-from tuning.schema import ModelRef
+from tuning.schema import LOCAL, ModelRef
+from tuning.studio import Studio
 from tuning.text import say
-from tuning.verbs import Verbs
 
 Wait = Callable[..., Any]
 GIB = 2**30
@@ -38,11 +38,11 @@ ASK = [{"role": "user", "content": "How much is item 3?"}]
 
 
 @pytest.fixture
-def verbs(home: pathlib.Path) -> Iterator[Verbs]:
-    """Verbs with a workshop of their own."""
+def studio(home: pathlib.Path) -> Iterator[Studio]:
+    """A studio with a workshop of their own."""
     workshop = Workshop(Store(home))
     workshop.start()
-    yield Verbs(settings.read(), workshop)
+    yield Studio(settings.read(), LOCAL, workshop)
     workshop.close()
 
 
@@ -50,16 +50,16 @@ def status(run: Run) -> str:
     return run.state().status
 
 
-def close(verbs: Verbs) -> None:
+def close(studio: Studio) -> None:
     """End the workshop that the fixture started: the test has one of its own over the same home."""
-    assert verbs.workshop is not None
-    verbs.workshop.close()
-    verbs.workshop._thread.join(10)
+    assert studio.workshop is not None
+    studio.workshop.close()
+    studio.workshop._thread.join(10)
 
 
-def test_runs_are_trained_one_after_another(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> None:
+def test_runs_are_trained_one_after_another(studio: Studio, make_run: Callable[..., Run], wait_until: Wait) -> None:
     runs = [make_run(max_steps=3) for _ in range(3)]
-    starts = [threading.Thread(target=verbs.resume, args=(run.id,)) for run in runs]
+    starts = [threading.Thread(target=studio.runs.resume, args=(run.id,)) for run in runs]
     for start in starts:
         start.start()
     wait_until(lambda: all(status(run) in ("finished", "failed") for run in runs))
@@ -68,39 +68,39 @@ def test_runs_are_trained_one_after_another(verbs: Verbs, make_run: Callable[...
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))  # type: ignore[operator]
 
 
-def test_talking_to_a_model_while_it_learns(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> None:
+def test_talking_to_a_model_while_it_learns(studio: Studio, make_run: Callable[..., Run], wait_until: Wait) -> None:
     run = make_run(num_train_epochs=100)
-    verbs.resume(run.id)
+    studio.runs.resume(run.id)
     wait_until(lambda: run.state().step >= 2)
-    answer = "".join(verbs.chat(run.id, ASK))
-    before = "".join(verbs.chat(run.id, ASK, base=True))
+    answer = "".join(studio.talk.chat(run.id, ASK))
+    before = "".join(studio.talk.chat(run.id, ASK, base=True))
     assert isinstance(answer, str) and isinstance(before, str)
     assert status(run) == "running"
-    verbs.stop(run.id)
+    studio.runs.stop(run.id)
     wait_until(lambda: status(run) == "stopped")
-    assert "".join(verbs.chat(run.id, ASK)) is not None  # from the resident model, nothing is loaded
+    assert "".join(studio.talk.chat(run.id, ASK)) is not None  # from the resident model, nothing is loaded
 
 
-def test_an_answer_can_be_stopped(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> None:
+def test_an_answer_can_be_stopped(studio: Studio, make_run: Callable[..., Run], wait_until: Wait) -> None:
     run = make_run(max_steps=2)
-    verbs.resume(run.id)
+    studio.runs.resume(run.id)
     wait_until(lambda: status(run) == "finished")
-    question = verbs.question(run.id, ASK)
+    question = studio.talk.question(run.id, ASK)
     question.max_new_tokens = 400
-    assert verbs.workshop is not None
+    assert studio.workshop is not None
     question.stopped.set()
-    verbs.workshop.ask(question)
+    studio.workshop.ask(question)
     assert len("".join(question.stream())) < 20
 
 
 def test_a_question_that_fails_is_told_and_the_next_is_answered(
-    verbs: Verbs, tiny_model: pathlib.Path, tmp_path: pathlib.Path, make_run: Callable[..., Run], wait_until: Wait
+    studio: Studio, tiny_model: pathlib.Path, tmp_path: pathlib.Path, make_run: Callable[..., Run], wait_until: Wait
 ) -> None:
     long = [{"role": "user", "content": "word " * 2000}]
     with pytest.raises(EngineError) as caught:
-        list(verbs.chat(str(tiny_model), long))
+        list(studio.talk.chat(str(tiny_model), long))
     assert caught.value.code == "chat.too_long"
-    assert isinstance("".join(verbs.chat(str(tiny_model), ASK)), str)
+    assert isinstance("".join(studio.talk.chat(str(tiny_model), ASK)), str)
 
 
 def test_a_queued_run_starts_by_itself_after_a_restart(home: pathlib.Path, make_run: Callable[..., Run], wait_until: Wait) -> None:
@@ -121,9 +121,9 @@ def test_a_queued_run_can_be_taken_out(home: pathlib.Path, make_run: Callable[..
 
 
 def test_a_run_waits_for_its_model_and_others_train_meanwhile(
-    home: pathlib.Path, verbs: Verbs, make_run: Callable[..., Run], tiny_model: pathlib.Path, wait_until: Wait
+    home: pathlib.Path, studio: Studio, make_run: Callable[..., Run], tiny_model: pathlib.Path, wait_until: Wait
 ) -> None:
-    close(verbs)
+    close(studio)
     come, asked = threading.Event(), []
 
     class Slow(Shelf):
@@ -151,9 +151,9 @@ def test_a_run_waits_for_its_model_and_others_train_meanwhile(
 
 
 def test_a_download_that_fails_ends_the_run_with_its_reason(
-    home: pathlib.Path, verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait
+    home: pathlib.Path, studio: Studio, make_run: Callable[..., Run], wait_until: Wait
 ) -> None:
-    close(verbs)
+    close(studio)
 
     class Broken(Shelf):
         def fetch(self, model: ModelRef, *rest: Any, **named: Any) -> None:
@@ -204,43 +204,43 @@ def said(error: Any) -> str:
     return error.code
 
 
-def works(verbs: Verbs, run: Run, wait_until: Wait) -> None:
+def works(studio: Studio, run: Run, wait_until: Wait) -> None:
     """The thread lives, answers and trains."""
-    assert verbs.workshop is not None and verbs.workshop._thread.is_alive()
-    assert isinstance(within(lambda: "".join(verbs.chat(run.spec().model.path, ASK)), 60), str)
-    verbs.resume(run.id)
+    assert studio.workshop is not None and studio.workshop._thread.is_alive()
+    assert isinstance(within(lambda: "".join(studio.talk.chat(run.spec().model.path, ASK)), 60), str)
+    studio.runs.resume(run.id)
     wait_until(lambda: status(run) == "finished")
 
 
 @pytest.fixture
-def done(verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait) -> Run:
+def done(studio: Studio, make_run: Callable[..., Run], wait_until: Wait) -> Run:
     """A run that the workshop has trained."""
     run = make_run(max_steps=2)
-    verbs.resume(run.id)
+    studio.runs.resume(run.id)
     wait_until(lambda: status(run) == "finished")
     return run
 
 
 @pytest.mark.parametrize("library", ["tuning.engine.resident", "tuning.engine.chat"])
 def test_a_library_that_cannot_be_loaded_is_said_to_everybody_who_waits(
-    library: str, verbs: Verbs, trained: Trainer, make_run: Callable[..., Run], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+    library: str, studio: Studio, trained: Trainer, make_run: Callable[..., Run], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after an upgrade that has left one out of step: a run ends with the reason, question and report with a sentence."""
-    close(verbs)
-    finished, run, workshop = trained(max_steps=2)[0], make_run(max_steps=2), Workshop(verbs.store)
-    verbs = Verbs(settings.read(), workshop)
+    close(studio)
+    finished, run, workshop = trained(max_steps=2)[0], make_run(max_steps=2), Workshop(studio.shared.store)
+    studio = Studio(settings.read(), LOCAL, workshop)
     with monkeypatch.context() as broken:
         broken.setitem(sys.modules, library, None)
         broken.delattr(tuning.engine, library.rsplit(".")[-1], raising=False)
         workshop.preload()
         workshop.start()
-        assert said(within(lambda: list(verbs.chat(finished.id, ASK)))) == "engine.cannot_load"
-        assert said(within(lambda: verbs.evaluate(finished.id))) == "engine.cannot_load"
-        verbs.resume(run.id)
+        assert said(within(lambda: list(studio.talk.chat(finished.id, ASK)))) == "engine.cannot_load"
+        assert said(within(lambda: studio.talk.evaluate(finished.id))) == "engine.cannot_load"
+        studio.runs.resume(run.id)
         wait_until(lambda: status(run) == "failed", SOON)
         state = run.state()
         assert state.reason == "libraries" and state.error is not None and state.error.code == "engine.cannot_load"
-    works(verbs, run, wait_until)
+    works(studio, run, wait_until)
     workshop.close()
 
 
@@ -250,7 +250,7 @@ class Panic(BaseException):
 
 @pytest.mark.parametrize("fault", [RuntimeError("a bug"), Panic("a panic"), SystemExit(1), KeyboardInterrupt()], ids=repr)
 def test_whatever_a_library_raises_ends_one_job_alone(
-    fault: BaseException, verbs: Verbs, done: Run, make_run: Callable[..., Run], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+    fault: BaseException, studio: Studio, done: Run, make_run: Callable[..., Run], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise fault
@@ -258,17 +258,17 @@ def test_whatever_a_library_raises_ends_one_job_alone(
     run = make_run(max_steps=2)
     with monkeypatch.context() as patch:
         patch.setattr(transformers.GenerationMixin, "generate", broken)
-        assert said(within(lambda: list(verbs.chat(done.id, ASK)))) == "chat.failed"
+        assert said(within(lambda: list(studio.talk.chat(done.id, ASK)))) == "chat.failed"
     with monkeypatch.context() as patch:
         patch.setattr(transformers.LlamaForCausalLM, "forward", broken)
-        assert said(within(lambda: verbs.evaluate(done.id))) == "evaluate.failed"
+        assert said(within(lambda: studio.talk.evaluate(done.id))) == "evaluate.failed"
     with monkeypatch.context() as patch:
         patch.setattr(transformers, "set_seed", broken)
-        verbs.resume(run.id)
+        studio.runs.resume(run.id)
         wait_until(lambda: status(run) == "failed", SOON)
         error = run.state().error
         assert error is not None and error.code == "train.unexpected"
-    works(verbs, run, wait_until)
+    works(studio, run, wait_until)
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt(), SystemExit(1)], ids=repr)
@@ -285,28 +285,28 @@ def test_ctrl_c_and_the_end_of_the_program_pass_in_a_terminal_and_a_panic_does_n
 
 
 def test_a_queue_that_cannot_be_locked_is_said_and_the_next_run_trains(
-    home: pathlib.Path, verbs: Verbs, make_run: Callable[..., Run], wait_until: Wait
+    home: pathlib.Path, studio: Studio, make_run: Callable[..., Run], wait_until: Wait
 ) -> None:
     """As where another user's program made the file: here a folder stands in its place."""
     run = make_run(max_steps=2)
     (home / "queue.lock").unlink(missing_ok=True)
     (home / "queue.lock").mkdir()
-    verbs.resume(run.id)
+    studio.runs.resume(run.id)
     wait_until(lambda: status(run) == "failed", SOON)
     state = run.state()
     assert state.error is not None and said(EngineError(state.error.code, **state.error.params)) == "train.queue"
     (home / "queue.lock").rmdir()
-    works(verbs, run, wait_until)
+    works(studio, run, wait_until)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_log_that_raises_ends_the_thread_and_everybody_is_told(
-    verbs: Verbs, make_run: Callable[..., Run], tiny_model: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, make_run: Callable[..., Run], tiny_model: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one thing that the guard itself relies on. Whoever waits is told, and whoever comes later."""
-    close(verbs)
-    workshop = Workshop(verbs.store)
-    verbs, run = Verbs(settings.read(), workshop), make_run(max_steps=2)
+    close(studio)
+    workshop = Workshop(studio.shared.store)
+    studio, run = Studio(settings.read(), LOCAL, workshop), make_run(max_steps=2)
 
     def broken(*_: Any, **__: Any) -> Any:
         raise SystemExit
@@ -314,13 +314,13 @@ def test_a_log_that_raises_ends_the_thread_and_everybody_is_told(
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "tuning.engine.resident", None)
         patch.setattr(logging.Logger, "exception", broken)
-        question = verbs.ask(str(tiny_model), ASK)
+        question = studio.talk.ask(str(tiny_model), ASK)
         workshop.start()
         workshop._thread.join(SOON)
     assert said(within(lambda: list(question.stream()))) == "workshop.ended"
     assert not workshop.alive
-    assert said(within(lambda: list(verbs.chat(str(tiny_model), ASK)))) == "workshop.ended"
-    assert said(within(lambda: verbs.resume(run.id))) == "workshop.ended"
+    assert said(within(lambda: list(studio.talk.chat(str(tiny_model), ASK)))) == "workshop.ended"
+    assert said(within(lambda: studio.runs.resume(run.id))) == "workshop.ended"
     assert status(run) == "queued", "it is trained as soon as the program is started again"
 
 
@@ -351,13 +351,13 @@ def health(address: str) -> tuple[int, Any]:
 def test_the_app_s_health_is_that_of_the_thread(
     home: pathlib.Path,
     tmp_path: pathlib.Path,
-    verbs: Verbs,
+    studio: Studio,
     make_run: Callable[..., Run],
     wait_until: Wait,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A real app, whose thread ends as in the test before as soon as a run is in the queue."""
-    close(verbs)
+    close(studio)
     run = make_run(max_steps=2)
     (tmp_path / "sitecustomize.py").write_text(DEADLY, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -369,45 +369,45 @@ def test_the_app_s_health_is_that_of_the_thread(
         assert process.poll() is None
 
 
-def test_a_report_is_not_awaited_of_a_workshop_that_has_ended(trained: Trainer, verbs: Verbs) -> None:
+def test_a_report_is_not_awaited_of_a_workshop_that_has_ended(trained: Trainer, studio: Studio) -> None:
     run, _ = trained(max_steps=2)
-    assert verbs.workshop is not None
-    comparison = verbs.comparison(run.id)
-    close(verbs)
-    assert said(within(lambda: verbs.workshop.compare(comparison))) == "workshop.ended"  # type: ignore[union-attr]
+    assert studio.workshop is not None
+    comparison = studio.talk.comparison(run.id)
+    close(studio)
+    assert said(within(lambda: studio.workshop.compare(comparison))) == "workshop.ended"  # type: ignore[union-attr]
     comparison.alive = lambda: False
     assert said(within(comparison.result)) == "workshop.ended"
 
 
-def test_nobody_waits_without_a_limit(verbs: Verbs, tiny_model: pathlib.Path, trained: Trainer) -> None:
+def test_nobody_waits_without_a_limit(studio: Studio, tiny_model: pathlib.Path, trained: Trainer) -> None:
     """Nobody answers at all here; the limits are cut short."""
-    question, comparison = verbs.question(str(tiny_model), ASK), verbs.comparison(trained(max_steps=2)[0].id)
+    question, comparison = studio.talk.question(str(tiny_model), ASK), studio.talk.comparison(trained(max_steps=2)[0].id)
     question.patience = comparison.patience = 0.2
     assert said(within(lambda: list(question.stream()))) == "workshop.late"
     assert said(within(comparison.result)) == "workshop.late"
     assert question.stopped.is_set(), "an answer that nobody reads is not made"
 
 
-def test_a_report_is_refused_while_a_run_is_on(verbs: Verbs, done: Run, make_run: Callable[..., Run], wait_until: Wait) -> None:
+def test_a_report_is_refused_while_a_run_is_on(studio: Studio, done: Run, make_run: Callable[..., Run], wait_until: Wait) -> None:
     run = make_run(num_train_epochs=100)
-    verbs.resume(run.id)
+    studio.runs.resume(run.id)
     wait_until(lambda: run.state().step >= 2)
-    assert said(within(lambda: verbs.evaluate(done.id))) == "evaluate.busy"
+    assert said(within(lambda: studio.talk.evaluate(done.id))) == "evaluate.busy"
     early = Comparison(done)  # handed over a moment before the run began
-    assert verbs.workshop is not None
-    verbs.workshop._jobs.append(Compare(early, verbs.store))
+    assert studio.workshop is not None
+    studio.workshop._jobs.append(Compare(early, studio.shared.store))
     assert said(within(early.result)) == "evaluate.busy"
-    verbs.stop(run.id)
+    studio.runs.stop(run.id)
     wait_until(lambda: status(run) == "stopped")
 
 
 @pytest.mark.parametrize("looks", range(6))
 def test_a_run_deleted_at_any_moment_never_holds_up_the_others(
-    looks: int, verbs: Verbs, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    looks: int, studio: Studio, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One of two owners' runs goes right after its spec was looked at for so many times."""
-    close(verbs)
-    store, doomed, other = verbs.store, make_run(), make_run()
+    close(studio)
+    store, doomed, other = studio.shared.store, make_run(), make_run()
     files.write(other.folder / "spec.yaml", (other.folder / "spec.yaml").read_text(encoding="utf-8").replace("owner: local", "owner: anna"))
     for run in (doomed, other):
         run.enqueue()
@@ -439,19 +439,19 @@ def carded(home: pathlib.Path, trained: Trainer) -> Run:
     return on_device(trained(max_steps=2)[0], "cuda:0")
 
 
-def test_nobody_talks_on_a_card_that_a_terminal_trains_on(home: pathlib.Path, verbs: Verbs, carded: Run) -> None:
+def test_nobody_talks_on_a_card_that_a_terminal_trains_on(home: pathlib.Path, studio: Studio, carded: Run) -> None:
     """The lock is asked for before anything is loaded; it is another process's here, as far as the system can tell."""
     with locks.Lock(home / "gpu-0.lock") as card:
         assert card.acquire()
-        told = within(lambda: list(verbs.chat(carded.id, ASK)))
+        told = within(lambda: list(studio.talk.chat(carded.id, ASK)))
         assert said(told) == "chat.gpu_busy" and told.params == {"device": "cuda:0"}
-        assert said(within(lambda: verbs.evaluate(carded.id))) == "evaluate.busy"
-    told = within(lambda: list(verbs.chat(carded.id, ASK)), 30)
+        assert said(within(lambda: studio.talk.evaluate(carded.id))) == "evaluate.busy"
+    told = within(lambda: list(studio.talk.chat(carded.id, ASK)), 30)
     assert said(told) != "chat.gpu_busy"  # it goes on to load, and finds no card on this machine
 
 
 def test_the_card_is_held_while_it_answers_and_a_processor_never(
-    home: pathlib.Path, verbs: Verbs, carded: Run, tiny_model: pathlib.Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+    home: pathlib.Path, studio: Studio, carded: Run, tiny_model: pathlib.Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[bool] = []
     load = transformers.AutoModelForCausalLM.from_pretrained
@@ -461,23 +461,23 @@ def test_the_card_is_held_while_it_answers_and_a_processor_never(
         return load(*words, **{**named, "device_map": None})
 
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", loading)
-    within(lambda: list(verbs.chat(carded.id, ASK)), 30)
-    within(lambda: list(verbs.chat(str(tiny_model), ASK)), 30)
+    within(lambda: list(studio.talk.chat(carded.id, ASK)), 30)
+    within(lambda: list(studio.talk.chat(str(tiny_model), ASK)), 30)
     assert held == [True, False]
     assert [path.name for path in home.glob("*.lock") if path.name.startswith("gpu")] == ["gpu-0.lock"]
     wait_until(lambda: not locks.held(home / "gpu-0.lock"))
 
 
-def test_a_bare_model_is_asked_where_and_how_it_would_be_trained(verbs: Verbs, tiny_model: pathlib.Path) -> None:
+def test_a_bare_model_is_asked_where_and_how_it_would_be_trained(studio: Studio, tiny_model: pathlib.Path) -> None:
     """Two cards of an older generation, the second emptier: not the first, and not in bf16, which they compute slowly or not at all."""
     free = {0: 2 * GIB, 1: 14 * GIB}
     cards = [
         Gpu(index=index, name="Tesla T4", memory_total=15 * GIB, memory_free=free[index], compute_capability=7.5, driver="580.1")
         for index in free
     ]
-    verbs._hardware = (float("inf"), verbs._probe().model_copy(update={"gpus": cards, "trouble": None}))
-    question = verbs.question(str(tiny_model), ASK)
+    studio.shared._hardware = (float("inf"), studio.shared.probe().model_copy(update={"gpus": cards, "trouble": None}))
+    question = studio.talk.question(str(tiny_model), ASK)
     assert (question.device, question.precision, question.quantization) == ("cuda:1", "fp16", "none")
-    verbs._hardware = (float("inf"), verbs._probe().model_copy(update={"gpus": []}))
-    question = verbs.question(str(tiny_model), ASK)
+    studio.shared._hardware = (float("inf"), studio.shared.probe().model_copy(update={"gpus": []}))
+    question = studio.talk.question(str(tiny_model), ASK)
     assert (question.device, question.precision, question.quantization) == ("cpu", "fp32", "none")

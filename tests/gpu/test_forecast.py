@@ -20,8 +20,8 @@ from tuning import settings
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.models.hardware import Gpu
-from tuning.schema import RunState
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL, RunState
+from tuning.studio import Studio
 
 pytestmark = pytest.mark.gpu
 GIB = 2**30
@@ -79,20 +79,20 @@ def _quantise(model: torch.nn.Module) -> None:
 
 def go(home: pathlib.Path, model: str, changes: dict[str, Any], capped: float | None = None) -> tuple[int, RunState]:
     """Train three steps; the forecast and how it ended."""
-    verbs = Verbs(settings.read(home=str(home)))
+    studio = Studio(settings.read(home=str(home)), LOCAL)
     free, total = torch.cuda.mem_get_info()
     limit = int(capped * GIB) if capped else total
     torch.cuda.set_per_process_memory_fraction(min(1.0, limit / total))
     gpu = Gpu(index=0, name="card", memory_total=limit, memory_free=min(limit, free), compute_capability=9.0)
-    verbs._hardware = (float("inf"), verbs._probe().model_copy(update={"gpus": [gpu], "trouble": None}))
-    reference = verbs.model(model)
+    studio.shared._hardware = (float("inf"), studio.shared.probe().model_copy(update={"gpus": [gpu], "trouble": None}))
+    reference = studio.models.find(model)
     folder = pathlib.Path(reference.path)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer().save_pretrained(folder)
     rows = home / "rows.json"
     rows.write_text(json.dumps([{"instruction": "why? " * 150, "output": "because. " * 250} for _ in range(40)]), encoding="utf-8")
-    run = verbs.create(model, str(rows), "facts", {"max_steps": 3, "max_length": 1024, "validation_share": 0.0, **changes})
-    state = train(run, verbs.store, Random(reference.card.config))
+    run = studio.runs.create(model, str(rows), "facts", {"max_steps": 3, "max_length": 1024, "validation_share": 0.0, **changes})
+    state = train(run, studio.shared.store, Random(reference.card.config))
     gc.collect()
     torch.cuda.empty_cache()
     forecast = run.spec().forecast  # what the context takes is not PyTorch's to reserve
@@ -113,7 +113,7 @@ def test_predicted_memory_is_what_the_card_gives(tmp_path: pathlib.Path) -> None
 
 @pytest.mark.parametrize("card", [24.0, 12.0, 8.0])
 def test_what_fits_runs(tmp_path: pathlib.Path, card: float) -> None:
-    entries = Verbs(settings.read(home=str(tmp_path))).models(gpu_memory=card)
+    entries = Studio(settings.read(home=str(tmp_path)), LOCAL).models.list(gpu_memory=card)
     fitting = [entry for entry in entries if entry["fits"] and entry["id"] != "starter"]
     largest = max(fitting, key=lambda entry: int(entry["parameters"]))
     _, state = go(tmp_path / "run", largest["id"], {"max_length": 512}, capped=card)

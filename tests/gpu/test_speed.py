@@ -23,7 +23,8 @@ from tuning import settings
 from tuning.engine.train import train
 from tuning.models.hardware import Gpu
 from tuning.plan.time import operations_per_token
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 
 pytestmark = pytest.mark.gpu
 MODEL, LENGTH, BATCH, STEPS = "Qwen/Qwen3-8B", 2048, 4, 8
@@ -38,11 +39,11 @@ def peak_flops() -> float:
 
 def ours(home: pathlib.Path, changes: dict[str, Any]) -> tuple[float, float, float]:
     """Tokens per second, MFU and peak in bytes of a run by the product."""
-    verbs = Verbs(settings.read(home=str(home)))
+    studio = Studio(settings.read(home=str(home)), LOCAL)
     free, total = torch.cuda.mem_get_info()
     gpu = Gpu(index=0, name="card", memory_total=total, memory_free=free, compute_capability=9.0)
-    verbs._hardware = (float("inf"), verbs._probe().model_copy(update={"gpus": [gpu], "trouble": None}))
-    reference = verbs.model(MODEL)
+    studio.shared._hardware = (float("inf"), studio.shared.probe().model_copy(update={"gpus": [gpu], "trouble": None}))
+    reference = studio.models.find(MODEL)
     folder = pathlib.Path(reference.path)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer().save_pretrained(folder)
@@ -50,8 +51,8 @@ def ours(home: pathlib.Path, changes: dict[str, Any]) -> tuple[float, float, flo
     made = [{"instruction": "why? " * 60, "output": "because. " * (50 + 37 * number % 350)} for number in range(STEPS * 4 * BATCH)]
     rows.write_text(json.dumps(made), encoding="utf-8")
     fixed = {"max_steps": STEPS, "max_length": LENGTH, "validation_share": 0.0, "target_modules": "all-linear", "report": False}
-    run = verbs.create(MODEL, str(rows), "facts", {**fixed, "per_device_train_batch_size": BATCH, **changes})
-    state = train(run, verbs.store, Random(reference.card.config))
+    run = studio.runs.create(MODEL, str(rows), "facts", {**fixed, "per_device_train_batch_size": BATCH, **changes})
+    state = train(run, studio.shared.store, Random(reference.card.config))
     assert state.status == "finished" and state.tokens_per_second and state.peak_bytes, state.error
     plain = run.spec().settings.model_copy(update={"gradient_checkpointing": "none"})
     flops = state.tokens_per_second * operations_per_token(reference.card, plain, LENGTH)
@@ -79,7 +80,7 @@ def stock(config: dict[str, Any]) -> tuple[float, float]:
 
 
 def test_speed_and_memory_beside_stock_trl(tmp_path: pathlib.Path) -> None:
-    config = Verbs(settings.read(home=str(tmp_path))).model(MODEL).card.config
+    config = Studio(settings.read(home=str(tmp_path)), LOCAL).models.find(MODEL).card.config
     speed, peak = stock(config)
     print(f"stock TRL: {speed:.0f} tokens/s, {peak / GIB:.1f} GiB")
     for name, changes in (("LoRA bf16", {"quantization": "none"}), ("QLoRA NF4", {"quantization": "nf4"})):

@@ -20,8 +20,8 @@ from tuning import settings
 from tuning.engine import attention, evaluate, layers, packing
 from tuning.engine.train import train
 from tuning.models import wheels
-from tuning.schema import RunState
-from tuning.verbs import Verbs
+from tuning.schema import LOCAL, RunState
+from tuning.studio import Studio
 
 pytestmark = pytest.mark.gpu
 HERE = wheels.installed() if torch.cuda.is_available() else {}
@@ -89,16 +89,16 @@ def test_liger_gives_what_the_model_s_own_layers_give() -> None:
 
 
 def go(home: pathlib.Path, changes: dict[str, Any]) -> RunState:
-    verbs = Verbs(settings.read(home=str(home)))
-    reference = verbs.model(MODEL)
+    studio = Studio(settings.read(home=str(home)), LOCAL)
+    reference = studio.models.find(MODEL)
     folder = pathlib.Path(reference.path)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer().save_pretrained(folder)
     made = [{"instruction": "why? " * 20, "output": "because. " * (20 + 37 * number % 200)} for number in range(STEPS * 32)]
     (home / "rows.json").write_text(json.dumps(made), encoding="utf-8")
     fixed = {"max_steps": STEPS, "max_length": LENGTH, "validation_share": 0.0, "report": False, "per_device_train_batch_size": 8}
-    run = verbs.create(MODEL, str(home / "rows.json"), "facts", {**fixed, **changes})
-    return train(run, verbs.store, Random(reference.card.config))
+    run = studio.runs.create(MODEL, str(home / "rows.json"), "facts", {**fixed, **changes})
+    return train(run, studio.shared.store, Random(reference.card.config))
 
 
 def test_runs_use_them_to_the_end(tmp_path: pathlib.Path) -> None:

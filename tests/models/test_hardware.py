@@ -16,8 +16,9 @@ import torch
 
 from tuning import settings
 from tuning.models import hardware
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 from tuning.text import say
-from tuning.verbs import Verbs
 
 
 @dataclass
@@ -192,7 +193,7 @@ def test_a_card_that_has_failed_says_no_more_to_torch_and_is_still_there(
 def test_an_order_of_one_s_own_is_heeded(home: pathlib.Path, driver: Driver) -> None:
     driver.cards = [CARDS[1], Card("RTX 4090", 24576, 24000, "8.9", "GPU-d", "00000000:04:00.0")]
     env = {"TUNING_HOME": str(home), "CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
-    named = [(card["index"], card["name"]) for card in Verbs(settings.read(env)).hardware()["gpus"]]
+    named = [(card["index"], card["name"]) for card in Studio(settings.read(env), LOCAL).hardware()["gpus"]]
     assert named == [(0, "RTX 4090"), (1, T4)]
 
 

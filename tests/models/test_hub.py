@@ -21,8 +21,8 @@ from tuning.models.repository import hub_id
 from tuning.models.shelf import Shelf
 from tuning.runs.store import Store
 from tuning.schema import LOCAL, ModelRef
+from tuning.studio import Studio
 from tuning.text import LANGUAGES, say
-from tuning.verbs import Verbs
 
 ID = "tailors/tiny"
 
@@ -348,14 +348,14 @@ def test_models_are_listed_moved_and_deleted(server: Server, repo: Repo, mine: S
     assert freed == entry["size_bytes"] and not target.exists() and not mine.downloaded()
 
 
-def test_a_model_that_a_run_waits_for_stays(server: Server, repo: Repo, verbs: Verbs) -> None:
+def test_a_model_that_a_run_waits_for_stays(server: Server, repo: Repo, studio: Studio) -> None:
     server.repos[ID] = repo
-    own = Verbs(settings.read())
-    run = own.create(ID, "starter-en", "quick")
-    own.shelf.fetch(run.spec().model, LOCAL)
+    own = Studio(settings.read(), LOCAL)
+    run = own.runs.create(ID, "starter-en", "quick")
+    own.shared.shelf.fetch(run.spec().model, LOCAL)
     run.enqueue()
     with pytest.raises(RunError) as caught:
-        own.shelf.delete(ID, LOCAL)
+        own.shared.shelf.delete(ID, LOCAL)
     assert caught.value.code == "model.in_use"
 
 
@@ -363,25 +363,25 @@ def test_a_model_that_a_run_waits_for_stays(server: Server, repo: Repo, verbs: V
 
 
 def test_a_plan_asks_whether_the_model_is_open_and_fetches_no_weight(server: Server, repo: Repo, home: pathlib.Path) -> None:
-    own = Verbs(settings.read())
+    own = Studio(settings.read(), LOCAL)
     server.repos[ID] = repo
-    plan = own.plan(ID, "starter-en", gpu_memory=12)
+    plan = own.plans.plan(ID, "starter-en", gpu_memory=12)
     assert plan["fits"] and plan["notices"][0]["code"] == "model.to_download"
     asked = len(server.asked)
-    own.plan(ID, "starter-en", gpu_memory=12, settings={"lora_r": 8})
+    own.plans.plan(ID, "starter-en", gpu_memory=12, settings={"lora_r": 8})
     assert len(server.asked) == asked  # a moved knob asks nobody
     server.repos["Qwen/Qwen2.5-1.5B"] = dataclasses.replace(repo, gated="auto")
-    assert refused(lambda: own.plan("Qwen/Qwen2.5-1.5B", "starter-en")).code == "model.gated"  # today it is
+    assert refused(lambda: own.plans.plan("Qwen/Qwen2.5-1.5B", "starter-en")).code == "model.gated"  # today it is
     assert all("range" in headers for _, path, headers in server.asked if path.endswith(".safetensors"))
 
 
 def test_a_plan_holds_while_the_hub_is_down_and_a_run_is_refused(server: Server, repo: Repo) -> None:
-    own = Verbs(settings.read())
+    own = Studio(settings.read(), LOCAL)
     server.repos["Qwen/Qwen2.5-1.5B"] = dataclasses.replace(repo, status=503)
-    plan = own.plan("Qwen/Qwen2.5-1.5B", "starter-en", gpu_memory=24)
+    plan = own.plans.plan("Qwen/Qwen2.5-1.5B", "starter-en", gpu_memory=24)
     assert plan["notices"][0]["code"] == "model.hub_down" and plan["predicted_peak_bytes"] > 2**30
     assert (
-        refused(lambda: own.create("Qwen/Qwen2.5-1.5B", "starter-en", "quick", {"device": "cpu", "max_length": 64})).code
+        refused(lambda: own.runs.create("Qwen/Qwen2.5-1.5B", "starter-en", "quick", {"device": "cpu", "max_length": 64})).code
         == "model.hub_down"
     )
 

@@ -19,9 +19,9 @@ from tuning.plan.help import Case, Offer
 from tuning.plan.lengths import Audit, Lengths, Looked
 from tuning.runs import files, locks
 from tuning.schema import LOCAL, ModelCard, RunState, TrainSettings
+from tuning.studio import Studio
 from tuning.text import LANGUAGES
 from tuning.ui import help as shown
-from tuning.verbs import Verbs
 
 CARDS = presets.models(settings.PRESETS)
 QWEN = CARDS["Qwen/Qwen2.5-7B"]
@@ -212,21 +212,21 @@ def test_a_run_that_is_late_gets_offers_at_its_own_pace() -> None:
         assert offer.suffices == (offer.seconds <= max(600, expected))
 
 
-# Through the verbs
+# Through the studio
 
 
-def test_the_plan_s_offers_can_be_taken_as_they_stand(verbs: Verbs) -> None:
+def test_the_plan_s_offers_can_be_taken_as_they_stand(studio: Studio) -> None:
     model, recipe, device = "Qwen/Qwen2.5-7B", "facts", 6.0
-    found = verbs.plan(model, "starter-en", recipe, {"quantization": "none"}, device)
+    found = studio.plans.plan(model, "starter-en", recipe, {"quantization": "none"}, device)
     assert found["cause"] == "memory" and not found["fits"]
     for offer in found["offers"]:
         if offer["code"] == "help.targets":  # a profile of its own would be made first, in half a minute
             continue
         changes = {"quantization": "none", **offer["changes"]}
-        again = verbs.plan(changes.pop("model", model), "starter-en", recipe, changes, device)
+        again = studio.plans.plan(changes.pop("model", model), "starter-en", recipe, changes, device)
         assert again["fits"] == offer["suffices"]
         assert again["seconds"] == pytest.approx(offer["seconds"], rel=0.01)
-    assert verbs.plan("starter", "starter-en")["offers"] == []
+    assert studio.plans.plan("starter", "starter-en")["offers"] == []
 
 
 def test_a_terminal_refuses_with_lines_to_copy(
@@ -249,18 +249,18 @@ def test_a_terminal_refuses_with_lines_to_copy(
     assert document["offers"][0].keys() >= {"code", "params", "changes", "predicted_peak_bytes", "seconds"}
 
 
-def test_a_rate_that_only_the_recipe_set_is_not_said_to_be_set_by_anybody(verbs: Verbs) -> None:
+def test_a_rate_that_only_the_recipe_set_is_not_said_to_be_set_by_anybody(studio: Studio) -> None:
     def said(settings: dict[str, Any]) -> list[str]:
-        notices = verbs.plan("starter", "starter-en", "quick-phi2", settings)["notices"]
+        notices = studio.plans.plan("starter", "starter-en", "quick-phi2", settings)["notices"]
         return [notice["code"] for notice in notices if "learning_rate" in notice["code"]]
 
     assert said({}) == ["plan.learning_rate_recipe"]
     assert said({"learning_rate": 1e-4}) == ["plan.learning_rate_given"]
 
 
-def test_what_a_processor_has_shown_does_not_count_for_a_card(verbs: Verbs, home: pathlib.Path) -> None:
+def test_what_a_processor_has_shown_does_not_count_for_a_card(studio: Studio, home: pathlib.Path) -> None:
     def seconds(**changes: Any) -> float:
-        return float(verbs.plan("starter", "starter-en", "facts", changes, 8.0)["seconds"])
+        return float(studio.plans.plan("starter", "starter-en", "facts", changes, 8.0)["seconds"])
 
     before = seconds()
     record = {"device": "cpu", "parameters": 4_000_000, "peak_bytes": 9, "raw_predicted_bytes": 10, "fixed_bytes": 1}
@@ -269,14 +269,14 @@ def test_what_a_processor_has_shown_does_not_count_for_a_card(verbs: Verbs, home
     assert seconds(device="cpu") > 100 * before
 
 
-def test_a_run_is_started_anew_with_less_and_a_late_one_is_stopped_for_it(verbs: Verbs) -> None:
-    run = verbs.create("starter", "starter-en", "quick", {"seed": 7}, "first")
-    assert verbs.ways(run.id) == {"cause": None, "offers": []}
+def test_a_run_is_started_anew_with_less_and_a_late_one_is_stopped_for_it(studio: Studio) -> None:
+    run = studio.runs.create("starter", "starter-en", "quick", {"seed": 7}, "first")
+    assert studio.runs.ways(run.id) == {"cause": None, "offers": []}
     run.write_state(RunState(status="paused", reason="memory"))
-    found = verbs.ways(run.id)
+    found = studio.runs.ways(run.id)
     assert found["cause"] == "memory" and found["offers"][0]["advised"]
-    started = verbs.again(run.id, found["offers"][0]["changes"])
-    made = verbs.store.find(started["run"], LOCAL).spec()
+    started = studio.runs.again(run.id, found["offers"][0]["changes"])
+    made = studio.shared.store.find(started["run"], LOCAL).spec()
     assert started["status"] == "queued" and made.name == "first" and made.settings.seed == 7 and made.settings.lora_r == 8
     assert made.changes == {"seed": 7, **found["offers"][0]["changes"]}  # and nothing of what the plan decided
     assert made.settings.model_dump().items() >= found["offers"][0]["changes"].items()
@@ -284,17 +284,17 @@ def test_a_run_is_started_anew_with_less_and_a_late_one_is_stopped_for_it(verbs:
     with locks.Lock(run.lock_path) as lock:
         assert lock.acquire()
         run.write_state(RunState(status="running", step=1, seconds=60.0, seconds_left=90_000.0))
-        assert verbs.ways(run.id)["cause"] == "slow"
-        verbs.again(run.id, {"num_train_epochs": 0.5})
+        assert studio.runs.ways(run.id)["cause"] == "slow"
+        studio.runs.again(run.id, {"num_train_epochs": 0.5})
         assert run.stop_requested()
 
 
-def test_without_its_data_nothing_can_be_started_anew(verbs: Verbs, home: pathlib.Path) -> None:
-    run = verbs.create("starter", "starter-en", "quick")
+def test_without_its_data_nothing_can_be_started_anew(studio: Studio, home: pathlib.Path) -> None:
+    run = studio.runs.create("starter", "starter-en", "quick")
     run.write_state(RunState(status="failed", reason="memory"))
     (home / "data" / run.spec().data.id).rename(home / "elsewhere")
     with pytest.raises(InputError) as caught:
-        verbs.ways(run.id)
+        studio.runs.ways(run.id)
     assert caught.value.code == "data.unknown"
 
 

@@ -11,7 +11,7 @@ from tests import folders
 from tuning.runs import locks, reading, summary
 from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 
 def line(step: int, loss: float = 1.0) -> str:
@@ -97,8 +97,8 @@ def test_the_tail_is_short_however_long_the_log(tmp_path: pathlib.Path) -> None:
     assert reading.tail(tmp_path / "none.txt") == []
 
 
-def test_a_list_sees_every_change_of_a_run(verbs: Verbs) -> None:
-    run = folders.make(verbs, "one")
+def test_a_list_sees_every_change_of_a_run(studio: Studio) -> None:
+    run = folders.make(studio, "one")
     settle(run.folder / "state.json", run.folder)
     assert summary.brief(run) == summary.brief(run)
     run.rename("two")
@@ -106,7 +106,7 @@ def test_a_list_sees_every_change_of_a_run(verbs: Verbs) -> None:
     settle(run.folder)
     summary.brief(run)
     run.enqueue()
-    assert verbs.runs()[0]["status"] == "queued"
+    assert studio.runs.list()[0]["status"] == "queued"
     (run.folder / "queue").unlink()
     settle(run.folder)
     assert summary.brief(run)["status"] == "finished"
@@ -114,8 +114,8 @@ def test_a_list_sees_every_change_of_a_run(verbs: Verbs) -> None:
     assert summary.brief(run)["status"] == "stopped"
 
 
-def test_a_run_that_is_claimed_again_is_seen_at_once(verbs: Verbs) -> None:
-    run = folders.make(verbs, "one")
+def test_a_run_that_is_claimed_again_is_seen_at_once(studio: Studio) -> None:
+    run = folders.make(studio, "one")
     lock = locks.Lock(run.lock_path)
     with lock:
         assert lock.acquire()
@@ -127,14 +127,14 @@ def test_a_run_that_is_claimed_again_is_seen_at_once(verbs: Verbs) -> None:
     assert summary.brief(run)["status"] == "finished"
 
 
-def test_sparks_and_sizes_follow_the_folder(verbs: Verbs, home: pathlib.Path) -> None:
-    run = folders.make(verbs, "one", 400)
+def test_sparks_and_sizes_follow_the_folder(studio: Studio, home: pathlib.Path) -> None:
+    run = folders.make(studio, "one", 400)
     settle(run.folder / "metrics.jsonl", run.folder / "state.json", run.folder)
-    seen = verbs.glimpse(run.id)
+    seen = studio.runs.glimpse(run.id)
     assert len(seen["spark"]["loss"]) == reading.SPARK_POINTS and len(seen["spark"]["eval_loss"]) == 10
     assert seen["spark"]["loss"][-1][0] == 400 and seen["size_bytes"] == run.size() == Run(run.folder).size()
     (run.folder / "adapter").mkdir()
     (run.folder / "adapter" / "weights").write_bytes(b"x" * 5000)
     settle(run.folder)
     os.utime(run.folder, (time.time() - 30, time.time() - 30))
-    assert Store(home).find(run.id, LOCAL).size() == verbs.glimpse(run.id)["size_bytes"]
+    assert Store(home).find(run.id, LOCAL).size() == studio.runs.glimpse(run.id)["size_bytes"]

@@ -17,10 +17,10 @@ from tests.engine.conftest import FAST
 from tuning import cli, settings
 from tuning.errors import InputError
 from tuning.runs.store import Run
-from tuning.schema import RunState
+from tuning.schema import LOCAL, RunState
 from tuning.serve import webhook
 from tuning.serve.webhook import Webhook
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 SECRET = "T0KEN-in-the-address"
 
@@ -62,11 +62,11 @@ def listening(*statuses: int) -> Iterator[Listener]:
 
 
 @pytest.fixture
-def ended(verbs: Verbs, tiny_model: pathlib.Path, rows_file: pathlib.Path) -> Callable[..., Run]:
+def ended(studio: Studio, tiny_model: pathlib.Path, rows_file: pathlib.Path) -> Callable[..., Run]:
     """A run that ended as one says, without having been trained."""
 
     def make(status: Any, **state: Any) -> Run:
-        run = verbs.create(str(tiny_model), str(rows_file), "facts", FAST, "hook «1»")
+        run = studio.runs.create(str(tiny_model), str(rows_file), "facts", FAST, "hook «1»")
         run.write_state(RunState(status=status, **state))
         return run
 
@@ -153,9 +153,9 @@ def test_the_program_of_the_page_tells_of_runs_of_its_queue(
     home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path, wait_until: Callable[..., Any]
 ) -> None:
     with listening() as there, running(home, "--webhook", there.address):
-        verbs = Verbs(settings.read(home=str(home)))
-        good = verbs.train(str(tiny_model), str(rows_file), "facts", {**FAST, "num_train_epochs": 1})["run"]
-        bad = verbs.train(str(tiny_model), str(rows_file), "facts", {**FAST, "learning_rate": 1e30, "warmup_ratio": 0})["run"]
+        studio = Studio(settings.read(home=str(home)), LOCAL)
+        good = studio.runs.train(str(tiny_model), str(rows_file), "facts", {**FAST, "num_train_epochs": 1})["run"]
+        bad = studio.runs.train(str(tiny_model), str(rows_file), "facts", {**FAST, "learning_rate": 1e30, "warmup_ratio": 0})["run"]
         wait_until(lambda: len(there.heard) == 2, 120)
     assert [(content["run"], content["status"], content["reason"]) for _, _, content in there.heard] == [
         (good, "finished", None),

@@ -7,19 +7,20 @@ import pytest
 from tests import folders
 from tuning import settings
 from tuning.runs.compare import differences, thin
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 from tuning.ui import compare
 from tuning.ui.history import Names
-from tuning.verbs import Verbs
 
 NAMES = Names({"starter-en": "A tailor's shop"}, {"facts": "Teach facts"})
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
-    verbs = Verbs(settings.Settings(home=tmp_path_factory.mktemp("home")))
-    first = folders.make(verbs, "warm", 30, eval_loss=1.25)
-    second = folders.make(verbs, "cold <i>", 50, {"lora_r": 4, "sft": {"weight_decay": 0.1}, "max_length": 1024}, eval_loss=0.5)
-    return verbs.show(first.id), verbs.show(second.id)
+    studio = Studio(settings.Settings(home=tmp_path_factory.mktemp("home")), LOCAL)
+    first = folders.make(studio, "warm", 30, eval_loss=1.25)
+    second = folders.make(studio, "cold <i>", 50, {"lora_r": 4, "sft": {"weight_decay": 0.1}, "max_length": 1024}, eval_loss=0.5)
+    return studio.runs.show(first.id), studio.runs.show(second.id)
 
 
 def test_only_what_differs_is_listed(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from tuning.studio import Studio
 from tuning.ui.desk import Desk, Scene
-from tuning.verbs import Verbs
 
 Values = dict[Any, Any]
 
@@ -17,9 +17,9 @@ Values = dict[Any, Any]
 class Slow:
     """A page whose one painter waits, on the tab `model`, until it is let go."""
 
-    def __init__(self, verbs: Verbs) -> None:
+    def __init__(self, studio: Studio) -> None:
         self.begun, self.go = threading.Event(), threading.Event()
-        self.desk = Desk(verbs, "en")
+        self.desk = Desk(studio, "en")
         self.picture = self.desk.html()
         self.desk.paints(self.paint, [self.picture], live=True)
         self.pool = ThreadPoolExecutor(1)
@@ -33,7 +33,8 @@ class Slow:
     def draw(self, tab: str, visitor: str = "anna", live_only: bool = False, **seen: Any) -> list[Any]:
         values: Values = dict.fromkeys(self.desk.asked)
         values |= {self.desk.tab: tab, self.desk.choice: {}, self.desk.seen: seen}
-        return self.desk.draw(values, live_only, visitor)
+        with self.desk.serving(None):
+            return self.desk.draw(values, live_only, visitor)
 
     def while_slow(self, *draw: Any) -> tuple[list[Any], list[Any]]:
         """What a slow draw returns that began before another one, and what that one returns."""
@@ -47,9 +48,9 @@ class Slow:
 
 
 @pytest.fixture
-def slow(verbs: Verbs) -> Iterator[Slow]:
+def slow(studio: Studio) -> Iterator[Slow]:
     with gr.Blocks():
-        made = Slow(verbs)
+        made = Slow(studio)
     yield made
     made.go.set()
     made.pool.shutdown()

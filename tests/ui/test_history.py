@@ -109,7 +109,7 @@ def test_names_are_never_markup(text: str) -> None:
 
 
 def shown(**changes: Any) -> dict[str, Any]:
-    """A run as `Verbs.show` gives it, as far as `progress.told` and the charts look."""
+    """A run as `Runs.show` gives it, as far as `progress.told` and the charts look."""
     found = {
         "run": "r0",
         "status": "finished",

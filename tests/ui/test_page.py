@@ -12,8 +12,9 @@ import gradio as gr
 import pytest
 
 from tuning import settings, text
+from tuning.schema import LOCAL
+from tuning.studio import Studio
 from tuning.ui import desk, page
-from tuning.verbs import Verbs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENDPOINTS = {
@@ -24,7 +25,7 @@ RAW_KEY = re.compile(r"\b(?:ui|plan|data|run|model|train|chat|cli|gradio)\.[a-z_
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
-    return page.build(Verbs(settings.Settings(home=tmp_path_factory.mktemp("home"))))
+    return page.build(Studio(settings.Settings(home=tmp_path_factory.mktemp("home")), LOCAL))
 
 
 @pytest.fixture(scope="module")

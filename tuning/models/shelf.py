@@ -51,7 +51,7 @@ class Shelf:
         """The Hub as `owner` may see it. Only on a machine of one's own does the token of its environment count."""
         from tuning.models.hub import Hub
 
-        mine = owner == LOCAL and self.settings.mode == "local"
+        mine = self._mine(owner)
         cards = presets.models(self.settings.presets)
         return Hub(self.settings.endpoint, self.settings.token if mine else None, self.settings.offline, self.folder / ".cache", cards)
 
@@ -60,7 +60,7 @@ class Shelf:
 
         Raises InputError where there is none, or none that may be used.
         """
-        local = self.settings.mode == "local"
+        local = self._mine(owner)
         id = hub_id(reference)
         known = presets.models(self.settings.presets)
         if id is None or id in known or reference in known or (local and os.path.isdir(files.given(reference))):
@@ -187,6 +187,10 @@ class Shelf:
         _unlink(place)
         _link(place, target)
         return target
+
+    def _mine(self, owner: str) -> bool:
+        """Whether the machine is the owner's own, with its folders and the token of its environment."""
+        return owner == LOCAL and self.settings.mode == "local"
 
     def _place(self, id: str) -> pathlib.Path:
         return self.folder / id.replace("/", "--")

@@ -17,26 +17,28 @@ from gradio.utils import get_upload_folder
 from tuning.errors import TuningError
 from tuning.runs.store import slug
 from tuning.runs.summary import without_files
+from tuning.studio import Studio
 from tuning.ui import view
-from tuning.verbs import Verbs
+from tuning.ui.visits import Visits
 
 Json = dict[str, Any]
 
 
-def expose(verbs: Verbs) -> None:
+def expose(house: Studio) -> None:
     """Make the endpoints, inside a `Blocks` context."""
-    for group in (_choices(verbs), _runs(verbs), _results(verbs)):
+    visits = Visits(house)
+    for group in (_choices(visits), _runs(visits), _results(visits)):
         for endpoint in group:
-            gr.api(_told(endpoint), api_name=endpoint.__name__, concurrency_limit=None)
+            gr.api(visits.bound(_told(endpoint)), api_name=endpoint.__name__, concurrency_limit=None)
 
 
-def _choices(verbs: Verbs) -> list[Callable[..., Any]]:
+def _choices(visits: Visits) -> list[Callable[..., Any]]:
     def models(goal: str | None = None, gpu_memory: float | None = None) -> list[Json]:
         """Lists the catalog, best first for `goal`.
 
         Each model has its predicted memory in bytes, and whether it fits this machine or a card of `gpu_memory` GB.
         """
-        return verbs.models(goal, gpu_memory)
+        return visits.studio.models.list(goal, gpu_memory)
 
     def plan(
         model: str | None = None,
@@ -49,7 +51,7 @@ def _choices(verbs: Verbs) -> list[Callable[..., Any]]:
 
         `settings` are laid over those of the recipe.
         """
-        return verbs.plan(model, data, recipe, settings, gpu_memory)
+        return visits.studio.plans.plan(model, data, recipe, settings, gpu_memory)
 
     def check(data: str, model: str | None = None, mapping: Json | None = None) -> Json:
         """Reads data: format, rows read, kept and refused with reasons, findings; with a model also tokens.
@@ -57,16 +59,16 @@ def _choices(verbs: Verbs) -> list[Callable[..., Any]]:
         `data` is a preset's name, an id of the Hub or a file of the machine that answers; `mapping` says which column is what.
         Where `tokens` has `looking`, they are still being counted: ask again.
         """
-        return verbs.check(data, model, mapping)
+        return visits.studio.data.check(data, model, mapping)
 
     def hardware() -> Json:
         """Tells this machine: processor, memory and disk in bytes, graphics cards."""
-        return verbs.hardware()
+        return visits.studio.hardware()
 
     return [models, plan, check, hardware]
 
 
-def _runs(verbs: Verbs) -> list[Callable[..., Any]]:
+def _runs(visits: Visits) -> list[Callable[..., Any]]:
     def train(
         model: str | None = None,
         data: str | None = None,
@@ -75,55 +77,55 @@ def _runs(verbs: Verbs) -> list[Callable[..., Any]]:
         name: str | None = None,
     ) -> Json:
         """Puts a new run in the queue, with the choices of `/plan`; returns at once with `run` and `status`."""
-        return verbs.train(model, data, recipe, settings, name)
+        return visits.studio.runs.train(model, data, recipe, settings, name)
 
     def runs() -> list[Json]:
         """Lists all runs, newest first, in short."""
-        return verbs.runs()
+        return visits.studio.runs.list()
 
     def run(run: str) -> Json:
         """Shows everything about one run: result, spec, state and metrics.
 
         `run` is an id, here and elsewhere, or a unique beginning of one, or `last`.
         """
-        return verbs.show(run)
+        return visits.studio.runs.show(run)
 
     def stop(run: str) -> Json:
         """Asks a run to stop after its step; what it has learned is kept as an adapter."""
-        return verbs.stop(run)
+        return visits.studio.runs.stop(run)
 
     def resume(run: str) -> Json:
         """Puts a run that stopped, failed or was interrupted back in the queue; it goes on from its newest whole checkpoint."""
-        return verbs.resume(run)
+        return visits.studio.runs.resume(run)
 
     def rename(run: str, name: str) -> Json:
         """Gives a run another name; its id stays."""
-        return verbs.rename(run, name)
+        return visits.studio.runs.rename(run, name)
 
     def delete(run: str) -> Json:
         """Removes a run and all it made; refused while it is at work."""
-        return verbs.delete(run)
+        return visits.studio.runs.delete(run)
 
     return [train, runs, run, stop, resume, rename, delete]
 
 
-def _results(verbs: Verbs) -> list[Callable[..., Any]]:
+def _results(visits: Visits) -> list[Callable[..., Any]]:
     def chat(run: str, messages: list[Json], base: bool = False, seed: int | None = None) -> Iterator[str]:
         """Answers a conversation of role/content messages with a run's adapter, or with its base model.
 
         `run` may be a model's id too. A client that streams gets the answer as far as it is there, again and again.
         """
         answer = ""
-        for answer in itertools.accumulate(verbs.chat(run, messages, base, seed)):
+        for answer in itertools.accumulate(visits.studio.talk.chat(run, messages, base, seed)):
             yield answer
         if not answer:
             yield answer
 
     def export(run: str, to: str = "adapter") -> gr.FileData:
         """Sends what a run learned as one file. `to`: adapter (a zip of PEFT's folder)."""
-        folder = pathlib.Path(get_upload_folder()) / slug(verbs.show(run)["run"], 120)
+        folder = pathlib.Path(get_upload_folder()) / slug(visits.studio.runs.show(run)["run"], 120)
         folder.mkdir(parents=True, exist_ok=True)
-        path = verbs.export(run, to, folder)
+        path = visits.studio.runs.export(run, to, folder)
         return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
 
     def evaluate(run: str, data: str | None = None) -> Json:
@@ -131,7 +133,7 @@ def _results(verbs: Verbs) -> list[Callable[..., Any]]:
 
         It takes up to some minutes, and is refused while the run is on.
         """
-        return verbs.evaluate(run, data)
+        return visits.studio.talk.evaluate(run, data)
 
     return [chat, export, evaluate]
 

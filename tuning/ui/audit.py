@@ -1,6 +1,6 @@
 """The audit on the page: which tokens will be learned, how long the rows are, and where they are cut.
 
-What is shown was found once by `verbs.audit`; the cut moves by arithmetic.
+What is shown was found once by `studio.data.audit`; the cut moves by arithmetic.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def build(desk: Desk) -> None:
 
     def move(overrides: Any, value: Any) -> Any:
         length = form.parse(value, desk.lang)
-        desk.verbs.settings_for(None, {"max_length": length})
+        desk.studio.plans.settings_for(None, {"max_length": length})
         return {**(overrides or {}), "max_length": length}
 
     def turn(browsed: Any, event: gr.EventData) -> Any:
@@ -48,12 +48,12 @@ def build(desk: Desk) -> None:
             return ["", hidden, ""]
         if scene.choice.model is None:
             return [head, hidden, ""]
-        title = desk.verbs.model(scene.choice.model).card.title
+        title = desk.studio.models.find(scene.choice.model).card.title
         head = view.head(desk.say("ui.audit.title"), desk.say("ui.audit.hint", model=title))
         plan, _ = desk.plan(scene.choice, scene.overrides)
         found = None
         with caught(desk.lang) as trouble:
-            found = desk.verbs.audit(scene.choice.data, scene.choice.model, plan["settings"] if plan else None)
+            found = desk.studio.data.audit(scene.choice.data, scene.choice.model, plan["settings"] if plan else None)
         if trouble:
             return [head + trouble[0], hidden, ""]
         if found is None:

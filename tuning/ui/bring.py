@@ -1,6 +1,6 @@
 """Data on their way in: files and pasted text, with a bar that moves and a button that stops.
 
-The reading itself is a child process below `verbs`; a thread here waits for it, so that closing the page ends it.
+The reading itself is a child process below the studio; a thread here waits for it, so that closing the page ends it.
 """
 
 import pathlib
@@ -90,9 +90,9 @@ def build(desk: Desk) -> None:
         files = [pathlib.Path(path) for path in paths or []]
         if not files:
             return
-        wish = Wish(name=files[0].name, keep=True)
+        wish, data = Wish(name=files[0].name, keep=True), desk.studio.data
         try:
-            yield from readings.follow(choice, lambda watch: desk.verbs.ingest(files, wish, watch=watch), request.session_hash)
+            yield from readings.follow(choice, lambda watch: data.ingest(files, wish, watch), request.session_hash)
         finally:
             for file in files:
                 file.unlink(missing_ok=True)
@@ -103,8 +103,8 @@ def build(desk: Desk) -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / desk.say("ui.data.pasted")
             file.write_text(text, encoding="utf-8", newline="")
-            wish = Wish(name=file.name, keep=True)
-            yield from readings.follow(choice, lambda watch: desk.verbs.ingest([file], wish, watch=watch), request.session_hash)
+            wish, data = Wish(name=file.name, keep=True), desk.studio.data
+            yield from readings.follow(choice, lambda watch: data.ingest([file], wish, watch), request.session_hash)
 
     readings.wire(upload.upload, bring, [desk.choice, upload], upload)
     readings.wire(use.click, paste, [desk.choice, text])

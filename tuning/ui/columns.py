@@ -40,7 +40,7 @@ def build(desk: Desk) -> None:
         chosen = Choice.of(choice)
         if chosen.data is None:
             raise InputError("ui.train.needs")
-        found = desk.verbs.reread(chosen.data, Wish(mapping=mapping(dict(zip(ROLES, columns, strict=True)))))
+        found = desk.studio.data.reread(chosen.data, Wish(mapping=mapping(dict(zip(ROLES, columns, strict=True)))))
         return asdict(chosen.but(data=found.id, source=found.id))
 
     def paint(scene: Scene) -> list[Any]:

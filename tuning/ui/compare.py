@@ -1,6 +1,6 @@
 """Two runs side by side as HTML: both curves in one picture, what they decided differently, what came out, and their reports.
 
-Pure functions of what `Verbs.show` returns. Which settings differ is found in `tuning.runs.compare`.
+Pure functions of what `Runs.show` returns. Which settings differ is found in `tuning.runs.compare`.
 """
 
 from collections.abc import Mapping, Sequence

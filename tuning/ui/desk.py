@@ -1,4 +1,4 @@
-"""What the tabs of one page share: the verbs, the language, the visitor's choices, and how events are wired and drawn.
+"""What the tabs of one page share: the studio, the language, the visitor's choices, and how events are wired and drawn.
 
 One wrapper stands around every handler: what a person can mend becomes a sentence beside its cause, anything else one
 sentence and a traceback in the log. No tab, no text and no look lives here.
@@ -20,10 +20,12 @@ import gradio as gr
 
 from tuning.errors import InputError, TuningError
 from tuning.schema import ALIVE
+from tuning.studio import Studio
 from tuning.text import t
 from tuning.ui import help, view
+from tuning.ui.kept import Kept
 from tuning.ui.slip import Choice
-from tuning.verbs import Verbs
+from tuning.ui.visits import Visits
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder: while somethin
 SETTLED_SECONDS = 60.0  # a run that has trained for so long gives nobody news in a second, but every look takes some time from it
 MOST_VISITORS = 1000  # whose order of draws is remembered
 SHARED_SECONDS = 0.7  # viewers whose pages only tick share one reading of the list of runs
+
+Planned = tuple[dict[str, Any] | None, tuple[str, dict[str, Any]] | None]  # a plan, or what is wrong with the choices
 
 # A click on a card is (what, value); the focus stays on the same card when the server draws it anew.
 CLICKS = """
@@ -73,7 +77,7 @@ class Scene:
     choice: Choice
     overrides: dict[str, Any]
     tab: str
-    run: dict[str, Any] | None  # the run that is watched, as `Verbs.show` gives it
+    run: dict[str, Any] | None  # the run that is watched, as `Runs.show` gives it
     runs: list[dict[str, Any]]  # all, newest first, in short
     opened: str | None = None  # the run that is looked at among all
     talker: str | None = None  # who is chosen to talk to
@@ -92,11 +96,12 @@ class Painter:
     live: bool
 
 
-class Desk:
-    """One page in one language."""
+class Desk(Visits):
+    """One page in one language. `studio` is the one of whoever asks."""
 
-    def __init__(self, verbs: Verbs, lang: str) -> None:
-        self.verbs, self.lang = verbs, lang
+    def __init__(self, house: Studio, lang: str) -> None:
+        super().__init__(house)
+        self.lang, self.local = lang, house.settings.mode == "local"
         self.painters: list[Painter] = []
         self.changed: list[Any] = []  # events after which the page is drawn anew
         self.choice = gr.BrowserState({}, storage_key="sartoria", secret="sartoria: nothing secret")
@@ -107,11 +112,8 @@ class Desk:
         self.name = gr.Textbox(render=False)  # these two stand in tabs, and others need them too
         self.target = gr.Dropdown(render=False)
         self.tabs = gr.Tabs(render=False, overflow_behavior="wrap")
-        self._plans: dict[str, tuple[float, Any]] = {}
-        self._reports: dict[str, dict[str, Any]] = {}
-        self._ways: dict[str, tuple[float, dict[str, Any]]] = {}
-        self._models: tuple[float, list[dict[str, Any]]] = (0.0, [])
-        self._listed: tuple[float, list[dict[str, Any]]] = (0.0, [])
+        self._plans, self._reports, self._ways = Kept[Planned](), Kept[dict[str, Any]](), Kept[dict[str, Any]]()
+        self._models, self._listed = Kept[list[dict[str, Any]]](), Kept[list[dict[str, Any]]]()
         self._turns, self._begun = itertools.count(1), dict[str, int]()
 
     @property
@@ -140,7 +142,7 @@ class Desk:
 
         With `repaint` the page is drawn anew afterwards.
         """
-        guarded = guard(handler, len(outputs), self.lang)
+        guarded = self.bound(guard(handler, len(outputs), self.lang))
         settings = {**self.silent, **options}
         if settings["show_progress"] != "hidden":
             del settings["show_progress_on"]
@@ -215,11 +217,8 @@ class Desk:
 
     def runs(self, shared: bool) -> list[dict[str, Any]]:
         """All runs; where it may be `shared`, as they were for another viewer a moment ago."""
-        made, found = self._listed
-        if not shared or time.monotonic() - made > SHARED_SECONDS:
-            found = self.verbs.runs()
-            self._listed = (time.monotonic(), found)
-        return found
+        seconds = SHARED_SECONDS if shared else -1.0
+        return self._listed.get(self.studio.owner, "runs", self.studio.runs.list, seconds)
 
     def watched(self, runs: Sequence[Mapping[str, Any]], run: str | None) -> dict[str, Any] | None:
         """The newest run at work, else the newest living one, else the one watched before, else the newest."""
@@ -227,7 +226,7 @@ class Desk:
         living = [entry["run"] for entry in runs if entry["status"] in ALIVE]
         at_work = [entry["run"] for entry in runs if entry["status"] in ("starting", "running")]
         found = next(iter([*at_work, *living, *([run] if run in ids else []), *ids]), None)
-        return self.verbs.show(found) if found else None
+        return self.studio.runs.show(found) if found else None
 
     def scene(self, values: Mapping[Any, Any], shared: bool = False) -> Scene:
         """How things stand; the list of runs may be a moment old where it is `shared`."""
@@ -254,9 +253,9 @@ class Desk:
     def known(self, choice: Choice) -> Choice:
         """Choices whose model and data are still there."""
         lost: dict[str, None] = {}
-        if choice.model is not None and not self._there(self.verbs.model, choice.model):
+        if choice.model is not None and not self._there(self.studio.models.find, choice.model):
             lost["model"] = None
-        if choice.data is not None and not self._there(self.verbs.preview, choice.data):
+        if choice.data is not None and not self._there(self.studio.data.preview, choice.data):
             lost |= {"data": None, "source": None}
         return choice.but(**lost) if lost else choice
 
@@ -272,22 +271,21 @@ class Desk:
         """What differs from the recipe."""
         return {**overrides, **({"max_samples": choice.limit} if choice.limit else {})}
 
-    def plan(self, choice: Choice, overrides: Mapping[str, Any]) -> tuple[dict[str, Any] | None, tuple[str, dict[str, Any]] | None]:
+    def plan(self, choice: Choice, overrides: Mapping[str, Any]) -> Planned:
         """The plan for these choices, or what is wrong with them; neither while model or data are missing."""
         if choice.model is None or choice.data is None:
             return None, None
-        if not self.warm() and self.verbs.workshop is not None:
-            self.verbs.workshop.preload()  # a start comes next: not before, for the libraries take half a GB
+        self.studio.preload()  # a start comes next: not before, for the libraries take half a GB
         key = json.dumps([asdict(choice), dict(overrides)], sort_keys=True, default=str)
-        made, result = self._plans.get(key, (0.0, None))
-        if result is None or time.monotonic() - made > PLAN_SECONDS:
+
+        def plan() -> Planned:
+            settings = self.settings(choice, overrides)
             try:
-                found = self.verbs.plan(choice.model, choice.data, choice.recipe, self.settings(choice, overrides), lang=self.lang)
-                result = (found, None)
+                return self.studio.plans.plan(choice.model, choice.data, choice.recipe, settings, lang=self.lang), None
             except TuningError as error:
-                result = (None, (error.code, error.params))
-            self._plans = {key: (time.monotonic(), result)}
-        return result  # type: ignore[no-any-return]
+                return None, (error.code, error.params)
+
+        return self._plans.get(self.studio.owner, key, plan, PLAN_SECONDS)
 
     def start(self, choice: Any, overrides: Any, name: str) -> tuple[dict[str, Any], str]:
         """Put a run with these choices in the queue; the choices, which remember it, and its id."""
@@ -295,36 +293,30 @@ class Desk:
         if chosen.model is None or chosen.data is None:
             raise InputError("ui.train.needs")
         settings = self.settings(chosen, overrides)
-        made = self.verbs.train(chosen.model, chosen.data, chosen.recipe, settings, name or self.data_title(chosen), lang=self.lang)
+        made = self.studio.runs.train(chosen.model, chosen.data, chosen.recipe, settings, name or self.data_title(chosen), lang=self.lang)
         return asdict(chosen.but(made=made["run"])), made["run"]
 
     def checked(self, data: str) -> dict[str, Any]:
         """The report on data, which never change under their id."""
-        if data not in self._reports:
-            self._reports = {data: self.verbs.report(data)}
-        return self._reports[data]
+        return self._reports.get(self.studio.owner, data, lambda: self.studio.data.report(data))
 
     def models(self, old: float = PLAN_SECONDS) -> list[dict[str, Any]]:
         """The catalog, best first for this machine, as it was at most `old` seconds ago.
 
         Some dozens of plans, which hold up a run at work for a tenth of a second: made once for all who look.
         """
-        made, found = self._models
-        if not found or time.monotonic() - made > old:
-            found = self.verbs.models()
-            self._models = (time.monotonic(), found)
-        return found
+        return self._models.get(self.studio.owner, "models", self.studio.models.list, old)
 
     def ways(self, run: str) -> dict[str, Any]:
         """The ways out for a run in trouble; for one that is in none they cost nothing."""
-        made, found = self._ways.get(run, (0.0, {}))
-        if not found or time.monotonic() - made > PLAN_SECONDS:
+
+        def look() -> dict[str, Any]:
             try:
-                found = self.verbs.ways(run)
+                return self.studio.runs.ways(run)
             except TuningError:  # its data or its model are gone
-                found = {"cause": None, "offers": []}
-            self._ways = {run: (time.monotonic(), found)}
-        return found
+                return {"cause": None, "offers": []}
+
+        return self._ways.get(self.studio.owner, run, look, PLAN_SECONDS)
 
     def instead(self, trouble: tuple[str, Mapping[str, Any]] | None) -> str:
         """For a model that cannot be had, what to take in its place, as buttons."""
@@ -332,20 +324,20 @@ class Desk:
 
     def warm(self) -> bool:
         """Whether the libraries are loaded."""
-        return self.verbs.workshop is None or self.verbs.workshop.ready.is_set()
+        return self.studio.warm()
 
     def recipe(self, choice: Choice) -> dict[str, Any]:
         """The chosen recipe, or the first."""
-        recipes = self.verbs.recipes()
+        recipes = self.studio.plans.recipes()
         return next((recipe for recipe in recipes if recipe["id"] == choice.recipe), recipes[0])
 
     def titles(self) -> dict[str, str]:
         """Names of built-in data in the page's language."""
-        return {entry["id"]: entry["title"][self.lang] for entry in self.verbs.datasets() if entry["offered"]}
+        return {entry["id"]: entry["title"][self.lang] for entry in self.studio.data.list() if entry["offered"]}
 
     def data_title(self, choice: Choice) -> str:
         """What the chosen data are called."""
-        for entry in self.verbs.datasets():
+        for entry in self.studio.data.list():
             if entry["id"] in (choice.source, choice.data):
                 return str(entry["title"][self.lang] if entry["offered"] else entry["name"])
         return choice.source or ""

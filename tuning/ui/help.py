@@ -116,7 +116,7 @@ def _more(count: int, lang: str) -> str:
 def instead(code: str, params: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], lang: str) -> str:
     """For a model that is missing, private or gated: its page, the one that may have been meant, and an open one that fits.
 
-    `entries` is the catalog as `Verbs.models` gives it.
+    `entries` is the catalog as `Models.list` gives it.
     """
     if code not in CLOSED:
         return ""

@@ -1,6 +1,6 @@
 """The list of runs as HTML: newest first, searched, with the ticks that choose runs to compare or to delete, and what can be done with one.
 
-Pure functions of what `Verbs.runs` and `Verbs.glimpse` return. A press is heard as (what, value).
+Pure functions of what `Runs.list` and `Runs.glimpse` return. A press is heard as (what, value).
 """
 
 import unicodedata

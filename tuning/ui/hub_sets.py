@@ -10,7 +10,6 @@ from tuning.data.read import Wish
 from tuning.data.sources import Reference, find
 from tuning.errors import InputError
 from tuning.models.repository import Collection
-from tuning.schema import LOCAL
 from tuning.text import t
 from tuning.ui import form, sheet, view
 from tuning.ui.bring import Readings
@@ -49,7 +48,7 @@ def build(desk: Desk) -> Field:
 
     def look(text: str) -> list[Any]:
         reference = find(text)
-        found = desk.verbs.sources.describe(reference, LOCAL)
+        found = desk.studio.data.describe(reference)
         configs = [one.name for one in found.configs]
         chosen = reference.config if reference.config in configs else configs[0]
         return [
@@ -61,13 +60,13 @@ def build(desk: Desk) -> Field:
     def looked(found: Collection, reference: Reference) -> list[Any]:
         splits = {one.name: one for one in next(one for one in found.configs if one.name == reference.config).splits}
         name = reference.split if reference.split in splits else next(iter(splits))
-        rows = desk.verbs.sources.preview(Reference(found.id, reference.config, name), LOCAL, ROWS)
+        rows = desk.studio.data.glimpse(Reference(found.id, reference.config, name), ROWS)
         choices = [(split_name(one.name, one.rows, desk.lang), one.name) for one in splits.values()]
         others = [(desk.say("ui.hub.aside.none"), ""), *choices]
         return [gr.update(choices=choices, value=name), gr.update(choices=others, value=""), described(found, rows, desk.lang)]
 
     def turn(text: str, config: str) -> list[Any]:
-        return looked(desk.verbs.sources.describe(find(text), LOCAL), Reference(find(text).id, config))
+        return looked(desk.studio.data.describe(find(text)), Reference(find(text).id, config))
 
     def bring(choice: Any, text: str, config: str, split: str, aside: str, limit: str, request: gr.Request) -> Iterator[Any]:
         rows = form.parse(limit, desk.lang)
@@ -77,7 +76,8 @@ def build(desk: Desk) -> Field:
         if aside == split:
             raise InputError("data.hub.aside", split=split[:80])
         wish = Wish(max_rows=rows or None, held_out=str(Reference(reference.id, config, aside)) if aside else None)
-        yield from readings.follow(choice, lambda watch: desk.verbs.dataset(str(reference), wish=wish, watch=watch), request.session_hash)
+        data = desk.studio.data
+        yield from readings.follow(choice, lambda watch: data.find(str(reference), wish=wish, watch=watch), request.session_hash)
 
     looking = {"show_progress": "minimal", "trigger_mode": "always_last"}
     desk.on([ask.click, words.submit], look, [words], [parts, config, split, aside, told], fault, **looking)

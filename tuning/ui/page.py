@@ -9,13 +9,13 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.schema import ALIVE, LOCAL
+from tuning.schema import ALIVE
+from tuning.studio import Studio
 from tuning.text import t, table
 from tuning.ui import api, help, slip, tell, view
 from tuning.ui.desk import FAST, NAMES_SECONDS, SETTLED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.slip import TABS, Choice
 from tuning.ui.tabs import chat, data, model, runs, train
-from tuning.verbs import Verbs
 
 BUILDERS: dict[str, Callable[[Desk], None]] = {
     "model": model.build, "data": data.build, "train": train.build, "chat": chat.build, "runs": runs.build,
@@ -24,18 +24,21 @@ WAYS = 1  # out of trouble that the slip shows; all are on the Train tab
 CACHE = (3600, 86400)  # seconds between clean-ups of temporary files, and their age
 
 
-def build(verbs: Verbs) -> gr.Blocks:
-    """The page at `/` in English and at `/it` in Italian, over the same verbs, and the endpoints once."""
+def build(house: Studio) -> gr.Blocks:
+    """The page at `/` in English and at `/it` in Italian, over the same house, and the endpoints once.
+
+    Each event sees the studio of the owner of its request.
+    """
     demo = gr.Blocks(title="Sartoria", analytics_enabled=False, delete_cache=CACHE, fill_width=True)
     # First: a private event that has a function of the same name must not take the name. And on a page of their own, which
     # nobody opens: the inputs of endpoints are components, too.
     with demo.route("API", "endpoints", show_in_navbar=False):
-        api.expose(verbs)
+        api.expose(house)
     demo.current_page = ""
     with demo:
-        _page(Desk(verbs, "en"), demo)
+        _page(Desk(house, "en"), demo)
     with demo.route("Italiano", "it", show_in_navbar=False):
-        _page(Desk(verbs, "it"), demo)
+        _page(Desk(house, "it"), demo)
     return demo
 
 
@@ -129,12 +132,12 @@ def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Choice, str |
         return choice.but(model=desk.models()[0]["id"]), run, scene.opened
     if step == "take_data":
         source = _example(desk)["id"]
-        return choice.but(data=desk.verbs.dataset(source, lang=desk.lang).id, source=source), run, scene.opened
+        return choice.but(data=desk.studio.data.find(source, lang=desk.lang).id, source=source), run, scene.opened
     if step == "train":
         kept, started = desk.start(asdict(choice), scene.overrides, name)
         return Choice.of(kept), started, started
     if step == "resume" and run is not None:
-        desk.verbs.resume(run)
+        desk.studio.runs.resume(run)
     if step == "again":
         return choice.but(), run, scene.opened
     return choice, run, run if step == "take_away" else scene.opened
@@ -142,7 +145,7 @@ def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Choice, str |
 
 def _example(desk: Desk) -> dict[str, Any]:
     """The built-in set in the page's language."""
-    sets = [entry for entry in desk.verbs.datasets() if entry["builtin"]]
+    sets = [entry for entry in desk.studio.data.list() if entry["builtin"]]
     return next((entry for entry in sets if entry["language"] == desk.lang), sets[0])
 
 
@@ -150,7 +153,7 @@ def _lines(desk: Desk, scene: Scene) -> tuple[list[tuple[str, str, str]], str]:
     """Model, data and recipe: of the run at work, else of the choices."""
     run, lang = scene.run, desk.lang
     if run is not None and run["status"] in ALIVE:
-        titles = {entry["id"]: entry["title"][lang] for entry in desk.verbs.recipes()}
+        titles = {entry["id"]: entry["title"][lang] for entry in desk.studio.plans.recipes()}
         sets = desk.titles()
         card = run["spec"]["model"]["card"]
         rows = t(lang, "ui.slip.rows", rows=view.number(run["spec"]["data"]["train_rows"], lang))
@@ -160,7 +163,7 @@ def _lines(desk: Desk, scene: Scene) -> tuple[list[tuple[str, str, str]], str]:
             ("recipe", titles.get(run["recipe"], run["recipe"]), ""),
         ], desk.say("ui.slip.working", name=run["name"])
     choice = scene.choice
-    card = desk.verbs.model(choice.model).card if choice.model else None
+    card = desk.studio.models.find(choice.model).card if choice.model else None
     rows = ""
     if choice.data:
         rows = t(lang, "ui.slip.rows", rows=view.number(desk.checked(choice.data)["rows_kept"], lang))
@@ -181,8 +184,8 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
         ticked = slip.done(scene.choice, scene.runs)
         names = {name: desk.say(f"ui.tab.{name}") for name in items}
         labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
-        shown = view.header(desk.verbs.hardware(), waiting, desk.lang) + tell.telling(scene.run, scene.runs, desk.lang)
-        return [shown, gr.update(value=pace(scene.run, desk.verbs.audits.busy(LOCAL))), *(gr.update(label=label) for label in labels)]
+        shown = view.header(desk.studio.hardware(), waiting, desk.lang) + tell.telling(scene.run, scene.runs, desk.lang)
+        return [shown, gr.update(value=pace(scene.run, desk.studio.data.auditing())), *(gr.update(label=label) for label in labels)]
 
     desk.paints(paint, [chips, timer, *items.values()], live=True)
 
@@ -200,10 +203,12 @@ def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, g
     quiet = {**desk.silent, "queue": False}
 
     def everything(values: dict[Any, Any], request: gr.Request) -> list[Any]:
-        return desk.draw(values, live_only=False, visitor=str(request.session_hash))
+        with desk.serving(request):
+            return desk.draw(values, live_only=False, visitor=str(request.session_hash))
 
     def living(values: dict[Any, Any], request: gr.Request) -> list[Any]:
-        return desk.draw(values, live_only=True, visitor=str(request.session_hash))
+        with desk.serving(request):
+            return desk.draw(values, live_only=True, visitor=str(request.session_hash))
 
     whole, part = desk.drawn(live_only=False), desk.drawn(live_only=True)
     for event in desk.changed:

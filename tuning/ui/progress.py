@@ -1,4 +1,4 @@
-"""A run as HTML: while it learns, and after its end. Pure functions of what `Verbs.show` returns.
+"""A run as HTML: while it learns, and after its end. Pure functions of what `Runs.show` returns.
 
 What was predicted and what was measured look different and carry the word. Curves are drawn once per change of what was
 logged, for all who look.

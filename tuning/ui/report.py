@@ -21,7 +21,7 @@ SIGNS = {"learned": "✓", "overfitted": "!", "forgot": "!", "no_change": "=", "
 
 
 def report(run: Mapping[str, Any], lang: str) -> str:
-    """Of a run as `Verbs.show` gives it; nothing where it has no report."""
+    """Of a run as `Runs.show` gives it; nothing where it has no report."""
     found = run.get("evaluation")
     if not found:
         return ""

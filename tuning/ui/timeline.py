@@ -1,6 +1,6 @@
 """The answers that a run gave on the way, as HTML: a row of moments, and under each question a column from the base to now.
 
-Pure functions of what `Verbs.show` returns, and the script that keeps the chosen moment and the open questions when the
+Pure functions of what `Runs.show` returns, and the script that keeps the chosen moment and the open questions when the
 page draws anew. Nothing is asked of a model here.
 """
 

@@ -52,7 +52,7 @@ class Conversation:
         if not desk.warm():
             yield same, [*histories[TUNED], {"role": "assistant", "content": desk.say("ui.chat.warming")}], same, same, same, same
         sides = [TUNED, BASE] if both else [TUNED]
-        questions = [desk.verbs.ask(who or "", histories[side], base=side == BASE) for side in sides]
+        questions = [desk.studio.talk.ask(who or "", histories[side], base=side == BASE) for side in sides]
         mine = self.talks.begin(questions)
         try:
             for side, question in zip(sides, questions, strict=True):
@@ -199,7 +199,7 @@ def talking(desk: Desk, scene: Scene, who: str | None) -> str:
 
 def suggested(desk: Desk, who: str | None) -> str:
     """Questions to try, from the held-out rows of the run's data or, without any, its first ones."""
-    questions = desk.verbs.questions(who or "", desk.lang, SUGGESTIONS)
+    questions = desk.studio.talk.questions(who or "", desk.lang, SUGGESTIONS)
     if not questions:
         return ""
     button = '<button type="button" class="suggestion" data-do="ask" data-value="{0}">{0}</button>'

@@ -31,10 +31,10 @@ def build(desk: Desk) -> None:
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         source = str(event._data.get("value", ""))
-        entry = next((entry for entry in desk.verbs.datasets() if entry["id"] == source), None)
+        entry = next((entry for entry in desk.studio.data.list() if entry["id"] == source), None)
         if entry is not None and not entry["here"]:
             return gr.skip(), gr.skip(), entry["hub"]
-        found = desk.verbs.dataset(source, lang=desk.lang)
+        found = desk.studio.data.find(source, lang=desk.lang)
         return asdict(Choice.of(choice).but(data=found.id, source=source)), {}, ""
 
     def turn(browsed: Any, event: gr.EventData) -> Any:
@@ -42,7 +42,7 @@ def build(desk: Desk) -> None:
 
     def paint(scene: Scene) -> list[Any]:
         chosen = {scene.choice.source, scene.choice.data} - {None}
-        entries = desk.verbs.datasets()
+        entries = desk.studio.data.list()
         newest: dict[Any, dict[str, Any]] = {}  # of a file that was read in several ways, the chosen one or the newest
         for one in sorted(entries, key=lambda one: one["id"] not in chosen):
             newest.setdefault(one["id"] if one["offered"] else (one["name"], one["sha256"]), one)
@@ -74,7 +74,7 @@ def repairs(desk: Desk) -> gr.HTML:
         chosen, what = Choice.of(choice), event._data.get("what")
         if chosen.data is None:
             raise InputError("ui.train.needs")
-        found = desk.verbs.mend(chosen.data, str(event._data.get("value", "")) if what == "repair" else None)
+        found = desk.studio.data.mend(chosen.data, str(event._data.get("value", "")) if what == "repair" else None)
         return asdict(chosen.but(data=found.id, source=found.id)), {}
 
     desk.on(report.click, mend, [desk.choice], [desk.choice, desk.browsed], fault, repaint=True, show_progress="minimal")
@@ -104,7 +104,7 @@ def limits(desk: Desk) -> None:
             return gr.skip(), None
         file = pathlib.Path(path)
         try:
-            found = desk.verbs.reread(chosen.data, Wish(validation=[file]))
+            found = desk.studio.data.reread(chosen.data, Wish(validation=[file]))
         finally:
             file.unlink(missing_ok=True)
         return asdict(chosen.but(data=found.id, source=found.id)), None
@@ -124,6 +124,6 @@ def understood_of(desk: Desk, scene: Scene) -> list[Any]:
         return [view.empty(desk.say("ui.data.empty")), "", gr.update(visible=False)]
     found = desk.checked(data)
     start = max(0, min(int(scene.browsed.get("rows", 0)), found["rows_kept"] - 1))
-    shown = sheet.browser(desk.verbs.preview(data, limit=ROWS, start=start), start, found["rows_kept"], desk.lang)
+    shown = sheet.browser(desk.studio.data.preview(data, limit=ROWS, start=start), start, found["rows_kept"], desk.lang)
     told = sheet.report(found, desk.data_title(scene.choice), desk.lang)
     return [told, shown, gr.update(visible=found["source_kept"])]

@@ -10,7 +10,7 @@ from tuning.errors import InputError
 from tuning.models import catalog
 from tuning.models.repository import hub_id
 from tuning.runs import files
-from tuning.schema import LOCAL, Goal
+from tuning.schema import Goal
 from tuning.ui import cards, help, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.slip import Choice
@@ -30,7 +30,7 @@ def build(desk: Desk) -> None:
     grid = desk.cards("models")
     desk.html(f'<p class="hint">{view.escape(desk.say("ui.model.context.why"))}</p>', elem_id="token-note")
     fault = desk.slot()
-    local = desk.verbs.settings.mode == "local"
+    local = desk.local
     with gr.Accordion(desk.say("ui.model.other"), open=False, elem_classes="fold"):
         with gr.Row(elem_classes="beside end"):
             words = gr.Textbox(
@@ -52,7 +52,7 @@ def build(desk: Desk) -> None:
         return {"goal": None if goal == "any" else goal, "italian": italian, "fits": fits}
 
     def pick(choice: Any, event: gr.EventData) -> Any:
-        model = desk.verbs.model(str(event._data.get("value", "")))
+        model = desk.studio.models.find(str(event._data.get("value", "")))
         return asdict(Choice.of(choice).but(model=model.id))
 
     def pick_found(choice: Any, event: gr.EventData) -> Any:
@@ -64,10 +64,10 @@ def build(desk: Desk) -> None:
             return taken(desk, choice, text)
         if not text:
             raise InputError("model.nothing")
-        return choice, results(desk, desk.verbs.shelf.hub(LOCAL).search(text))
+        return choice, results(desk, desk.studio.models.search(text))
 
     def use_starter(choice: Any) -> Any:
-        report = desk.verbs.check(f"starter-{desk.lang}", lang=desk.lang)
+        report = desk.studio.data.check(f"starter-{desk.lang}", lang=desk.lang)
         return asdict(
             Choice.of(choice).but(model="starter", data=report["data"], source=f"starter-{desk.lang}", recipe="facts", limit=None)
         )
@@ -90,7 +90,7 @@ def build(desk: Desk) -> None:
 def taken(desk: Desk, choice: Any, name: str) -> tuple[Any, str]:
     """The choices with a model by its name; where the Hub does not give it, what to take in its place."""
     try:
-        return asdict(Choice.of(choice).but(model=desk.verbs.model(name).id)), ""
+        return asdict(Choice.of(choice).but(model=desk.studio.models.find(name).id)), ""
     except InputError as error:
         if error.code not in help.CLOSED:
             raise
@@ -131,18 +131,18 @@ def downloads(desk: Desk) -> None:
         fault = desk.slot()
 
     def sizes() -> dict[str, str]:
-        return {entry["id"]: view.size(entry["size_bytes"], desk.lang) for entry in desk.verbs.shelf.downloaded()}
+        return {entry["id"]: view.size(entry["size_bytes"], desk.lang) for entry in desk.studio.models.downloaded()}
 
     def ask(model: str) -> Any:
         text = desk.say("ui.model.kept.sure", model=model, size=sizes().get(model, ""))
         return gr.update(visible=True), f"<p>{view.escape(text)}</p>"
 
     def remove(model: str) -> Any:
-        desk.verbs.shelf.delete(model, LOCAL)
+        desk.studio.models.remove(model)
         return gr.update(visible=False)
 
     def put(model: str, path: str) -> Any:
-        desk.verbs.shelf.move(model, LOCAL, files.given(path.strip()))
+        desk.studio.models.move(model, files.given(path.strip()))
         return ""
 
     def paint(scene: Scene) -> list[Any]:
@@ -165,10 +165,10 @@ def downloads(desk: Desk) -> None:
 def _grid(desk: Desk, scene: Scene) -> str:
     """The best models for what is looked for, and the chosen one; the rest below a fold."""
     wanted, chosen = scene.wanted, scene.choice.model
-    entries = desk.verbs.models(wanted.get("goal"))
+    entries = desk.studio.models.list(wanted.get("goal"))
     picked = [entry for entry in entries if entry["id"] == chosen]
     if chosen is not None and not picked:
-        picked = [desk.verbs.entry(desk.verbs.model(chosen))]
+        picked = [desk.studio.models.entry(desk.studio.models.find(chosen))]
     if wanted.get("italian"):
         entries = [entry for entry in entries if entry["italian"] in catalog.GOOD]
     if wanted.get("fits"):
@@ -178,7 +178,7 @@ def _grid(desk: Desk, scene: Scene) -> str:
     first += [entry for entry in picked if entry not in first]
     rest = [entry for entry in entries if entry not in first]
     drawn, more = ([cards.model(entry, entry["id"] == chosen, desk.lang) for entry in part] for part in (first, rest))
-    found = desk.verbs.hardware()
+    found = desk.studio.hardware()
     above = view.fault(desk.lang, found["trouble"]["code"], found["trouble"]["params"]) if found["trouble"] else ""
     above += "".join(
         f'<p class="hint">{view.escape(view.sentence(desk.lang, note["code"], note["params"]))}</p>' for note in found["notes"]
@@ -191,7 +191,7 @@ def _grid(desk: Desk, scene: Scene) -> str:
 
 def guide(desk: Desk) -> str:
     """What this machine trains well, and what one step up would bring."""
-    found = desk.verbs.guide()
+    found = desk.studio.models.guide()
     said = desk.say("ui.model.guide", model=found["now"]["title"]) if found["now"] else desk.say("ui.model.guide.none")
     if found["step_up"]:
         memory = view.number(found["step_up"]["gpu_memory"], desk.lang)

@@ -11,7 +11,7 @@ import gradio as gr
 
 from tuning.errors import InputError, TuningError
 from tuning.runs.store import clean_name
-from tuning.schema import ALIVE, LOCAL
+from tuning.schema import ALIVE
 from tuning.ui import compare, history, progress, timeline, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.history import Look, Names
@@ -41,7 +41,7 @@ class Shelf:
         do, value = str(event._data.get("what", "")), str(event._data.get("value", ""))
         seen = self.look(look)
         if do == "run":
-            return asdict(replace(seen, sure=())), self.desk.verbs.show(value)["run"], gr.skip()
+            return asdict(replace(seen, sure=())), self.desk.studio.runs.show(value)["run"], gr.skip()
         if do == "tick":
             kept = [run for run in seen.ticked if run != value]
             seen = replace(seen, ticked=tuple(kept if value in seen.ticked else [*kept, value]), sure=())
@@ -60,11 +60,11 @@ class Shelf:
         return asdict(seen), opened, "" if do == "words" else gr.skip()
 
     def look(self, value: Any) -> Look:
-        return Look.of(value or {}, [run.id for run in self.desk.verbs.store.all(LOCAL)])
+        return Look.of(value or {}, self.desk.studio.runs.ids())
 
     def ended(self, runs: tuple[str, ...]) -> tuple[str, ...]:
         """Runs that may be deleted. Raises InputError with the name of the first that has not ended."""
-        for entry in self.desk.verbs.runs():
+        for entry in self.desk.studio.runs.list():
             if entry["run"] in runs and entry["status"] in ALIVE:
                 raise InputError("ui.runs.delete.alive", name=clean_name(entry["name"]))
         return runs
@@ -72,7 +72,7 @@ class Shelf:
     def remove(self, look: Look) -> Look:
         """Remove the runs about which it was asked. Raises RunError for the first that cannot go; those before it are gone."""
         for run in look.sure:
-            self.desk.verbs.delete(run)
+            self.desk.studio.runs.delete(run)
         return replace(look, ticked=tuple(run for run in look.ticked if run not in look.sure), sure=())
 
     def search(self, look: Any, words: str) -> Any:
@@ -82,7 +82,7 @@ class Shelf:
     def pack(self, run: str) -> tuple[Any, str]:
         """Make the zip, in a folder of its own."""
         folder = pathlib.Path(tempfile.mkdtemp(prefix="sartoria-"))
-        path = self.desk.verbs.export(run, "adapter", folder)
+        path = self.desk.studio.runs.export(run, "adapter", folder)
         return gr.update(value=str(path)), str(folder)
 
     @staticmethod
@@ -101,15 +101,15 @@ class Shelf:
         elif do == "take":
             changed[parts.fetch], changed[parts.packed] = self.pack(run)
         elif do == "resume":
-            changed[desk.run] = desk.verbs.resume(run)["run"]
+            changed[desk.run] = desk.studio.runs.resume(run)["run"]
         elif do == "unqueue":
-            desk.verbs.stop(run)
+            desk.studio.runs.stop(run)
         elif do == "again":
             chosen, turned = self.again(run, Choice.of(values[desk.choice]))
             changed |= {desk.choice: asdict(chosen), desk.overrides: turned}
             changed |= {desk.tabs: gr.update(selected="train"), desk.tab: "train"}
         elif do == "rename":
-            changed[parts.name] = gr.update(visible=True, value=desk.verbs.show(run)["name"])
+            changed[parts.name] = gr.update(visible=True, value=desk.studio.runs.show(run)["name"])
         elif do in ("ask", "keep"):
             changed[desk.look] = asdict(replace(look, sure=(run,) if do == "ask" else ()))
         elif do == "delete":
@@ -118,12 +118,12 @@ class Shelf:
 
     def again(self, run: str, choice: Choice) -> tuple[Choice, dict[str, Any]]:
         """The choices of a run, and the settings that the plan would not find by itself. Raises InputError where model or data are gone."""
-        verbs, shown = self.desk.verbs, self.desk.verbs.show(run)
+        studio, shown = self.desk.studio, self.desk.studio.runs.show(run)
         spec = shown["spec"]
         for verb, reference, code in (
-            (verbs.model, spec["model"]["id"], "ui.runs.again.model"),
-            (verbs.preview, spec["data"]["id"], "ui.runs.again.data"),
-            (verbs.recipe, spec["recipe"], "ui.runs.again.recipe"),
+            (studio.models.find, spec["model"]["id"], "ui.runs.again.model"),
+            (studio.data.preview, spec["data"]["id"], "ui.runs.again.data"),
+            (studio.plans.recipe, spec["recipe"], "ui.runs.again.recipe"),
         ):
             try:
                 verb(reference)
@@ -138,7 +138,7 @@ class Shelf:
     def missing(self, choice: Choice, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the `wanted` settings that a plan with the `given` ones decides otherwise."""
         settings = self.desk.settings(choice, given)
-        planned = self.desk.verbs.plan(choice.model, choice.data, choice.recipe, settings, lang=self.desk.lang)
+        planned = self.desk.studio.plans.plan(choice.model, choice.data, choice.recipe, settings, lang=self.desk.lang)
         return {key: value for key, value in wanted.items() if key not in given and planned["settings"][key] != value}
 
     def paint(self, scene: Scene) -> list[Any]:
@@ -151,16 +151,16 @@ class Shelf:
         reference = scene.opened if scene.opened in ids else scene.run["run"] if scene.run else None
         if reference is None:
             return [gr.update(visible=False), view.empty(desk.say("ui.runs.empty")), "", None, gr.update(visible=False), "", ""]
-        names = Names(desk.titles(), {entry["id"]: entry["title"][lang] for entry in desk.verbs.recipes()})
-        run = desk.verbs.show(reference)
+        names = Names(desk.titles(), {entry["id"]: entry["title"][lang] for entry in desk.studio.plans.recipes()})
+        run = desk.studio.runs.show(reference)
         pair = ""
         if len(look.ticked) == 2:
-            first, second = sorted((desk.verbs.show(ticked) for ticked in look.ticked), key=lambda one: one["created"])
+            first, second = sorted((desk.studio.runs.show(ticked) for ticked in look.ticked), key=lambda one: one["created"])
             pair = compare.together(first, second, names, lang)
         resumable = run["status"] in (*RESUMABLE, "stopped", "failed")
         return [
             gr.update(visible=len(ids) > 1 or bool(look.words)),
-            history.listing(scene.runs, look, reference, names, desk.verbs.glimpse, lang),
+            history.listing(scene.runs, look, reference, names, desk.studio.runs.glimpse, lang),
             pair,
             reference,
             gr.update(visible=True),
@@ -216,7 +216,7 @@ def build(desk: Desk) -> None:
         return [changed.get(part, gr.skip()) for part in changing]
 
     def rename(run: str, text: str) -> Any:
-        desk.verbs.rename(run, text)
+        desk.studio.runs.rename(run, text)
         return gr.update(visible=False)
 
     done = desk.on(ways.click, act, {desk.look, chosen, desk.choice}, changing, run_fault, repaint=True, trigger_mode="once")

@@ -42,7 +42,7 @@ def build(desk: Desk) -> None:
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         wanted = str(event._data.get("value", ""))
-        recipe = next((recipe for recipe in desk.verbs.recipes() if recipe["id"] == wanted), None)
+        recipe = next((recipe for recipe in desk.studio.plans.recipes() if recipe["id"] == wanted), None)
         return asdict(Choice.of(choice).but(recipe=recipe and wanted, **taken_along(desk, recipe or {}))), {}
 
     def press(choice: Any, overrides: Any, event: gr.EventData) -> Any:
@@ -52,8 +52,8 @@ def build(desk: Desk) -> None:
 
     def again(choice: Any, overrides: Any, run: str, event: gr.EventData) -> Any:
         changes = pressed(event)
-        before = desk.verbs.show(run)["spec"]
-        made = desk.verbs.again(run, changes, lang=desk.lang)["run"]
+        before = desk.studio.runs.show(run)["spec"]
+        made = desk.studio.runs.again(run, changes, lang=desk.lang)["run"]
         chosen, turned = mended(desk, *choices_of(desk, before, Choice.of(choice)), changes)
         return chosen | {"made": made}, turned, made
 
@@ -84,8 +84,8 @@ def build(desk: Desk) -> None:
     desk.on(rescue.click, again, known, known, live_fault, repaint=True, trigger_mode="once")
     inputs = [desk.choice, desk.overrides, desk.name]
     desk.on(start.click, desk.start, inputs, [desk.choice, desk.run], fault, repaint=True, trigger_mode="once")
-    desk.on(stop.click, lambda run: desk.verbs.stop(run) and None, [desk.run], [], live_fault, repaint=True)
-    desk.on(resume.click, lambda run: desk.verbs.resume(run) and None, [desk.run], [], live_fault, repaint=True)
+    desk.on(stop.click, lambda run: desk.studio.runs.stop(run) and None, [desk.run], [], live_fault, repaint=True)
+    desk.on(resume.click, lambda run: desk.studio.runs.resume(run) and None, [desk.run], [], live_fault, repaint=True)
     desk.paints(paint, [grid, ways])
     desk.paints(paint_live, [panel, live, rescue, stop, resume, promise], live=True)
 
@@ -110,13 +110,13 @@ def _knobs(desk: Desk) -> None:
         turned = {**overrides, key: value}
         changed = form.differing(turned, suited(chosen, turned))
         with caught(desk.lang) as trouble:
-            desk.verbs.settings_for(chosen.recipe, changed)
+            desk.studio.plans.settings_for(chosen.recipe, changed)
         return asdict(chosen.but()), changed, *(trouble or [""])
 
     def paint(scene: Scene) -> list[Any]:
         plan, _ = desk.plan(scene.choice, scene.overrides)
         told = form.Told(scene.overrides, suited(scene.choice, scene.overrides), plan and plan["settings"])
-        cards_there = [card["index"] for card in desk.verbs.hardware()["gpus"]]
+        cards_there = [card["index"] for card in desk.studio.hardware()["gpus"]]
         drawn = form.first(told, desk.lang), form.folded(told, cards_there, desk.lang)
         return [*drawn, gr.update(visible=bool(scene.overrides))]
 
@@ -140,8 +140,8 @@ def mended(desk: Desk, choice: Choice, overrides: Mapping[str, Any], changes: Ma
     """Choices and turned knobs with `changes` laid over them. Raises InputError for a value that a setting does not take."""
     settings = {key: value for key, value in changes.items() if key not in ("model", "max_samples")}
     turned = form.differing({**overrides, **settings}, desk.recipe(choice)["settings"])
-    desk.verbs.settings_for(choice.recipe, {**turned, **{key: changes[key] for key in ("max_samples",) if key in changes}})
-    taken: dict[str, Any] = {"model": desk.verbs.model(str(changes["model"])).id} if "model" in changes else {}
+    desk.studio.plans.settings_for(choice.recipe, {**turned, **{key: changes[key] for key in ("max_samples",) if key in changes}})
+    taken: dict[str, Any] = {"model": desk.studio.models.find(str(changes["model"])).id} if "model" in changes else {}
     if "max_samples" in changes:
         taken["limit"] = changes["max_samples"]
         turned.pop("max_samples", None)
@@ -167,20 +167,20 @@ def in_sight(scene: Scene) -> bool:
 def taken_along(desk: Desk, recipe: Mapping[str, Any]) -> dict[str, str]:
     """The model and the data that a recipe is made for; data only where nothing has to be fetched."""
     found = {"model": str(recipe["model"])} if recipe.get("model") else {}
-    entry = next((entry for entry in desk.verbs.datasets() if entry["id"] == recipe.get("dataset")), None)
+    entry = next((entry for entry in desk.studio.data.list() if entry["id"] == recipe.get("dataset")), None)
     if entry is not None and entry["here"]:
-        found |= {"data": desk.verbs.dataset(entry["id"], lang=desk.lang).id, "source": entry["id"]}
+        found |= {"data": desk.studio.data.find(entry["id"], lang=desk.lang).id, "source": entry["id"]}
     return found
 
 
 def recipes_of(desk: Desk, choice: Choice) -> str:
     """The recipes for any model and the chosen one as cards, those made for one model below a fold."""
-    entries, chosen = desk.verbs.recipes(), desk.recipe(choice)["id"]
+    entries, chosen = desk.studio.plans.recipes(), desk.recipe(choice)["id"]
     above = [one for one in entries if not one["model"] or one["id"] == chosen]
     below = [one for one in entries if one not in above]
 
     def drawn(one: dict[str, Any]) -> str:
-        here = help.suits(desk.verbs.suits(one["id"], choice.model), bool(one["model"]), desk.lang)
+        here = help.suits(desk.studio.plans.suits(one["id"], choice.model), bool(one["model"]), desk.lang)
         return cards.recipe(one, one["id"] == chosen, desk.lang, here)
 
     label = desk.say("ui.train.presets")

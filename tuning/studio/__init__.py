@@ -1,0 +1,65 @@
+"""The studio of one owner: all that page, command line and API can do, composed of models, data, plans, runs and talk.
+
+The owner is bound here, by whoever knows who asks; no method of any part takes another. JSON-able values go in and come out. The
+engine is imported only by those that need it, and only when they are called.
+"""
+
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from tuning.settings import Settings
+from tuning.studio.data import Data
+from tuning.studio.models import Models
+from tuning.studio.plans import Plans
+from tuning.studio.runs import Runs
+from tuning.studio.shared import Shared
+from tuning.studio.talk import Talk
+
+if TYPE_CHECKING:
+    from tuning.engine.workshop import Workshop
+
+
+class Studio:
+    """One home folder as one owner sees it. `workshop` is there in the app, and not in a terminal.
+
+    `shared` comes from another owner's studio of the same home (`for_owner`).
+    """
+
+    def __init__(
+        self, settings: Settings | pathlib.Path, owner: str, workshop: "Workshop | None" = None, shared: Shared | None = None
+    ) -> None:
+        settings = Settings(home=settings) if isinstance(settings, pathlib.Path) else settings
+        self.shared = Shared(settings, workshop) if shared is None else shared
+        self.owner = owner
+        self.models = Models(self.shared, owner)
+        self.data = Data(self.shared, owner, self.models)
+        self.plans = Plans(self.shared, owner, self.models, self.data)
+        self.runs = Runs(self.shared, owner, self.plans)
+        self.talk = Talk(self.shared, owner, self.models, self.data)
+
+    def for_owner(self, owner: str) -> "Studio":
+        """The same house for another owner, with the same caches; it costs nothing."""
+        return self if owner == self.owner else Studio(self.settings, owner, self.workshop, self.shared)
+
+    @property
+    def settings(self) -> Settings:
+        """What this process was told by its environment."""
+        return self.shared.settings
+
+    @property
+    def workshop(self) -> "Workshop | None":
+        """The thread that trains and answers, where there is one."""
+        return self.shared.workshop
+
+    def warm(self) -> bool:
+        """Whether the libraries are loaded, or whoever asks loads them."""
+        return self.workshop is None or self.workshop.ready.is_set()
+
+    def preload(self) -> None:
+        """Load the libraries now, in the workshop's thread, for a start comes next."""
+        if self.workshop is not None and not self.warm():
+            self.workshop.preload()
+
+    def hardware(self) -> dict[str, Any]:
+        """This machine: system, cpu, cores, memory and disk in bytes, gpus."""
+        return self.shared.probe().model_dump()

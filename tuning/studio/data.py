@@ -1,0 +1,184 @@
+"""What a model learns from, for page, command line and API: sets on offer, data that are brought, and what is in them."""
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tuning import presets
+from tuning.data import check as data_check
+from tuning.data import read as data_read
+from tuning.data.read import Wish
+from tuning.data.records import OWN_FILES, Limits
+from tuning.data.sandbox import Watch
+from tuning.data.sources import Reference, kept, of_card, parse
+from tuning.data.sources import find as named
+from tuning.errors import InputError
+from tuning.models.repository import Collection
+from tuning.plan.lengths import Lengths
+from tuning.plan.plan import DEFAULT_MAX_LENGTH
+from tuning.runs import files
+from tuning.runs.store import clean_name
+from tuning.schema import LOCAL, DatasetCard, DataSpec, ModelRef, TrainSettings
+from tuning.studio.models import Models
+from tuning.studio.shared import STARTER, Shared
+
+
+class Data:
+    """The data of an owner."""
+
+    def __init__(self, shared: Shared, owner: str, models: Models) -> None:
+        self.shared, self.owner = shared, owner
+        self._models = models
+
+    def check(self, data: str, model: str | None = None, mapping: Mapping[str, str] | None = None, lang: str = "en") -> dict[str, Any]:
+        """Read data and say what is in it; with a model also how many tokens are learned, context and cut."""
+        return self.report(self.find(data, Wish(mapping=mapping or {}), lang).id, model)
+
+    def report(self, data: str, model: str | None = None) -> dict[str, Any]:
+        """As `check`, of data that were read before."""
+        spec = self.shared.library.get(data, self.owner)
+        report = data_check.report(spec) | {"data": spec.id}
+        if model is not None:
+            reference = self._models.find(model)
+            report["tokens"] = self._tokens(spec.id, reference, min(reference.card.context_length, DEFAULT_MAX_LENGTH))
+        return report
+
+    def audit(self, data: str, model: str, settings: dict[str, Any] | None = None) -> Lengths | None:
+        """Data in tokens of a model, for any maximum length; None while a page waits for it.
+
+        With the resolved `settings` of a plan only those rows that are learned from.
+        """
+        found = self.shared.audits.find(data, self._models.find(model), self.owner)
+        if found is None or settings is None:
+            return found
+        return self.shared.audits.learned(found, data, TrainSettings.model_validate(settings), self.owner)
+
+    def auditing(self) -> bool:
+        """Whether the tokens of any of the data are being counted at this moment."""
+        return self.shared.audits.busy(self.owner)
+
+    def find(self, data: str, wish: Wish | None = None, lang: str = "en", watch: Watch | None = None) -> DataSpec:
+        """Data by a preset's name, the id of data that was read before, or a local file, in normal form.
+
+        `wish` says how it is to be read. Raises InputError where there is no such data, or nothing in it can be used.
+        """
+        cards, wish = self._dataset_cards(), wish or Wish()
+        if wish.held_out is not None:
+            with self.shared.sources.bring(named(wish.held_out), self.owner, None, self._limits().file_bytes) as aside:
+                return self.find(data, replace(wish, held_out=None, validation=aside.paths), lang, watch)
+        name = f"{STARTER}-{lang}" if data == STARTER else data
+        if name in cards and cards[name].path is not None:
+            return self._read_card(cards[name], wish)
+        if any(spec.id == data for spec in self.shared.library.list(self.owner)):
+            return self.reread(data, wish, watch)
+        path = files.given(data)
+        if self.owner == LOCAL and self.shared.settings.mode == "local" and os.path.exists(path):  # unlike Path.exists it never raises
+            return self.ingest([path], replace(wish, name=path.name), watch)
+        reference = of_card(cards[name]) if name in cards else parse(data)
+        if reference is not None:
+            return self._fetch(reference, wish, watch)
+        raise InputError("data.unknown", data=clean_name(data))
+
+    def ingest(self, paths: Sequence[pathlib.Path], wish: Wish, watch: Watch | None = None) -> DataSpec:
+        """Read files that somebody brought, in a child process, into the library."""
+        asked = replace(wish, name=clean_name(wish.name))
+        return data_read.ingest(self.shared.settings.home, self.owner, paths, asked, self._limits(), watch)
+
+    def reread(self, data: str, wish: Wish, watch: Watch | None = None) -> DataSpec:
+        """Data that are there, read in another way; as they are, where `wish` changes nothing.
+
+        What was wished for before (columns, repairs, number of rows) is wished for still. Raises InputError `data.gone` where the
+        files were not kept.
+        """
+        spec = self.shared.library.get(data, self.owner)
+        asked = replace(
+            wish,
+            name=spec.name,
+            mapping=wish.mapping or spec.given,
+            repairs=[] if wish.repairs is None else sorted({*spec.repairs, *wish.repairs}),
+            max_rows=wish.max_rows or spec.max_rows,
+            license=spec.license,
+        )
+        if (dict(asked.mapping), asked.repairs, asked.max_rows, asked.validation) == (spec.given, spec.repairs, spec.max_rows, ()):
+            return spec
+        return data_read.again(self.shared.settings.home, spec, asked, limits=self._limits(), watch=watch)
+
+    def mend(self, data: str, repair: str | None, watch: Watch | None = None) -> DataSpec:
+        """Data with one more repair done, as data of their own; None takes all repairs back."""
+        if repair is not None:
+            return self.reread(data, Wish(repairs=[repair]), watch)
+        spec = self.shared.library.get(data, self.owner)
+        return self.reread(data, Wish(repairs=None), watch) if spec.repairs else spec
+
+    def preview(self, data: str, limit: int = 5, start: int = 0) -> list[dict[str, Any]]:
+        """Rows of data in the library, in normal form, from the one at `start` on."""
+        return list(self.shared.library.page(data, self.owner, start, limit))
+
+    def describe(self, reference: Reference) -> Collection:
+        """What the Hub says of a data set. Raises InputError `data.hub.…`."""
+        return self.shared.sources.describe(reference, self.owner)
+
+    def glimpse(self, reference: Reference, limit: int = 5) -> list[dict[str, Any]] | None:
+        """The first rows of a data set of the Hub, without a download; None where it does not show them."""
+        return self.shared.sources.preview(reference, self.owner, limit)
+
+    def list(self) -> list[dict[str, Any]]:
+        """The sets on offer (`builtin` true where they came with the app, `here` where nothing has to be fetched), then the owner's own."""
+        cards, specs = self._dataset_cards().values(), self.shared.library.list(self.owner)
+        offered = []
+        for card in cards:
+            there = None if card.path else kept(specs, Reference(str(card.hub), card.config, card.split))
+            facts = {"builtin": card.path is not None, "here": card.path is not None or there is not None, "offered": True}
+            offered.append({**card.model_dump(exclude={"path", "validation"}), **facts})
+        names = {card.id if card.path else str(of_card(card)) for card in cards}
+        own = [
+            {**spec.model_dump(by_alias=True, exclude={"refused", "findings"}), "builtin": False, "here": True, "offered": False}
+            for spec in specs
+            if spec.name not in names
+        ]
+        return offered + own
+
+    # Inside
+
+    def _limits(self) -> Limits:
+        """A machine of one's own may read what its disk holds."""
+        return Limits(file_bytes=OWN_FILES) if self.shared.settings.mode == "local" else Limits()
+
+    def _dataset_cards(self) -> dict[str, DatasetCard]:
+        return presets.datasets(self.shared.settings.presets)
+
+    def _fetch(self, reference: Reference, wish: Wish, watch: Watch | None) -> DataSpec:
+        """Data of the Hub: as they were read before, else fetched and read."""
+        there = kept(self.shared.library.list(self.owner), reference, wish.max_rows)
+        if there is not None:
+            return self.reread(there.id, wish, watch)
+        most = self._limits().file_bytes
+        halves = (lambda share: watch(share / 2), lambda share: watch(0.5 + share / 2)) if watch else (None, None)
+        with self.shared.sources.bring(reference, self.owner, wish.max_rows, most, halves[0]) as brought:
+            return self.ingest(brought.paths, replace(wish, name=str(reference), license=brought.license, keep=True), halves[1])
+
+    def _tokens(self, data: str, model: ModelRef, max_length: int) -> dict[str, Any]:
+        """Counts in tokens at one maximum length, and the numbers of the rows that lose something (the first hundred)."""
+        found = self.shared.audits.find(data, model, self.owner)
+        if found is None:
+            return {"max_length": max_length, "looking": True}
+        sums = found.totals(max_length).model_dump()
+        sums |= {key: sums[key][:100] for key in ("rows_cut", "answers_cut", "rows_nothing")}
+        blocked = found.blocked(max_length)
+        return {
+            **sums,
+            "sampled": found.audit.sampled,
+            "longest": found.longest,
+            "histogram": found.histogram(),
+            "packing": found.packing(max_length, 4).model_dump(),
+            "blocked": blocked.model_dump() if blocked else None,
+            "notices": [notice.model_dump() for notice in found.notices(max_length)],
+        }
+
+    def _read_card(self, card: DatasetCard, wish: Wish) -> DataSpec:
+        root = self.shared.settings.presets
+        held_out = [root / card.validation] if card.validation else []
+        asked = replace(wish, name=card.id, validation=wish.validation or held_out, license=card.license)
+        return data_read.ingest(self.shared.settings.home, self.owner, [root / str(card.path)], asked)

@@ -1,0 +1,67 @@
+"""Which model: the catalog for this machine, models of the Hub, and those on the disk."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any, get_args
+
+from tuning import presets
+from tuning.errors import InputError
+from tuning.models import catalog
+from tuning.models.shelf import here
+from tuning.plan import guide
+from tuning.plan import plan as planning
+from tuning.runs.store import clean_name
+from tuning.schema import Goal, ModelRef
+from tuning.studio.shared import Shared
+
+
+class Models:
+    """The models that an owner can start from."""
+
+    def __init__(self, shared: Shared, owner: str) -> None:
+        self.shared, self.owner = shared, owner
+
+    def find(self, model: str) -> ModelRef:
+        """A catalog id, an id of the Hub, or on a machine of one's own a folder. No weight is fetched."""
+        return self.shared.shelf.find(model, self.owner)
+
+    def entry(self, model: ModelRef, gpu_memory: float | None = None) -> dict[str, Any]:
+        """A model as `list` lists it."""
+        offer = planning.offer(model.card, self.shared.machine(model.card, gpu_memory, self.shared.profiles.look))
+        facts = model.card.model_dump(exclude={"path", "config"})
+        return {**facts, "id": model.id, **offer, "here": here(model)}
+
+    def guide(self) -> dict[str, Any]:
+        """For this machine: the largest model that it trains well (`now`), and what one step up would bring (`step_up`)."""
+        return guide.guide(self.list, max((gpu.memory_total for gpu in self.shared.probe().gpus), default=0) / planning.GIB)
+
+    def search(self, words: str) -> list[dict[str, Any]]:
+        """Models of the Hub with these words in their name, as `Hub.search` lists them."""
+        return self.shared.shelf.hub(self.owner).search(words)
+
+    def download(self, model: ModelRef, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """Fetch a model, or go on with a download that was cut. Raises InputError where it cannot be had."""
+        self.shared.shelf.fetch(model, self.owner, progress)
+
+    def downloaded(self) -> list[dict[str, Any]]:
+        """The models on the disk: id, size_bytes, path, and whether they were moved and are whole."""
+        return self.shared.shelf.downloaded()
+
+    def remove(self, model: str) -> int:
+        """Take a downloaded model off the disk; the bytes that this set free. Raises RunError while a run needs it."""
+        return self.shared.shelf.delete(model, self.owner)
+
+    def move(self, model: str, folder: pathlib.Path) -> pathlib.Path:
+        """Put a downloaded model into another folder. Raises InputError where there is no place, RunError while a run needs it."""
+        return self.shared.shelf.move(model, self.owner, folder)
+
+    def list(self, goal: str | None = None, gpu_memory: float | None = None) -> list[dict[str, Any]]:
+        """The catalog, best first for `goal`, on this machine or a card of `gpu_memory` GB.
+
+        Each has `predicted_peak_bytes`, `available_bytes`, `seconds` (of one pass over 1000 examples), `fits`, `fit`
+        (comfortable, tight or no) and `here` (nothing has to be downloaded). Raises InputError for an unknown goal.
+        """
+        if goal is not None and goal not in get_args(Goal):
+            raise InputError("model.goal", goal=clean_name(goal), known=", ".join(get_args(Goal)))
+        cards = presets.models(self.shared.settings.presets)
+        return catalog.advise([self.entry(self.find(id), gpu_memory) for id in cards], goal)

@@ -1,0 +1,138 @@
+"""What a run would do: recipes, settings, the plan for choices and the ways out where it does not fit."""
+
+from typing import Any
+
+from tuning import presets
+from tuning.errors import InputError
+from tuning.plan import help as helping
+from tuning.plan import plan as planning
+from tuning.plan import whole
+from tuning.runs import trackers
+from tuning.runs.store import clean_name
+from tuning.schema import DataSpec, ModelCard, ModelRef, Recipe, TrainSettings
+from tuning.studio.data import Data
+from tuning.studio.models import Models
+from tuning.studio.shared import STARTER, Shared
+
+
+class Plans:
+    """The plans of an owner."""
+
+    def __init__(self, shared: Shared, owner: str, models: Models, data: Data) -> None:
+        self.shared, self.owner = shared, owner
+        self._models, self._data = models, data
+
+    def recipes(self) -> list[dict[str, Any]]:
+        """The recipes with their settings."""
+        return [recipe.model_dump() for recipe in presets.recipes(self.shared.settings.presets).values()]
+
+    def recipe(self, name: str | None) -> Recipe:
+        """A recipe by name, or the first. Raises InputError `recipe.unknown`."""
+        known = presets.recipes(self.shared.settings.presets)
+        if name is None:
+            return next(iter(known.values()))
+        if name not in known:
+            raise InputError("recipe.unknown", recipe=clean_name(name), known=", ".join(known))
+        return known[name]
+
+    def suits(self, recipe: str, model: str | None = None) -> dict[str, Any]:
+        """How a recipe fares on this machine, with its model or else `model`, over 1000 examples.
+
+        `fits` (None without a model), the bytes it needs and has, `changed` (notices of what is done in another way here), and
+        `error` where it cannot be done at all.
+        """
+        chosen = self.recipe(recipe)
+        found: dict[str, Any] = {"fits": None, "predicted_peak_bytes": 0, "available_bytes": 0, "changed": [], "error": None}
+        if not (chosen.model or model):
+            return found
+        try:
+            card = self._models.find(chosen.model or model or "").card
+            machine = self.shared.machine(card, None, self.shared.profiles.look, chosen.settings.device)
+            plan = planning.resolve(card, planning.EXAMPLES, chosen.settings, machine)
+        except InputError as error:
+            return found | {"error": {"code": error.code, "params": error.params}}
+        return found | {
+            "fits": plan.forecast.fits,
+            "predicted_peak_bytes": plan.forecast.peak_bytes,
+            "available_bytes": plan.forecast.available_bytes,
+            "changed": [notice.model_dump() for notice in plan.notices if notice.code in helping.CHANGED],
+        }
+
+    def settings_for(self, recipe: str | None, changes: dict[str, Any]) -> dict[str, Any]:
+        """A recipe's settings with changes laid over them. Raises InputError for what the schema does not take."""
+        return presets.parse_settings(self.recipe(recipe).settings, changes, "--set")[0].model_dump()
+
+    def plan(
+        self,
+        model: str | None = None,
+        data: str | None = None,
+        recipe: str | None = None,
+        settings: dict[str, Any] | None = None,
+        gpu_memory: float | None = None,
+        lang: str = "en",
+    ) -> dict[str, Any]:
+        """What a run with these choices would do: resolved `settings`, `predicted_peak_bytes`, `parts`, `seconds`, `fits`, `notices`.
+
+        `cause` is what is wrong with it (memory, slow or None), and `offers` are the ways out: {code, params, changes,
+        predicted_peak_bytes, available_bytes, seconds, suffices, advised}.
+        """
+        reference, spec, chosen, resolved = self.resolve(model, data, recipe, settings or {}, gpu_memory, lang)
+        forecast = resolved.forecast
+        asked, _ = presets.parse_settings(presets.base(chosen, settings or {}), settings or {}, "--set")
+        cause, offers = helping.ways(self.case(reference, spec, asked, gpu_memory), resolved)
+        return {
+            "model": reference.id,
+            "data": spec.id,
+            "recipe": chosen.id,
+            "settings": resolved.settings.model_dump(),
+            "train_rows": resolved.train_rows,
+            "validation_rows": resolved.validation_rows,
+            "steps": forecast.steps,
+            "predicted_peak_bytes": forecast.peak_bytes,
+            "parts": forecast.parts,
+            "available_bytes": forecast.available_bytes,
+            "seconds": forecast.seconds,
+            "fits": forecast.fits,
+            "disk_bytes": forecast.disk_bytes,
+            "offer": resolved.offer,
+            "cause": cause,
+            "offers": [offer.model_dump() for offer in offers],
+            "notices": [notice.model_dump() for notice in [*self.shared.shelf.notices(reference, self.owner), *resolved.notices]],
+        }
+
+    def resolve(
+        self,
+        model: str | None,
+        data: str | None,
+        recipe: str | None,
+        changes: dict[str, Any],
+        gpu_memory: float | None,
+        lang: str,
+    ) -> tuple[ModelRef, DataSpec, Recipe, planning.Resolved]:
+        """Model, data, recipe and plan of these choices, `auto` decided everywhere. Raises InputError where one is at fault."""
+        chosen = self.recipe(recipe)
+        reference = self._models.find(model or chosen.model or STARTER)
+        spec = self._data.find(data or chosen.dataset or STARTER, lang=lang)
+        asked, mapped = presets.parse_settings(presets.base(chosen, changes), changes, "--set")
+        mapped = [*presets.mapped(self.shared.settings.presets).get(chosen.id, []), *mapped]
+        trackers.allow(asked, self.shared.settings.mode)
+        profile = helping.standing_in(self.shared.profiles.find, self.shared.profiles.look)
+        machine = self.shared.machine(reference.card, gpu_memory, profile, asked.device)
+        resolved = planning.resolve(reference.card, self._rows(spec, reference), asked, machine)
+        if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe
+            resolved = planning.rate_by_recipe(resolved)
+        ignored = whole.ignored(changes, resolved.settings)
+        return reference, spec, chosen, resolved.model_copy(update={"notices": [*mapped, *resolved.notices, *ignored]})
+
+    def case(self, model: ModelRef, spec: DataSpec, asked: TrainSettings, gpu_memory: float | None = None, **seen: Any) -> helping.Case:
+        """Choices as the ways out of trouble are looked for; `seen` is what a run of them has shown."""
+
+        def machine(card: ModelCard, device: str) -> planning.Machine:
+            return self.shared.machine(card, gpu_memory, helping.standing_in(self.shared.profiles.look, self.shared.profiles.look), device)
+
+        cards = presets.models(self.shared.settings.presets)
+        return helping.Case(model.card, self._rows(spec, model), asked, machine, cards, **seen)
+
+    def _rows(self, spec: DataSpec, model: ModelRef) -> planning.Rows:
+        lengths = self.shared.audits.known(spec.id, model, spec.owner)
+        return planning.Rows(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows, lengths=lengths)

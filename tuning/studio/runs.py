@@ -1,0 +1,230 @@
+"""What is trained and was trained: create, queue, stop, look at, rename, delete and export runs."""
+
+import pathlib
+import time
+import zipfile
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+from tuning import presets
+from tuning.errors import InputError, RunError
+from tuning.export.adapter import zip_adapter
+from tuning.plan import help as helping
+from tuning.plan import plan as planning
+from tuning.runs import reading, summary, trackers
+from tuning.runs.store import Run, clean_name
+from tuning.schema import DataRef, RunSpec, RunState
+from tuning.studio.plans import Plans
+from tuning.studio.shared import Shared
+
+LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
+SHAPE = ("method", "lora_r", "lora_alpha", "target_modules", "lora")  # of an adapter: what goes on from one has the same
+
+
+class Runs:
+    """The runs of an owner."""
+
+    def __init__(self, shared: Shared, owner: str, plans: Plans) -> None:
+        self.shared, self.owner = shared, owner
+        self._plans = plans
+
+    def create(
+        self,
+        model: str | None = None,
+        data: str | None = None,
+        recipe: str | None = None,
+        settings: dict[str, Any] | None = None,
+        name: str | None = None,
+        lang: str = "en",
+        continues: Run | None = None,
+    ) -> Run:
+        """A new run folder with everything decided; it waits for `enqueue` or an engine. `continues`: see `further`.
+
+        Raises InputError where a choice is at fault or the audit found nothing to learn, RunError where it does not fit into memory.
+        """
+        reference, spec, chosen, resolved = self._plans.resolve(model, data, recipe, settings or {}, None, lang)
+        self.shared.shelf.require(reference, self.owner)
+        trackers.check(resolved.settings)
+        if not resolved.forecast.fits:
+            gib = planning.GIB
+            raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
+        found = self.shared.audits.known(spec.id, reference, self.owner)
+        learned = found and self.shared.audits.learned(found, spec.id, resolved.settings, self.owner)
+        blocked = learned and learned.blocked(int(resolved.settings.max_length))
+        if blocked:
+            raise InputError(blocked.code, **blocked.params)
+        title = clean_name(name or "") or spec.name
+        run_id = self.shared.store.new_id(reference.card.title, title)
+        made = self.shared.store.create(
+            RunSpec(
+                owner=self.owner,
+                id=run_id,
+                name=title,
+                created=time.time(),
+                model=reference,
+                data=DataRef(
+                    id=spec.id, name=spec.name, sha256=spec.sha256, train_rows=resolved.train_rows, validation_rows=resolved.validation_rows
+                ),
+                recipe=chosen.id,
+                continues=None if continues is None else continues.id,
+                changes=settings or {},
+                settings=resolved.settings,
+                forecast=resolved.forecast,
+                notices=resolved.notices,
+                versions={library: metadata.version(library) for library in LIBRARIES},
+            )
+        )
+        if continues is not None:
+            made.begin_with(continues)
+        return made
+
+    def train(
+        self,
+        model: str | None = None,
+        data: str | None = None,
+        recipe: str | None = None,
+        settings: dict[str, Any] | None = None,
+        name: str | None = None,
+        lang: str = "en",
+    ) -> dict[str, Any]:
+        """Put a new run in the queue of the workshop: same parameters as `create`. Returns `run` and `status` at once."""
+        return self._enqueue(self.create(model, data, recipe, settings, name, lang))
+
+    def work(self, run: Run, progress: Callable[[], None]) -> RunState:
+        """Train a run in this process, where there is no workshop; how it ended. Raises RunError while its card is in use."""
+        from tuning.engine.resident import Resident
+        from tuning.engine.train import train
+
+        return train(run, self.shared.store, Resident(), progress)
+
+    def resume(self, run: str) -> dict[str, Any]:
+        """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""
+        return self._enqueue(self.resumable(run))
+
+    def resumable(self, run: str) -> Run:
+        """The run, if it can go on. Raises RunError where it is at work or has nothing left to do."""
+        found = self.shared.store.find(run, self.owner)
+        status = found.state().status
+        if status in ("queued", "starting", "running", "finished"):
+            raise RunError("run.not_resumable", run=found.id, status=status)
+        (found.folder / "stop").unlink(missing_ok=True)
+        return found
+
+    def stop(self, run: str) -> dict[str, Any]:
+        """Ask a run to stop after its step; what it has learned is kept as an adapter."""
+        found = self.shared.store.find(run, self.owner)
+        found.request_stop()
+        return summary.brief(found)
+
+    def show(self, run: str) -> dict[str, Any]:
+        """Everything about one run: the result, spec, state and metrics."""
+        found = self.shared.store.find(run, self.owner)
+        state, logged = found.state(), found.logged()
+        return {
+            **summary.result(found, state),
+            "spec": summary.spec(found),
+            "state": state.model_dump(by_alias=True),
+            "metrics": logged.records,
+            "logged": logged.version,
+            "log": found.log(),
+            "samples": found.samples(),
+            "size_bytes": reading.size(found.folder),
+            "stop_requested": found.stop_requested(),
+            "download": self.shared.shelf.coming.get(found.spec().model.path),
+        }
+
+    def ways(self, run: str) -> dict[str, Any]:
+        """What is wrong with a run (`cause`: memory, slow or None), and the `offers`, as of `plan`, to start it anew with."""
+        found = self.shared.store.find(run, self.owner)
+        spec, state = found.spec(), found.state()
+        left = state.seconds_left or 0.0
+        late = state.status == "running" and left > helping.LATE * spec.forecast.seconds
+        if not late and (state.reason != "memory" or state.status not in ("paused", "failed")):
+            return {"cause": None, "offers": []}
+        asked, _ = presets.parse_settings(presets.base(self._plans.recipe(spec.recipe), _by_hand(spec)), _by_hand(spec), "--set")
+        case = self._plans.case(spec.model, self.shared.library.get(spec.data.id, self.owner), asked)
+        takes = state.seconds + left if late else None
+        cause, offers = helping.after(case, spec.forecast.seconds, takes, helped_itself=bool(state.recoveries))
+        return {"cause": cause, "offers": [offer.model_dump() for offer in offers]}
+
+    def again(self, run: str, changes: dict[str, Any], lang: str = "en") -> dict[str, Any]:
+        """Put a new run with the choices of another one, but for `changes` (settings, and `model`), in the queue.
+
+        One that is at work is stopped for it, and keeps what it has learned.
+        """
+        found = self.shared.store.find(run, self.owner)
+        spec = found.spec()
+        settings = {**_by_hand(spec), **changes}
+        model = str(settings.pop("model", spec.model.id))
+        made = self.create(model, spec.data.id, spec.recipe, settings, found.name(), lang)
+        if found.state().status in ("starting", "running", "queued"):
+            found.request_stop()
+        return self._enqueue(made)
+
+    def further(self, run: str, data: str | None = None, settings: dict[str, Any] | None = None, name: str | None = None) -> Run:
+        """A new run that begins with the adapter of another one, on the same data or on other; it waits as one of `create` does.
+
+        Its adapter is shaped as the other's. Raises InputError where `settings` would change that, RunError `run.no_adapter`.
+        """
+        found = self.shared.store.find(run, self.owner)
+        spec = found.spec()
+        if not found.adapter.is_dir():
+            raise RunError("run.no_adapter", run=found.id)
+        method = spec.settings.method
+        shape = {key: getattr(spec.settings, key) for key in SHAPE if method == "lora" or key == "method"}
+        for key, value in (settings or {}).items():
+            if key == "method" and value != method:
+                raise InputError("run.method", was=method)
+            if key != "method" and key.split(".")[0] in shape:
+                raise InputError("run.shape", key=key)
+        changes = {**_by_hand(spec), **shape, **(settings or {})}
+        return self.create(spec.model.id, data or spec.data.id, spec.recipe, changes, name or found.name(), continues=found)
+
+    def glimpse(self, run: str) -> dict[str, Any]:
+        """What a list shows of a run beside `list`: its losses as a few points (`spark`), and `size_bytes` on disk."""
+        return summary.glimpse(self.shared.store.find(run, self.owner))
+
+    def rename(self, run: str, name: str) -> dict[str, Any]:
+        """Give a run another name."""
+        found = self.shared.store.find(run, self.owner)
+        found.rename(name)
+        return summary.brief(found)
+
+    def delete(self, run: str) -> dict[str, Any]:
+        """Remove a run and all it made. Raises RunError while it is at work."""
+        found = self.shared.store.find(run, self.owner)
+        self.shared.store.delete(found)
+        return {"run": found.id, "deleted": True}
+
+    def export(self, run: str, to: str, out: pathlib.Path) -> pathlib.Path:
+        """Write what a run made as one file. Raises InputError for an unknown form, RunError where there is no adapter yet."""
+        if to != "adapter":
+            raise InputError("export.unknown", to=clean_name(to), known="adapter")
+        found = self.shared.store.find(run, self.owner)
+        if not found.adapter.is_dir():
+            raise RunError("run.no_adapter", run=found.id)
+        try:
+            return zip_adapter(found, out)
+        except (OSError, zipfile.LargeZipFile) as error:
+            raise InputError("export.cannot_write", path=out.name) from error
+
+    def ids(self) -> list[str]:
+        """The ids of all runs, newest first."""
+        return [run.id for run in self.shared.store.all(self.owner)]
+
+    def list(self) -> list[dict[str, Any]]:
+        """All runs of the owner, newest first, in short."""
+        places = self.shared.store.places()
+        return [summary.brief(run, places) for run in self.shared.store.all(self.owner)]
+
+    def _enqueue(self, run: Run) -> dict[str, Any]:
+        run.enqueue()
+        if self.shared.workshop is not None:
+            self.shared.workshop.wake()
+        return summary.brief(run)
+
+
+def _by_hand(spec: RunSpec) -> dict[str, Any]:
+    """What was set over a run's recipe; all its settings where that was not written down."""
+    return spec.settings.model_dump() if spec.changes is None else dict(spec.changes)

@@ -1,0 +1,51 @@
+"""What the parts of a studio share: one home folder's stores and caches, and this machine. It belongs to no owner."""
+
+import time
+from typing import TYPE_CHECKING
+
+from tuning.data.library import Library
+from tuning.data.sources import Sources
+from tuning.models.hardware import Hardware, probe
+from tuning.models.profiles import Profiles
+from tuning.models.shelf import Shelf
+from tuning.plan import plan as planning
+from tuning.runs import files
+from tuning.runs.store import Store
+from tuning.schema import ModelCard, on_card
+from tuning.settings import Settings
+from tuning.studio.audits import Audits
+
+if TYPE_CHECKING:
+    from tuning.engine.workshop import Workshop
+
+HARDWARE_SECONDS = 2.0
+STARTER = "starter"  # the model and the data that are taken where nobody says which
+
+
+class Shared:
+    """Stores and caches of one home folder. Whatever they keep for an owner they keep under the owner's name."""
+
+    def __init__(self, settings: Settings, workshop: "Workshop | None") -> None:
+        self.settings = settings
+        self.store = Store(settings.home)
+        self.library = Library(settings.home)
+        self.workshop = workshop
+        self.shelf = (workshop and workshop.shelf) or Shelf(settings, self.store)
+        self.sources = Sources(settings)
+        self.profiles = Profiles(settings.home, wait=workshop is None)
+        self.audits = Audits(settings.home, self.library, self.shelf, wait=workshop is None)
+        self._hardware: tuple[float, Hardware] | None = None
+
+    def probe(self) -> Hardware:
+        """This machine, as it was at most two seconds ago."""
+        now = time.monotonic()
+        if self._hardware is None or now - self._hardware[0] > HARDWARE_SECONDS:
+            self._hardware = (now, probe(self.settings.home, self.settings.cuda_visible_devices, self.settings.cuda_device_order))
+        return self._hardware[1]
+
+    def machine(self, card: ModelCard, gpu_memory: float | None, profile: planning.Lookup, device: str = "auto") -> planning.Machine:
+        """What a plan for `card` reckons with: this machine or a card of `gpu_memory` GB, what runs have shown, and profiles."""
+        records = list(files.read_lines(self.settings.home / "calibration.jsonl"))
+        on_cpu = not on_card(device) or (gpu_memory is None and not self.probe().gpus)
+        shown = planning.calibrate(records, card, on_cpu)
+        return planning.Machine(self.probe(), shown, gpu_memory, profile)
