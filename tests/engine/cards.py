@@ -1,6 +1,8 @@
 """Cards that are not there: a run that was planned for one computes on the processor, and torch.cuda answers as it is told."""
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,9 +10,19 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
+from tuning.engine.device import Device
 from tuning.runs.store import Run
 
 GIB = 1 << 30
+
+
+@contextlib.contextmanager
+def stock() -> Iterator[None]:
+    """The processor computes in the ways of a card: PEFT's LoRA, transformers' norms, PyTorch's attention and TRL's loss."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Device, "substitutes", False)
+        patch.setattr(Device, "own_loss", False)
+        yield
 
 
 def pretend(patch: pytest.MonkeyPatch, count: int) -> None:

@@ -5,13 +5,14 @@ import gc
 import json
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 
 from tests.conftest import write_rows
+from tests.engine import cards
 from tuning import settings
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
@@ -63,6 +64,20 @@ def trained(make_run: Callable[..., Run], studio: Studio) -> Trainer:
         return run, train(run, studio.shared.store, resident or Resident(), yield_point)
 
     return go
+
+
+@pytest.fixture
+def as_on_a_card() -> Iterator[None]:
+    """What this test computes, a card would compute so. Not for tests that ask for `undisturbed`, which others read too."""
+    with cards.stock():
+        yield
+
+
+@pytest.fixture(params=["processor", "card"])
+def way(request: pytest.FixtureRequest) -> None:
+    """Both ways to compute, one after the other."""
+    if request.param == "card":
+        request.getfixturevalue("as_on_a_card")
 
 
 Undisturbed = Callable[..., Run]

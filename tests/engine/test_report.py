@@ -256,6 +256,7 @@ def test_it_is_bounded_in_time(finished: Finished, monkeypatch: pytest.MonkeyPat
     assert found["probe"]["en"]["right"] is None and found["verdict"]["code"] == "unclear"
 
 
+@pytest.mark.usefixtures("way")
 def test_texts_without_roles_and_rows_without_any_held_out(trained: Trainer, studio: Studio, tmp_path: pathlib.Path) -> None:
     rows = [{"text": f"The tailor of street {n} opens at {n % 5 + 6} and sews {n * 7 % 11} coats a day."} for n in range(40)]
     resident = Resident()

@@ -93,6 +93,7 @@ def test_same_seed_same_losses_and_another_seed_others(trained: Trainer, undistu
     assert losses(undisturbed()) == losses(second) != losses(other)
 
 
+@pytest.mark.usefixtures("way")
 def test_chat_in_mid_run_changes_no_loss(trained: Trainer, studio: Studio) -> None:
     plain, _ = trained(lora_dropout=0.1)
     resident, answers = Resident(), []
@@ -308,6 +309,7 @@ def test_what_cannot_be_done_is_refused_before_anything_is_made(make_run: Callab
     assert studio.runs.list() == []
 
 
+@pytest.mark.usefixtures("way")
 def test_gradient_checkpointing_and_accumulation_do_the_same_work(trained: Trainer) -> None:
     plain, _ = trained(per_device_train_batch_size=4, gradient_accumulation_steps=2)
     saving, state = trained(per_device_train_batch_size=4, gradient_accumulation_steps=2, gradient_checkpointing="full")
