@@ -82,7 +82,9 @@ class Trained:
         self.resident.fresh_adapter(run.id, lora_config(self.card, run.spec().settings))
         callback = callbacks.FolderCallback(callbacks.Ledger(run, RunState(status="running")), callbacks.Pace(), lambda: None, lambda: None)
         trainer = make_trainer(run, run.spec(), self.resident, made.train, callback, Ladder(run.spec().settings))
-        batches = [packing.packed(rows, trainer.args.device)[0] for rows in trainer.get_train_dataloader()]
+        batches = [
+            packing.packed([trainer.rows[number] for number in some], trainer.args.device)[0] for some in trainer.get_train_dataloader()
+        ]
         return sum(int((batch["labels"] != -100).sum()) for batch in batches), sum(batch["input_ids"].numel() for batch in batches)
 
     def _run(self, name: str, rows: int, max_length: int) -> Run:

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 
 from tests import families
 from tuning import presets
-from tuning.engine import evaluate, packing
+from tuning.engine import attention, evaluate, packing
 from tuning.settings import PRESETS
 
 CARDS = {card.id: card for card in presets.models(PRESETS).values() if card.config}
@@ -56,7 +56,7 @@ def test_packed_equals_separate(tmp_path: pathlib.Path, kind: str, checkpointing
     torch.manual_seed(0)
     folder = families.build(tmp_path, KINDS[kind])
     base = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32)
-    assert packing.packable(base.config.get_text_config())
+    assert packing.fits(base, attention.separately)
     model = get_peft_model(base, LoraConfig(r=4, target_modules=KINDS[kind].target_modules, init_lora_weights=False, task_type="CAUSAL_LM"))
     if checkpointing:
         base.activation_checkpointing_enable({"use_reentrant": False})
@@ -106,8 +106,13 @@ def test_rows_longer_than_a_sliding_window_are_packed_within_it() -> None:
     assert together == pytest.approx(sum(alone), abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", [kind for kind, card in KINDS.items() if not card.packing])
+def test_a_hybrid_that_was_planned_as_packed_is_found_out(tmp_path: pathlib.Path, kind: str) -> None:
+    base = AutoModelForCausalLM.from_pretrained(families.build(tmp_path, KINDS[kind]), attn_implementation="sdpa")
+    assert not packing.fits(base, attention.separately)
+
+
 def test_hybrids_are_never_packed() -> None:
     for card in CARDS.values():
         hybrid = "mamba" in card.config.get("layer_types", [])
         assert card.packing is not hybrid
-        assert packing.packable(families.shrink(card.config).get_text_config()) is not hybrid

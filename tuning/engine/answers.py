@@ -15,7 +15,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 
 from tuning.engine import tokens
 from tuning.engine.device import Device
-from tuning.engine.evaluate import causal, pad, plain_head, scaled
+from tuning.engine.evaluate import causal, head_fits, pad, scaled
 from tuning.engine.healing import ran_out
 from tuning.engine.resident import Resident
 from tuning.engine.template import Template
@@ -103,7 +103,7 @@ def row_nll(causal: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tenso
     inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "use_cache": False}
     targets = batch["labels"][:, 1:]
     chosen = targets != tokens.IGNORED
-    if plain_head(causal):
+    if head_fits(causal):
         hidden = causal.base_model(**inputs).last_hidden_state
         logits = scaled(causal.get_output_embeddings()(hidden[:, :-1][chosen]), causal.config.get_text_config())
     else:

@@ -59,16 +59,6 @@ class Device:
         """
         return not self.on_card
 
-    @property
-    def own_loss(self) -> bool:
-        """Whether the loss is `evaluate.labelled_nll`, which needs no kernel; TRL's else."""
-        return not self.on_card
-
-    @property
-    def pins_memory(self) -> bool:
-        """Whether batches are copied quicker from pinned memory."""
-        return self.kind == "cuda"
-
     def autocast(self, dtype: torch.dtype, enabled: bool = True) -> torch.autocast:
         """Compute in `dtype` what can be computed in 16 bits."""
         return torch.autocast(self.kind, dtype=dtype, enabled=enabled)

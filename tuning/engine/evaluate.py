@@ -1,21 +1,28 @@
-"""Loss on rows that were not trained on, counted per learned token, so that exp(loss) is the perplexity.
+"""Loss of labelled tokens: summed for a training step, and on held-out rows the mean, so that exp(loss) is the perplexity.
 
-It uses no random numbers and leaves the model in the mode it was in.
+Training, evaluation and report take the LM head here where it gives what the model's own forward gives, else that forward. It
+uses no random numbers and leaves the model in the mode it was in.
 """
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch.nn import functional
 
+from tuning.engine import trial
 from tuning.engine.device import release
 from tuning.engine.healing import ran_out
 from tuning.engine.packing import Batch, Row, arrange
 from tuning.engine.tokens import IGNORED
+from tuning.errors import caught
 from tuning.plan.activations import HEAD_TOKENS
 
 Nll = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # states and targets of some tokens -> summed loss
+# Factors of the LM head's result, as configurations name them.
+MULTIPLIERS = ("logit_scale", "output_multiplier", "lm_head_multiplier")
+_fits: "weakref.WeakKeyDictionary[Any, bool]" = weakref.WeakKeyDictionary()  # answers of `head_fits`
 
 
 def causal(model: Any) -> Any:
@@ -23,18 +30,53 @@ def causal(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def pad(rows: list[Row], pad_id: int, device: torch.device) -> Batch:
+def pad(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
     """Rows of different lengths as one right-padded batch: input_ids, attention_mask, labels of shape (rows, longest)."""
-    width = max(len(row["input_ids"]) for row in rows)
 
-    def fill(values: list[int], filler: int) -> list[int]:
-        return values + [filler] * (width - len(values))
+    def padded(values: list[torch.Tensor], filler: int) -> torch.Tensor:
+        return torch.nn.utils.rnn.pad_sequence(values, batch_first=True, padding_value=filler).to(device)
 
+    ids = [torch.as_tensor(row["input_ids"]) for row in rows]
     return {
-        "input_ids": torch.tensor([fill(row["input_ids"], pad_id) for row in rows], device=device),
-        "attention_mask": torch.tensor([fill([1] * len(row["input_ids"]), 0) for row in rows], device=device),
-        "labels": torch.tensor([fill(row["labels"], IGNORED) for row in rows], device=device),
+        "input_ids": padded(ids, pad_id),
+        "attention_mask": padded([torch.ones_like(one) for one in ids], 0),
+        "labels": padded([torch.as_tensor(row["labels"]) for row in rows], IGNORED),
     }
+
+
+def nll(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Summed negative log-likelihood of the labelled tokens, in nats, and their number: by our head, or by the model's own forward."""
+    return labelled_nll(model, batch) if head_fits(model) else own_nll(model, batch)
+
+
+def head_fits(model: Any) -> bool:
+    """Whether `labelled_nll` gives the loss of the model's own forward; tried once for each causal language model in memory.
+
+    Raises torch.OutOfMemoryError where there is no room to try.
+    """
+    if model not in _fits:
+        error = caught(lambda: _try_head(model), "the LM head")
+        if error is not None and ran_out(error):
+            raise error
+        _fits[model] = error is None
+    return _fits[model]
+
+
+def _try_head(model: Any) -> None:
+    """Raises whatever the model does without its own forward, or ArithmeticError where its loss is another one."""
+    with trial.undisturbed(model), torch.no_grad():
+        batch = pad(trial.rows(model), 0, model.device)
+        ours, own = labelled_nll(model, batch)[0].item(), own_nll(model, batch)[0].item()
+        if not abs(ours - own) <= trial.LOSS[trial.narrow(model)] * abs(own):
+            raise ArithmeticError(f"{ours:.4f} nats, the model's own forward has {own:.4f}")
+
+
+def own_nll(model: Any, batch: Batch, router: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same by the model's own forward and loss, with the logits of all tokens. `router`: with its experts' auxiliary loss."""
+    count = (batch["labels"][:, 1:] != IGNORED).sum()
+    more = {"output_router_logits": router} if hasattr(model.config.get_text_config(), "output_router_logits") else {}
+    result = model(**batch, use_cache=False, **more)
+    return (result.loss * count if count else result.logits.sum() * 0.0), count
 
 
 def labelled_nll(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -58,12 +100,12 @@ def summed_nll(model: Any, states: torch.Tensor, targets: torch.Tensor) -> torch
     """
     head, config = model.get_output_embeddings(), model.config.get_text_config()
 
-    def nll(some: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    def loss(some: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         return functional.cross_entropy(scaled(head(some), config).float(), wanted, reduction="sum")
 
     if torch.is_grad_enabled() and any(parameter.requires_grad for parameter in head.parameters()):
-        return nll(states, targets)
-    total: torch.Tensor = _Sliced.apply(states, targets, nll)
+        return loss(states, targets)
+    total: torch.Tensor = _Sliced.apply(states, targets, loss)
     return total
 
 
@@ -91,19 +133,15 @@ class _Sliced(torch.autograd.Function):
 
 
 def scaled(logits: torch.Tensor, config: Any) -> torch.Tensor:
-    """What a family does to the LM head's result: Granite divides it, Cohere multiplies it, Gemma 2 bends it."""
+    """What a family does to the LM head's result: Granite divides it, Cohere and HyperCLOVA X multiply it, Gemma 2 bends it."""
     if getattr(config, "logits_scaling", None) not in (None, 1.0):
-        logits = logits / config.logits_scaling
-    if getattr(config, "logit_scale", None) not in (None, 1.0):
-        logits = logits * config.logit_scale
+        scaling = config.logits_scaling
+        logits = logits * scaling if config.model_type == "hyperclovax" else logits / scaling
+    for name in MULTIPLIERS:
+        if getattr(config, name, None) not in (None, 1.0):
+            logits = logits * getattr(config, name)
     cap = getattr(config, "final_logit_softcapping", None)
     return logits if cap is None else torch.tanh(logits / cap) * cap
-
-
-def plain_head(model: Any) -> bool:
-    """Is nothing done to the LM head's result but what `scaled` knows?"""
-    config = model.config.get_text_config()
-    return all(getattr(config, name, None) in (None, 1.0) for name in ("output_multiplier", "lm_head_multiplier"))
 
 
 def mean_loss(model: Any, rows: list[Row], pad_id: int, batch_size: int, between: Callable[[], None] = lambda: None) -> float:
@@ -133,11 +171,7 @@ def _nll(causal: Any, rows: list[Row], pad_id: int) -> tuple[float, int]:
     try:
         with torch.no_grad():
             batch = pad(rows, pad_id, next(causal.parameters()).device)
-            if plain_head(causal):
-                loss, tokens = labelled_nll(causal, batch)
-            else:
-                tokens = (batch["labels"][:, 1:] != IGNORED).sum()
-                loss = causal(**batch, use_cache=False).loss * tokens
+            loss, tokens = nll(causal, batch)
         return loss.item(), int(tokens.item())
     except (RuntimeError, MemoryError) as error:
         if not ran_out(error) or len(rows) == 1:

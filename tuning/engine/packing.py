@@ -4,20 +4,24 @@ Which rows a step has is the sampler's affair: packed or padded, in few micro-ba
 """
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from transformers import AttentionInterface
 
-from tuning.engine import attention
+from tuning.engine import attention, trial
 from tuning.engine.tokens import IGNORED
+from tuning.errors import caught
 
-Row = dict[str, list[int]]
+Row = dict[str, Any]  # input_ids and labels: lists of numbers, or tensors
 Batch = dict[str, torch.Tensor]
 APART = "apart"  # the name of the attention below; transformers makes no mask for a name that it has none for
-# What the attention here cannot keep: bent scores, sinks, windows that are no window, positions told by a mask.
-UNPACKABLE = ("attn_logit_softcapping", "attention_chunk_size", "alibi")
+# Arguments that models hand on to every attention, and that say nothing about how packed rows attend.
+HARMLESS = frozenset(
+    {"is_causal", "position_ids", "use_cache", "cache_position", "output_attentions", "output_hidden_states", "output_router_logits"}
+)
 
 
 def arrange(rows: Sequence[Row], most_tokens: int, packed: bool) -> list[list[Row]]:
@@ -53,9 +57,14 @@ def _best_fit(rows: Sequence[Row], most_tokens: int) -> list[list[Row]]:
     return bins
 
 
+def tensors(rows: Sequence[Row]) -> list[Row]:
+    """The rows with their numbers as tensors, which a micro-batch joins without looking at each."""
+    return [{name: torch.as_tensor(values) for name, values in row.items()} for row in rows]
+
+
 def learned(rows: Sequence[Row]) -> int:
     """Tokens with a label; the first of a row follows nothing, and is never learned."""
-    return sum(label != IGNORED for row in rows for label in row["labels"][1:])
+    return sum(int((torch.as_tensor(row["labels"])[1:] != IGNORED).sum()) for row in rows)
 
 
 def packed(rows: Sequence[Row], device: torch.device) -> tuple[Batch, list[int]]:
@@ -65,18 +74,42 @@ def packed(rows: Sequence[Row], device: torch.device) -> tuple[Batch, list[int]]
     """
     lengths = [len(row["input_ids"]) for row in rows]
     batch = {
-        "input_ids": [token for row in rows for token in row["input_ids"]],
-        "labels": [label for row in rows for label in (IGNORED, *row["labels"][1:])],
-        "position_ids": [place for length in lengths for place in range(length)],
+        "input_ids": torch.cat([torch.as_tensor(row["input_ids"]) for row in rows]),
+        "labels": torch.cat([torch.as_tensor(row["labels"]) for row in rows]),
+        "position_ids": torch.cat([torch.arange(length) for length in lengths]),
     }
-    return {name: torch.tensor([values], device=device) for name, values in batch.items()}, lengths
+    batch["labels"][[0, *itertools.accumulate(lengths[:-1])]] = IGNORED
+    return {name: values[None].to(device) for name, values in batch.items()}, lengths
 
 
-def packable(config: Any) -> bool:
-    """Do all layers of a model attend in a way that `apart` keeps? `config` is that of its text model."""
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    odd = any(getattr(config, name, None) for name in UNPACKABLE)
-    return kinds <= {"full_attention", "sliding_attention", "attention"} and not odd
+def fits(model: Any, attend: attention.Attend) -> bool:
+    """Whether the rows of a packed sequence get the hidden states that each gets alone, by the model's own attention.
+
+    `model` is a causal language model; it computes as it will in training, autocast included. Raises torch.OutOfMemoryError.
+    """
+    error = caught(lambda: _try(model, attend), "packing")
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        raise error
+    return error is None
+
+
+def _try(model: Any, attend: attention.Attend) -> None:
+    """Raises whatever the model does with packed rows, or ArithmeticError where its hidden states are others."""
+
+    def states(**inputs: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = model.base_model(**inputs, use_cache=False).last_hidden_state
+        return found.detach()
+
+    with trial.undisturbed(model):
+        rows = trial.rows(model)
+        batch, lengths = packed(rows, model.device)
+        with apart(model, lengths, attend):
+            together = states(input_ids=batch["input_ids"], position_ids=batch["position_ids"])[0].split(lengths)
+        for row, found in zip(rows, together, strict=True):
+            ids = row["input_ids"][None].to(model.device)
+            far = trial.difference(found, states(input_ids=ids, attention_mask=torch.ones_like(ids))[0])
+            if not far <= trial.STATES[trial.narrow(model)]:
+                raise ArithmeticError(f"packed rows differ from rows alone by {far:.5f}")
 
 
 @contextlib.contextmanager
@@ -109,12 +142,17 @@ def _apart(
     dropout: float = 0.0,
     scaling: float | None = None,
     sliding_window: int | None = None,
-    **_: Any,
+    **more: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention of each row to itself.
 
+    Raises NotImplementedError for a mask, and for whatever else a model gives that is not known here (sinks, biases, soft caps).
+
     `query`, `key`, `value`: (1, heads, tokens, size of a head). Returns (1, tokens, heads, size of a head).
     """
+    unknown = sorted(name for name, value in more.items() if value is not None and name not in HARMLESS)
+    if unknown or attention_mask is not None or more.get("is_causal") is False:
+        raise NotImplementedError(f"attention of packed rows with {unknown or 'a mask'}")
     rows, attend = _open[-1]
     return attend(query, key, value, rows, dropout, scaling, sliding_window), None
 

@@ -27,14 +27,22 @@ from tuning.errors import EngineError, InputError
 from tuning.plan.memory import target_names
 from tuning.runs import checkpoints
 from tuning.runs.store import Run
-from tuning.schema import ModelCard, RunSpec, TrainSettings
+from tuning.schema import ModelCard, Notice, RunSpec, TrainSettings
 
 Rows = list[packing.Row]
-STOOD_FOR = {"report_to": "none", "use_liger_kernel": False}  # by `Trackers`, and by `layers`, which leaves other models alone
+STOOD_FOR: dict[str, Any] = {
+    "report_to": "none",  # by `Trackers`
+    "use_liger_kernel": False,  # by `layers`, which leaves other models alone
+    "dataloader_pin_memory": False,  # no rows go through the loader
+    "remove_unused_columns": False,  # only their numbers do
+}
 
 
 class CheckedTrainer(SFTTrainer):
-    """SFTTrainer over raw rows: it packs them, heals itself where memory runs out, and on a CPU scores labelled positions only."""
+    """SFTTrainer over raw rows: it packs them, heals itself where memory runs out, and scores labelled positions only.
+
+    TRL's LM head is left alone: on a card it is a Triton kernel, which wants a compiler for C.
+    """
 
     run: Run
     pace: callbacks.Pace
@@ -44,12 +52,13 @@ class CheckedTrainer(SFTTrainer):
     trackers: Trackers
     best: Best | None = None
     packed = False
+    rows: Rows  # as tensors, by the numbers that the loader hands out
     quick: speed.Speed
 
-    def get_batch_samples(self, epoch_iterator: Iterator[Rows], num_batches: int, device: torch.device) -> tuple[list[Rows], Any]:
+    def get_batch_samples(self, epoch_iterator: Iterator[list[int]], num_batches: int, device: torch.device) -> tuple[list[Rows], Any]:
         """All rows of an optimizer step as its last micro-batch: how they are computed is decided in `training_step`."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        rows = [row for batch in batches for row in batch]
+        rows = [self.rows[number] for batch in batches for number in batch]
         return [*([] for _ in batches[1:]), *([rows] if batches else [])], None
 
     def training_step(self, model: Any, inputs: Rows, num_items_in_batch: Any = None) -> torch.Tensor:
@@ -96,23 +105,34 @@ class CheckedTrainer(SFTTrainer):
         causal, device = evaluate.causal(self.accelerator.unwrap_model(model)), self.args.device
         self.pace.count(sum(len(row["input_ids"]) for row in rows))
         if not self.packed:
-            loss = self._loss(model, causal, evaluate.pad(rows, self.processing_class.pad_token_id, device), tokens)
+            loss = self._loss(causal, evaluate.pad(rows, self.processing_class.pad_token_id, device), tokens)
             self.accelerator.backward(loss)
             return loss.detach()
         batch, lengths = packing.packed(rows, device)
         with packing.apart(causal, lengths, self.quick.attend):  # also while layers are computed again for the backward pass
-            loss = self._loss(model, causal, batch, tokens)
+            loss = self._loss(causal, batch, tokens)
             self.accelerator.backward(loss)
         return loss.detach()
 
-    def _loss(self, model: Any, causal: Any, batch: packing.Batch, tokens: torch.Tensor) -> torch.Tensor:
-        here = Device.of(self.args.device)
-        if not here.own_loss or not evaluate.plain_head(causal):
-            loss: torch.Tensor = self.compute_loss(model, batch, num_items_in_batch=tokens)
-            return loss
-        with here.autocast(torch.bfloat16, self.args.bf16):
-            loss, _ = evaluate.labelled_nll(causal, batch)
+    def _loss(self, causal: Any, batch: packing.Batch, tokens: torch.Tensor) -> torch.Tensor:
+        with self._autocast():
+            loss, _ = evaluate.own_nll(causal, batch, router=True) if self.aux_loss_enabled else evaluate.nll(causal, batch)
         return loss * self.accelerator.num_processes / tokens  # gradients of processes are averaged
+
+    def _autocast(self) -> torch.autocast:
+        narrow = torch.float16 if self.args.fp16 else torch.bfloat16
+        return Device.of(self.args.device).autocast(narrow, self.args.bf16 or self.args.fp16)
+
+    def choose_ways(self, settings: TrainSettings, causal: Any) -> list[Notice]:
+        """Decide whether rows are packed and whose LM head is taken, by trial; what is not as planned is told."""
+        notices = []
+        with self._autocast():
+            self.packed = bool(settings.packing) and packing.fits(causal, self.quick.attend)
+        if settings.packing and not self.packed:
+            notices.append(Notice(code="recovery.packing", level="warning"))
+        if not evaluate.head_fits(causal):
+            notices.append(Notice(code="recovery.head", level="warning"))
+        return notices
 
     def floating_point_ops(self, inputs: Any) -> int:
         """The plan has its own arithmetic; transformers' wants tensors."""
@@ -194,8 +214,8 @@ def make_trainer(
     trainer = CheckedTrainer(
         model=resident.model,
         args=sft_config(run, spec),
-        train_dataset=datasets.Dataset.from_list(rows),
-        data_collator=list,  # rows stay rows: `training_step` makes the batches
+        train_dataset=datasets.Dataset.from_dict({"row": [*range(len(rows))], "length": [len(row["input_ids"]) for row in rows]}),
+        data_collator=_numbers,
         processing_class=resident.tokenizer,
         callbacks=[callback, followed],
     )
@@ -203,11 +223,12 @@ def make_trainer(
     trainer.run, trainer.ladder, trainer.pace, trainer.best = run, ladder, callback.pace, callback.best
     trainer.between, trainer.trackers = callback.between, followed
     trainer.healed = lambda: callback.ledger.update(now=True, recoveries=ladder.taken)
-    trainer.packed = bool(spec.settings.packing) and packing.packable(evaluate.causal(resident.model).config.get_text_config())
+    trainer.rows = packing.tensors(rows)
     ladder.apply(evaluate.causal(resident.model))
     trainer.quick = speed.ready(spec.settings, evaluate.causal(resident.model), TryOut(run.folder, resident.device).works)
     trainer.quick.apply(trainer.args)
-    if untold := [notice for notice in trainer.quick.notices if notice not in ladder.taken]:
+    notices = [*trainer.quick.notices, *trainer.choose_ways(spec.settings, evaluate.causal(resident.model))]
+    if untold := [notice for notice in notices if notice not in ladder.taken]:
         ladder.taken += untold
         trainer.healed()
     trainer.remove_callback(transformers.PrinterCallback)
@@ -223,6 +244,11 @@ def _learn_in_32_bits(model: Any) -> None:
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+
+
+def _numbers(examples: list[dict[str, int]]) -> list[int]:
+    """The numbers of the rows: accelerate would look at each token of rows that went through its loader."""
+    return [example["row"] for example in examples]
 
 
 def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
@@ -254,7 +280,6 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         "disable_tqdm": True,
         # Granite without experts carries the weight of a router's loss all the same, and TRL would switch that loss on.
         **({} if spec.model.card.config.get("num_local_experts") else {"router_aux_loss_coef": 0.0}),
-        "dataloader_pin_memory": device.pins_memory,
     }
     try:
         config = SFTConfig(**{**options, **settings.sft, **STOOD_FOR})
