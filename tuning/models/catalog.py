@@ -130,7 +130,7 @@ def card(config: dict[str, Any], id: str, title: str, why: Words, parameters: in
         context_length=_number(config, title, "max_position_embeddings", "n_positions"),
         model_type=str(config.get("model_type", "")),
         config={key: value for key, value in config.items() if not key.startswith("_")},
-        **{"license": "unknown", "languages": [], **facts},
+        **{"license": "unknown", "languages": [], "packing": examine.packable(config), **facts},
     )
 
 

@@ -36,14 +36,29 @@ TEXTS = frozenset(
     }
 )
 LEGAL = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)[\w.-]{0,40}", re.IGNORECASE)
+# Layers that packed rows may have, and what a configuration may ask for that they cannot: bent scores, chunks, positions by a mask.
+ATTEND = frozenset({"full_attention", "sliding_attention", "attention"})
+ODD = ("attn_logit_softcapping", "attention_chunk_size", "alibi")
 # Implementations that come with torch or an installed wheel. Any other name is one of a repository whose code would be fetched.
 ATTENTION = frozenset({"eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_attention_4", "flex_attention"})
 
 
 @functools.cache
+def _listed() -> dict[str, frozenset[str]]:
+    found = json.loads(KNOWN.read_text(encoding="utf-8"))
+    return {name: frozenset(found[name]) for name in ("causal", "no_decoders", "unpacked")}
+
+
 def known() -> frozenset[str]:
     """Architectures of the pinned transformers that write text one token after another."""
-    return frozenset(json.loads(KNOWN.read_text(encoding="utf-8"))["causal"])
+    return _listed()["causal"]
+
+
+def packable(config: dict[str, Any]) -> bool:
+    """Whether rows of a model with this config.json may share a sequence: its class was tried, and it has no layers but attention."""
+    named = config.get("architectures")
+    tried = not _listed()["unpacked"] & {str(name) for name in (named if isinstance(named, list) else [])}
+    return tried and set(map(str, config.get("layer_types") or [])) <= ATTEND and not any(config.get(name) for name in ODD)
 
 
 def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any]) -> None:
@@ -55,6 +70,8 @@ def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any]) -> No
     named = config.get("architectures")
     architectures = [str(name) for name in named] if isinstance(named, list) else []
     if not architectures or not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
+        raise InputError("model.not_causal", model=model)
+    if not known() & set(architectures) and _listed()["no_decoders"] & set(architectures):
         raise InputError("model.not_causal", model=model)
     if not any(name in known() for name in architectures):
         raise InputError("model.unknown_architecture", model=model, architecture=architectures[0][:80])
