@@ -18,7 +18,7 @@ from tuning.engine import answers, evaluate
 from tuning.engine.resident import Resident
 from tuning.engine.train import train
 from tuning.runs.store import Run
-from tuning.verbs import Verbs
+from tuning.studio import Studio
 
 ODD = ("hyperclovax", "recurrent_gemma", "modernbert-decoder")  # families that do something of their own to their scores
 CHANGES = {
@@ -58,7 +58,7 @@ def test_held_out_loss_and_report_are_the_model_s_own(kind: str) -> None:
 
 
 @pytest.fixture
-def begun(verbs: Verbs, rows_file: pathlib.Path, tmp_path: pathlib.Path) -> Callable[..., Run]:
+def begun(studio: Studio, rows_file: pathlib.Path, tmp_path: pathlib.Path) -> Callable[..., Run]:
     """A new run on a tiny random model of a family; the settings that its spec has."""
 
     def make(kind: str, changes: dict[str, Any], **sizes: Any) -> Run:
@@ -66,13 +66,13 @@ def begun(verbs: Verbs, rows_file: pathlib.Path, tmp_path: pathlib.Path) -> Call
         if not folder.is_dir():
             every.build(kind, vocab_size=len(words), **sizes).save_pretrained(folder)
             words.save_pretrained(folder)
-        return verbs.create(str(folder), str(rows_file), "facts", {**CHANGES, **changes})
+        return studio.runs.create(str(folder), str(rows_file), "facts", {**CHANGES, **changes})
 
     return make
 
 
-def trained(run: Run, verbs: Verbs) -> dict[int, float]:
-    state = train(run, verbs.store, Resident())
+def trained(run: Run, studio: Studio) -> dict[int, float]:
+    state = train(run, studio.shared.store, Resident())
     assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
     return losses(run)
 
@@ -87,10 +87,10 @@ def planned_as_packed(run: Run) -> Run:
     return run
 
 
-def test_rows_that_would_see_each_other_are_not_packed(begun: Callable[..., Run], verbs: Verbs) -> None:
-    alone = trained(begun("doge", {"packing": False}), verbs)
+def test_rows_that_would_see_each_other_are_not_packed(begun: Callable[..., Run], studio: Studio) -> None:
+    alone = trained(begun("doge", {"packing": False}), studio)
     run = planned_as_packed(begun("doge", {"packing": False}))
-    assert trained(run, verbs) == pytest.approx(alone, rel=1e-6)
+    assert trained(run, studio) == pytest.approx(alone, rel=1e-6)
     assert [notice.code for notice in run.state().recoveries] == ["recovery.packing"]
 
 
@@ -99,13 +99,13 @@ def test_a_family_known_to_differ_is_planned_without_packing(begun: Callable[...
     assert begun("llama", {}).spec().settings.packing is True
 
 
-def test_a_head_of_its_own_is_used_as_it_is_and_said(begun: Callable[..., Run], verbs: Verbs) -> None:
+def test_a_head_of_its_own_is_used_as_it_is_and_said(begun: Callable[..., Run], studio: Studio) -> None:
     run = begun("modernbert-decoder", {"packing": False})
-    trained(run, verbs)
+    trained(run, studio)
     assert [notice.code for notice in run.state().recoveries] == ["recovery.head"]
 
 
-def test_no_run_needs_a_compiler_for_its_loss(begun: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_run_needs_a_compiler_for_its_loss(begun: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """TRL's LM head is a Triton kernel on a card; without a compiler for C it raises at its first call."""
 
     def missing(*_: Any) -> Any:
@@ -113,11 +113,11 @@ def test_no_run_needs_a_compiler_for_its_loss(begun: Callable[..., Run], verbs: 
 
     monkeypatch.setattr(trl.trainer.utils._ChunkedLogProbFunction, "apply", missing)
     sizes = {"num_hidden_layers": 1, "lm_head_multiplier": 0.5}
-    assert len(trained(begun("falcon_h1", {"max_steps": 1, "target_modules": ["q_proj"]}, **sizes), verbs)) == 1
+    assert len(trained(begun("falcon_h1", {"max_steps": 1, "target_modules": ["q_proj"]}, **sizes), studio)) == 1
 
 
 def test_numbers_of_rows_go_through_the_loader_and_no_tokens(
-    begun: Callable[..., Run], verbs: Verbs, monkeypatch: pytest.MonkeyPatch
+    begun: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Accelerate visits everything that a batch holds, one Python number after another."""
     seen: list[Any] = []
@@ -130,7 +130,7 @@ def test_numbers_of_rows_go_through_the_loader_and_no_tokens(
 
     monkeypatch.setattr(DataLoader, "__iter__", watched)
     run = begun("llama", {})
-    trained(run, verbs)
+    trained(run, studio)
     assert seen
     for batch in seen:
         assert len(json.dumps(batch)) < 100
