@@ -329,8 +329,8 @@ class StepActivations(Record):
 class ActivationProfile(Record):
     """The activations of one architecture; found by `engine.dryrun`.
 
-    Good for one choice of targets, dropout, precision and libraries (`key`), and any rank, batch, length, number of layers
-    and checkpointing.
+    Good for one choice of targets, dropout and precision and one code of the model (`key`), and any rank, batch, length, number
+    of layers and checkpointing.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")

@@ -1,6 +1,6 @@
-"""Rebuild tuning/plan/profiles/ for the catalog and the installed libraries: `python -m tests.models.make_profiles` (half an hour).
+"""Rebuild tuning/plan/profiles/ for the catalog and the installed transformers: `python -m tests.models.make_profiles` (half an hour).
 
-What is there for these libraries already is kept; what belongs to no card any more is removed.
+What is there for the same code of a family already is kept; what belongs to no card any more is removed.
 """
 
 import itertools
@@ -26,7 +26,7 @@ def wanted() -> Iterator[tuple[str, Request]]:
             continue
         chosen = TrainSettings.model_validate({"device": device, "precision": precision, "target_modules": targets})
         request = Request(card=card, settings=chosen, targets=target_names(card, chosen))
-        yield activations.key(request, profiles.versions()), request
+        yield activations.key(request, profiles.fingerprint(card.model_type)), request
 
 
 def main() -> None:

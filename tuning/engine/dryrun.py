@@ -178,7 +178,7 @@ def _profile(request: Request) -> ActivationProfile:
     large = {kind: (models([*base, kind], False), models([*base, kind], True)) for kind in kinds}
     head, head_backward = _head(small[0][ranks[0]])
     return ActivationProfile(
-        key=activations.key(request, profiles.versions()),
+        key=activations.key(request, profiles.fingerprint(request.card.model_type)),
         alone=_step(small, large, base, ALONE),
         padded=_step(small, large, base, PADDED),
         head=head,

@@ -1,11 +1,15 @@
 """Where activation profiles come from: those that ship with the catalog, those found here before, else a dry run.
 
-A dry run takes seconds and has a process of its own (`engine.dryrun`); until it is done the plan uses a rule of thumb.
+A dry run takes seconds and has a process of its own (`engine.dryrun`); until it is done the plan uses a rule of thumb. A profile
+is good as long as transformers computes the model the same way, which is seen from the text of its code, without importing it.
 """
 
 import functools
+import hashlib
 import importlib.metadata
+import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -19,15 +23,45 @@ from tuning.runs import files
 from tuning.schema import ActivationProfile, ModelCard, TrainSettings
 
 SHIPPED = pathlib.Path(activations.__file__).parent / "profiles"
-LIBRARIES = ("torch", "transformers", "peft")
+IMPORTED = re.compile(r"^\s*from (?:\.\.|transformers\.models\.)(\w+)\.(modeling_\w+) import", re.MULTILINE)
 SECONDS = 180.0
 SMALLEST = 20_000_000  # parameters; below, the libraries take more than any step of the model
 
 
+def fingerprint(model_type: str) -> str:
+    """The fingerprint changes where transformers' code of `model_type`, or of a family that it takes classes from, does.
+
+    An architecture whose code is found nowhere has the version of transformers instead.
+    """
+    spec = importlib.util.find_spec("transformers")  # finds the folder and imports nothing
+    folders = spec.submodule_search_locations if spec else None
+    return _fingerprint(pathlib.Path(next(iter(folders or ()), "")) / "models", model_type)
+
+
 @functools.cache
-def versions() -> dict[str, str]:
-    """Of the libraries that decide what a step keeps."""
-    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+def _fingerprint(models: pathlib.Path, model_type: str) -> str:
+    texts = _code(models, model_type)
+    if not texts:
+        return importlib.metadata.version("transformers")
+    return hashlib.sha256("\0".join(texts[name] for name in sorted(texts)).encode()).hexdigest()
+
+
+def _code(models: pathlib.Path, model_type: str) -> dict[str, str]:
+    """The texts of the family's modelling files by folder and name, with those of other families that they import from."""
+    family = model_type.replace("-", "_")
+    while family and not (
+        family.isidentifier() and (models / family).is_dir()
+    ):  # the text part of a family lies in its folder: gemma3_text
+        family = family.rpartition("_")[0]
+    found: dict[str, str] = {}
+    left = sorted((models / family).glob("modeling_*.py")) if family else []
+    while left:
+        path = left.pop()
+        name = f"{path.parent.name}/{path.name}"
+        if name not in found and path.is_file():
+            found[name] = path.read_text(encoding="utf-8")
+            left += [models / other / f"{module}.py" for other, module in IMPORTED.findall(found[name])]
+    return found
 
 
 class Profiles:
@@ -78,7 +112,7 @@ class Profiles:
 
 def _named(card: ModelCard, settings: TrainSettings) -> tuple[Request, str]:
     request = Request(card=card, settings=settings, targets=target_names(card, settings))
-    return request, activations.key(request, versions())
+    return request, activations.key(request, fingerprint(card.model_type))
 
 
 def in_child(request: Request) -> ActivationProfile:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuning.schema import ActivationProfile, LayerActivations, ModelCard, Record, TrainSettings
@@ -21,6 +21,8 @@ HEAD_TOKENS = 256
 # Tokens of a packed row up to which a processor attends by plain products, and of the queries whose scores it has at once
 # (tests.bench.attention).
 LONGEST, BLOCK = 512, 160
+# By kind of device, raised where the dry run itself changes what it finds for one: profiles made before are then of no use.
+FORMS = {"cuda": 1, "cpu": 1}
 # What of config.json does not change how much memory a step takes: lengths, names, tokens, what others wrote down.
 _ELSEWHERE = re.compile(
     r"_.*|num_hidden_layers|n_layer|layer_types|max_position_embeddings|n_positions|n_ctx|rope_.*|.*_token_id|.*_eps|.*_epsilon|"
@@ -56,9 +58,14 @@ class Step:
         return (1.0, float(self.rows * self.length), float(min(self.labelled, HEAD_TOKENS)), float(self.labelled))
 
 
-def key(request: Request, versions: Mapping[str, str]) -> str:
-    """What a profile is good for, in one word: architecture, targets, dropout or not, precision, device, libraries."""
+def key(request: Request, code: str) -> str:
+    """The key names all that changes a profile's numbers, in one word; two requests with the same key share a profile.
+
+    That is architecture, targets, dropout or not, precision, device, the form of the dry run, and `code`, the fingerprint of
+    the model's own code. No version of a library: a release that leaves that code alone leaves the profiles good.
+    """
     card, settings = request.card, request.settings
+    device = "cuda" if settings.on_card else "cpu"
     full = settings.method == "full"  # what would be said of an adapter makes no difference then
     facts = [
         card.model_type,
@@ -67,9 +74,10 @@ def key(request: Request, versions: Mapping[str, str]) -> str:
         "all" if full else sorted(request.targets),
         not full and settings.lora_dropout > 0,
         "16" if settings.precision in ("bf16", "fp16") else "32",
-        "cuda" if settings.on_card else "cpu, slices",  # a processor computes in ways of its own: engine.lora, layers, evaluate
+        device,  # a processor computes in ways of its own: engine.lora, layers, evaluate
+        FORMS[device],
         {} if full else settings.lora,
-        {name: version.partition("+")[0] for name, version in versions.items()},
+        code,
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
