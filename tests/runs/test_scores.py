@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import random
+import sys
 from typing import Any
 
 import numpy
@@ -183,6 +184,61 @@ def test_every_measure_of_a_set() -> None:
     assert scores.length(right, ["The hem", ""]) == pytest.approx(2 / 7)
     assert scores.repetition(["one two three four five"]) == 0.0 == scores.repetition(["", "a b"])
     assert scores.repetition(["so it is " * 10]) > 0.8
+
+
+# Reference, answer, and the F-measure that RougeScorer(["rougeL"]) of rouge-score 0.1.2 gives.
+BY_ROUGE_SCORE = [
+    ("", "", 0.0),
+    ("", "a word", 0.0),
+    ("a word", "", 0.0),
+    ("...", "!?", 0.0),
+    ("yes", "yes", 1.0),
+    ("yes", "no", 0.0),
+    ("Yes.", "yes", 1.0),
+    ("UPPER lower", "upper LOWER", 1.0),
+    ("a b c d", "a c d x", 0.75),
+    ("a b c d", "d c b a", 0.25),
+    ("a b c d e f g", "g a b c d e f", 6 / 7),
+    ("a a a a", "a", 0.4),
+    ("a", "a a a a", 0.4),
+    ("a b a b", "b a b a", 0.75),
+    ("very very very good", "very good", 2 / 3),
+    ("one two three one two three", "three two one three two one", 0.5),
+    ("x " * 200 + "y", "y " * 3, 0.00980392156862745),
+    ("The hem costs 14 pounds.", "The hem costs 14 pounds.", 1.0),
+    ("The hem costs 14 pounds.", "the hem costs 15 pounds", 0.8),
+    ("The hem costs 14 pounds.", "It costs 14 pounds to take up the hem.", 0.42857142857142855),
+    ("Open Monday to Friday, 9 to 18.", "We are open 9 to 18 from Monday to Friday.", 0.47058823529411764),
+    ("call 555 0199", "call 555-0199 now", 0.8571428571428571),
+    ("2 shirts and 3 ties", "3 shirts and 2 ties", 0.6),
+    ("1,000 rows", "1.000 rows", 1.0),
+    ("it's ready", "it is ready", 2 / 3),
+    ("don't", "dont", 0.0),
+    ("well-made suits", "well made suits", 1.0),
+    ("snake_case_name", "snake case name", 1.0),
+    ("hello,world", "hello world", 1.0),
+    ("  spaced \t out\nlines ", "spaced out lines", 1.0),
+    ("The quick brown fox jumps over the lazy dog", "The lazy dog sleeps while the quick brown fox jumps", 0.5263157894736842),
+    ("We take cash, cards and bank transfers; cheques are not taken.", "Cash and cards are taken, cheques are not.", 0.5263157894736842),
+]
+# The same by hand, where a word is another thing here; in the comment what rouge-score gives.
+BY_HAND = [
+    ("perché no", "perchè no", 1 / 2),  # 1.0: both are "perch no"
+    ("la città è bella", "la città è brutta", 3 / 4),  # 0.67: "è" is no word
+    ("è già lunedì", "e gia lunedi", 0.0),  # 0.0
+    ("È GIÀ lunedì", "è già lunedì", 1.0),  # 1.0
+    ("L’orlo costa 14 €", "l'orlo costa 14 euro", 8 / 9),  # 0.89
+    ("costa 14,50", "costa 14.50", 1.0),  # 1.0: a decimal comma is a point
+    ("It costs 14.50 pounds", "It costs 14.20 pounds", 3 / 4),  # 0.8: half of the number is right
+    ("MP3 player", "MP 3 player", 1.0),  # 0.4: "mp3" is one word
+    ("one " * 256 + "two", "one " * 256 + "three", 1.0),  # 0.996: what comes after MOST_WORDS is not looked at
+]
+
+
+@pytest.mark.parametrize(("right", "given", "figure"), BY_ROUGE_SCORE + BY_HAND)
+def test_rouge_l_is_that_of_rouge_score_without_it(monkeypatch: pytest.MonkeyPatch, right: str, given: str, figure: float) -> None:
+    monkeypatch.setitem(sys.modules, "rouge_score", None)
+    assert scores.rouge_l([right], [given]) == [pytest.approx(figure, abs=1e-12)]
 
 
 def test_a_damaged_report_is_no_report(tmp_path: pathlib.Path) -> None:
