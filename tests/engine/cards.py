@@ -18,10 +18,9 @@ GIB = 1 << 30
 
 @contextlib.contextmanager
 def stock() -> Iterator[None]:
-    """The processor computes in the ways of a card: PEFT's LoRA, transformers' norms, PyTorch's attention and TRL's loss."""
+    """The processor computes in the ways of a card: PEFT's LoRA, transformers' norms, PyTorch's attention."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Device, "substitutes", False)
-        patch.setattr(Device, "own_loss", False)
         yield
 
 
