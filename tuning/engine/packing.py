@@ -5,7 +5,7 @@ Which rows a step has is the sampler's affair: packed or padded, in few micro-ba
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -82,13 +82,14 @@ def packed(rows: Sequence[Row], device: torch.device) -> tuple[Batch, list[int]]
     return {name: values[None].to(device) for name, values in batch.items()}, lengths
 
 
-def fits(model: Any, attend: attention.Attend) -> bool:
+def fits(model: Any, attend: attention.Attend, ran_out: Callable[[BaseException], bool] = lambda error: False) -> bool:
     """Whether the rows of a packed sequence get the hidden states that each gets alone, by the model's own attention.
 
-    `model` is a causal language model; it computes as it will in training, autocast included. Raises torch.OutOfMemoryError.
+    `model` is a causal language model; it computes as it will in training, autocast included. An error of missing
+    memory, as `ran_out` knows it, is raised: it tells nothing of packing.
     """
     error = caught(lambda: _try(model, attend), "packing")
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if error is not None and ran_out(error):
         raise error
     return error is None
 

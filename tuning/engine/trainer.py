@@ -127,7 +127,7 @@ class CheckedTrainer(SFTTrainer):
         """Decide whether rows are packed and whose LM head is taken, by trial; what is not as planned is told."""
         notices = []
         with self._autocast():
-            self.packed = bool(settings.packing) and packing.fits(causal, self.quick.attend)
+            self.packed = bool(settings.packing) and packing.fits(causal, self.quick.attend, ran_out)
         if settings.packing and not self.packed:
             notices.append(Notice(code="recovery.packing", level="warning"))
         if not evaluate.head_fits(causal):
