@@ -96,6 +96,13 @@ def test_what_is_named_is_there(page: pathlib.Path) -> None:
         assert (ROOT / path).exists(), path
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_an_installed_one_can_be_typed(page: pathlib.Path) -> None:
+    for line in re.findall(r"^sartoria .*", page.read_text(encoding="utf-8"), re.MULTILINE):
+        words = shlex.split(line, comments=True)[1:]
+        assert parser().parse_args(words).verb == words[0]
+
+
 def test_they_speak_of_themselves_alone() -> None:
     for path in [*PAGES, *ROOT.glob("tuning/**/*.py"), *ROOT.glob("presets/**/*.md"), *ROOT.glob("tests/**/*.py")]:
         text = path.read_text(encoding="utf-8")

@@ -3,4 +3,4 @@
 A typed spec becomes a folder on disk, one engine works on it, and every view reads it. Nothing is imported here.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

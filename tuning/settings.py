@@ -13,8 +13,9 @@ from typing import Literal
 Mode = Literal["local", "shared", "space"]
 STRICTNESS: dict[Mode, int] = {"local": 0, "shared": 1, "space": 2}
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PRESETS = ROOT / "presets"
+ROOT = pathlib.Path(__file__).resolve().parent.parent  # where children find the package: the checkout, or site-packages
+INSTALLED = ROOT / "tuning_presets"  # where a wheel puts presets/: `presets` would be anybody's name in site-packages
+PRESETS = INSTALLED if INSTALLED.is_dir() else ROOT / "presets"
 CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and nvidia-smi do
 _CHILD = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "APPDATA")
 
