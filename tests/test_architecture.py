@@ -24,6 +24,7 @@ LAYERS = (
     {"presets", "legacy", "text", "schema", "settings"},
     {"errors", ""},
 )
+LINTERS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
 HEAVY = {"torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes", "datasets"}
 
 
@@ -175,6 +176,6 @@ def test_the_app_imports_without_torch() -> None:
 
 
 def test_linters_are_content() -> None:
-    for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+    for command in LINTERS:
         done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}{done.stderr[-500:]}"

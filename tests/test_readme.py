@@ -8,14 +8,16 @@ import shlex
 import pytest
 import yaml
 
+from tests.test_architecture import LINTERS
 from tests.ui.test_page import ENDPOINTS
+from tuning import __version__
 from tuning.cli import VERBS
 from tuning.options import parser
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 SET_UP = (
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python app.py",
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt -r tests/requirements.txt && .venv/bin/python -m pytest",
@@ -101,6 +103,18 @@ def test_commands_of_an_installed_one_can_be_typed(page: pathlib.Path) -> None:
     for line in re.findall(r"^sartoria .*", page.read_text(encoding="utf-8"), re.MULTILINE):
         words = shlex.split(line, comments=True)[1:]
         assert parser().parse_args(words).verb == words[0]
+
+
+def test_the_newest_version_of_the_changelog_is_this_one() -> None:
+    versions = re.findall(r"^## \[([\d.]+)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[0] == __version__
+    assert versions == sorted(versions, key=lambda version: [int(part) for part in version.split(".")], reverse=True)
+
+
+def test_the_hooks_run_what_the_suite_runs() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [shlex.split(hook["entry"])[2:] for hook in local["hooks"]] == LINTERS
+    assert all(hook["language"] == "system" and hook["pass_filenames"] is False for hook in local["hooks"])
 
 
 def test_they_speak_of_themselves_alone() -> None:
