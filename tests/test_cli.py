@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, write_rows
-from tuning import settings
+from tuning import app, settings
 from tuning.cli import main
+from tuning.options import parser
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.studio.plans import Plans
@@ -192,3 +193,28 @@ def test_ctrl_c_keeps_the_work_and_ends_with_130(home: pathlib.Path, tiny_model:
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert json.loads(out)["status"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("script", "named"), [("/usr/bin/sartoria", "sartoria"), ("C:/x/sartoria.exe", "sartoria"), ("a.py", "python -m tuning")]
+)
+def test_the_help_names_the_command_that_was_typed(script: str, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [script])
+    assert parser().format_usage().startswith(f"usage: {named} [")
+    assert parser().parse_args(["app"]).program == f"{named} app"
+
+
+@pytest.mark.parametrize("words", [["--home", "x", "app"], ["app", "--home", "x"], ["--home", "y", "app", "--home", "x"]])
+def test_the_verb_takes_the_options_of_the_program(words: list[str]) -> None:
+    taken = vars(parser().parse_args(words))
+    alone = vars(app.options(["--home", "x"]))
+    assert taken["home"] == alone["home"] == "x"
+    assert taken.keys() - alone.keys() == {"verb", "json"} and not alone.keys() - taken.keys()
+    assert app.options([]).home is None and parser().parse_args(["app"]).home is None
+
+
+def test_who_is_refused_reads_the_command_that_was_typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["sartoria"])
+    assert main(["app", "--share"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("--share") and said.err.endswith("sartoria app\n") and not said.out

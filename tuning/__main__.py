@@ -1,4 +1,4 @@
-"""`python -m tuning VERB`: hands over to the command line. It does nothing itself."""
+"""`python -m tuning VERB`, and `sartoria VERB` from a wheel: hands over to the command line. It does nothing itself."""
 
 import sys
 

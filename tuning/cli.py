@@ -1,4 +1,4 @@
-"""The command line: `python -m tuning VERB`, the same functions as the page. It prints, and so does `foreground`, and nobody else.
+"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. It and `foreground` print, and nobody else.
 
 With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tuning import foreground, settings
+from tuning import app, foreground, settings
 from tuning.data.read import Wish
 from tuning.data.sources import parse
 from tuning.errors import InputError, RunError, TuningError
@@ -286,6 +286,7 @@ def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int
 
 
 VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] = {
+    "app": lambda studio, options, lang: (app.run(options), None),
     "models": _models,
     "download": _download,
     "remove": _remove,

@@ -1,14 +1,18 @@
 """The options of the command line: verbs, what they take, and the help that docs/usage.md shows. Nothing is done here."""
 
 import argparse
+import pathlib
+import sys
 
 from tuning.data.records import REPAIRS
 from tuning.text import LANGUAGES
 
+PORT = 7860
+
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line; its help is what README shows."""
-    top = argparse.ArgumentParser(prog="python -m tuning", description="Fine-tune an open language model.")
+    top = argparse.ArgumentParser(prog=called(), description="Fine-tune an open language model.")
     top.add_argument("--home", help="where runs and data are kept (default: TUNING_HOME, else the user's data folder)")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -18,11 +22,9 @@ def parser() -> argparse.ArgumentParser:
     def verb(name: str, help_text: str) -> argparse.ArgumentParser:
         return verbs.add_parser(name, help=help_text, parents=[common])
 
-    models = verb("models", "the catalog, with predicted memory and whether it fits")
-    models.add_argument("--goal", help="for what")
-    models.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
-    models.add_argument("--search", metavar="WORDS", help="models of the Hub with these words in their name instead")
-    models.add_argument("--downloaded", action="store_true", help="those that were downloaded instead, with their size")
+    page = verbs.add_parser("app", help="the page, in a browser")
+    page_options(page).set_defaults(json=False, program=f"{top.prog} app")
+    _which_models(verb("models", "the catalog, with predicted memory and whether it fits"))
     download = verb("download", "fetch a model, or go on with a download that was cut")
     download.add_argument("model", metavar="MODEL", help="a catalog id or an id of the Hub")
     remove = verb("remove", "take a downloaded model off the disk")
@@ -66,6 +68,34 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--to", default="adapter", help="form: adapter")
     export.add_argument("--out", required=True, metavar="PATH", help="a file, or a folder to put it in")
     return top
+
+
+def called() -> str:
+    """What somebody typed to get here: the command that a wheel installs, or the module."""
+    return "sartoria" if pathlib.PurePath(sys.argv[0]).stem.lower() == "sartoria" else "python -m tuning"
+
+
+def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add what the page takes: the same for `python app.py` and for the verb `app`."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on (default: {PORT})")
+    parser.add_argument("--share", action="store_true", help="a public link (not in this version)")
+    parser.add_argument("--auth", action="append", metavar="USER:PASSWORD", help="who may come in (not in this version)")
+    parser.add_argument("--auth-file", metavar="FILE", help="a file of USER:PASSWORD lines (not in this version)")
+    parser.add_argument("--lang", choices=("auto", *LANGUAGES), default="auto", help="language of the first page (default: the browser's)")
+    home = "where runs and data are kept (default: TUNING_HOME or the user's data folder)"
+    parser.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=home)  # not given here: as before the verb
+    parser.add_argument("--webhook", metavar="URL", help="tell this address when a run is over (one POST of JSON)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    parser.add_argument("--allow-remote-code", metavar="ID@REV", help="one pinned model may run its code (not in this version)")
+    return parser
+
+
+def _which_models(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--goal", help="for what")
+    verb.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
+    verb.add_argument("--search", metavar="WORDS", help="models of the Hub with these words in their name instead")
+    verb.add_argument("--downloaded", action="store_true", help="those that were downloaded instead, with their size")
 
 
 def _choices(verb: argparse.ArgumentParser) -> None:
