@@ -18,7 +18,7 @@ from torch.profiler import ProfilerActivity
 from transformers import AutoConfig, AutoModelForCausalLM, set_seed
 
 from tuning import presets, settings
-from tuning.engine import layers, lora
+from tuning.engine import lora
 from tuning.engine.evaluate import labelled_nll
 from tuning.engine.resident import DTYPES
 from tuning.models import profiles
@@ -83,7 +83,6 @@ def measured(card: ModelCard, chosen: TrainSettings, targets: list[str], step: a
     )
     peft = get_peft_model(model, config)
     lora.quicken(peft)
-    layers.on_processor(model)
     if chosen.gradient_checkpointing != "none":
         every = chosen.gradient_checkpointing.removeprefix("every_")
         peft.activation_checkpointing_enable(every_n_layers=int(every) if every.isdigit() else 1)

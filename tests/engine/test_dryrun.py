@@ -16,7 +16,7 @@ from tests.engine.conftest import Trainer, Undisturbed, losses
 from tests.lots import lot
 from tests.models.make_profiles import wanted
 from tuning import presets, settings
-from tuning.engine import dryrun, layers, lora
+from tuning.engine import dryrun, lora
 from tuning.engine.evaluate import labelled_nll
 from tuning.engine.trainer import lora_config
 from tuning.errors import EngineError
@@ -116,7 +116,6 @@ def held(asked: Request, checkpointing: str, step: Step) -> int:
     if not full:
         peft = get_peft_model(model, lora_config(asked.card, asked.settings.model_copy(update={"lora_r": step.rank})))
         lora.quicken(peft)
-    layers.on_processor(model)
     if checkpointing != "none":
         every = checkpointing.removeprefix("every_")
         peft.activation_checkpointing_enable(every_n_layers=int(every) if every.isdigit() else 1)

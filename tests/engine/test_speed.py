@@ -190,6 +190,13 @@ def test_liger_s_layers_learn_what_the_model_s_own_learn(tmp_path: pathlib.Path,
     assert not any("forward" in module.__dict__ for module in quick)
 
 
+def test_without_the_wheel_every_layer_is_transformers_own() -> None:
+    model = mistral()
+    for settings in (TrainSettings(precision="fp32", device="cpu"), TrainSettings(precision="fp32")):
+        assert not speed.ready(settings, model).notices
+        assert not any("forward" in module.__dict__ for module in model.modules())
+
+
 @pytest.mark.parametrize(
     ("norm", "product"),
     [

@@ -1,10 +1,11 @@
 """Rebuild tuning/plan/profiles/ for the catalog and the installed transformers: `python -m tests.models.make_profiles` (half an hour).
 
-What is there for the same code of a family already is kept; what belongs to no card any more is removed.
+What is there for the same code of a family already is kept; what belongs to no card any more is removed. `--device cpu` makes
+those of processors alone; `--share 1 3` makes the second third of all, for as many processes beside each other.
 """
 
+import argparse
 import itertools
-import sys
 from collections.abc import Iterator
 
 from tuning import presets, settings
@@ -32,13 +33,18 @@ def wanted() -> Iterator[tuple[str, Request]]:
 def main() -> None:
     from tuning.engine import dryrun
 
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="")
+    parser.add_argument("--share", type=int, nargs=2, default=(0, 1))
+    told = parser.parse_args()
+    mine, of = told.share
     profiles.SHIPPED.mkdir(exist_ok=True)
     found = dict(wanted())
     for path in profiles.SHIPPED.glob("*.json"):
         if path.stem not in found:
             path.unlink()
-    mine, of = (int(word) for word in (sys.argv[1:] or ("0", "1")))
-    for name, request in list(found.items())[mine::of]:
+    chosen = [(name, request) for name, request in found.items() if request.settings.device.startswith(told.device)]
+    for name, request in chosen[mine::of]:
         path = profiles.SHIPPED / f"{name}.json"
         if not path.exists():
             path.write_text(dryrun.profile(request).model_dump_json(by_alias=True) + "\n", encoding="utf-8")

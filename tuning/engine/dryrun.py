@@ -25,7 +25,6 @@ from transformers import AutoConfig, AutoModelForCausalLM, masking_utils
 from tuning.engine import lora
 from tuning.engine.device import Device
 from tuning.engine.evaluate import summed_nll
-from tuning.engine.layers import on_processor
 from tuning.engine.trainer import lora_config
 from tuning.models import profiles
 from tuning.plan import activations
@@ -115,7 +114,6 @@ class Model:
             if not full:
                 self.model.enable_input_require_grads()
         if Device(self.settings.device).substitutes:
-            on_processor(self.model)
             lora.quicken(trained)
         trained.train()
         self.fake = FakeTensorMode()

@@ -1,10 +1,9 @@
-"""RMSNorm and the gated product of an MLP in fewer passes: by the wheel liger-kernel on a card, by `Rms` on a processor.
+"""RMSNorm and the gated product of an MLP in fewer passes on a card, by the wheel liger-kernel.
 
 The wheel's own patch replaces classes of transformers for the whole process, where a later run may be elsewhere; here each layer
 of one model is given a forward of its own, which is taken back the same way. LoRA layers inside an MLP stay as they are.
 """
 
-import copy
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,40 +27,6 @@ def liger() -> tuple[Norm, Product]:
         return done
 
     return norm, LigerSiLUMulFunction.apply
-
-
-class Rms(torch.autograd.Function):
-    """x / sqrt(mean(x^2) + epsilon) * weight over the last dimension (Zhang & Sennrich, 2019), computed in 32 bits as transformers does.
-
-    Of the input nothing is kept in 32 bits, and forward and backward together take half the time of the plain sum.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, epsilon: float) -> Any:
-        wide = hidden.to(torch.float32, copy=True)
-        inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_().div_(hidden.shape[-1]).add_(epsilon).rsqrt_()
-        ctx.save_for_backward(hidden, inverse, weight)
-        return wide.mul_(inverse).to(hidden.dtype) * weight
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        hidden, inverse, weight = ctx.saved_tensors
-        unit = hidden.to(torch.float32, copy=True).mul_(inverse)
-        of_weight = None
-        if ctx.needs_input_grad[1]:
-            of_weight = (gradients[0] * unit).flatten(0, -2).sum(0).to(weight.dtype)
-        slope = (gradients[0] * weight).to(torch.float32)
-        along = torch.linalg.vecdot(slope, unit).div_(-hidden.shape[-1]).unsqueeze(-1)
-        return slope.addcmul_(unit, along).mul_(inverse).to(hidden.dtype), of_weight, None
-
-
-def on_processor(model: Any) -> None:
-    """Give `Rms` to the norms of `model` that are this sum. A model on the meta device will do."""
-    for module in _norms(model):
-        sample = copy.deepcopy(module).to_empty(device="cpu")
-        torch.nn.init.ones_(sample.weight)
-        if _same(sample, functools.partial(_normed, Rms.apply, sample), sample.weight):
-            module.forward = functools.partial(_normed, Rms.apply, module)
 
 
 def quicken(model: Any, norm: Norm, product: Product) -> int:

@@ -11,7 +11,6 @@ import torch
 from transformers.training_args import OptimizerNames
 
 from tuning.engine import attention, layers, tryout
-from tuning.engine.device import Device
 from tuning.engine.resident import DTYPES
 from tuning.plan.memory import EIGHT_BIT
 from tuning.schema import Notice, TrainSettings
@@ -45,8 +44,6 @@ def ready(settings: TrainSettings, model: Any, works: tryout.Works = tryout.work
     if used != asked:
         notices.append(Notice(code="recovery.attention", level="warning", params={"asked": asked, "used": used}))
     layers.slow(model)
-    if Device(settings.device).substitutes:
-        layers.on_processor(model)
     if settings.sft.get("use_liger_kernel") and not works("liger-kernel", lambda: layers.quicken(model, *layers.liger())):
         notices.append(Notice(code="recovery.liger", level="warning"))
     optimizer = str(settings.sft.get("optim"))

@@ -22,7 +22,7 @@ HEAD_TOKENS = 256
 # (tests.bench.attention).
 LONGEST, BLOCK = 512, 160
 # By kind of device, raised where the dry run itself changes what it finds for one: profiles made before are then of no use.
-FORMS = {"cuda": 1, "cpu": 1}
+FORMS = {"cuda": 1, "cpu": 2}
 # What of config.json does not change how much memory a step takes: lengths, names, tokens, what others wrote down.
 _ELSEWHERE = re.compile(
     r"_.*|num_hidden_layers|n_layer|layer_types|max_position_embeddings|n_positions|n_ctx|rope_.*|.*_token_id|.*_eps|.*_epsilon|"
@@ -74,7 +74,7 @@ def key(request: Request, code: str) -> str:
         "all" if full else sorted(request.targets),
         not full and settings.lora_dropout > 0,
         "16" if settings.precision in ("bf16", "fp16") else "32",
-        device,  # a processor computes in ways of its own: engine.lora, layers, evaluate
+        device,  # a processor computes in ways of its own: engine.lora, evaluate
         FORMS[device],
         {} if full else settings.lora,
         code,
