@@ -90,7 +90,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
 
     from starlette.middleware import Middleware
 
-    from tuning.data.records import DEFAULT, OWN_FILES
+    from tuning.data.limits import DEFAULT, OWN_FILES
     from tuning.engine.workshop import Workshop
     from tuning.models.shelf import Shelf
     from tuning.runs.store import Store

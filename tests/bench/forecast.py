@@ -19,8 +19,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, set_seed
 
 from tuning import presets, settings
 from tuning.engine import lora
+from tuning.engine.device import DTYPES
 from tuning.engine.evaluate import labelled_nll
-from tuning.engine.resident import DTYPES
 from tuning.models import profiles
 from tuning.plan import activations
 from tuning.plan.memory import target_names

@@ -9,8 +9,8 @@ import pytest
 
 from tuning.data import abreast, child, sandbox
 from tuning.data.content import Known
+from tuning.data.limits import Limits
 from tuning.data.read import Wish, ingest
-from tuning.data.records import Limits
 from tuning.errors import InputError
 from tuning.schema import LOCAL, DataSpec
 

@@ -16,8 +16,8 @@ from tests.data.conftest import read_here, texts_of
 from tests.data.corpus import CASES
 from tests.lots import lot
 from tuning.data.library import Library
+from tuning.data.limits import MEGABYTE, Limits
 from tuning.data.read import Wish, ingest
-from tuning.data.records import MEGABYTE, Limits
 from tuning.errors import InputError
 from tuning.schema import LOCAL, DataSpec
 from tuning.text import LANGUAGES, say

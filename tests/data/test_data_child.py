@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from tuning.data import sandbox
+from tuning.data.limits import MEGABYTE, PROGRESS, Limits
 from tuning.data.read import Wish, ingest
-from tuning.data.records import MEGABYTE, PROGRESS, Limits
 from tuning.errors import InputError
 from tuning.schema import LOCAL
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.data.cases import GOOD, LINE, lines, talk
 from tests.data.conftest import read_here
-from tuning.data.records import Limits
+from tuning.data.limits import Limits
 from tuning.errors import InputError
 
 Take = Callable[..., Any]  # the fixture

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tuning.data.library import Library
+from tuning.data.limits import DEFAULT, MEGABYTE, Limits
 from tuning.data.read import Wish, again, ingest, slug
-from tuning.data.records import DEFAULT, MEGABYTE, Limits
 from tuning.errors import InputError
 from tuning.schema import LOCAL, DataSpec
 

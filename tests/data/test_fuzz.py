@@ -21,7 +21,8 @@ from tests.data.corpus_binary import parquet
 from tests.data.corpus_books import HEADER, book, sheet
 from tests.data.test_corpus import speaks
 from tests.lots import lot
-from tuning.data.records import MEGABYTE, Limits, broken
+from tuning.data.limits import MEGABYTE, Limits
+from tuning.data.records import broken
 from tuning.errors import InputError
 
 SMALL = Limits(line=20_000, output_bytes=4 * MEGABYTE, refused=200)

@@ -20,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuning.data import formats, json_lines, kinds
-from tuning.data.records import MEGABYTE, Limits, Number, Record
+from tuning.data.limits import MEGABYTE, Limits
+from tuning.data.records import Number, Record
 from tuning.errors import InputError
 
 Write = Callable[..., pathlib.Path]  # the fixture

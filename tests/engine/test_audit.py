@@ -14,7 +14,7 @@ from tests.engine.styles import HOSTILE, SHAPES, STYLES, SYSTEM, said
 from tests.engine.test_tokens import outside
 from tests.tiny import MARKED, tokenizer
 from tuning.data.library import Library
-from tuning.data.records import Limits
+from tuning.data.limits import Limits
 from tuning.engine import callbacks, looking, packing, tokens
 from tuning.engine.audit import audit
 from tuning.engine.healing import Ladder

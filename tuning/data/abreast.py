@@ -23,7 +23,7 @@ from tuning.data.encoding import Text
 from tuning.data.findings import Findings
 from tuning.data.formats import Format
 from tuning.data.json_lines import Stretch
-from tuning.data.records import Limits
+from tuning.data.limits import Limits
 from tuning.data.repairs import Repairs
 from tuning.errors import InputError
 

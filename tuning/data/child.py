@@ -6,7 +6,6 @@ Whether and where the rows are kept is for the parent (`read.ingest`) to decide.
 
 import errno
 import json
-import math
 import pathlib
 import sys
 import time
@@ -21,7 +20,8 @@ from tuning.data.convert import Converter, Reading, write
 from tuning.data.encoding import Text
 from tuning.data.findings import Findings
 from tuning.data.json_lines import Stretch
-from tuning.data.records import INDEX, MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, REPORT, ROWS, VALIDATION, Limits, Record, Row, tell
+from tuning.data.limits import OUT_OF_DISK, OUT_OF_MEMORY, Limits, confine
+from tuning.data.records import INDEX, REPORT, ROWS, VALIDATION, Record, Row, tell
 from tuning.data.repairs import Repairs
 from tuning.errors import InputError
 
@@ -171,29 +171,6 @@ def _nothing(sample: Sequence[Record], reading: Reading) -> InputError:
         return InputError("data.no_rows")
     fault = sample[0].fault or InputError("data.row.object")
     return InputError("data.nothing", **fault.params, row=sample[0].row, line=sample[0].line, fault=fault.code)
-
-
-def confine(limits: Limits) -> None:
-    """Sets what this process may use from here on. Windows has no such limits: there the parent watches."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    seconds = math.ceil(limits.seconds) + 1
-    wanted = {
-        resource.RLIMIT_CPU: seconds,
-        resource.RLIMIT_FSIZE: limits.output_bytes + MEGABYTE,
-        resource.RLIMIT_CORE: 0,
-    }
-    if sys.platform == "linux":  # elsewhere the limit on address space is not held, and the parent watches
-        pages = int(pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        wanted[resource.RLIMIT_AS] = pages * resource.getpagesize() + limits.memory_bytes
-    for kind, limit in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        highest = limit + 5 if kind == resource.RLIMIT_CPU else limit  # at the hard limit of CPU time the signal is SIGKILL
-        if hard != resource.RLIM_INFINITY:
-            limit, highest = min(limit, hard), min(highest, hard)
-        resource.setrlimit(kind, (limit, highest))
 
 
 def main() -> int:

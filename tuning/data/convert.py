@@ -14,7 +14,8 @@ import orjson
 
 from tuning.data import formats
 from tuning.data.findings import Findings
-from tuning.data.records import MEGABYTE, Limits, Record, Row
+from tuning.data.limits import MEGABYTE, Limits
+from tuning.data.records import Record, Row
 from tuning.data.repairs import Repairs
 from tuning.errors import InputError
 

@@ -10,7 +10,8 @@ from typing import TextIO
 
 from tuning.data.encoding import Text
 from tuning.data.layout import Layout, check_names, piped, unwrapped
-from tuning.data.records import Known, Limits, Record, shown
+from tuning.data.limits import Limits
+from tuning.data.records import Known, Record, shown
 from tuning.errors import InputError
 
 

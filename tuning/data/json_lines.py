@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import orjson
 
-from tuning.data.records import Limits, Number, Record, shown
+from tuning.data.limits import Limits
+from tuning.data.records import Number, Record, shown
 from tuning.errors import InputError
 
 _MARK = ord('"')

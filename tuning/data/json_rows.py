@@ -11,7 +11,8 @@ from typing import Any, Literal, TextIO
 
 from tuning.data.encoding import Text
 from tuning.data.json_lines import DECODER, Stretch, fast_lines, judged, lines
-from tuning.data.records import Known, Limits, Record, listed
+from tuning.data.limits import Limits
+from tuning.data.records import Known, Record, listed
 from tuning.errors import InputError
 
 Shape = Literal["lines", "list", "objects"] | tuple[Literal["wrapped"], str]

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from tuning.data import csv_rows, json_rows, parquet_rows, text_rows, xlsx_rows
 from tuning.data.encoding import detect
 from tuning.data.layout import layout
-from tuning.data.records import HEAD, Known, Limits, Record
+from tuning.data.limits import Limits
+from tuning.data.records import HEAD, Known, Record
 from tuning.errors import InputError
 from tuning.schema import Notice
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tuning.data.csv_rows import check_header
-from tuning.data.records import MEGABYTE, Limits, Number, Record, shown
+from tuning.data.limits import MEGABYTE, Limits
+from tuning.data.records import Number, Record, shown
 from tuning.errors import InputError
 
 _BATCH = 100  # rows: those of one batch are in memory together, and a text repeated in each of them is written out

@@ -23,7 +23,8 @@ import pydantic
 
 from tuning.data import sandbox
 from tuning.data.library import GRAVE, folder_of
-from tuning.data.records import DEFAULT, MEGABYTE, PROGRESS, REPAIRS, REPORT, SOURCE, SPEC, Limits, roomy, shown
+from tuning.data.limits import DEFAULT, MEGABYTE, PROGRESS, Limits, roomy
+from tuning.data.records import REPAIRS, REPORT, SOURCE, SPEC, shown
 from tuning.errors import InputError
 from tuning.schema import DataSpec, Notice
 

@@ -1,4 +1,4 @@
-"""What the readers of files and the formats share: one record, its limits, and the checks of a text.
+"""What the readers of files and the formats share: one record, and the checks of a text.
 
 Nothing is opened here.
 """
@@ -6,19 +6,17 @@ Nothing is opened here.
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from tuning.data.limits import PROGRESS
 from tuning.errors import InputError
 from tuning.runs import files
 
-MEGABYTE = 2**20
 SPEC, ROWS, VALIDATION, REPORT = "spec.json", "rows.jsonl", "validation.jsonl", "report.json"
 INDEX = "rows.index"  # where each row begins in ROWS: 8 bytes each, little end first
-PROGRESS = "progress"  # share of the reading that is done, as text, while it goes on
 SOURCE = "source-"  # beginning of the names under which files are kept as they came
 REPAIRS = ("roles", "encoding", "duplicates", "near_duplicates", "leak")  # what can be mended at a click
-OUT_OF_MEMORY, OUT_OF_DISK = 3, 4  # exit codes of the child, which can then write nothing any more
 HEAD = 65_536  # what is looked at to tell what a file is: bytes, or characters of text
 
 Row = Mapping[str, Any]
@@ -35,34 +33,11 @@ class Number(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one reading may cost. The defaults are those for somebody who is not known."""
-
-    file_bytes: int = 200 * MEGABYTE  # of all files together
-    memory_bytes: int = 1024 * MEGABYTE  # of the child, over what it holds before it reads
-    output_bytes: int = 1024 * MEGABYTE  # of the rows written; a CSV of one-letter cells grows about twentyfold
-    seconds: float = 60.0  # on the clock; the child's CPU time has the same limit
-    line: int = 1_000_000  # characters of one line, one element of a JSON list or one CSV record
-    depth: int = 20  # of nested JSON, the row itself being 1
-    refused: int = 1000  # refused rows named one by one; they are counted without limit
-
-
-DEFAULT = Limits()
-OWN_FILES = 64 * 1024 * MEGABYTE  # what the owner of a machine may read there
-
-
 def tell(share: float) -> None:
     """Write into the working folder, which has to be a child process's own, how far it is; who reads it never finds half a word."""
     aside = pathlib.Path(f"{PROGRESS}.new")
     aside.write_text(f"{share:.4f}", encoding="ascii")
     files.put(aside, pathlib.Path(PROGRESS))
-
-
-def roomy(limits: Limits, size: int) -> Limits:
-    """More time and output where a file of `size` bytes is allowed to be large: as much as the slowest disk and format need."""
-    seconds = limits.seconds + max(0, size - DEFAULT.file_bytes) / MEGABYTE
-    return replace(limits, seconds=seconds, output_bytes=max(limits.output_bytes, 3 * size))
 
 
 @dataclass(slots=True)  # not frozen: a million of them are made for one file, and that costs half a second

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from tuning import settings
-from tuning.data.records import MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, PROGRESS, Limits
+from tuning.data.limits import MEGABYTE, OUT_OF_DISK, OUT_OF_MEMORY, PROGRESS, Limits
 from tuning.errors import InputError
 from tuning.settings import ROOT
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from tuning import presets
 from tuning.data.library import folder_of
-from tuning.data.records import DEFAULT, listed, shown
+from tuning.data.limits import DEFAULT
+from tuning.data.records import listed, shown
 from tuning.data.sandbox import Watch
 from tuning.errors import InputError
 from tuning.models.repository import ID, Collection, Split

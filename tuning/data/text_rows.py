@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from tuning.data.encoding import Text
-from tuning.data.records import Limits, Record
+from tuning.data.limits import Limits
+from tuning.data.records import Record
 from tuning.errors import InputError
 
 COLUMN = "text"

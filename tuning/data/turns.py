@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tuning.data.limits import DEFAULT
 from tuning.data.pythonic import as_json
-from tuning.data.records import DEFAULT, Number, shown
+from tuning.data.records import Number, shown
 from tuning.errors import InputError
 
 Message = dict[str, Any]

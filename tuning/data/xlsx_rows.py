@@ -21,7 +21,8 @@ from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from tuning.data.csv_rows import check_header, record
 from tuning.data.layout import check_names, header_at
-from tuning.data.records import MEGABYTE, Known, Limits, Record, shown
+from tuning.data.limits import MEGABYTE, Limits
+from tuning.data.records import Known, Record, shown
 from tuning.errors import InputError
 from tuning.schema import Notice
 

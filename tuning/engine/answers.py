@@ -14,9 +14,8 @@ from torch.nn import functional
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from tuning.engine import tokens
-from tuning.engine.device import Device
+from tuning.engine.device import Device, ran_out
 from tuning.engine.evaluate import causal, head_fits, pad, scaled
-from tuning.engine.healing import ran_out
 from tuning.engine.resident import Resident
 from tuning.engine.template import Template
 from tuning.errors import EngineError

@@ -17,8 +17,8 @@ from typing import Any
 import pydantic
 
 from tuning.data import sandbox
-from tuning.data.child import confine
-from tuning.data.records import MEGABYTE, OUT_OF_MEMORY, Limits, tell
+from tuning.data.limits import MEGABYTE, OUT_OF_MEMORY, Limits, confine
+from tuning.data.records import tell
 from tuning.errors import EngineError, InputError
 from tuning.plan.lengths import Audit
 

@@ -17,8 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tuning.engine import adapter, leave
 from tuning.engine.best import Best
-from tuning.engine.device import Device
-from tuning.engine.healing import ran_out
+from tuning.engine.device import Device, ran_out
 from tuning.engine.samples import Timeline
 from tuning.errors import EngineError
 from tuning.runs import files

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import gc
 import pathlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ import torch
 from tuning.schema import on_card
 
 CLEAR_REFS = pathlib.Path("/proc/self/clear_refs")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # by the names of the setting `precision`
+OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+# The driver and Triton ("out of memory"), cuBLAS, cuDNN and cuSOLVER (a status), PyTorch's allocator on Linux and on Windows.
+WORDS = re.compile(r"out of memory|ALLOC(ATION)?_FAILED|can't allocate memory|not enough memory")
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,11 @@ class Device:
         if self.kind == "cuda":
             return int(torch.cuda.memory_reserved(self.place))
         return int(torch.mps.driver_allocated_memory() if self.kind == "mps" else psutil.Process().memory_info().rss)
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether memory was missing. A CPU's allocator and the libraries of a card say so in words only."""
+    return isinstance(error, OUT_OF_MEMORY) or (isinstance(error, RuntimeError) and WORDS.search(str(error)) is not None)
 
 
 def release() -> None:

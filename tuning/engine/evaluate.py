@@ -12,8 +12,7 @@ import torch
 from torch.nn import functional
 
 from tuning.engine import trial
-from tuning.engine.device import release
-from tuning.engine.healing import ran_out
+from tuning.engine.device import ran_out, release
 from tuning.engine.packing import Batch, Row, arrange
 from tuning.engine.tokens import IGNORED
 from tuning.errors import caught

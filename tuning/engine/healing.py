@@ -4,11 +4,8 @@ The weights learn the same from the same rows at every rung but the last, and th
 What it cannot mend pauses the run; whoever trains decides where to go on from.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
-
-import torch
 
 from tuning.engine.packing import Row
 from tuning.plan.choose import LENGTHS
@@ -16,14 +13,6 @@ from tuning.plan.memory import micro_batch
 from tuning.schema import Notice, TrainSettings
 
 PATIENCE = 20  # steps; where memory runs out again sooner, giving back what is unused is no remedy
-OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
-# The driver and Triton ("out of memory"), cuBLAS, cuDNN and cuSOLVER (a status), PyTorch's allocator on Linux and on Windows.
-WORDS = re.compile(r"out of memory|ALLOC(ATION)?_FAILED|can't allocate memory|not enough memory")
-
-
-def ran_out(error: BaseException) -> bool:
-    """Whether memory was missing. A CPU's allocator and the libraries of a card say so in words only."""
-    return isinstance(error, OUT_OF_MEMORY) or (isinstance(error, RuntimeError) and WORDS.search(str(error)) is not None)
 
 
 class Ladder:

@@ -19,8 +19,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from tuning.engine import lora, tokens, whole
-from tuning.engine.device import Device, release
-from tuning.engine.healing import ran_out
+from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -28,7 +27,6 @@ logger = logging.getLogger(__name__)
 TRAINED = "default"  # PEFT writes the adapter of this name straight into the folder it saves to
 THREADS = torch.get_num_threads()
 SMALL = 10_000_000  # parameters; below, a second thread gains a quarter alone and loses more beside others (tests/bench/threads.py)
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Resident:

@@ -11,7 +11,7 @@ import torch
 from transformers.training_args import OptimizerNames
 
 from tuning.engine import attention, layers, tryout
-from tuning.engine.resident import DTYPES
+from tuning.engine.device import DTYPES
 from tuning.plan.memory import EIGHT_BIT
 from tuning.schema import Notice, TrainSettings
 

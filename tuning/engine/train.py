@@ -18,8 +18,8 @@ import transformers
 from tuning.data.library import Library
 from tuning.engine import adapter, awake, callbacks, evaluate, healing, leave, packing, report, samples, tokens
 from tuning.engine.best import Best, evaluated, patience_of
-from tuning.engine.device import Device, release
-from tuning.engine.resident import DTYPES, Resident
+from tuning.engine.device import DTYPES, Device, ran_out, release
+from tuning.engine.resident import Resident
 from tuning.engine.trainer import CheckedTrainer, lora_config, make_trainer
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
 from tuning.plan.memory import FIXED
@@ -103,7 +103,7 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledge
 
 def _explain(error: BaseException) -> tuple[str | None, Notice]:
     """The reason in the contract's words, and the sentence's code."""
-    if healing.ran_out(error):
+    if ran_out(error):
         return "memory", Notice(code="train.memory", level="error")
     if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)) or DISK_FULL.search(str(error)):
         return "disk", Notice(code="train.disk", level="error")
@@ -124,7 +124,7 @@ def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: cal
         try:
             return _once(run, spec, store, resident, ledger, ladder, yield_point)
         except (RuntimeError, MemoryError) as error:
-            if not healing.ran_out(error) or ladder.next(ledger.state.step) is None:
+            if not ran_out(error) or ladder.next(ledger.state.step) is None:
                 raise
             logger.warning("memory ran out: %s", ladder.taken[-1])
         ledger.update(now=True, recoveries=ladder.taken)
@@ -224,7 +224,7 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
         trainer.save_last_step(callback.dice)
         raise
     except (RuntimeError, MemoryError) as error:
-        if healing.ran_out(error) and callback.whole:
+        if ran_out(error) and callback.whole:
             traceback.clear_frames(error.__traceback__)  # they hold the tensors of the step
             trainer.model.zero_grad()
             release()

@@ -18,8 +18,8 @@ from trl import SFTConfig, SFTTrainer
 
 from tuning.engine import adapter, callbacks, evaluate, packing, speed, whole
 from tuning.engine.best import Best
-from tuning.engine.device import Device, release
-from tuning.engine.healing import Ladder, ran_out
+from tuning.engine.device import Device, ran_out, release
+from tuning.engine.healing import Ladder
 from tuning.engine.resident import TRAINED, Resident
 from tuning.engine.trackers import Trackers
 from tuning.engine.tryout import TryOut

@@ -9,8 +9,8 @@ from typing import Any
 from tuning import presets
 from tuning.data import check as data_check
 from tuning.data import read as data_read
+from tuning.data.limits import OWN_FILES, Limits
 from tuning.data.read import Wish
-from tuning.data.records import OWN_FILES, Limits
 from tuning.data.sandbox import Watch
 from tuning.data.sources import Reference, kept, of_card, parse
 from tuning.data.sources import find as named
