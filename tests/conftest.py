@@ -15,7 +15,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import lots
-from tests.models.hub_server import Server
+from tests.hub.hub_server import Server
 from tuning import settings
 from tuning.schema import LOCAL
 from tuning.studio import Studio
@@ -26,9 +26,9 @@ PROCESSES = 2
 # Files are given out whole, for what the tests of one file share is made once for all of them; and these are given out together.
 TOGETHER = {
     "tests/browser/": "browser",  # one app and one Chromium
-    "tests/engine/test_kills.py": "happened",
-    "tests/engine/test_stops.py": "happened",
-    "tests/engine/test_disk.py": "happened",
+    "tests/engine/learn/test_kills.py": "happened",
+    "tests/engine/learn/test_stops.py": "happened",
+    "tests/engine/learn/test_disk.py": "happened",
 }
 FIRST = ("tests/browser/", "tests/test_cli.py", "tests/test_architecture.py", "tests/engine/")  # what is long is begun early
 

@@ -1,6 +1,7 @@
 """The rules of the house, held by walking the syntax trees: who imports whom, who prints, how long things are."""
 
 import ast
+import collections
 import functools
 import pathlib
 import re
@@ -13,19 +14,30 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "tuning").rglob("*.py"))]
 
-# From the top down; a module imports from its own layer or from below.
+# The rooms from the top down; whoever stands on a floor imports from floors below it, or from its own room.
 LAYERS = (
-    {"app", "cli", "foreground", "options", "__main__"},
-    {"ui", "serve"},
+    {"app", "__main__"},
+    {"cli"},
+    {"ui"},
+    {"serve"},
     {"studio"},
-    {"engine", "export"},
-    {"plan", "data", "models"},
-    {"runs"},
-    {"presets", "legacy", "text", "schema", "settings"},
+    {"export"},
+    {"engine"},
+    {"forecast"},
+    {"tokens"},
+    {"data"},
+    {"hub"},
+    {"models"},
+    {"runs", "presets", "machine", "sandbox"},
+    {"text", "schema", "settings"},
     {"errors", ""},
 )
+CROWDED = 13  # modules of one room, beside its __init__
+TABS = ("tuning/ui/tabs", "tuning/studio")  # named after the questions that the user answers, as other rooms may be
 LINTERS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
-HEAVY = {"torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes", "datasets"}
+# Who imports the libraries; whoever stands above imports them inside functions.
+HEAVY = {name: {"engine", "export"} for name in ("torch", "peft", "trl", "accelerate", "bitsandbytes", "datasets")}
+HEAVY["transformers"] = {"tokens", "engine", "export"}
 
 
 def part(path: pathlib.Path) -> str:
@@ -71,31 +83,72 @@ def nodes(path: pathlib.Path) -> tuple[ast.AST, ...]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_down(path: pathlib.Path) -> None:
-    here = layer(part(path))
+    here, known = part(path), {name for names in LAYERS for name in names}
     for name in imported(path, inside_functions=True):
         top, *rest = name.split(".")
         if top == "tuning" and rest:
-            known = {name for names in LAYERS for name in names}
             target = rest[0] if rest[0] in known else ""
-            assert layer(target) >= here, f"{path.name} imports upward: {name}"
+            assert target == here or layer(target) > layer(here), f"{path.name} imports upward or sideways: {name}"
         if top in HEAVY:
-            late = part(path) == "studio" and name not in imported(path, False)
-            heavy_here = part(path) in ("engine", "export") or late
-            assert heavy_here, f"{path.name} imports {name}"
+            late = here == "studio" and name not in imported(path, False)
+            assert here in HEAVY[top] or late, f"{path.name} imports {name}"
         if top == "gradio":
-            assert part(path) in ("app", "ui") and path.name != "view.py", f"{path.name} imports gradio"
+            assert here == "ui" and path.name != "view.py", f"{path.name} imports gradio"
+
+
+def module(path: pathlib.Path) -> str:
+    """The dotted name of a file's module below tuning/."""
+    return ".".join(path.relative_to(ROOT / "tuning").with_suffix("").parts).removesuffix("__init__").rstrip(".")
+
+
+def among(place: str) -> dict[str, set[str]]:
+    """Who imports whom among the modules and folders that lie in the folder `place` (dotted, "" for tuning/ itself)."""
+    modules = {module(path): path for path in SOURCES if path.is_relative_to(ROOT / "tuning")}
+    depth = place.count(".") + 1 if place else 0
+    found: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        if len(name.split(".")) <= depth or not f"{name}.".startswith(f"{place}." if place else ""):
+            continue
+        child = name.split(".")[depth]
+        for other in imported(path, inside_functions=True):
+            words = other.split(".")[1:] if other.startswith("tuning.") else []
+            while words and ".".join(words) not in modules:
+                words.pop()
+            if len(words) > depth and words[:depth] == name.split(".")[:depth] and words[depth] != child:
+                found.setdefault(child, set()).add(words[depth])
+    return found
+
+
+def test_no_room_and_no_file_stands_in_a_circle() -> None:
+    """At each level: rooms of the house, and within a room its modules and the rooms inside it."""
+    for folder in {path.parent for path in SOURCES if path.is_relative_to(ROOT / "tuning")}:
+        place = ".".join(folder.relative_to(ROOT / "tuning").parts)
+        left = among(place)
+        while free := {name for name, others in left.items() if not others & left.keys()}:
+            left = {name: others for name, others in left.items() if name not in free}
+        assert not left, f"a circle in {place or 'tuning'}: {left}"
+
+
+def test_no_room_is_crowded_and_each_module_s_name_stands_for_one_thing() -> None:
+    rooms = collections.Counter(path.parent for path in SOURCES if path.name != "__init__.py")
+    assert not {str(room.relative_to(ROOT)): count for room, count in rooms.items() if count > CROWDED}
+    names = collections.defaultdict(list)
+    for path in SOURCES:
+        if not path.relative_to(ROOT).as_posix().startswith(TABS) and not path.name.startswith("__") and path.parent != ROOT:
+            names[path.stem].append(str(path.relative_to(ROOT)))
+    assert not {name: paths for name, paths in names.items() if len(paths) > 1}
 
 
 def test_two_modules_speak_to_the_hub() -> None:
     callers = {path.stem for path in SOURCES if any(name.split(".")[0] == "huggingface_hub" for name in imported(path, True))}
-    assert callers == {"hub", "hub_data"}
+    assert callers == {"models", "datasets"}
 
 
 def test_nobody_else_speaks_to_the_net() -> None:
     """The Hub's two, and the webhook, which goes only where the owner said on the command line. Trackers do so by themselves."""
     net = ("httpx", "requests.", "aiohttp", "urllib3", "http.client", "urllib.request", "ftplib", "smtplib")
     callers = {path.stem for path in SOURCES if any(f"{name}.".startswith(net) for name in imported(path, True))}
-    assert callers == {"hub", "hub_data", "webhook"}
+    assert callers == {"models", "datasets", "webhook"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -128,7 +181,7 @@ def test_only_settings_reads_the_environment_and_only_the_terminal_prints() -> N
         text = path.read_text(encoding="utf-8")
         if part(path) != "settings":
             assert not re.search(r"os\.environ|os\.getenv", text), path.name
-        if part(path) not in ("cli", "foreground", "app"):
+        if part(path) not in ("cli", "app"):
             calls = [node for node in nodes(path) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
             assert not [call for call in calls if call.func.id == "print"], path.name  # type: ignore[attr-defined]
 
@@ -158,7 +211,7 @@ def test_a_device_is_told_from_another_in_one_place() -> None:
 
 def test_no_input_or_output_in_pure_modules() -> None:
     for path in SOURCES:
-        pure = part(path) in ("schema", "plan") or path.name == "view.py"
+        pure = part(path) in ("schema", "forecast") or path.name == "view.py"
         if pure:
             assert not re.search(r"\bopen\(|read_text|write_text|subprocess|socket", path.read_text(encoding="utf-8")), path.name
 

@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, write_rows
-from tuning import app, settings
-from tuning.cli import main
-from tuning.options import parser
+from tuning import settings
+from tuning.cli import app
+from tuning.cli.main import main
+from tuning.cli.options import parser
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.studio.plans import Plans

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from tuning import settings
-from tuning.data.read import Wish
-from tuning.engine import tokens
+from tuning.data.ingest import Wish
 from tuning.errors import InputError, TuningError
 from tuning.schema import LOCAL, TrainSettings
 from tuning.studio import Studio
-from tuning.studio.audits import Audits
+from tuning.tokens import labels
+from tuning.tokens.kept import Audits
 
 ROWS = [{"question": f"Quanto costa l'abito {n}?", "answer": f"L'abito {n} costa {n * 10} €."} for n in range(1, 41)]
 HELD_OUT = [{"question": f"Chi è {n}?", "answer": f"{n}"} for n in range(3)]
@@ -83,8 +83,8 @@ def test_the_audit_counts_what_a_run_learns(studio: Studio, tmp_path: pathlib.Pa
     assert found is not None
     resolved = TrainSettings.model_validate(plan["settings"])
     learned = studio.shared.library.parts(data, LOCAL, resolved)[0]
-    tokenizer = tokens.load(str(settings.PRESETS / "starter" / "model"))
-    totals = tokens.encode_rows(tokenizer, learned, 24)[1]
+    tokenizer = labels.load(str(settings.PRESETS / "starter" / "model"))
+    totals = labels.encode_rows(tokenizer, learned, 24)[1]
     seen = found.totals(24)
     assert (seen.rows, seen.learned, seen.context, seen.cut) == (len(learned), totals.learned, totals.context, totals.cut)
     assert len(learned) == plan["train_rows"]

@@ -8,9 +8,9 @@ import yaml
 
 from tuning import presets, settings
 from tuning.errors import InputError
-from tuning.models.hardware import Hardware
-from tuning.plan import plan
-from tuning.plan.memory import adapter_parameters
+from tuning.forecast import plan
+from tuning.forecast.memory import adapter_parameters
+from tuning.machine.hardware import Hardware
 from tuning.schema import LOCAL, DatasetCard, ModelCard, Probe, Recipe, TrainSettings
 from tuning.studio import Studio
 

@@ -11,8 +11,8 @@ import yaml
 from tests.test_architecture import LINTERS
 from tests.ui.test_page import ENDPOINTS
 from tuning import __version__
-from tuning.cli import VERBS
-from tuning.options import parser
+from tuning.cli.main import VERBS
+from tuning.cli.options import parser
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -303,7 +303,7 @@ class RunState(Record):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-Sums = list[list[float]]  # the highest of several sums over `plan.activations.FEATURES`, in bytes
+Sums = list[list[float]]  # the highest of several sums over `forecast.activations.FEATURES`, in bytes
 
 
 class LayerActivations(Record):
@@ -327,7 +327,7 @@ class StepActivations(Record):
 
 
 class ActivationProfile(Record):
-    """The activations of one architecture; found by `engine.dryrun`.
+    """The activations of one architecture; found by `engine.measure.dryrun`.
 
     Good for one choice of targets, dropout and precision and one code of the model (`key`), and any rank, batch, length, number
     of layers and checkpointing.

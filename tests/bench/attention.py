@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from tuning.engine import attention
+from tuning.engine.kernels import attention
 
 LENGTHS = (25, 50, 100, 200, 333, 500)
 

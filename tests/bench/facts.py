@@ -29,9 +29,9 @@ def train(home: str, data: str, seed: int) -> tuple[dict[str, Any], float]:
 
 def share(home: str, run_id: str, data: str, base: bool, most: int | None = None) -> float:
     """Share of held-out questions (of the first `most`, or of all) whose greedy answer holds the fact."""
-    from tuning.engine.chat import answer
     from tuning.engine.question import Question
     from tuning.engine.resident import Resident
+    from tuning.engine.speak.chat import answer
     from tuning.runs.store import Store
     from tuning.schema import Message
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from tuning.data.findings import Findings
+from tuning.data.checks.findings import Findings
 
 
 def main() -> None:

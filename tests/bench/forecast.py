@@ -1,6 +1,6 @@
 """Predicted activation bytes against what a step really holds: `python -m tests.bench.forecast`.
 
-The prediction comes from a dry run without memory (`tuning.engine.dryrun`). What is measured comes from torch.profiler's memory
+The prediction comes from a dry run without memory (`tuning.engine.measure.dryrun`). What is measured comes from torch.profiler's memory
 events over the forward and backward pass of the same model with real weights: allocations and frees of the CPU allocator,
 nothing of the forecast's. Families below "held out" were not looked at while the forecast was made.
 """
@@ -18,13 +18,13 @@ from torch.profiler import ProfilerActivity
 from transformers import AutoConfig, AutoModelForCausalLM, set_seed
 
 from tuning import presets, settings
-from tuning.engine import lora
 from tuning.engine.device import DTYPES
-from tuning.engine.evaluate import labelled_nll
-from tuning.models import profiles
-from tuning.plan import activations
-from tuning.plan.memory import target_names
+from tuning.engine.kernels import lora_cpu
+from tuning.engine.kernels.head import labelled_nll
+from tuning.forecast import activations
+from tuning.forecast.memory import target_names
 from tuning.schema import ModelCard, TrainSettings
+from tuning.studio import profiles
 
 SIZES: dict[str, Any] = {
     "hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 6, "num_attention_heads": 6, "num_key_value_heads": 3,
@@ -82,7 +82,7 @@ def measured(card: ModelCard, chosen: TrainSettings, targets: list[str], step: a
         task_type="CAUSAL_LM", r=step.rank, lora_alpha=2 * step.rank, lora_dropout=chosen.lora_dropout, target_modules=targets
     )
     peft = get_peft_model(model, config)
-    lora.quicken(peft)
+    lora_cpu.quicken(peft)
     if chosen.gradient_checkpointing != "none":
         every = chosen.gradient_checkpointing.removeprefix("every_")
         peft.activation_checkpointing_enable(every_n_layers=int(every) if every.isdigit() else 1)

@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 
 from tuning import settings
-from tuning.engine import attention, packing
 from tuning.engine.device import Device
+from tuning.engine.kernels import attention, packing
+from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.engine.train import train
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

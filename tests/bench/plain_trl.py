@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from tuning.engine.device import Device
-from tuning.models import hardware
+from tuning.machine import hardware
 
 
 class Clock(TrainerCallback):

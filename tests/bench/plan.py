@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         one = ("-m", "tuning", "--home", home, "plan", "--json", "-d", "starter-en", "--gpu-memory", "12", "-m")
         pairs = [
-            (seconds(*one, model), seconds("-c", "import tuning.cli"))
+            (seconds(*one, model), seconds("-c", "import tuning.cli.main"))
             for model in ("Qwen/Qwen2.5-7B", "ibm-granite/granite-4.0-h-1b", "HuggingFaceTB/SmolLM-360M")
         ]
         slowest, ratio = max(whole for whole, _ in pairs), statistics.median(whole / bare for whole, bare in pairs)

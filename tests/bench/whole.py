@@ -12,8 +12,8 @@ import tempfile
 from typing import Any
 
 from tests.bench.server import ROOT
-from tuning.models import profiles
 from tuning.schema import LOCAL
+from tuning.studio import profiles
 
 HEADS = {"num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 512}
 SHAPES: dict[str, dict[str, Any]] = {
@@ -54,8 +54,8 @@ def build(home: pathlib.Path, shape: dict[str, Any]) -> None:
 def child(home: pathlib.Path) -> None:
     """Train and print both numbers. The rule of thumb stands in for the dry run, which takes longer than all of this."""
     from tuning import settings
+    from tuning.engine.learn.train import train
     from tuning.engine.resident import Resident
-    from tuning.engine.train import train
     from tuning.studio import Studio
 
     profiles.SMALLEST = sys.maxsize

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.bench.server import ROOT, free_port, running
-from tests.models.hub_server import Server
+from tests.hub.hub_server import Server
 from tuning import settings
 from tuning.errors import RunError
 from tuning.runs.store import Run

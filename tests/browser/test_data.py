@@ -11,10 +11,10 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
 from tests.data.test_sources import parquet, rows
-from tests.models.hub_server import Data
+from tests.hub.hub_server import Data
 from tuning import settings
-from tuning.engine import tokens
 from tuning.text import number, t
+from tuning.tokens import labels
 
 Visit = Callable[..., Watched]
 STARTER = settings.PRESETS / "starter" / "model"
@@ -84,9 +84,9 @@ def test_the_cut_moves_and_too_short_a_length_blocks_the_start(shop: Shop, visit
     studio = shop.studio
     runs = studio.runs.list()
     data = studio.data.find("starter-en").id
-    tokenizer, raw = tokens.load(str(STARTER)), list(studio.shared.library.rows(data, "local"))
+    tokenizer, raw = labels.load(str(STARTER)), list(studio.shared.library.rows(data, "local"))
     for length in (64, 32):
-        learned = tokens.encode_rows(tokenizer, raw, length)[1].learned
+        learned = labels.encode_rows(tokenizer, raw, length)[1].learned
         page.locator("#audit-cut input").fill(str(length))
         page.locator("#audit-cut input").press("Enter")
         expect(audit.locator(".stats .moss dd")).to_have_text(number(learned, "en"))

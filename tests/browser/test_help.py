@@ -11,10 +11,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
-from tests.models.hub_server import Repo
+from tests.hub.hub_server import Repo
 from tuning.schema import Notice, RunState
 from tuning.text import t
-from tuning.ui import help
+from tuning.ui.draw import offers
 
 Visit = Callable[..., Watched]
 EN_NOW = ["en", pytest.param("it", marks=pytest.mark.nightly)]
@@ -157,7 +157,7 @@ def test_what_takes_too_long_is_made_shorter_by_a_press(shop: Shop, visit: Visit
     said = fewer.inner_text()
     passes = json.loads(str(fewer.get_attribute("data-value")))["num_train_epochs"]
     offer = {"code": "help.epochs", "params": {"epochs": passes, "of": 1000}}
-    assert said.startswith(help.words(offer, lang))
+    assert said.startswith(offers.words(offer, lang))
     speaks(visitor, lang)
     visitor.shot(f"help-slow-{lang}")
     fewer.click()

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
-from tests.models.hub_server import Repo
+from tests.hub.hub_server import Repo
 from tuning.text import t
 
 Visit = Callable[..., Watched]

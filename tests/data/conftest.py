@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tuning.data import child
-from tuning.data.limits import Limits
+from tuning.sandbox.limits import Limits
 
 
 class Taken(NamedTuple):

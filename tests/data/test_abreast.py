@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tuning.data import abreast, child, sandbox
-from tuning.data.content import Known
-from tuning.data.limits import Limits
-from tuning.data.read import Wish, ingest
+from tuning.data import child, parallel
+from tuning.data.formats.content import Known
+from tuning.data.ingest import Wish, ingest
 from tuning.errors import InputError
+from tuning.sandbox import run
+from tuning.sandbox.limits import Limits
 from tuning.schema import LOCAL, DataSpec
 
 Write = Callable[..., pathlib.Path]  # the fixture
@@ -36,7 +37,7 @@ def readings(tmp_path: pathlib.Path, write: Write, monkeypatch: pytest.MonkeyPat
     def readings(content: str, processes: int, limits: Limits) -> list[tuple[object, ...]]:
         made = []
         for count in (1, processes):
-            monkeypatch.setattr(abreast, "processes", lambda size, count=count: count)
+            monkeypatch.setattr(parallel, "processes", lambda size, count=count: count)
             out, index = tmp_path / f"rows-{count}", tmp_path / f"index-{count}"
             reading, findings = child.read(child.Task([write(content)], out, index), limits, Known([1, 2, 3]))
             made.append((out.read_bytes(), index.read_bytes(), vars(reading), findings.characters))
@@ -68,7 +69,7 @@ def test_a_line_without_an_end_is_no_trouble(readings: Callable[..., list[tuple[
 def large(write: Write) -> Iterator[pathlib.Path]:
     """As large as it takes for several processes, where there are several cores."""
     row = json.dumps({"question": "a" * 100, "answer": "b" * 900}) + "\n"
-    yield write(row * (abreast.LARGE // len(row) + 1000))
+    yield write(row * (parallel.LARGE // len(row) + 1000))
 
 
 def test_the_child_of_a_large_file_is_stopped_with_all_that_it_forked(tmp_path: pathlib.Path, large: pathlib.Path) -> None:
@@ -99,5 +100,5 @@ def test_a_large_file_becomes_data(tmp_path: pathlib.Path, large: pathlib.Path) 
     shares: list[float] = []
     spec: DataSpec = ingest(tmp_path / "home", LOCAL, [large], Wish(name="x"), watch=shares.append)
     assert spec.rows_kept == spec.rows_read == large.read_bytes().count(b"\n")
-    assert shares == sorted(shares) and sandbox.progress(tmp_path) == 0.0
+    assert shares == sorted(shares) and run.progress(tmp_path) == 0.0
     assert sorted(path.name for path in (tmp_path / "home" / "data" / spec.id).iterdir()) == ["rows.index", "rows.jsonl", "spec.json"]

@@ -15,10 +15,10 @@ from tests.data.cases import Case, Kept, Refused
 from tests.data.conftest import read_here, texts_of
 from tests.data.corpus import CASES
 from tests.lots import lot
+from tuning.data.ingest import Wish, ingest
 from tuning.data.library import Library
-from tuning.data.limits import MEGABYTE, Limits
-from tuning.data.read import Wish, ingest
 from tuning.errors import InputError
+from tuning.sandbox.limits import MEGABYTE, Limits
 from tuning.schema import LOCAL, DataSpec
 from tuning.text import LANGUAGES, say
 

@@ -13,10 +13,10 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from tuning.data import sandbox
-from tuning.data.limits import MEGABYTE, PROGRESS, Limits
-from tuning.data.read import Wish, ingest
+from tuning.data.ingest import Wish, ingest
 from tuning.errors import InputError
+from tuning.sandbox import run
+from tuning.sandbox.limits import MEGABYTE, PROGRESS, Limits
 from tuning.schema import LOCAL
 
 Write = Callable[..., pathlib.Path]  # the fixture
@@ -27,7 +27,7 @@ MANY = "question,answer\n" + "Una domanda,una risposta\n" * 150_000  # takes lon
 REQUEST = {"sources": [], "validation": [], "mapping": {}, "repairs": [], "max_rows": None, "limits": {}}
 
 
-def reading(home: pathlib.Path, source: pathlib.Path, code: str, limits: Limits, watch: sandbox.Watch | None = None) -> InputError:
+def reading(home: pathlib.Path, source: pathlib.Path, code: str, limits: Limits, watch: run.Watch | None = None) -> InputError:
     """The error of a reading that leaves neither a file nor a process."""
     with pytest.raises(InputError) as caught:
         ingest(home, LOCAL, [source], Wish(name="x"), limits, watch)
@@ -92,7 +92,7 @@ def test_a_full_disk(tmp_path: pathlib.Path, write: Write, name: str) -> None:
     (tmp_path / name).symlink_to("/dev/full")
     request = {**REQUEST, "sources": [str(write(MANY if name == "progress.new" else ROWS))]}
     with pytest.raises(InputError, match=r"data\.disk"):
-        sandbox.run(CHILD, request, tmp_path, Limits())
+        run.run(CHILD, request, tmp_path, Limits())
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_small_disk(small_disk: pathlib.Path, write: Write) -> None:
 
 def test_a_child_that_crashes(tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(InputError) as caught:
-        sandbox.run(CHILD, {"limits": {}}, tmp_path, Limits())
+        run.run(CHILD, {"limits": {}}, tmp_path, Limits())
     assert caught.value.code == "data.crashed"
     assert "KeyError" in caplog.text
 
@@ -128,10 +128,10 @@ def test_a_child_that_crashes(tmp_path: pathlib.Path, caplog: pytest.LogCaptureF
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("how", "code"), [("SIGSEGV", "data.crashed"), ("SIGKILL", "data.memory"), ("SIGXCPU", "data.slow")])
 def test_every_way_of_dying_has_a_code(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, how: str, code: str) -> None:
-    monkeypatch.setattr(sandbox, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
     (tmp_path / "dying.py").write_text(f"import os, signal; os.kill(os.getpid(), signal.{how})", encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        sandbox.run("dying", {}, tmp_path, Limits())
+        run.run("dying", {}, tmp_path, Limits())
     assert caught.value.code == code
 
 
@@ -139,7 +139,7 @@ def test_every_way_of_dying_has_a_code(tmp_path: pathlib.Path, monkeypatch: pyte
 def test_a_watched_child(body: str, seconds: float, code: str) -> None:
     process = subprocess.Popen([sys.executable, "-c", f"import time; {body}; time.sleep(90)"])
     with pytest.raises(InputError) as caught:
-        sandbox.wait(process, Limits(seconds=seconds, memory_bytes=100 * MEGABYTE), weigh=True)
+        run.wait(process, Limits(seconds=seconds, memory_bytes=100 * MEGABYTE), weigh=True)
     assert caught.value.code == code
     assert process.poll() is not None
 
@@ -149,15 +149,15 @@ def test_a_watched_child(body: str, seconds: float, code: str) -> None:
 )
 def test_what_it_says_of_its_progress_is_not_believed(tmp_path: pathlib.Path, said: str, share: float) -> None:
     (tmp_path / PROGRESS).write_bytes(said.encode("latin-1"))
-    assert sandbox.progress(tmp_path) == share
+    assert run.progress(tmp_path) == share
 
 
 def test_the_child_sees_no_token(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_CANARY")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "CANARY")
-    monkeypatch.setattr(sandbox, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
     (tmp_path / "telling.py").write_text("import json, os; json.dump(dict(os.environ), open('env.json', 'w'))", encoding="utf-8")
-    sandbox.run("telling", {}, tmp_path, Limits())
+    run.run("telling", {}, tmp_path, Limits())
     seen = json.loads((tmp_path / "env.json").read_bytes())
     assert "CANARY" not in str(seen) and seen["PYTHONPATH"] == str(tmp_path)
 
@@ -165,4 +165,4 @@ def test_the_child_sees_no_token(tmp_path: pathlib.Path, monkeypatch: pytest.Mon
 def test_the_working_folder_is_no_source_of_modules(tmp_path: pathlib.Path) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit(77)", encoding="utf-8")
     with pytest.raises(InputError, match="how=1"):
-        sandbox.run(CHILD, {"limits": {}}, tmp_path, Limits())
+        run.run(CHILD, {"limits": {}}, tmp_path, Limits())

@@ -9,8 +9,8 @@ import pytest
 
 from tests.data.cases import GOOD, LINE, lines, talk
 from tests.data.conftest import read_here
-from tuning.data.limits import Limits
 from tuning.errors import InputError
+from tuning.sandbox.limits import Limits
 
 Take = Callable[..., Any]  # the fixture
 Write = Callable[..., pathlib.Path]

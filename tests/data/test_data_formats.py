@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tuning import text
-from tuning.data import formats
-from tuning.data.formats import FORMATS, Choice, Format
+from tuning.data.formats import registry
+from tuning.data.formats.registry import FORMATS, Choice, Format
+from tuning.data.formats.shapes import Pair, Turns
 from tuning.data.records import Number
-from tuning.data.shapes import Pair, Turns
 from tuning.errors import InputError
 
 Take = Callable[..., Any]  # the fixture
@@ -43,7 +43,7 @@ WITH_TEXTS = [form for form in FORMATS if form.name != "function-calling"]  # a 
 
 def understood(rows: Sequence[Row], given: Mapping[str, str] | None = None) -> tuple[Choice, list[Any]]:
     """The choice, and of each row what became of it: its normal form, or the code that refuses it."""
-    choice = formats.choose(rows, given or {})
+    choice = registry.choose(rows, given or {})
     out: list[Any] = []
     for row in rows:
         mapping = choice.form.complete(list(row), given or {})
@@ -70,7 +70,7 @@ def one(row: Row, given: Mapping[str, str] | None = None) -> Any:
 
 def refusal(rows: Sequence[Row], given: Mapping[str, str] | None = None) -> InputError:
     with pytest.raises(InputError) as caught:
-        formats.choose(rows, given or {})
+        registry.choose(rows, given or {})
     for lang in text.LANGUAGES:
         assert text.say(lang, caught.value.code, {**caught.value.params, "file": "f.json"})
     return caught.value
@@ -131,15 +131,15 @@ def test_columns_tell_the_format(columns: str) -> None:
 
 @pytest.mark.parametrize("columns", ["foo bar", "instruction", "answer", "chosen", "text"])
 def test_other_columns_are_no_format_nor_is_a_column_of_texts_alone(columns: str) -> None:
-    assert not formats.known(columns.split(), {})
+    assert not registry.known(columns.split(), {})
 
 
 def test_columns_are_known_by_name_by_hand_and_by_path() -> None:
-    assert formats.known(["text", "id"], {})
-    assert formats.known(["foo", "answer"], {"question": "foo"})
-    assert formats.known(["data"], {"question": "data.q", "answer": "data.a"})
-    assert not formats.known(["foo"], {"question": "data.q", "answer": "foo"})
-    assert formats.known(["messages"], {"role": "who", "user": "cliente"})
+    assert registry.known(["text", "id"], {})
+    assert registry.known(["foo", "answer"], {"question": "foo"})
+    assert registry.known(["data"], {"question": "data.q", "answer": "data.a"})
+    assert not registry.known(["foo"], {"question": "data.q", "answer": "foo"})
+    assert registry.known(["messages"], {"role": "who", "user": "cliente"})
 
 
 @pytest.mark.parametrize("column", ["System Prompt", "system-prompt", "SYSTEM_PROMPT", "systemPrompt", " system prompt "])

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from tuning.data.ingest import Wish, again, ingest, slug
 from tuning.data.library import Library
-from tuning.data.limits import DEFAULT, MEGABYTE, Limits
-from tuning.data.read import Wish, again, ingest, slug
 from tuning.errors import InputError
+from tuning.sandbox.limits import DEFAULT, MEGABYTE, Limits
 from tuning.schema import LOCAL, DataSpec
 
 Write = Callable[..., pathlib.Path]  # the fixture

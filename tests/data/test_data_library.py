@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuning.data.check import report
 from tuning.data.library import Library
+from tuning.data.overview import report
 from tuning.data.split import split
 from tuning.errors import InputError
 from tuning.schema import LOCAL, DataSpec, Notice

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.data.test_data_formats import one, refusal, roles, said, understood
 from tests.data.test_data_turns import CALL, CALL_TEXT, QA, WEATHER, WRAPPED, spoken, turns
 from tuning import text
-from tuning.data import formats
+from tuning.data.formats import registry
 from tuning.data.records import Number
 from tuning.errors import InputError
 
@@ -199,7 +199,7 @@ def test_columns_within_columns(name: str) -> None:
     choice, converted = understood([row, row], by_hand)
     assert choice.mapping == mapping
     assert [said(one) for one in converted] == [("q", "a")] * 2
-    assert formats.known(list(row), choice.mapping)
+    assert registry.known(list(row), choice.mapping)
 
 
 def test_an_optional_part_may_be_missing_within() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.data.test_data_formats import one, roles, said, understood
-from tuning.data import formats
+from tuning.data.formats import registry
+from tuning.data.formats.turns import mended, parsed
 from tuning.data.records import Number
-from tuning.data.turns import mended, parsed
 
 WEATHER = {"name": "weather", "description": "Of a city", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 WRAPPED = {"type": "function", "function": WEATHER}
@@ -223,7 +223,7 @@ def test_a_conversation_is_mended_by_its_ends_alone() -> None:
     assert order("user assistant assistant") == "user assistant assistant"
     assert order("user user assistant") == "user user assistant"
     assert [order("assistant"), order("user"), order("system"), order(""), order("assistant user")] == [None] * 5
-    form = formats.choose([{"messages": QA}], {}).form
+    form = registry.choose([{"messages": QA}], {}).form
     row = {"messages": [*turns(("assistant", "hello")), *QA, *turns(("user", "bye"))]}
     assert form.convert(row, {"messages": "messages"}, mend=True) == {"messages": QA}
 

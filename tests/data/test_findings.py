@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuning import text
-from tuning.data import personal
-from tuning.data.content import Known, mended, said
-from tuning.data.findings import SAMPLED, Findings
-from tuning.data.languages import language
-from tuning.data.near import MOST, Near
+from tuning.data.checks import personal
+from tuning.data.checks.findings import SAMPLED, Findings
+from tuning.data.checks.languages import language
+from tuning.data.checks.near_duplicates import MOST, Near
+from tuning.data.checks.repairs import Repairs
+from tuning.data.formats.content import Known, mended, said
 from tuning.data.records import REPAIRS
-from tuning.data.repairs import Repairs
 
 STARTER = pathlib.Path(__file__).resolve().parents[2] / "presets" / "starter"
 

@@ -21,9 +21,9 @@ from tests.data.corpus_binary import parquet
 from tests.data.corpus_books import HEADER, book, sheet
 from tests.data.test_corpus import speaks
 from tests.lots import lot
-from tuning.data.limits import MEGABYTE, Limits
 from tuning.data.records import broken
 from tuning.errors import InputError
+from tuning.sandbox.limits import MEGABYTE, Limits
 
 SMALL = Limits(line=20_000, output_bytes=4 * MEGABYTE, refused=200)
 ROLES = ("system", "user", "assistant", "tool")

@@ -19,10 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuning.data import formats, json_lines, kinds
-from tuning.data.limits import MEGABYTE, Limits
+from tuning.data.formats import registry
+from tuning.data.readers import file_kinds, json_lines
 from tuning.data.records import Number, Record
 from tuning.errors import InputError
+from tuning.sandbox.limits import MEGABYTE, Limits
 
 Write = Callable[..., pathlib.Path]  # the fixture
 HOSTILE = [
@@ -55,11 +56,11 @@ ROWS = [{"question": f"{number}?", "answer": text} for number, text in enumerate
 
 
 def known(columns: Sequence[str]) -> bool:
-    return formats.known(columns, {})
+    return registry.known(columns, {})
 
 
-def opened(path: pathlib.Path, **limits: int) -> kinds.Opened:
-    return kinds.open_kind(path, Limits(**limits), known)
+def opened(path: pathlib.Path, **limits: int) -> file_kinds.Opened:
+    return file_kinds.open_kind(path, Limits(**limits), known)
 
 
 def read(path: pathlib.Path, **limits: int) -> list[Record]:

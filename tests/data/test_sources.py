@@ -15,16 +15,16 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from tests.models.hub_server import CONVERTED, REVISION, Data, Server
+from tests.hub.hub_server import CONVERTED, REVISION, Data, Server
 from tuning import presets, settings
 from tuning.data import sources
+from tuning.data.ingest import Wish, ingest
 from tuning.data.library import Library
-from tuning.data.read import Wish, ingest
 from tuning.data.sources import Brought, Reference, Sources, parse
 from tuning.errors import InputError
-from tuning.models import hub_data, layout, shelf
-from tuning.models.hub_data import HubData
-from tuning.models.repository import HubFile, Split
+from tuning.hub import dataset_files, datasets, shelf
+from tuning.hub.datasets import HubData
+from tuning.hub.repository import HubFile, Split
 from tuning.schema import LOCAL, DatasetCard, Record
 from tuning.text import LANGUAGES, say
 
@@ -231,7 +231,7 @@ def test_missing_offline_and_not_there(server: Server, mine: Sources, monkeypatc
 
 
 def test_no_sentence_is_used_twice_for_different_causes() -> None:
-    codes = {*hub_data.SAID.values(), *(code for code, _ in FAULTS.values())}
+    codes = {*datasets.SAID.values(), *(code for code, _ in FAULTS.values())}
     params = dict.fromkeys(("data", "page", "other", "seconds", "status", "host", "kinds"), "x")
     assert len({say("en", code, params) for code in codes}) == len(codes)
 
@@ -309,7 +309,7 @@ def test_a_silent_viewer_is_nothing(status: int, data: Data, mine: Sources) -> N
 
 @pytest.mark.parametrize("answer", [b"<html>", b"[]", b"{}", b'{"rows": 3}', b'{"rows": [3]}', b'{"rows": [{"row": 3}]}', b"[" * 100_000])
 def test_a_viewer_that_says_anything_is_nothing(answer: bytes, data: Data, mine: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.models.hub_server import Handler
+    from tests.hub.hub_server import Handler
 
     monkeypatch.setattr(Handler, "_view", lambda handler, path, query: handler._send(200, answer))
     assert mine.preview(Reference(ID), LOCAL) is None
@@ -372,7 +372,7 @@ def test_cells_that_were_cut_are_not_learned_from(data: Data, mine: Sources, ser
 
 
 def test_no_more_files_than_the_rows_take(data: Data, mine: Sources, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_data, "FEW_ROWS", 1)
+    monkeypatch.setattr(datasets, "FEW_ROWS", 1)
     assert bring(mine, rows=90) == rows(100)
     assert sum("/resolve/" in path for path in server.paths()) == 1
     assert bring(mine, rows=301) == rows(300)
@@ -381,15 +381,15 @@ def test_no_more_files_than_the_rows_take(data: Data, mine: Sources, server: Ser
 def test_what_is_too_large_is_streamed_or_refused(data: Data, mine: Sources, monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     size = sum(len(content) for name, content in data.converted.items() if "default/train/0" in name)
     error = refused(lambda: bring(mine, most=size - 1))
-    assert error.code == "data.hub.large" and error.params["rows"] == hub_data.FEW_ROWS
+    assert error.code == "data.hub.large" and error.params["rows"] == datasets.FEW_ROWS
     assert len(bring(mine, most=size)) == 300
-    monkeypatch.setattr(hub_data, "FEW_ROWS", 100)
+    monkeypatch.setattr(datasets, "FEW_ROWS", 100)
     server.asked.clear()
     assert bring(mine, rows=200, most=1000) == rows(200)
-    monkeypatch.setattr(hub_data, "LARGE", 1000)  # it may come, but why should it
+    monkeypatch.setattr(datasets, "LARGE", 1000)  # it may come, but why should it
     assert bring(mine, rows=200) == rows(200)
     assert not any("/resolve/" in path for path in server.paths())
-    monkeypatch.setattr(hub_data, "MANY_ROWS", 150)
+    monkeypatch.setattr(datasets, "MANY_ROWS", 150)
     assert refused(lambda: bring(mine, rows=200, most=1000)).code == "data.hub.large"
 
 
@@ -397,8 +397,8 @@ def test_nobody_knows_the_rows_then_as_many_files_as_fit(data: Data, mine: Sourc
     data.viewer = 500
     size = len(data.converted["default/train/0000.parquet"]) + len(data.converted["default/train/0001.parquet"])
     assert bring(mine, rows=5, most=size + 10) == rows(200)
-    parts = [HubFile(name=f"default/train/{number}.parquet", size=layout.GENEROUS) for number in range(9)]
-    assert len(layout.needed(Split(config="default", name="train", files=parts), 4, 10**12)) == 4
+    parts = [HubFile(name=f"default/train/{number}.parquet", size=dataset_files.GENEROUS) for number in range(9)]
+    assert len(dataset_files.needed(Split(config="default", name="train", files=parts), 4, 10**12)) == 4
 
 
 @pytest.fixture
@@ -479,7 +479,7 @@ def test_a_full_disk_is_said_before_and_in_the_middle(data: Data, mine: Sources,
     def full(head: Any, content: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(hub_data._Head, "write", full)
+    monkeypatch.setattr(datasets._Head, "write", full)
     assert refused(lambda: bring(mine)).code == "data.hub.disk"
 
 
@@ -511,7 +511,7 @@ def files(*names: str) -> list[HubFile]:
 def told(names: list[str], said: dict[str, Any] | None = None) -> dict[str, dict[str, list[str]]]:
     return {
         config.name: {split.name: [file.name for file in split.files] for split in config.splits}
-        for config in layout.own(files(*names), said or {})
+        for config in dataset_files.own(files(*names), said or {})
     }
 
 
@@ -556,10 +556,10 @@ def test_variants_are_what_the_readme_says(entries: Any, expected: dict[str, dic
 
 def test_a_pattern_cannot_keep_the_app_busy() -> None:
     said = {"configs": [{"data_files": "*a" * 60 + "!"}]}
-    assert layout.own(files("a" * 200 + ".json"), said) == []
+    assert dataset_files.own(files("a" * 200 + ".json"), said) == []
 
 
 def test_more_than_nine_thousand_parts_stay_in_order() -> None:
     names = [f"default/train/{number:04}.parquet" for number in (10_000, 9_999, 2)]
-    ((split,),) = [config.splits for config in layout.converted(files(*names))]
+    ((split,),) = [config.splits for config in dataset_files.converted(files(*names))]
     assert [file.name for file in split.files] == [names[2], names[1], names[0]]

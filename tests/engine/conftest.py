@@ -14,8 +14,8 @@ import torch
 from tests.conftest import write_rows
 from tests.engine import cards
 from tuning import settings
+from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.engine.train import train
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, RunState
 from tuning.studio import Studio

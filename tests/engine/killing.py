@@ -22,7 +22,7 @@ from typing import Any
 
 from tuning.schema import LOCAL
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHANGES = {
     "report": False,
     "validation_share": 0.2,
@@ -80,7 +80,8 @@ def _tell_of_writers() -> None:
     import torch
     import transformers.modeling_utils
 
-    from tuning.engine import best, whole
+    from tuning.engine import full_weights
+    from tuning.engine.learn import early_stopping
 
     def telling(write: Callable[..., Any], place: int) -> Callable[..., Any]:
         def told(*values: Any, **named: Any) -> Any:
@@ -94,7 +95,7 @@ def _tell_of_writers() -> None:
 
     torch.save = telling(torch.save, 1)  # type: ignore[assignment]
     told = telling(safetensors.torch.save_file, 1)
-    for module in (safetensors.torch, peft.peft_model, transformers.modeling_utils, best, whole):
+    for module in (safetensors.torch, peft.peft_model, transformers.modeling_utils, early_stopping, full_weights):
         for name in ("save_file", "safe_save_file"):
             if hasattr(module, name):
                 setattr(module, name, told)
@@ -163,7 +164,7 @@ class Nursery:
         import torch
 
         from tuning import settings
-        from tuning.engine import train
+        from tuning.engine.learn import train
         from tuning.engine.resident import Resident
         from tuning.studio import Studio
 

@@ -10,9 +10,9 @@ import torch
 from tests.engine import cards
 from tests.engine.conftest import losses
 from tuning.engine.device import Device
+from tuning.engine.learn.train import train
+from tuning.engine.learn.trainer import sft_config
 from tuning.engine.resident import Resident
-from tuning.engine.train import train
-from tuning.engine.trainer import sft_config
 from tuning.runs.store import Run
 from tuning.studio import Studio
 

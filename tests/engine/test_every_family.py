@@ -8,7 +8,8 @@ import torch
 
 from tests.lots import lot
 from tests.models import every
-from tuning.engine import attention, evaluate, packing
+from tuning.engine.kernels import attention, packing
+from tuning.engine.kernels import head as evaluate
 from tuning.models import examine
 
 NAMED = ["doge", "hyperclovax", "llama", "modernbert-decoder", "recurrent_gemma"]  # each of another outcome

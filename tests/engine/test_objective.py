@@ -14,9 +14,10 @@ from torch.utils.data import DataLoader
 from tests.engine.conftest import losses
 from tests.models import every
 from tests.tiny import tokenizer
-from tuning.engine import answers, evaluate
+from tuning.engine.kernels import head
+from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.engine.train import train
+from tuning.engine.speak import batches
 from tuning.runs.store import Run
 from tuning.studio import Studio
 
@@ -52,8 +53,8 @@ def test_held_out_loss_and_report_are_the_model_s_own(kind: str) -> None:
                 * learned
             )
             count += learned
-        sums, counts = answers.row_nll(model, evaluate.pad(rows(), 0, torch.device("cpu")))
-    assert evaluate.mean_loss(model, rows(), 0, 2) == pytest.approx(total / count, rel=1e-4)
+        sums, counts = batches.row_nll(model, head.pad(rows(), 0, torch.device("cpu")))
+    assert head.mean_loss(model, rows(), 0, 2) == pytest.approx(total / count, rel=1e-4)
     assert sums.sum().item() == pytest.approx(total, rel=1e-4) and counts.sum() == count
 
 

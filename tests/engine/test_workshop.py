@@ -24,8 +24,8 @@ from tuning.engine.jobs import Compare
 from tuning.engine.question import Comparison
 from tuning.engine.workshop import Workshop
 from tuning.errors import EngineError, InputError, TuningError, caught
-from tuning.models.hardware import Gpu
-from tuning.models.shelf import Shelf
+from tuning.hub.shelf import Shelf
+from tuning.machine.hardware import Gpu
 from tuning.runs import files, locks
 from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL, ModelRef
@@ -221,7 +221,7 @@ def done(studio: Studio, make_run: Callable[..., Run], wait_until: Wait) -> Run:
     return run
 
 
-@pytest.mark.parametrize("library", ["tuning.engine.resident", "tuning.engine.chat"])
+@pytest.mark.parametrize("library", ["tuning.engine.resident", "tuning.engine.speak.chat"])
 def test_a_library_that_cannot_be_loaded_is_said_to_everybody_who_waits(
     library: str, studio: Studio, trained: Trainer, make_run: Callable[..., Run], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,9 +17,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.tiny import tokenizer
 from tuning import settings
+from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.engine.train import train
-from tuning.models.hardware import Gpu
+from tuning.machine.hardware import Gpu
 from tuning.schema import LOCAL, RunState
 from tuning.studio import Studio
 

@@ -1,7 +1,7 @@
 """Speed and memory on a real card: 8B shapes with random weights, rows of 2048 tokens, LoRA in 16 bits and on NF4, beside stock TRL.
 
 `python -m pytest -m gpu -s tests/gpu/test_speed.py`, a few minutes on a large card. MFU counts 4N + 3a operations for a token
-(`plan.time`), whatever is computed twice, against the card's dense bf16 peak. Nothing is downloaded.
+(`forecast.duration`), whatever is computed twice, against the card's dense bf16 peak. Nothing is downloaded.
 """
 
 import gc
@@ -20,9 +20,9 @@ from trl import SFTConfig, SFTTrainer
 from tests.gpu.test_forecast import GIB, Random
 from tests.tiny import tokenizer
 from tuning import settings
-from tuning.engine.train import train
-from tuning.models.hardware import Gpu
-from tuning.plan.time import operations_per_token
+from tuning.engine.learn.train import train
+from tuning.forecast.duration import operations_per_token
+from tuning.machine.hardware import Gpu
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

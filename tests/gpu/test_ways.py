@@ -13,13 +13,13 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from tests.engine.test_packing import rows_of
+from tests.engine.kernels.test_packing import rows_of
 from tests.gpu.test_forecast import Random
 from tests.tiny import tokenizer
 from tuning import settings
-from tuning.engine import attention, evaluate, layers, packing
-from tuning.engine.train import train
-from tuning.models import wheels
+from tuning.engine.kernels import attention, head, norms, packing
+from tuning.engine.learn.train import train
+from tuning.machine import wheels
 from tuning.schema import LOCAL, RunState
 from tuning.studio import Studio
 
@@ -55,7 +55,7 @@ def learned(model: Any, batches: list[list[packing.Row]], attend: attention.Atte
     for rows in batches:
         batch, lengths = packing.packed(rows, model.device)
         with packing.apart(model, lengths, attend), torch.autocast("cuda", dtype=torch.bfloat16):
-            loss, _ = evaluate.labelled_nll(model, batch)
+            loss, _ = head.labelled_nll(model, batch)
             loss.backward()
         total += loss.item()
     return total / sum(map(packing.learned, batches)), torch.cat([weights.grad.float().flatten() for weights in model.parameters()])
@@ -82,9 +82,9 @@ def test_liger_gives_what_the_model_s_own_layers_give() -> None:
     plain = learned(model, [rows], attention.separately)
     if "liger_kernel" not in HERE:
         with pytest.raises(ImportError):
-            layers.liger()
+            norms.liger()
         return
-    assert layers.quicken(model, *layers.liger()) == 4 * 5 + 1  # norms around and in attention, the MLP; the last norm
+    assert norms.quicken(model, *norms.liger()) == 4 * 5 + 1  # norms around and in attention, the MLP; the last norm
     close(plain, learned(model, [rows], attention.separately))
 
 

@@ -8,7 +8,7 @@ import torch
 import transformers
 
 from tests.models import every
-from tuning.engine import attention, packing
+from tuning.engine.kernels import attention, packing
 from tuning.errors import caught
 from tuning.models import examine
 

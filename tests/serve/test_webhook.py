@@ -14,7 +14,8 @@ import pytest
 import app
 from tests.bench.server import running
 from tests.engine.conftest import FAST
-from tuning import cli, settings
+from tuning import settings
+from tuning.cli import main
 from tuning.errors import InputError
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, RunState
@@ -125,7 +126,7 @@ def test_what_is_no_address_is_refused_in_one_sentence(address: str) -> None:
 
 
 def test_both_programs_refuse_before_they_begin(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["train", "--webhook", "ftp://there", "--lang", "it"]) == 2
+    assert main.main(["train", "--webhook", "ftp://there", "--lang", "it"]) == 2
     said = capsys.readouterr().err
     assert "«ftp://there»" in said and said.count("\n") == 1
     assert app.main(["--no-browser", "--port", "0", "--webhook", "ftp://there"]) == 2

@@ -18,7 +18,7 @@ from tuning.studio import Studio
 from tuning.ui.desk import Desk
 from tuning.ui.slip import Choice
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 ASK = [{"role": "user", "content": "Ciao?"}]
 UNKNOWN = "20200101-000000-starter-none-00000000"
 
@@ -199,8 +199,8 @@ def test_no_owner_is_anybody_s_default() -> None:
 def test_page_and_terminal_reach_nothing_past_the_studio() -> None:
     above = [
         "app.py",
-        "tuning/cli.py",
-        "tuning/foreground.py",
+        "tuning/cli/main.py",
+        "tuning/cli/foreground.py",
         *(str(path.relative_to(ROOT)) for path in (ROOT / "tuning/ui").rglob("*.py")),
     ]
     for name in above:

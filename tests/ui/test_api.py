@@ -18,7 +18,7 @@ from gradio_client.utils import is_file_obj
 
 from tests.bench.server import running
 from tests.ui.test_page import ENDPOINTS
-from tuning.cli import main
+from tuning.cli.main import main
 
 ASKED = [{"role": "user", "content": "Are you open on Sundays?"}]
 SHORT = {"max_steps": 4, "report": False}

@@ -6,11 +6,11 @@ import pytest
 
 from tests import folders
 from tuning import settings
-from tuning.runs.compare import differences, thin
+from tuning.runs.differences import differences, thin
 from tuning.schema import LOCAL
 from tuning.studio import Studio
-from tuning.ui import compare
-from tuning.ui.history import Names
+from tuning.ui.draw import comparison
+from tuning.ui.draw.history import Names
 
 NAMES = Names({"starter-en": "A tailor's shop"}, {"facts": "Teach facts"})
 
@@ -40,7 +40,7 @@ def test_versions_and_data_count_too(pair: tuple[dict[str, Any], dict[str, Any]]
 
 @pytest.mark.parametrize("lang", ["en", "it"])
 def test_the_comparison_shows_curves_figures_and_settings(pair: tuple[dict[str, Any], dict[str, Any]], lang: str) -> None:
-    drawn = compare.together(*pair, NAMES, lang)
+    drawn = comparison.together(*pair, NAMES, lang)
     assert drawn.count("<polyline") == 4 and all(f'class="{kind} {side}"' in drawn for kind in ("training", "validation") for side in "ab")
     assert "cold &lt;i&gt;" in drawn and "cold <i>" not in drawn
     table = drawn[drawn.rindex("<table") :]
@@ -50,20 +50,20 @@ def test_the_comparison_shows_curves_figures_and_settings(pair: tuple[dict[str, 
 
 def test_the_sentence_is_fair(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
     first, second = pair
-    assert "data differ" not in compare.chart(pair, "en")
+    assert "data differ" not in comparison.chart(pair, "en")
     moved = {**second, "spec": {**second["spec"], "data": {**second["spec"]["data"], "sha256": "0"}}}
-    assert "data differ" in compare.chart((first, moved), "en")
-    assert "both ended" in compare.chart((first, {**second, "eval_loss": 1.2501}), "en")
-    assert "not measured" in compare.chart((first, {**second, "eval_loss": None}), "en")
+    assert "data differ" in comparison.chart((first, moved), "en")
+    assert "both ended" in comparison.chart((first, {**second, "eval_loss": 1.2501}), "en")
+    assert "not measured" in comparison.chart((first, {**second, "eval_loss": None}), "en")
 
 
 def test_the_same_twice_differs_in_nothing(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    assert "<table" not in compare.settings((pair[0], pair[0]), NAMES, "en")
+    assert "<table" not in comparison.settings((pair[0], pair[0]), NAMES, "en")
 
 
 def test_a_run_without_points_has_no_curve(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
     empty = {**pair[0], "metrics": []}
-    assert "<svg" not in compare.chart((empty, empty), "it") and compare.chart((empty, pair[1]), "it").count("<polyline") == 2
+    assert "<svg" not in comparison.chart((empty, empty), "it") and comparison.chart((empty, pair[1]), "it").count("<polyline") == 2
 
 
 def test_two_points_are_the_fewest() -> None:

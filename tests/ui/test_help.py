@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from tuning import cli, options, presets, settings
+from tuning import presets, settings
+from tuning.cli import main, options
 from tuning.schema import TrainSettings
 from tuning.text import LANGUAGES, t
-from tuning.ui import form, help
+from tuning.ui import form
+from tuning.ui.draw import offers as help
 
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "batch": ({"batch": 1, "accumulation": 16}, {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 16}),
@@ -67,7 +69,7 @@ def test_numbers_are_the_language_s() -> None:
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "model"])
 def test_the_line_to_copy_is_taken_by_the_command_line(name: str) -> None:
     words = shlex.split(f"plan {help.options(offer(name)['changes'])}")
-    changes = cli._pairs(options.parser().parse_args(words).changes, "--set")
+    changes = main._pairs(options.parser().parse_args(words).changes, "--set")
     taken = presets.parse_settings(TrainSettings(), changes, "--set")[0].model_dump()
     assert taken.items() >= KINDS[name][1].items()
 

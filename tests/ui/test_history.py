@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tuning.schema import Notice
-from tuning.ui import history, pictures, progress
-from tuning.ui.history import Look, Names
+from tuning.ui.draw import history, pictures, progress
+from tuning.ui.draw.history import Look, Names
 
 NAMES = Names({"starter-it": "Una sartoria"}, {"facts": "Insegna dei fatti"})
 SEEN = {"spark": {"loss": [[1.0, 5.0], [2.0, 1.0]], "eval_loss": [[2.0, 1.5]]}, "size_bytes": 42 * 2**20}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tuning.runs.verdict import ADVICE, LEVELS
-from tuning.ui import report
+from tuning.ui.draw import report_view
 
 ATTACK = "<script>alert(1)</script>${x}`"
 FOUND: dict[str, Any] = {
@@ -44,15 +44,15 @@ def changed(**verdict: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("lang", ["en", "it"])
 def test_the_whole_report(lang: str) -> None:
-    drawn = report.report({"evaluation": FOUND}, lang)
+    drawn = report_view.report({"evaluation": FOUND}, lang)
     assert "91%" in drawn and 'class="judged good"' in drawn and drawn.count("<details") == 3
     assert "ui.report" not in drawn and "report.v" not in drawn and not re.search(r"\{\w+\}", drawn)
     assert ("∞" in drawn) and (("11 of 24" if lang == "en" else "11 su 24") in drawn)
-    assert report.report({"evaluation": None}, lang) == "" == report.report({}, lang)
+    assert report_view.report({"evaluation": None}, lang) == "" == report_view.report({}, lang)
 
 
 def test_nothing_that_data_or_models_say_is_markup() -> None:
-    drawn = report.report({"evaluation": FOUND}, "en")
+    drawn = report_view.report({"evaluation": FOUND}, "en")
     assert "<script" not in drawn and "${" not in drawn and "`" not in drawn and "&lt;script&gt;" in drawn
 
 
@@ -62,25 +62,25 @@ def test_every_verdict_reason_and_advice_is_a_sentence(lang: str) -> None:
     for code, level in LEVELS.items():
         for reason in reasons if code == "unclear" else [None]:
             found = changed(code=code, reason=reason, also=[], level=level, advice=list(ADVICE.get(reason or code, ())))
-            (said,) = report.sentences(found, lang)
+            (said,) = report_view.sentences(found, lang)
             assert said.endswith((".", ":")) or said[-1] in ").", said
             assert "{" not in said and "report." not in said
-            assert all(tip.endswith(".") for tip in report.advice(found, lang))
-            assert said.split(".")[0] in report.headline(found, lang).replace("&#x27;", "'")
-    both = report.sentences(changed(code="forgot", reason="style", also=["no_change"]), lang)
+            assert all(tip.endswith(".") for tip in report_view.advice(found, lang))
+            assert said.split(".")[0] in report_view.headline(found, lang).replace("&#x27;", "'")
+    both = report_view.sentences(changed(code="forgot", reason="style", also=["no_change"]), lang)
     assert len(both) == 3 and ("English and Italian" if lang == "en" else "inglese e italiano") in both[0]
     assert (
-        "0.022" in report.sentences(changed(code="overfitted"), "en")[0]
-        and "0,022" in report.sentences(changed(code="overfitted"), "it")[0]
+        "0.022" in report_view.sentences(changed(code="overfitted"), "en")[0]
+        and "0,022" in report_view.sentences(changed(code="overfitted"), "it")[0]
     )
 
 
 def test_better_and_worse_are_words_too() -> None:
-    assert report.table(FOUND, "en").count("(better)") == 1  # facts; a perplexity without end is not compared, 1% repeats are chance
-    assert report.more(FOUND, "en").count("(better)") == 4
-    assert report.probe(FOUND, "it").count("(peggio)") == 3
+    assert report_view.table(FOUND, "en").count("(better)") == 1  # facts; a perplexity without end is not compared, 1% repeats are chance
+    assert report_view.more(FOUND, "en").count("(better)") == 4
+    assert report_view.probe(FOUND, "it").count("(peggio)") == 3
 
 
 def test_a_terminal_gets_the_same_in_words() -> None:
-    said = report.spoken(FOUND, "it")
+    said = report_view.spoken(FOUND, "it")
     assert said["figures"]["Fatti giusti"] == "0% → 91%" and said["verdict"].startswith("Ha imparato") and len(said["advice"]) == 2

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tuning.text import t
-from tuning.ui import tell
-from tuning.ui.timeline import timeline
+from tuning.ui.draw import page_title
+from tuning.ui.draw.timeline_view import timeline
 
 HOSTILE = "<script>alert(1)</script> ${value} `x` \"y\" 'z' &amp;"
 
@@ -72,14 +72,14 @@ def test_an_earlier_point_with_fewer_questions_leaves_a_gap() -> None:
 )
 def test_the_title_says_how_far_it_is_or_how_it_ended(status: str, ended: float | None, expected: str) -> None:
     run = {"name": "x", "status": status, "step": 42, "total_steps": 100, "state": {"ended": ended}}
-    assert tell.title(run, "en", now=1000.0) == expected
-    assert tell.title(None, "it") == "Sartoria"
+    assert page_title.title(run, "en", now=1000.0) == expected
+    assert page_title.title(None, "it") == "Sartoria"
 
 
 def test_the_script_reads_who_lives_and_who_is_over() -> None:
     names = ["queued", "running", "paused", "failed", "finished", "stopped", "interrupted"]
     runs = [{"run": f"r{n}", "name": HOSTILE, "status": name, "step": n, "total_steps": 9} for n, name in enumerate(names)]
-    drawn = tell.telling(None, runs, "it")
+    drawn = page_title.telling(None, runs, "it")
     assert "<script" not in drawn and "${" not in drawn
     read = {name: html.unescape(value) for name, value in re.findall(r'data-(\w+)="([^"]*)"', drawn)}
     assert json.loads(read["living"]) == ["r0", "r1"]

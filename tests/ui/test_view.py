@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from tuning.errors import InputError
-from tuning.plan.lengths import Looked, Piece, Shown
-from tuning.runs import compare
-from tuning.ui import cards, form, pictures, progress, sheet, slip, view
-from tuning.ui import columns as columns_of_page
+from tuning.runs import differences
+from tuning.tokens.lengths import Looked, Piece, Shown
+from tuning.ui import form, slip, view
+from tuning.ui.draw import cards, pictures, progress, sheet
+from tuning.ui.parts import columns as columns_of_page
 
 GIB = 2**30
 REPORT: dict[str, Any] = {
@@ -165,10 +166,10 @@ def test_the_curve_and_its_sentence(count: int) -> None:
 
 def test_the_curve_is_thinned_and_keeps_its_ends() -> None:
     points = [(float(x), float(x % 7)) for x in range(10_000)]
-    thinned = compare.thin(points)
-    assert len(thinned) == compare.MOST_POINTS and thinned[0] == points[0] and thinned[-1] == points[-1]
+    thinned = differences.thin(points)
+    assert len(thinned) == differences.MOST_POINTS and thinned[0] == points[0] and thinned[-1] == points[-1]
     drawn = pictures.curve([{"step": x, "loss": float("nan") if x % 2 else 1.0} for x in range(5000)], 5000, "en")
-    assert max(len(found.split()) for found in re.findall(r'points="([^"]*)"', drawn)) <= compare.MOST_POINTS
+    assert max(len(found.split()) for found in re.findall(r'points="([^"]*)"', drawn)) <= differences.MOST_POINTS
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 0.0), (0.01, 0.02), (1.0, 6.3), (0.0, 12000.0)])

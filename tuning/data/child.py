@@ -14,16 +14,18 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
-from tuning.data import abreast, formats, json_rows, kinds
-from tuning.data.content import Known
+from tuning.data import parallel
+from tuning.data.checks.findings import Findings
+from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Reading, write
-from tuning.data.encoding import Text
-from tuning.data.findings import Findings
-from tuning.data.json_lines import Stretch
-from tuning.data.limits import OUT_OF_DISK, OUT_OF_MEMORY, Limits, confine
+from tuning.data.formats import registry
+from tuning.data.formats.content import Known
+from tuning.data.readers import file_kinds, json_rows
+from tuning.data.readers.encoding import Text
+from tuning.data.readers.json_lines import Stretch
 from tuning.data.records import INDEX, REPORT, ROWS, VALIDATION, Record, Row, tell
-from tuning.data.repairs import Repairs
 from tuning.errors import InputError
+from tuning.sandbox.limits import OUT_OF_DISK, OUT_OF_MEMORY, Limits, confine
 
 _SAMPLE = 100  # rows by which the format is chosen
 _SAMPLE_CHARACTERS = 2_000_000
@@ -73,7 +75,7 @@ class Meter:
 def read(task: Task, limits: Limits, known: Known | None = None, meter: Meter | None = None) -> tuple[Reading, Findings]:
     """Reads files and writes their rows; `known` are the questions of held-out rows, which should not be learned.
 
-    Raises InputError where nothing can be kept: those of `kinds` and of `formats.choose`, and `data.no_rows`, `data.nothing`
+    Raises InputError where nothing can be kept: those of `file_kinds` and of `registry.choose`, and `data.no_rows`, `data.nothing`
     (row, line, fault and what the fault says), `data.output`.
     """
     reading = Reading()
@@ -82,16 +84,16 @@ def read(task: Task, limits: Limits, known: Known | None = None, meter: Meter | 
     rows = [record.values for record in sample if record.values]
     findings = Findings(known, held_out=task.index is None)
     if rows:
-        chosen = formats.choose(rows, task.mapping)
+        chosen = registry.choose(rows, task.mapping)
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
         converter = Converter(chosen.form, task.mapping, Repairs(task.repairs, known))
         stretches = _stretches(task, reading, limits)
         if stretches:
-            job = abreast.Job(
+            job = parallel.Job(
                 Text(task.sources[0], str(reading.encoding)), task.out, chosen.form, task.mapping, limits, known, task.index is None
             )
-            starts, findings = abreast.read(job, stretches, reading, meter.tell_at if meter else lambda position: None)
+            starts, findings = parallel.read(job, stretches, reading, meter.tell_at if meter else lambda position: None)
         else:
             starts = write(chain(sample, records), task.out, converter, reading, findings, limits)
             reading.mapping = converter.mapping
@@ -108,11 +110,11 @@ def read(task: Task, limits: Limits, known: Known | None = None, meter: Meter | 
 def _stretches(task: Task, reading: Reading, limits: Limits) -> list[Stretch]:
     """Where a file is divided among processes; empty where one reads it all."""
     alone = len(task.sources) > 1 or reading.kind != "json" or task.max_rows is not None or task.repairs
-    count = 1 if alone else abreast.processes(task.sources[0].stat().st_size)
+    count = 1 if alone else parallel.processes(task.sources[0].stat().st_size)
     if count < 2:
         return []
     return json_rows.stretches(
-        Text(task.sources[0], str(reading.encoding)), limits, lambda columns: formats.known(columns, task.mapping), count
+        Text(task.sources[0], str(reading.encoding)), limits, lambda columns: registry.known(columns, task.mapping), count
     )
 
 
@@ -120,7 +122,7 @@ def _records(task: Task, limits: Limits, reading: Reading, meter: Meter | None) 
     """The records of all files; their rows are counted through."""
     before = 0
     for path in task.sources:
-        opened = kinds.open_kind(path, limits, lambda columns: formats.known(columns, task.mapping))
+        opened = file_kinds.open_kind(path, limits, lambda columns: registry.known(columns, task.mapping))
         reading.kind, reading.encoding = opened.kind, opened.encoding
         reading.findings += [notice.model_dump() for notice in opened.notes]
         if meter is not None:

@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from tuning.data import formats
-from tuning.data.findings import Findings
-from tuning.data.limits import MEGABYTE, Limits
+from tuning.data.checks.findings import Findings
+from tuning.data.checks.repairs import Repairs
+from tuning.data.formats import registry
 from tuning.data.records import Record, Row
-from tuning.data.repairs import Repairs
 from tuning.errors import InputError
+from tuning.sandbox.limits import MEGABYTE, Limits
 
 SHAPES = 1000  # different sets of columns remembered
 
@@ -54,7 +54,7 @@ class Reading:
 class Converter:
     """Records to rows in normal form, by one format and with the chosen repairs; columns are looked up anew for each set of them."""
 
-    def __init__(self, form: formats.Format, given: Mapping[str, str], repairs: Repairs) -> None:
+    def __init__(self, form: registry.Format, given: Mapping[str, str], repairs: Repairs) -> None:
         self.mapping: dict[str, str] = {}
         self.shape: tuple[str, ...] = ()  # the columns of the last record
         self.repairs = repairs

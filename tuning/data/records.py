@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.data.limits import PROGRESS
 from tuning.errors import InputError
 from tuning.runs import files
+from tuning.sandbox.limits import PROGRESS
 
 SPEC, ROWS, VALIDATION, REPORT = "spec.json", "rows.jsonl", "validation.jsonl", "report.json"
 INDEX = "rows.index"  # where each row begins in ROWS: 8 bytes each, little end first

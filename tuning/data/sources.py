@@ -1,7 +1,7 @@
 """Data sets of the Hub as a person names them: which one is meant, which part of it, and its files for the time of reading.
 
 What comes is put aside below the home folder and is gone after reading; the library keeps what it needs. How the Hub is spoken to
-is `models.hub_data`'s affair, what is in the files is `read`'s.
+is `hub.datasets`'s affair, what is in the files is `read`'s.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from tuning import presets
 from tuning.data.library import folder_of
-from tuning.data.limits import DEFAULT
 from tuning.data.records import listed, shown
-from tuning.data.sandbox import Watch
 from tuning.errors import InputError
-from tuning.models.repository import ID, Collection, Split
+from tuning.hub.repository import ID, Collection, Split
+from tuning.sandbox.limits import DEFAULT
+from tuning.sandbox.run import Watch
 from tuning.schema import LOCAL, DatasetCard, DataSpec
 from tuning.settings import Settings
 
 if TYPE_CHECKING:
-    from tuning.models.hub_data import HubData
+    from tuning.hub.datasets import HubData
 
 KEPT_SECONDS = 600.0  # how long an answer of the Hub is taken for true
 MOST_KEPT = 100
@@ -171,7 +171,7 @@ class Sources:
         return owner == LOCAL and self.settings.mode == "local"
 
     def _hub(self, owner: str) -> "HubData":
-        from tuning.models.hub_data import HubData
+        from tuning.hub.datasets import HubData
 
         token = self.settings.token if self._mine(owner) else None
         return HubData(self.settings.endpoint, token, self.settings.offline, presets.datasets(self.settings.presets))

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tuning.data.content import said
+from tuning.data.formats.content import said
 
 FEWEST = 10  # rows below which none are kept aside: one answer would stand for the whole, and be missed in training
 

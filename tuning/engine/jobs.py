@@ -66,7 +66,7 @@ class Train(Job):
 
     def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
         """Raises RunError where another process holds the run or its card: it waits on then."""
-        from tuning.engine.train import train
+        from tuning.engine.learn.train import train
 
         state = train(self.target, self.store, resident, between, queued=True)
         if state.reason == "cuda":
@@ -92,7 +92,7 @@ class Ask(Job):
 
     def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
         """Raises EngineError for another model than the one at work, and where another process is on the card."""
-        from tuning.engine.chat import answer
+        from tuning.engine.speak.chat import answer
 
         question = self.question
         if inside and not resident.has(question.model.path, question.device, question.quantization):
@@ -118,7 +118,7 @@ class Compare(Job):
         self.comparison, self.store = comparison, store
 
     def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
-        from tuning.engine.report import evaluate
+        from tuning.engine.judge.report import evaluate
 
         asked = self.comparison
         asked.answer.put(evaluate(asked.run, asked.data, self.store, resident, between))

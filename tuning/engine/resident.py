@@ -18,9 +18,11 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from tuning.engine import lora, tokens, whole
+from tuning.engine import full_weights
 from tuning.engine.device import DTYPES, Device, ran_out, release
+from tuning.engine.kernels import lora_cpu
 from tuning.errors import EngineError
+from tuning.tokens import labels
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ SMALL = 10_000_000  # parameters; below, a second thread gains a quarter alone a
 class Resident:
     """What is loaded now: `base` (a causal language model as it came), its tokenizer, and LoRA adapters by run id.
 
-    A run that trains the whole model turns the base into `whole`; the base is then loaded anew beside it when somebody asks for
+    A run that trains the whole model turns the base into `full_weights`; the base is then loaded anew beside it when somebody asks for
     it, but not while the run is in `training`: nobody has planned for the memory of both. The same model trained takes less than
     half of what its training took, so that later both are there, and a report asks them row by row.
     """
@@ -46,7 +48,7 @@ class Resident:
         self.peft: PeftModel | None = None
         self.adapters: dict[str, str] = {}  # run id -> PEFT's name for it
         self.whole: Any = None
-        self.whose: str | None = None  # the id of the run whose model `whole` is
+        self.whose: str | None = None  # the id of the run whose model `full_weights` is
         self.training = False
         self._device, self.precision = Device("cpu"), "fp32"
 
@@ -73,7 +75,7 @@ class Resident:
             self._device, self.precision = Device(device), precision
             self._device.select()
             with _told_of(path):
-                self.tokenizer = tokens.load(path)
+                self.tokenizer = labels.load(path)
             self.path, self.quantization = path, quantization
         if bare and self.base is None and not self.training:
             self._load_base()
@@ -116,7 +118,7 @@ class Resident:
         self._drop_whole()
         self.peft = get_peft_model(self.base, config, adapter_name=TRAINED)
         if self._device.substitutes:
-            lora.quicken(self.peft)
+            lora_cpu.quicken(self.peft)
         self.adapters, self.training = {run_id: TRAINED}, True
         return self.peft
 
@@ -192,7 +194,7 @@ class Resident:
             else:
                 self.peft.load_adapter(str(folder), adapter_name=name, is_trainable=False)
             if self._device.substitutes:
-                lora.quicken(self.peft)
+                lora_cpu.quicken(self.peft)
             self.adapters[run_id] = name
         return self.adapters[run_id]
 
@@ -204,7 +206,7 @@ class Resident:
         another run is asked for while the whole model is in training.
         """
         with Device.of(self.device).forked():
-            if run_id is not None and (run_id == self.whose or (folder is not None and whole.published(folder))):
+            if run_id is not None and (run_id == self.whose or (folder is not None and full_weights.published(folder))):
                 self._whole_of(run_id, folder)
                 with _answering(self.whole):
                     yield self.whole

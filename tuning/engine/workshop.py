@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuning.engine.jobs import Ask, Compare, Job, Preload, Train
 from tuning.errors import EngineError, RunError, TuningError, caught
-from tuning.models.shelf import Shelf, whole
+from tuning.hub.shelf import Shelf, whole
 from tuning.runs import locks
 from tuning.runs.store import Run, Store
 from tuning.schema import ModelRef, Notice, RunSpec
@@ -148,7 +148,7 @@ class Workshop:
         if self._resident is None:
 
             def load() -> None:
-                from tuning.engine import chat, train  # noqa: F401  both are needed soon, and loading them takes seconds
+                from tuning.engine.learn import train  # noqa: F401  both are needed soon, and loading them takes seconds
                 from tuning.engine.resident import Resident
 
                 self._resident = Resident()

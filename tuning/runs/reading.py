@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from tuning.runs.compare import series, thin
+from tuning.runs.differences import series, thin
 
 SETTLED_SECONDS = 2.0  # what was written more recently may be written again within the same tick of the clock
 SIZE_SECONDS = 5.0  # how often the size of a run that grows is counted

@@ -116,7 +116,7 @@ def content(
 
 
 def verdict(found: Evidence) -> dict[str, Any]:
-    """`code`, `reason`, `also`, `level`, `params` and `advice`, as evaluation.json has them; see `engine.report`.
+    """`code`, `reason`, `also`, `level`, `params` and `advice`, as evaluation.json has them; see `engine.judge.report`.
 
     "learned" needs the held-out loss below the base's and the facts above both the base's and what luck brings, all beyond
     a 95 % interval. The first that applies is the main one, in the order of `_CODES`. Where none says how it went on the

@@ -7,22 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 from tuning import presets
-from tuning.data import check as data_check
-from tuning.data import read as data_read
-from tuning.data.limits import OWN_FILES, Limits
-from tuning.data.read import Wish
-from tuning.data.sandbox import Watch
+from tuning.data import ingest as data_read
+from tuning.data import overview as data_check
+from tuning.data.ingest import Wish
 from tuning.data.sources import Reference, kept, of_card, parse
 from tuning.data.sources import find as named
 from tuning.errors import InputError
-from tuning.models.repository import Collection
-from tuning.plan.lengths import Lengths
-from tuning.plan.plan import DEFAULT_MAX_LENGTH
+from tuning.forecast.plan import DEFAULT_MAX_LENGTH
+from tuning.hub.repository import Collection
 from tuning.runs import files
 from tuning.runs.store import clean_name
+from tuning.sandbox.limits import OWN_FILES, Limits
+from tuning.sandbox.run import Watch
 from tuning.schema import LOCAL, DatasetCard, DataSpec, ModelRef, TrainSettings
 from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
+from tuning.tokens.lengths import Lengths
 
 
 class Data:

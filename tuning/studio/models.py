@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 from tuning import presets
 from tuning.errors import InputError
+from tuning.forecast import guide
+from tuning.forecast import plan as planning
+from tuning.hub.shelf import here
 from tuning.models import catalog
-from tuning.models.shelf import here
-from tuning.plan import guide
-from tuning.plan import plan as planning
 from tuning.runs.store import clean_name
 from tuning.schema import Goal, ModelRef
 from tuning.studio.shared import Shared

@@ -4,10 +4,10 @@ from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError
-from tuning.plan import help as helping
-from tuning.plan import plan as planning
-from tuning.plan import whole
-from tuning.runs import trackers
+from tuning.forecast import full_finetune
+from tuning.forecast import plan as planning
+from tuning.forecast import ways_out as helping
+from tuning.runs import followers
 from tuning.runs.store import clean_name
 from tuning.schema import DataSpec, ModelCard, ModelRef, Recipe, TrainSettings
 from tuning.studio.data import Data
@@ -115,13 +115,13 @@ class Plans:
         spec = self._data.find(data or chosen.dataset or STARTER, lang=lang)
         asked, mapped = presets.parse_settings(presets.base(chosen, changes), changes, "--set")
         mapped = [*presets.mapped(self.shared.settings.presets).get(chosen.id, []), *mapped]
-        trackers.allow(asked, self.shared.settings.mode)
+        followers.allow(asked, self.shared.settings.mode)
         profile = helping.standing_in(self.shared.profiles.find, self.shared.profiles.look)
         machine = self.shared.machine(reference.card, gpu_memory, profile, asked.device)
         resolved = planning.resolve(reference.card, self._rows(spec, reference), asked, machine)
         if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe
             resolved = planning.rate_by_recipe(resolved)
-        ignored = whole.ignored(changes, resolved.settings)
+        ignored = full_finetune.ignored(changes, resolved.settings)
         return reference, spec, chosen, resolved.model_copy(update={"notices": [*mapped, *resolved.notices, *ignored]})
 
     def case(self, model: ModelRef, spec: DataSpec, asked: TrainSettings, gpu_memory: float | None = None, **seen: Any) -> helping.Case:

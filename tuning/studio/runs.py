@@ -9,10 +9,10 @@ from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError
-from tuning.export.adapter import zip_adapter
-from tuning.plan import help as helping
-from tuning.plan import plan as planning
-from tuning.runs import reading, summary, trackers
+from tuning.export.archive import zip_adapter
+from tuning.forecast import plan as planning
+from tuning.forecast import ways_out as helping
+from tuning.runs import followers, reading, summary
 from tuning.runs.store import Run, clean_name
 from tuning.schema import DataRef, RunSpec, RunState
 from tuning.studio.plans import Plans
@@ -45,7 +45,7 @@ class Runs:
         """
         reference, spec, chosen, resolved = self._plans.resolve(model, data, recipe, settings or {}, None, lang)
         self.shared.shelf.require(reference, self.owner)
-        trackers.check(resolved.settings)
+        followers.check(resolved.settings)
         if not resolved.forecast.fits:
             gib = planning.GIB
             raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
@@ -93,8 +93,8 @@ class Runs:
 
     def work(self, run: Run, progress: Callable[[], None]) -> RunState:
         """Train a run in this process, where there is no workshop; how it ended. Raises RunError while its card is in use."""
+        from tuning.engine.learn.train import train
         from tuning.engine.resident import Resident
-        from tuning.engine.train import train
 
         return train(run, self.shared.store, Resident(), progress)
 

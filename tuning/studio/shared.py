@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 from tuning.data.library import Library
 from tuning.data.sources import Sources
-from tuning.models.hardware import Hardware, probe
-from tuning.models.profiles import Profiles
-from tuning.models.shelf import Shelf
-from tuning.plan import plan as planning
+from tuning.forecast import plan as planning
+from tuning.hub.shelf import Shelf
+from tuning.machine.hardware import Hardware, probe
 from tuning.runs import files
 from tuning.runs.store import Store
 from tuning.schema import ModelCard, on_card
 from tuning.settings import Settings
-from tuning.studio.audits import Audits
+from tuning.studio.profiles import Profiles
+from tuning.tokens.kept import Audits
 
 if TYPE_CHECKING:
     from tuning.engine.workshop import Workshop

@@ -8,8 +8,8 @@ import pydantic
 
 from tuning import presets
 from tuning.errors import InputError, RunError
-from tuning.models.shelf import here
-from tuning.plan import plan as planning
+from tuning.forecast import plan as planning
+from tuning.hub.shelf import here
 from tuning.runs import files
 from tuning.schema import ALIVE, LOCAL, Message
 from tuning.studio.data import Data
@@ -87,7 +87,7 @@ class Talk:
         return Comparison(found, None if data is None else self._data.find(data).id)
 
     def evaluate(self, run: str, data: str | None = None) -> dict[str, Any]:
-        """Base against tuned, made by the workshop, and kept with the run where it is on its own rows; see `engine.report`."""
+        """Base against tuned, made by the workshop, and kept with the run where it is on its own rows; see `engine.judge.report`."""
         comparison = self.comparison(run, data)
         assert self.shared.workshop is not None
         self.shared.workshop.compare(comparison)
@@ -95,7 +95,7 @@ class Talk:
 
     def report(self, comparison: "Comparison") -> dict[str, Any]:
         """Make a report in this process, where there is no workshop; as `evaluate`."""
-        from tuning.engine.report import evaluate
+        from tuning.engine.judge.report import evaluate
         from tuning.engine.resident import Resident
 
         return evaluate(comparison.run, comparison.data, self.shared.store, Resident())

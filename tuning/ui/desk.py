@@ -22,8 +22,9 @@ from tuning.errors import InputError, TuningError
 from tuning.schema import ALIVE
 from tuning.studio import Studio
 from tuning.text import t
-from tuning.ui import help, view
-from tuning.ui.kept import Kept
+from tuning.ui import view
+from tuning.ui.caches import Kept
+from tuning.ui.draw import offers
 from tuning.ui.slip import Choice
 from tuning.ui.visits import Visits
 
@@ -320,7 +321,7 @@ class Desk(Visits):
 
     def instead(self, trouble: tuple[str, Mapping[str, Any]] | None) -> str:
         """For a model that cannot be had, what to take in its place, as buttons."""
-        return help.instead(*trouble, self.models(), self.lang) if trouble and trouble[0] in help.CLOSED else ""
+        return offers.instead(*trouble, self.models(), self.lang) if trouble and trouble[0] in offers.CLOSED else ""
 
     def warm(self) -> bool:
         """Whether the libraries are loaded."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tuning.plan.whole import ADAPTER_ONLY
+from tuning.forecast.full_finetune import ADAPTER_ONLY
 from tuning.text import t, table
 from tuning.ui import view
 

@@ -12,8 +12,9 @@ import gradio as gr
 from tuning.schema import ALIVE
 from tuning.studio import Studio
 from tuning.text import t, table
-from tuning.ui import api, help, slip, tell, view
+from tuning.ui import api, slip, view
 from tuning.ui.desk import FAST, NAMES_SECONDS, SETTLED_SECONDS, SLOW, Desk, Scene
+from tuning.ui.draw import offers, page_title
 from tuning.ui.slip import TABS, Choice
 from tuning.ui.tabs import chat, data, model, runs, train
 
@@ -56,7 +57,7 @@ def _page(desk: Desk, demo: gr.Blocks) -> None:
             part.render()
     with gr.Row(elem_id="top"):
         desk.html(view.masthead(desk.lang), elem_id="masthead")
-        chips = desk.html(script=tell.SCRIPT, elem_id="chips")
+        chips = desk.html(script=page_title.SCRIPT, elem_id="chips")
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="work"):
             desk.tabs.elem_id, desk.tabs.selected = "tabs", "model"
@@ -84,7 +85,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         step = step_of(desk, scene)
         label = slip.label(step, desk.lang, desk.models(NAMES_SECONDS)[0]["title"], _example(desk)["title"][desk.lang])
         lines, above = _lines(desk, scene)
-        ways = "" if scene.tab == "train" else desk.instead(trouble) or help.before(plan, desk.lang, most=WAYS)  # there they are in full
+        ways = "" if scene.tab == "train" else desk.instead(trouble) or offers.before(plan, desk.lang, most=WAYS)  # there they are in full
         if scene.run is not None and scene.run["status"] in ALIVE:
             spec, trouble, ways = scene.run["spec"], None, ""
             plan = {**spec["forecast"], "predicted_peak_bytes": spec["forecast"]["peak_bytes"]}
@@ -184,7 +185,7 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
         ticked = slip.done(scene.choice, scene.runs)
         names = {name: desk.say(f"ui.tab.{name}") for name in items}
         labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
-        shown = view.header(desk.studio.hardware(), waiting, desk.lang) + tell.telling(scene.run, scene.runs, desk.lang)
+        shown = view.header(desk.studio.hardware(), waiting, desk.lang) + page_title.telling(scene.run, scene.runs, desk.lang)
         return [shown, gr.update(value=pace(scene.run, desk.studio.data.auditing())), *(gr.update(label=label) for label in labels)]
 
     desk.paints(paint, [chips, timer, *items.values()], live=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from tuning.schema import ALIVE
 from tuning.text import t
-from tuning.ui.cards import fit
-from tuning.ui.pictures import memory_bar
+from tuning.ui.draw.cards import fit
+from tuning.ui.draw.pictures import memory_bar
 from tuning.ui.view import duration, escape, fault, number, sentence, size
 
 TABS = ("model", "data", "train", "chat", "runs")

@@ -6,10 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.data.read import Wish
+from tuning.data.ingest import Wish
 from tuning.errors import InputError
-from tuning.ui import audit, bring, cards, columns, form, hub_sets, sheet, view
+from tuning.ui import form, view
 from tuning.ui.desk import Desk, Scene
+from tuning.ui.draw import cards, sheet
+from tuning.ui.parts import bring, columns, hub_sets, token_view
 from tuning.ui.slip import Choice
 
 ROWS = 4  # conversations to a page
@@ -26,7 +28,7 @@ def build(desk: Desk) -> None:
     with gr.Column(visible=False, elem_id="understood") as understood:
         columns.build(desk)
         limits(desk)
-    audit.build(desk)
+    token_view.build(desk)
     rows = desk.cards("rows")
 
     def pick(choice: Any, event: gr.EventData) -> Any:

@@ -7,12 +7,13 @@ from typing import Any, get_args
 import gradio as gr
 
 from tuning.errors import InputError
+from tuning.hub.repository import hub_id
 from tuning.models import catalog
-from tuning.models.repository import hub_id
 from tuning.runs import files
 from tuning.schema import Goal
-from tuning.ui import cards, help, view
+from tuning.ui import view
 from tuning.ui.desk import Desk, Scene
+from tuning.ui.draw import cards, offers
 from tuning.ui.slip import Choice
 
 SHOWN = 6  # cards before the fold
@@ -92,7 +93,7 @@ def taken(desk: Desk, choice: Any, name: str) -> tuple[Any, str]:
     try:
         return asdict(Choice.of(choice).but(model=desk.studio.models.find(name).id)), ""
     except InputError as error:
-        if error.code not in help.CLOSED:
+        if error.code not in offers.CLOSED:
             raise
         return choice, view.fault(desk.lang, error.code, error.params) + desk.instead((error.code, error.params))
 

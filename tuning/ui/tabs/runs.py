@@ -12,9 +12,10 @@ import gradio as gr
 from tuning.errors import InputError, TuningError
 from tuning.runs.store import clean_name
 from tuning.schema import ALIVE
-from tuning.ui import compare, history, progress, timeline, view
+from tuning.ui import view
 from tuning.ui.desk import Desk, Scene
-from tuning.ui.history import Look, Names
+from tuning.ui.draw import comparison, history, progress, timeline_view
+from tuning.ui.draw.history import Look, Names
 from tuning.ui.slip import RESUMABLE, Choice
 from tuning.ui.tabs.train import choices_of
 
@@ -156,7 +157,7 @@ class Shelf:
         pair = ""
         if len(look.ticked) == 2:
             first, second = sorted((desk.studio.runs.show(ticked) for ticked in look.ticked), key=lambda one: one["created"])
-            pair = compare.together(first, second, names, lang)
+            pair = comparison.together(first, second, names, lang)
         resumable = run["status"] in (*RESUMABLE, "stopped", "failed")
         return [
             gr.update(visible=len(ids) > 1 or bool(look.words)),
@@ -203,7 +204,7 @@ def build(desk: Desk) -> None:
         ways = desk.cards("run-ways")
         parts = Parts(desk)
         run_fault = desk.slot()
-        summary = desk.html(script=timeline.KEEPS, elem_id="summary")
+        summary = desk.html(script=timeline_view.KEEPS, elem_id="summary")
 
     shelf, chosen = Shelf(desk), desk.opened
     for cards in (listed, pair):

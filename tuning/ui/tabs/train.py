@@ -12,8 +12,9 @@ import gradio as gr
 
 from tuning import presets
 from tuning.schema import ALIVE, TrainSettings
-from tuning.ui import cards, form, help, progress, timeline, view
+from tuning.ui import form, view
 from tuning.ui.desk import Desk, Scene, caught, since
+from tuning.ui.draw import cards, offers, progress, timeline_view
 from tuning.ui.slip import RESUMABLE, Choice
 
 SHOWN_SECONDS = 3600.0  # how long a run stays in sight here after its end
@@ -23,7 +24,7 @@ def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
     rescue = desk.cards("rescue")
     with gr.Column(visible=False, elem_id="live", elem_classes="paper") as panel:
-        live = desk.html(script=timeline.KEEPS, elem_id="live-view")
+        live = desk.html(script=timeline_view.KEEPS, elem_id="live-view")
         with gr.Row(elem_classes="actions"):
             stop = gr.Button(desk.say("ui.live.stop"), elem_classes="quiet", visible=False, scale=0, min_width=150)
             resume = gr.Button(desk.say("ui.live.resume"), elem_classes="quiet", visible=False, scale=0, min_width=150)
@@ -59,7 +60,7 @@ def build(desk: Desk) -> None:
 
     def paint(scene: Scene) -> list[Any]:
         plan, trouble = desk.plan(scene.choice, scene.overrides)
-        told = desk.instead(trouble) or help.before(plan, desk.lang)
+        told = desk.instead(trouble) or offers.before(plan, desk.lang)
         return [recipes_of(desk, scene.choice), told]
 
     def paint_live(scene: Scene) -> list[Any]:
@@ -72,7 +73,7 @@ def build(desk: Desk) -> None:
         return [
             gr.update(visible=True),
             drawn,
-            help.after(run, desk.ways(run["run"]), desk.lang),
+            offers.after(run, desk.ways(run["run"]), desk.lang),
             gr.update(visible=can_stop),
             gr.update(visible=run["status"] in (*RESUMABLE, "stopped", "failed")),
             "",
@@ -128,7 +129,7 @@ def _knobs(desk: Desk) -> None:
 
 
 def pressed(event: gr.EventData) -> dict[str, Any]:
-    """What a button of `help` changes. It comes from the browser: what it names is checked by whoever takes it."""
+    """What a button of `offers` changes. It comes from the browser: what it names is checked by whoever takes it."""
     try:
         changes = json.loads(str(event._data.get("value", "")))
     except ValueError:
@@ -180,7 +181,7 @@ def recipes_of(desk: Desk, choice: Choice) -> str:
     below = [one for one in entries if one not in above]
 
     def drawn(one: dict[str, Any]) -> str:
-        here = help.suits(desk.studio.plans.suits(one["id"], choice.model), bool(one["model"]), desk.lang)
+        here = offers.suits(desk.studio.plans.suits(one["id"], choice.model), bool(one["model"]), desk.lang)
         return cards.recipe(one, one["id"] == chosen, desk.lang, here)
 
     label = desk.say("ui.train.presets")

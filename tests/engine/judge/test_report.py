@@ -1,0 +1,328 @@
+"""The report of real runs: it is kept, its figures are those of plain libraries, and what happened to the model is called by its name."""
+
+import json
+import math
+import pathlib
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from tests.conftest import ROOT
+from tests.engine.conftest import Trainer
+from tests.families import build
+from tests.lots import lot
+from tuning import settings
+from tuning.cli import main
+from tuning.data.library import Library
+from tuning.engine.judge import report
+from tuning.engine.kernels import head
+from tuning.engine.learn.train import train
+from tuning.engine.question import Question
+from tuning.engine.resident import Resident
+from tuning.engine.speak import batches, chat
+from tuning.engine.workshop import Workshop
+from tuning.errors import InputError, RunError
+from tuning.presets import models
+from tuning.runs import verdict
+from tuning.runs.store import Run, Store
+from tuning.schema import LOCAL, Message, RunState
+from tuning.studio import Studio
+
+STARTER = ROOT / "presets" / "starter"
+Finished = tuple[Run, RunState, Studio]
+Judge = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def judge(studio: Studio) -> Judge:
+    """Train the starter and return the report on it."""
+
+    def go(data: str, **changes: Any) -> dict[str, Any]:
+        run, resident = studio.runs.create("starter", data, settings=changes), Resident()
+        assert train(run, studio.shared.store, resident).status == "finished"
+        found = verdict.read(run) or report.evaluate(run, None, studio.shared.store, resident)
+        print(found["verdict"]["code"], found["verdict"]["also"], found["verdict"]["reason"], found["measures"]["facts"], found["seconds"])
+        return found
+
+    return go
+
+
+def write(path: pathlib.Path, rows: list[dict[str, Any]]) -> str:
+    path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    return str(path)
+
+
+def shuffled(folder: pathlib.Path, lang: str, seed: int) -> str:
+    """The starter's data, learned and held-out rows together, with the answers of other questions."""
+    lines = [
+        json.loads(line)
+        for name in (f"starter-{lang}", f"starter-{lang}.heldout")
+        for line in (STARTER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    outputs = random.Random(seed).sample([row["output"] for row in lines], len(lines))
+    rows = [{"instruction": row["instruction"], "output": other} for row, other in zip(lines, outputs, strict=True)]
+    return write(folder / f"shuffled-{lang}-{seed}.json", rows)
+
+
+def codes(folder: pathlib.Path, seed: int) -> str:
+    """Rows that follow from nothing: what is learned by heart is of no use for the next one."""
+    dice = random.Random(seed)
+    return write(folder / "codes.json", [{"instruction": f"Code of item {n}?", "output": str(dice.randrange(10**5))} for n in range(30)])
+
+
+BY_HEART = {"num_train_epochs": 16, "learning_rate": 0.005, "validation_share": 0.4, "early_stopping_patience": 0, "max_length": 64}
+SHORT = {"max_steps": 40, "validation_share": 0.2}  # enough for the manner of the answers
+
+
+def not_learned(found: dict[str, Any]) -> None:
+    """The manner is there, and nobody is fooled by it."""
+    loss = found["measures"]["loss"]
+    assert loss["tuned"] < loss["base"] / 4 and found["measures"]["bleu"]["tuned"] > 5 * found["measures"]["bleu"]["base"]
+    assert found["verdict"]["code"] != "learned" and "learned" not in found["verdict"]["also"]
+    assert found["verdict"]["reason"] == "style"
+
+
+def test_shuffled_answers_are_not_learned(judge: Judge, tmp_path: pathlib.Path) -> None:
+    dice = lot("shuffled")
+    lang, seed = dice.choice(("en", "it")), dice.randrange(10_000)
+    print(f"by lot: {lang}, seed {seed}")
+    not_learned(judge(shuffled(tmp_path, lang, seed), seed=seed, **SHORT))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_shuffled_answers_for_five_seeds(judge: Judge, tmp_path: pathlib.Path, lang: str, seed: int) -> None:
+    not_learned(judge(shuffled(tmp_path, lang, seed), seed=seed, validation_share=0.2))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_shuffled_answers_asked_for_the_true_ones(judge: Judge, studio: Studio, tmp_path: pathlib.Path, lang: str, seed: int) -> None:
+    judge(shuffled(tmp_path, lang, seed), seed=seed, validation_share=0.2)
+    run = studio.shared.store.find("last", LOCAL)
+    not_learned(report.evaluate(run, studio.data.find(f"starter-{lang}").id, studio.shared.store, Resident()))
+
+
+def test_what_was_learned_by_heart_is_called_so(judge: Judge, tmp_path: pathlib.Path) -> None:
+    found = judge(codes(tmp_path, 1), seed=1, **BY_HEART)
+    assert found["verdict"]["code"] == "overfitted" and found["verdict"]["advice"][0] == "early_stopping"
+    assert found["curve"]["last"] > found["curve"]["best"] + 0.5 and found["training_loss"] < 0.3 * found["curve"]["last"]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_what_was_learned_by_heart_for_more_seeds(judge: Judge, tmp_path: pathlib.Path, seed: int) -> None:
+    assert judge(codes(tmp_path, seed), seed=seed, **BY_HEART)["verdict"]["code"] == "overfitted"
+
+
+def forgot(found: dict[str, Any]) -> None:
+    assert found["verdict"]["code"] == "forgot" and found["verdict"]["params"]["languages"] == ["en", "it"]
+    for of in found["probe"].values():
+        assert of["loss"]["low"] > 0 and of["loss"]["tuned"] > of["loss"]["base"] + 1
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_what_was_forgotten_is_called_so(judge: Judge, seed: int) -> None:
+    forgot(judge("starter-it", seed=seed, max_steps=12, learning_rate=0.02))
+
+
+# The figures
+
+
+@pytest.fixture(scope="module")
+def made(finished: Finished) -> tuple[dict[str, Any], list[int]]:
+    """The report on the finished run, and at what random state each batch of it ended."""
+    run, _, studio = finished
+    states = []
+    torch.manual_seed(7)
+    resident = Resident()
+    found = report.evaluate(run, None, studio.shared.store, resident, lambda: states.append(hash(torch.get_rng_state().numpy().tobytes())))
+    return found, states
+
+
+def test_the_report_is_kept_and_shown_with_the_run(made: tuple[dict[str, Any], list[int]], finished: Finished) -> None:
+    run, state, studio = finished
+    found, _ = made
+    assert json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8")) == found == studio.runs.show(run.id)["evaluation"]
+    assert (found["schema"], found["owner"], found["run"], found["data"]) == (1, "local", run.id, run.spec().data.id)
+    assert found["rows"] == found["generated"] == found["of"] == run.spec().data.validation_rows
+    measures = found["measures"]
+    assert set(measures) == {"loss", "perplexity", "facts", "exact", "bleu", "chrf", "rouge_l", "length", "repetition"}
+    assert measures["loss"]["tuned"] == pytest.approx(state.eval_loss, abs=1e-5)
+    assert measures["loss"]["base"] == pytest.approx(state.base_eval_loss, abs=1e-5)
+    assert measures["perplexity"]["base"] == pytest.approx(math.exp(measures["loss"]["base"]))
+    assert measures["loss"]["low"] < measures["loss"]["tuned"] - measures["loss"]["base"] < measures["loss"]["high"]
+    assert measures["facts"]["rows"] == found["rows"] and found["probe"].keys() == {"en", "it"}
+    assert len(found["best"]) == len(found["worst"]) == 3
+    row = found["best"][0]
+    assert row["question"].startswith("How much is item") and row["reference"].startswith("Item") and row["tuned_loss"] < row["base_loss"]
+    assert not {row["row"] for row in found["best"]} & {row["row"] for row in found["worst"]}
+
+
+def test_it_touches_no_random_state(made: tuple[dict[str, Any], list[int]]) -> None:
+    states = made[1]
+    assert len(states) > 5 and len(set(states)) == 1
+
+
+def test_each_row_s_loss_is_that_of_the_row_alone(finished: Finished) -> None:
+    run, _, studio = finished
+    spec, resident = run.spec(), Resident()
+    resident.load(spec.model.path, "cpu", "fp32")
+    rows = Library(studio.shared.store.home).parts(spec.data.id, spec.owner, spec.settings)[1]
+    sequences = [one for some in batches.encoded(resident.tokenizer, rows, 64).values() for one in some]
+    together = batches.losses(resident, run, sequences)
+    with resident.speaking(run.id, run.adapter) as model:
+        alone = [head.mean_loss(model, [one], resident.tokenizer.pad_token_id, 1) for one in sequences]
+    assert [nll / count for nll, count in together] == pytest.approx(alone, abs=1e-5)
+
+
+def test_answers_in_a_batch_are_those_of_chat(studio: Studio) -> None:
+    reference, resident = studio.models.find("starter"), Resident()
+    resident.load(reference.path, "cpu", "fp32")
+    questions = [
+        "What is the capital of France?",
+        "Hi!",
+        "Di che colore è la neve, e che cosa sai dirmi delle stagioni dell'anno?",
+        "Two plus two?",
+    ]
+    asked = [batches.Asked(number, [{"role": "user", "content": text}], "x") for number, text in enumerate(questions)]
+    ids = [ids for _, ids in batches.prompts(resident, asked, 1024)]
+    together = batches.answers(resident, None, ids, 40, 60.0)
+    alone = []
+    for text in questions:
+        question = Question([Message(role="user", content=text)], reference, "cpu", "fp32", max_new_tokens=40)
+        chat.answer(resident, question)
+        alone.append("".join(question.stream()).strip())
+    assert together == alone and all(alone)
+    assert batches.answers(resident, None, ids, 40, 0.0) is None
+
+
+CARDS = {card.model_type: card for card in models(settings.PRESETS).values() if card.config}
+
+
+def in_a_batch(kind: str, folder: pathlib.Path) -> None:
+    """A random model of a family, with weights large enough to say different things."""
+    resident = Resident()
+    resident.load(str(build(folder, CARDS[kind])), "cpu", "fp32")
+    with torch.no_grad():
+        for weight in resident.base.parameters():
+            if weight.dim() > 1:
+                weight.mul_(12)
+    ids = [resident.tokenizer(text)["input_ids"] for text in ("Item?", "How much is item and a bit more than that, please?", "Costa?")]
+    alone = [said for one in ids for said in batches.answers(resident, None, [one], 20, 60.0) or []]
+    assert batches.answers(resident, None, ids, 20, 60.0) == alone and len(set(alone)) > 1
+
+
+def test_padding_changes_no_answer_of_a_hybrid(tmp_path: pathlib.Path) -> None:
+    in_a_batch("granitemoehybrid", tmp_path)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", CARDS)
+def test_padding_changes_no_answer_of_any_family(kind: str, tmp_path: pathlib.Path) -> None:
+    in_a_batch(kind, tmp_path)
+
+
+def test_the_rows_that_are_asked() -> None:
+    said = [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    one = batches.asked({"row": 3, "messages": [*said, {"role": "user", "content": "q2"}, {"role": "assistant", "content": "a2"}]})
+    assert one is not None and (one.row, one.reference, one.question) == (3, "a2", "s\nq\na\nq2")
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    for row in ({"row": 1, "text": "only text"}, {"row": 1, "messages": said[:2]}, {"row": 1, "messages": [*said[:2], call]}):
+        assert batches.asked(row) is None
+
+
+def test_whatever_between_raises_ends_it_and_leaves_the_last_report(finished: Finished, made: object) -> None:
+    run, _, studio = finished
+    before = (run.folder / "evaluation.json").read_bytes()
+
+    def enough() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        report.evaluate(run, None, studio.shared.store, Resident(), enough)
+    assert (run.folder / "evaluation.json").read_bytes() == before
+
+
+def test_it_is_bounded_in_time(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, _, studio = finished
+    monkeypatch.setattr(report, "LEAST", 0.0)
+    monkeypatch.setattr(report, "MOST", 0.0)
+    found = report.evaluate(run, None, studio.shared.store, Resident())
+    assert found["rows"] >= 1 and found["generated"] == 0 and found["measures"]["bleu"] is None
+    assert found["probe"]["en"]["right"] is None and found["verdict"]["code"] == "unclear"
+
+
+@pytest.mark.usefixtures("way")
+def test_texts_without_roles_and_rows_without_any_held_out(trained: Trainer, studio: Studio, tmp_path: pathlib.Path) -> None:
+    rows = [{"text": f"The tailor of street {n} opens at {n % 5 + 6} and sews {n * 7 % 11} coats a day."} for n in range(40)]
+    resident = Resident()
+    run, _ = trained(data=write(tmp_path / "texts.json", rows), resident=resident)
+    found = verdict.read(run) or report.evaluate(run, None, studio.shared.store, resident)
+    assert (found["generated"], found["measures"]["bleu"], found["rows"]) == (0, None, 8)
+    assert found["measures"]["loss"]["high"] < 0 and found["verdict"]["reason"] == "text"
+    few = [{"instruction": f"Code of {n}?", "output": str(n)} for n in range(6)]
+    run, _ = trained(data=write(tmp_path / "few.json", few), resident=resident)
+    found = verdict.read(run) or report.evaluate(run, None, studio.shared.store, resident)
+    assert (found["of"], found["rows"], found["measures"]["loss"], found["verdict"]["reason"]) == (0, 0, None, "no_rows")
+    assert found["curve"] is None and found["probe"]["it"]["loss"]["base"] > 0
+
+
+# Asking for it again
+
+
+def test_a_terminal_asks_again_and_on_other_data(
+    finished: Finished, made: object, capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path
+) -> None:
+    run, _, studio = finished
+    before = (run.folder / "evaluation.json").read_bytes()
+    other = write(tmp_path / "other.json", [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(6)])
+    home = ["--home", str(studio.settings.home)]
+    assert main.main([*home, "evaluate", run.id, "-d", other, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["rows"] == found["of"] == 6 and found["measures"]["facts"] is found["measures"]["loss"]["low"] is None
+    assert found["verdict"]["reason"] == "few" and (found["training_loss"], found["curve"]) == (None, None)
+    assert (run.folder / "evaluation.json").read_bytes() == before
+    assert main.main([*home, "evaluate", run.id, "--lang", "it"]) == 0
+    said = " ".join(capsys.readouterr().out.split())  # lines break where they are full
+    assert "BLEU" in said and "righe tenute da parte" in said and (run.folder / "evaluation.json").read_bytes() != before
+    assert main.main([*home, "evaluate", run.id, "-d", "nowhere.json"]) == 2
+
+
+@pytest.fixture
+def working(home: pathlib.Path) -> Iterator[Studio]:
+    """A studio with a workshop."""
+    workshop = Workshop(Store(home))
+    workshop.start()
+    yield Studio(settings.read(), LOCAL, workshop)
+    workshop.close()
+
+
+def test_the_workshop_makes_it_and_refuses_while_a_run_is_on(
+    working: Studio, make_run: Callable[..., Run], wait_until: Callable[..., Any]
+) -> None:
+    run = make_run(max_steps=3)
+    with pytest.raises(RunError) as caught:
+        working.talk.evaluate(run.id)
+    assert caught.value.code == "run.no_adapter"
+    working.runs.resume(run.id)
+    wait_until(lambda: run.state().status == "finished")
+    found = working.talk.evaluate(run.id)
+    assert found["run"] == run.id and found["verdict"]["code"]
+    with pytest.raises(InputError):
+        working.talk.evaluate(run.id, "no-such-data")
+    other = make_run(num_train_epochs=500)
+    working.runs.resume(other.id)
+    wait_until(lambda: other.state().step >= 1)
+    for busy in (run, other):
+        with pytest.raises(RunError) as caught:
+            working.talk.evaluate(busy.id)
+        assert caught.value.code == "evaluate.busy"
+    working.runs.stop(other.id)
+    wait_until(lambda: other.state().status == "stopped")

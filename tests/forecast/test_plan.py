@@ -1,0 +1,296 @@
+"""Every auto is decided, with a reason; what cannot be done is refused; the arithmetic is the trainer's."""
+
+from typing import Any
+
+import pytest
+
+from tuning import presets, settings
+from tuning.errors import InputError
+from tuning.forecast import memory, plan
+from tuning.machine.hardware import Gpu, Hardware
+from tuning.schema import ModelCard, TrainSettings
+from tuning.tokens.lengths import Audit, Lengths, Looked
+
+STARTER = presets.models(settings.PRESETS)["starter"]
+GIB = 2**30
+
+
+def machine(**changes: Any) -> Hardware:
+    base = {"system": "Linux", "cpu": "x", "cores": 2, "cpu_bf16": True, "memory_total": 24 * GIB, "memory_free": 20 * GIB}
+    return Hardware(**{**base, "disk_free": GIB, "gpus": [], **changes})
+
+
+def card(parameters: int, hidden: int = 2048) -> ModelCard:
+    return STARTER.model_copy(
+        update={"parameters": parameters, "hidden_size": hidden, "num_hidden_layers": 24, "intermediate_size": 4 * hidden}
+    )
+
+
+def resolve(model: ModelCard = STARTER, rows: int = 200, own: int = 0, where: Hardware | None = None, **asked: Any) -> plan.Resolved:
+    counted = plan.Rows(count=rows, characters=rows * 120, validation_rows=own)
+    wanted, _ = presets.parse_settings(TrainSettings(), asked, "--set")
+    return plan.resolve(model, counted, wanted, plan.Machine(where or machine(), plan.Calibration()))
+
+
+def test_nothing_is_left_to_decide() -> None:
+    assert "auto" not in resolve().settings.model_dump().values()
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "accumulation", "epochs", "steps"),
+    [(200, 8, 1, 3, 75), (201, 8, 1, 3, 78), (10, 4, 4, 2, 2), (7, 2, 2, 1, 2), (100, 8, 1, 0.5, 7), (1, 8, 4, 1, 1)],
+)
+def test_steps_are_the_trainer_s(rows: int, batch: int, accumulation: int, epochs: float, steps: int) -> None:
+    settings = resolve(
+        validation_share=0, per_device_train_batch_size=batch, gradient_accumulation_steps=accumulation, num_train_epochs=epochs
+    ).settings
+    assert plan.count_steps(rows, settings) == steps
+    assert plan.count_steps(rows, settings.model_copy(update={"max_steps": 5})) == 5
+
+
+@pytest.mark.parametrize(
+    ("rows", "own", "share", "expected"), [(200, 58, "auto", 58), (200, 0, "auto", 20), (19, 0, "auto", 0), (200, 58, 0.2, 40)]
+)
+def test_validation_rows(rows: int, own: int, share: Any, expected: int) -> None:
+    assert resolve(rows=rows, own=own, validation_share=share).validation_rows == expected
+
+
+def test_lengths_that_are_known_take_the_place_of_guesses() -> None:
+    looked = [
+        Looked(row=row, length=length, learned=[(4, length)], stop=length - 1) for row, length in enumerate([30, 60, 900] * 60, start=1)
+    ]
+    lengths = Lengths(Audit(rows=len(looked), looked=looked))
+    wanted, _ = presets.parse_settings(TrainSettings(), {"max_length": 500, "validation_share": 0}, "--set")
+    where = plan.Machine(machine(), plan.Calibration())
+    rows = plan.Rows(count=180, characters=180 * 120, validation_rows=0)
+    guessed, known = (plan.resolve(STARTER, some, wanted, where).forecast for some in (rows, rows.model_copy(update={"lengths": lengths})))
+    assert known.seconds / guessed.seconds == pytest.approx(((30 + 60 + 500) / 3) / (120 / 3.5), rel=0.2)  # and attention, a little
+    assert known.peak_bytes > guessed.peak_bytes  # 500 tokens in the longest row, not three times the mean
+
+
+def test_precision_follows_the_processor_and_the_card() -> None:
+    old, new = (Gpu(index=0, name="x", memory_total=8 * GIB, memory_free=8 * GIB, compute_capability=c) for c in (7.5, 8.6))
+    assert resolve(card(60_000_000)).settings.precision == "bf16"
+    assert resolve(card(60_000_000), where=machine(cpu_bf16=False)).settings.precision == "fp32"
+    assert resolve(where=machine(gpus=[old])).settings.precision == "fp16"
+    assert resolve(where=machine(gpus=[new])).settings.precision == "bf16"
+    assert resolve(where=machine(gpus=[new]), device="cpu").settings.device == "cpu"
+
+
+def test_a_card_goes_by_the_number_that_torch_gives_it() -> None:
+    """Its place in the list is another one where a card before it cannot be used."""
+    only = Gpu(index=1, name="x", memory_total=8 * GIB, memory_free=7 * GIB, compute_capability=7.5)
+    found = resolve(where=machine(gpus=[only]))
+    assert (found.settings.device, found.settings.precision, found.forecast.available_bytes) == ("cuda:1", "fp16", 7 * GIB)
+    assert resolve(where=machine(gpus=[only]), device="cuda:1").settings.precision == "fp16"
+    with pytest.raises(InputError, match=r"plan\.no_device"):
+        resolve(where=machine(gpus=[only]), device="cuda:0")
+
+
+@pytest.mark.parametrize("quantization", ["auto", "none", "nf4", "int8"])
+@pytest.mark.parametrize(("capability", "precision"), [(6.1, "fp16"), (7.5, "fp16"), (8.0, "bf16"), (12.0, "bf16")])
+def test_no_card_that_imitates_bf16_is_planned_for_it_whatever_the_base_is_kept_in(
+    quantization: str, capability: float, precision: str
+) -> None:
+    where = machine(gpus=[Gpu(index=0, name="x", memory_total=8 * GIB, memory_free=8 * GIB, compute_capability=capability)])
+    for model in (card(10**9), card(7 * 10**9, 4096)):  # the second fits in 4 bits alone
+        assert resolve(model, where=where, quantization=quantization).settings.precision == precision
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_an_adapter_is_trained_in_32_bits_whatever_the_base_is_in(quantization: str, precision: str) -> None:
+    model, settings = card(10**9), TrainSettings(device="cuda:0", quantization=quantization, precision=precision)
+    settings = settings.model_copy(update={"per_device_train_batch_size": 1})
+    parts, numbers = memory.parts(model, settings, 64), memory.adapter_parameters(model, settings)
+    assert (parts["adapter"], parts["gradients"], parts["optimizer"]) == (4 * numbers, 4 * numbers, 8 * numbers)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "free", "capability", "ram", "expected"),
+    [
+        (8.2, 24, 8.9, 20, ("cuda:1", "bf16", "none")),
+        (8.2, 7.6, 8.9, 20, ("cuda:1", "bf16", "nf4")),
+        (8.2, 7.6, 7.5, 20, ("cuda:1", "fp16", "nf4")),
+        (1.1, 14, 7.5, 20, ("cuda:1", "fp16", "none")),
+        (8.2, 3.5, 8.6, 64, ("cpu", "fp32", "none")),
+        (8.2, 3.5, 8.6, 20, ("cuda:1", "bf16", "nf4")),  # fits nowhere: said when it is loaded
+        (8.2, None, None, 20, ("cpu", "fp32", "none")),
+    ],
+)
+def test_a_model_that_is_only_asked_is_placed_by_its_size_and_the_card(
+    parameters: float, free: float | None, capability: float | None, ram: float, expected: tuple[str, str, str]
+) -> None:
+    model = card(int(parameters * 10**9), 4096).model_copy(update={"intermediate_size": 14336, "num_hidden_layers": 32})
+    gpus = [
+        Gpu(index=number, name="x", memory_total=int(size * GIB), memory_free=int(size * GIB), compute_capability=capability)
+        for number, size in ((0, 1), (1, free))
+        if size and capability
+    ]
+    assert plan.for_talking(model, machine(gpus=gpus, memory_free=int(ram * GIB))) == expected
+
+
+def test_a_precision_that_is_not_there_is_replaced_and_told() -> None:
+    old, new = (Gpu(index=0, name="x", memory_total=8 * GIB, memory_free=8 * GIB, compute_capability=c) for c in (7.5, 8.6))
+
+    def chosen(asked: str, **where: Any) -> tuple[str, list[str]]:
+        found = resolve(where=machine(**where), precision=asked)
+        return found.settings.precision, [notice.code for notice in found.notices if notice.code.startswith("plan.precision")]
+
+    assert chosen("fp16") == ("bf16", ["plan.precision_cpu"])
+    assert chosen("fp16", cpu_bf16=False) == ("fp32", ["plan.precision_cpu"])
+    assert chosen("fp16", gpus=[new]) == ("fp16", [])
+    assert chosen("bf16", gpus=[old]) == ("fp16", ["plan.precision_card"])
+    assert chosen("bf16", gpus=[new]) == chosen("bf16") == ("bf16", [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows", "patience", "code"),
+    [
+        ("auto", 200, 3, "plan.early_stopping"),
+        (5, 200, 5, "plan.early_stopping"),
+        (0, 200, 0, None),
+        ("auto", 10, 0, None),
+        (5, 10, 0, "plan.early_stopping_none"),
+    ],
+)
+def test_early_stopping_needs_rows_to_look_at(asked: Any, rows: int, patience: int, code: str | None) -> None:
+    found = resolve(rows=rows, early_stopping_patience=asked)
+    assert found.settings.early_stopping_patience == patience
+    assert [notice.code for notice in found.notices if "early" in notice.code] == [code] * (code is not None)
+
+
+def test_narrow_models_get_a_higher_rate() -> None:
+    rates = [resolve(card(10**9, hidden)).settings.learning_rate for hidden in (256, 2000, 4096)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[1] == 5e-4
+    assert resolve(learning_rate=1e-3).settings.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"method": "full", "quantization": "int8"}, "plan.full_quantized"),
+        ({"device": "shard"}, "plan.unsupported"),
+        ({"device": "cuda:1"}, "plan.no_device"),
+        ({"max_length": 99_999}, "plan.too_long"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(asked: dict[str, Any], code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(**asked)
+    assert caught.value.code == code
+
+
+def test_rows_are_packed_where_attention_alone_looks_across_them() -> None:
+    assert resolve().settings.packing is True
+    assert resolve(packing=False).settings.packing is False
+    hybrid = STARTER.model_copy(update={"packing": False})
+    assert resolve(hybrid).settings.packing is False
+    with pytest.raises(InputError) as caught:
+        resolve(hybrid, packing=True)
+    assert caught.value.code == "plan.packing"
+
+
+def test_parts_add_up_and_grow_with_what_costs_memory() -> None:
+    small, large = resolve().forecast, resolve(card(14_000_000_000, 5120)).forecast
+    assert sum(small.parts.values()) == small.peak_bytes
+    assert small.fits and not large.fits
+    settings = resolve(card(10**9)).settings
+    more = {"lora_r": 64, "per_device_train_batch_size": 16}
+    for key, value in more.items():
+        bigger = settings.model_copy(update={key: value})
+        assert sum(memory.parts(card(10**9), bigger, 512).values()) > sum(memory.parts(card(10**9), settings, 512).values())
+    saving = settings.model_copy(update={"gradient_checkpointing": "full"})
+    sometimes = settings.model_copy(update={"gradient_checkpointing": "every_2"})
+    sizes = [memory.parts(card(10**9), one, 512)["activations"] for one in (saving, sometimes, settings)]
+    assert sizes == sorted(sizes)
+
+
+def test_finished_runs_correct_the_forecast() -> None:
+    record = {
+        "device": "cpu", "parameters": STARTER.parameters, "peak_bytes": 700, "raw_predicted_bytes": 1000, "fixed_bytes": 400,
+        "tokens_per_second": 100.0, "operations_per_token": 1e7,
+    }  # fmt: skip
+    elsewhere = {**record, "device": "cuda:0", "peak_bytes": 9000}
+    larger = {**record, "parameters": 7 * 10**9, "peak_bytes": 9000}
+    found = plan.calibrate([record, elsewhere, larger, {}, {"device": "cpu"}], STARTER, on_cpu=True)
+    assert (found.memory_ratio, found.operations_per_second) == (0.5, 1e9)
+    counted = plan.Rows(count=200, characters=24_000, validation_rows=0)
+    plain = plan.resolve(STARTER, counted, TrainSettings(), plan.Machine(machine(), plan.Calibration())).forecast
+    corrected = plan.resolve(STARTER, counted, TrainSettings(), plan.Machine(machine(), found)).forecast
+    moving = sum(size for name, size in plain.parts.items() if name not in memory.FIXED)
+    assert corrected.peak_bytes == pytest.approx(plain.peak_bytes - moving / 2, rel=0.01)
+    assert corrected.seconds != plain.seconds
+    assert plan.calibrate([], STARTER, on_cpu=True) == plan.Calibration()
+
+
+def test_a_card_of_another_size_can_be_planned_for() -> None:
+    counted = plan.Rows(count=200, characters=24_000, validation_rows=0)
+    small = plan.Machine(machine(), plan.Calibration(), gpu_memory=8)
+    found = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(quantization="none"), small)
+    assert found.forecast.available_bytes == 8 * GIB and not found.forecast.fits
+    assert any(notice.code == "plan.no_fit" for notice in found.notices)
+    left_open = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(), small)
+    assert left_open.forecast.fits and left_open.settings.quantization == "nf4"
+    assert any(notice.code == "plan.nf4" for notice in left_open.notices)
+
+
+def test_weights_in_four_bits_come_to_what_published_arithmetic_says() -> None:
+    llama = card(8_030_261_248, 4096).model_copy(
+        update={
+            "intermediate_size": 14336,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "vocab_size": 128_256,
+        }
+    )
+    chosen = TrainSettings(quantization="nf4", device="cuda:0", precision="bf16", per_device_train_batch_size=1)
+    found = memory.parts(llama, chosen, 16)
+    assert found["weights"] == pytest.approx(5.31 * GIB, rel=0.003) and found["workspace"] == 112 * 2**20
+
+
+def test_a_whole_model_takes_sixteen_bytes_for_each_number_and_a_tenth_of_the_rate() -> None:
+    model = card(10**8, 1024)
+    adapter, whole = resolve(model), resolve(model, method="full")
+    parts = whole.forecast.parts
+    assert "adapter" not in parts and whole.forecast.parts["libraries"] == adapter.forecast.parts["libraries"]
+    assert parts["weights"] + parts["gradients"] + parts["optimizer"] == 16 * 10**8
+    assert parts["activations"] >= 2 * 10**8  # among them the copies in 16 bits
+    assert resolve(model, method="full", precision="fp32").forecast.parts["activations"] < parts["activations"]
+    assert float(whole.settings.learning_rate) == pytest.approx(float(adapter.settings.learning_rate) / 10, rel=0.05)
+    assert whole.forecast.operations_per_token / adapter.forecast.operations_per_token == pytest.approx(1.5, abs=0.2)
+    assert whole.settings.quantization == "none"
+    codes = {notice.code: notice for notice in whole.notices}
+    assert "plan.learning_rate_full" in codes and codes["plan.disk"].params["need"] == whole.forecast.disk_bytes / 1e9
+    assert whole.forecast.disk_bytes == 3 * 16 * 10**8 + 4 * 10**8 > 10 * adapter.forecast.disk_bytes
+    roomy = resolve(model, where=machine(disk_free=100 * GIB), method="full")
+    assert "plan.full" in {notice.code for notice in roomy.notices} and "plan.disk" not in {notice.code for notice in roomy.notices}
+
+
+def test_a_whole_model_that_does_not_fit_is_offered_an_adapter() -> None:
+    model = card(2 * 10**9)
+    found = resolve(model, method="full")
+    assert not found.forecast.fits and found.offer is not None and found.offer["method"] == "lora"
+    assert resolve(model, **{"method": "full", **found.offer}).forecast.fits
+
+
+def test_what_does_not_fit_comes_with_what_would() -> None:
+    counted = plan.Rows(count=200, characters=2_400_000, validation_rows=0)
+    small = plan.Machine(machine(), plan.Calibration(), gpu_memory=6)
+    asked = TrainSettings(max_length=4096, lora_r=64)
+    large = card(6_000_000_000, 4096).model_copy(update={"context_length": 8192})
+    found = plan.resolve(large, counted, asked, small)
+    assert not found.forecast.fits and found.offer is not None
+    again = plan.resolve(large, counted, asked.model_copy(update=found.offer), small)
+    assert again.forecast.fits
+    hopeless = plan.resolve(large.model_copy(update={"parameters": 70_000_000_000}), counted, asked, small)
+    assert not hopeless.forecast.fits and hopeless.offer is None
+
+
+def test_the_processor_instead_of_a_card_is_told_with_its_price() -> None:
+    new = Gpu(index=0, name="RTX 4090", memory_total=24 * GIB, memory_free=23 * GIB, compute_capability=8.9)
+    notices = {notice.code: notice for notice in resolve(where=machine(gpus=[new]), device="cpu").notices}
+    assert notices["plan.device_spared"].params["slower"] > 100
+    assert "plan.device_spared" not in {notice.code for notice in resolve(device="cpu").notices}

@@ -1,0 +1,208 @@
+"""The page's program: options -> settings -> build -> launch, for `python app.py` in a checkout and `sartoria app` from a wheel.
+
+Importing it does nothing: no environment is read, no thread started, no model library loaded.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import webbrowser
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tuning.cli.options import PORT, page_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuning.engine.workshop import Workshop
+    from tuning.runs.store import Run
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+LAUNCH: dict[str, Any] = {
+    "footer_links": [],
+    "run_history": False,
+    "enable_monitoring": False,
+    "mcp_server": False,
+    "ssr_mode": False,
+    "pwa": False,
+    "share": False,
+    "state_session_capacity": 500,
+    "strict_cors": True,
+    "show_error": False,
+    "quiet": True,
+    "prevent_thread_lock": True,
+}
+
+
+@dataclass(frozen=True)
+class Refusal(Exception):
+    """Why the program does not start: a line of the language files, and what fills it."""
+
+    code: str
+    params: dict[str, object]
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return the parsed command line of `python app.py`."""
+    parser = argparse.ArgumentParser(prog="app.py", description="Sartoria: fine-tune a language model from the browser.")
+    parser.set_defaults(home=None, program="python app.py")
+    return page_options(parser).parse_args(arguments)
+
+
+def refuse(chosen: argparse.Namespace, mode: str) -> None:
+    """Raises Refusal for what this version does not do, and for a port that is taken."""
+    asked = {
+        "--share": chosen.share,
+        f"--host {chosen.host}": chosen.host not in LOOPBACK,
+        "--auth": bool(chosen.auth),
+        "--auth-file": bool(chosen.auth_file),
+        "--allow-remote-code": bool(chosen.allow_remote_code),
+        f"TUNING_MODE={mode}": mode != "local",
+    }
+    for option, given in asked.items():
+        if given:
+            raise Refusal("app.public", {"option": option})
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if sys.platform != "win32":  # there the option would let two programs share the port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((chosen.host, chosen.port))
+        except (OSError, OverflowError):
+            other = chosen.port + 1 if 0 < chosen.port < 65535 else PORT
+            raise Refusal("app.port", {"port": chosen.port, "other": other}) from None
+
+
+def serve(chosen: argparse.Namespace) -> NoReturn:
+    """Build and launch, wait to be told to stop, and end the process with the exit code."""
+    from tuning import settings as reading
+
+    settings = reading.read(home=chosen.home)
+    refuse(chosen, settings.mode)
+
+    from starlette.middleware import Middleware
+
+    from tuning.engine.workshop import Workshop
+    from tuning.hub.shelf import Shelf
+    from tuning.runs.store import Store
+    from tuning.sandbox.limits import DEFAULT, OWN_FILES
+    from tuning.serve import owners
+    from tuning.serve.edge import Edge
+    from tuning.studio import Studio
+    from tuning.text import t
+    from tuning.ui import page, theme
+
+    language = chosen.lang if chosen.lang != "auto" else "en"
+    store = Store(settings.home)
+    workshop = Workshop(store, Shelf(settings, store))
+    if chosen.webhook:
+        workshop.over = told(chosen.webhook, language)
+    demo = page.build(Studio(settings, owners.of(None), workshop))
+
+    ending = Ending()
+    demo.queue(default_concurrency_limit=8, max_size=100)
+    demo.launch(
+        server_name=chosen.host,
+        server_port=chosen.port,
+        app_kwargs={"middleware": [Middleware(Edge, lang=chosen.lang, alive=lambda: workshop.alive)]},
+        theme=theme.theme(),
+        css_paths=theme.STYLE,
+        i18n=page.words(),
+        **LAUNCH,
+        max_file_size=OWN_FILES if settings.mode == "local" else DEFAULT.file_bytes,
+    )
+    workshop.start()
+    address = f"http://{'localhost' if chosen.host == '127.0.0.1' else chosen.host}:{chosen.port}"
+    print(t(language, "app.address", address=address), flush=True)
+    if not chosen.no_browser and sys.stdout.isatty() and settings.display:
+        webbrowser.open(address)
+    code = ending.wait(workshop.spoiled)
+    workshop.close()
+    keep_place(workshop, language)
+    demo.close(verbose=False)
+    if code is None:
+        print(t(language, "app.restarting"), flush=True)
+        anew()
+    sys.stdout.flush()
+    os._exit(code)  # the workshop may be in the middle of a step; what it wrote is whole at any moment
+
+
+def told(address: str, language: str) -> "Callable[[Run], object]":
+    """What tells the owner's webhook of a run. Raises Refusal for what is no address."""
+    from tuning.errors import InputError
+    from tuning.serve.webhook import Webhook
+
+    try:
+        return Webhook(address, language).tell
+    except InputError as error:
+        raise Refusal(error.code, error.params) from None
+
+
+def anew() -> NoReturn:
+    """The same program with the same words in the place of this process; the page that is open finds it again."""
+    from tuning.engine import shutdown
+
+    words = sys.orig_argv[1:]
+    shutdown.anew(*words, *([] if "--no-browser" in words else ["--no-browser"]))
+
+
+def keep_place(workshop: "Workshop", language: str) -> None:
+    """Ask the run that is on for a save, so that it goes on from this very step, and wait for it as long as one may."""
+    from tuning.engine import shutdown
+    from tuning.text import t
+
+    deadline = time.monotonic() + shutdown.PATIENCE_SECONDS
+    if workshop.current is not None:
+        print(t(language, "app.saving"), flush=True)
+    while (run := workshop.current) is not None and time.monotonic() < deadline:
+        shutdown.ask(run)
+        time.sleep(0.05)
+
+
+class Ending:
+    """Ctrl-C and SIGTERM, from the moment this is made. A second one ends all at once."""
+
+    def __init__(self) -> None:
+        self.code, self._came = 0, threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: object) -> None:
+        if self._came.is_set():
+            os._exit(self.code)
+        self.code = 130 if number == signal.SIGINT else 0
+        self._came.set()
+
+    def wait(self, spoiled: threading.Event) -> int | None:
+        """The exit code, 130 or 0; None where the process is `spoiled` and has to be replaced."""
+        while not self._came.wait(0.5):  # without a limit Windows would not deliver Ctrl-C
+            if spoiled.is_set():
+                return None
+        return self.code
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The program of a checkout."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    return run(options(arguments))
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Serve the page till the process ends. It returns only where the command line is at fault: one sentence, and exit code 2."""
+    try:
+        with contextlib.redirect_stdout(sys.__stdout__):  # as a verb it stands among those whose stdout is kept for a document
+            serve(chosen)
+    except Refusal as refusal:
+        from tuning.text import t
+
+        words = {**refusal.params, "program": chosen.program}
+        print(t("it" if chosen.lang == "it" else "en", refusal.code, **words), file=sys.stderr)
+        return 2

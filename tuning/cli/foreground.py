@@ -1,0 +1,107 @@
+"""Training in the foreground of a terminal: progress in words, Ctrl-C, a card that is in use, and one that gave up.
+
+It prints to stderr only; the document that the command line ends with is handed back.
+"""
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from tuning.errors import RunError
+from tuning.runs import summary
+from tuning.runs.store import Run
+from tuning.schema import RunState
+from tuning.studio import Studio
+from tuning.text import number, say, t
+
+GIB = 2**30
+PROGRESS_SECONDS = 2.0
+BUSY_SECONDS = 2.0  # how often a card that another run is on is asked for
+
+
+def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]:
+    """Train in this process. The first Ctrl-C asks the run to stop and keeps its work, a second one ends the process.
+
+    SIGTERM saves and leaves the run to go on later: 143, as if the signal had ended the process itself. After a fatal fault of
+    the card this does not return: the same run goes on in a process that takes the place of this one.
+    """
+    from tuning.engine import shutdown
+
+    interrupted = False
+    shown = 0.0
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+        (run.folder / "stop").touch()
+        print(t(lang, "cli.stopping"), file=sys.stderr)
+
+    def progress() -> None:
+        nonlocal shown
+        ask_again()
+        if time.monotonic() - shown < PROGRESS_SECONDS:
+            return
+        shown = time.monotonic()
+        state = run.saved_state()
+        if state is not None and state.train_loss is not None:
+            left = number(state.seconds_left or 0, lang)
+            loss = number(state.train_loss, lang, 3)
+            print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
+
+    studio.models.download(run.spec().model, downloading(lang))
+    print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with shutdown.at_sigterm(run) as ask_again:
+            state = _when_free(lambda: studio.runs.work(run, progress), run, lang)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if state.reason == "cuda" and studio.settings.world_size == 1 and run.retry():
+        print(t(lang, "cli.restarting"), file=sys.stderr)
+        words = ["resume", run.id, "--lang", lang, *(["--json"] if as_json else [])]
+        shutdown.anew("-m", "tuning", "--home", str(studio.settings.home), *words)
+    if state.error is not None:
+        print(say(lang, state.error.code, state.error.params), file=sys.stderr)
+    if state.status == "interrupted":
+        print(t(lang, "cli.interrupted", run=run.id, step=state.step), file=sys.stderr)
+        return 128 + signal.SIGTERM, summary.result(run)
+    if interrupted:
+        return 130, summary.result(run)
+    at_fault = state.status == "failed" and state.reason == "data"
+    return 0 if state.status in ("finished", "stopped") else 2 if at_fault else 1, summary.result(run)
+
+
+def downloading(lang: str) -> Callable[[int, int], None]:
+    """Progress of a download: one line for every twentieth of it."""
+    said = -1
+
+    def progress(done: int, total: int) -> None:
+        nonlocal said
+        share = 20 * done // max(1, total)
+        if share != said:
+            said = share
+            print(t(lang, "cli.downloading", done=number(done / GIB, lang, 2), total=number(total / GIB, lang, 2)), file=sys.stderr)
+
+    return progress
+
+
+def _when_free(work: Callable[[], RunState], run: Run, lang: str) -> RunState:
+    """Train as soon as no other run is on the card. Raises RunError where the run is to end before."""
+    from tuning.engine import shutdown
+
+    said = False
+    while True:
+        try:
+            return work()
+        except RunError as error:
+            if error.code != "run.gpu_busy" or run.stop_requested() or shutdown.asked(run):
+                raise
+            if not said:
+                print(say(lang, error.code, error.params), file=sys.stderr)
+            said = True
+            time.sleep(BUSY_SECONDS)

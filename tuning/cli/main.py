@@ -1,0 +1,350 @@
+"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. It and `foreground` print, and nobody else.
+
+With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
+"""
+
+import argparse
+import contextlib
+import json
+import locale
+import logging
+import os
+import pathlib
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tuning import settings
+from tuning.cli import app, foreground
+from tuning.cli.options import parser
+from tuning.data.ingest import Wish
+from tuning.data.sources import parse
+from tuning.errors import InputError, RunError, TuningError
+from tuning.runs import files
+from tuning.runs.store import Run
+from tuning.schema import LOCAL
+from tuning.serve.webhook import Webhook
+from tuning.studio import Studio
+from tuning.studio.shared import STARTER
+from tuning.text import number, say, t
+from tuning.ui.draw import offers as ways
+from tuning.ui.draw import report_view
+
+if TYPE_CHECKING:
+    from tuning.engine.question import Question
+
+GIB = 2**30
+PROGRESS_SECONDS = 2.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb and return the exit code. The command line's edge: no traceback reaches a user."""
+    options = parser().parse_args(arguments)
+    lang = options.lang if options.lang != "auto" else _language()
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    studio = Studio(settings.read(home=options.home), LOCAL)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is ours
+            code, document = VERBS[options.verb](studio, options, lang)
+        _print(document, options.json, lang)
+        return code
+    except TuningError as error:
+        print(say(lang, error.code, error.params), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001  the edge: logged in full below
+        path = _write_log(studio.settings.home, error)
+        print(t(lang, "cli.unexpected", kind=type(error).__name__, log=path), file=sys.stderr)
+        return 1
+
+
+def _language() -> str:
+    spoken = (locale.getlocale()[0] or "").lower()
+    return "it" if spoken.startswith(("it_", "italian")) else "en"
+
+
+def _write_log(home: pathlib.Path, error: Exception) -> pathlib.Path:
+    import traceback
+
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "log.txt"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(time.strftime("%Y-%m-%d %H:%M:%S ") + "".join(traceback.format_exception(error)))
+    return path
+
+
+def _pairs(words: list[str], option: str) -> dict[str, Any]:
+    """`key=value` words; values are read as YAML, so that numbers, lists and `true` are what they look like."""
+    pairs = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not sign or not key:
+            raise InputError("cli.pair", option=option, word=word[:80])
+        try:
+            pairs[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            pairs[key] = value
+    return pairs
+
+
+# The verbs: each returns an exit code and a document
+
+
+def _models(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    if options.downloaded:
+        return 0, studio.models.downloaded()
+    if options.search:
+        return 0, studio.models.search(options.search)
+    return 0, studio.models.list(options.goal, options.gpu_memory)
+
+
+def _download(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    model = studio.models.find(options.model)
+    studio.models.download(model, foreground.downloading(lang))
+    return 0, {"model": model.id, "path": model.path}
+
+
+def _remove(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, {"model": options.model, "freed_bytes": studio.models.remove(options.model)}
+
+
+def _move(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, {"model": options.model, "path": str(studio.models.move(options.model, files.given(options.folder)))}
+
+
+def _plan(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    changes = _pairs(options.changes, "--set")
+    return 0, studio.plans.plan(options.model, options.data, options.recipe, changes, options.gpu_memory, lang=lang)
+
+
+def _check(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    return 0, studio.data.report(_data(studio, options, options.data, lang), options.model)
+
+
+def _data(studio: Studio, options: argparse.Namespace, data: str, lang: str) -> str:
+    """The id of data, read as the options ask."""
+    mapping = {key: str(value) for key, value in _pairs(options.map, "--map").items()}
+    if options.rows is not None and options.rows < 1:
+        raise InputError("cli.rows", rows=options.rows)
+    paths = [files.given(name) for name in options.validation]
+    on_hub = len(paths) == 1 and not os.path.exists(paths[0]) and parse(options.validation[0]) is not None
+    aside: dict[str, Any] = {"held_out": options.validation[0]} if on_hub else {"validation": paths}
+    wish = Wish(mapping=mapping, repairs=options.repair, max_rows=options.rows, **aside)
+    return studio.data.find(data, wish=wish, lang=lang, watch=_reading(lang)).id
+
+
+def _reading(lang: str) -> Callable[[float], None]:
+    """Progress of a large file: one line for every tenth of it, after the first seconds."""
+    started, said = time.monotonic(), 0
+
+    def progress(share: float) -> None:
+        nonlocal said
+        if int(10 * share) > said and time.monotonic() - started > PROGRESS_SECONDS:
+            said = int(10 * share)
+            print(t(lang, "ui.data.reading", percent=10 * said), file=sys.stderr)
+
+    return progress
+
+
+def _train(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    hook = _hook(options, lang)
+    choices = _read_spec(options.spec) if options.spec else {}
+    given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
+    choices |= {key: value for key, value in given.items() if value is not None}
+    changes = {**choices.pop("settings", {}), **_pairs(options.changes, "--set")}
+    if options.map or options.repair or options.validation or options.rows:
+        recipe = studio.plans.recipe(choices.get("recipe"))
+        choices["data"] = _data(studio, options, choices.get("data") or recipe.dataset or STARTER, lang)
+    try:
+        if options.continues:
+            run = _further(studio, options.continues, choices, changes)
+        else:
+            run = studio.runs.create(**choices, settings=changes, lang=lang)
+    except RunError as error:
+        if error.code == "plan.refused":
+            told = {key: value for key, value in choices.items() if key != "name"}
+            print("\n".join(ways.lines(studio.plans.plan(**told, settings=changes, lang=lang), lang)), file=sys.stderr)
+        raise
+    return _told(run, hook, foreground.train(studio, run, lang, options.json))
+
+
+def _further(studio: Studio, run: str, choices: dict[str, Any], changes: dict[str, Any]) -> Run:
+    """With the model and the recipe of the run; only data and settings may be others."""
+    for key in ("model", "recipe"):
+        if key in choices:
+            raise InputError("cli.further", option=f"--{key}")
+    return studio.runs.further(run, choices.get("data"), changes, choices.get("name"))
+
+
+def _read_spec(name: str) -> dict[str, Any]:
+    """Choices from a file: `model`, `data`, `recipe`, `name`, `settings`; a run's spec.yaml has them all."""
+    try:
+        content = yaml.safe_load(pathlib.Path(name).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError("cli.spec", file=name) from error
+    if not isinstance(content, dict):
+        raise InputError("cli.spec", file=name)
+    choices = {key: content[key] for key in ("model", "data", "recipe", "name", "settings") if key in content}
+    for key in ("model", "data"):
+        if isinstance(choices.get(key), dict):
+            choices[key] = choices[key].get("id")
+    return choices
+
+
+def _resume(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    hook, run = _hook(options, lang), studio.runs.resumable(options.run)
+    return _told(run, hook, foreground.train(studio, run, lang, options.json))
+
+
+def _hook(options: argparse.Namespace, lang: str) -> Webhook | None:
+    return Webhook(options.webhook, lang) if options.webhook else None
+
+
+def _told(run: Run, hook: Webhook | None, result: tuple[int, Any]) -> tuple[int, Any]:
+    """The result, after the webhook knows how the run ended: this process ends soon."""
+    telling = hook.tell(run) if hook is not None else None
+    if telling is not None:
+        telling.join()
+    return result
+
+
+def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    turns: list[dict[str, str]] = []
+    prompt = options.prompt
+    while prompt is not None or (prompt := _ask()) is not None:
+        turns.append({"role": "user", "content": prompt})
+        question = studio.talk.question(options.target, turns, options.base, options.seed)
+        if question.run is not None and not question.run.adapter.is_dir():
+            raise RunError("run.no_adapter", run=question.run.id)
+        pieces = _answer(question, None if options.json else sys.__stdout__)
+        turns.append({"role": "assistant", "content": pieces})
+        if options.prompt is not None:
+            break
+        prompt = None
+    answer = turns[-1]["content"] if turns else ""
+    return 0, {"target": options.target, "base": options.base, "messages": turns, "answer": answer} if options.json else None
+
+
+def _evaluate(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    wanted = studio.talk.comparison(options.run, options.data)
+    print(t(lang, "cli.evaluating", run=wanted.run.id), file=sys.stderr)
+    found = studio.talk.report(wanted)
+    return 0, found if options.json else report_view.spoken(found, lang)
+
+
+_resident: Any = None
+
+
+def _answer(question: "Question", out: Any) -> str:
+    """Make the answer on a thread of its own and show it as it comes."""
+    from tuning.engine.resident import Resident
+    from tuning.engine.speak.chat import answer
+
+    global _resident
+    _resident = _resident or Resident()
+
+    def work() -> None:
+        try:
+            _resident.load(question.model.path, question.device, question.precision, question.quantization, question.bare)
+            answer(_resident, question)
+        except TuningError as error:
+            question.pieces.put(error)
+        finally:
+            question.pieces.put(None)
+
+    threading.Thread(target=work, daemon=True).start()
+    pieces = []
+    for piece in question.stream():
+        pieces.append(piece)
+        if out is not None:
+            print(piece, end="", flush=True, file=out)
+    if out is not None:
+        print(file=out)
+    return "".join(pieces)
+
+
+def _ask() -> str | None:
+    """One line of the conversation; None at its end."""
+    try:
+        print("> ", end="", flush=True, file=sys.stderr)
+        line = input().strip()
+    except EOFError:
+        return None
+    return line or None
+
+
+def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    path = studio.runs.export(options.run, options.to, files.given(options.out))
+    return 0, {"run": options.run, "to": options.to, "path": str(path), "bytes": path.stat().st_size}
+
+
+VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] = {
+    "app": lambda studio, options, lang: (app.run(options), None),
+    "models": _models,
+    "download": _download,
+    "remove": _remove,
+    "move": _move,
+    "recipes": lambda studio, options, lang: (0, studio.plans.recipes()),
+    "datasets": lambda studio, options, lang: (0, studio.data.list()),
+    "hardware": lambda studio, options, lang: (0, studio.hardware()),
+    "plan": _plan,
+    "check": _check,
+    "train": _train,
+    "resume": _resume,
+    "stop": lambda studio, options, lang: (0, studio.runs.stop(options.run)),
+    "runs": lambda studio, options, lang: (0, studio.runs.list()),
+    "show": lambda studio, options, lang: (0, studio.runs.show(options.run)),
+    "rename": lambda studio, options, lang: (0, studio.runs.rename(options.run, options.name)),
+    "delete": lambda studio, options, lang: (0, studio.runs.delete(options.run)),
+    "chat": _chat,
+    "evaluate": _evaluate,
+    "export": _export,
+}
+
+
+# For people
+
+
+def _print(document: Any, as_json: bool, lang: str) -> None:
+    if document is None:
+        return
+    text = json.dumps(document, ensure_ascii=False, default=str)
+    if as_json:
+        print(text)
+    elif isinstance(document, list):
+        print("\n".join(_row(entry, lang) for entry in document) or t(lang, "cli.none"))
+    else:
+        notices = [*document.pop("notices", []), *document.pop("findings", [])]
+        offered = ways.lines(document, lang) if document.get("offers") else []
+        for key in ("offer", "offers"):
+            document.pop(key, None)
+        shown = {key: value for key, value in json.loads(text).items() if key in document}
+        if shown.get("evaluation"):
+            shown["evaluation"] = report_view.spoken(shown["evaluation"], lang)
+        print(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), end="")
+        for notice in notices:
+            print("-", say(lang, notice["code"], notice["params"]))
+        print("".join(f"{line}\n" for line in offered), end="")
+
+
+def _row(entry: dict[str, Any], lang: str) -> str:
+    """One line about a model, a recipe, data or a run."""
+    name = entry.get("run") or entry["id"]
+    if "status" in entry:
+        place = t(lang, "cli.place", place=str(entry["place"])) if entry["place"] else ""
+        return f"{name}  {entry['status']}{place}  {entry['step']}/{entry['total_steps']}  {entry['name']}"
+    if "predicted_peak_bytes" in entry:
+        gib = number(entry["predicted_peak_bytes"] / GIB, lang, 1)
+        fits = t(lang, "cli.fits" if entry["fits"] else "cli.no_fit")
+        return f"{name}  {number(entry['parameters'] / 1e6, lang, 1)} M  {gib} GiB  {fits}"
+    title = entry.get("title")
+    words = title[lang] if isinstance(title, dict) else title or entry.get("name", "")
+    return f"{name}  {words}"

@@ -1,0 +1,1 @@
+"""What is wrong with rows, and what can be done about it."""

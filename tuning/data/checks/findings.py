@@ -1,0 +1,334 @@
+"""What is worth knowing about data before training on them: every row is looked at in passing, a sample of them closely.
+
+Findings are notices `data.check.*`. Nothing is changed here (`repairs` does, when asked), and no tokens are counted.
+"""
+
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tuning.data.checks import personal
+from tuning.data.checks.languages import language
+from tuning.data.checks.near_duplicates import MOST, Near
+from tuning.data.formats.content import Known, Said, around, broken_letters, fold, mended, question_key, said, spoken, suspicious
+from tuning.data.records import listed, shown
+from tuning.schema import Notice
+
+LONG = 8000  # characters: about 2,000 tokens of English at 4 characters each, more than the recipes' max_length
+CONSTANT = 0.5  # share of rows with the same answer, above which a model learns to say just that
+FEWEST = 4  # rows below which the same answer says nothing
+FEW, MANY = 10, 50  # at most this many different answers in at least so many rows: classes rather than answers
+BRIEF, BRIEF_SHARE = 15, 0.5  # characters of a very short answer, and the share of them above which that is the style learned
+SAMPLED = 5000  # rows looked at closely where not all of them can be: their share of the faults is known to a percent
+SECOND = 0.05  # share from which a second language is said
+NOTHING = frozenset(("n/a", "na", "nan", "null", "none", "nil", "undefined", "-", "--", "---", "–", "—", ".", "...", "…", "?", "??"))
+
+_SECOND_ROWS = 3  # and at least so many rows
+_EXAMPLES = 5  # row numbers in a finding
+_SHAPES = 1000  # different sets of columns remembered
+_HELD = 32 * 2**20  # bytes of text held for the close look
+_FULL = 2**32
+_STRIDE = 2_654_435_761  # 2^32 by the golden ratio: its multiples fall evenly, and into step with no pattern in the rows
+_KINDS = {  # of refusal, by the code without `data.row.`; any other is a row that could not be read
+    **{kind: kind for kind in ("empty_question", "empty_answer", "empty_text", "unwanted", "role", "roles", "type", "columns", "tools")},
+    **{"part": "type", "ragged": "columns", "call": "tools"},
+}
+
+Level = Literal["info", "warning"]
+_Integers = npt.NDArray[np.int64]
+
+
+@dataclass
+class _Rows:
+    """Rows that have something in common: how many, and the first ones."""
+
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+    example: str = ""
+    mendable: int = 0
+
+    def note(self, row: int, example: str = "") -> None:
+        self.count += 1
+        if self.count <= _EXAMPLES:
+            self.first.append(row)
+        if self.count == 1:
+            self.example = _short(example)
+
+    def merge(self, other: "_Rows") -> None:
+        """Take in rows that follow."""
+        self.example = self.example if self.count else other.example
+        self.count += other.count
+        self.first = [*self.first, *other.first][:_EXAMPLES]
+        self.mendable += other.mendable
+
+    def notice(self, code: str, level: Level = "warning", **more: Any) -> list[Notice]:
+        """The finding, or none. Parameters that are None or 0 are left out."""
+        if not self.count:
+            return []
+        rows = ", ".join(map(str, self.first)) + (", …" if self.count > _EXAMPLES else "")
+        params = {"count": self.count, "rows": rows, "example": self.example, **more}
+        return [Notice(code=code, level=level, params={key: value for key, value in params.items() if value})]
+
+
+class Findings:
+    """Fed with the rows of one file in order; `finish` says what was found.
+
+    About 130 MB for a million rows. Held-out rows have Findings of their own, made with `held_out`, whose `contents()` are
+    `known` to those of the rows to learn from.
+    """
+
+    def __init__(self, known: Known | None = None, held_out: bool = False) -> None:
+        self.characters = 0  # of all that the rows say
+        self._known = known
+        self._folds = held_out or known is not None
+        self._numbers, self._contents, self._questions, self._answers = array("q"), array("q"), array("q"), array("q")
+        self._keys = array("q")
+        self._refused: dict[str, _Rows] = {}
+        self._shapes: dict[Sequence[str] | None, _Rows] = {}
+        self._held: list[tuple[int, Said, Said]] = []  # row number, texts, those spoken by turns
+        self._held_bytes = 0
+        self._bar = _FULL
+        self._brief = 0
+        self._long, self._nothing, self._echo, self._lost = _Rows(), _Rows(), _Rows(), _Rows()
+        self._mojibake, self._emails, self._leak = _Rows(), _Rows(), _Rows()
+
+    def add(self, row: Mapping[str, Any], shape: Sequence[str] | None = None) -> None:
+        """One row that is kept, in normal form; `shape` are its columns in the file, hashable."""
+        texts = said(row)
+        number = row["row"]
+        self._numbers.append(number)
+        self._contents.append(hash(texts))
+        whole = "\n".join(texts)
+        self.characters += len(whole) + 1 - len(texts)
+        if len(texts) > 1:
+            answer = texts[-1]
+            self._questions.append(hash(texts[:-1]))
+            self._answers.append(hash(answer))
+            if len(answer) <= BRIEF:
+                self._short(number, texts)
+            elif abs(len(answer) - len(texts[-2])) < 8 and fold(answer) == fold(texts[-2]):
+                self._echo.note(number, answer)
+        if len(whole) > LONG:
+            self._long.note(number)
+        if "@" in whole:
+            self._addresses(number, whole)
+        if not whole.isascii() and suspicious(whole):
+            self._letters(number, texts)
+        rows = self._shapes.get(shape)
+        if rows is not None and rows.count >= _EXAMPLES:
+            rows.count += 1
+        else:
+            self._shape(number, shape)
+        if self._folds:
+            self._key(number, texts)
+        if number * _STRIDE % _FULL < self._bar:
+            self._held.append((number, texts, spoken(row, texts)))
+            self._held_bytes += sum(map(sys.getsizeof, texts))
+            self._thin()
+
+    def refuse(self, row: int, code: str, mendable: bool = False) -> None:
+        """One row that is refused, by the code of its fault; `mendable` where the repair `roles` would save it."""
+        kind = _KINDS.get(code.removeprefix("data.row."), "broken")
+        rows = self._refused.setdefault(kind, _Rows())
+        rows.note(row)
+        rows.mendable += mendable
+
+    def merge(self, other: "Findings") -> None:
+        """Take in what was found in the rows that follow, by another process that was forked from this one's."""
+        for name in ("_numbers", "_contents", "_questions", "_answers", "_keys"):
+            getattr(self, name).extend(getattr(other, name))
+        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak"):
+            getattr(self, name).merge(getattr(other, name))
+        for name in ("_refused", "_shapes"):
+            for key, rows in getattr(other, name).items():
+                getattr(self, name).setdefault(key, _Rows()).merge(rows)
+        self.characters += other.characters
+        self._brief += other._brief
+        self._bar = min(self._bar, other._bar)
+        self._held = [held for held in (*self._held, *other._held) if held[0] * _STRIDE % _FULL < self._bar]
+        self._held_bytes = sum(sys.getsizeof(text) for held in self._held for text in held[1])
+        self._thin()
+
+    def contents(self) -> Known:
+        """The questions of these rows, where they were said to be held out."""
+        return Known(self._keys)
+
+    def finish(self) -> list[Notice]:
+        """All findings. Asked once, after the last row; the close look at up to 20,000 rows takes some seconds.
+
+        Nothing of the rows is held any more afterwards, but for `contents()`.
+        """
+        alike = [*self._repeats(), *self._same_answers()]
+        del self._questions, self._answers, self._contents
+        closely = self._closely()
+        self._held.clear()
+        return [
+            *self._refusals(),
+            *self._leak.notice("data.check.leak", repair="leak"),
+            *alike,
+            *closely,
+            *self._nothing.notice("data.check.nothing"),
+            *self._echo.notice("data.check.echo"),
+            *self._mojibake.notice("data.check.mojibake", repair="encoding"),
+            *self._lost.notice("data.check.lost"),
+            *self._emails.notice("data.check.personal.email"),
+            *self._columns(),
+            *self._long.notice("data.check.long", "info", limit=LONG),
+        ]
+
+    def _key(self, row: int, texts: Said) -> None:
+        key = question_key(texts)
+        if self._known is None:
+            self._keys.append(key)
+        elif key in self._known:
+            self._leak.note(row, texts[-2:][0])
+
+    def _short(self, row: int, texts: Said) -> None:
+        answer = texts[-1].strip()
+        self._brief += 1
+        if answer.casefold() in NOTHING:
+            self._nothing.note(row, answer)
+        elif fold(answer) == fold(texts[-2]):
+            self._echo.note(row, answer)
+
+    def _addresses(self, row: int, whole: str) -> None:
+        masked = next(personal.emails(whole), None)
+        if masked is not None:
+            self._emails.note(row, masked)
+
+    def _letters(self, row: int, texts: Said) -> None:
+        """Whether letters are damaged, and whether that can be undone."""
+        for text in texts:
+            if mended(text) is not None:
+                self._mojibake.note(row, around(text))
+                return
+        damaged = next((text for text in texts if broken_letters(text)), None)
+        if damaged is not None:
+            self._lost.note(row, around(damaged))
+
+    def _shape(self, row: int, shape: Sequence[str] | None) -> None:
+        rows = self._shapes.get(shape)
+        if rows is None:
+            if len(self._shapes) >= _SHAPES:
+                return
+            rows = self._shapes[shape] = _Rows()
+        rows.note(row)
+
+    def _thin(self, most: int = MOST) -> None:
+        """Where too much is kept for the close look, half of it goes, spread evenly."""
+        while len(self._held) > 1 and (len(self._held) > most or self._held_bytes > _HELD):
+            self._bar //= 2
+            self._held = [held for held in self._held if held[0] * _STRIDE % _FULL < self._bar]
+            self._held_bytes = sum(sys.getsizeof(text) for held in self._held for text in held[1])
+
+    def _refusals(self) -> list[Notice]:
+        found = []
+        for kind, rows in sorted(self._refused.items()):
+            repair = "roles" if rows.mendable else None
+            found += rows.notice(f"data.check.refused.{kind}", mendable=rows.mendable, repair=repair)
+        return found
+
+    def _repeats(self) -> list[Notice]:
+        """Rows that say what an earlier one says, and questions that have several answers."""
+        if not self._contents:
+            return []
+        contents = np.frombuffer(self._contents, dtype=np.int64)
+        first = np.unique(contents, return_index=True)[1]
+        again = np.ones(len(contents), dtype=bool)
+        again[first] = False
+        found = self._at(np.flatnonzero(again)).notice("data.check.duplicates", repair="duplicates")
+        if len(self._questions) == len(contents):
+            questions = np.frombuffer(self._questions, dtype=np.int64)[first]
+            _, group, counts = np.unique(questions, return_inverse=True, return_counts=True)
+            found += self._at(np.sort(first[counts[group] > 1])).notice("data.check.contradictions", "info")
+        return found
+
+    def _at(self, places: _Integers) -> _Rows:
+        """Rows by their places; the example is the question of the first, where it is held."""
+        rows = _Rows(len(places), [self._numbers[place] for place in places[:_EXAMPLES]])
+        text = next((turns[-2:][0] for number, _, turns in self._held if len(places) and number == self._numbers[places[0]]), "")
+        rows.example = _short(text)
+        return rows
+
+    def _same_answers(self) -> list[Notice]:
+        total = len(self._answers)
+        if total < FEWEST:
+            return []
+        answers, counts = np.unique(np.frombuffer(self._answers, dtype=np.int64), return_counts=True)
+        most = int(counts.argmax())
+        if counts[most] > CONSTANT * total:
+            answer = next((held[1][-1] for held in self._held if hash(held[1][-1]) == answers[most]), "")
+            params = {"count": int(counts[most]), "percent": round(100 * int(counts[most]) / total), "answer": shown(answer, 60)}
+            return [Notice(code="data.check.constant", level="warning", params=params)]
+        if len(answers) <= FEW and total >= MANY:
+            return [Notice(code="data.check.few", level="info", params={"count": len(answers), "total": total})]
+        if self._brief > BRIEF_SHARE * total:
+            params = {"count": self._brief, "percent": round(100 * self._brief / total), "limit": BRIEF}
+            return [Notice(code="data.check.short", level="info", params=params)]
+        return []
+
+    def _columns(self) -> list[Notice]:
+        """Rows that have other columns than most. The order of columns does not count."""
+        sets: dict[frozenset[str], list[_Rows]] = {}
+        for shape, rows in self._shapes.items():
+            sets.setdefault(frozenset(shape or ()), []).append(rows)
+        if len(sets) < 2:
+            return []
+        usual = max(sets, key=lambda columns: sum(rows.count for rows in sets[columns]))
+        others = [rows for columns, alike in sets.items() if columns != usual for rows in alike]
+        odd = _Rows(sum(rows.count for rows in others), sorted(number for rows in others for number in rows.first)[:_EXAMPLES])
+        return odd.notice("data.check.columns", "info", columns=listed(sorted(usual)))
+
+    def _closely(self) -> list[Notice]:
+        """What takes longer: near repeats, languages, and personal data but for e-mail addresses."""
+        if len(self._held) < len(self._numbers):
+            self._thin(SAMPLED)
+        sampled = len(self._held) if len(self._held) < len(self._numbers) else None
+        near, alike, like = Near(), _Rows(), _Rows()
+        seen: set[int] = set()
+        kinds = {kind: _Rows() for kind in personal.KINDS if kind != "email"}
+        languages: dict[str, _Rows] = {}
+        for number, texts, turns in self._held:
+            masked = dict(reversed([found for text in texts for found in personal.find(text)]))
+            for kind in kinds.keys() & masked:
+                kinds[kind].note(number, masked[kind])
+            name = language(texts[-1])
+            if name is not None:
+                languages.setdefault(name, _Rows()).note(number, texts[-1])
+            content = hash(texts)
+            if content in seen:
+                continue
+            seen.add(content)
+            other = near.add(number, turns)
+            if other is not None:
+                alike.note(number, turns[-2:][0])
+                like.note(other)
+        return [
+            *alike.notice(
+                "data.check.near_duplicates",
+                like=", ".join(map(str, like.first)) + (", …" if like.count > _EXAMPLES else ""),
+                sampled=sampled,
+                repair=None if sampled else "near_duplicates",
+            ),
+            *_languages(languages, sampled),
+            *(notice for kind in sorted(kinds) for notice in kinds[kind].notice(f"data.check.personal.{kind}", sampled=sampled)),
+        ]
+
+
+def _short(text: str) -> str:
+    return shown(" ".join(text[:400].split()), 80)
+
+
+def _languages(found: Mapping[str, _Rows], sampled: int | None) -> list[Notice]:
+    """Said where a second language has its share: "it 71 %, en 29 %", and where the rows are that are not in the first."""
+    total = sum(rows.count for rows in found.values())
+    order = sorted(found, key=lambda name: (-found[name].count, name))
+    if len(order) < 2 or found[order[1]].count < max(SECOND * total, _SECOND_ROWS):
+        return []
+    shares = ", ".join(f"{name} {round(100 * found[name].count / total)} %" for name in order if found[name].count >= SECOND * total)
+    return found[order[1]].notice("data.check.languages", "info", shares=shares, sampled=sampled)

@@ -1,0 +1,1 @@
+"""Records into messages: one class for each form of row."""

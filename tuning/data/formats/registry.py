@@ -1,0 +1,368 @@
+"""The formats of data to learn from: which columns hold what, and which format a file is in.
+
+To add one: a class with its own example row, and its place in `FORMATS`. How a row becomes its normal form is said in `shapes`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from tuning.data.formats import unfit
+from tuning.data.formats.shapes import MISSING, Format, Pair, Sides, Targets, Text, Turns, value_at
+from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS, SHAREGPT, WORDS, blank, calls, text, tools
+from tuning.data.records import Row, broken, listed, shown
+from tuning.errors import InputError
+from tuning.schema import Notice
+
+__all__ = ["FORMATS", "WORDS", "Choice", "Format", "choose", "known"]
+
+SYSTEM = ("system", "systemprompt", "systemmessage", "sistema")
+QUESTION = ("question", "domanda", "instruction", "istruzione", "prompt", "query", "quesito", "richiesta", "user", "utente", "q", "input")
+ANSWER = ("answer", "risposta", "response", "output", "completion", "reply", "assistant", "assistente", "a")
+CONTEXT = ("context", "contesto", "input")
+TOOLS = ("tools", "functions", "strumenti", "funzioni")
+_LEVELS = 2  # of objects within columns that are looked into
+_TALK: dict[str, Sequence[str]] = {"system": SYSTEM, "tools": TOOLS, **dict.fromkeys(("role", "content", "user", "assistant"), ())}
+
+
+class Preference(Sides):
+    """Two answers, of which one was preferred (DPO): the preferred one is learned, the other is not."""
+
+    name = "preference"
+    example: ClassVar[Row] = {"prompt": "Name a river in Italy.", "chosen": "The Po.", "rejected": "The Rhine."}
+    targets: ClassVar[Targets] = {
+        "prompt": ("prompt", "question", "domanda", "instruction", "istruzione", "query", "input", "conversations", "messages"),
+        "chosen": ("chosen", "preferita", "scelta"),
+        "rejected": ("rejected", "rifiutata", "scartata"),
+        "context": CONTEXT,
+        "system": SYSTEM,
+        "tools": TOOLS,
+    }
+    required = frozenset({"chosen", "rejected"})
+    reason = "data.reason.preference"
+    asks = ("prompt", "context")
+    answers = "chosen"
+
+
+class Kto(Sides):
+    """A prompt, how it goes on, and whether that was wanted (KTO): what was not is refused."""
+
+    name = "kto"
+    example: ClassVar[Row] = {"prompt": "Name a river in Italy.", "completion": "The Po.", "label": True}
+    targets: ClassVar[Targets] = {
+        "prompt": ("prompt",),
+        "completion": ("completion",),
+        "label": ("label",),
+        "context": CONTEXT,
+        "system": SYSTEM,
+        "tools": TOOLS,
+    }
+    required = frozenset({"prompt", "completion", "label"})
+    reason = "data.reason.kto"
+    asks = ("prompt", "context")
+    answers = "completion"
+
+    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+        unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
+        return super().convert(row, mapping, mend)
+
+
+class Messages(Turns):
+    """Conversations as chat templates take them."""
+
+    name = "messages"
+    example: ClassVar[Row] = {
+        "messages": [
+            {"role": "system", "content": "You answer briefly."},
+            {"role": "user", "content": "What is the capital of Italy?"},
+            {"role": "assistant", "content": "Rome."},
+        ]
+    }
+    targets: ClassVar[Targets] = {"messages": ("messages", "messaggi"), **_TALK}
+    required = frozenset({"messages"})
+    turns = "messages"
+
+
+class KtoMessages(Messages):
+    """Conversations, and whether each was wanted: what was not is refused."""
+
+    name = "kto-messages"
+    example: ClassVar[Row] = {**Messages.example, "label": True}
+    targets: ClassVar[Targets] = {**Messages.targets, "label": ("label",)}
+    required = frozenset({"messages", "label"})
+    reason = "data.reason.kto"
+
+    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+        unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
+        return super().convert(row, mapping, mend)
+
+
+class ShareGpt(Turns):
+    """Conversations as ShareGPT exported them."""
+
+    name = "sharegpt"
+    example: ClassVar[Row] = {
+        "conversations": [
+            {"from": "human", "value": "What is the capital of Italy?"},
+            {"from": "gpt", "value": "Rome."},
+        ]
+    }
+    targets: ClassVar[Targets] = {"conversations": ("conversations", "conversation", "conversazioni", "conversazione"), **_TALK}
+    required = frozenset({"conversations"})
+    turns = "conversations"
+    words = SHAREGPT
+
+
+class Alpaca(Pair):
+    """Stanford Alpaca: an instruction, sometimes an input, and the output."""
+
+    name = "alpaca"
+    example: ClassVar[Row] = {"instruction": "Translate into Italian.", "input": "Good morning!", "output": "Buongiorno!"}
+    targets: ClassVar[Targets] = {"instruction": ("instruction",), "input": ("input", "context"), "output": ("output",), "system": SYSTEM}
+    required = frozenset({"instruction", "output"})
+    asks = ("instruction", "input")
+    answers = "output"
+
+
+class Dolly(Pair):
+    """Databricks Dolly: an instruction, sometimes a context, and the response. Its category is not learned."""
+
+    name = "dolly"
+    example: ClassVar[Row] = {
+        "instruction": "Who wrote it?",
+        "context": "The Betrothed is by Manzoni.",
+        "response": "Manzoni.",
+        "category": "closed_qa",
+    }
+    targets: ClassVar[Targets] = {
+        "instruction": ("instruction",),
+        "context": ("context", "input"),
+        "response": ("response",),
+        "system": SYSTEM,
+    }
+    required = frozenset({"instruction", "response"})
+    asks = ("instruction", "context")
+    answers = "response"
+
+
+class PromptCompletion(Sides):
+    """A prompt and how it goes on; either may be a list of messages, as TRL has them."""
+
+    name = "prompt-completion"
+    example: ClassVar[Row] = {"prompt": "Name a river in Italy.", "completion": "The Po."}
+    targets: ClassVar[Targets] = {
+        "prompt": ("prompt",),
+        "completion": ("completion",),
+        "context": CONTEXT,
+        "system": SYSTEM,
+        "tools": TOOLS,
+    }
+    required = frozenset({"prompt", "completion"})
+    asks = ("prompt", "context")
+    answers = "completion"
+
+
+class FunctionCalling(Format):
+    """A query, the tools at hand and the calls that answer it, as xLAM has them: lists, or their JSON text."""
+
+    name = "function-calling"
+    example: ClassVar[Row] = {
+        "query": "What is the weather in Rome?",
+        "tools": '[{"name": "weather", "description": "The weather of a city.", "parameters": {"city": {"type": "str"}}}]',
+        "answers": '[{"name": "weather", "arguments": {"city": "Rome"}}]',
+    }
+    targets: ClassVar[Targets] = {
+        "query": ("query", "question", "instruction", "prompt"),
+        "tools": TOOLS,
+        "answers": ("answers", "calls"),
+        "system": SYSTEM,
+    }
+    required = frozenset({"query", "tools", "answers"})
+
+    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+        values = {target: value_at(row, column) for target, column in mapping.items()}
+        absent = next((target for target in values if target in self.required and values[target] is MISSING), None)
+        if absent is not None:
+            raise InputError("data.row.columns", column=shown(mapping[absent]))
+        question = text(values["query"], mapping["query"])
+        if blank(question):
+            raise InputError("data.row.empty_question")
+        answer = {"role": "assistant", "content": "", "tool_calls": calls(values["answers"], 2)}
+        system = "" if values.get("system", MISSING) is MISSING else text(values["system"], mapping["system"])
+        said = [] if blank(system) else [{"role": "system", "content": system}]
+        return {"messages": [*said, {"role": "user", "content": question}, answer], "tools": tools(values["tools"], mapping["tools"])}
+
+
+class QuestionAnswer(Pair):
+    """Questions and answers, by any of the names that English and Italian have for them."""
+
+    name = "question-answer"
+    example: ClassVar[Row] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
+    targets: ClassVar[Targets] = {"question": QUESTION, "answer": ANSWER, "context": CONTEXT, "system": SYSTEM}
+    required = frozenset({"question", "answer"})
+    asks = ("question", "context")
+    answers = "answer"
+
+
+class PlainText(Text):
+    """Texts without questions and answers."""
+
+    name = "text"
+    example: ClassVar[Row] = {"text": "Quel ramo del lago di Como, che volge a mezzogiorno…"}
+    targets: ClassVar[Targets] = {"text": ("text", "testo", "content", "contenuto", "document", "documento", "body")}
+    required = frozenset({"text"})
+
+
+FORMATS: tuple[Format, ...] = (
+    Preference(),
+    Kto(),
+    KtoMessages(),
+    Messages(),
+    ShareGpt(),
+    Alpaca(),
+    Dolly(),
+    PromptCompletion(),
+    FunctionCalling(),
+    QuestionAnswer(),
+    PlainText(),
+)
+
+
+class Choice(NamedTuple):
+    """The format of a file, the column of each target as the sample has them, and why it was taken."""
+
+    form: Format
+    mapping: dict[str, str]
+    reason: Notice
+
+
+class _Fit(NamedTuple):
+    """How well a format suits a sample."""
+
+    form: Format
+    mapping: dict[str, str]
+    rows: int  # that become rows of ours
+
+
+def known(columns: Sequence[str], given: Mapping[str, str]) -> bool:
+    """Whether some format has a place for a row with these columns, `given` being the targets mapped by hand.
+
+    A column of plain text that stands alone says nothing: `content` may as well hold a list of rows.
+    """
+    named = [column for target, column in given.items() if target not in WORDS]
+    if any(column not in columns and column.split(".")[0] not in columns for column in named):
+        return False
+    forms = [form for form in _candidates(given) if form.complete(columns, given) is not None]
+    return any(not isinstance(form, PlainText) or len(columns) > 1 or given for form in forms)
+
+
+def choose(sample: Sequence[Row], given: Mapping[str, str]) -> Choice:
+    """The format by which most rows of the sample are understood; the earlier in `FORMATS` where two are level.
+
+    Where the names of the columns do not tell, a column that holds lists of turns is found by its content, then a column of
+    objects that hold what a format needs. The form of the choice knows what was found so: `form.complete(columns, given)` has it.
+    Raises InputError: `data.format` (columns, formats), `data.mapping.target`, `data.mapping.column`, `data.mapping.twice`, and
+    those of `unfit.refuse` for data with another purpose.
+    """
+    columns = _columns(sample)
+    _check_given(given, columns, sample)
+    if not given:
+        unfit.refuse_images(sample, columns)
+    fit = _fit(sample, given, _LEVELS)
+    if not given and (fit is None or isinstance(fit.form, PlainText)):
+        unfit.refuse(sample, columns, fit.mapping["text"] if fit is not None else None)
+    fit = fit or _first(sample, given, columns)
+    said = ", ".join(f"{target} -> {shown(column)}" for target, column in fit.mapping.items())
+    params = {"format": fit.form.name, "columns": said, "rows": str(fit.rows), "of": str(len(sample))}
+    return Choice(fit.form, fit.mapping, Notice(code=fit.form.reason, params=params))
+
+
+def _columns(sample: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(column for row in sample for column in row))
+
+
+def _candidates(given: Mapping[str, str]) -> Iterable[Format]:
+    return (form for form in FORMATS if given.keys() <= form.targets.keys())
+
+
+def _first(sample: Sequence[Row], given: Mapping[str, str], columns: Sequence[str]) -> _Fit:
+    """The first format that has its columns, where no row of the sample can be used: its faults are the ones to tell."""
+    for form in _candidates(given):
+        mapping = form.complete(columns, given)
+        if mapping is not None:
+            unfit.refuse_image_parts(form, mapping, sample)
+            return _Fit(form, mapping, 0)
+    raise InputError("data.format", columns=listed(columns), formats=", ".join(form.name for form in FORMATS))
+
+
+def _fit(sample: Sequence[Row], given: Mapping[str, str], levels: int) -> _Fit | None:
+    """The format that suits most rows: by the columns, by lists of turns, then by what objects within a column hold."""
+    columns = _columns(sample)
+    votes: dict[Format, int] = {}
+    forms = [form for form in _candidates(given) if form.complete(columns, given) is not None]
+    shapes: dict[tuple[str, ...], list[tuple[Format, dict[str, str]]]] = {}  # looked up once: rows may be wide
+    for row in sample:
+        shape = tuple(row)
+        if shape not in shapes:
+            shapes[shape] = [(form, mapping) for form in forms if (mapping := form.complete(shape, given)) is not None]
+        winner = next((form for form, mapping in shapes[shape] if _converts(form, row, mapping)), None)
+        if winner is not None:
+            votes[winner] = votes.get(winner, 0) + 1
+    best = max(votes, key=lambda form: (votes[form], -FORMATS.index(form)), default=None)
+    fit = None if best is None else _Fit(best, best.complete(columns, given) or {}, votes[best])
+    if fit is not None and not isinstance(fit.form, PlainText):
+        return fit
+    if not given.keys() <= WORDS:
+        return fit
+    found = [talk for column in columns if (talk := _talk(sample, column, given)) is not None]
+    if not found and fit is None and levels:
+        found = [within for column in columns if (within := _within(sample, column, given, levels)) is not None]
+    return found[0] if len(found) == 1 else fit
+
+
+def _converts(form: Format, row: Row, mapping: Mapping[str, str]) -> bool:
+    try:
+        return bool(form.convert(row, mapping))
+    except InputError as fault:
+        return fault.code == "data.row.unwanted"
+
+
+def _talk(sample: Sequence[Row], column: str, given: Mapping[str, str]) -> _Fit | None:
+    """Conversations in a column whose name does not say so, if most rows hold one there."""
+    role_keys = (given["role"],) if "role" in given else ROLE_KEYS
+    content_keys = (given["content"],) if "content" in given else CONTENT_KEYS
+    held = [row[column] for row in sample if isinstance(row.get(column), list) and row[column]]
+    turns = [turns[0] for turns in held if isinstance(turns[0], dict)]
+    talks = [turn for turn in turns if not turn.keys().isdisjoint(role_keys) and not turn.keys().isdisjoint(content_keys)]
+    if 2 * len(talks) <= len(sample):
+        return None
+    turns_of: Turns = ShareGpt() if "from" in talks[0] else Messages()
+    form = turns_of.placed({turns_of.turns: column})
+    mapping = form.complete(_columns(sample), given) or {}
+    rows = sum(_converts(form, row, mapping) for row in sample)
+    return _Fit(form, mapping, rows) if rows else None
+
+
+def _within(sample: Sequence[Row], column: str, given: Mapping[str, str], levels: int) -> _Fit | None:
+    """What the objects hold that most rows have in a column, its names as dotted paths."""
+    held = [row[column] for row in sample if isinstance(row.get(column), dict) and row[column]]
+    if 2 * len(held) <= len(sample):
+        return None
+    fit = _fit(held, given, levels - 1)
+    if fit is None:
+        return None
+    path = {target: name if target in WORDS else f"{column}.{name}" for target, name in fit.mapping.items()}
+    return _Fit(fit.form.placed(path), path, fit.rows)
+
+
+def _check_given(given: Mapping[str, str], columns: Sequence[str], sample: Sequence[Row]) -> None:
+    targets = list(dict.fromkeys(target for form in FORMATS for target in form.targets))
+    named = [column for target, column in given.items() if target not in WORDS]
+    for target, column in given.items():
+        if target not in targets:
+            raise InputError("data.mapping.target", target=shown(target), targets=", ".join(targets))
+        if target in WORDS:
+            continue
+        if broken(column) or not any(value_at(row, column) is not MISSING for row in sample):
+            raise InputError("data.mapping.column", column=shown(column), columns=listed(columns))
+        if named.count(column) > 1:
+            raise InputError("data.mapping.twice", column=shown(column))

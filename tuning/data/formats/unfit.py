@@ -1,0 +1,80 @@
+"""Data that serve another purpose than learning to answer: told by their columns and values, and refused by name.
+
+Images, labels to sort texts by, trees of messages, tables of single turns, and answers that were marked as unwanted.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuning.data.formats.shapes import Format
+from tuning.data.formats.turns import ROLE_KEYS, squeezed
+from tuning.data.records import Row, shown
+from tuning.errors import InputError
+
+_IMAGES = ("image", "images", "img", "pixelvalues", "imagepath", "imageurl", "immagine", "immagini")
+_LABELS = ("label", "labels", "coarselabel", "finelabel", "etichetta", "etichette", "sentiment")
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
+_TRUTH = {"true": True, "vero": True, "false": False, "falso": False}
+_LONGEST = 60  # characters of a text that is a label
+
+
+def refuse_unwanted(label: Any, column: str) -> None:
+    """A row passes where its label is true. Raises InputError `data.row.unwanted`; `data.row.type` (column) where it is no label."""
+    wanted = _TRUTH.get(label.strip().casefold()) if isinstance(label, str) else label
+    if not isinstance(wanted, bool):
+        raise InputError("data.row.type", column=shown(column), found="value")
+    if not wanted:
+        raise InputError("data.row.unwanted")
+
+
+def refuse_images(sample: Sequence[Row], columns: Sequence[str]) -> None:
+    """Raises InputError `data.images` (column) where most rows bring a picture."""
+    for column in columns:
+        if squeezed(column) in _IMAGES and 2 * sum(_picture(row.get(column)) for row in sample) > len(sample):
+            raise InputError("data.images", column=shown(column))
+
+
+def refuse_image_parts(form: Format, mapping: Mapping[str, str], sample: Sequence[Row]) -> None:
+    """Raises InputError `data.images` (column) where all that keeps the rows out is a picture in a conversation."""
+    for row in sample:
+        try:
+            form.convert(row, mapping)
+        except InputError as fault:
+            if fault.code == "data.row.part" and "image" in fault.params["found"]:
+                continue
+        return
+    raise InputError("data.images", column=shown(next(iter(mapping.values()))))
+
+
+def refuse(sample: Sequence[Row], columns: Sequence[str], text: str | None) -> None:
+    """`text` is the column of plain text, where there is one.
+
+    Raises InputError: `data.tree`, `data.formats.turns` (column), `data.labels` (text, label).
+    """
+    names = {squeezed(column): column for column in columns}
+    if {"messageid", "parentid"} <= names.keys():
+        raise InputError("data.tree")
+    if text is None:
+        return
+    speaker = next((names[key] for key in ROLE_KEYS if key in names), None)
+    if speaker is not None and all(isinstance(row.get(speaker), str) for row in sample):
+        raise InputError("data.turns", column=shown(speaker))
+    label = next((names[name] for name in _LABELS if name in names), None)
+    if label is not None and 2 * sum(_sorts(row.get(label)) for row in sample) > len(sample):
+        raise InputError("data.labels", text=shown(text), label=shown(label))
+
+
+def _picture(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and _picture(value[0])
+    if isinstance(value, str):
+        small = value.strip().lower()
+        return small.endswith(_ENDINGS) or small.startswith(("data:image/", "http://", "https://"))
+    return isinstance(value, bytes) or (isinstance(value, dict) and not value.keys().isdisjoint(("bytes", "path", "src", "url")))
+
+
+def _sorts(value: Any) -> bool:
+    """Whether a value is one to sort texts by: a number, a truth or a short name, or a list of such."""
+    if isinstance(value, list):
+        return bool(value) and _sorts(value[0])
+    return isinstance(value, bool | int | float) or (isinstance(value, str) and 0 < len(value.strip()) <= _LONGEST)

@@ -1,0 +1,91 @@
+"""Rows of CSV files, whatever their separator. Every value stays the text it is: `None`, `007` and `1e5` too.
+
+Strict where leniency would garble: a quotation mark at fault refuses the file, as the rows after it cannot be told
+apart. It does not know what the columns mean.
+"""
+
+import csv
+from collections.abc import Iterator
+from typing import TextIO
+
+from tuning.data.readers.encoding import Text
+from tuning.data.readers.table_layout import Layout, check_names, piped, unwrapped
+from tuning.data.records import Known, Record, shown
+from tuning.errors import InputError
+from tuning.sandbox.limits import Limits
+
+
+def records(text: Text, limits: Limits, layout: Layout, known: Known) -> Iterator[Record]:
+    """All records after the header.
+
+    Raises InputError: `data.csv.quote`, `data.csv.long` (row, line), `data.csv.header` (column), `data.header` (columns).
+    """
+    csv.field_size_limit(limits.line)
+    # A lone carriage return ends lines only where nothing else does; elsewhere, outside quotes, it is a fault.
+    with text.open(newline="\n" if "\n" in text.head() else "") as stream:
+        lines = _lines(stream, limits)
+        for _ in range(layout.above):
+            next(lines, None)
+        if layout.style == "piped":
+            table = _piped(lines, layout.above)
+        else:
+            table = _rows(map(unwrapped, lines) if layout.style == "wrapped" else lines, layout.separator, layout.above)
+        header = list(layout.header) if layout.header is not None else next(table, (0, []))[1]
+        check_header(header)
+        if header:
+            check_names(header, known, layout.bare)
+        for row, (line, cells) in enumerate(table, start=1):
+            yield record(row, line, header, cells, limits)
+
+
+def record(row: int, line: int, header: list[str], cells: list[str], limits: Limits) -> Record:
+    """One row of a table, by the names of its header; a column without a name is left out."""
+    if len(cells) != len(header):
+        return Record(row, line, fault=InputError("data.row.ragged", found=len(cells), expected=len(header)))
+    size = sum(map(len, cells))
+    if size > limits.line:
+        return Record(row, line, fault=InputError("data.row.long", limit=limits.line))
+    values = {name: cell for name, cell in zip(header, cells, strict=True) if name.strip()}
+    return Record(row, line, values=values, size=size)
+
+
+def _lines(stream: TextIO, limits: Limits) -> Iterator[str]:
+    """The lines of a text; one that is too long ends it."""
+    longest, count = limits.line, 0
+    while line := stream.readline(longest + 3):
+        count += 1
+        if len(line) > longest and len(line.rstrip("\r\n")) > longest:
+            raise InputError("data.csv.long", line=count, limit=longest)
+        yield line
+
+
+def _rows(lines: Iterator[str], separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """Header and records that are not blank, each with the line it begins on."""
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    number = 0  # the header is record 0
+    line = skipped + 1
+    try:
+        for cells in reader:
+            if len(cells) > 1 or "".join(cells).strip():
+                yield line, cells
+                number += 1
+            line = skipped + reader.line_num + 1
+    except csv.Error as error:
+        raise InputError("data.csv.quote", row=number, line=line) from error
+
+
+def _piped(lines: Iterator[str], skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """Header and records of a table of Markdown, each with its line. White space around a cell is no part of it."""
+    held = ((number, line) for number, line in enumerate(lines, start=skipped + 1) if not line.isspace())
+    for at, (number, line) in enumerate(held):
+        if at != 1:  # of hyphens
+            yield number, piped(line)
+
+
+def check_header(header: list[str]) -> None:
+    """Raises InputError `data.csv.header` (column) for two columns of one name."""
+    seen: set[str] = set()
+    for name in filter(None, (name.strip() for name in header)):
+        if name in seen:
+            raise InputError("data.csv.header", column=shown(name))
+        seen.add(name)

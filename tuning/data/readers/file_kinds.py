@@ -1,0 +1,130 @@
+"""What kind of file a file is, told from its content alone, and the records it holds.
+
+A name says nothing here: a spreadsheet called .csv is read as one. What can be read is handed to the reader of its kind; what
+cannot is refused with its own way out. What the columns mean is not its business.
+"""
+
+import mmap
+import pathlib
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows, xlsx_rows
+from tuning.data.readers.encoding import detect
+from tuning.data.readers.table_layout import layout
+from tuning.data.records import HEAD, Known, Record
+from tuning.errors import InputError
+from tuning.sandbox.limits import Limits
+from tuning.schema import Notice
+
+_MAGIC = (
+    (b"PAR1\x15", "parquet"),  # 0x15: the first field of the Thrift header that always follows
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\xd0\xcf\x11\xe0", "office"),  # what Office wrote before 2007, and still writes around what has a password
+    (b"\x1f\x8b", "gzip"),
+    (b"%PDF-", "pdf"),
+    (b"{\\rtf", "rtf"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"BZh91AY&SY", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"SQLite format 3\x00", "sqlite"),
+    (b"ARROW1\x00", "arrow"),
+    (b"\x89PNG", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+)
+_PAGE = re.compile(r"[\s\ufeff]*(?:<!--.{0,2000}?-->\s*)?<(?:(?:!doctype )?html|head|meta|body|table|\?(xml))\b", re.IGNORECASE | re.DOTALL)
+_POINTER = "version https://git-lfs.github.com/spec/"
+_HUB = frozenset(("Entry not found", "Repository not found", "Invalid username or password."))  # all that a failed download left
+_ODS = "application/vnd.oasis.opendocument.spreadsheet"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file that can be read, and what it is."""
+
+    kind: str  # json, csv, text, parquet or xlsx
+    encoding: str | None  # of text
+    records: Iterator[Record]
+    position: Callable[[], int] | None = None  # bytes of the file read so far
+    notes: list[Notice] = field(default_factory=list)
+
+
+def open_kind(path: pathlib.Path, limits: Limits, known: Known) -> Opened:
+    """Looks at the content of a file and opens it for the reader of its kind.
+
+    Raises InputError: `data.binary` (kind), `data.spreadsheet` (kind) for those that can be saved in another form, `data.password`,
+    `data.page` (kind), `data.pointer`, and what `encoding.detect`, `parquet_rows.open_rows` and `xlsx_rows.open_rows` raise.
+    The records raise what their readers do.
+    """
+    with open(path, "rb") as stream:
+        head = stream.read(HEAD)
+    kind = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+    if kind == "zip":
+        kind = _zipped(path)
+    if kind == "office":
+        raise _office(path)
+    if kind in ("ods", "xlsb"):
+        raise InputError("data.spreadsheet", kind=kind)
+    if kind == "parquet":
+        table = parquet_rows.open_rows(path, limits)
+        return Opened(kind, None, table.records(), table.position)
+    if kind == "xlsx":
+        book = xlsx_rows.open_rows(path, limits, known)
+        return Opened(kind, None, book.records(), book.position, book.notes)
+    if kind is not None:
+        raise InputError("data.binary", kind=kind)
+    return _text(path, limits, known)
+
+
+def _text(path: pathlib.Path, limits: Limits, known: Known) -> Opened:
+    text = detect(path)
+    head = text.head()
+    _check_download(head)
+    if json_rows.takes(head):
+        return Opened("json", text.encoding, json_rows.records(text, limits, known), text.position)
+    table = layout(head, known)
+    if table is not None:
+        notes = [Notice(code="data.note.header", params={"line": table.above + 1})] if table.found else []
+        return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known), text.position, notes)
+    return Opened("text", text.encoding, text_rows.records(text, limits), text.position)
+
+
+def _check_download(head: str) -> None:
+    """Raises InputError `data.page` (kind), `data.pointer` for what a download leaves that did not get the file."""
+    page = _PAGE.match(head)
+    if page or head.strip() in _HUB:
+        raise InputError("data.page", kind=(page[1] or "html").upper() if page else "Hub")
+    if head.startswith(_POINTER):
+        raise InputError("data.pointer")
+
+
+def _zipped(path: pathlib.Path) -> str:
+    """What a zip archive is the clothing of."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            if "mimetype" in names and archive.open("mimetype").read(len(_ODS)) == _ODS.encode():
+                return "ods"
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError):
+        return "zip"
+    if "[Content_Types].xml" not in names:
+        return "zip"
+    if "xl/workbook.bin" in names:
+        return "xlsb"
+    parts = {name.split("/", 1)[0] for name in names}
+    return next((kind for part, kind in (("xl", "xlsx"), ("word", "docx"), ("ppt", "pptx")) if part in parts), "zip")
+
+
+def _office(path: pathlib.Path) -> InputError:
+    """The refusal of an old Office file: its parts are listed somewhere in it, by names in UTF-16."""
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
+            return InputError("data.password")
+        if content.find("WordDocument".encode("utf-16-le")) >= 0:
+            return InputError("data.binary", kind="doc")
+    return InputError("data.spreadsheet", kind="xls")

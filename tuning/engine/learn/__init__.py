@@ -1,0 +1,1 @@
+"""Training: one run from its spec to its adapter."""

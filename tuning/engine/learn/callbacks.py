@@ -1,0 +1,257 @@
+"""What the trainer tells the run folder, and what the folder tells the trainer: metrics, state, stop, saves.
+
+One `Ledger` per attempt is the only writer of state.json and metrics.jsonl while a run is on.
+"""
+
+import math
+import random
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from tuning.engine import shutdown
+from tuning.engine.device import Device, ran_out
+from tuning.engine.learn import publish
+from tuning.engine.learn.early_stopping import Best
+from tuning.engine.speak.timeline import Timeline
+from tuning.errors import EngineError
+from tuning.runs import files
+from tuning.runs.store import HEARTBEAT_SECONDS, Run
+from tuning.schema import RunState
+
+WRITE_SECONDS = 0.5  # a page that reads every second sees every step of a slow run, and a fast run is not slowed
+SAVE_SECONDS = 300.0
+LOGGED = ("loss", "learning_rate", "grad_norm", "epoch")
+LOOK_STEPS = 3  # how often the weights are looked at, beside every save
+MOST_SKIPPED = 20  # steps in a row that fp16's loss scale may skip: from 2^16 it is below 1 by then
+
+
+class Ledger:
+    """The run's state as the engine knows it, written down when it changes and at least every few seconds."""
+
+    def __init__(self, run: Run, state: RunState) -> None:
+        self.run, self.state = run, state
+        self._written = 0.0
+
+    def update(self, now: bool = False, **changes: Any) -> None:
+        """Change fields of the state; written at once where `now` says so, else at most twice a second."""
+        self.state = self.state.model_copy(update=changes)
+        if now or time.monotonic() - self._written >= WRITE_SECONDS:
+            self.state = self.state.model_copy(update={"heartbeat": time.time()})
+            self.run.write_state(self.state)
+            self._written = time.monotonic()
+
+    def beat(self) -> None:
+        """Say that the run is alive, within long steps too."""
+        if time.monotonic() - self._written >= HEARTBEAT_SECONDS:
+            self.update(now=True)
+
+    def metric(self, step: int, **values: float) -> None:
+        """One line of metrics.jsonl."""
+        files.append_line(self.run.folder / "metrics.jsonl", {"step": step, "time": time.time(), **values})
+
+
+class Pace:
+    """Seconds and tokens of the steps of this attempt, without evaluations, saves and answers between them."""
+
+    def __init__(self) -> None:
+        self.recent: deque[float] = deque(maxlen=20)
+        self.seconds = 0.0
+        self.tokens = 0
+        self._started: float | None = None
+        self._uncounted = 0
+        self._lap = (0, 0.0)
+
+    def begin(self) -> None:
+        self._started = time.perf_counter()
+
+    def count(self, tokens: int) -> None:
+        """Tokens of one micro-batch, padding aside."""
+        self._uncounted += tokens
+
+    def forget(self) -> None:
+        """The step in hand begins anew: its tokens will be counted again."""
+        self._uncounted = 0
+
+    def pause(self, seconds: float) -> None:
+        """Take time out that was spent on something else within a step."""
+        if self._started is not None:
+            self._started += seconds
+
+    def end(self) -> None:
+        self.tokens += self._uncounted
+        self._uncounted = 0
+        if self._started is not None:
+            self.recent.append(time.perf_counter() - self._started)
+            self.seconds += self.recent[-1]
+            self._started = None
+
+    def lap(self) -> float:
+        """Tokens per second since the last lap; 0 where no step has ended since."""
+        tokens, seconds = self.tokens - self._lap[0], self.seconds - self._lap[1]
+        self._lap = (self.tokens, self.seconds)
+        return tokens / seconds if seconds else 0.0
+
+    @property
+    def step_seconds(self) -> float:
+        return statistics.median(self.recent) if self.recent else 0.0
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        return self.tokens / self.seconds if self.seconds else None
+
+
+class Dice:
+    """Random state as it was at the end of a step, so that a save within the next one is as good as a save then."""
+
+    def __init__(self, device: Device) -> None:
+        self._device, self._card = device, device.random_state()
+        self._python, self._numpy, self._torch = random.getstate(), numpy.random.get_state(), torch.get_rng_state()
+
+    def put_back(self) -> None:
+        random.setstate(self._python)
+        numpy.random.set_state(self._numpy)
+        torch.set_rng_state(self._torch)
+        self._device.put_random_state(self._card)
+
+
+class FolderCallback(TrainerCallback):
+    """Writes steps and losses, obeys the stop file, evaluates and saves when due, lets chat in between.
+
+    `left` says that the process has to end: the last step is saved then, and the run goes on another time. `starved` says
+    that memory ran out between two steps. `whole` is false while the optimizer changes weights: what is in memory is no step.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        pace: Pace,
+        evaluate: Callable[[], float | None],
+        yield_point: Callable[[], None],
+        best: Best | None = None,
+        timeline: Timeline | None = None,
+    ) -> None:
+        self.ledger, self.pace = ledger, pace
+        self.evaluate, self.yield_point = evaluate, yield_point
+        self.best = best or Best(0)
+        self.timeline = timeline
+        self.every = 1
+        self.saved_at = time.monotonic()
+        self.seconds_before = ledger.state.seconds
+        self.left = False
+        self.starved = False
+        self.whole = True
+        self.dice: Dice | None = None
+        self._skipped = 0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any) -> None:
+        """Also makes up for an evaluation that the end of an earlier process cut off. Raises `shutdown.Leaving`."""
+        self.every = checkpoint_steps(state.max_steps)
+        self.dice = Dice(Device.of(args.device))
+        self.ledger.update(now=True, status="running", step=state.global_step, total_steps=state.max_steps)
+        if state.global_step > self.best.seen and self._due(state):
+            self._evaluate(state.global_step, model, counts=True)
+            if self.best.exhausted:
+                raise Enough
+        if state.global_step >= state.max_steps:  # only the publishing was cut off; the trainer would make another step
+            raise Enough
+        if self.timeline is not None:
+            self.timeline.begin(state.global_step)
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.pace.begin()
+
+    def between(self) -> None:
+        """Between two micro-batches. Raises `shutdown.Leaving`: a step may be long, and what it has done so far is done again later."""
+        self.ledger.beat()
+        started = time.perf_counter()
+        self.yield_point()
+        self.pace.pause(time.perf_counter() - started)
+        if shutdown.asked(self.ledger.run):
+            raise shutdown.Leaving
+
+    def on_pre_optimizer_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.whole = False
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
+    ) -> TrainerControl:
+        self.pace.end()
+        self.whole, self.dice = True, Dice(Device.of(args.device))
+        self.ledger.update(
+            step=state.global_step,
+            epoch=float(state.epoch or 0.0),
+            seconds=self.seconds_before + self.pace.seconds,
+            seconds_left=self.pace.step_seconds * (state.max_steps - state.global_step),
+            tokens_per_second=self.pace.tokens_per_second,
+        )
+        stop, due = self.ledger.run.stop_requested(), self._due(state)
+        self.left = shutdown.asked(self.ledger.run)
+        asked = state.save_steps > 0 and state.global_step % state.save_steps == 0  # `sft.save_steps`; 500, which never comes first
+        if due or asked or stop or self.left or time.monotonic() - self.saved_at >= SAVE_SECONDS:
+            control.should_save = True
+            self.saved_at = time.monotonic()
+        if state.global_step % LOOK_STEPS == 0 and not publish.sound(model):
+            raise EngineError("train.diverged_weights", reason="diverged", step=state.global_step)
+        try:
+            if (due or stop) and not self.left:
+                self._evaluate(state.global_step, model, counts=due)
+            if self.timeline is not None and not (stop or self.left):
+                self.timeline.maybe(state.global_step, state.global_step if self.best.exhausted else state.max_steps)
+            self.yield_point()
+        except shutdown.Leaving:  # in mid-evaluation: the step is saved, the evaluation is made up for
+            self.left = control.should_save = True
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
+                raise
+            self.starved = control.should_save = True  # the step is logged and saved first
+        control.should_training_stop |= stop or self.left or self.starved or self.best.exhausted
+        return control
+
+    def _due(self, state: TrainerState) -> bool:
+        return bool(state.global_step % self.every == 0 or state.global_step >= state.max_steps)
+
+    def _evaluate(self, step: int, model: Any, counts: bool) -> None:
+        loss = self.evaluate()
+        if loss is None:
+            return
+        if not math.isfinite(loss):
+            raise EngineError("train.diverged", reason="diverged", step=step)
+        self.best.offer(step, loss, model, counts)
+        self.ledger.metric(step, eval_loss=loss)
+        self.ledger.update(eval_loss=loss, best_step=self.best.step if self.best.patience else None)
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, optimizer: Any = None, **_: Any
+    ) -> None:
+        values = {key: float(logs[key]) for key in LOGGED if key in (logs or {})}
+        if "loss" not in values:
+            return  # the trainer's closing summary
+        skipped = bool(args.fp16 and getattr(optimizer, "step_was_skipped", False))
+        self._skipped = self._skipped + 1 if skipped else 0
+        if not math.isfinite(values.get("grad_norm", 0.0)) and 0 < self._skipped <= MOST_SKIPPED:
+            del values["grad_norm"]  # fp16's loss scale was too high: it is lowered, and the weights are as before
+        if not all(math.isfinite(values.get(key, 0.0)) for key in ("loss", "grad_norm")):
+            raise EngineError("train.diverged", reason="diverged", step=state.global_step)
+        gauged = {
+            "tokens_per_second": self.pace.lap(),
+            "num_tokens": self.pace.tokens,  # of this attempt
+            "memory_bytes": Device.of(args.device).memory_bytes(),
+        }
+        self.ledger.metric(state.global_step, **values, **gauged)
+        self.ledger.update(train_loss=values["loss"])
+
+
+class Enough(Exception):
+    """The patience of early stopping ran out before a step was made."""
+
+
+def checkpoint_steps(total: int) -> int:
+    """Steps between checkpoints (and evaluations): ten in a run, but never more than 50 steps apart."""
+    return max(1, min(50, math.ceil(total / 10)))

@@ -1,0 +1,348 @@
+"""One run, from its spec to its adapter: claimed, loaded, trained by `trainer`, published; and how it ended, whatever goes wrong.
+
+Everything it learns on the way goes into the run folder; it knows no page and no queue.
+"""
+
+import contextlib
+import errno
+import logging
+import pathlib
+import re
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import transformers
+
+from tuning.data.library import Library
+from tuning.engine import shutdown
+from tuning.engine.device import DTYPES, Device, ran_out, release
+from tuning.engine.judge import report
+from tuning.engine.kernels import head, packing
+from tuning.engine.learn import callbacks, healing, publish
+from tuning.engine.learn.early_stopping import Best, evaluated, patience_of
+from tuning.engine.learn.trainer import CheckedTrainer, lora_config, make_trainer
+from tuning.engine.resident import Resident
+from tuning.engine.speak import timeline as samples
+from tuning.errors import EngineError, InputError, RunError, TuningError, caught
+from tuning.forecast.full_finetune import save_bytes
+from tuning.forecast.memory import FIXED
+from tuning.forecast.plan import count_steps
+from tuning.machine import awake
+from tuning.runs import checkpoints, files, locks
+from tuning.runs.store import Run, Store
+from tuning.schema import Notice, RunSpec, RunState, TrainSettings
+from tuning.tokens import labels
+
+logger = logging.getLogger(__name__)
+
+# How torch and safetensors say that the disk took no more: they keep no errno.
+DISK_FULL = re.compile(r"iostream error|PytorchStreamWriter|unexpected pos|os error (27|28|122)\b|No space left|File too large")
+
+
+@dataclass
+class Rows:
+    """Tokenised and labelled rows of both sides of the split, and what was counted on the way."""
+
+    train: list[packing.Row]
+    validation: list[packing.Row]
+    totals: labels.Totals
+    asked: list[samples.Asked]  # questions to follow
+
+
+def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], None] = lambda: None, queued: bool = False) -> RunState:
+    """Claim `run`, train it (or train it further from its newest whole checkpoint), and leave its folder finished.
+
+    Returns the last state, whatever became of the run. Raises RunError where another process holds it or its card; it waits
+    on then, if it did. One that was taken from the queue (`queued`) and is no longer in it is left alone.
+    """
+    lock = locks.Lock(run.lock_path)
+    if not lock.acquire():
+        raise RunError("run.busy", run=run.id, status="running")
+    device = run.spec().settings.device
+    with lock, locks.card(store.home, device, RunError("run.gpu_busy", device=device)):
+        if queued and not run.waiting():  # another process has trained it meanwhile, or somebody took it out
+            return run.saved_state() or RunState(status="interrupted")
+        run.begin()
+        shutdown.forget(run)
+        before = run.saved_state() or RunState(status="starting")
+        started = before.started or time.time()
+        state = before.model_copy(update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None})
+        with _log_to(run.folder / "log.txt"), awake.kept() as told:
+            ledger = callbacks.Ledger(run, state.model_copy(update={"notices": told}))
+            _attempt(run, store, resident, ledger, yield_point)
+        return ledger.state
+
+
+def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> None:
+    """Train and write down how it ended, whatever goes wrong."""
+
+    def work() -> None:
+        spec = run.spec()
+        ledger.update(now=True)
+        large = save_bytes(spec.model.card, spec.settings) if spec.settings.method == "full" else 0
+        checkpoints.require_room(run.checkpoints, saves=2, least=large)
+        try:
+            status = _work(run, spec, store, resident, ledger, yield_point)
+        except shutdown.Leaving:
+            status = "interrupted"
+        if status == "interrupted":
+            resident.drop_adapter(run.id)  # what is on disk, if anything, is an earlier stop's
+        elif spec.settings.report:
+            _report(run, spec, resident, store, ledger, yield_point)
+        ledger.update(now=True, status=status, ended=time.time(), seconds_left=None)
+        shutdown.forget(run)
+        with contextlib.suppress(OSError):  # all is done: a disk that is full now takes nothing of it back
+            _calibrate(store.home, spec, ledger.state, resident.libraries_bytes)
+
+    error = caught(work, f"run {run.id}")
+    if error is not None:
+        caught(lambda: resident.drop_adapter(run.id), "letting go of what was trained")  # no second fault hides the first
+        reason, notice = _explain(error)
+        status = "paused" if reason in ("disk", "memory") else "failed"
+        if reason == "disk":
+            run.disk_is_full()
+        with contextlib.suppress(OSError):  # the disk that is full may not take the state either
+            ledger.update(now=True, status=status, reason=reason, error=notice, ended=time.time(), seconds_left=None)
+
+
+def _explain(error: BaseException) -> tuple[str | None, Notice]:
+    """The reason in the contract's words, and the sentence's code."""
+    if ran_out(error):
+        return "memory", Notice(code="train.memory", level="error")
+    if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)) or DISK_FULL.search(str(error)):
+        return "disk", Notice(code="train.disk", level="error")
+    if isinstance(error, TuningError):
+        reason = error.reason if isinstance(error, EngineError) else "data" if isinstance(error, InputError) else None
+        return reason, Notice(code=error.code, level="error", params=error.params)
+    reason = "cuda" if "CUDA error" in str(error) else None
+    return reason, Notice(code="train.unexpected", level="error", params={"kind": type(error).__name__})
+
+
+def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> str:
+    """Train, and where memory runs out elsewhere than in a step, once more from the newest checkpoint with a rung more taken.
+
+    Returns the status that the run ends with. Raises `shutdown.Leaving` where the process has to end and all is saved.
+    """
+    ladder = healing.Ladder(spec.settings, ledger.state.recoveries)
+    while True:
+        try:
+            return _once(run, spec, store, resident, ledger, ladder, yield_point)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error) or ladder.next(ledger.state.step) is None:
+                raise
+            logger.warning("memory ran out: %s", ladder.taken[-1])
+        ledger.update(now=True, recoveries=ladder.taken)
+        resident.unload()  # the error's frames, which held tensors, are gone by now
+
+
+def _once(
+    run: Run,
+    spec: RunSpec,
+    store: Store,
+    resident: Resident,
+    ledger: callbacks.Ledger,
+    ladder: healing.Ladder,
+    yield_point: Callable[[], None],
+) -> str:
+    settings = spec.settings
+    transformers.set_seed(settings.seed)
+    Device(settings.device).forget_peak()
+    full = settings.method == "full"  # a whole model learns in 32 bits
+    resident.load(spec.model.path, settings.device, "fp32" if full else settings.precision, settings.quantization)
+    rows = load_rows(spec, store, resident)
+    ladder.fit(max(len(row["input_ids"]) for row in rows.train))
+    counted = _fresh(run, spec, resident)
+    ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
+    held_out = held_out_loss(run, settings, resident, rows, yield_point)
+    timeline = samples.Timeline(run, resident, rows.asked, spec.forecast.seconds, spec.model.card.context_length)
+    if full:
+        timeline.ask_base()  # as long as it is the base
+    best = Best(patience_of(settings, rows.validation), run.checkpoints / ".best.safetensors" if full else None)
+    resume = checkpoints.newest(run.checkpoints)
+    if resume is not None:
+        best.read(resume)
+    else:
+        _begin(run, spec, resident, ledger, held_out)
+    folder_callback = callbacks.FolderCallback(ledger, callbacks.Pace(), held_out, yield_point, best, timeline)
+    trainer = make_trainer(run, spec, resident, rows.train, folder_callback, ladder)
+    _train_further(trainer, resident, folder_callback, resume)
+    return _conclude(trainer, spec, resident, folder_callback)
+
+
+def _fresh(run: Run, spec: RunSpec, resident: Resident) -> tuple[int, int]:
+    """Something new to train: an adapter, or the whole of the base. How many parameters are trained, and how many there are."""
+    settings = spec.settings
+    if settings.method == "full":
+        count = sum(parameter.numel() for parameter in resident.fresh_whole(run.id, settings.precision).parameters())
+        return count, count
+    counted = resident.fresh_adapter(run.id, lora_config(spec.model.card, settings)).get_nb_trainable_parameters()
+    return int(counted[0]), int(counted[1])
+
+
+def _begin(run: Run, spec: RunSpec, resident: Resident, ledger: callbacks.Ledger, held_out: Callable[[], float | None]) -> None:
+    """The first losses on the held-out rows: of the base, which a fresh adapter leaves as it is, and of what is begun with."""
+    loss = held_out()
+    ledger.update(now=True, base_eval_loss=loss)
+    if spec.continues is not None:
+        publish.begin_with(run, resident)
+        loss = held_out()
+    if loss is not None:
+        ledger.metric(0, eval_loss=loss)
+        ledger.update(now=True, eval_loss=loss)
+
+
+def held_out_loss(
+    run: Run, settings: TrainSettings, resident: Resident, rows: Rows, yield_point: Callable[[], None]
+) -> Callable[[], float | None]:
+    """What evaluates the adapter in training: the loss on the same held-out rows each time, None where there are none."""
+    every = callbacks.checkpoint_steps(count_steps(len(rows.train), settings))
+    looked_at = evaluated(rows.validation, every, settings) if rows.validation else []
+
+    def between() -> None:
+        yield_point()
+        if shutdown.asked(run):
+            raise shutdown.Leaving
+
+    def loss() -> float | None:
+        if not looked_at:
+            return None
+        # An adapter's base on a card is in 16 bits itself.
+        narrow = settings.precision != "fp32" and (not settings.on_card or settings.method == "full")
+        with Device.of(resident.device).autocast(DTYPES[settings.precision], narrow):
+            batch = int(settings.per_device_train_batch_size)
+            return head.mean_loss(resident.model, looked_at, resident.tokenizer.pad_token_id, batch, between)
+
+    return loss
+
+
+def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callbacks.FolderCallback, resume: pathlib.Path | None) -> None:
+    """To the end, to a stop or until patience runs out. Raises `shutdown.Leaving`, after a save, where the process has to end."""
+    if callback.best.exhausted:  # it had stopped, and was killed before its adapter was published
+        resident.keep_for_chat()
+        return
+    try:
+        trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+    except callbacks.Enough:
+        return
+    except shutdown.Leaving:
+        trainer.save_last_step(callback.dice)
+        raise
+    except (RuntimeError, MemoryError) as error:
+        if ran_out(error) and callback.whole:
+            traceback.clear_frames(error.__traceback__)  # they hold the tensors of the step
+            trainer.model.zero_grad()
+            release()
+            with contextlib.suppress(RuntimeError, MemoryError):  # an older checkpoint is as good as it was
+                trainer.save_last_step(callback.dice)
+        raise
+    finally:
+        trainer.trackers.close(trainer.args, trainer.state, trainer.control)
+        resident.keep_for_chat()
+    if callback.starved:
+        raise MemoryError("between two steps")
+    if callback.left:
+        raise shutdown.Leaving
+
+
+def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callback: callbacks.FolderCallback) -> str:
+    """Publish the adapter: that of the best evaluation where early stopping is on, else the last one."""
+    ledger, best, run = callback.ledger, callback.best, trainer.run
+    steps = max(trainer.state.global_step, best.seen)
+    if best.kept:
+        best.put_back(resident.model)
+        ledger.update(best_step=best.step, eval_loss=best.loss)
+    if not publish.sound(resident.model):
+        raise EngineError("train.diverged_weights", reason="diverged", step=steps)
+    publish.publish(run, spec, resident)
+    best.forget()
+    ledger.update(peak_bytes=Device(spec.settings.device).peak_bytes(), tokens_per_second=callback.pace.tokens_per_second)
+    before_the_end = steps < ledger.state.total_steps
+    if best.exhausted and before_the_end:
+        params = {"step": steps, "patience": best.patience, "best": best.step}
+        ledger.update(notices=[Notice(code="run.stopped_early", params=params)])
+        return "finished"
+    return "stopped" if run.stop_requested() and before_the_end else "finished"
+
+
+def _report(run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> None:
+    """Prove what was learned. All is published: where this goes wrong, or somebody will not wait for it, the run has no report."""
+    stopped = run.stop_requested()
+
+    def between() -> None:
+        ledger.beat()
+        yield_point()
+        if shutdown.asked(run) or (run.stop_requested() and not stopped):
+            raise shutdown.Leaving
+
+    def work() -> None:
+        with contextlib.suppress(shutdown.Leaving):
+            report.make(run, spec, resident, store, between)
+
+    ledger.update(now=True, seconds_left=0.0)
+    release()  # what training took: the report is to have its place
+    caught(work, f"the report on run {run.id}")
+
+
+def load_rows(spec: RunSpec, store: Store, resident: Resident) -> Rows:
+    """The run's rows, split as its spec says, tokenised and labelled. Raises EngineError where nothing can be learned."""
+    settings = spec.settings
+    train_raw, validation_raw = Library(store.home).parts(spec.data.id, spec.owner, settings)
+    length = int(settings.max_length)
+    train_rows, totals = labels.encode_rows(resident.tokenizer, train_raw, length)
+    validation = labels.encode_rows(resident.tokenizer, validation_raw, length)[0] if validation_raw else []
+    return Rows(train_rows, validation, totals, samples.pick(validation_raw or train_raw))
+
+
+def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: int | None) -> None:
+    """What this run showed about the machine, for the next forecast."""
+    if state.status == "finished" and state.peak_bytes and state.tokens_per_second:
+        predicted = spec.forecast.parts.get("libraries", 0)
+        before = 0 if spec.settings.on_card else libraries or predicted  # a card's peak is counted without its context
+        parts = {**spec.forecast.parts, "libraries": before}
+        record = {
+            "schema": 1,
+            "owner": spec.owner,
+            "run": spec.id,
+            "device": spec.settings.device,
+            "precision": spec.settings.precision,
+            "parameters": spec.model.card.parameters,
+            "operations_per_token": spec.forecast.operations_per_token,
+            "predicted_bytes": spec.forecast.peak_bytes,
+            "raw_predicted_bytes": spec.forecast.raw_peak_bytes - predicted + before,
+            "libraries_bytes": libraries,
+            "fixed_bytes": sum(parts.get(name, 0) for name in FIXED),
+            "peak_bytes": state.peak_bytes,
+            "predicted_seconds": spec.forecast.seconds,
+            "tokens_per_second": state.tokens_per_second,
+        }
+        files.append_line(home / "calibration.jsonl", record)
+
+
+@contextlib.contextmanager
+def _log_to(path: pathlib.Path) -> Iterator[None]:
+    """What the libraries say while this run is on, into its log."""
+    handler = _Log(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root, words = logging.getLogger(), transformers.utils.logging
+    root.addHandler(handler)
+    words.add_handler(handler)
+    words.disable_default_handler()
+    words.set_verbosity_info()
+    try:
+        yield
+    finally:
+        words.set_verbosity_warning()
+        words.enable_default_handler()
+        words.remove_handler(handler)
+        root.removeHandler(handler)
+        with contextlib.suppress(OSError):
+            handler.close()
+
+
+class _Log(logging.FileHandler):
+    """A log that a full disk cuts off: what trains notices the disk by itself, and nobody wants a traceback for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass

@@ -1,0 +1,1 @@
+"""Answers: chat, answers in batches, and the timeline of a run."""

@@ -1,0 +1,82 @@
+"""Answers, token by token: one conversation in, pieces of text out, until the model ends its turn or is told to stop.
+
+It runs on whatever thread owns the model; who asks, reads from a queue.
+"""
+
+from typing import Any
+
+import torch
+from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers.generation.streamers import BaseStreamer
+
+from tuning.engine.question import Question
+from tuning.engine.resident import Resident
+from tuning.errors import EngineError
+from tuning.tokens import labels
+from tuning.tokens.template import Template
+
+
+class _Pieces(BaseStreamer):
+    """Turns token ids into text as soon as they are whole characters, and no sooner."""
+
+    def __init__(self, tokenizer: Any, question: Question) -> None:
+        self.tokenizer, self.question = tokenizer, question
+        self.ids: list[int] = []
+        self.shown = 0  # ids whose text is out
+        self.start = 0  # ids before this one are no longer needed to spell the next
+        self.prompt = True
+
+    def put(self, value: torch.Tensor) -> None:
+        if self.prompt:  # generate hands over the prompt first
+            self.prompt = False
+            return
+        self.ids.extend(value.flatten().tolist())
+        before = self.tokenizer.decode(self.ids[self.start : self.shown], skip_special_tokens=True)
+        now = self.tokenizer.decode(self.ids[self.start :], skip_special_tokens=True)
+        if len(now) > len(before) and not now.endswith("\ufffd"):
+            self.question.pieces.put(now[len(before) :])
+            self.start, self.shown = self.shown, len(self.ids)
+
+    def end(self) -> None:
+        """Nothing is held back but an unfinished character."""
+
+
+class _Stopped(StoppingCriteria):
+    def __init__(self, question: Question) -> None:
+        self.question = question
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        return torch.full((input_ids.shape[0],), self.question.stopped.is_set(), device=input_ids.device)
+
+
+def answer(resident: Resident, question: Question) -> None:
+    """Answer into `question.pieces`; None ends them. The question's base must be the resident one.
+
+    Raises EngineError where the conversation does not fit the context.
+    """
+    tokenizer = resident.tokenizer
+    prompt = Template(tokenizer).prompt([message.model_dump(exclude_none=True) for message in question.messages])
+    both = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+    ids = both["input_ids"].to(resident.device)
+    room = question.model.card.context_length - ids.shape[1]
+    if room < 1:
+        raise EngineError("chat.too_long", tokens=ids.shape[1], context=question.model.card.context_length)
+    how: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    if question.seed is not None:
+        how = {"do_sample": True, "temperature": 0.7, "top_p": 0.9}
+    run = question.run
+    with resident.speaking(run.id if run else None, run.adapter if run else None) as model, torch.no_grad():
+        if question.seed is not None:
+            torch.manual_seed(question.seed)
+        model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=min(question.max_new_tokens, room),
+            eos_token_id=sorted(labels.stop_ids(tokenizer)),
+            pad_token_id=tokenizer.pad_token_id,
+            use_cache=True,
+            streamer=_Pieces(tokenizer, question),
+            stopping_criteria=StoppingCriteriaList([_Stopped(question)]),
+            **how,
+        )
+    question.pieces.put(None)

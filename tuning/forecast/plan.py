@@ -1,0 +1,368 @@
+"""From choices to a plan: every `auto` decided, each with its reason. Pure: hardware and counts come in, numbers go out.
+
+What this version cannot do is refused here, before anything is loaded.
+"""
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic import ConfigDict
+
+from tuning.errors import InputError
+from tuning.forecast import acceleration, choose, duration, full_finetune, memory
+from tuning.machine.hardware import Hardware, best
+from tuning.models.catalog import COMFORT
+from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card
+from tuning.tokens.lengths import Lengths
+
+GIB = 2**30
+FEWEST_ROWS_TO_SPLIT = 20
+DEFAULT_VALIDATION_SHARE = 0.1
+DEFAULT_MAX_LENGTH = 1024
+CALIBRATION_RUNS = 5
+BF16 = 8.0  # compute capability (Ampere) from which on a card computes in it; older ones imitate it, slowly
+DEFAULT_PATIENCE = 3  # of about ten looks at the held-out rows in a run
+Lookup = Callable[[ModelCard, TrainSettings], ActivationProfile | None]
+
+
+class Rows(Record):
+    """What the plan needs to know of the data."""
+
+    count: int
+    characters: int
+    validation_rows: int  # of a validation file of its own
+    characters_per_token: float = 3.5
+    longest_characters: int | None = None
+    lengths: Lengths | None = None  # in tokens of the model, where the audit has found them: then nothing has to be guessed
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+EXAMPLES = Rows(count=1000, characters=400_000, validation_rows=0)
+
+
+class Calibration(Record):
+    """What finished runs have shown on this machine. None where there were none."""
+
+    operations_per_second: float | None = None
+    libraries_bytes: int | None = None  # taken before a model is there
+    memory_ratio: float | None = None  # of what rows and batches change: measured over predicted
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run would be: what there is, what finished runs have shown, and what is known of the model's activations.
+
+    With `gpu_memory` in GB it is planned for a card of that size instead.
+    """
+
+    hardware: Hardware
+    calibration: Calibration
+    gpu_memory: float | None = None
+    profile: Lookup = lambda card, settings: None
+
+
+class Resolved(Record):
+    """A plan: settings without `auto`, the split, the forecast, and what was decided and why."""
+
+    settings: TrainSettings
+    train_rows: int
+    validation_rows: int
+    forecast: Forecast
+    notices: list[Notice]
+    offer: dict[str, Any] | None = None  # where it does not fit: changed settings with which it would
+
+
+def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine) -> Resolved:
+    """Decide everything.
+
+    Raises InputError for what this version cannot do, or a device that is not there.
+    """
+    notices: list[Notice] = []
+    _refuse(asked)
+    hardware, gpu_memory = machine.hardware, machine.gpu_memory
+    decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
+    decided["precision"] = _precision(asked, hardware, decided["device"], notices)
+    decided |= _batch(card, asked)
+    decided["learning_rate"] = _learning_rate(card, asked, notices)
+    decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length
+    if decided["max_length"] > card.context_length:
+        raise InputError("plan.too_long", value=decided["max_length"], context=card.context_length)
+    decided |= {"quantization": "none" if asked.quantization == "auto" else asked.quantization, "packing": _packing(card, asked)}
+    count = min(rows.count, asked.max_samples or rows.count)
+    train_rows, validation_rows, share = _split(count, rows.validation_rows, asked, notices)
+    decided["validation_share"] = share
+    decided["early_stopping_patience"] = _patience(asked, validation_rows, notices)
+    first = asked.model_copy(update=decided)
+    notices += _shorter(rows, first)
+    profile = machine.profile(card, first)
+
+    def forecast_of(settings: TrainSettings) -> Forecast:
+        return _forecast(card, rows, settings, count_steps(train_rows, settings), machine, profile)
+
+    def share_of(settings: TrainSettings) -> float:
+        found = forecast_of(settings)
+        return found.peak_bytes / max(1, found.available_bytes)
+
+    settings, reasons = choose.fastest(card, asked, first, _mean_tokens(rows, first), share_of)
+    settings, quicker = acceleration.decide(card, asked, settings, hardware)
+    forecast = forecast_of(settings)
+    notices += [_batch_notice(settings), *reasons, *quicker, *full_finetune.told(card, settings, hardware.disk_free)]
+    found = None
+    if not forecast.fits:
+        found = choose.smaller(card, settings, share_of)
+        params = {"need": forecast.peak_bytes / GIB, "have": forecast.available_bytes / GIB}
+        notices.append(Notice(code="plan.no_fit", level="warning", params=params))
+        if found is not None:
+            changes = ", ".join(f"{key} {' + '.join(value) if isinstance(value, list) else value}" for key, value in found.items())
+            notices.append(Notice(code="plan.offer", level="warning", params={"changes": changes}))
+    return Resolved(
+        settings=settings, train_rows=train_rows, validation_rows=validation_rows, forecast=forecast, notices=notices, offer=found
+    )
+
+
+class Placement(NamedTuple):
+    """Where and how a model is loaded, by the names that settings have for it."""
+
+    device: str
+    precision: str
+    quantization: str
+
+
+def for_talking(card: ModelCard, hardware: Hardware) -> Placement:
+    """The placement of a bare model that is only asked, and trained by nobody: on the emptiest card in 16 bits, or in 4 where
+    it fits only so; on the processor where there is no card, or where the model fits there alone.
+    """
+    on_cpu = Placement("cpu", "fp32", "none")
+    if not hardware.gpus:
+        return on_cpu
+    there = best(hardware.gpus)
+    plain = Placement(f"cuda:{there.index}", "fp16" if there.compute_capability < BF16 else "bf16", "none")
+    small = plain._replace(quantization="nf4")
+    ways = ((plain, there.memory_free), (small, there.memory_free), (on_cpu, hardware.memory_free))
+    return next((way for way, free in ways if memory.bare(card, TrainSettings(**way._asdict())) <= free), small)
+
+
+def rate_by_recipe(resolved: Resolved) -> Resolved:
+    """A plan that says of its learning rate that the recipe set it, and not who took the recipe."""
+    codes = {"plan.learning_rate_given": "plan.learning_rate_recipe"}
+    told = [notice.model_copy(update={"code": codes.get(notice.code, notice.code)}) for notice in resolved.notices]
+    return resolved.model_copy(update={"notices": told})
+
+
+def offer(card: ModelCard, machine: Machine) -> dict[str, Any]:
+    """What models are compared by: memory, and the time of one pass over 1000 examples with a plan of our own choosing."""
+    forecast = resolve(card, EXAMPLES, TrainSettings(num_train_epochs=1), machine).forecast
+    roomy = forecast.peak_bytes <= COMFORT * forecast.available_bytes
+    return {
+        "predicted_peak_bytes": forecast.peak_bytes,
+        "available_bytes": forecast.available_bytes,
+        "seconds": forecast.seconds,
+        "fits": forecast.fits,
+        "fit": "no" if not forecast.fits else "comfortable" if roomy else "tight",
+    }
+
+
+def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> Calibration:
+    """Medians over the last finished runs of this machine with a model of like size (within a factor of four).
+
+    `records` are what the engine noted; one that lacks a number is passed over.
+    """
+    ratios, speeds, before = [], [], []
+    for record in records:
+        try:
+            if on_card(record["device"]) == on_cpu or not 0.25 <= record["parameters"] / card.parameters <= 4:
+                continue
+            moving = record["raw_predicted_bytes"] - record["fixed_bytes"]
+            ratios.append(max(0.1, (record["peak_bytes"] - record["fixed_bytes"]) / moving))
+            speeds.append(record["tokens_per_second"] * record["operations_per_token"])
+            before += [record["libraries_bytes"]] if record.get("libraries_bytes") else []
+        except (KeyError, TypeError, ZeroDivisionError):
+            continue
+    return Calibration(
+        operations_per_second=statistics.median(speeds[-CALIBRATION_RUNS:]) if speeds else None,
+        libraries_bytes=int(statistics.median(before[-CALIBRATION_RUNS:])) if before else None,
+        memory_ratio=statistics.median(ratios[-CALIBRATION_RUNS:]) if ratios else None,
+    )
+
+
+def count_steps(train_rows: int, settings: TrainSettings) -> int:
+    """Optimizer steps, by the arithmetic of transformers' Trainer."""
+    if settings.max_steps > 0:
+        return settings.max_steps
+    batches = math.ceil(train_rows / int(settings.per_device_train_batch_size))
+    per_epoch = max(1, math.ceil(batches / int(settings.gradient_accumulation_steps)))
+    return math.ceil(settings.num_train_epochs * per_epoch)
+
+
+def _refuse(asked: TrainSettings) -> None:
+    cannot = {
+        "device": asked.device == "shard",
+    }
+    for key, refused in cannot.items():
+        if refused:
+            raise InputError("plan.unsupported", key=key, value=str(getattr(asked, key)))
+    full_finetune.refuse(asked)
+
+
+def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, notices: list[Notice]) -> dict[str, Any]:
+    if not asked.on_card or (asked.device == "auto" and not hardware.gpus and gpu_memory is None):
+        notices.append(Notice(code="plan.device_cpu", params={"cores": hardware.cores}))
+        if hardware.gpus:
+            slower = round(duration.FIRST_GUESS_GPU / (hardware.cores * duration.FIRST_GUESS_CORE))
+            params = {"card": hardware.gpus[0].name, "slower": slower}
+            notices.append(Notice(code="plan.device_spared", level="warning", params=params))
+        return {"device": "cpu"}
+    if asked.device == "auto" or gpu_memory is not None:
+        return {"device": f"cuda:{best(hardware.gpus).index if hardware.gpus else 0}" if asked.device == "auto" else asked.device}
+    if hardware.card(asked.device) is None:
+        raise InputError("plan.no_device", device=asked.device, count=len(hardware.gpus))
+    return {"device": asked.device}
+
+
+def _precision(asked: TrainSettings, hardware: Hardware, device: str, notices: list[Notice]) -> str:
+    there = hardware.card(device)
+    old = there is not None and there.compute_capability < BF16
+    if asked.precision == "bf16" and there is not None and old:
+        notices.append(Notice(code="plan.precision_card", params={"card": there.name}))
+        return "fp16"
+    if asked.precision == "fp16" and not on_card(device):
+        chosen = "bf16" if hardware.cpu_bf16 else "fp32"
+        notices.append(Notice(code="plan.precision_cpu", level="warning", params={"precision": chosen}))
+        return chosen
+    if asked.precision != "auto":
+        return asked.precision
+    if on_card(device):
+        return "fp16" if old else "bf16"
+    chosen = "bf16" if hardware.cpu_bf16 else "fp32"  # for small models too: tests/bench/precision.py
+    notices.append(Notice(code=f"plan.precision_{chosen}"))
+    return chosen
+
+
+def _batch(card: ModelCard, asked: TrainSettings) -> dict[str, Any]:
+    """Batch and accumulation for about 16 rows a step (8 for small models, which learn from more, smaller steps)."""
+    rows_per_step = 8 if card.parameters < 500_000_000 else 16
+    widest = 8 if card.parameters < 500_000_000 else 4
+    given, repeats = asked.per_device_train_batch_size, asked.gradient_accumulation_steps
+    batch = widest if given == "auto" else given
+    accumulation = max(1, rows_per_step // batch) if repeats == "auto" else repeats
+    return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
+
+
+def _batch_notice(settings: TrainSettings) -> Notice:
+    batch, repeats = int(settings.per_device_train_batch_size), int(settings.gradient_accumulation_steps)
+    return Notice(code="plan.batch", params={"batch": batch, "accumulation": repeats, "rows": batch * repeats})
+
+
+def _mean_tokens(rows: Rows, settings: TrainSettings) -> float:
+    """Tokens of a row, on average, as far as its length is kept."""
+    if rows.lengths is not None and rows.lengths.audit.looked:
+        return max(1.0, rows.lengths.totals(int(settings.max_length)).tokens / len(rows.lengths.audit.looked))
+    return min(float(settings.max_length), max(1.0, rows.characters / max(1, rows.count) / rows.characters_per_token))
+
+
+def _packing(card: ModelCard, asked: TrainSettings) -> bool:
+    """Rows share sequences where attention alone lets tokens see each other. Raises InputError where it is asked of others."""
+    if asked.packing is True and not card.packing:
+        raise InputError("plan.packing", model=card.title)
+    return card.packing if asked.packing == "auto" else asked.packing
+
+
+def _shorter(rows: Rows, settings: TrainSettings) -> list[Notice]:
+    """What it would cost if rows had to be shortened in mid-run, said before the start where that is allowed."""
+    longest = int(settings.max_length)
+    length = next((length for length in choose.LENGTHS if length < longest), None)
+    if not settings.allow_shorter or length is None:
+        return []
+    if rows.lengths is None or not rows.lengths.longest:
+        return [Notice(code="plan.shorter", params={"length": length})]
+    whole, kept = (rows.lengths.totals(most).learned for most in (longest, length))
+    return [Notice(code="plan.shorter_share", params={"length": length, "percent": round(100 * (1 - kept / max(1, whole)), 1)})]
+
+
+def _learning_rate(card: ModelCard, asked: TrainSettings, notices: list[Notice]) -> float:
+    """5e-5 x 10 x (2000 / hidden size) ^ 0.781, the fit of "LoRA Without Regret" (Thinking Machines, 2025) for the Llama
+    family: LoRA wants ten times the rate of full training, narrow models more than wide ones. Without the 10 where all is trained."""
+    if asked.learning_rate != "auto":
+        notices.append(Notice(code="plan.learning_rate_given", params={"rate": asked.learning_rate}))
+        return float(asked.learning_rate)
+    code, factor = ("plan.learning_rate_full", 5e-5) if asked.method == "full" else ("plan.learning_rate", 5e-4)
+    rate = float(f"{factor * (2000 / card.hidden_size) ** 0.781:.2g}")
+    notices.append(Notice(code=code, params={"rate": rate, "hidden": card.hidden_size}))
+    return rate
+
+
+def _split(count: int, own: int, asked: TrainSettings, notices: list[Notice]) -> tuple[int, int, float]:
+    """Training rows, validation rows and the share. A validation file of the data's own is used where no share is asked for."""
+    if asked.validation_share == "auto" and own:
+        notices.append(Notice(code="plan.validation_own", params={"rows": own}))
+        return count, own, 0.0
+    share = asked.validation_share
+    if share == "auto":
+        share = DEFAULT_VALIDATION_SHARE if count >= FEWEST_ROWS_TO_SPLIT else 0.0
+    held_out = round(count * share)
+    if held_out:
+        notices.append(Notice(code="plan.validation_share", params={"rows": held_out}))
+    else:
+        notices.append(Notice(code="plan.validation_none", level="warning"))
+    return count - held_out, held_out, share
+
+
+def _patience(asked: TrainSettings, validation_rows: int, notices: list[Notice]) -> int:
+    """Looks at the held-out rows without improvement after which a run ends; 0 where nothing is held out, or none should end it."""
+    if asked.early_stopping_patience == 0:
+        return 0
+    if not validation_rows:
+        if asked.early_stopping_patience != "auto":
+            notices.append(Notice(code="plan.early_stopping_none", level="warning"))
+        return 0
+    patience = DEFAULT_PATIENCE if asked.early_stopping_patience == "auto" else asked.early_stopping_patience
+    notices.append(Notice(code="plan.early_stopping", params={"patience": patience}))
+    return patience
+
+
+def _available(hardware: Hardware, settings: TrainSettings, gpu_memory: float | None) -> int:
+    if not settings.on_card:
+        return hardware.memory_free
+    if gpu_memory is not None:
+        return int(gpu_memory * GIB)
+    card = hardware.card(settings.device)
+    assert card is not None
+    return card.memory_free
+
+
+def _cores(hardware: Hardware, on_cpu: bool) -> float:
+    return hardware.cores * duration.FIRST_GUESS_CORE if on_cpu else duration.FIRST_GUESS_GPU
+
+
+def _forecast(
+    card: ModelCard, rows: Rows, settings: TrainSettings, steps: int, machine: Machine, profile: ActivationProfile | None
+) -> Forecast:
+    available, calibration = _available(machine.hardware, settings, machine.gpu_memory), machine.calibration
+    first_guess = _cores(machine.hardware, not settings.on_card)
+    guess = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
+    longest = rows.lengths.longest if rows.lengths is not None and rows.lengths.longest else guess
+    length = max(16, min(int(settings.max_length), math.ceil(longest)))
+    parts = memory.parts(card, settings, length, profile, calibration.libraries_bytes)
+    raw = sum(parts.values())
+    if calibration.memory_ratio:
+        ratio = calibration.memory_ratio
+        parts = {name: size if name in memory.FIXED else int(size * ratio) for name, size in parts.items()}
+    peak = sum(parts.values())
+    rows_per_step = int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
+    tokens = steps * rows_per_step * _mean_tokens(rows, settings)
+    per_token = duration.operations_per_token(card, settings, length)
+    return Forecast(
+        peak_bytes=peak,
+        parts=parts,
+        available_bytes=available,
+        seconds=duration.seconds(tokens * per_token * duration.slowed(settings), calibration.operations_per_second or first_guess),
+        steps=steps,
+        fits=peak <= available,
+        raw_peak_bytes=raw,
+        operations_per_token=per_token,
+        disk_bytes=full_finetune.disk_bytes(card, settings),
+    )

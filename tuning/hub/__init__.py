@@ -1,0 +1,1 @@
+"""The only callers of huggingface_hub: models and data sets, looked up and fetched."""

@@ -1,0 +1,365 @@
+"""The models of this machine: which folder a model is in, how it gets there, and how it leaves.
+
+A download is built aside, taken up again where it was cut, checked against the Hub's hashes, and gets its name last. How
+the Hub is spoken to is `hub`'s affair; who waits for a download is the workshop's.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tuning import presets
+from tuning.errors import InputError, RunError, TuningError
+from tuning.hub.repository import Cut, HubFile, Repository, hub_id
+from tuning.models import catalog, examine
+from tuning.runs import files, locks
+from tuning.runs.store import Store
+from tuning.schema import ALIVE, LOCAL, ModelRef, Notice
+from tuning.settings import Settings
+
+if TYPE_CHECKING:
+    from tuning.hub.models import Hub
+
+MANIFEST = "sartoria.json"
+ASIDE = 1 << 30  # bytes that a download leaves free: checkpoints want some
+GIB = 2**30
+ASK_AGAIN_SECONDS = 60.0  # after the Hub could not be asked
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# What says nothing of the model itself: it may be asked again later, and a forecast holds all the same.
+PASSING = frozenset({"model.offline", "model.hub_unreachable", "model.hub_busy", "model.hub_down", "model.hub_answer"})
+
+
+class Shelf:
+    """Models by what a person calls them: a catalog id, an id of the Hub, a folder."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings, self.store = settings, store
+        self.folder = settings.home / "models"
+        self.coming: dict[str, tuple[int, int]] = {}  # by path: bytes done and in all of what is fetched in this process
+        self._unasked: dict[tuple[str, str], tuple[float, Notice]] = {}  # by model and owner, as `_asked`
+        self._asked: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def hub(self, owner: str) -> "Hub":
+        """The Hub as `owner` may see it. Only on a machine of one's own does the token of its environment count."""
+        from tuning.hub.models import Hub
+
+        mine = self._mine(owner)
+        cards = presets.models(self.settings.presets)
+        return Hub(self.settings.endpoint, self.settings.token if mine else None, self.settings.offline, self.folder / ".cache", cards)
+
+    def find(self, reference: str, owner: str) -> ModelRef:
+        """The model that `reference` names; its files need not be here yet.
+
+        Raises InputError where there is none, or none that may be used.
+        """
+        local = self._mine(owner)
+        id = hub_id(reference)
+        known = presets.models(self.settings.presets)
+        if id is None or id in known or reference in known or (local and os.path.isdir(files.given(reference))):
+            return catalog.find(id if id in known else reference, self.settings.presets, local, self.folder)
+        place = self._place(id)
+        kept = _manifest(place)
+        if kept is not None:
+            return ModelRef(id=id, path=str(place), card=kept.card)
+        if place.is_dir():
+            return catalog.find(str(place), self.settings.presets, True, self.folder)
+        return ModelRef(id=id, path=str(place), card=self.hub(owner).recall(id).card)
+
+    def notices(self, model: ModelRef, owner: str) -> list[Notice]:
+        """What to say of a model before a plan: nothing where it is here, else what the download takes or what is in its way.
+
+        The Hub is asked now whether it is open. Raises InputError where it is gated, private, gone or not usable.
+        """
+        if here(model):
+            return []
+        now, key = time.monotonic(), (model.id, owner)
+        when, notice = self._unasked.get(key, (0.0, None))
+        if notice is not None and now - when < ASK_AGAIN_SECONDS:
+            return [notice]
+        when, size = self._asked.get(key, (0.0, 0))
+        if not size or now - when > ASK_AGAIN_SECONDS:
+            try:
+                size = self.hub(owner).describe(model.id).size
+            except InputError as error:
+                if error.code not in PASSING:
+                    raise
+                notice = Notice(code=error.code, level="warning", params=error.params)
+                self._unasked[key] = (now, notice)
+                return [notice]
+            self._asked[key] = (now, size)
+        free = shutil.disk_usage(_existing(self.folder)).free
+        params = {"model": model.card.title, "need": size / GIB, "have": free / GIB}
+        if size + ASIDE > free:
+            return [Notice(code="model.disk", level="warning", params=params)]
+        return [Notice(code="model.to_download", params=params)]
+
+    def require(self, model: ModelRef, owner: str) -> None:
+        """Raises InputError where a run of `model` could not begin: its files are neither here nor to be had."""
+        for notice in self.notices(model, owner):
+            if notice.code != "model.to_download":
+                raise InputError(notice.code, **notice.params)
+
+    def fetch(
+        self,
+        model: ModelRef,
+        owner: str,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Bring `model` to its path, from where an earlier attempt was cut. `progress` gets bytes done and bytes in all.
+
+        Raises InputError where the Hub does not give it, the disk is too small, what came is not what the Hub promised, or
+        `stopped` says so. What has come stays for the next attempt.
+        """
+        if whole(model):
+            return
+        repository = self.hub(owner).describe(model.id)  # asked for now: what was open yesterday may be gated today
+        folder = pathlib.Path(model.path)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = locks.Lock(self.folder / f".{folder.name}.lock")
+        while not lock.acquire():  # another process fetches it
+            if stopped():
+                raise InputError("model.stopped", model=model.id)
+            time.sleep(1.0)
+        with lock:
+            if not whole(model):
+                Download(self.hub(owner), repository, folder, progress, stopped).run()
+
+    def words(self, model: ModelRef, owner: str) -> pathlib.Path:
+        """A folder with the tokenizer of `model`: its own, or where that is not here one with no more than those few files.
+
+        Raises InputError as `fetch` does.
+        """
+        if here(model):
+            return pathlib.Path(model.path)
+        hub = self.hub(owner)
+        repository = hub.describe(model.id)
+        folder = self.folder / ".words" / f"{pathlib.Path(model.path).name}-{repository.revision[:12]}"
+        if not folder.is_dir():
+            small = [file for file in repository.files if not examine.SHARD.fullmatch(file.name)]
+            Download(hub, repository.model_copy(update={"files": small}), folder, lambda done, total: None, lambda: False).run()
+        return folder
+
+    def downloaded(self) -> list[dict[str, Any]]:
+        """The models that were downloaded, and those copied beside them: id, title, bytes, path, and whether whole."""
+        found = []
+        for place in sorted(self.folder.glob("[!.]*")) if self.folder.is_dir() else []:
+            if not place.is_dir():
+                continue
+            kept = _manifest(place)
+            id = kept.id if kept else place.name.replace("--", "/", 1)
+            size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+            intact = kept is None or _sizes_agree(kept, place)
+            found.append({"id": id, "size_bytes": size, "path": str(place.resolve()), "moved": place.resolve() != place, "whole": intact})
+        return found
+
+    def delete(self, id: str, owner: str) -> int:
+        """Remove a downloaded model, wherever it was moved to. Returns the bytes that this set free."""
+        place = self._downloaded(id, owner)
+        size = sum(path.stat().st_size for path in place.resolve().rglob("*") if path.is_file())
+        shutil.rmtree(place.resolve())
+        _unlink(place)
+        return size
+
+    def move(self, id: str, owner: str, folder: pathlib.Path) -> pathlib.Path:
+        """Put a downloaded model into `folder`, on another disk for instance, and leave a link where it was.
+
+        Raises InputError where `folder` is not one, has no room, or something of that name is in it.
+        """
+        place = self._downloaded(id, owner)
+        real = place.resolve()
+        target = folder.absolute() / place.name
+        if not folder.is_dir() or target.exists() or target.is_relative_to(real):
+            raise InputError("model.no_place", path=str(folder))
+        size = sum(path.stat().st_size for path in real.rglob("*") if path.is_file())
+        free = shutil.disk_usage(folder).free
+        if os.stat(folder).st_dev != os.stat(real).st_dev and size + ASIDE > free:
+            raise InputError("model.disk", model=id, need=size / GIB, have=free / GIB)
+        shutil.move(real, target)
+        _unlink(place)
+        _link(place, target)
+        return target
+
+    def _mine(self, owner: str) -> bool:
+        """Whether the machine is the owner's own, with its folders and the token of its environment."""
+        return owner == LOCAL and self.settings.mode == "local"
+
+    def _place(self, id: str) -> pathlib.Path:
+        return self.folder / id.replace("/", "--")
+
+    def _downloaded(self, id: str, owner: str) -> pathlib.Path:
+        """The folder of a model that may be taken away: downloaded, and no run waits for it or works with it."""
+        place = self._place(id)
+        if "/" not in id or place.parent != self.folder or not place.is_dir():
+            raise InputError("model.not_downloaded", model=id[:200])
+        for run in self.store.of_everybody():
+            if run.spec().model.path == str(place) and run.state().status in ALIVE:
+                raise RunError("model.in_use", model=id, run=run.id if run.spec().owner == owner else "…")
+        return place
+
+
+class Download:
+    """One model on its way into its folder."""
+
+    def __init__(
+        self,
+        hub: "Hub",
+        repository: Repository,
+        folder: pathlib.Path,
+        progress: Callable[[int, int], None],
+        stopped: Callable[[], bool],
+    ) -> None:
+        self.hub, self.repository, self.folder = hub, repository, folder
+        self.building = folder.parent / f".{folder.name}.part"
+        self._progress, self._stopped = progress, stopped
+        self._done = 0
+
+    def run(self) -> None:
+        """Fetch what is missing, check it, write the manifest, and give the folder its name. Raises InputError."""
+        if self.folder.is_dir():  # here, but not whole: what is right of it is kept
+            if self.building.exists():
+                shutil.rmtree(self.building)
+            files.put(self.folder, self.building)
+        self.building.mkdir(parents=True, exist_ok=True)
+        there = sum(path.stat().st_size for path in self.building.iterdir() if path.is_file())
+        free = shutil.disk_usage(self.building).free
+        need = max(0, self.repository.size - there)
+        if need + ASIDE > free:
+            raise InputError("model.disk", model=self.repository.id, need=need / GIB, have=free / GIB)
+        try:
+            for file in self.repository.files:
+                self._bring(file)
+        except Cut as error:
+            raise InputError("model.stopped", model=self.repository.id) from error
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            free = shutil.disk_usage(self.building).free
+            raise InputError("model.disk", model=self.repository.id, need=need / GIB, have=free / GIB) from error
+        for left in set(self.building.iterdir()) - {self.building / file.name for file in self.repository.files}:
+            left.unlink()
+        _write_manifest(self.building, self.repository)
+        files.sync_folder(self.building)
+        self.building.rename(self.folder)
+
+    def _bring(self, file: HubFile) -> None:
+        """One file, fetched again from its beginning where what came is wrong."""
+        path = self.building / file.name
+        if path.is_file() and right(path, file):
+            self._count(file.size)
+            return
+        part = self.building / f"{file.name}.{(file.sha256 or file.git or '')[:12]}.incomplete"
+        before = self._done
+        for _ in range(2):
+            if part.exists() and part.stat().st_size > file.size:
+                part.unlink()
+            self._done = before + (part.stat().st_size if part.exists() else 0)
+            try:
+                self.hub.fetch(self.repository, file, part, self._count)
+                if right(part, file):
+                    part.replace(path)
+                    self._done = before + file.size
+                    return
+            except TuningError:
+                raise
+            except OSError as error:  # huggingface_hub says so of a file of another length than promised
+                if error.errno is not None:
+                    raise
+            part.unlink(missing_ok=True)
+        raise InputError("model.wrong_hash", model=self.repository.id, file=file.name)
+
+    def _count(self, came: int) -> None:
+        self._done += came
+        self._progress(self._done, self.repository.size)
+        if self._stopped():
+            raise Cut
+
+
+def here(model: ModelRef) -> bool:
+    """Are the files of `model` on this machine? A look at names and sizes."""
+    if not os.path.isdir(model.path):
+        return False
+    place = pathlib.Path(model.path)
+    kept = _manifest(place)
+    return kept is None or _sizes_agree(kept, place)
+
+
+def whole(model: ModelRef) -> bool:
+    """Is every file of a downloaded model the one that was checked? A file touched since then is read and hashed again."""
+    if not here(model):
+        return False
+    place = pathlib.Path(model.path)
+    kept = _manifest(place)
+    if kept is None:
+        return True  # somebody's own folder: nobody promised anything of it
+    stamps = json.loads((place / MANIFEST).read_text(encoding="utf-8")).get("stamps", {})
+    touched = [file for file in kept.files if (place / file.name).stat().st_mtime_ns != stamps.get(file.name)]
+    if not all(right(place / file.name, file) for file in touched):
+        return False
+    if touched:  # copied from elsewhere, say: not to be read again the next time
+        with contextlib.suppress(OSError):
+            _write_manifest(place, kept)
+    return True
+
+
+def right(path: pathlib.Path, file: HubFile) -> bool:
+    """Has `path` the content that the Hub promised? Large files carry a SHA-256, small ones git's hash of a blob."""
+    if path.stat().st_size != file.size:
+        return False
+    with path.open("rb") as stream:
+        if file.sha256:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
+        if file.git:
+            digest = hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
+            digest.update(stream.read())
+            return digest.hexdigest() == file.git
+    return True
+
+
+def _manifest(place: pathlib.Path) -> Repository | None:
+    try:
+        return Repository.model_validate(json.loads((place / MANIFEST).read_text(encoding="utf-8"))["repository"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_manifest(place: pathlib.Path, repository: Repository) -> None:
+    """What the folder holds, and when each file of it was last found right."""
+    stamps = {file.name: (place / file.name).stat().st_mtime_ns for file in repository.files}
+    record = {"repository": json.loads(repository.model_dump_json(by_alias=True)), "stamps": stamps}
+    files.write(place / MANIFEST, json.dumps(record, ensure_ascii=False))
+
+
+def _sizes_agree(kept: Repository, place: pathlib.Path) -> bool:
+    with contextlib.suppress(OSError):
+        return all((place / file.name).stat().st_size == file.size for file in kept.files)
+    return False
+
+
+def _existing(folder: pathlib.Path) -> pathlib.Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _unlink(place: pathlib.Path) -> None:
+    """Remove a link to a folder; on Windows it is a junction, which counts as a folder."""
+    if place.is_symlink():
+        place.unlink()
+    elif os.path.lexists(place):
+        place.rmdir()
+
+
+def _link(place: pathlib.Path, target: pathlib.Path) -> None:
+    if sys.platform == "win32":
+        import _winapi
+
+        _winapi.CreateJunction(str(target), str(place))  # unlike a symbolic link it needs no rights
+    else:
+        place.symlink_to(target, target_is_directory=True)

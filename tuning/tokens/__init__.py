@@ -1,0 +1,1 @@
+"""Rows as a model sees them: template, labels, lengths, and the audit of them before a run."""

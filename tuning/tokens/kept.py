@@ -1,0 +1,132 @@
+"""The audits of data for models: each found once, in the background where somebody waits at a page, and kept beside the data.
+
+What an audit is and how it is found is the engine's affair; here is only when, and where it is kept.
+"""
+
+import hashlib
+import json
+import logging
+import pathlib
+import threading
+import time
+from importlib import metadata
+
+import pydantic
+
+from tuning.data.library import Library, folder_of
+from tuning.data.records import ROWS
+from tuning.errors import RunError, TuningError, caught
+from tuning.hub.shelf import Shelf
+from tuning.runs import files
+from tuning.schema import ModelRef, TrainSettings
+from tuning.tokens.lengths import Audit, Lengths
+
+KEPT = 4  # audits held in memory
+MOST_SPLIT = 20_000  # rows that are told apart into those to learn and those to check with, while somebody waits
+AGAIN_SECONDS = 60.0  # after one that failed
+WORDS = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "vocab.json", "tokenizer.model")
+LIBRARIES = ("transformers", "tokenizers", "jinja2")
+FORM = 1  # of an audit: raise it when the same rows and tokenizer would give another
+
+_log = logging.getLogger(__name__)
+
+
+class Audits:
+    """The audits of one home folder. With `wait` an audit is there when `find` returns."""
+
+    def __init__(self, home: pathlib.Path, library: Library, shelf: Shelf, wait: bool) -> None:
+        self._folder, self._library, self._shelf, self._wait = folder_of(home), library, shelf, wait
+        self._known: dict[str, Lengths] = {}
+        self._faults: dict[str, tuple[float, TuningError]] = {}
+        self._working: dict[str, str] = {}  # whose audit is being found, by its key
+        self._parts: dict[str, Lengths] = {}
+        self._one = threading.Lock()  # one at a time: somebody may be training beside it
+
+    def find(self, data: str, model: ModelRef, owner: str) -> Lengths | None:
+        """What `model` would learn of data, for any maximum length; None while it is being found.
+
+        Raises InputError `data.unknown`, and whatever went wrong a moment ago: `model.…`, `audit.…`.
+        """
+        key = self._key(data, model, owner)
+        if key in self._known:
+            return self._known[key]
+        if self._wait:
+            return self._look(key, data, model, owner)
+        when, fault = self._faults.get(key, (0.0, None))
+        if fault is not None and time.monotonic() - when < AGAIN_SECONDS:
+            raise fault
+        if key not in self._working:
+            self._working[key] = owner
+            threading.Thread(target=self._work, args=(key, data, model, owner), daemon=True).start()
+        return None
+
+    def known(self, data: str, model: ModelRef, owner: str) -> Lengths | None:
+        """As `find`, of what was found before; nothing is begun."""
+        key = self._key(data, model, owner)
+        found = None if key in self._known else _read(self._path(data, key))
+        return self._known.get(key) if found is None else self._remember(key, found)
+
+    def learned(self, found: Lengths, data: str, settings: TrainSettings, owner: str) -> Lengths:
+        """Of `found`, the rows that a run with these settings learns from: less those it checks with, and those beyond its limit.
+
+        Where only a sample was looked at, the sample as it is.
+        """
+        if found.audit.sampled is not None or found.audit.rows > MOST_SPLIT:
+            return found
+        key = json.dumps([data, id(found), settings.max_samples, settings.validation_share, settings.seed])
+        if key not in self._parts:
+            rows = {row["row"] for row in self._library.parts(data, owner, settings)[0]}
+            looked = [one for one in found.audit.looked if one.row in rows]
+            shown = [one for one in found.audit.shown if one.row in rows]
+            refused = [one for one in found.audit.refused if one.row in rows]
+            part = found.audit.model_copy(update={"rows": len(rows), "looked": looked, "shown": shown, "refused": refused})
+            self._parts = {key: Lengths(part)}
+        return self._parts[key]
+
+    def busy(self, owner: str) -> bool:
+        """Whether one of the owner's is being found."""
+        return owner in list(self._working.values())
+
+    def _work(self, key: str, data: str, model: ModelRef, owner: str) -> None:
+        error = caught(lambda: self._look(key, data, model, owner), f"the audit of {data}")
+        if error is not None:
+            known = error if isinstance(error, TuningError) else RunError("audit.crashed", model=model.card.title, how="?")
+            self._faults[key] = (time.monotonic(), known)
+        self._working.pop(key, None)
+
+    def _look(self, key: str, data: str, model: ModelRef, owner: str) -> Lengths:
+        path = self._path(data, key)
+        found = _read(path)
+        if found is None:
+            from tuning.tokens.audit import audit
+
+            with self._one:
+                found = audit(model.card.title, str(self._shelf.words(model, owner)), self._folder / data / ROWS)
+            files.write(path, found.model_dump_json())
+        return self._remember(key, found)
+
+    def _path(self, data: str, key: str) -> pathlib.Path:
+        return self._folder / data / f"audit-{key[:16]}.json"
+
+    def _remember(self, key: str, found: Audit) -> Lengths:
+        while len(self._known) >= KEPT:
+            self._known.pop(next(iter(self._known)))
+        self._known[key] = Lengths(found)
+        return self._known[key]
+
+    def _key(self, data: str, model: ModelRef, owner: str) -> str:
+        """What an audit depends on: the data, the tokenizer's files where they are here, the libraries."""
+        there = [path.stat() for name in WORDS if (path := pathlib.Path(model.path) / name).is_file()]
+        stamps = [(status.st_size, status.st_mtime_ns) for status in there]
+        asked = [FORM, self._library.get(data, owner).id, model.id, stamps, [metadata.version(name) for name in LIBRARIES]]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _read(path: pathlib.Path) -> Audit | None:
+    try:
+        return Audit.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, pydantic.ValidationError):
+        _log.warning("%s is damaged and is found anew", path)
+        return None

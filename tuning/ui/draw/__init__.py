@@ -1,0 +1,1 @@
+"""HTML and SVG of what a page shows: pure functions of values."""

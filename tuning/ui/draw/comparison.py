@@ -1,0 +1,142 @@
+"""Two runs side by side as HTML: both curves in one picture, what they decided differently, what came out, and their reports.
+
+Pure functions of what `Runs.show` returns. Which settings differ is found in `tuning.runs.differences`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuning.runs.differences import differences, series, thin
+from tuning.runs.summary import perplexity
+from tuning.text import t, table
+from tuning.ui import form
+from tuning.ui.draw.history import Names
+from tuning.ui.draw.pictures import Track, evaluations, losses
+from tuning.ui.draw.report_view import report
+from tuning.ui.view import duration, escape, loss, number, plain, size, when
+
+Run = Mapping[str, Any]
+SIDES = ("a", "b")
+POINTS = 120  # of each line: dashes want room
+
+
+def together(first: Run, second: Run, names: Names, lang: str) -> str:
+    """The whole comparison, with the two runs' own reports where there are any."""
+    runs = (first, second)
+    title = t(lang, "ui.compare.title", first=first["name"], second=second["name"])
+    close = f'<button type="button" class="mend" data-do="untick" data-value="">{escape(t(lang, "ui.compare.close"))}</button>'
+    told = "".join(
+        f'<section class="report-of" aria-label="{escape(run["name"])}"><h4>{_name(run, side)}</h4>{own}</section>'
+        for run, side in zip(runs, SIDES, strict=True)
+        if (own := report(run, lang))
+    )
+    return (
+        f'<section class="paper compare"><h2>{escape(title)}</h2>{chart(runs, lang)}{figures(runs, lang)}{settings(runs, names, lang)}'
+        f'{f"""<div class="reports">{told}</div>""" if told else ""}<p class="pager">{close}</p></section>'
+    )
+
+
+def _name(run: Run, side: str) -> str:
+    return f'<span class="key {side}"></span>{escape(run["name"])}'
+
+
+def chart(runs: Sequence[Run], lang: str) -> str:
+    """Both runs' losses over the steps, told apart by line and by name, with a sentence that says who ended lower."""
+    tracks, legend, last = [], "", 1.0
+    for run, side in zip(runs, SIDES, strict=True):
+        training, validation = (thin(series(run["metrics"], key), POINTS) for key in ("loss", "eval_loss"))
+        tracks += [Track(f"training {side}", training), evaluations(f"validation {side}", validation)]
+        last = max([last, *(x for x, _ in [*training, *validation])])
+        for kind, points in (("training", training), ("validation", validation)):
+            if points:
+                label = t(lang, "ui.compare.line", name=run["name"], line=t(lang, f"ui.live.{kind}"))
+                legend += f'<span class="key {kind} {side}">{escape(label)}</span>'
+    if not legend:
+        return f'<div class="curve none"><p>{escape(t(lang, "ui.live.curve.none"))}</p></div>'
+    says = escape(_says(runs, lang))
+    return f'<figure class="curve"><div class="legend">{legend}</div>{losses(tracks, last, lang)}<figcaption>{says}</figcaption></figure>'
+
+
+def _says(runs: Sequence[Run], lang: str) -> str:
+    """Which of the two is better on what neither has seen, as far as that can be said."""
+    ends = [run["eval_loss"] for run in runs]
+    if None in ends:
+        return t(lang, "ui.compare.says.none")
+    better = runs[0] if ends[0] < ends[1] else runs[1]
+    fair = runs[0]["spec"]["data"]["sha256"] == runs[1]["spec"]["data"]["sha256"]
+    numbers = {"first": loss(ends[0], lang), "second": loss(ends[1], lang)}
+    if numbers["first"] == numbers["second"]:
+        return t(lang, "ui.compare.says.same", number=numbers["first"])
+    says = t(lang, "ui.compare.says", name=better["name"], low=loss(min(ends), lang), high=loss(max(ends), lang))
+    return says if fair else f"{says} {t(lang, 'ui.compare.says.unfair')}"
+
+
+def figures(runs: Sequence[Run], lang: str) -> str:
+    """What came out of each, beside each other."""
+
+    def step(run: Run) -> str:
+        return t(lang, "ui.compare.steps", steps=number(run["steps"], lang), total=number(run["total_steps"], lang))
+
+    def surprise(run: Run, key: str) -> str:
+        value = perplexity(run[key])
+        return "–" if value is None else number(value, lang, 0 if value >= 20 else 2)
+
+    def gone(before: str, after: str) -> str:
+        return before if before == after == "–" else f"{before} → {after}"
+
+    lines = [
+        ("ui.compare.status", [t(lang, f"ui.status.{run['status']}") for run in runs]),
+        ("ui.compare.created", [when(run["created"], lang) for run in runs]),
+        ("ui.compare.step", [step(run) for run in runs]),
+        ("ui.compare.eval_loss", [gone(loss(run["base_eval_loss"], lang), loss(run["eval_loss"], lang)) for run in runs]),
+        ("ui.compare.perplexity", [gone(surprise(run, "base_eval_loss"), surprise(run, "eval_loss")) for run in runs]),
+        ("ui.compare.train_loss", [loss(run["train_loss"], lang) for run in runs]),
+        ("ui.compare.seconds", [duration(run["seconds"], lang) if run["seconds"] else "–" for run in runs]),
+        ("ui.compare.speed", [number(run["tokens_per_second"], lang) if run["tokens_per_second"] else "–" for run in runs]),
+        ("ui.compare.memory", [size(run["peak_bytes"], lang) if run["peak_bytes"] else "–" for run in runs]),
+        ("ui.compare.predicted", [size(run["predicted_peak_bytes"], lang) for run in runs]),
+        ("ui.compare.size", [size(run["size_bytes"], lang) for run in runs]),
+    ]
+    return _table(t(lang, "ui.compare.figures"), runs, [(t(lang, code), *values) for code, values in lines], lang)
+
+
+def settings(runs: Sequence[Run], names: Names, lang: str) -> str:
+    """Only what they decided differently; a sentence where that is nothing."""
+    found = differences(runs[0]["spec"], runs[1]["spec"])
+    lines = [(called(key, lang), said(key, one, names, lang), said(key, other, names, lang)) for key, one, other in found]
+    if not lines:
+        return f'<p class="hint">{escape(t(lang, "ui.compare.no_difference"))}</p>'
+    return _table(t(lang, "ui.compare.settings"), runs, lines, lang)
+
+
+def called(key: str, lang: str) -> str:
+    """What a setting is called: as its knob is, or by its own name where it has none."""
+    if key.startswith("versions."):
+        return key.removeprefix("versions.")
+    return next((t(lang, code) for code in (f"ui.compare.{key}", f"ui.knob.{key}") if code in table(lang)), key)
+
+
+def said(key: str, value: Any, names: Names, lang: str) -> str:
+    """A setting's value in the reader's way of writing."""
+    if key == "data":
+        return names.data.get(value, value)
+    if key == "recipe":
+        return names.recipes.get(value, value)
+    if key in ("train_rows", "validation_rows", "max_length", "max_steps", "max_samples") and isinstance(value, int):
+        return plain(value, lang)
+    if isinstance(value, bool):
+        return t(lang, "ui.yes" if value else "ui.no")
+    if key.startswith("versions.") or key in ("model", "data_content"):
+        return str(value or "–")
+    return form.show(value, lang)
+
+
+def _table(caption: str, runs: Sequence[Run], lines: Sequence[Sequence[str]], lang: str) -> str:
+    head = "".join(f'<th scope="col">{_name(run, side)}</th>' for run, side in zip(runs, SIDES, strict=True))
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"""<td class="num">{escape(value)}</td>""" for value in values)}</tr>'
+        for name, *values in lines
+    )
+    corner = f'<th scope="col"><span class="visually-hidden">{escape(t(lang, "ui.compare.what"))}</span></th>'
+    head = f"<caption>{escape(caption)}</caption><thead><tr>{corner}{head}</tr></thead>"
+    return f'<div class="scroll"><table class="settings two">{head}<tbody>{body}</tbody></table></div>'

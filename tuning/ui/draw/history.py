@@ -1,0 +1,165 @@
+"""The list of runs as HTML: newest first, searched, with the ticks that choose runs to compare or to delete, and what can be done with one.
+
+Pure functions of what `Runs.list` and `Runs.glimpse` return. A press is heard as (what, value).
+"""
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuning.schema import ALIVE
+from tuning.text import t
+from tuning.ui.draw.pictures import spark
+from tuning.ui.draw.progress import head, status
+from tuning.ui.view import duration, escape, loss, number, size, when
+
+PAGE = 50  # runs shown at once
+
+Run = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a visitor looks at the list. It comes from a page, so it is read with `of`."""
+
+    words: str = ""
+    most: int = PAGE
+    ticked: tuple[str, ...] = ()
+    sure: tuple[str, ...] = ()  # runs about which it was asked whether they are really to go
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any], there: Sequence[str]) -> "Look":
+        """With only those runs that are still there."""
+        chosen = {key: tuple(run for run in value.get(key, ()) if run in there) for key in ("ticked", "sure")}
+        return cls(words=value.get("words", ""), most=value.get("most", PAGE), **chosen)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What data and recipes are called in the page's language, by id."""
+
+    data: Mapping[str, str] = field(default_factory=dict)
+    recipes: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, run: Run) -> tuple[str, str]:
+        """Of one run's data and recipe."""
+        return self.data.get(run["data"], run["data"]), self.recipes.get(run["recipe"], run["recipe"])
+
+
+def found(runs: Sequence[Run], words: str, names: Names, lang: str) -> list[Run]:
+    """The runs in which each of the words stands: in name, model, data, recipe or status. Accents and capitals do not count."""
+    wanted = _plain(words).split()
+    if not wanted:
+        return list(runs)
+
+    def says(run: Run) -> str:
+        parts = [run["name"], run["model"], run["model_title"], run["data"], run["recipe"], *names.of(run)]
+        return _plain(" ".join([*parts, t(lang, f"ui.status.{run['status']}")]))
+
+    return [run for run in runs if all(word in says(run) for word in wanted)]
+
+
+def _plain(text: str) -> str:
+    return "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
+
+
+def listing(
+    runs: Sequence[Run], look: Look, opened: str | None, names: Names, glimpse: Callable[[str], Mapping[str, Any]], lang: str
+) -> str:
+    """The list with what stands above and below it. `glimpse` is asked only of the runs that are shown."""
+    matching = found(runs, look.words, names, lang)
+    if not matching:
+        again = _button("words", "", t(lang, "ui.runs.search.all"))
+        return f'<div class="empty"><p>{escape(t(lang, "ui.runs.search.none", words=look.words[:80]))}</p>{again}</div>'
+    rows = "".join(
+        _row(run, run["run"] == opened, run["run"] in look.ticked, names, glimpse(run["run"]), lang) for run in matching[: look.most]
+    )
+    left = len(matching) - look.most
+    more = ""
+    if left > 0:
+        label = t(lang, "ui.runs.more", count=number(min(left, PAGE), lang), left=number(left, lang))
+        more = f'<p class="pager">{_button("more", str(look.most + PAGE), label)}</p>'
+    counted = (
+        t(lang, "ui.runs.search.count", count=number(len(matching), lang), total=number(len(runs), lang)) if look.words.strip() else ""
+    )
+    said = f'<p class="soft num" role="status">{escape(counted)}</p>' if counted else ""
+    label = escape(t(lang, "ui.runs.list"))
+    return f'{_ticked(runs, look, glimpse, lang)}{said}<ul class="runs" aria-label="{label}">{rows}</ul>{more}'
+
+
+def _row(run: Run, opened: bool, ticked: bool, names: Names, seen: Mapping[str, Any], lang: str) -> str:
+    facts = [run["model_title"], *names.of(run), when(run["created"], lang)]
+    figures = [size(seen["size_bytes"], lang)]
+    if run["seconds"]:
+        figures.insert(0, duration(run["seconds"], lang))
+    if run["eval_loss"] is not None:
+        before = loss(run["base_eval_loss"], lang)
+        figures.insert(0, t(lang, "ui.runs.losses", before=before, after=loss(run["eval_loss"], lang)))
+    if run["status"] in ALIVE or run["status"] in ("stopped", "interrupted", "paused", "failed"):
+        figures.insert(0, t(lang, "ui.live.step", step=number(run["step"], lang), total=number(run["total_steps"], lang)))
+    if run["place"]:
+        figures.insert(0, t(lang, "ui.runs.place", place=number(run["place"], lang)))
+    tick = escape(t(lang, "ui.runs.tick", name=run["name"]))
+    return (
+        f'<li><button type="button" class="card run" data-do="run" data-value="{escape(run["run"])}" '
+        f'aria-pressed="{"true" if opened else "false"}"><span class="said"><span class="top"><strong>{escape(run["name"])}</strong>'
+        f'{status(run["status"], lang)}</span><span class="facts-line">{escape(" · ".join(facts))}</span>'
+        f'<span class="soft num">{escape(" · ".join(figures))}</span></span>{spark(seen["spark"])}</button>'
+        f'<button type="button" class="tick" data-do="tick" data-value="{escape(run["run"])}" '
+        f'aria-pressed="{"true" if ticked else "false"}" aria-label="{tick}" title="{tick}"><i aria-hidden="true"></i></button></li>'
+    )
+
+
+def _ticked(runs: Sequence[Run], look: Look, glimpse: Callable[[str], Mapping[str, Any]], lang: str) -> str:
+    """What can be done with the runs that are ticked."""
+    if not look.ticked:
+        return ""
+    if len(look.sure) > 0 and set(look.sure) == set(look.ticked):
+        return sure(look.sure, runs, sum(glimpse(run)["size_bytes"] for run in look.sure), lang)
+    names = {run["run"]: run["name"] for run in runs}
+    code = {1: "ui.runs.ticked.one", 2: "ui.runs.ticked.two"}.get(len(look.ticked), "ui.runs.ticked.many")
+    says = t(lang, code, name=names[look.ticked[0]], count=number(len(look.ticked), lang))
+    buttons = _button("ask", "ticked", t(lang, "ui.runs.delete")) + _button("untick", "", t(lang, "ui.runs.untick"))
+    return f'<div class="ticked" role="status"><span>{escape(says)}</span><span class="ways">{buttons}</span></div>'
+
+
+def sure(asked: Sequence[str], runs: Sequence[Run], freed: int, lang: str) -> str:
+    """Ask before anything is lost, with the bytes that become free."""
+    names = {run["run"]: run["name"] for run in runs}
+    room = size(freed, lang)
+    if len(asked) == 1:
+        says, keep = t(lang, "ui.runs.delete.sure", name=names.get(asked[0], asked[0]), size=room), "ui.runs.delete.no"
+    else:
+        says, keep = t(lang, "ui.runs.delete.sure_many", count=number(len(asked), lang), size=room), "ui.runs.delete.no_many"
+    buttons = _button("delete", "", t(lang, "ui.runs.delete.yes"), "stop") + _button("keep", "", t(lang, keep))
+    return (
+        f'<div class="sure" role="alertdialog" aria-label="{escape(says)}"><p>{escape(says)}</p><span class="ways">{buttons}</span></div>'
+    )
+
+
+def ways(run: Run, asked: bool, resumable: bool, lang: str) -> str:
+    """The head of the run that is open, and what can be done with it."""
+    at_work = run["status"] in ("starting", "running")
+    take = "ui.runs.download.whole" if run.get("method") == "full" else "ui.runs.download"
+    shown = [
+        ("talk", "ui.runs.talk", run["has_adapter"] or at_work),
+        ("take", take, run["has_adapter"]),
+        ("resume", "ui.runs.resume", resumable),
+        ("unqueue", "ui.runs.unqueue", run["status"] == "queued"),
+        ("again", "ui.runs.again", True),
+        ("rename", "ui.runs.rename", True),
+        ("ask", "ui.runs.delete", run["status"] not in ALIVE),
+    ]
+    buttons = "".join(_button(do, run["run"], t(lang, code), do) for do, code, there in shown if there)
+    below = ""
+    if run["status"] in ALIVE:
+        below = f'<p class="soft">{escape(t(lang, "ui.runs.unqueue.hint" if run["status"] == "queued" else "ui.runs.delete.busy"))}</p>'
+    elif asked:
+        below = sure([run["run"]], [run], run["size_bytes"], lang)
+    label = escape(t(lang, "ui.runs.ways", name=run["name"]))
+    return f'<section class="summary">{head(run, lang)}<div class="ways" role="group" aria-label="{label}">{buttons}</div>{below}</section>'
+
+
+def _button(do: str, value: str, label: str, kind: str = "") -> str:
+    return f'<button type="button" class="mend {kind}" data-do="{do}" data-value="{escape(value)}">{escape(label)}</button>'

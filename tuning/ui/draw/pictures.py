@@ -1,0 +1,158 @@
+"""The pictures of the page: curves of a run, of two runs, small ones for a list, and the memory bar. Numbers in, HTML with SVG out.
+
+Lines are drawn in a stretched SVG, words beside it as text, so that both stay readable at any width. No decision is
+made here.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuning.runs.differences import Point, series, thin
+from tuning.text import t, table
+from tuning.ui.view import escape, loss, number, size
+
+WIDTH, HEIGHT = 1000.0, 240.0
+SPARK = (120.0, 34.0)
+SMALL_POINTS = 200  # of a small chart
+MOST_DOTS = 60  # points of a line that are marked as well
+
+
+@dataclass(frozen=True)
+class Track:
+    """One line of a plot. `kind` is how the style sheet calls it."""
+
+    kind: str
+    points: Sequence[Point]
+    dots: bool = False
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers from below `low` to above `high`."""
+    span = max(high - low, 1e-6)
+    raw = span / most
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw)
+    first = math.floor(low / step)
+    return [round(index * step, 10) for index in range(first, max(math.ceil(high / step), first + 1) + 1)]
+
+
+def plot(tracks: Sequence[Track], last: float, marks: Sequence[float], write: Callable[[float], str], lang: str) -> str:
+    """Lines over the steps from 0 to `last`, with the values `marks` beside them as `write` says them."""
+    bottom, top = marks[0], marks[-1]
+
+    def place(point: Point) -> Point:
+        return point[0] / last * WIDTH, (top - point[1]) / (top - bottom) * HEIGHT
+
+    grid = "".join(f'<path class="grid" d="M0 {place((0, mark))[1]:.1f}H{WIDTH:.0f}"/>' for mark in marks)
+    words = "".join(f'<span class="y" style="top:{place((0, mark))[1] / HEIGHT * 100:.2f}%">{escape(write(mark))}</span>' for mark in marks)
+    steps = sorted({0, round(last / 2), round(last)})
+    words += "".join(f'<span class="x" style="left:{step / last * 100:.2f}%">{number(step, lang)}</span>' for step in steps)
+    lines = "".join(_line(track.kind, [place(point) for point in track.points], track.dots) for track in tracks if track.points)
+    return (
+        f'<div class="plot" aria-hidden="true"><svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="none" focusable="false">'
+        f"{grid}{lines}</svg>{words}</div>"
+    )
+
+
+def losses(tracks: Sequence[Track], last: float, lang: str) -> str:
+    """A plot of losses; from zero where they come near it."""
+    values = [y for track in tracks for _, y in track.points]
+    low, high = min(values), max(values)
+    marks = ticks(min(0.0, low) if low < 0.5 * high or len(values) < 5 else low, high)
+    digits = 0 if all(mark.is_integer() for mark in marks) else 1 if all((mark * 10).is_integer() for mark in marks) else 2
+    return plot(tracks, last, marks, lambda mark: number(mark, lang, digits), lang)
+
+
+def evaluations(kind: str, points: Sequence[Point]) -> Track:
+    """A line of few points, each of them marked."""
+    return Track(kind, points, dots=len(points) <= MOST_DOTS)
+
+
+def curve(metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str) -> str:
+    """Training and validation loss over the steps, with a sentence that says the same."""
+    training, validation = thin(series(metrics, "loss")), thin(series(metrics, "eval_loss"))
+    if not training:
+        return f'<div class="curve none"><p>{escape(t(lang, "ui.live.curve.none"))}</p></div>'
+    last = max(float(total_steps), training[-1][0], 1.0)
+    drawn = losses([Track("training", training), evaluations("validation", validation)], last, lang)
+    said = {key: escape(t(lang, f"ui.live.{key}")) for key in ("training", "validation", "loss", "step_axis")}
+    return (
+        f'<figure class="curve"><div class="legend" aria-hidden="true"><span class="key training">{said["training"]}</span>'
+        f'<span class="key validation">{said["validation"]}</span><span class="axis">{said["loss"]} / {said["step_axis"]}</span></div>'
+        f"{drawn}<figcaption>{escape(_says(training, validation, lang))}</figcaption></figure>"
+    )
+
+
+def small(title: str, points: Sequence[Point], write: Callable[[float], str], lang: str, limit: tuple[float, str] | None = None) -> str:
+    """One measured line with its name and its last value; `limit` is a level to hold it against, and what that is called."""
+    if not points:
+        return ""
+    values = [y for _, y in points] + ([limit[0]] if limit else [])
+    low, high = min(values), max(values)
+    marks = [0.0, high or 1.0] if low >= 0 else [low, high]
+    last = max(points[-1][0], 1.0)
+    tracks = [Track("training", thin(points, SMALL_POINTS))]
+    if limit:
+        tracks.append(Track("limit", [(0.0, limit[0]), (last, limit[0])]))
+    note = f'<span class="key limit">{escape(limit[1])}</span>' if limit else ""
+    return (
+        f'<figure class="curve small"><figcaption>{escape(title)} <b>{escape(write(points[-1][1]))}</b>{note}</figcaption>'
+        f"{plot(tracks, last, marks, write, lang)}</figure>"
+    )
+
+
+def spark(points: Mapping[str, Sequence[Sequence[float]]]) -> str:
+    """Losses of a run the size of a word: training thin, validation strong. What it shows is said in words beside it."""
+    kinds = {"loss": "training", "eval_loss": "validation"}
+    values = [y for line in points.values() for _, y in line]
+    if len(values) < 2:
+        return '<svg class="spark" viewBox="0 0 120 34" aria-hidden="true" focusable="false"></svg>'
+    low, high = min(values), max(values)
+    last = max(x for line in points.values() for x, _ in line) or 1.0
+    wide, tall = SPARK[0] - 6, SPARK[1] - 6
+    drawn = ""
+    for name, kind in kinds.items():
+        line = [(3 + x / last * wide, 3 + (high - y) / ((high - low) or 1.0) * tall) for x, y in points.get(name, ())]
+        drawn += _line(kind, line) if line else ""
+    box = f'viewBox="0 0 {SPARK[0]:.0f} {SPARK[1]:.0f}" preserveAspectRatio="xMinYMid"'
+    return f'<svg class="spark" {box} aria-hidden="true" focusable="false">{drawn}</svg>'
+
+
+def _line(kind: str, points: Sequence[Point], dots: bool = False) -> str:
+    joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    drawn = f'<polyline class="{kind}" points="{joined}"/>'
+    if dots or len(points) == 1:
+        drawn += f'<path class="{kind} dots" d="{"".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)}"/>'
+    return drawn
+
+
+def _says(training: Sequence[Point], validation: Sequence[Point], lang: str) -> str:
+    ends = {"first": loss(training[0][1], lang), "last": loss(training[-1][1], lang)}
+    if not validation:
+        return t(lang, "ui.live.curve.says", **ends)
+    return t(lang, "ui.live.curve.says_both", **ends, eval_first=loss(validation[0][1], lang), eval_last=loss(validation[-1][1], lang))
+
+
+def part_name(key: str, lang: str) -> str:
+    """What a part of the memory is called."""
+    code = f"ui.slip.part.{key}"
+    return t(lang, code if code in table(lang) else "ui.slip.part.other")
+
+
+def memory_bar(parts: Mapping[str, int], available: int, lang: str) -> str:
+    """Predicted parts against what is free, with a sentence that says the same. Predicted, so it is hatched."""
+    need = sum(parts.values())
+    whole = max(available, need, 1)
+    shown = sorted(((name, count) for name, count in parts.items() if count), key=lambda part: -part[1])
+    named = ", ".join(f"{part_name(name, lang)} {size(count, lang)}" for name, count in shown)
+    pieces = "".join(
+        f'<i class="part p{index % 5}" style="width:{max(100 * count / whole, 0.6):.2f}%"></i>' for index, (name, count) in enumerate(shown)
+    )
+    says = t(lang, "ui.slip.bar", need=size(need, lang), have=size(available, lang), parts=named)
+    keys = "".join(
+        f'<li><i class="part p{index % 5}"></i>{escape(part_name(name, lang))} <b>{size(count, lang)}</b></li>'
+        for index, (name, count) in enumerate(shown)
+    )
+    return f'<div class="bar" role="img" aria-label="{escape(says)}">{pieces}</div><ul class="parts" aria-hidden="true">{keys}</ul>'

@@ -1,0 +1,218 @@
+"""A run as HTML: while it learns, and after its end. Pure functions of what `Runs.show` returns.
+
+What was predicted and what was measured look different and carry the word. Curves are drawn once per change of what was
+logged, for all who look.
+"""
+
+import functools
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tuning.runs.differences import series
+from tuning.schema import ALIVE
+from tuning.text import t
+from tuning.ui.draw.pictures import curve, small
+from tuning.ui.draw.report_view import report
+from tuning.ui.draw.timeline_view import timeline
+from tuning.ui.view import clock, duration, escape, fault, loss, number, plain, rate, sentence, size, when
+
+SIGNS = {
+    "queued": "◌", "starting": "◌", "running": "●", "paused": "❙❙", "stopped": "■", "finished": "✓", "failed": "✕", "interrupted": "⌁",
+}  # fmt: skip
+
+
+def status(code: str, lang: str) -> str:
+    """A sign and a word."""
+    word = escape(t(lang, f"ui.status.{code}"))
+    return f'<span class="status {escape(code)}"><i aria-hidden="true">{SIGNS.get(code, "·")}</i> {word}</span>'
+
+
+def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None = None) -> str:
+    """Where the run stands, in one sentence or two. Plain text."""
+    moment = time.time() if now is None else now
+    state = run["state"]
+    steps = {"step": number(state["step"], lang), "total": number(run["total_steps"], lang)}
+    code = run["status"]
+    if code == "starting" and not warm:
+        return t(lang, "ui.live.warming")
+    if code == "queued" and run["download"]:
+        done, total = run["download"]
+        return t(lang, "ui.live.downloading", done=size(done, lang), total=size(total, lang)) if total else t(lang, "ui.live.asking")
+    if code == "queued" and run["wait_seconds"]:
+        wait = duration(run["wait_seconds"], lang)
+        return t(lang, "ui.live.queued.place", place=number(run["place"], lang), duration=wait)
+    if code == "queued" and not warm:
+        return t(lang, "ui.live.warming")
+    if code == "running":
+        parts = [t(lang, "ui.live.step", **steps)]
+        if state["step"] and state["step"] >= run["total_steps"]:
+            parts.append(t(lang, "ui.live.reporting"))
+        elif state["seconds_left"] is not None and state["step"]:
+            left = state["seconds_left"]
+            parts.append(t(lang, "ui.live.ends", clock=clock(moment + left, lang, moment), duration=duration(left, lang)))
+        return " · ".join([*parts, t(lang, "ui.live.close")])
+    if code == "stopped" and not state["step"]:
+        return t(lang, "ui.live.stopped.before")
+    return t(lang, f"ui.live.{code}", **steps, duration=duration(run["seconds"], lang), steps=steps["step"])
+
+
+def live(run: Mapping[str, Any], lang: str, warm: bool = True) -> str:
+    """The current run: where it stands, four numbers and the curve."""
+    state, says = run["state"], line(run, lang, warm)
+    if run["stop_requested"] and run["status"] == "running":
+        says = t(lang, "ui.live.stopping")
+    share = min(100.0, 100 * state["step"] / max(1, run["total_steps"]))
+    progress = (
+        f'<div class="progress" role="progressbar" aria-label="{escape(says)}" aria-valuemin="0" aria-valuemax="{run["total_steps"]}" '
+        f'aria-valuenow="{state["step"]}"><i style="width:{share:.1f}%"></i></div>'
+    )
+    trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
+    busy = " busy" if run["status"] in ALIVE else ""
+    return (
+        f'<div class="live{busy}"><h2>{escape(t(lang, "ui.live.title", name=run["name"]))} {status(run["status"], lang)}</h2>'
+        f'<p class="hint num">{escape(says)}</p>{progress}{trouble}{told(run, lang)}{stats(run, lang)}'
+        f"{report(run, lang)}{charts(run, lang)}{timeline(run, lang, 'live')}{log(run, lang)}</div>"
+    )
+
+
+def stats(run: Mapping[str, Any], lang: str) -> str:
+    """Loss, validation, speed and memory; the memory predicted until it is measured."""
+    state = run["state"]
+    before = t(lang, "ui.live.before", number=loss(state["base_eval_loss"], lang)) if state["base_eval_loss"] is not None else ""
+    speed = number(state["tokens_per_second"], lang) if state["tokens_per_second"] else "–"
+    predicted = t(lang, "ui.live.predicted", memory=size(run["predicted_peak_bytes"], lang))
+    if run["peak_bytes"]:
+        memory, note, kind = size(run["peak_bytes"], lang), predicted, "measured"
+    else:
+        memory, note, kind = "≈ " + size(run["predicted_peak_bytes"], lang), t(lang, "ui.slip.predicted"), "predicted"
+    cells = [
+        ("ui.live.loss", loss(state["train_loss"], lang), "", "measured", "ui.live.loss.why"),
+        ("ui.live.validation", loss(state["eval_loss"], lang), before, "measured", "ui.live.validation.why"),
+        ("ui.live.speed", speed, "", "measured", ""),
+        ("ui.live.memory", memory, note, kind, ""),
+    ]
+    drawn = "".join(
+        f'<div class="{kind}"><dt{_title(why, lang)}>{escape(t(lang, code))}</dt><dd>{escape(value)}</dd>'
+        f'<dd class="note">{escape(note)}</dd></div>'
+        for code, value, note, kind, why in cells
+    )
+    return f'<dl class="stats num">{drawn}</dl>'
+
+
+def _title(code: str, lang: str) -> str:
+    return f' title="{escape(t(lang, code))}"' if code else ""
+
+
+class Traced:
+    """What a run logged; equal to what was logged before as long as nothing was added, so that a picture of it can be kept."""
+
+    def __init__(self, run: Mapping[str, Any]) -> None:
+        self.metrics, self._mark = run["metrics"], (run["run"], run["logged"])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Traced) and self._mark == other._mark
+
+    def __hash__(self) -> int:
+        return hash(self._mark)
+
+
+def charts(run: Mapping[str, Any], lang: str) -> str:
+    """The curve of the losses and, folded, the small ones of all else that was logged."""
+    return _charts(Traced(run), run["total_steps"], run["predicted_peak_bytes"], lang)
+
+
+@functools.lru_cache(maxsize=64)
+def _charts(traced: Traced, total_steps: int, predicted: int, lang: str) -> str:
+    kinds = [
+        ("learning_rate", lambda value: rate(value, lang), None),
+        ("grad_norm", lambda value: plain(round(value, 2), lang), None),
+        ("tokens_per_second", lambda value: number(value, lang), None),
+        (
+            "memory_bytes",
+            lambda value: size(value, lang) if value else "0",
+            (float(predicted), t(lang, "ui.live.predicted", memory=size(predicted, lang))),
+        ),
+    ]
+    drawn = "".join(small(t(lang, f"ui.live.chart.{key}"), series(traced.metrics, key), write, lang, limit) for key, write, limit in kinds)
+    label = escape(t(lang, "ui.live.charts"))
+    more = f'<details class="folded" data-fold="charts"><summary>{label}</summary><div class="charts">{drawn}</div></details>'
+    return curve(traced.metrics, total_steps, lang) + (more if drawn else "")
+
+
+def log(run: Mapping[str, Any], lang: str) -> str:
+    """What the libraries said last, folded."""
+    if not run["log"]:
+        return ""
+    lines = escape("\n".join(run["log"]))
+    return (
+        f'<details class="folded" data-fold="log"><summary>{escape(t(lang, "ui.live.log"))}</summary>'
+        f'<div class="log" tabindex="0" role="group" aria-label="{escape(t(lang, "ui.live.log"))}"><pre>{lines}</pre></div></details>'
+    )
+
+
+TOLD = ("settings.", "run.")  # notices of the plan that stay worth knowing: names that were mapped, and what the machine may do
+
+
+def told(run: Mapping[str, Any], lang: str) -> str:
+    """What happened on the way, one line each: memory that was healed, an early end, older names that were understood."""
+    planned = [notice for notice in run["spec"]["notices"] if notice["code"].startswith(TOLD)]
+    signed = [("↺", notice) for notice in run["recoveries"]] + [("●", notice) for notice in [*run["notices"], *planned]]
+    if run["status"] not in ALIVE:
+        signed = [(sign, notice) for sign, notice in signed if notice["code"] != "run.may_sleep"]
+    drawn = ""
+    for sign, notice in signed:
+        kind = "" if notice["level"] == "info" else ' class="warning"'
+        drawn += f'<li{kind}><i aria-hidden="true">{sign}</i> {escape(sentence(lang, notice["code"], notice["params"]))}</li>'
+    return f'<ul class="told">{drawn}</ul>' if drawn else ""
+
+
+def head(run: Mapping[str, Any], lang: str) -> str:
+    """Which run this is, where it stands, and what is wrong with it."""
+    trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
+    return (
+        f"<h2>{escape(t(lang, 'ui.live.title', name=run['name']))} {status(run['status'], lang)}</h2>"
+        f'<p class="hint num">{escape(line(run, lang))}</p>{trouble}'
+    )
+
+
+def summary(run: Mapping[str, Any], lang: str) -> str:
+    """What became of a run, in plain words, with its curve; below its `head`."""
+    facts = [
+        f"{run['model_title']} · {run['data']} · {when(run['created'], lang)}",
+        t(
+            lang,
+            "ui.runs.data_used",
+            rows=number(run["spec"]["data"]["train_rows"], lang),
+            held=number(run["spec"]["data"]["validation_rows"], lang),
+        ),
+    ]
+    if run["trainable_parameters"]:
+        share = 100 * run["trainable_parameters"] / run["total_parameters"]
+        trained, whole = number(run["trainable_parameters"], lang), number(run["total_parameters"], lang)
+        facts.append(t(lang, "ui.runs.adapter", trainable=trained, total=whole, percent=plain(round(share, 1), lang)))
+    facts.append(t(lang, "ui.runs.size", size=size(run["size_bytes"], lang)))
+    listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    verdict = report(run, lang) or (gained(run, lang) if run["state"]["step"] else "")
+    return (
+        f'<section class="summary"><ul class="facts num">{listed}</ul>'
+        f"{told(run, lang)}{verdict}"
+        f"{stats(run, lang)}{charts(run, lang)}{timeline(run, lang, 'run')}{log(run, lang)}</section>"
+    )
+
+
+def gained(run: Mapping[str, Any], lang: str) -> str:
+    """Base against tuned, said with perplexities."""
+    before, after = run["base_perplexity"], run["perplexity"]
+    if run["status"] in ALIVE:
+        return ""
+    if before is None or after is None:
+        says = t(lang, "ui.runs.perplexity.none")
+    else:
+        code = "ui.runs.perplexity" if after < before else "ui.runs.perplexity.worse"
+        says = " ".join([t(lang, code, before=_few(before, lang), after=_few(after, lang)), t(lang, "ui.runs.perplexity.name")])
+    return f'<div class="gained"><b>{escape(t(lang, "ui.runs.summary"))}</b><p class="num">{escape(says)}</p></div>'
+
+
+def _few(value: float, lang: str) -> str:
+    return number(value, lang, 0 if value >= 20 else 1)

@@ -1,0 +1,186 @@
+"""The report after a run, as HTML and as plain sentences: did it learn, overfit or forget, and what to change.
+
+Pure functions of evaluation.json (see `engine.judge.report`); what comes from data and models is escaped. Nothing is measured here.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuning.runs.summary import perplexity
+from tuning.text import t
+from tuning.ui.view import duration, escape, loss, number
+
+Found = Mapping[str, Any]
+
+FIRST = ("facts", "exact", "perplexity", "length", "repetition")
+MORE = ("loss", "bleu", "chrf", "rouge_l")
+LOWER = frozenset({"perplexity", "repetition", "loss"})  # is better; of the length neither is
+SHARES = frozenset({"facts", "exact", "length", "repetition"})  # written in percent
+NOTABLE = 0.02  # of a share: less is chance
+SIGNS = {"learned": "✓", "overfitted": "!", "forgot": "!", "no_change": "=", "unclear": "?"}
+
+
+def report(run: Mapping[str, Any], lang: str) -> str:
+    """Of a run as `Runs.show` gives it; nothing where it has no report."""
+    found = run.get("evaluation")
+    if not found:
+        return ""
+    head = f'<h3 class="visually-hidden">{escape(t(lang, "ui.report.title"))}</h3>'
+    parts = "".join(part(found, lang) for part in (headline, table, more, rows, probe, _made))
+    return f'<section class="evaluation">{head}{parts}</section>'
+
+
+def headline(found: Found, lang: str) -> str:
+    """The verdict, what else is to say, and what to change."""
+    verdict = found["verdict"]
+    first, *others = sentences(found, lang)
+    said = f'<p class="verdict-line"><i aria-hidden="true">{SIGNS[verdict["code"]]}</i> <b>{escape(first)}</b></p>'
+    said += "".join(f"<p>{escape(other)}</p>" for other in others)
+    tips = "".join(f"<li>{escape(tip)}</li>" for tip in advice(found, lang))
+    if tips:
+        said += f"<p>{escape(t(lang, 'ui.report.change'))}</p><ul>{tips}</ul>"
+    return f'<div class="judged {escape(verdict["level"])}">{said}</div>'
+
+
+def sentences(found: Found, lang: str) -> list[str]:
+    """The verdict in words: the main one first, then what else applies. Plain text."""
+    verdict = found["verdict"]
+    params = _spoken(verdict["params"], lang)
+    codes = [] if verdict["code"] == "unclear" else [f"report.verdict.{verdict['code']}"]
+    codes += [f"report.reason.{verdict['reason']}"] if verdict["reason"] else []
+    codes += [f"report.also.{code}" for code in verdict["also"]]
+    return [t(lang, code, **params) for code in codes]
+
+
+def advice(found: Found, lang: str) -> list[str]:
+    """What to change, the most likely first. Plain text."""
+    return [t(lang, f"report.advice.{code}") for code in found["verdict"]["advice"]]
+
+
+def spoken(found: Found, lang: str) -> dict[str, Any]:
+    """The report for a terminal: sentences, advice, and each figure before and after."""
+    figures = [key for key in (*FIRST, *MORE) if found["measures"].get(key)]
+    shown = {t(lang, f"ui.report.{key}"): " → ".join(_figures(found, key, lang)) for key in figures}
+    return {"verdict": " ".join(sentences(found, lang)), "advice": advice(found, lang), "figures": shown, "rows": _counted(found, lang)}
+
+
+def _spoken(params: Mapping[str, Any], lang: str) -> dict[str, str]:
+    """Parameters of the sentences as they are written."""
+    made = {key: loss(value, lang) if key.endswith("_loss") else number(value, lang) for key, value in params.items() if key != "languages"}
+    names = [t(lang, f"report.language.{code}") for code in params.get("languages", [])]
+    together = t(lang, "report.and", first=", ".join(names[:-1]), second=names[-1]) if len(names) > 1 else "".join(names)
+    return {**made, "languages": together}
+
+
+def table(found: Found, lang: str) -> str:
+    """The figures that anybody understands, before and after."""
+    lines = [_line(found, key, lang) for key in FIRST if found["measures"].get(key)]
+    return _table(t(lang, "ui.report.figures"), lines, lang) if lines else ""
+
+
+def more(found: Found, lang: str) -> str:
+    """The figures of the field, and how sure the most important ones are; folded."""
+    measures = found["measures"]
+    lines = [_line(found, key, lang) for key in MORE if measures.get(key)]
+    if lines and found.get("training_loss") is not None:
+        studied = ("–", loss(found["training_loss"], lang))
+        lines.insert(1, _row(t(lang, "ui.report.training"), t(lang, "ui.report.training.why"), studied, "", lang))
+    sure = []
+    if (of := measures.get("loss")) and of["low"] is not None:
+        sure.append(t(lang, "ui.report.sure_loss", low=loss(of["low"], lang), high=loss(of["high"], lang)))
+    if (of := measures.get("facts")) and of["low"] is not None:
+        points = {key: number(100 * of[key], lang) for key in ("low", "high", "chance")}
+        sure.append(t(lang, "ui.report.sure_facts", **points))
+    said = f'<p class="hint num">{escape(" ".join(sure))}</p>' if sure else ""
+    return _fold("more", t(lang, "ui.report.more"), _table("", lines, lang) + said) if lines else ""
+
+
+def _line(found: Found, key: str, lang: str) -> str:
+    of = found["measures"][key]
+    figures, tendency = _figures(found, key, lang), ""
+    if key != "length" and None not in (of["base"], of["tuned"]):
+        change = (of["tuned"] - of["base"]) * (-1 if key in LOWER else 1)
+        small = figures[0] == figures[1] or (key in SHARES and abs(change) < NOTABLE)
+        tendency = "" if small else "better" if change > 0 else "worse"
+    return _row(t(lang, f"ui.report.{key}"), t(lang, f"ui.report.{key}.why"), figures, tendency, lang)
+
+
+def _figures(found: Found, key: str, lang: str) -> tuple[str, str]:
+    """Base and tuned, written as this measure is."""
+    of = found["measures"][key]
+    return _written(key, of["base"], lang), _written(key, of["tuned"], lang)
+
+
+def _written(key: str, value: float | None, lang: str) -> str:
+    if value is None:
+        return "∞"
+    if key in SHARES:
+        return f"{number(100 * value, lang)}%"
+    if key == "loss":
+        return loss(value, lang)
+    if key == "perplexity":
+        return number(value, lang, 0 if value >= 20 else 1)
+    return number(100 * value if key == "rouge_l" else value, lang)
+
+
+def _row(name: str, why: str, values: Sequence[str], tendency: str, lang: str) -> str:
+    word = f' <span class="visually-hidden">({escape(t(lang, f"ui.report.{tendency}"))})</span>' if tendency else ""
+    note = f'<small class="soft">{escape(why)}</small>' if why else ""
+    before, after = (escape(value) for value in values)
+    return f'<tr><th scope="row">{escape(name)}{note}</th><td class="num">{before}</td><td class="num {tendency}">{after}{word}</td></tr>'
+
+
+def _table(caption: str, lines: Sequence[str], lang: str) -> str:
+    above = f"<caption>{escape(caption)}</caption>" if caption else ""
+    what = f'<span class="visually-hidden">{escape(t(lang, "ui.report.what"))}</span>'
+    columns = "".join(f'<th scope="col">{escape(t(lang, code))}</th>' for code in ("ui.report.before", "ui.report.after"))
+    head = f'<thead><tr><th scope="col">{what}</th>{columns}</tr></thead>'
+    return f'<table class="settings before-after">{above}{head}<tbody>{"".join(lines)}</tbody></table>'
+
+
+def rows(found: Found, lang: str) -> str:
+    """The rows that gained most and those that are least right: question, right answer, before and after; folded."""
+    groups = ""
+    for key in ("best", "worst"):
+        drawn = "".join(_pair(row, lang) for row in found.get(key) or [])
+        groups += f"<h4>{escape(t(lang, f'ui.report.{key}'))}</h4>{drawn}" if drawn else ""
+    return _fold("rows", t(lang, "ui.report.rows"), groups) if groups else ""
+
+
+def _pair(row: Mapping[str, Any], lang: str) -> str:
+    """One question with its right answer, and what each model said."""
+    said = "".join(
+        f"<div><dt>{escape(t(lang, code))}</dt><dd>{escape(row[key] or t(lang, 'ui.report.silent'))}</dd></div>"
+        for key, code in (("reference", "ui.report.reference"), ("base", "ui.report.before"), ("tuned", "ui.report.after"))
+    )
+    return f'<article class="pair"><p><q>{escape(row["question"])}</q></p><dl>{said}</dl></article>'
+
+
+def probe(found: Found, lang: str) -> str:
+    """What it may have forgotten, by language; folded."""
+    lines = []
+    for code, of in found["probe"].items():
+        name = t(lang, f"report.language.{code}").capitalize()
+        if of["right"]:
+            right = of["right"]
+            values = [t(lang, "ui.report.of", right=number(right[who], lang), of=number(right["of"], lang)) for who in ("base", "tuned")]
+            tendency = "" if right["base"] == right["tuned"] else "better" if right["tuned"] > right["base"] else "worse"
+            lines.append(_row(t(lang, "ui.report.right", language=name), "", values, tendency, lang))
+        values = [_written("perplexity", perplexity(of["loss"][who]), lang) for who in ("base", "tuned")]
+        tendency = "" if values[0] == values[1] else "worse" if of["loss"]["tuned"] > of["loss"]["base"] else "better"
+        lines.append(_row(t(lang, "ui.report.plain", language=name), "", values, tendency, lang))
+    hint = f'<p class="hint">{escape(t(lang, "ui.report.probe.hint"))}</p>'
+    return _fold("probe", t(lang, "ui.report.probe"), hint + _table("", lines, lang)) if lines else ""
+
+
+def _fold(name: str, label: str, inside: str) -> str:
+    return f'<details class="folded" data-fold="{name}"><summary>{escape(label)}</summary>{inside}</details>'
+
+
+def _made(found: Found, lang: str) -> str:
+    return f'<p class="hint num">{escape(_counted(found, lang))}</p>'
+
+
+def _counted(found: Found, lang: str) -> str:
+    counts = {key: number(found[key], lang) for key in ("of", "generated")}
+    return t(lang, "ui.report.made", **counts, duration=duration(found["seconds"], lang))

@@ -1,0 +1,1 @@
+"""Parts of tabs that are a file of their own."""

@@ -1,0 +1,98 @@
+"""The audit on the page: which tokens will be learned, how long the rows are, and where they are cut.
+
+What is shown was found once by `studio.data.audit`; the cut moves by arithmetic.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+
+from tuning.text import t
+from tuning.tokens import lengths
+from tuning.ui import form, view
+from tuning.ui.desk import Desk, Scene, caught
+from tuning.ui.draw import sheet
+
+LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+
+
+def build(desk: Desk) -> None:
+    """Figures, histogram, the knob that moves the cut, and rows token by token."""
+    with gr.Column(elem_id="audit", elem_classes="paper"):
+        above = desk.html(elem_id="audit-figures")
+        cut = gr.Dropdown(
+            [(view.number(length, desk.lang), str(length)) for length in LENGTHS],
+            label=desk.say("ui.audit.max_length"),
+            info=desk.say("ui.audit.max_length.hint"),
+            allow_custom_value=True,
+            interactive=True,
+            visible=False,
+            elem_classes="knob",
+            elem_id="audit-cut",
+        )
+        fault = desk.slot()
+        below = desk.cards("audit-rows")
+
+    def move(overrides: Any, value: Any) -> Any:
+        length = form.parse(value, desk.lang)
+        desk.studio.plans.settings_for(None, {"max_length": length})
+        return {**(overrides or {}), "max_length": length}
+
+    def turn(browsed: Any, event: gr.EventData) -> Any:
+        return {**(browsed or {}), "audit": int(event._data.get("value", 0))}
+
+    def paint(scene: Scene) -> list[Any]:
+        hidden = gr.update(visible=False)
+        head = view.head(desk.say("ui.audit.title"), desk.say("ui.audit.needs_model"))
+        if scene.choice.data is None:
+            return ["", hidden, ""]
+        if scene.choice.model is None:
+            return [head, hidden, ""]
+        title = desk.studio.models.find(scene.choice.model).card.title
+        head = view.head(desk.say("ui.audit.title"), desk.say("ui.audit.hint", model=title))
+        plan, _ = desk.plan(scene.choice, scene.overrides)
+        found = None
+        with caught(desk.lang) as trouble:
+            found = desk.studio.data.audit(scene.choice.data, scene.choice.model, plan["settings"] if plan else None)
+        if trouble:
+            return [head + trouble[0], hidden, ""]
+        if found is None:
+            said = view.escape(desk.say("ui.audit.working"))
+            return [f'{head}<p class="while"><i aria-hidden="true">●</i> {said}</p>', hidden, ""]
+        at = int(plan["settings"]["max_length"]) if plan else 512
+        return [head + figures(found, at, desk.lang), gr.update(visible=True, value=str(at)), rows(found, at, scene.browsed, desk.lang)]
+
+    desk.on(cut.input, move, [desk.overrides, cut], [desk.overrides], fault, repaint=True, trigger_mode="always_last")
+    desk.on(below.click, turn, [desk.browsed], [desk.browsed], fault, repaint=True)
+    desk.paints(paint, [above, cut, below], live=True)
+
+
+def figures(found: lengths.Lengths, at: int, lang: str) -> str:
+    """Totals, what there is to know, and the histogram with its line."""
+    blocked = found.blocked(at)
+    said = view.fault(lang, blocked.code, blocked.params) if blocked else ""
+    notes = "".join(
+        f'<li class="{notice.level}"><span>{view.escape(view.sentence(lang, notice.code, notice.params))}</span></li>'
+        for notice in found.notices(at)
+    )
+    packing = found.packing(at, 4)
+    spare = ""
+    if packing.saved >= 0.05:
+        spare = f'<p class="hint">{view.escape(t(lang, "ui.audit.packing", percent=view.number(100 * packing.saved, lang)))}</p>'
+    listed = f'<ul class="findings">{notes}</ul>' if notes else ""
+    sums = found.totals(at)
+    drawn = sheet.histogram(found.histogram(), (found.shortest, found.longest), at, len(sums.rows_cut), lang)
+    return said + sheet.totals(sums, lang) + listed + drawn + spare
+
+
+def rows(found: lengths.Lengths, at: int, browsed: Mapping[str, Any], lang: str) -> str:
+    """One row after the other, token by token."""
+    shown = found.audit.shown
+    if not shown:
+        return ""
+    place = max(0, min(int(browsed.get("audit", 0)), len(shown) - 1))
+    said = t(lang, "ui.audit.place", number=view.number(place + 1, lang), count=view.number(len(shown), lang))
+    ways = sheet.pager("audit", place, 1, len(shown), said, lang)
+    looked = next(one for one in found.audit.looked if one.row == shown[place].row)
+    return sheet.legend(lang) + ways + sheet.tokens(shown[place], looked, at, lang)
