@@ -139,6 +139,24 @@ def test_no_room_is_crowded_and_each_module_s_name_stands_for_one_thing() -> Non
     assert not {name: paths for name, paths in names.items() if len(paths) > 1}
 
 
+def test_each_type_s_name_stands_for_one_thing() -> None:
+    types = collections.defaultdict(list)
+    for path in SOURCES:
+        for node in parsed(path).body:
+            target = node.name if isinstance(node, ast.ClassDef) else _alias(node)
+            if target:
+                types[target].append(str(path.relative_to(ROOT)))
+    assert not {name: paths for name, paths in types.items() if len(paths) > 1}
+
+
+def _alias(node: ast.stmt) -> str | None:
+    """The name of a type that a line gives to another one, `Row = Mapping[str, Any]`."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    if not isinstance(target, ast.Name) or not re.fullmatch(r"[A-Z][a-z]\w*", target.id):
+        return None
+    return target.id
+
+
 def test_two_modules_speak_to_the_hub() -> None:
     callers = {path.stem for path in SOURCES if any(name.split(".")[0] == "huggingface_hub" for name in imported(path, True))}
     assert callers == {"models", "datasets"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tuning import settings
-from tuning.data.ingest import Wish
+from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError, TuningError
 from tuning.schema import LOCAL, TrainSettings
 from tuning.studio import Studio
@@ -30,7 +30,7 @@ def write(path: pathlib.Path, rows: list[Any]) -> pathlib.Path:
 
 def test_data_are_mended_and_the_repairs_undone(studio: Studio, tmp_path: pathlib.Path) -> None:
     path = write(tmp_path / "listino.jsonl", [*ROWS, ROWS[0], {"question": "Ã¨ vero?", "answer": "sì"}])
-    first = studio.data.ingest([path], Wish(name=path.name, keep=True))
+    first = studio.data.ingest([path], ReadingOptions(name=path.name, keep=True))
     path.unlink()  # what was brought is gone; the data know it still
     once = studio.data.mend(first.id, "duplicates")
     assert (once.rows_kept, once.rows_dropped, once.repairs) == (41, 1, ["duplicates"])
@@ -45,15 +45,15 @@ def test_data_are_mended_and_the_repairs_undone(studio: Studio, tmp_path: pathli
 
 def test_data_are_read_in_another_way_and_with_rows_to_check_with(studio: Studio, tmp_path: pathlib.Path) -> None:
     path = write(tmp_path / "listino.jsonl", ROWS)
-    first = studio.data.ingest([path], Wish(name=path.name, keep=True))
-    turned = studio.data.reread(first.id, Wish(mapping={"question": "answer", "answer": "question"}))
+    first = studio.data.ingest([path], ReadingOptions(name=path.name, keep=True))
+    turned = studio.data.reread(first.id, ReadingOptions(mapping={"question": "answer", "answer": "question"}))
     assert studio.data.preview(turned.id)[0]["messages"][0]["content"] == ROWS[0]["answer"]
-    both = studio.data.reread(turned.id, Wish(validation=[write(tmp_path / "aside.jsonl", HELD_OUT)]))
+    both = studio.data.reread(turned.id, ReadingOptions(validation=[write(tmp_path / "aside.jsonl", HELD_OUT)]))
     assert (both.validation_rows, both.given, both.rows_kept) == (3, turned.given, 40)
-    assert studio.data.reread(both.id, Wish()) == both
+    assert studio.data.reread(both.id, ReadingOptions()) == both
     again = studio.data.mend(both.id, "duplicates")
     assert again.validation_rows == 3  # they come along
-    leak = studio.data.reread(first.id, Wish(validation=[write(tmp_path / "leak.jsonl", ROWS[:2])]))
+    leak = studio.data.reread(first.id, ReadingOptions(validation=[write(tmp_path / "leak.jsonl", ROWS[:2])]))
     [notice] = [notice for notice in leak.findings if notice.code == "data.check.leak"]
     assert (notice.params["count"], notice.params["repair"]) == (2, "leak")
     assert studio.data.mend(leak.id, "leak").rows_kept == 38
@@ -62,10 +62,10 @@ def test_data_are_read_in_another_way_and_with_rows_to_check_with(studio: Studio
 def test_nested_columns_are_named_and_can_be_chosen(studio: Studio, tmp_path: pathlib.Path) -> None:
     rows = [{"id": 1, "item": {"said": {"first": f"a{n}", "then": f"b{n}"}, "question": f"c{n}", "answer": f"d{n}"}} for n in range(5)]
     path = write(tmp_path / "x.jsonl", rows)
-    first = studio.data.ingest([path], Wish(name="x", keep=True))
+    first = studio.data.ingest([path], ReadingOptions(name="x", keep=True))
     assert studio.data.preview(first.id)[0]["messages"][0]["content"] == "c0"  # found by itself
     assert "item.said.first" in first.columns
-    turned = studio.data.reread(first.id, Wish(mapping={"question": "item.said.first", "answer": "item.said.then"}))
+    turned = studio.data.reread(first.id, ReadingOptions(mapping={"question": "item.said.first", "answer": "item.said.then"}))
     assert [turn["content"] for turn in studio.data.preview(turned.id)[0]["messages"]] == ["a0", "b0"]
 
 

@@ -42,7 +42,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
-class Words(Record):
+class Bilingual(Record):
     """The same words in both languages."""
 
     en: str
@@ -96,7 +96,7 @@ class ModelCard(Record):
 
     id: str
     title: str
-    why: Words
+    why: Bilingual
     path: str | None = None  # a folder; relative ones are below presets/
     parameters: Annotated[int, Field(gt=0)]
     hidden_size: Annotated[int, Field(gt=0)]
@@ -141,8 +141,8 @@ class DatasetCard(Record):
     """One set of data that is offered: files below presets/ with held-out rows of their own, or a data set of the Hub."""
 
     id: str
-    title: Words
-    why: Words
+    title: Bilingual
+    why: Bilingual
     path: str | None = None
     validation: str | None = None
     hub: str | None = None  # its id there
@@ -164,8 +164,8 @@ class Recipe(Record):
     """Settings with a purpose, as a file under presets/recipes/ holds them."""
 
     id: str
-    title: Words
-    why: Words
+    title: Bilingual
+    why: Bilingual
     model: str | None = None
     dataset: str | None = None
     max_samples: int | None = None

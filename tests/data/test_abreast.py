@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tuning.data import child, parallel
-from tuning.data.formats.content import Known
-from tuning.data.ingest import Wish, ingest
+from tuning.data.formats.content import KnownQuestions
+from tuning.data.ingest import ReadingOptions, ingest
 from tuning.errors import InputError
 from tuning.sandbox import run
 from tuning.sandbox.limits import Limits
@@ -39,7 +39,7 @@ def readings(tmp_path: pathlib.Path, write: Write, monkeypatch: pytest.MonkeyPat
         for count in (1, processes):
             monkeypatch.setattr(parallel, "processes", lambda size, count=count: count)
             out, index = tmp_path / f"rows-{count}", tmp_path / f"index-{count}"
-            reading, findings = child.read(child.Task([write(content)], out, index), limits, Known([1, 2, 3]))
+            reading, findings = child.read(child.Task([write(content)], out, index), limits, KnownQuestions([1, 2, 3]))
             made.append((out.read_bytes(), index.read_bytes(), vars(reading), findings.characters))
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
             {"upload", "rows-1", "index-1", f"rows-{processes}", f"index-{processes}"}
@@ -83,7 +83,7 @@ def test_the_child_of_a_large_file_is_stopped_with_all_that_it_forked(tmp_path: 
             raise InputError("data.stopped")
 
     with pytest.raises(InputError, match=r"data\.stopped"):
-        ingest(tmp_path / "home", LOCAL, [large], Wish(name="x"), watch=watch)
+        ingest(tmp_path / "home", LOCAL, [large], ReadingOptions(name="x"), watch=watch)
     assert seen
     gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in seen if psutil.pid_exists(pid)], timeout=10)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], gone
@@ -98,7 +98,7 @@ def test_a_large_file_that_unfolds_to_too_much(tmp_path: pathlib.Path, large: pa
 
 def test_a_large_file_becomes_data(tmp_path: pathlib.Path, large: pathlib.Path) -> None:
     shares: list[float] = []
-    spec: DataSpec = ingest(tmp_path / "home", LOCAL, [large], Wish(name="x"), watch=shares.append)
+    spec: DataSpec = ingest(tmp_path / "home", LOCAL, [large], ReadingOptions(name="x"), watch=shares.append)
     assert spec.rows_kept == spec.rows_read == large.read_bytes().count(b"\n")
     assert shares == sorted(shares) and run.progress(tmp_path) == 0.0
     assert sorted(path.name for path in (tmp_path / "home" / "data" / spec.id).iterdir()) == ["rows.index", "rows.jsonl", "spec.json"]

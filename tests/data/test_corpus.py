@@ -15,7 +15,7 @@ from tests.data.cases import Case, Kept, Refused
 from tests.data.conftest import read_here, texts_of
 from tests.data.corpus import CASES
 from tests.lots import lot
-from tuning.data.ingest import Wish, ingest
+from tuning.data.ingest import ReadingOptions, ingest
 from tuning.data.library import Library
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
@@ -90,7 +90,7 @@ def through_the_child(case: Case, folder: pathlib.Path) -> None:
     source.write_bytes(case.make())
     died = set() if isinstance(case.verdict, Kept) else DIED & set(codes(case.verdict))
     try:
-        spec = ingest(home, LOCAL, [source], Wish(name=source.name), TIGHT)
+        spec = ingest(home, LOCAL, [source], ReadingOptions(name=source.name), TIGHT)
     except InputError as error:
         assert error.code not in DIED - died, error
         speaks(error.code, error.params)

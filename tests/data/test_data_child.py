@@ -13,7 +13,7 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from tuning.data.ingest import Wish, ingest
+from tuning.data.ingest import ReadingOptions, ingest
 from tuning.errors import InputError
 from tuning.sandbox import run
 from tuning.sandbox.limits import MEGABYTE, PROGRESS, Limits
@@ -30,7 +30,7 @@ REQUEST = {"sources": [], "validation": [], "mapping": {}, "repairs": [], "max_r
 def reading(home: pathlib.Path, source: pathlib.Path, code: str, limits: Limits, watch: run.Watch | None = None) -> InputError:
     """The error of a reading that leaves neither a file nor a process."""
     with pytest.raises(InputError) as caught:
-        ingest(home, LOCAL, [source], Wish(name="x"), limits, watch)
+        ingest(home, LOCAL, [source], ReadingOptions(name="x"), limits, watch)
     assert caught.value.code == code
     assert not list(home.glob("data/*")) and not children()
     return caught.value
@@ -42,7 +42,7 @@ def children() -> list[psutil.Process]:
 
 def test_it_says_how_far_it_is(tmp_path: pathlib.Path, write: Write) -> None:
     shares: list[float] = []
-    spec = ingest(tmp_path, LOCAL, [write(MANY, "a"), write(MANY, "b")], Wish(max_rows=None), watch=shares.append)
+    spec = ingest(tmp_path, LOCAL, [write(MANY, "a"), write(MANY, "b")], ReadingOptions(max_rows=None), watch=shares.append)
     assert spec.rows_kept == 300_000
     assert shares and all(0 <= share <= 1 for share in shares)
     assert all(before <= after for before, after in pairwise(shares))
@@ -61,7 +61,7 @@ def test_who_stops_it_leaves_nothing(tmp_path: pathlib.Path, write: Write) -> No
             raise Enough
 
     with pytest.raises(Enough):
-        ingest(tmp_path / "home", LOCAL, [write(MANY)], Wish(), watch=stop)
+        ingest(tmp_path / "home", LOCAL, [write(MANY)], ReadingOptions(), watch=stop)
     assert not list((tmp_path / "home").glob("data/*")) and not children()
 
 
@@ -113,9 +113,9 @@ def test_a_small_disk(small_disk: pathlib.Path, write: Write) -> None:
     assert reading(small_disk / "home", long, "data.disk", Limits()).params["file"] == "upload"
     spare = write([{"question": "a", "answer": "b", "spare": "x" * 2000}] * 2000)  # its rows have room, it has not
     with pytest.raises(InputError, match=r"data\.disk"):
-        ingest(small_disk / "home", LOCAL, [spare], Wish(keep=True))
+        ingest(small_disk / "home", LOCAL, [spare], ReadingOptions(keep=True))
     assert not list(small_disk.glob("home/data/*"))
-    assert ingest(small_disk / "home", LOCAL, [spare], Wish()).rows_kept == 2000
+    assert ingest(small_disk / "home", LOCAL, [spare], ReadingOptions()).rows_kept == 2000
 
 
 def test_a_child_that_crashes(tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from tuning import text
 from tuning.data.formats import registry
-from tuning.data.formats.registry import FORMATS, Choice, Format
-from tuning.data.formats.shapes import Pair, Turns
+from tuning.data.formats.registry import FORMATS, ChosenFormat, Format
+from tuning.data.formats.shapes import PairShape, TurnsShape
 from tuning.data.records import Number
 from tuning.errors import InputError
 
@@ -41,7 +41,7 @@ DIALECTS: list[dict[str, Any]] = [
 WITH_TEXTS = [form for form in FORMATS if form.name != "function-calling"]  # a call holds JSON, not a text
 
 
-def understood(rows: Sequence[Row], given: Mapping[str, str] | None = None) -> tuple[Choice, list[Any]]:
+def understood(rows: Sequence[Row], given: Mapping[str, str] | None = None) -> tuple[ChosenFormat, list[Any]]:
     """The choice, and of each row what became of it: its normal form, or the code that refuses it."""
     choice = registry.choose(rows, given or {})
     out: list[Any] = []
@@ -154,12 +154,12 @@ def test_a_context_is_never_lost_by_its_name() -> None:
 
 
 def row_of(form: Format, question: str, answer: str) -> Row:
-    if isinstance(form, Turns):
+    if isinstance(form, TurnsShape):
         speaker, said_there = ("from", "value") if form.name == "sharegpt" else ("role", "content")
         names = ("human", "gpt") if form.name == "sharegpt" else ("user", "assistant")
         turns = [{speaker: name, said_there: content} for name, content in zip(names, (question, answer), strict=True)]
         return {form.turns: turns, **({"label": True} if "label" in form.required else {})}
-    if not isinstance(form, Pair):
+    if not isinstance(form, PairShape):
         return {"text": question + answer}
     more = {"label": "true", "rejected": "x"}
     return {form.asks[0]: question, form.answers: answer, **{target: more[target] for target in form.required & more.keys()}}
@@ -194,7 +194,7 @@ def test_texts_in_json_come_through_to_the_letter(take: Take, form: Format, shap
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("dialect", DIALECTS, ids=["semicolon", "comma", "tab"])
-@pytest.mark.parametrize("form", [form for form in FORMATS if isinstance(form, Pair)], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [form for form in FORMATS if isinstance(form, PairShape)], ids=lambda form: form.name)
 def test_texts_in_csv_come_through_to_the_letter(take: Take, form: Format, dialect: dict[str, Any], encoding: str) -> None:
     pairs = list(zip(ODD, reversed(ODD), strict=True))
     out = io.StringIO(newline="")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tuning.data.ingest import Wish, again, ingest, slug
+from tuning.data.ingest import ReadingOptions, again, ingest, slug
 from tuning.data.library import Library
 from tuning.errors import InputError
 from tuning.sandbox.limits import DEFAULT, MEGABYTE, Limits
@@ -24,12 +24,12 @@ ROWS = [{"question": f"Quanto fa {number} + 1?", "answer": str(number + 1)} for 
 
 
 def bring(home: pathlib.Path, source: pathlib.Path, name: str = "a", owner: str = LOCAL, **wishes: Any) -> DataSpec:
-    return ingest(home, owner, [source], Wish(name=name, **wishes))
+    return ingest(home, owner, [source], ReadingOptions(name=name, **wishes))
 
 
 def refused(home: pathlib.Path, source: pathlib.Path, code: str, limits: Limits = DEFAULT, **wishes: Any) -> InputError:
     with pytest.raises(InputError) as caught:
-        ingest(home, LOCAL, [source], Wish(name="x", **wishes), limits)
+        ingest(home, LOCAL, [source], ReadingOptions(name="x", **wishes), limits)
     assert caught.value.code == code
     assert all(isinstance(value, str | int) for value in caught.value.params.values())
     assert not list(home.glob("data/*")), "nothing is left behind"
@@ -59,13 +59,13 @@ def test_a_file_becomes_a_folder(tmp_path: pathlib.Path, write: Write) -> None:
 
 def test_several_files_are_one_set_of_rows(tmp_path: pathlib.Path, write: Write) -> None:
     files = [write(ROWS[:3], "a.jsonl"), write("question;answer\nE?;Sì\nNo\n", "b.csv"), write(json.dumps(ROWS[3:5]), "c.json")]
-    spec = ingest(tmp_path, LOCAL, files, Wish(name="abc"))
+    spec = ingest(tmp_path, LOCAL, files, ReadingOptions(name="abc"))
     assert (spec.rows_read, spec.rows_kept) == (7, 6)
     assert [(notice.params["row"], notice.params["line"]) for notice in spec.refused] == [(5, 3)]
     assert [row["row"] for row in Library(tmp_path).rows(spec.id, LOCAL)] == [1, 2, 3, 4, 6, 7]
-    assert ingest(tmp_path, LOCAL, files[::-1], Wish(name="abc")).id != spec.id, "their order counts"
+    assert ingest(tmp_path, LOCAL, files[::-1], ReadingOptions(name="abc")).id != spec.id, "their order counts"
     with pytest.raises(InputError) as caught:
-        ingest(tmp_path, LOCAL, files, Wish(name="x"), Limits(file_bytes=sum(path.stat().st_size for path in files) - 1))
+        ingest(tmp_path, LOCAL, files, ReadingOptions(name="x"), Limits(file_bytes=sum(path.stat().st_size for path in files) - 1))
     assert caught.value.code == "data.large"
 
 
@@ -213,31 +213,33 @@ def test_no_room_for_the_file_itself(tmp_path: pathlib.Path, write: Write, monke
 
 def test_a_kept_file_can_be_read_in_another_way(tmp_path: pathlib.Path, write: Write) -> None:
     source = write("foo,bar,answer\na,b,c\nd,,f\n", "upload.csv")
-    spec = ingest(tmp_path, LOCAL, [source], Wish("mine", mapping={"question": "foo"}, keep=True))
+    spec = ingest(tmp_path, LOCAL, [source], ReadingOptions("mine", mapping={"question": "foo"}, keep=True))
     assert spec.sources == ["source-rows-0"] and spec.given == {"question": "foo"}
     source.unlink()
-    other = again(tmp_path, spec, Wish("mine", mapping={"question": "bar"}))
+    other = again(tmp_path, spec, ReadingOptions("mine", mapping={"question": "bar"}))
     assert other.id != spec.id and other.rows_kept == 1 and other.mapping == {"question": "bar", "answer": "answer"}
-    assert again(tmp_path, spec, Wish("mine", mapping={"question": "foo"})).id == spec.id
+    assert again(tmp_path, spec, ReadingOptions("mine", mapping={"question": "foo"})).id == spec.id
     Library(tmp_path).delete(spec.id, LOCAL, [])
-    third = again(tmp_path, other, Wish("mine", mapping={"question": "foo", "answer": "bar"}, repairs=["duplicates"]))
+    third = again(tmp_path, other, ReadingOptions("mine", mapping={"question": "foo", "answer": "bar"}, repairs=["duplicates"]))
     assert [row["messages"][1]["content"] for row in Library(tmp_path).rows(third.id, LOCAL)] == ["b"]
     with pytest.raises(InputError) as caught:
-        again(tmp_path, third, Wish("mine", mapping={"question": "nope"}))
+        again(tmp_path, third, ReadingOptions("mine", mapping={"question": "nope"}))
     assert (caught.value.code, caught.value.params["file"]) == ("data.mapping.column", "mine")
 
 
 def test_held_out_rows_stay_with_files_read_again(tmp_path: pathlib.Path, write: Write) -> None:
-    spec = ingest(tmp_path, LOCAL, [write(ROWS[:4], "a"), write(ROWS[4:], "b")], Wish("ab", validation=[write(ROWS[:2], "c")], keep=True))
+    spec = ingest(
+        tmp_path, LOCAL, [write(ROWS[:4], "a"), write(ROWS[4:], "b")], ReadingOptions("ab", validation=[write(ROWS[:2], "c")], keep=True)
+    )
     assert spec.sources == ["source-rows-0", "source-rows-1", "source-validation-0"]
-    other = again(tmp_path, spec, Wish("ab", repairs=["leak"]))
+    other = again(tmp_path, spec, ReadingOptions("ab", repairs=["leak"]))
     assert (other.rows_read, other.rows_kept, other.rows_dropped, other.validation_rows) == (20, 18, 2, 2)
 
 
 def test_a_file_that_was_not_kept_cannot_be_read_again(tmp_path: pathlib.Path, write: Write) -> None:
     spec = bring(tmp_path, write(ROWS))
     with pytest.raises(InputError) as caught:
-        again(tmp_path, spec, Wish("a"))
+        again(tmp_path, spec, ReadingOptions("a"))
     assert (caught.value.code, caught.value.params) == ("data.gone", {"data": "a"})
 
 

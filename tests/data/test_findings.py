@@ -17,7 +17,7 @@ from tuning.data.checks.findings import SAMPLED, Findings
 from tuning.data.checks.languages import language
 from tuning.data.checks.near_duplicates import MOST, Near
 from tuning.data.checks.repairs import Repairs
-from tuning.data.formats.content import Known, mended, said
+from tuning.data.formats.content import KnownQuestions, mended, said
 from tuning.data.records import REPAIRS
 
 STARTER = pathlib.Path(__file__).resolve().parents[2] / "presets" / "starter"
@@ -93,7 +93,7 @@ def clean(count: int = 60) -> list[dict[str, Any]]:
     return [row(number, *line.split("|")) for number, line in enumerate(CLEAN.splitlines()[:count], start=1)]
 
 
-def found(rows: Iterable[dict[str, Any]], known: Known | None = None) -> dict[str, dict[str, Any]]:
+def found(rows: Iterable[dict[str, Any]], known: KnownQuestions | None = None) -> dict[str, dict[str, Any]]:
     """Findings by code, without their common beginning; each must have words."""
     findings = Findings(known)
     for one in rows:
@@ -112,7 +112,7 @@ def told(findings: Findings) -> dict[str, dict[str, Any]]:
     return {notice.code.removeprefix("data.check."): notice.params for notice in notices}
 
 
-def held_out(rows: Iterable[dict[str, Any]]) -> Known:
+def held_out(rows: Iterable[dict[str, Any]]) -> KnownQuestions:
     findings = Findings(held_out=True)
     for one in rows:
         findings.add(one)

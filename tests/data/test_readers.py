@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tuning.data.formats import registry
 from tuning.data.readers import file_kinds, json_lines
-from tuning.data.records import Number, Record
+from tuning.data.records import FileRecord, Number
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 
@@ -63,7 +63,7 @@ def opened(path: pathlib.Path, **limits: int) -> file_kinds.Opened:
     return file_kinds.open_kind(path, Limits(**limits), known)
 
 
-def read(path: pathlib.Path, **limits: int) -> list[Record]:
+def read(path: pathlib.Path, **limits: int) -> list[FileRecord]:
     return list(opened(path, **limits).records)
 
 
@@ -78,7 +78,7 @@ def refused(path: pathlib.Path, **limits: int) -> InputError:
     return caught.value
 
 
-def faults(records: list[Record]) -> list[tuple[int, int, str]]:
+def faults(records: list[FileRecord]) -> list[tuple[int, int, str]]:
     return [(record.row, record.line, record.fault.code) for record in records if record.fault]
 
 
@@ -230,7 +230,7 @@ def test_the_fast_way_is_exact(lines: list[str], depth: int) -> None:
     fast = list(json_lines.fast_lines(io.BytesIO(content.encode()), limits))
     exact = list(json_lines.lines(io.StringIO(content), limits))
 
-    def told(record: Record) -> tuple[Any, ...]:
+    def told(record: FileRecord) -> tuple[Any, ...]:
         return record.row, record.line, spelled(record.values), record.fault and (record.fault.code, record.fault.params)
 
     assert [told(record) for record in fast] == [told(record) for record in exact]

@@ -18,7 +18,7 @@ import pytest
 from tests.hub.hub_server import CONVERTED, REVISION, Data, Server
 from tuning import presets, settings
 from tuning.data import sources
-from tuning.data.ingest import Wish, ingest
+from tuning.data.ingest import ReadingOptions, ingest
 from tuning.data.library import Library
 from tuning.data.sources import Brought, Reference, Sources, parse
 from tuning.errors import InputError
@@ -335,7 +335,7 @@ def test_all_of_a_part_comes_and_is_gone_after_reading(data: Data, mine: Sources
 def test_what_comes_is_read_into_the_library(data: Data, mine: Sources, home: pathlib.Path) -> None:
     data.viewer = 500
     with mine.bring(sources.find(ID), LOCAL) as brought:
-        spec = ingest(home, LOCAL, brought.paths, Wish(name=ID, max_rows=150, license=brought.license, keep=True))
+        spec = ingest(home, LOCAL, brought.paths, ReadingOptions(name=ID, max_rows=150, license=brought.license, keep=True))
     assert (spec.rows_kept, spec.format, spec.license) == (150, "dolly", "cc-by-sa-3.0")
     listed = Library(home).list(LOCAL)
     assert sources.kept(listed, Reference(ID), 150) == spec

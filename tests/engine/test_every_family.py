@@ -32,7 +32,7 @@ NOT_BUILT = {
 RIGHT = 1e-4  # relative, in 32 bits
 
 
-def row(length: int) -> packing.Row:
+def row(length: int) -> packing.TokenRow:
     ids = (torch.arange(length) * 7 + length) % 100 + 5
     return {"input_ids": ids, "labels": torch.where(torch.arange(length) < 4, -100, ids)}
 

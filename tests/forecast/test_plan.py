@@ -27,7 +27,7 @@ def card(parameters: int, hidden: int = 2048) -> ModelCard:
 
 
 def resolve(model: ModelCard = STARTER, rows: int = 200, own: int = 0, where: Hardware | None = None, **asked: Any) -> plan.Resolved:
-    counted = plan.Rows(count=rows, characters=rows * 120, validation_rows=own)
+    counted = plan.DataFacts(count=rows, characters=rows * 120, validation_rows=own)
     wanted, _ = presets.parse_settings(TrainSettings(), asked, "--set")
     return plan.resolve(model, counted, wanted, plan.Machine(where or machine(), plan.Calibration()))
 
@@ -62,7 +62,7 @@ def test_lengths_that_are_known_take_the_place_of_guesses() -> None:
     lengths = Lengths(Audit(rows=len(looked), looked=looked))
     wanted, _ = presets.parse_settings(TrainSettings(), {"max_length": 500, "validation_share": 0}, "--set")
     where = plan.Machine(machine(), plan.Calibration())
-    rows = plan.Rows(count=180, characters=180 * 120, validation_rows=0)
+    rows = plan.DataFacts(count=180, characters=180 * 120, validation_rows=0)
     guessed, known = (plan.resolve(STARTER, some, wanted, where).forecast for some in (rows, rows.model_copy(update={"lengths": lengths})))
     assert known.seconds / guessed.seconds == pytest.approx(((30 + 60 + 500) / 3) / (120 / 3.5), rel=0.2)  # and attention, a little
     assert known.peak_bytes > guessed.peak_bytes  # 500 tokens in the longest row, not three times the mean
@@ -216,7 +216,7 @@ def test_finished_runs_correct_the_forecast() -> None:
     larger = {**record, "parameters": 7 * 10**9, "peak_bytes": 9000}
     found = plan.calibrate([record, elsewhere, larger, {}, {"device": "cpu"}], STARTER, on_cpu=True)
     assert (found.memory_ratio, found.operations_per_second) == (0.5, 1e9)
-    counted = plan.Rows(count=200, characters=24_000, validation_rows=0)
+    counted = plan.DataFacts(count=200, characters=24_000, validation_rows=0)
     plain = plan.resolve(STARTER, counted, TrainSettings(), plan.Machine(machine(), plan.Calibration())).forecast
     corrected = plan.resolve(STARTER, counted, TrainSettings(), plan.Machine(machine(), found)).forecast
     moving = sum(size for name, size in plain.parts.items() if name not in memory.FIXED)
@@ -226,7 +226,7 @@ def test_finished_runs_correct_the_forecast() -> None:
 
 
 def test_a_card_of_another_size_can_be_planned_for() -> None:
-    counted = plan.Rows(count=200, characters=24_000, validation_rows=0)
+    counted = plan.DataFacts(count=200, characters=24_000, validation_rows=0)
     small = plan.Machine(machine(), plan.Calibration(), gpu_memory=8)
     found = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(quantization="none"), small)
     assert found.forecast.available_bytes == 8 * GIB and not found.forecast.fits
@@ -277,7 +277,7 @@ def test_a_whole_model_that_does_not_fit_is_offered_an_adapter() -> None:
 
 
 def test_what_does_not_fit_comes_with_what_would() -> None:
-    counted = plan.Rows(count=200, characters=2_400_000, validation_rows=0)
+    counted = plan.DataFacts(count=200, characters=2_400_000, validation_rows=0)
     small = plan.Machine(machine(), plan.Calibration(), gpu_memory=6)
     asked = TrainSettings(max_length=4096, lora_r=64)
     large = card(6_000_000_000, 4096).model_copy(update={"context_length": 8192})

@@ -27,10 +27,10 @@ from tuning.ui.draw import offers as shown
 CARDS = presets.models(settings.PRESETS)
 QWEN = CARDS["Qwen/Qwen2.5-7B"]
 SMALL = CARDS["HuggingFaceTB/SmolLM2-135M-Instruct"]
-LONG_ROWS = plan.Rows(count=5000, characters=10_000_000, validation_rows=0)
+LONG_ROWS = plan.DataFacts(count=5000, characters=10_000_000, validation_rows=0)
 
 
-def case(card: ModelCard = QWEN, rows: plan.Rows = LONG_ROWS, gpu_memory: float | None = None, ram: int = 20, **asked: Any) -> Case:
+def case(card: ModelCard = QWEN, rows: plan.DataFacts = LONG_ROWS, gpu_memory: float | None = None, ram: int = 20, **asked: Any) -> Case:
     wanted, _ = presets.parse_settings(TrainSettings(), asked, "--set")
     hardware = machine(memory_free=ram * GIB)
 
@@ -158,7 +158,7 @@ def test_several_at_once_where_none_is_enough_alone() -> None:
 
 def test_what_shorter_rows_cost_is_said_where_it_is_known() -> None:
     rows = [Looked(row=row, length=1000, learned=[(4, 1000)], stop=999) for row in range(1, 51)]
-    known = plan.Rows(count=50, characters=200_000, validation_rows=0, lengths=Lengths(Audit(rows=50, looked=rows)))
+    known = plan.DataFacts(count=50, characters=200_000, validation_rows=0, lengths=Lengths(Audit(rows=50, looked=rows)))
     one = case(SMALL, rows=known, ram=3, per_device_train_batch_size=16, max_length=1024, target_modules="attention")
     (shorter,) = [offer for offer in looked(one)[2] if offer.code == "help.shorter"]
     assert shorter.params["cut"] == pytest.approx(100 - shorter.params["length"] / 10, abs=1)
@@ -200,7 +200,7 @@ def test_a_run_that_had_too_little_gets_offers_that_take_less_than_it_did() -> N
 
 
 def test_a_run_that_is_late_gets_offers_at_its_own_pace() -> None:
-    one = case(SMALL, ram=20, rows=plan.Rows(count=200, characters=80_000, validation_rows=0), num_train_epochs=10)
+    one = case(SMALL, ram=20, rows=plan.DataFacts(count=200, characters=80_000, validation_rows=0), num_train_epochs=10)
     now = one.attempt({})
     assert now is not None
     expected = now.forecast.seconds

@@ -48,7 +48,7 @@ def small() -> Any:
         return AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa")
 
 
-def learned(model: Any, batches: list[list[packing.Row]], attend: attention.Attend) -> tuple[float, torch.Tensor]:
+def learned(model: Any, batches: list[list[packing.TokenRow]], attend: attention.Attend) -> tuple[float, torch.Tensor]:
     """The loss for each token, and all gradients in one row."""
     model.zero_grad()
     total = 0.0

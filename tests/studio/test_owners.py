@@ -16,7 +16,7 @@ from tuning.schema import LOCAL
 from tuning.serve import owners
 from tuning.studio import Studio
 from tuning.ui.desk import Desk
-from tuning.ui.slip import Choice
+from tuning.ui.slip import Order
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ASK = [{"role": "user", "content": "Ciao?"}]
@@ -163,7 +163,7 @@ def test_each_event_sees_the_things_of_whoever_asks(a: Studio, monkeypatch: pyte
 def test_what_was_found_for_one_is_not_shown_to_another_and_nobody_drives_it_out(a: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Page(a, monkeypatch).desk
     data = a.data.find("starter-en").id
-    choice = Choice(model="starter", data=data)
+    choice = Order(model="starter", data=data)
     made: list[str] = []
     plan = type(a.plans).plan
 

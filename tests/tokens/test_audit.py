@@ -30,7 +30,7 @@ from tuning.tokens import labels
 from tuning.tokens import look as looking
 from tuning.tokens.audit import audit
 from tuning.tokens.lengths import Audit, Lengths, Piece, parts
-from tuning.tokens.look import Wish, look
+from tuning.tokens.look import AuditOptions, look
 from tuning.tokens.template import Template
 
 STARTER = PRESETS / "starter" / "model"
@@ -57,7 +57,7 @@ def looked_at(tmp_path: pathlib.Path) -> Callable[..., Audit]:
     """The audit of some rows in this process."""
 
     def go(words: Any, rows: list[dict[str, Any]], most: int = 20_000, chosen: list[int] | None = None) -> Audit:
-        return look(words, Wish(str(write(tmp_path / "some.jsonl", rows)), chosen, most, 60.0))
+        return look(words, AuditOptions(str(write(tmp_path / "some.jsonl", rows)), chosen, most, 60.0))
 
     return go
 
@@ -83,7 +83,9 @@ class Trained:
         run = self._run(name, len(rows), max_length)
         made = load_rows(run.spec(), self.store, self.resident)
         self.resident.fresh_adapter(run.id, lora_config(self.card, run.spec().settings))
-        callback = callbacks.FolderCallback(callbacks.Ledger(run, RunState(status="running")), callbacks.Pace(), lambda: None, lambda: None)
+        callback = callbacks.FolderCallback(
+            callbacks.StateWriter(run, RunState(status="running")), callbacks.Throughput(), lambda: None, lambda: None
+        )
         trainer = make_trainer(run, run.spec(), self.resident, made.train, callback, Ladder(run.spec().settings))
         batches = [
             packing.packed([trainer.rows[number] for number in some], trainer.args.device)[0] for some in trainer.get_train_dataloader()

@@ -204,20 +204,20 @@ RUN = {"run": "r1", "status": "finished", "has_adapter": True}
     ],
 )
 def test_the_next_step(choice: dict[str, str], tab: str, run: dict[str, object] | None, step: str) -> None:
-    assert slip.next_step(slip.Choice.of(choice), tab, run) == step
+    assert slip.next_step(slip.Order.of(choice), tab, run) == step
     assert slip.goes_to(step, tab) in slip.TABS
     assert slip.label(step, "it", "M", "D")
 
 
 def test_what_does_not_fit_is_not_trained() -> None:
-    chosen = slip.Choice(model="m", data="d")
+    chosen = slip.Order(model="m", data="d")
     assert slip.next_step(chosen, "train", None, fits=False) == "too_big"
     assert [slip.next_step(chosen, tab, None, fits=False, ways=True) for tab in ("data", "train")] == ["mend", "mend_now"]
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", [], {"model": 3, "limit": True}, {"model": "", "limit": -1}, {"model": "x" * 10_000}])
 def test_a_forged_choice_is_no_choice(value: object) -> None:
-    assert slip.Choice.of(value) == slip.Choice()
+    assert slip.Order.of(value) == slip.Order()
 
 
 def test_the_reasons_that_matter_come_first() -> None:

@@ -21,7 +21,7 @@ import yaml
 from tuning import settings
 from tuning.cli import app, foreground
 from tuning.cli.options import parser
-from tuning.data.ingest import Wish
+from tuning.data.ingest import ReadingOptions
 from tuning.data.sources import parse
 from tuning.errors import InputError, RunError, TuningError
 from tuning.runs import files
@@ -137,7 +137,7 @@ def _data(studio: Studio, options: argparse.Namespace, data: str, lang: str) -> 
     paths = [files.given(name) for name in options.validation]
     on_hub = len(paths) == 1 and not os.path.exists(paths[0]) and parse(options.validation[0]) is not None
     aside: dict[str, Any] = {"held_out": options.validation[0]} if on_hub else {"validation": paths}
-    wish = Wish(mapping=mapping, repairs=options.repair, max_rows=options.rows, **aside)
+    wish = ReadingOptions(mapping=mapping, repairs=options.repair, max_rows=options.rows, **aside)
     return studio.data.find(data, wish=wish, lang=lang, watch=_reading(lang)).id
 
 

@@ -19,11 +19,11 @@ from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Reading, write
 from tuning.data.formats import registry
-from tuning.data.formats.content import Known
+from tuning.data.formats.content import KnownQuestions
 from tuning.data.readers import file_kinds, json_rows
-from tuning.data.readers.encoding import Text
+from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
-from tuning.data.records import INDEX, REPORT, ROWS, VALIDATION, Record, Row, tell
+from tuning.data.records import INDEX, REPORT, ROWS, VALIDATION, FileRecord, Values, tell
 from tuning.errors import InputError
 from tuning.sandbox.limits import OUT_OF_DISK, OUT_OF_MEMORY, Limits, confine
 
@@ -47,7 +47,7 @@ class Task:
     max_rows: int | None = None
 
 
-class Meter:
+class ReadingMeter:
     """Tells the parent how much of all files is read, from time to time."""
 
     def __init__(self, total: int) -> None:
@@ -72,7 +72,7 @@ class Meter:
         self.position = None
 
 
-def read(task: Task, limits: Limits, known: Known | None = None, meter: Meter | None = None) -> tuple[Reading, Findings]:
+def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter: ReadingMeter | None = None) -> tuple[Reading, Findings]:
     """Reads files and writes their rows; `known` are the questions of held-out rows, which should not be learned.
 
     Raises InputError where nothing can be kept: those of `file_kinds` and of `registry.choose`, and `data.no_rows`, `data.nothing`
@@ -90,8 +90,8 @@ def read(task: Task, limits: Limits, known: Known | None = None, meter: Meter | 
         converter = Converter(chosen.form, task.mapping, Repairs(task.repairs, known))
         stretches = _stretches(task, reading, limits)
         if stretches:
-            job = parallel.Job(
-                Text(task.sources[0], str(reading.encoding)), task.out, chosen.form, task.mapping, limits, known, task.index is None
+            job = parallel.ParallelTask(
+                TextFile(task.sources[0], str(reading.encoding)), task.out, chosen.form, task.mapping, limits, known, task.index is None
             )
             starts, findings = parallel.read(job, stretches, reading, meter.tell_at if meter else lambda position: None)
         else:
@@ -114,11 +114,11 @@ def _stretches(task: Task, reading: Reading, limits: Limits) -> list[Stretch]:
     if count < 2:
         return []
     return json_rows.stretches(
-        Text(task.sources[0], str(reading.encoding)), limits, lambda columns: registry.known(columns, task.mapping), count
+        TextFile(task.sources[0], str(reading.encoding)), limits, lambda columns: registry.known(columns, task.mapping), count
     )
 
 
-def _records(task: Task, limits: Limits, reading: Reading, meter: Meter | None) -> Iterator[Record]:
+def _records(task: Task, limits: Limits, reading: Reading, meter: ReadingMeter | None) -> Iterator[FileRecord]:
     """The records of all files; their rows are counted through."""
     before = 0
     for path in task.sources:
@@ -139,7 +139,7 @@ def _records(task: Task, limits: Limits, reading: Reading, meter: Meter | None) 
             meter.past(path)
 
 
-def _columns(row: Row, path: str = "") -> Iterator[str]:
+def _columns(row: Values, path: str = "") -> Iterator[str]:
     """The columns of a row, and with dots the names within those that hold objects."""
     for name, value in row.items():
         yield f"{path}{name}"
@@ -147,7 +147,7 @@ def _columns(row: Row, path: str = "") -> Iterator[str]:
             yield from _columns(value, f"{path}{name}.")
 
 
-def _told(records: Iterator[Record], meter: Meter | None) -> Iterator[Record]:
+def _told(records: Iterator[FileRecord], meter: ReadingMeter | None) -> Iterator[FileRecord]:
     """The same records, the parent being told from time to time."""
     while some := list(islice(records, _EVERY)):
         yield from some
@@ -155,7 +155,7 @@ def _told(records: Iterator[Record], meter: Meter | None) -> Iterator[Record]:
             meter.tell()
 
 
-def _sample(records: Iterator[Record]) -> Iterator[Record]:
+def _sample(records: Iterator[FileRecord]) -> Iterator[FileRecord]:
     """The first records, as many as say enough and can be held."""
     held = 0
     for record in islice(records, _SAMPLE):
@@ -165,7 +165,7 @@ def _sample(records: Iterator[Record]) -> Iterator[Record]:
             return
 
 
-def _nothing(sample: Sequence[Record], reading: Reading) -> InputError:
+def _nothing(sample: Sequence[FileRecord], reading: Reading) -> InputError:
     if reading.refused:
         first = reading.refused[0]
         return InputError("data.nothing", **first["params"], row=first["row"], line=first["line"], fault=first["code"])
@@ -195,8 +195,8 @@ def _answer(request: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     """What `Reading` holds, of the held-out files (read first) and of those to learn from; or the error that ends it all."""
     report: dict[str, Any] = {}
     paths = {key: [pathlib.Path(path) for path in request[key]] for key in ("validation", "sources")}
-    meter = Meter(sum(path.stat().st_size for both in paths.values() for path in both))
-    questions: Known | None = None
+    meter = ReadingMeter(sum(path.stat().st_size for both in paths.values() for path in both))
+    questions: KnownQuestions | None = None
     tasks = {
         "validation": Task(paths["validation"], pathlib.Path(VALIDATION), mapping=request["mapping"]),
         "sources": Task(

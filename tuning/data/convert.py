@@ -15,7 +15,7 @@ import orjson
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.formats import registry
-from tuning.data.records import Record, Row
+from tuning.data.records import FileRecord, Values
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 
@@ -62,7 +62,7 @@ class Converter:
         self._given = given
         self._shapes: dict[tuple[str, ...], dict[str, str] | None] = {}
 
-    def convert(self, record: Record) -> Mapping[str, Any] | None:
+    def convert(self, record: FileRecord) -> Mapping[str, Any] | None:
         """The row as it will be kept, or None where a repair drops it.
 
         Raises InputError: the fault of the record, or what its format says.
@@ -82,7 +82,7 @@ class Converter:
         numbered = {"row": record.row, **row}
         return self.repairs.apply(numbered) if self.repairs.chosen else numbered
 
-    def mendable(self, record: Record, fault: InputError) -> bool:
+    def mendable(self, record: FileRecord, fault: InputError) -> bool:
         """Whether the repair `roles`, which was not chosen, would have saved this record."""
         if fault.code != "data.row.roles" or record.values is None or "roles" in self.repairs.chosen:
             return False
@@ -90,7 +90,7 @@ class Converter:
             return bool(self._form.convert(record.values, self._columns(record.values) or {}, mend=True))
         return False
 
-    def _columns(self, row: Row) -> dict[str, str] | None:
+    def _columns(self, row: Values) -> dict[str, str] | None:
         shape = self.shape = tuple(row)
         if shape in self._shapes:
             return self._shapes[shape]
@@ -103,7 +103,7 @@ class Converter:
 
 
 def write(
-    records: Iterable[Record], out: pathlib.Path, converter: Converter, reading: Reading, findings: Findings, limits: Limits
+    records: Iterable[FileRecord], out: pathlib.Path, converter: Converter, reading: Reading, findings: Findings, limits: Limits
 ) -> Starts:
     """Takes the records to rows, into the file `out` and into the findings; where each row begins there.
 

@@ -36,7 +36,7 @@ _STALE = 3600.0  # seconds after which a staging folder has no owner any more
 
 
 @dataclasses.dataclass(frozen=True)
-class Wish:
+class ReadingOptions:
     """What is asked of a reading, beside the files. `mapping` gives the column of some targets by hand, the others are found."""
 
     name: str = ""
@@ -53,7 +53,7 @@ def ingest(
     home: pathlib.Path,
     owner: str,
     sources: Sequence[pathlib.Path],
-    wish: Wish,
+    wish: ReadingOptions,
     limits: Limits = DEFAULT,
     watch: run.Watch | None = None,
 ) -> DataSpec:
@@ -91,7 +91,7 @@ def ingest(
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def again(home: pathlib.Path, spec: DataSpec, wish: Wish, **how: Any) -> DataSpec:
+def again(home: pathlib.Path, spec: DataSpec, wish: ReadingOptions, **how: Any) -> DataSpec:
     """The files of a data set read anew in another way, as another data set. Raises as `ingest`, and `data.gone`."""
     folder = folder_of(home) / spec.id
     paths = {key: [folder / name for name in spec.sources if name.startswith(f"{SOURCE}{key}-")] for key in ("rows", "validation")}
@@ -142,7 +142,7 @@ def _check_file(path: pathlib.Path, limits: Limits) -> int:
     return status.st_size
 
 
-def _digest(owner: str, sources: Sequence[pathlib.Path], wish: Wish) -> tuple[str, str]:
+def _digest(owner: str, sources: Sequence[pathlib.Path], wish: ReadingOptions) -> tuple[str, str]:
     """What makes a data set this one, and the SHA-256 of its files alone (of the one file, where there is one)."""
     hashes = [_sha256(path) for path in sources]
     held_out = [_sha256(path) for path in wish.validation]
@@ -168,7 +168,9 @@ def _kept(target: pathlib.Path) -> DataSpec | None:
         return None
 
 
-def _read(stage: pathlib.Path, sources: Sequence[pathlib.Path], wish: Wish, limits: Limits, watch: run.Watch | None) -> dict[str, Any]:
+def _read(
+    stage: pathlib.Path, sources: Sequence[pathlib.Path], wish: ReadingOptions, limits: Limits, watch: run.Watch | None
+) -> dict[str, Any]:
     """The child's report. Raises its error, or how it died, with the name of the file at fault."""
     request = {
         "sources": [str(path.absolute()) for path in sources],
@@ -197,13 +199,13 @@ def _read(stage: pathlib.Path, sources: Sequence[pathlib.Path], wish: Wish, limi
     return report
 
 
-def _named(paths: Sequence[pathlib.Path], wish: Wish) -> str:
+def _named(paths: Sequence[pathlib.Path], wish: ReadingOptions) -> str:
     """A file as a person knows it: by its own name, or where the name is ours by that of the data."""
     name = paths[0].name if paths else ""
     return shown(wish.name if name.startswith(SOURCE) else name, 80)
 
 
-def _spec(report: Mapping[str, Any], wish: Wish, **about: Any) -> DataSpec:
+def _spec(report: Mapping[str, Any], wish: ReadingOptions, **about: Any) -> DataSpec:
     rows = report["sources"]
     refused = [
         Notice(code=fault["code"], level="warning", params={"row": fault["row"], "line": fault["line"], **fault["params"]})

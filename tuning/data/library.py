@@ -27,7 +27,7 @@ GRAVE = ".old-"  # beginning of the names of folders on their way out
 _log = logging.getLogger(__name__)
 _ID = re.compile("[a-z0-9][a-z0-9-]*")
 
-Rows = Sequence[dict[str, Any]]  # in normal form
+NormalRows = Sequence[dict[str, Any]]  # in normal form
 
 
 def folder_of(home: pathlib.Path) -> pathlib.Path:
@@ -65,7 +65,7 @@ class Library:
         """The rows: `{"row": n, "messages": [{"role", "content"}, …]}`. Raises InputError `data.unknown` at once."""
         return islice(_rows(self._path(id, owner) / ROWS), limit)
 
-    def page(self, id: str, owner: str, start: int, count: int) -> Rows:
+    def page(self, id: str, owner: str, start: int, count: int) -> NormalRows:
         """`count` rows from the one at `start` (from 0) on, without reading the others."""
         folder = self._path(id, owner)
         try:
@@ -86,7 +86,7 @@ class Library:
         path = self._path(id, owner) / VALIDATION
         return _rows(path) if path.is_file() else iter(())
 
-    def parts(self, id: str, owner: str, settings: TrainSettings) -> tuple[Rows, Rows]:
+    def parts(self, id: str, owner: str, settings: TrainSettings) -> tuple[NormalRows, NormalRows]:
         """Rows to learn from and rows to check with, as a run with these settings (nothing left at auto) takes them."""
         rows = [*self.rows(id, owner, settings.max_samples)]
         if settings.validation_share:

@@ -19,10 +19,10 @@ from typing import Any
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Reading, Starts, write
-from tuning.data.formats.content import Known
+from tuning.data.formats.content import KnownQuestions
 from tuning.data.formats.registry import Format
 from tuning.data.readers import json_rows
-from tuning.data.readers.encoding import Text
+from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
@@ -35,15 +35,15 @@ _positions: Any = None  # of all stretches, in bytes: shared with the processes 
 
 
 @dataclass(frozen=True)
-class Job:
+class ParallelTask:
     """What is read, and how."""
 
-    text: Text
+    text: TextFile
     out: pathlib.Path
     form: Format
     mapping: Mapping[str, str]
     limits: Limits
-    known: Known | None
+    known: KnownQuestions | None
     held_out: bool
 
 
@@ -54,7 +54,7 @@ def processes(size: int) -> int:
     return min(MOST, len(os.sched_getaffinity(0)))
 
 
-def read(job: Job, stretches: list[Stretch], reading: Reading, tell: Callable[[int], None]) -> tuple[Starts, Findings]:
+def read(job: ParallelTask, stretches: list[Stretch], reading: Reading, tell: Callable[[int], None]) -> tuple[Starts, Findings]:
     """Reads the stretches side by side, into `job.out` in their order; `tell` hears the bytes read. Raises what `write` raises."""
     global _positions
     context = multiprocessing.get_context("fork")
@@ -103,7 +103,7 @@ class Fault:
     params: dict[str, Any]
 
 
-def _work(job: Job, number: int, stretch: Stretch) -> Part | Fault:
+def _work(job: ParallelTask, number: int, stretch: Stretch) -> Part | Fault:
     """In a process of its own: one stretch to rows."""
     path = job.out.with_name(f"{job.out.name}.{number}")
     reading, findings = Reading(), Findings(job.known, job.held_out)

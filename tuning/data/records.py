@@ -19,8 +19,8 @@ SOURCE = "source-"  # beginning of the names under which files are kept as they 
 REPAIRS = ("roles", "encoding", "duplicates", "near_duplicates", "leak")  # what can be mended at a click
 HEAD = 65_536  # what is looked at to tell what a file is: bytes, or characters of text
 
-Row = Mapping[str, Any]
-Known = Callable[[Sequence[str]], bool]  # whether a row with these columns has a form that is known
+Values = Mapping[str, Any]
+KnowsColumns = Callable[[Sequence[str]], bool]  # whether a row with these columns has a form that is known
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile("[\t\r\n]+")
@@ -41,7 +41,7 @@ def tell(share: float) -> None:
 
 
 @dataclass(slots=True)  # not frozen: a million of them are made for one file, and that costs half a second
-class Record:
+class FileRecord:
     """One row as it stands in a file: its values by column, or the fault that keeps it out.
 
     `row` counts from 1: the line of JSON Lines, the element of a JSON list, the record after the header of a CSV.
@@ -50,7 +50,7 @@ class Record:
 
     row: int
     line: int
-    values: Row | None = None
+    values: Values | None = None
     fault: InputError | None = None
     size: int = 0
 

@@ -28,7 +28,7 @@ DEFAULT_PATIENCE = 3  # of about ten looks at the held-out rows in a run
 Lookup = Callable[[ModelCard, TrainSettings], ActivationProfile | None]
 
 
-class Rows(Record):
+class DataFacts(Record):
     """What the plan needs to know of the data."""
 
     count: int
@@ -41,7 +41,7 @@ class Rows(Record):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-EXAMPLES = Rows(count=1000, characters=400_000, validation_rows=0)
+EXAMPLES = DataFacts(count=1000, characters=400_000, validation_rows=0)
 
 
 class Calibration(Record):
@@ -76,7 +76,7 @@ class Resolved(Record):
     offer: dict[str, Any] | None = None  # where it does not fit: changed settings with which it would
 
 
-def resolve(card: ModelCard, rows: Rows, asked: TrainSettings, machine: Machine) -> Resolved:
+def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Machine) -> Resolved:
     """Decide everything.
 
     Raises InputError for what this version cannot do, or a device that is not there.
@@ -257,7 +257,7 @@ def _batch_notice(settings: TrainSettings) -> Notice:
     return Notice(code="plan.batch", params={"batch": batch, "accumulation": repeats, "rows": batch * repeats})
 
 
-def _mean_tokens(rows: Rows, settings: TrainSettings) -> float:
+def _mean_tokens(rows: DataFacts, settings: TrainSettings) -> float:
     """Tokens of a row, on average, as far as its length is kept."""
     if rows.lengths is not None and rows.lengths.audit.looked:
         return max(1.0, rows.lengths.totals(int(settings.max_length)).tokens / len(rows.lengths.audit.looked))
@@ -271,7 +271,7 @@ def _packing(card: ModelCard, asked: TrainSettings) -> bool:
     return card.packing if asked.packing == "auto" else asked.packing
 
 
-def _shorter(rows: Rows, settings: TrainSettings) -> list[Notice]:
+def _shorter(rows: DataFacts, settings: TrainSettings) -> list[Notice]:
     """What it would cost if rows had to be shortened in mid-run, said before the start where that is allowed."""
     longest = int(settings.max_length)
     length = next((length for length in choose.LENGTHS if length < longest), None)
@@ -339,7 +339,7 @@ def _cores(hardware: Hardware, on_cpu: bool) -> float:
 
 
 def _forecast(
-    card: ModelCard, rows: Rows, settings: TrainSettings, steps: int, machine: Machine, profile: ActivationProfile | None
+    card: ModelCard, rows: DataFacts, settings: TrainSettings, steps: int, machine: Machine, profile: ActivationProfile | None
 ) -> Forecast:
     available, calibration = _available(machine.hardware, settings, machine.gpu_memory), machine.calibration
     first_guess = _cores(machine.hardware, not settings.on_card)

@@ -12,7 +12,7 @@ from tuning import presets
 from tuning.errors import InputError
 from tuning.forecast import choose, memory
 from tuning.forecast.duration import START_SECONDS
-from tuning.forecast.plan import Lookup, Machine, Resolved, Rows, resolve
+from tuning.forecast.plan import DataFacts, Lookup, Machine, Resolved, resolve
 from tuning.models.catalog import GOOD
 from tuning.schema import ActivationProfile, ModelCard, Record, TrainSettings
 
@@ -51,7 +51,7 @@ class Case:
     """
 
     card: ModelCard
-    rows: Rows
+    rows: DataFacts
     asked: TrainSettings
     machine: Callable[[ModelCard, str], Machine]  # for a model on a device
     cards: Mapping[str, ModelCard]
@@ -204,7 +204,7 @@ def _params(case: Case, name: str, changes: dict[str, Any], plan: Resolved) -> d
     return {}
 
 
-def _cut(rows: Rows, length: int) -> dict[str, Any]:
+def _cut(rows: DataFacts, length: int) -> dict[str, Any]:
     """The share of tokens that a length cuts, in percent, where that is known."""
     if rows.lengths is None:
         return {}

@@ -20,7 +20,7 @@ from huggingface_hub.file_download import http_get
 
 from tuning.errors import InputError
 from tuning.hub import dataset_files
-from tuning.hub.models import FREE, SECONDS, Caller, Meter, sha256_of
+from tuning.hub.models import FREE, SECONDS, Caller, DownloadMeter, sha256_of
 from tuning.hub.repository import ID, Collection, Config, HubFile, Split
 from tuning.hub.shelf import ASIDE, FULL, GIB, right
 from tuning.schema import DatasetCard
@@ -137,7 +137,7 @@ class HubData(Caller):
             headers=self._headers,
             expected_size=file.size,
             displayed_filename="rows",
-            tqdm_class=functools.partial(Meter, progress),  # type: ignore[arg-type]
+            tqdm_class=functools.partial(DownloadMeter, progress),  # type: ignore[arg-type]
         )
 
     def page(self, id: str) -> str:

@@ -24,7 +24,7 @@ from tuning.errors import InputError
 from tuning.hub.repository import ID, HubFile, Repository
 from tuning.models import catalog, examine
 from tuning.runs import files
-from tuning.schema import ModelCard, Words
+from tuning.schema import Bilingual, ModelCard
 
 KEPT_SECONDS = 600.0  # how long an answer of the Hub is taken for true; access may change
 SECONDS = 10.0  # for one small answer
@@ -152,7 +152,7 @@ class Hub(Caller):
                 headers=self._headers,
                 expected_size=file.size,
                 displayed_filename=file.name,
-                tqdm_class=functools.partial(Meter, progress),  # type: ignore[arg-type]
+                tqdm_class=functools.partial(DownloadMeter, progress),  # type: ignore[arg-type]
             )
 
     # Inside
@@ -176,7 +176,7 @@ class Hub(Caller):
             parameters = sum(pool.map(functools.partial(self._count, id, revision), shards))
         facts = _facts(info)
         count = f"{info.downloads or 0:,}"
-        why = Words(
+        why = Bilingual(
             en=f"A model from the Hub, downloaded {count} times last month.",
             it=f"Un modello dall'Hub, scaricato {count.replace(',', '.')} volte nell'ultimo mese.",
         )
@@ -250,7 +250,7 @@ class Hub(Caller):
             files.write(place, found.model_dump_json(by_alias=True))
 
 
-class Meter:
+class DownloadMeter:
     """What http_get takes for a progress bar."""
 
     def __init__(self, progress: Callable[[int], None], **words: Any) -> None:

@@ -16,7 +16,7 @@ from tuning import presets
 from tuning.errors import InputError
 from tuning.models import examine
 from tuning.runs import files
-from tuning.schema import ModelCard, ModelRef, Words
+from tuning.schema import Bilingual, ModelCard, ModelRef
 
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
 
@@ -103,13 +103,13 @@ def describe(folder: pathlib.Path) -> ModelCard:
         config,
         id=str(folder),
         title=title,
-        why=Words(en="A model from a folder on this machine.", it="Un modello preso da una cartella di questo computer."),
+        why=Bilingual(en="A model from a folder on this machine.", it="Un modello preso da una cartella di questo computer."),
         parameters=sum(count_parameters(shard) for shard in shards),
     )
     return found.model_copy(update={"path": str(folder)})
 
 
-def card(config: dict[str, Any], id: str, title: str, why: Words, parameters: int, **facts: Any) -> ModelCard:
+def card(config: dict[str, Any], id: str, title: str, why: Bilingual, parameters: int, **facts: Any) -> ModelCard:
     """A card from a config.json, with `facts` (license, languages …) as they are known.
 
     Raises InputError for a config that lacks a size.

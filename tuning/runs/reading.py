@@ -39,7 +39,7 @@ class Logged:
     records: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Kept(Generic[Value]):
+class FileCache(Generic[Value]):
     """Values that were made of files, kept as long as the files stay as they are."""
 
     def __init__(self, most: int = MOST_KEPT) -> None:
@@ -151,9 +151,9 @@ def _place(record: dict[str, Any]) -> tuple[int, bool]:
 
 _logs: OrderedDict[str, Growing] = OrderedDict()
 _logs_lock = threading.Lock()
-_sparks: Kept[dict[str, list[list[float]]]] = Kept()
-_sizes: Kept[int] = Kept()
-_tails: Kept[list[str]] = Kept(MOST_LOGS)
+_sparks: FileCache[dict[str, list[list[float]]]] = FileCache()
+_sizes: FileCache[int] = FileCache()
+_tails: FileCache[list[str]] = FileCache(MOST_LOGS)
 
 
 def records(path: pathlib.Path) -> Logged:

@@ -9,8 +9,8 @@ from tuning.runs.queue import Place
 from tuning.runs.store import Run, Store
 from tuning.schema import ALIVE, ENDED, RunSpec, RunState
 
-_briefs: reading.Kept[dict[str, Any]] = reading.Kept()
-_specs: reading.Kept[dict[str, Any]] = reading.Kept(100)
+_briefs: reading.FileCache[dict[str, Any]] = reading.FileCache()
+_specs: reading.FileCache[dict[str, Any]] = reading.FileCache(100)
 
 
 def brief(run: Run, places: Mapping[str, Place] | None = None) -> dict[str, Any]:

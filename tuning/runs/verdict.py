@@ -221,7 +221,7 @@ def read(run: Run) -> dict[str, Any] | None:
     return _kept.get(str(path), reading.mark(path), lambda: _read(path))
 
 
-_kept: reading.Kept[dict[str, Any] | None] = reading.Kept(100)
+_kept: reading.FileCache[dict[str, Any] | None] = reading.FileCache(100)
 
 
 def _read(path: pathlib.Path) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from tuning import presets
 from tuning.data import ingest as data_read
 from tuning.data import overview as data_check
-from tuning.data.ingest import Wish
+from tuning.data.ingest import ReadingOptions
 from tuning.data.sources import Reference, kept, of_card, parse
 from tuning.data.sources import find as named
 from tuning.errors import InputError
@@ -34,7 +34,7 @@ class Data:
 
     def check(self, data: str, model: str | None = None, mapping: Mapping[str, str] | None = None, lang: str = "en") -> dict[str, Any]:
         """Read data and say what is in it; with a model also how many tokens are learned, context and cut."""
-        return self.report(self.find(data, Wish(mapping=mapping or {}), lang).id, model)
+        return self.report(self.find(data, ReadingOptions(mapping=mapping or {}), lang).id, model)
 
     def report(self, data: str, model: str | None = None) -> dict[str, Any]:
         """As `check`, of data that were read before."""
@@ -59,12 +59,12 @@ class Data:
         """Whether the tokens of any of the data are being counted at this moment."""
         return self.shared.audits.busy(self.owner)
 
-    def find(self, data: str, wish: Wish | None = None, lang: str = "en", watch: Watch | None = None) -> DataSpec:
+    def find(self, data: str, wish: ReadingOptions | None = None, lang: str = "en", watch: Watch | None = None) -> DataSpec:
         """Data by a preset's name, the id of data that was read before, or a local file, in normal form.
 
         `wish` says how it is to be read. Raises InputError where there is no such data, or nothing in it can be used.
         """
-        cards, wish = self._dataset_cards(), wish or Wish()
+        cards, wish = self._dataset_cards(), wish or ReadingOptions()
         if wish.held_out is not None:
             with self.shared.sources.bring(named(wish.held_out), self.owner, None, self._limits().file_bytes) as aside:
                 return self.find(data, replace(wish, held_out=None, validation=aside.paths), lang, watch)
@@ -81,12 +81,12 @@ class Data:
             return self._fetch(reference, wish, watch)
         raise InputError("data.unknown", data=clean_name(data))
 
-    def ingest(self, paths: Sequence[pathlib.Path], wish: Wish, watch: Watch | None = None) -> DataSpec:
+    def ingest(self, paths: Sequence[pathlib.Path], wish: ReadingOptions, watch: Watch | None = None) -> DataSpec:
         """Read files that somebody brought, in a child process, into the library."""
         asked = replace(wish, name=clean_name(wish.name))
         return data_read.ingest(self.shared.settings.home, self.owner, paths, asked, self._limits(), watch)
 
-    def reread(self, data: str, wish: Wish, watch: Watch | None = None) -> DataSpec:
+    def reread(self, data: str, wish: ReadingOptions, watch: Watch | None = None) -> DataSpec:
         """Data that are there, read in another way; as they are, where `wish` changes nothing.
 
         What was wished for before (columns, repairs, number of rows) is wished for still. Raises InputError `data.gone` where the
@@ -108,9 +108,9 @@ class Data:
     def mend(self, data: str, repair: str | None, watch: Watch | None = None) -> DataSpec:
         """Data with one more repair done, as data of their own; None takes all repairs back."""
         if repair is not None:
-            return self.reread(data, Wish(repairs=[repair]), watch)
+            return self.reread(data, ReadingOptions(repairs=[repair]), watch)
         spec = self.shared.library.get(data, self.owner)
-        return self.reread(data, Wish(repairs=None), watch) if spec.repairs else spec
+        return self.reread(data, ReadingOptions(repairs=None), watch) if spec.repairs else spec
 
     def preview(self, data: str, limit: int = 5, start: int = 0) -> list[dict[str, Any]]:
         """Rows of data in the library, in normal form, from the one at `start` on."""
@@ -149,7 +149,7 @@ class Data:
     def _dataset_cards(self) -> dict[str, DatasetCard]:
         return presets.datasets(self.shared.settings.presets)
 
-    def _fetch(self, reference: Reference, wish: Wish, watch: Watch | None) -> DataSpec:
+    def _fetch(self, reference: Reference, wish: ReadingOptions, watch: Watch | None) -> DataSpec:
         """Data of the Hub: as they were read before, else fetched and read."""
         there = kept(self.shared.library.list(self.owner), reference, wish.max_rows)
         if there is not None:
@@ -177,7 +177,7 @@ class Data:
             "notices": [notice.model_dump() for notice in found.notices(max_length)],
         }
 
-    def _read_card(self, card: DatasetCard, wish: Wish) -> DataSpec:
+    def _read_card(self, card: DatasetCard, wish: ReadingOptions) -> DataSpec:
         root = self.shared.settings.presets
         held_out = [root / card.validation] if card.validation else []
         asked = replace(wish, name=card.id, validation=wish.validation or held_out, license=card.license)

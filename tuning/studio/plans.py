@@ -133,6 +133,6 @@ class Plans:
         cards = presets.models(self.shared.settings.presets)
         return helping.Case(model.card, self._rows(spec, model), asked, machine, cards, **seen)
 
-    def _rows(self, spec: DataSpec, model: ModelRef) -> planning.Rows:
+    def _rows(self, spec: DataSpec, model: ModelRef) -> planning.DataFacts:
         lengths = self.shared.audits.known(spec.id, model, spec.owner)
-        return planning.Rows(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows, lengths=lengths)
+        return planning.DataFacts(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows, lengths=lengths)

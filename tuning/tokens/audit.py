@@ -88,7 +88,7 @@ def main() -> int:
     # The parent's clock is what counts; several threads spend the processor's time faster.
     confine(dataclasses.replace(limits, seconds=limits.seconds * (os.cpu_count() or 1)))
     try:
-        wish = look.Wish(request["rows"], request["chosen"], request["most"], ROW_SECONDS, tell)
+        wish = look.AuditOptions(request["rows"], request["chosen"], request["most"], ROW_SECONDS, tell)
         answer = look.answer(request["model"], request["path"], wish)
         pathlib.Path(ANSWER).write_text(answer, encoding="utf-8")
     except MemoryError:

@@ -32,7 +32,7 @@ PLAIN_TEMPLATE = (
 BATCH = 256  # rows that are tokenised together
 BATCH_CHARACTERS = 1_000_000
 
-Row = Mapping[str, Any]
+NormalRow = Mapping[str, Any]
 Span = tuple[int, int]
 Refuse = Callable[[int, EngineError], None]
 
@@ -90,7 +90,7 @@ class Encoded:
 
 
 @dataclass
-class Totals:
+class TokenCounts:
     """Counts over all rows of a set, in tokens, and the numbers of the rows that lose something."""
 
     rows: int = 0
@@ -146,7 +146,7 @@ def load(path: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def encode_row(tokenizer: PreTrainedTokenizerBase, row: Row, max_length: int) -> list[Encoded]:
+def encode_row(tokenizer: PreTrainedTokenizerBase, row: NormalRow, max_length: int) -> list[Encoded]:
     """One row in normal form: one sequence of a conversation, as many as it takes of a text.
 
     Raises EngineError where the chat template does not take it: `tokens.template`, `tokens.tools`, `tokens.long`.
@@ -154,7 +154,9 @@ def encode_row(tokenizer: PreTrainedTokenizerBase, row: Row, max_length: int) ->
     return Labeller(tokenizer).label([Template(tokenizer).render(row)])[0].cut(max_length)
 
 
-def encode_rows(tokenizer: PreTrainedTokenizerBase, rows: Iterable[Row], max_length: int) -> tuple[list[dict[str, list[int]]], Totals]:
+def encode_rows(
+    tokenizer: PreTrainedTokenizerBase, rows: Iterable[NormalRow], max_length: int
+) -> tuple[list[dict[str, list[int]]], TokenCounts]:
     """All rows of a set as TRL takes them (`input_ids` and `labels`), without those that give nothing to learn, and totals.
 
     Rows that the chat template does not take are left out and counted. Raises EngineError with the code of the first where
@@ -162,7 +164,7 @@ def encode_rows(tokenizer: PreTrainedTokenizerBase, rows: Iterable[Row], max_len
     whole ends with an end-of-turn token inside the learned part: such a model would never stop.
     """
     encoded: list[dict[str, list[int]]] = []
-    totals = Totals()
+    totals = TokenCounts()
     for labelled in label_rows(tokenizer, rows, Template(tokenizer).render, totals.refuse):
         sequences = labelled.cut(max_length)
         totals.add(labelled.rendered.row, sequences)
@@ -174,7 +176,7 @@ def encode_rows(tokenizer: PreTrainedTokenizerBase, rows: Iterable[Row], max_len
 
 
 def label_rows(
-    tokenizer: PreTrainedTokenizerBase, rows: Iterable[Row], render: Callable[[Row], Rendered], refuse: Refuse
+    tokenizer: PreTrainedTokenizerBase, rows: Iterable[NormalRow], render: Callable[[NormalRow], Rendered], refuse: Refuse
 ) -> Iterator[Labelled]:
     """Rows in tokens, in their order, many at a time. What `render` says no to is handed to `refuse`."""
     labeller = Labeller(tokenizer)

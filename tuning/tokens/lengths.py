@@ -83,7 +83,7 @@ class Audit(Record):
         return found
 
 
-class Totals(Record):
+class LengthTotals(Record):
     """Tokens of all rows at one maximum length, and the numbers of the rows that lose something, ascending."""
 
     max_length: int
@@ -131,13 +131,13 @@ class Lengths:
         """Tokens of the longest row; 0 where there is none."""
         return max((one.length for one in self.audit.looked), default=0)
 
-    def totals(self, max_length: int) -> Totals:
+    def totals(self, max_length: int) -> LengthTotals:
         """What is left of the rows at `max_length` tokens."""
         texts = [_sequences(one.length, max_length) for one in self._texts]
         tokens = self._lengths.clipped(max_length) + sum(sum(some) for some in texts)
         learned = self._ends.clipped(max_length) - self._starts.clipped(max_length)
         learned += sum(end - start for one in self._texts for start, end in one.learned)
-        return Totals(
+        return LengthTotals(
             max_length=max_length,
             rows=len(self.audit.looked),
             tokens=tokens,

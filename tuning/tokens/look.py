@@ -26,7 +26,7 @@ MOST_TOKENS = 4096  # of a row that are spelled out
 
 
 @dataclass(frozen=True)
-class Wish:
+class AuditOptions:
     """Which rows of the file `path` to look at: those `chosen`, counted from 0 (None: all), evenly spread where more than `most`."""
 
     path: str
@@ -37,7 +37,7 @@ class Wish:
 
 
 @dataclass
-class Seen:
+class Counted:
     """What was counted on the way."""
 
     looked: list[Looked] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Seen:
     rewritten: int = 0
 
 
-def answer(model: str, path: str, wish: Wish) -> str:
+def answer(model: str, path: str, wish: AuditOptions) -> str:
     """The audit as JSON, by the tokenizer in the folder `path`; or `{"error": {"code", "params"}}` where its files are broken."""
     try:
         tokenizer = labels.load(path)
@@ -56,20 +56,20 @@ def answer(model: str, path: str, wish: Wish) -> str:
     return look(tokenizer, wish).model_dump_json()
 
 
-def look(tokenizer: PreTrainedTokenizerBase, wish: Wish) -> Audit:
+def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
     """The audit of a file of rows in normal form."""
     every = range(_count(wish.path)) if wish.chosen is None else wish.chosen
     some = every if len(every) <= wish.most else [every[at * len(every) // wish.most] for at in range(wish.most)]
     template = Template(tokenizer)
 
-    def render(row: labels.Row) -> Rendered:
+    def render(row: labels.NormalRow) -> Rendered:
         _alarm(wish.row_seconds * (1 + len(row.get("messages", ())) / TURNS))
         try:
             return template.render(row)
         finally:
             _alarm(0)
 
-    began, seen = time.perf_counter(), Seen()
+    began, seen = time.perf_counter(), Counted()
 
     def refuse(row: int, error: EngineError) -> None:
         seen.refused.append(Refused(row=row, code=error.code))
@@ -127,7 +127,7 @@ def _spelled(labelled: Labelled, special: frozenset[int]) -> Shown:
     return Shown(row=labelled.rendered.row, pieces=pieces(labelled, special), more=max(0, len(labelled.ids) - MOST_TOKENS))
 
 
-def _worth(seen: Seen) -> list[int]:
+def _worth(seen: Counted) -> list[int]:
     """Places in the file of the rows worth seeing: the first, and those that lose most when the maximum length sinks."""
     rows = list(enumerate(seen.looked))
     chats = [(at, one) for at, one in rows if not one.text]

@@ -21,7 +21,7 @@ REFUSALS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, A
 
 _MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
-Turns = list[dict[str, Any]]
+Dialogue = list[dict[str, Any]]
 Spans = list[tuple[int, int]]
 
 
@@ -61,7 +61,7 @@ class Template:
             return Rendered(row["row"], text, spans, merged=merged, rewritten=rewritten)
         raise _refusal(row["messages"], tools)
 
-    def prompt(self, turns: Turns, tools: list[dict[str, Any]] | None = None) -> str:
+    def prompt(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> str:
         """What the model is given to answer to, in the form that it learned from. Raises EngineError as `render` does."""
         for variant, _ in _variants([*turns, {"role": "assistant", "content": "x"}]):
             try:
@@ -71,7 +71,7 @@ class Template:
                 continue
         raise _refusal(turns, tools)
 
-    def _speak(self, turns: Turns, tools: list[dict[str, Any]] | None) -> tuple[str, Spans, int]:
+    def _speak(self, turns: Dialogue, tools: list[dict[str, Any]] | None) -> tuple[str, Spans, int]:
         template = str(self._tokenizer.get_chat_template(None, tools))
         text, marked = self._text(turns, tools, prompt=False)
         _check(text, turns, tools)
@@ -92,7 +92,7 @@ class Template:
                     rewritten += 1
         return text, spans, rewritten
 
-    def _span(self, text: str, turns: Turns, position: int, tools: list[dict[str, Any]] | None) -> tuple[int, int] | None:
+    def _span(self, text: str, turns: Dialogue, position: int, tools: list[dict[str, Any]] | None) -> tuple[int, int] | None:
         """Where in `text` the answer at `position` stands: what a turn adds to the prompt before it.
 
         None where the template does not show it as it would have shown it last.
@@ -108,7 +108,7 @@ class Template:
         whole = end == len(after) or (content and content in text[start:end])  # some close the last turn in a way of its own
         return (start, end) if whole and start < end else None
 
-    def _start(self, text: str, turns: Turns, position: int, tools: list[dict[str, Any]] | None) -> int | None:
+    def _start(self, text: str, turns: Dialogue, position: int, tools: list[dict[str, Any]] | None) -> int | None:
         if position == 0:  # nobody asks a model for the first word: only the text itself is its
             found = text.find(turns[0]["content"].strip())
             return found if found >= 0 else None
@@ -119,7 +119,7 @@ class Template:
         asked = self._text(turns[:position], tools, prompt=False)[0]
         return _common(before, text) if text.startswith(asked) else None
 
-    def _text(self, turns: Turns, tools: list[dict[str, Any]] | None, prompt: bool) -> tuple[str, Spans]:
+    def _text(self, turns: Dialogue, tools: list[dict[str, Any]] | None, prompt: bool) -> tuple[str, Spans]:
         template = str(self._tokenizer.get_chat_template(None, tools))
         rendered, marked = render_jinja_template(
             conversations=[turns],
@@ -135,12 +135,12 @@ class Template:
         return text, marked[0] if marked else []
 
 
-def _refusal(turns: Turns, tools: list[dict[str, Any]] | None) -> EngineError:
+def _refusal(turns: Dialogue, tools: list[dict[str, Any]] | None) -> EngineError:
     with_tools = tools or any(turn["role"] == "tool" or turn.get("tool_calls") for turn in turns)
     return EngineError("tokens.tools" if with_tools else "tokens.template", reason="data")
 
 
-def _variants(turns: Turns) -> Iterator[tuple[Turns, bool]]:
+def _variants(turns: Dialogue) -> Iterator[tuple[Dialogue, bool]]:
     """A conversation as it is, then as stricter templates take it; and whether its system text was moved."""
     turns = [{key: value for key, value in turn.items() if value is not None} for turn in turns]
     yield turns, False
@@ -154,9 +154,9 @@ def _variants(turns: Turns) -> Iterator[tuple[Turns, bool]]:
             yield _numbered(merged), True
 
 
-def _merged(turns: Turns) -> Turns:
+def _merged(turns: Dialogue) -> Dialogue:
     """System texts in front of the question that follows them."""
-    merged: Turns = []
+    merged: Dialogue = []
     held: list[str] = []
     for turn in turns:
         if turn["role"] == "system":
@@ -169,9 +169,9 @@ def _merged(turns: Turns) -> Turns:
     return merged
 
 
-def _numbered(turns: Turns) -> Turns:
+def _numbered(turns: Dialogue) -> Dialogue:
     """Calls of tools and their answers with ids of nine letters and digits, which Mistral's templates ask for."""
-    numbered: Turns = []
+    numbered: Dialogue = []
     waiting: list[str] = []
     count = 0
     for turn in turns:
@@ -189,7 +189,7 @@ def _numbered(turns: Turns) -> Turns:
     return numbered
 
 
-def _check(text: str, turns: Turns, tools: list[dict[str, Any]] | None) -> None:
+def _check(text: str, turns: Dialogue, tools: list[dict[str, Any]] | None) -> None:
     """Raises ValueError where a template left something out in silence, as some do with roles that they do not know."""
     names = [tool.get("function", tool).get("name") for tool in tools or []]
     for turn in turns:

@@ -4,17 +4,17 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-Found = TypeVar("Found")
+Cached = TypeVar("Cached")
 MOST_OWNERS = 1000
 
 
-class Kept(Generic[Found]):
+class OwnerCache(Generic[Cached]):
     """The last answer for each owner."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[Hashable, float, Found]] = {}
+        self._found: dict[str, tuple[Hashable, float, Cached]] = {}
 
-    def get(self, owner: str, question: Hashable, find: Callable[[], Found], seconds: float = float("inf")) -> Found:
+    def get(self, owner: str, question: Hashable, find: Callable[[], Cached], seconds: float = float("inf")) -> Cached:
         """The answer for `owner`, found anew where the last one was to another question or is older than `seconds`."""
         known = self._found.get(owner)
         if known is not None and known[0] == question and time.monotonic() - known[1] <= seconds:

@@ -23,9 +23,9 @@ from tuning.schema import ALIVE
 from tuning.studio import Studio
 from tuning.text import t
 from tuning.ui import view
-from tuning.ui.caches import Kept
+from tuning.ui.caches import OwnerCache
 from tuning.ui.draw import offers
-from tuning.ui.slip import Choice
+from tuning.ui.slip import Order
 from tuning.ui.visits import Visits
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ FOLDS = """
 class Scene:
     """What a painter may look at: the choices of this visitor, and how things stand in the home folder."""
 
-    choice: Choice
+    choice: Order
     overrides: dict[str, Any]
     tab: str
     run: dict[str, Any] | None  # the run that is watched, as `Runs.show` gives it
@@ -113,8 +113,8 @@ class Desk(Visits):
         self.name = gr.Textbox(render=False)  # these two stand in tabs, and others need them too
         self.target = gr.Dropdown(render=False)
         self.tabs = gr.Tabs(render=False, overflow_behavior="wrap")
-        self._plans, self._reports, self._ways = Kept[Planned](), Kept[dict[str, Any]](), Kept[dict[str, Any]]()
-        self._models, self._listed = Kept[list[dict[str, Any]]](), Kept[list[dict[str, Any]]]()
+        self._plans, self._reports, self._ways = OwnerCache[Planned](), OwnerCache[dict[str, Any]](), OwnerCache[dict[str, Any]]()
+        self._models, self._listed = OwnerCache[list[dict[str, Any]]](), OwnerCache[list[dict[str, Any]]]()
         self._turns, self._begun = itertools.count(1), dict[str, int]()
 
     @property
@@ -186,7 +186,7 @@ class Desk(Visits):
         """
         turn = self._begun.get(visitor) if live_only else self._begin(visitor)
         scene = self.scene(values, shared=live_only)
-        told = asdict(scene.choice) if scene.choice != Choice.of(values[self.choice]) else gr.skip()
+        told = asdict(scene.choice) if scene.choice != Order.of(values[self.choice]) else gr.skip()
         drawn, now = [], dict(values[self.seen])
         if time.time() - now.pop("at", 0.0) > HEAL_SECONDS:  # whatever the page has lost comes back
             now = {"at": time.time()}
@@ -238,7 +238,7 @@ class Desk(Visits):
             runs = self.runs(shared=False)
             run = self.watched(runs, values[self.run])
         return Scene(
-            choice=self.known(Choice.of(values[self.choice])),
+            choice=self.known(Order.of(values[self.choice])),
             overrides=dict(values[self.overrides] or {}),
             tab=values[self.tab],
             run=run,
@@ -251,7 +251,7 @@ class Desk(Visits):
             look=dict(values[self.look] or {}),
         )
 
-    def known(self, choice: Choice) -> Choice:
+    def known(self, choice: Order) -> Order:
         """Choices whose model and data are still there."""
         lost: dict[str, None] = {}
         if choice.model is not None and not self._there(self.studio.models.find, choice.model):
@@ -268,11 +268,11 @@ class Desk(Visits):
             return False
         return True
 
-    def settings(self, choice: Choice, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    def settings(self, choice: Order, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """What differs from the recipe."""
         return {**overrides, **({"max_samples": choice.limit} if choice.limit else {})}
 
-    def plan(self, choice: Choice, overrides: Mapping[str, Any]) -> Planned:
+    def plan(self, choice: Order, overrides: Mapping[str, Any]) -> Planned:
         """The plan for these choices, or what is wrong with them; neither while model or data are missing."""
         if choice.model is None or choice.data is None:
             return None, None
@@ -290,7 +290,7 @@ class Desk(Visits):
 
     def start(self, choice: Any, overrides: Any, name: str) -> tuple[dict[str, Any], str]:
         """Put a run with these choices in the queue; the choices, which remember it, and its id."""
-        chosen = Choice.of(choice)
+        chosen = Order.of(choice)
         if chosen.model is None or chosen.data is None:
             raise InputError("ui.train.needs")
         settings = self.settings(chosen, overrides)
@@ -327,7 +327,7 @@ class Desk(Visits):
         """Whether the libraries are loaded."""
         return self.studio.warm()
 
-    def recipe(self, choice: Choice) -> dict[str, Any]:
+    def recipe(self, choice: Order) -> dict[str, Any]:
         """The chosen recipe, or the first."""
         recipes = self.studio.plans.recipes()
         return next((recipe for recipe in recipes if recipe["id"] == choice.recipe), recipes[0])
@@ -336,7 +336,7 @@ class Desk(Visits):
         """Names of built-in data in the page's language."""
         return {entry["id"]: entry["title"][self.lang] for entry in self.studio.data.list() if entry["offered"]}
 
-    def data_title(self, choice: Choice) -> str:
+    def data_title(self, choice: Order) -> str:
         """What the chosen data are called."""
         for entry in self.studio.data.list():
             if entry["id"] in (choice.source, choice.data):

@@ -15,7 +15,7 @@ from tuning.text import t, table
 from tuning.ui import api, slip, view
 from tuning.ui.desk import FAST, NAMES_SECONDS, SETTLED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.draw import offers, page_title
-from tuning.ui.slip import TABS, Choice
+from tuning.ui.slip import TABS, Order
 from tuning.ui.tabs import chat, data, model, runs, train
 
 BUILDERS: dict[str, Callable[[Desk], None]] = {
@@ -109,7 +109,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         if what == "tab":
             return [choice, overrides, gr.update(selected="train"), "train"]
         changes = {"model": value} if what == "instead" else train.pressed(event)
-        return [*train.mended(desk, Choice.of(choice), overrides, changes), gr.update(selected=tab), tab]
+        return [*train.mended(desk, Order.of(choice), overrides, changes), gr.update(selected=tab), tab]
 
     outputs = [desk.choice, desk.overrides, desk.run, desk.opened, desk.tabs, desk.tab]
     asked = [desk.choice, desk.overrides, desk.tab]
@@ -126,7 +126,7 @@ def step_of(desk: Desk, scene: Scene) -> str:
     return slip.next_step(scene.choice, scene.tab, scene.run, fits=plan is None or plan["fits"], ways=ways)
 
 
-def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Choice, str | None, str | None]:
+def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Order, str | None, str | None]:
     """Do the step: the choices, the run to watch and the run to open after it."""
     choice, run = scene.choice, scene.run["run"] if scene.run else None
     if step == "take_model":
@@ -136,7 +136,7 @@ def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Choice, str |
         return choice.but(data=desk.studio.data.find(source, lang=desk.lang).id, source=source), run, scene.opened
     if step == "train":
         kept, started = desk.start(asdict(choice), scene.overrides, name)
-        return Choice.of(kept), started, started
+        return Order.of(kept), started, started
     if step == "resume" and run is not None:
         desk.studio.runs.resume(run)
     if step == "again":

@@ -33,7 +33,7 @@ REASONS = (
 
 
 @dataclass(frozen=True)
-class Choice:
+class Order:
     """What the visitor has chosen; it lives in the browser and may be forged, so it is read with `of`."""
 
     model: str | None = None
@@ -44,7 +44,7 @@ class Choice:
     made: str | None = None  # the run that was started with exactly these choices
 
     @classmethod
-    def of(cls, value: object) -> "Choice":
+    def of(cls, value: object) -> "Order":
         """From the browser's memory: anything that is not as expected counts as not chosen."""
         if not isinstance(value, Mapping):
             return cls()
@@ -53,12 +53,12 @@ class Choice:
         limit = value.get("limit")
         return cls(**kept, limit=limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None)
 
-    def but(self, **changes: Any) -> "Choice":
+    def but(self, **changes: Any) -> "Order":
         """With some choices changed: no longer those that a run was made with."""
         return replace(self, **{"made": None, **changes})
 
 
-def next_step(choice: Choice, tab: str, run: Mapping[str, Any] | None, fits: bool = True, ways: bool = False) -> str:
+def next_step(choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool = True, ways: bool = False) -> str:
     """The one thing to do next, as the end of a key `ui.next.…`. `run` is the one that the page is watching.
 
     `ways` says whether there is something else than the model that would make it fit.
@@ -93,7 +93,7 @@ def label(step: str, lang: str, model: str = "", data: str = "") -> str:
     return t(lang, f"ui.next.{step}", model=model, data=data)
 
 
-def done(choice: Choice, runs: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
+def done(choice: Order, runs: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
     """Which tabs have a tick."""
     return {
         "model": choice.model is not None,

@@ -191,7 +191,7 @@ def test_answers_in_a_batch_are_those_of_chat(studio: Studio) -> None:
         "Di che colore è la neve, e che cosa sai dirmi delle stagioni dell'anno?",
         "Two plus two?",
     ]
-    asked = [batches.Asked(number, [{"role": "user", "content": text}], "x") for number, text in enumerate(questions)]
+    asked = [batches.EvaluationQuestion(number, [{"role": "user", "content": text}], "x") for number, text in enumerate(questions)]
     ids = [ids for _, ids in batches.prompts(resident, asked, 1024)]
     together = batches.answers(resident, None, ids, 40, 60.0)
     alone = []

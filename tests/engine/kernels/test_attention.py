@@ -21,7 +21,7 @@ def gradients(
         seen = torch.block_diag(*(~attention._unseen(length, 0, window, CPU) for length in lengths))
         done = functional.scaled_dot_product_attention(*made, seen, scale=scale, enable_gqa=True).transpose(1, 2)
     else:
-        done = attention.Rows.apply(*made, lengths, scale, window)
+        done = attention.PackedAttention.apply(*made, lengths, scale, window)
     return [*torch.autograd.grad((done * weights).sum(), made), done.detach()]
 
 

@@ -19,7 +19,7 @@ CARDS = {card.id: card for card in presets.models(PRESETS).values() if card.conf
 KINDS = {card.model_type: card for card in CARDS.values()}  # one of each architecture
 
 
-def rows_of(lengths: list[int], vocabulary: int = 300) -> list[packing.Row]:
+def rows_of(lengths: list[int], vocabulary: int = 300) -> list[packing.TokenRow]:
     dice = random.Random(0)
     made = []
     for length in lengths:
@@ -66,7 +66,7 @@ def test_packed_equals_separate(tmp_path: pathlib.Path, kind: str, checkpointing
     model.train()
     rows = rows_of([40, 3, 17, 1, 60], base.config.vocab_size)
 
-    def measured(batches: list[list[packing.Row]]) -> tuple[float, list[torch.Tensor]]:
+    def measured(batches: list[list[packing.TokenRow]]) -> tuple[float, list[torch.Tensor]]:
         model.zero_grad()
         total = 0.0
         for some in batches:

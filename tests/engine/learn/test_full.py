@@ -204,7 +204,7 @@ def test_packed_rows_and_rows_apart_teach_the_same(tied_model: pathlib.Path, che
         model.activation_checkpointing_enable({"use_reentrant": False})
     rows = rows_of([40, 3, 17, 1, 60], model.config.vocab_size)
 
-    def gradients(batches: list[list[packing.Row]]) -> dict[str, torch.Tensor]:
+    def gradients(batches: list[list[packing.TokenRow]]) -> dict[str, torch.Tensor]:
         model.zero_grad()
         for some in batches:
             batch, lengths = packing.packed(some, torch.device("cpu"))

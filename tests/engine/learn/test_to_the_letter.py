@@ -17,7 +17,7 @@ import pytest
 from tests.data.test_readers import HOSTILE
 from tests.lots import lot
 from tuning import settings
-from tuning.data.ingest import Wish, ingest
+from tuning.data.ingest import ReadingOptions, ingest
 from tuning.data.library import Library
 from tuning.schema import LOCAL
 from tuning.tokens import labels
@@ -103,7 +103,7 @@ def test_no_character_changes_between_file_and_training(tmp_path: pathlib.Path, 
     rows = [FORMS[form](f"{number}: {text}", text) for number, text in enumerate(texts, start=1)]
     path = tmp_path / "data"
     path.write_bytes(KINDS[kind](rows))
-    spec = ingest(tmp_path / "home", LOCAL, [path], Wish(name="data"))
+    spec = ingest(tmp_path / "home", LOCAL, [path], ReadingOptions(name="data"))
     assert (spec.format, spec.rows_kept, spec.rows_read) == (form, len(texts), len(texts))
     tokenizer = labels.load(STARTER)
     for number, (text, row) in enumerate(zip(texts, Library(tmp_path / "home").rows(spec.id, LOCAL), strict=True), start=1):

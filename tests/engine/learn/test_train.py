@@ -229,7 +229,9 @@ def test_what_is_no_number_any_more_ends_the_run_and_the_last_good_save_goes_on(
 
 def test_a_step_that_fp16_skips_is_no_divergence_but_many_in_a_row_are(make_run: Callable[..., Run]) -> None:
     run = make_run()
-    callback = callbacks.FolderCallback(callbacks.Ledger(run, RunState(status="running")), callbacks.Pace(), lambda: None, lambda: None)
+    callback = callbacks.FolderCallback(
+        callbacks.StateWriter(run, RunState(status="running")), callbacks.Throughput(), lambda: None, lambda: None
+    )
     args: Any = SimpleNamespace(fp16=True, device=torch.device("cpu"))
 
     def log(step: int, skipped: bool, loss: float = 2.0) -> None:

@@ -99,7 +99,7 @@ def test_answers_that_cost_too_much_are_left_out(
 ) -> None:
     now = [0.0]
     monkeypatch.setattr(samples.time, "monotonic", lambda: now[0])
-    timeline = Silent(make_run(), Resident(), [samples.Asked("?", (("user", "?"),))], 1000.0, 512)
+    timeline = Silent(make_run(), Resident(), [samples.TimelineQuestion("?", (("user", "?"),))], 1000.0, 512)
     timeline._token_seconds = token_seconds
     timeline.begin()
     for step in range(1, 101):
@@ -118,7 +118,7 @@ def test_the_shortest_run_shows_what_came_of_it(make_run: Callable[..., Run], mo
     """A run of a few seconds has no time for answers by its share: those at its end are few tokens, however long they take."""
     now = [0.0]
     monkeypatch.setattr(samples.time, "monotonic", lambda: now[0])
-    timeline = Silent(make_run(), Resident(), [samples.Asked("?", (("user", "?"),))], 2.0, 512)
+    timeline = Silent(make_run(), Resident(), [samples.TimelineQuestion("?", (("user", "?"),))], 2.0, 512)
     timeline._token_seconds = 0.05
     timeline.begin()
     for step in range(1, total + 1):

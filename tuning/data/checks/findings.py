@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tuning.data.checks import personal
 from tuning.data.checks.languages import language
 from tuning.data.checks.near_duplicates import MOST, Near
-from tuning.data.formats.content import Known, Said, around, broken_letters, fold, mended, question_key, said, spoken, suspicious
+from tuning.data.formats.content import KnownQuestions, Said, around, broken_letters, fold, mended, question_key, said, spoken, suspicious
 from tuning.data.records import listed, shown
 from tuning.schema import Notice
 
@@ -82,7 +82,7 @@ class Findings:
     `known` to those of the rows to learn from.
     """
 
-    def __init__(self, known: Known | None = None, held_out: bool = False) -> None:
+    def __init__(self, known: KnownQuestions | None = None, held_out: bool = False) -> None:
         self.characters = 0  # of all that the rows say
         self._known = known
         self._folds = held_out or known is not None
@@ -154,9 +154,9 @@ class Findings:
         self._held_bytes = sum(sys.getsizeof(text) for held in self._held for text in held[1])
         self._thin()
 
-    def contents(self) -> Known:
+    def contents(self) -> KnownQuestions:
         """The questions of these rows, where they were said to be held out."""
-        return Known(self._keys)
+        return KnownQuestions(self._keys)
 
     def finish(self) -> list[Notice]:
         """All findings. Asked once, after the last row; the close look at up to 20,000 rows takes some seconds.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning.data.checks.near_duplicates import MOST, Near
-from tuning.data.formats.content import Known, mended, question_key, said, spoken
+from tuning.data.formats.content import KnownQuestions, mended, question_key, said, spoken
 
 
 class Repairs:
@@ -19,7 +19,7 @@ class Repairs:
     repair, `dropped` all those dropped.
     """
 
-    def __init__(self, chosen: Sequence[str], known: Known | None = None) -> None:
+    def __init__(self, chosen: Sequence[str], known: KnownQuestions | None = None) -> None:
         self.chosen = frozenset(chosen)
         self.counts: Counter[str] = Counter()
         self.dropped = 0

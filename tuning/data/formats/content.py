@@ -69,7 +69,7 @@ def question_key(texts: Said) -> int:
     return hash(fold("\n".join(texts[:-1] or texts)))
 
 
-class Known:
+class KnownQuestions:
     """The questions of other data, by `question_key`; 8 bytes each."""
 
     def __init__(self, keys: Sequence[int] = ()) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from tuning.data.formats import unfit
-from tuning.data.formats.shapes import MISSING, Format, Pair, Sides, Targets, Text, Turns, value_at
+from tuning.data.formats.shapes import MISSING, Format, PairShape, Sides, Targets, TextShape, TurnsShape, value_at
 from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS, SHAREGPT, WORDS, blank, calls, text, tools
-from tuning.data.records import Row, broken, listed, shown
+from tuning.data.records import Values, broken, listed, shown
 from tuning.errors import InputError
 from tuning.schema import Notice
 
-__all__ = ["FORMATS", "WORDS", "Choice", "Format", "choose", "known"]
+__all__ = ["FORMATS", "WORDS", "ChosenFormat", "Format", "choose", "known"]
 
 SYSTEM = ("system", "systemprompt", "systemmessage", "sistema")
 QUESTION = ("question", "domanda", "instruction", "istruzione", "prompt", "query", "quesito", "richiesta", "user", "utente", "q", "input")
@@ -28,7 +28,7 @@ class Preference(Sides):
     """Two answers, of which one was preferred (DPO): the preferred one is learned, the other is not."""
 
     name = "preference"
-    example: ClassVar[Row] = {"prompt": "Name a river in Italy.", "chosen": "The Po.", "rejected": "The Rhine."}
+    example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "chosen": "The Po.", "rejected": "The Rhine."}
     targets: ClassVar[Targets] = {
         "prompt": ("prompt", "question", "domanda", "instruction", "istruzione", "query", "input", "conversations", "messages"),
         "chosen": ("chosen", "preferita", "scelta"),
@@ -47,7 +47,7 @@ class Kto(Sides):
     """A prompt, how it goes on, and whether that was wanted (KTO): what was not is refused."""
 
     name = "kto"
-    example: ClassVar[Row] = {"prompt": "Name a river in Italy.", "completion": "The Po.", "label": True}
+    example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "completion": "The Po.", "label": True}
     targets: ClassVar[Targets] = {
         "prompt": ("prompt",),
         "completion": ("completion",),
@@ -61,16 +61,16 @@ class Kto(Sides):
     asks = ("prompt", "context")
     answers = "completion"
 
-    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
         unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
         return super().convert(row, mapping, mend)
 
 
-class Messages(Turns):
+class Messages(TurnsShape):
     """Conversations as chat templates take them."""
 
     name = "messages"
-    example: ClassVar[Row] = {
+    example: ClassVar[Values] = {
         "messages": [
             {"role": "system", "content": "You answer briefly."},
             {"role": "user", "content": "What is the capital of Italy?"},
@@ -86,21 +86,21 @@ class KtoMessages(Messages):
     """Conversations, and whether each was wanted: what was not is refused."""
 
     name = "kto-messages"
-    example: ClassVar[Row] = {**Messages.example, "label": True}
+    example: ClassVar[Values] = {**Messages.example, "label": True}
     targets: ClassVar[Targets] = {**Messages.targets, "label": ("label",)}
     required = frozenset({"messages", "label"})
     reason = "data.reason.kto"
 
-    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
         unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
         return super().convert(row, mapping, mend)
 
 
-class ShareGpt(Turns):
+class ShareGpt(TurnsShape):
     """Conversations as ShareGPT exported them."""
 
     name = "sharegpt"
-    example: ClassVar[Row] = {
+    example: ClassVar[Values] = {
         "conversations": [
             {"from": "human", "value": "What is the capital of Italy?"},
             {"from": "gpt", "value": "Rome."},
@@ -112,22 +112,22 @@ class ShareGpt(Turns):
     words = SHAREGPT
 
 
-class Alpaca(Pair):
+class Alpaca(PairShape):
     """Stanford Alpaca: an instruction, sometimes an input, and the output."""
 
     name = "alpaca"
-    example: ClassVar[Row] = {"instruction": "Translate into Italian.", "input": "Good morning!", "output": "Buongiorno!"}
+    example: ClassVar[Values] = {"instruction": "Translate into Italian.", "input": "Good morning!", "output": "Buongiorno!"}
     targets: ClassVar[Targets] = {"instruction": ("instruction",), "input": ("input", "context"), "output": ("output",), "system": SYSTEM}
     required = frozenset({"instruction", "output"})
     asks = ("instruction", "input")
     answers = "output"
 
 
-class Dolly(Pair):
+class Dolly(PairShape):
     """Databricks Dolly: an instruction, sometimes a context, and the response. Its category is not learned."""
 
     name = "dolly"
-    example: ClassVar[Row] = {
+    example: ClassVar[Values] = {
         "instruction": "Who wrote it?",
         "context": "The Betrothed is by Manzoni.",
         "response": "Manzoni.",
@@ -148,7 +148,7 @@ class PromptCompletion(Sides):
     """A prompt and how it goes on; either may be a list of messages, as TRL has them."""
 
     name = "prompt-completion"
-    example: ClassVar[Row] = {"prompt": "Name a river in Italy.", "completion": "The Po."}
+    example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "completion": "The Po."}
     targets: ClassVar[Targets] = {
         "prompt": ("prompt",),
         "completion": ("completion",),
@@ -165,7 +165,7 @@ class FunctionCalling(Format):
     """A query, the tools at hand and the calls that answer it, as xLAM has them: lists, or their JSON text."""
 
     name = "function-calling"
-    example: ClassVar[Row] = {
+    example: ClassVar[Values] = {
         "query": "What is the weather in Rome?",
         "tools": '[{"name": "weather", "description": "The weather of a city.", "parameters": {"city": {"type": "str"}}}]',
         "answers": '[{"name": "weather", "arguments": {"city": "Rome"}}]',
@@ -178,7 +178,7 @@ class FunctionCalling(Format):
     }
     required = frozenset({"query", "tools", "answers"})
 
-    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
         values = {target: value_at(row, column) for target, column in mapping.items()}
         absent = next((target for target in values if target in self.required and values[target] is MISSING), None)
         if absent is not None:
@@ -192,22 +192,22 @@ class FunctionCalling(Format):
         return {"messages": [*said, {"role": "user", "content": question}, answer], "tools": tools(values["tools"], mapping["tools"])}
 
 
-class QuestionAnswer(Pair):
+class QuestionAnswer(PairShape):
     """Questions and answers, by any of the names that English and Italian have for them."""
 
     name = "question-answer"
-    example: ClassVar[Row] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
+    example: ClassVar[Values] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
     targets: ClassVar[Targets] = {"question": QUESTION, "answer": ANSWER, "context": CONTEXT, "system": SYSTEM}
     required = frozenset({"question", "answer"})
     asks = ("question", "context")
     answers = "answer"
 
 
-class PlainText(Text):
+class PlainText(TextShape):
     """Texts without questions and answers."""
 
     name = "text"
-    example: ClassVar[Row] = {"text": "Quel ramo del lago di Como, che volge a mezzogiorno…"}
+    example: ClassVar[Values] = {"text": "Quel ramo del lago di Como, che volge a mezzogiorno…"}
     targets: ClassVar[Targets] = {"text": ("text", "testo", "content", "contenuto", "document", "documento", "body")}
     required = frozenset({"text"})
 
@@ -227,7 +227,7 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
-class Choice(NamedTuple):
+class ChosenFormat(NamedTuple):
     """The format of a file, the column of each target as the sample has them, and why it was taken."""
 
     form: Format
@@ -255,7 +255,7 @@ def known(columns: Sequence[str], given: Mapping[str, str]) -> bool:
     return any(not isinstance(form, PlainText) or len(columns) > 1 or given for form in forms)
 
 
-def choose(sample: Sequence[Row], given: Mapping[str, str]) -> Choice:
+def choose(sample: Sequence[Values], given: Mapping[str, str]) -> ChosenFormat:
     """The format by which most rows of the sample are understood; the earlier in `FORMATS` where two are level.
 
     Where the names of the columns do not tell, a column that holds lists of turns is found by its content, then a column of
@@ -273,10 +273,10 @@ def choose(sample: Sequence[Row], given: Mapping[str, str]) -> Choice:
     fit = fit or _first(sample, given, columns)
     said = ", ".join(f"{target} -> {shown(column)}" for target, column in fit.mapping.items())
     params = {"format": fit.form.name, "columns": said, "rows": str(fit.rows), "of": str(len(sample))}
-    return Choice(fit.form, fit.mapping, Notice(code=fit.form.reason, params=params))
+    return ChosenFormat(fit.form, fit.mapping, Notice(code=fit.form.reason, params=params))
 
 
-def _columns(sample: Sequence[Row]) -> list[str]:
+def _columns(sample: Sequence[Values]) -> list[str]:
     return list(dict.fromkeys(column for row in sample for column in row))
 
 
@@ -284,7 +284,7 @@ def _candidates(given: Mapping[str, str]) -> Iterable[Format]:
     return (form for form in FORMATS if given.keys() <= form.targets.keys())
 
 
-def _first(sample: Sequence[Row], given: Mapping[str, str], columns: Sequence[str]) -> _Fit:
+def _first(sample: Sequence[Values], given: Mapping[str, str], columns: Sequence[str]) -> _Fit:
     """The first format that has its columns, where no row of the sample can be used: its faults are the ones to tell."""
     for form in _candidates(given):
         mapping = form.complete(columns, given)
@@ -294,7 +294,7 @@ def _first(sample: Sequence[Row], given: Mapping[str, str], columns: Sequence[st
     raise InputError("data.format", columns=listed(columns), formats=", ".join(form.name for form in FORMATS))
 
 
-def _fit(sample: Sequence[Row], given: Mapping[str, str], levels: int) -> _Fit | None:
+def _fit(sample: Sequence[Values], given: Mapping[str, str], levels: int) -> _Fit | None:
     """The format that suits most rows: by the columns, by lists of turns, then by what objects within a column hold."""
     columns = _columns(sample)
     votes: dict[Format, int] = {}
@@ -319,14 +319,14 @@ def _fit(sample: Sequence[Row], given: Mapping[str, str], levels: int) -> _Fit |
     return found[0] if len(found) == 1 else fit
 
 
-def _converts(form: Format, row: Row, mapping: Mapping[str, str]) -> bool:
+def _converts(form: Format, row: Values, mapping: Mapping[str, str]) -> bool:
     try:
         return bool(form.convert(row, mapping))
     except InputError as fault:
         return fault.code == "data.row.unwanted"
 
 
-def _talk(sample: Sequence[Row], column: str, given: Mapping[str, str]) -> _Fit | None:
+def _talk(sample: Sequence[Values], column: str, given: Mapping[str, str]) -> _Fit | None:
     """Conversations in a column whose name does not say so, if most rows hold one there."""
     role_keys = (given["role"],) if "role" in given else ROLE_KEYS
     content_keys = (given["content"],) if "content" in given else CONTENT_KEYS
@@ -335,14 +335,14 @@ def _talk(sample: Sequence[Row], column: str, given: Mapping[str, str]) -> _Fit 
     talks = [turn for turn in turns if not turn.keys().isdisjoint(role_keys) and not turn.keys().isdisjoint(content_keys)]
     if 2 * len(talks) <= len(sample):
         return None
-    turns_of: Turns = ShareGpt() if "from" in talks[0] else Messages()
+    turns_of: TurnsShape = ShareGpt() if "from" in talks[0] else Messages()
     form = turns_of.placed({turns_of.turns: column})
     mapping = form.complete(_columns(sample), given) or {}
     rows = sum(_converts(form, row, mapping) for row in sample)
     return _Fit(form, mapping, rows) if rows else None
 
 
-def _within(sample: Sequence[Row], column: str, given: Mapping[str, str], levels: int) -> _Fit | None:
+def _within(sample: Sequence[Values], column: str, given: Mapping[str, str], levels: int) -> _Fit | None:
     """What the objects hold that most rows have in a column, its names as dotted paths."""
     held = [row[column] for row in sample if isinstance(row.get(column), dict) and row[column]]
     if 2 * len(held) <= len(sample):
@@ -354,7 +354,7 @@ def _within(sample: Sequence[Row], column: str, given: Mapping[str, str], levels
     return _Fit(fit.form.placed(path), path, fit.rows)
 
 
-def _check_given(given: Mapping[str, str], columns: Sequence[str], sample: Sequence[Row]) -> None:
+def _check_given(given: Mapping[str, str], columns: Sequence[str], sample: Sequence[Values]) -> None:
     targets = list(dict.fromkeys(target for form in FORMATS for target in form.targets))
     named = [column for target, column in given.items() if target not in WORDS]
     for target, column in given.items():

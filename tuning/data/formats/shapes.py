@@ -9,8 +9,22 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from tuning.data.formats.turns import USUAL, WORDS, Message, Words, blank, mended, messages, ordered, plain, squeezed, text, tools, words
-from tuning.data.records import Row, shown
+from tuning.data.formats.turns import (
+    USUAL,
+    WORDS,
+    RawMessage,
+    TurnKeys,
+    blank,
+    mended,
+    messages,
+    ordered,
+    plain,
+    squeezed,
+    text,
+    tools,
+    words,
+)
+from tuning.data.records import Values, shown
 from tuning.errors import InputError
 
 Targets = Mapping[str, Sequence[str]]  # what a row holds -> the column names it goes by, squeezed, best first
@@ -18,7 +32,7 @@ Targets = Mapping[str, Sequence[str]]  # what a row holds -> the column names it
 MISSING: Any = object()
 
 
-def value_at(row: Row, column: str) -> Any:
+def value_at(row: Values, column: str) -> Any:
     """What a row holds under a column, or at the end of a dotted path where no column has that name; MISSING where nothing is."""
     if column in row:
         return row[column]
@@ -34,7 +48,7 @@ class Format:
     """One way to write down what is to be learned."""
 
     name: ClassVar[str]
-    example: ClassVar[Row]
+    example: ClassVar[Values]
     targets: ClassVar[Targets]
     required: ClassVar[frozenset[str]]
     reason: ClassVar[str] = "data.reason.columns"
@@ -60,7 +74,7 @@ class Format:
         mapping = self._find(columns, given)
         return next((target for target in self.targets if target in self.required and target not in mapping), "")
 
-    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
         """A row in normal form: its `messages`, with `tools` where it has some, or its `text`; each text as it stands there.
 
         `mend` drops the turns of a conversation before its first question and after its last answer. Raises InputError:
@@ -84,7 +98,7 @@ class Format:
         return mapping
 
 
-def _needed(row: Row, mapping: Mapping[str, str], target: str) -> Any:
+def _needed(row: Values, mapping: Mapping[str, str], target: str) -> Any:
     """What a row holds for a target that it must have. Raises InputError `data.row.columns` (column)."""
     column = mapping.get(target)
     value = MISSING if column is None else row[column] if column in row else value_at(row, column)
@@ -93,7 +107,7 @@ def _needed(row: Row, mapping: Mapping[str, str], target: str) -> Any:
     return value
 
 
-def _wanted(row: Row, mapping: Mapping[str, str], target: str) -> Any:
+def _wanted(row: Values, mapping: Mapping[str, str], target: str) -> Any:
     """What a row holds for a target that it may have; None where it has none."""
     column = mapping.get(target)
     if column is None:
@@ -102,14 +116,14 @@ def _wanted(row: Row, mapping: Mapping[str, str], target: str) -> Any:
     return None if value is MISSING else value
 
 
-def _system(row: Row, mapping: Mapping[str, str]) -> list[Message]:
+def _system(row: Values, mapping: Mapping[str, str]) -> list[RawMessage]:
     if "system" not in mapping:
         return []
     said = text(_wanted(row, mapping, "system"), mapping["system"])
     return [] if blank(said) else [{"role": "system", "content": said}]
 
 
-class Pair(Format):
+class PairShape(Format):
     """A question (with a context, where there is one) and an answer, each in a column of its own.
 
     Question and context become one text: joined by `"\\n\\n"`, an empty line between them; a part that is blank is left out.
@@ -118,7 +132,7 @@ class Pair(Format):
     asks: ClassVar[tuple[str, str]]  # the targets of question and context
     answers: ClassVar[str]
 
-    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
         asks, with_context = self.asks
         question = text(_needed(row, mapping, asks), mapping[asks])
         answer = text(_needed(row, mapping, self.answers), mapping[self.answers])
@@ -134,10 +148,10 @@ class Pair(Format):
         return {"messages": [*_system(row, mapping), *said] if "system" in mapping else said}
 
 
-class Sides(Pair):
+class Sides(PairShape):
     """A pair, either side of which may be a list of messages; where the answer begins with a question, it is the whole conversation."""
 
-    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
         asks, with_context = self.asks
         answer = _needed(row, mapping, self.answers)
         prompt = _wanted(row, mapping, asks)
@@ -155,24 +169,24 @@ class Sides(Pair):
         kept = ordered([*system, *said], 1 - len(system))
         return self._with_tools(row, mapping, {"messages": kept})
 
-    def _with_tools(self, row: Row, mapping: Mapping[str, str], converted: dict[str, Any]) -> dict[str, Any]:
+    def _with_tools(self, row: Values, mapping: Mapping[str, str], converted: dict[str, Any]) -> dict[str, Any]:
         found = tools(_wanted(row, mapping, "tools"), mapping["tools"]) if "tools" in mapping else []
         return {**converted, "tools": found} if found else converted
 
 
-def _side(value: Any, column: str, role: str) -> list[Message]:
+def _side(value: Any, column: str, role: str) -> list[RawMessage]:
     if isinstance(value, dict):
         value = [value]
     return messages(value, column) if isinstance(value, list) else [{"role": role, "content": text(value, column)}]
 
 
-class Turns(Format):
+class TurnsShape(Format):
     """A conversation: a list of turns, each with who speaks and what is said."""
 
     turns: ClassVar[str]
-    words: ClassVar[Words] = USUAL
+    words: ClassVar[TurnKeys] = USUAL
 
-    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
         if len(mapping) == 1 and not mend:  # no system text, tools or words of their own
             simple = plain(row.get(mapping[self.turns]), self.words)
             if simple is not None:
@@ -192,10 +206,10 @@ class Turns(Format):
         return converted
 
 
-class Text(Format):
+class TextShape(Format):
     """A text without question and answer: everything in it is learned."""
 
-    def convert(self, row: Row, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
         learned = text(_needed(row, mapping, "text"), mapping["text"])
         if blank(learned):
             raise InputError("data.row.empty_text")

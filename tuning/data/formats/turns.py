@@ -16,7 +16,7 @@ from tuning.data.records import Number, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import DEFAULT
 
-Message = dict[str, Any]
+RawMessage = dict[str, Any]
 
 WORDS = frozenset({"role", "content", "user", "assistant"})  # targets that name keys and speakers inside of turns, not columns
 ROLE_KEYS = ("role", "from", "speaker")
@@ -43,7 +43,7 @@ _WHOLE = re.compile(r"-?[0-9]+")
 _LARGEST = 2**63  # beyond it JSON writers and readers disagree
 
 
-class Words(NamedTuple):
+class TurnKeys(NamedTuple):
     """How the turns of one file are read: the keys, the most usual first, and who is who."""
 
     role_keys: Sequence[str] = ROLE_KEYS
@@ -51,8 +51,8 @@ class Words(NamedTuple):
     roles: Mapping[str, str] = ROLES
 
 
-USUAL = Words()
-SHAREGPT = Words(("from", "role", "speaker"), ("value", "content", "text"))
+USUAL = TurnKeys()
+SHAREGPT = TurnKeys(("from", "role", "speaker"), ("value", "content", "text"))
 
 
 def squeezed(name: str) -> str:
@@ -85,17 +85,17 @@ def text(value: Any, column: str, turn: int = 0) -> str:
     return said
 
 
-def words(mapping: Mapping[str, str], usual: Words = USUAL) -> Words:
+def words(mapping: Mapping[str, str], usual: TurnKeys = USUAL) -> TurnKeys:
     """The keys and speakers that a mapping names by hand, else the usual ones."""
     if WORDS.isdisjoint(mapping):
         return usual
     named = {squeezed(mapping[role]): role for role in ("user", "assistant") if role in mapping}
     role_keys = (mapping["role"],) if "role" in mapping else usual.role_keys
     content_keys = (mapping["content"],) if "content" in mapping else usual.content_keys
-    return Words(role_keys, content_keys, {**ROLES, **named})
+    return TurnKeys(role_keys, content_keys, {**ROLES, **named})
 
 
-def messages(turns: Any, column: str, known: Words = USUAL) -> list[Message]:
+def messages(turns: Any, column: str, known: TurnKeys = USUAL) -> list[RawMessage]:
     """One message per turn, in whatever order they stand; a list as text, of JSON or of Python, is read.
 
     Raises InputError: `data.row.turns`, `data.row.type`, `data.row.surrogate` (column), `data.row.role` (turn, role),
@@ -108,7 +108,7 @@ def messages(turns: Any, column: str, known: Words = USUAL) -> list[Message]:
             raise InputError("data.row.turns", column=shown(column)) from None
     if not isinstance(turns, list):
         raise InputError("data.row.turns", column=shown(column))
-    said: list[Message] = []
+    said: list[RawMessage] = []
     names: dict[str, str] = {}  # of tools, by the id of a call
     role_key, content_key, roles = known.role_keys[0], known.content_keys[0], known.roles
     for turn in turns:
@@ -122,7 +122,7 @@ def messages(turns: Any, column: str, known: Words = USUAL) -> list[Message]:
     return said
 
 
-def plain(turns: Any, known: Words = USUAL) -> list[Message] | None:
+def plain(turns: Any, known: TurnKeys = USUAL) -> list[RawMessage] | None:
     """The messages of a conversation in which there is nothing to judge, in a third of the time; None for any other.
 
     Lists of turns with nothing but speaker and text, a system text at most, then user and assistant in turn, nothing blank.
@@ -130,7 +130,7 @@ def plain(turns: Any, known: Words = USUAL) -> list[Message] | None:
     if turns.__class__ is not list:
         return None
     role_key, content_key, roles = known.role_keys[0], known.content_keys[0], known.roles
-    said: list[Message] = []
+    said: list[RawMessage] = []
     awaited = "user"
     for turn in turns:
         if turn.__class__ is not dict or len(turn) != 2:
@@ -152,14 +152,14 @@ def plain(turns: Any, known: Words = USUAL) -> list[Message] | None:
     return said if said and said[-1]["role"] == "assistant" else None
 
 
-def ordered(said: Sequence[Message], first: int = 1) -> list[Message]:
+def ordered(said: Sequence[RawMessage], first: int = 1) -> list[RawMessage]:
     """The messages, if they follow one another as they should; `first` is the number of the first turn.
 
     One system text at most and at the head (an empty one is none), then user and assistant in turn; after calls of tools their
     answers, then the assistant again; the assistant last. Raises InputError: `data.row.roles` (turn, role),
     `data.row.empty_question`, `data.row.empty_answer`.
     """
-    kept: list[Message] = []
+    kept: list[RawMessage] = []
     before, number = "system", first
     for number, message in enumerate(said, start=first):
         role, content = message["role"], message["content"]
@@ -180,7 +180,7 @@ def ordered(said: Sequence[Message], first: int = 1) -> list[Message]:
     return kept
 
 
-def mended(said: Sequence[Message]) -> list[Message] | None:
+def mended(said: Sequence[RawMessage]) -> list[RawMessage] | None:
     """The messages without what stands before the first question (but system texts) and after the last answer; None if none is left."""
     head = [message for message in said if message["role"] == "system"][:1] if said and said[0]["role"] == "system" else []
     begin = next((place for place, message in enumerate(said) if message["role"] == "user"), len(said))
@@ -244,7 +244,7 @@ def _first(turn: Mapping[str, Any], keys: Sequence[str]) -> Any:
     return None
 
 
-def _message(turn: Any, number: int, column: str, known: Words, names: dict[str, str]) -> Message:
+def _message(turn: Any, number: int, column: str, known: TurnKeys, names: dict[str, str]) -> RawMessage:
     if turn.__class__ is not dict:
         raise InputError("data.row.turns", column=shown(column))
     speaker = _first(turn, known.role_keys)
@@ -264,7 +264,7 @@ def _message(turn: Any, number: int, column: str, known: Words, names: dict[str,
     return message
 
 
-def _add_calls(message: Message, turn: Mapping[str, Any], number: int, names: dict[str, str]) -> None:
+def _add_calls(message: RawMessage, turn: Mapping[str, Any], number: int, names: dict[str, str]) -> None:
     """What a turn says of tools beside its text. A key without a value is as good as none."""
     called = turn.get("tool_calls") or turn.get("function_call")
     if called and called != "[]":

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuning.data.formats.shapes import Format
 from tuning.data.formats.turns import ROLE_KEYS, squeezed
-from tuning.data.records import Row, shown
+from tuning.data.records import Values, shown
 from tuning.errors import InputError
 
 _IMAGES = ("image", "images", "img", "pixelvalues", "imagepath", "imageurl", "immagine", "immagini")
@@ -27,14 +27,14 @@ def refuse_unwanted(label: Any, column: str) -> None:
         raise InputError("data.row.unwanted")
 
 
-def refuse_images(sample: Sequence[Row], columns: Sequence[str]) -> None:
+def refuse_images(sample: Sequence[Values], columns: Sequence[str]) -> None:
     """Raises InputError `data.images` (column) where most rows bring a picture."""
     for column in columns:
         if squeezed(column) in _IMAGES and 2 * sum(_picture(row.get(column)) for row in sample) > len(sample):
             raise InputError("data.images", column=shown(column))
 
 
-def refuse_image_parts(form: Format, mapping: Mapping[str, str], sample: Sequence[Row]) -> None:
+def refuse_image_parts(form: Format, mapping: Mapping[str, str], sample: Sequence[Values]) -> None:
     """Raises InputError `data.images` (column) where all that keeps the rows out is a picture in a conversation."""
     for row in sample:
         try:
@@ -46,7 +46,7 @@ def refuse_image_parts(form: Format, mapping: Mapping[str, str], sample: Sequenc
     raise InputError("data.images", column=shown(next(iter(mapping.values()))))
 
 
-def refuse(sample: Sequence[Row], columns: Sequence[str], text: str | None) -> None:
+def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None) -> None:
     """`text` is the column of plain text, where there is one.
 
     Raises InputError: `data.tree`, `data.formats.turns` (column), `data.labels` (text, label).

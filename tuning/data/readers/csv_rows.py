@@ -8,14 +8,14 @@ import csv
 from collections.abc import Iterator
 from typing import TextIO
 
-from tuning.data.readers.encoding import Text
+from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.table_layout import Layout, check_names, piped, unwrapped
-from tuning.data.records import Known, Record, shown
+from tuning.data.records import FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
 
-def records(text: Text, limits: Limits, layout: Layout, known: Known) -> Iterator[Record]:
+def records(text: TextFile, limits: Limits, layout: Layout, known: KnowsColumns) -> Iterator[FileRecord]:
     """All records after the header.
 
     Raises InputError: `data.csv.quote`, `data.csv.long` (row, line), `data.csv.header` (column), `data.header` (columns).
@@ -38,15 +38,15 @@ def records(text: Text, limits: Limits, layout: Layout, known: Known) -> Iterato
             yield record(row, line, header, cells, limits)
 
 
-def record(row: int, line: int, header: list[str], cells: list[str], limits: Limits) -> Record:
+def record(row: int, line: int, header: list[str], cells: list[str], limits: Limits) -> FileRecord:
     """One row of a table, by the names of its header; a column without a name is left out."""
     if len(cells) != len(header):
-        return Record(row, line, fault=InputError("data.row.ragged", found=len(cells), expected=len(header)))
+        return FileRecord(row, line, fault=InputError("data.row.ragged", found=len(cells), expected=len(header)))
     size = sum(map(len, cells))
     if size > limits.line:
-        return Record(row, line, fault=InputError("data.row.long", limit=limits.line))
+        return FileRecord(row, line, fault=InputError("data.row.long", limit=limits.line))
     values = {name: cell for name, cell in zip(header, cells, strict=True) if name.strip()}
-    return Record(row, line, values=values, size=size)
+    return FileRecord(row, line, values=values, size=size)
 
 
 def _lines(stream: TextIO, limits: Limits) -> Iterator[str]:

@@ -22,7 +22,7 @@ _ENOUGH = 12  # letters: a list of accents is shorter
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-class Text:
+class TextFile:
     """A text file and its charset. It remembers the stream opened last, so that somebody else may ask how far it is read."""
 
     def __init__(self, path: pathlib.Path, encoding: str) -> None:
@@ -57,7 +57,7 @@ class Text:
         return self._stream
 
 
-def detect(path: pathlib.Path) -> Text:
+def detect(path: pathlib.Path) -> TextFile:
     """UTF-8 with or without a byte order mark, UTF-16 with one, else cp1252.
 
     Raises InputError: `data.nul`, `data.encoding` (line), `data.charset` for letters that none of these has, `data.empty` for a file
@@ -68,7 +68,7 @@ def detect(path: pathlib.Path) -> Text:
     marked = next((name for bom, name in _BOMS if head.startswith(bom)), None)
     if marked is not None:
         _read_through(path, marked)
-        return Text(path, marked)
+        return TextFile(path, marked)
     try:
         _read_through(path, "utf-8")
     except InputError as fault:
@@ -77,8 +77,8 @@ def detect(path: pathlib.Path) -> Text:
         _read_through(path, "cp1252")
         if _of_other_letters(path):
             raise InputError("data.charset") from None
-        return Text(path, "cp1252")
-    return Text(path, "utf-8")
+        return TextFile(path, "cp1252")
+    return TextFile(path, "utf-8")
 
 
 def _read_through(path: pathlib.Path, encoding: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows, xlsx_rows
 from tuning.data.readers.encoding import detect
 from tuning.data.readers.table_layout import layout
-from tuning.data.records import HEAD, Known, Record
+from tuning.data.records import HEAD, FileRecord, KnowsColumns
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 from tuning.schema import Notice
@@ -49,12 +49,12 @@ class Opened:
 
     kind: str  # json, csv, text, parquet or xlsx
     encoding: str | None  # of text
-    records: Iterator[Record]
+    records: Iterator[FileRecord]
     position: Callable[[], int] | None = None  # bytes of the file read so far
     notes: list[Notice] = field(default_factory=list)
 
 
-def open_kind(path: pathlib.Path, limits: Limits, known: Known) -> Opened:
+def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
     """Looks at the content of a file and opens it for the reader of its kind.
 
     Raises InputError: `data.binary` (kind), `data.spreadsheet` (kind) for those that can be saved in another form, `data.password`,
@@ -81,7 +81,7 @@ def open_kind(path: pathlib.Path, limits: Limits, known: Known) -> Opened:
     return _text(path, limits, known)
 
 
-def _text(path: pathlib.Path, limits: Limits, known: Known) -> Opened:
+def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
     text = detect(path)
     head = text.head()
     _check_download(head)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import orjson
 
-from tuning.data.records import Number, Record, shown
+from tuning.data.records import FileRecord, Number, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
@@ -53,7 +53,9 @@ class Stretch(NamedTuple):
 WHOLE = Stretch(0, sys.maxsize, 0)
 
 
-def fast_lines(stream: BinaryIO, limits: Limits, stretch: Stretch = WHOLE, tell: Callable[[int], None] | None = None) -> Iterator[Record]:
+def fast_lines(
+    stream: BinaryIO, limits: Limits, stretch: Stretch = WHOLE, tell: Callable[[int], None] | None = None
+) -> Iterator[FileRecord]:
     """As `lines`, for UTF-8: by the fast decoder where it is sure to say what the exact one would."""
     number, longest, at, end = stretch.before, limits.line, stretch.begin, stretch.end
     widest = 4 * longest + 2  # bytes
@@ -65,7 +67,7 @@ def fast_lines(stream: BinaryIO, limits: Limits, stretch: Stretch = WHOLE, tell:
             tell(at)
         if size > longest and _is_long(line, stream, longest, widest):
             at = stream.tell()
-            yield Record(number, number, fault=InputError("data.row.long", limit=longest))
+            yield FileRecord(number, number, fault=InputError("data.row.long", limit=longest))
             continue
         try:
             row = orjson.loads(line)
@@ -73,7 +75,7 @@ def fast_lines(stream: BinaryIO, limits: Limits, stretch: Stretch = WHOLE, tell:
         except (orjson.JSONDecodeError, _Unsure):
             sure = False
         if sure:
-            yield Record(number, number, row, None, size)
+            yield FileRecord(number, number, row, None, size)
         elif not (exact := line.decode()).isspace():
             yield _line(exact, number, limits)
 
@@ -150,33 +152,33 @@ def _marks(value: Any) -> int:
     return sum(map(_marks, value)) if isinstance(value, list) else 0
 
 
-def lines(stream: TextIO, limits: Limits) -> Iterator[Record]:
+def lines(stream: TextIO, limits: Limits) -> Iterator[FileRecord]:
     number = 0
     while line := stream.readline(limits.line + 2):
         number += 1
         if len(line.rstrip("\r\n")) > limits.line:
             while line and not line.endswith(("\n", "\r")):
                 line = stream.readline(limits.line)
-            yield Record(number, number, fault=InputError("data.row.long", limit=limits.line))
+            yield FileRecord(number, number, fault=InputError("data.row.long", limit=limits.line))
         elif not line.isspace():
             yield _line(line, number, limits)
 
 
-def _line(line: str, number: int, limits: Limits) -> Record:
+def _line(line: str, number: int, limits: Limits) -> FileRecord:
     try:
         value = DECODER.decode(line)
     except RecursionError:
-        return Record(number, number, fault=InputError("data.row.deep", limit=limits.depth))
+        return FileRecord(number, number, fault=InputError("data.row.deep", limit=limits.depth))
     except json.JSONDecodeError as error:
-        return Record(number, number, fault=InputError("data.row.json", position=error.pos + 1))
+        return FileRecord(number, number, fault=InputError("data.row.json", position=error.pos + 1))
     return judged(value, number, number, len(line), limits)
 
 
-def judged(value: Any, row: int, line: int, size: int, limits: Limits) -> Record:
+def judged(value: Any, row: int, line: int, size: int, limits: Limits) -> FileRecord:
     fault = _fault(value, limits.depth)
     if fault is None and not isinstance(value, dict):
         fault = InputError("data.row.object")
-    return Record(row, line, fault=fault, size=size) if fault is not None else Record(row, line, values=value, size=size)
+    return FileRecord(row, line, fault=fault, size=size) if fault is not None else FileRecord(row, line, values=value, size=size)
 
 
 def _fault(value: Any, deepest: int) -> InputError | None:

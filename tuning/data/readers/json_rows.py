@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TextIO
 
-from tuning.data.readers.encoding import Text
+from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import DECODER, Stretch, fast_lines, judged, lines
-from tuning.data.records import Known, Record, listed
+from tuning.data.records import FileRecord, KnowsColumns, listed
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
@@ -36,7 +36,7 @@ def takes(head: str) -> bool:
     return _BEGINNING.match(head) is not None
 
 
-def records(text: Text, limits: Limits, known: Known) -> Iterator[Record]:
+def records(text: TextFile, limits: Limits, known: KnowsColumns) -> Iterator[FileRecord]:
     """All rows in the order of the file. Numbers are `Number`: as the file spells them.
 
     Raises InputError where the rest cannot be told apart any more: `data.json`, `data.json.cut`, `data.json.deep`,
@@ -61,7 +61,7 @@ def records(text: Text, limits: Limits, known: Known) -> Iterator[Record]:
             raise InputError("data.json", row=window.row, line=window.line)
 
 
-def stretches(text: Text, limits: Limits, known: Known, count: int) -> list[Stretch]:
+def stretches(text: TextFile, limits: Limits, known: KnowsColumns, count: int) -> list[Stretch]:
     """A file of rows in lines, divided into `count` parts of about the same size; empty where it is no such file."""
     if _shape(text, limits, known) != "lines" or not _is_plain(text):
         return []
@@ -80,19 +80,19 @@ def stretches(text: Text, limits: Limits, known: Known, count: int) -> list[Stre
     return [stretch for stretch in found if stretch.begin < stretch.end]
 
 
-def stretch_records(text: Text, stretch: Stretch, limits: Limits, tell: Callable[[int], None]) -> Iterator[Record]:
+def stretch_records(text: TextFile, stretch: Stretch, limits: Limits, tell: Callable[[int], None]) -> Iterator[FileRecord]:
     """The rows of one stretch; `tell` hears now and then which byte is read."""
     with text.open_bytes() as stream:
         stream.seek(stretch.begin)
         yield from fast_lines(stream, limits, stretch, tell)
 
 
-def _is_plain(text: Text) -> bool:
+def _is_plain(text: TextFile) -> bool:
     """Whether lines end as they should and are UTF-8, so that the fast decoder may have them."""
     return text.encoding in ("utf-8", "utf-8-sig") and not _LONE_RETURN.search(text.head())
 
 
-def _shape(text: Text, limits: Limits, known: Known) -> Shape:
+def _shape(text: TextFile, limits: Limits, known: KnowsColumns) -> Shape:
     """What kind of JSON it is, from its first two lines that are not blank; of rows in an object, also under which name.
 
     Raises InputError `data.columns` (columns) for an object of columns on a line of its own.
@@ -118,7 +118,7 @@ def _shape(text: Text, limits: Limits, known: Known) -> Shape:
     return otherwise if wrapper is not None and alone and not known(list(value)) else "lines"
 
 
-def _wrapper(head: str, known: Known) -> str | None:
+def _wrapper(head: str, known: KnowsColumns) -> str | None:
     """The name of the list of rows in the object that a text begins with."""
     found = _WRAPPER.match(head)
     if found is None:
@@ -149,14 +149,14 @@ def _beginnings(stream: TextIO, limits: Limits) -> tuple[str, str]:
     return first, second
 
 
-def _row_of(window: "_Window") -> Record:
+def _row_of(window: "_Window") -> FileRecord:
     record = window.record()
     if record.row == 1 and record.values is not None and not window.peek():
         _check_rows(dict(record.values))
     return record
 
 
-def _wrapped(window: "_Window", rows: str) -> Iterator[Record]:
+def _wrapped(window: "_Window", rows: str) -> Iterator[FileRecord]:
     """The rows in the list of one name; what else the object says is left out, but for a second list of rows."""
     window.take("{")
     while True:
@@ -174,7 +174,7 @@ def _wrapped(window: "_Window", rows: str) -> Iterator[Record]:
         window.take(",")
 
 
-def _list(window: "_Window") -> Iterator[Record]:
+def _list(window: "_Window") -> Iterator[FileRecord]:
     window.take("[")
     if window.peek() == "]":
         window.take("]")
@@ -216,14 +216,14 @@ class _Window:
             raise InputError("data.json" if found else "data.json.cut", row=self.row, line=self.line)
         self._move(self._at + 1)
 
-    def record(self) -> Record:
+    def record(self) -> FileRecord:
         """The next value as a row."""
         self.peek()
         row, line = self.row, self.line
         value, length = self.value()
         self.row += 1
         if length > self._limits.line:
-            return Record(row, line, fault=InputError("data.row.long", limit=self._limits.line))
+            return FileRecord(row, line, fault=InputError("data.row.long", limit=self._limits.line))
         return judged(value, row, line, length, self._limits)
 
     def value(self) -> tuple[Any, int]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tuning.data.readers.csv_rows import check_header
-from tuning.data.records import Number, Record, shown
+from tuning.data.records import FileRecord, Number, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 
@@ -64,7 +64,7 @@ class ParquetRows:
         check_header(schema.names)
         self._columns = [(field.name, *self._understood(field)) for field in schema]
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[FileRecord]:
         """All rows in order. Raises InputError `data.parquet` where the file is damaged."""
         try:
             for batch in self._file.iter_batches(batch_size=_BATCH, use_threads=False):
@@ -100,7 +100,7 @@ class ParquetRows:
         if announced > _SQUEEZED * most or self._total * _SHORTEST > most:
             raise InputError("data.output", limit=most // MEGABYTE)
 
-    def _rows(self, columns: list[Any]) -> Iterator[Record]:
+    def _rows(self, columns: list[Any]) -> Iterator[FileRecord]:
         try:
             values = [column.to_pylist() for column in columns]
         except UnicodeDecodeError:
@@ -109,7 +109,7 @@ class ParquetRows:
                     yield from self._rows([column.slice(place, 1) for column in columns])
                 return
             self._read += 1
-            yield Record(self._read, self._read, fault=InputError("data.row.surrogate", column=shown(self._undecodable(columns))))
+            yield FileRecord(self._read, self._read, fault=InputError("data.row.surrogate", column=shown(self._undecodable(columns))))
             return
         converted = [
             [None if value is None else convert(value) for value in column] if convert else column
@@ -120,9 +120,9 @@ class ParquetRows:
             self._read += 1
             size = sum(map(_size, cells))
             if size > self._limits.line:
-                yield Record(self._read, self._read, fault=InputError("data.row.long", limit=self._limits.line))
+                yield FileRecord(self._read, self._read, fault=InputError("data.row.long", limit=self._limits.line))
             else:
-                yield Record(self._read, self._read, values=dict(zip(names, cells, strict=True)), size=size)
+                yield FileRecord(self._read, self._read, values=dict(zip(names, cells, strict=True)), size=size)
 
     def _undecodable(self, columns: list[Any]) -> str:
         for column, (name, _, _) in zip(columns, self._columns, strict=True):

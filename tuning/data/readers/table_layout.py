@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from tuning.data.records import HEAD, Known, listed
+from tuning.data.records import HEAD, KnowsColumns, listed
 from tuning.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|")  # Italian Excel writes the second
@@ -47,7 +47,7 @@ class Layout:
     bare: bool = False  # whether a header is not to be expected: Anki writes none
 
 
-def layout(head: str, known: Known) -> Layout | None:
+def layout(head: str, known: KnowsColumns) -> Layout | None:
     """The layout of a table, from the beginning of a text; None where it is no table but prose.
 
     A text is a table if one of these holds, and the first of them decides:
@@ -83,7 +83,7 @@ def layout(head: str, known: Known) -> Layout | None:
     return _below_unknown(head)
 
 
-def header_at(rows: Sequence[Sequence[str]], known: Known) -> int:
+def header_at(rows: Sequence[Sequence[str]], known: KnowsColumns) -> int:
     """Which of the first rows of a sheet names its columns: the first, or the one that a title stands above."""
     if known(rows[0]):
         return 0
@@ -97,7 +97,7 @@ def header_at(rows: Sequence[Sequence[str]], known: Known) -> int:
     return at if rest and sum(_filled(row) > 1 for row in rest) >= _EVEN_ENOUGH * len(rest) else 0
 
 
-def check_names(header: Sequence[str], known: Known, bare: bool = False) -> None:
+def check_names(header: Sequence[str], known: KnowsColumns, bare: bool = False) -> None:
     """Raises InputError `data.header` (columns) where what should name the columns is a row of data."""
     if known([*header, ""]):
         return
@@ -141,7 +141,7 @@ def _anki(head: str) -> Layout | None:
     return Layout(sign, above=len(lines), header=names, bare=names is None)
 
 
-def _piped(head: str, known: Known) -> Layout | None:
+def _piped(head: str, known: KnowsColumns) -> Layout | None:
     lines = [line for line in _lines(head, _LOOKED_AT) if not line.isspace()]
     if not _is_piped(lines):
         return None
@@ -156,7 +156,7 @@ def _is_piped(lines: Sequence[str]) -> bool:
     return "|" in lines[1] and "-" in lines[1] and not lines[1].strip("|:- \t\r\n")
 
 
-def _named(head: str, known: Known) -> Layout | None:
+def _named(head: str, known: KnowsColumns) -> Layout | None:
     tables = _tables(head, head, SEPARATORS)
     found = {sign: table for sign, table in tables.items() if len(table[0]) > 1 and known(table[0])}
     if not found:
@@ -165,7 +165,7 @@ def _named(head: str, known: Known) -> Layout | None:
     return Layout(_evenest(found)) if found else None
 
 
-def _wrapped(head: str, known: Known) -> Layout | None:
+def _wrapped(head: str, known: KnowsColumns) -> Layout | None:
     lines = _lines(head, _LOOKED_AT)
     if unwrapped(lines[0]) == lines[0]:
         return None
@@ -173,7 +173,7 @@ def _wrapped(head: str, known: Known) -> Layout | None:
     return Layout(found.separator, "wrapped") if found is not None else None
 
 
-def _below(head: str, known: Known, separators: Iterable[str], first: int) -> Layout | None:
+def _below(head: str, known: KnowsColumns, separators: Iterable[str], first: int) -> Layout | None:
     """A table with columns we know, below a title or comments; the first so many lines are neither."""
 
     def suits(above: Table, table: Table) -> bool:
@@ -215,7 +215,7 @@ def _filled(cells: Sequence[str]) -> int:
     return sum(1 for cell in cells if cell.strip())
 
 
-def _is_header(above: Sequence[Sequence[str]], cells: Sequence[str], known: Known) -> bool:
+def _is_header(above: Sequence[Sequence[str]], cells: Sequence[str], known: KnowsColumns) -> bool:
     """Whether a row names columns that we know, be there others above it. One name alone may be a word like any other."""
     if _filled(cells) < 2 or not known(cells):
         return False

@@ -6,15 +6,15 @@ It takes every text and finds no fault in it but length. Contents are to the let
 from collections.abc import Iterator
 from typing import TextIO
 
-from tuning.data.readers.encoding import Text
-from tuning.data.records import Record
+from tuning.data.readers.encoding import TextFile
+from tuning.data.records import FileRecord
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
 COLUMN = "text"
 
 
-def records(text: Text, limits: Limits) -> Iterator[Record]:
+def records(text: TextFile, limits: Limits) -> Iterator[FileRecord]:
     """Blocks between blank lines where there are such lines between others, else each line that is not blank.
 
     The end of its last line does not belong to a row; the ends of the others do, as they are. A block longer than `limits.line`
@@ -40,7 +40,7 @@ def _has_blocks(stream: TextIO, limits: Limits) -> bool:
     return False
 
 
-def _rows(stream: TextIO, limits: Limits, blocks: bool, end: str) -> Iterator[Record]:
+def _rows(stream: TextIO, limits: Limits, blocks: bool, end: str) -> Iterator[FileRecord]:
     row = number = size = 0
     block: list[str] = []
     while True:
@@ -56,7 +56,7 @@ def _rows(stream: TextIO, limits: Limits, blocks: bool, end: str) -> Iterator[Re
             while line and not line.endswith(end):
                 line = stream.readline(limits.line)
             row += 1
-            yield Record(row, number, fault=InputError("data.row.long", limit=limits.line))
+            yield FileRecord(row, number, fault=InputError("data.row.long", limit=limits.line))
         elif not line:
             return
         elif not blank:
@@ -64,7 +64,7 @@ def _rows(stream: TextIO, limits: Limits, blocks: bool, end: str) -> Iterator[Re
             size += len(line)
 
 
-def _row(row: int, line: int, content: str) -> Record:
+def _row(row: int, line: int, content: str) -> FileRecord:
     end = 2 if content.endswith("\r\n") else 1 if content.endswith(("\n", "\r")) else 0
     content = content[: len(content) - end]
-    return Record(row, line, values={COLUMN: content}, size=len(content))
+    return FileRecord(row, line, values={COLUMN: content}, size=len(content))

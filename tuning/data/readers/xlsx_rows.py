@@ -21,7 +21,7 @@ from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from tuning.data.readers.csv_rows import check_header, record
 from tuning.data.readers.table_layout import check_names, header_at
-from tuning.data.records import Known, Record, shown
+from tuning.data.records import FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 from tuning.schema import Notice
@@ -48,7 +48,7 @@ class _Book:
     from_1904: bool = False  # dates are counted from then
 
 
-def open_rows(path: pathlib.Path, limits: Limits, known: Known) -> "XlsxRows":
+def open_rows(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> "XlsxRows":
     """A workbook, its sheets found and the row that names the columns.
 
     Raises InputError: `data.output` where it unfolds to too much, `data.xlsx` where it is damaged.
@@ -66,7 +66,7 @@ def open_rows(path: pathlib.Path, limits: Limits, known: Known) -> "XlsxRows":
 class XlsxRows:
     """The rows of one workbook."""
 
-    def __init__(self, stream: BinaryIO, size: int, limits: Limits, known: Known) -> None:
+    def __init__(self, stream: BinaryIO, size: int, limits: Limits, known: KnowsColumns) -> None:
         self.notes: list[Notice] = []
         self._limits = limits
         self._known = known
@@ -88,7 +88,7 @@ class XlsxRows:
             self.notes.append(Notice(code="data.note.sheets", params=params))
         self._above = self._find_header() if self._part is not None else 0
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[FileRecord]:
         """All rows below the header that are not blank. `line` is the row of the sheet.
 
         Raises InputError: `data.csv.header` (column), `data.header` (columns), `data.xlsx` where the file is damaged.
@@ -105,7 +105,7 @@ class XlsxRows:
         """Bytes of the file that have been read."""
         return self._size if self._stream.closed else self._stream.tell()
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self) -> Iterator[FileRecord]:
         if self._part is None:
             return
         rows = islice(self._rows(self._part), self._above, None)

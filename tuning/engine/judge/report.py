@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuning import presets
-from tuning.data.library import Library, Rows
+from tuning.data.library import Library, NormalRows
 from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
-from tuning.engine.speak.batches import Asked, Clock
+from tuning.engine.speak.batches import Clock, EvaluationQuestion
 from tuning.errors import RunError
 from tuning.runs import files, locks, scores, verdict
 from tuning.runs.store import Run, Store
@@ -42,7 +42,7 @@ MOST_LEARNED = 20_000  # rows from which it is learned what is content and what 
 SHOWN, SHOWN_CHARACTERS = 3, 800
 PROBE_TOKENS = 24
 
-Pair = tuple[float, int]  # summed loss in nats, learned tokens
+LossSum = tuple[float, int]  # summed loss in nats, learned tokens
 
 
 @dataclass
@@ -54,8 +54,8 @@ class Measuring:
     resident: Resident
     seconds: float
     clock: Clock
-    losses: dict[int, tuple[Pair, Pair]] = field(default_factory=dict)  # by row number: base, tuned
-    asked: list[Asked] = field(default_factory=list)  # that both have answered
+    losses: dict[int, tuple[LossSum, LossSum]] = field(default_factory=dict)  # by row number: base, tuned
+    asked: list[EvaluationQuestion] = field(default_factory=list)  # that both have answered
     said: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
 
     def prepare(self) -> None:
@@ -65,7 +65,7 @@ class Measuring:
                 pass
         self.clock = Clock(self.clock.between)
 
-    def pair(self, sequences: batches.Sequences) -> Iterator[tuple[Pair, Pair]]:
+    def pair(self, sequences: batches.Sequences) -> Iterator[tuple[LossSum, LossSum]]:
         """Losses of some sequences by base and tuned."""
         bf16 = self.spec.settings.precision == "bf16"
         base = batches.losses(self.resident, None, sequences, bf16)
@@ -110,7 +110,7 @@ def evaluate(run: Run, data: str | None, store: Store, resident: Resident, betwe
         return _measure(Measuring(run, elsewhere, resident, MOST, Clock(between)), rows, rows, own=False)
 
 
-def _measure(m: Measuring, learned: Rows, held_out: Rows, own: bool) -> dict[str, Any]:
+def _measure(m: Measuring, learned: NormalRows, held_out: NormalRows, own: bool) -> dict[str, Any]:
     """The document. `own`: the rows are the run's, so that those it learned from are known."""
     started, seed = time.monotonic(), m.spec.settings.seed
     m.prepare()
@@ -164,7 +164,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _sample(rows: Rows, most: int, seed: int) -> list[dict[str, Any]]:
+def _sample(rows: NormalRows, most: int, seed: int) -> list[dict[str, Any]]:
     """Rows taken evenly from all, in an order by lot: wherever the time runs out, those before are an even sample too."""
     count = min(most, len(rows))
     some = [rows[number * len(rows) // count] for number in range(count)]
@@ -172,7 +172,7 @@ def _sample(rows: Rows, most: int, seed: int) -> list[dict[str, Any]]:
     return some
 
 
-def _losses(m: Measuring, rows: Rows) -> None:
+def _losses(m: Measuring, rows: NormalRows) -> None:
     """Of as many held-out rows as there is time for, at least one batch."""
     size = int(m.spec.settings.per_device_train_batch_size)
     sequences = batches.encoded(m.resident.tokenizer, rows, int(m.spec.settings.max_length))
@@ -187,11 +187,11 @@ def _losses(m: Measuring, rows: Rows) -> None:
         m.clock.pause()
 
 
-def _add(one: Pair, other: Pair) -> Pair:
+def _add(one: LossSum, other: LossSum) -> LossSum:
     return one[0] + other[0], one[1] + other[1]
 
 
-def _training_loss(m: Measuring, rows: Rows) -> float | None:
+def _training_loss(m: Measuring, rows: NormalRows) -> float | None:
     """Nats per learned token, tuned, on some rows that it learned from."""
     size, total = int(m.spec.settings.per_device_train_batch_size), (0.0, 0)
     waiting = [one for some in batches.encoded(m.resident.tokenizer, rows, int(m.spec.settings.max_length)).values() for one in some]
@@ -210,7 +210,7 @@ def _probe_losses(m: Measuring) -> dict[str, dict[str, Any]]:
     for lang, items in presets.probe(PRESETS).items():
         rows = [{"row": number, "text": item.text} for number, item in enumerate(items)]
         sequences = [one for some in batches.encoded(m.resident.tokenizer, rows, 512).values() for one in some]
-        pairs: list[tuple[Pair, Pair]] = []
+        pairs: list[tuple[LossSum, LossSum]] = []
         for start in range(0, len(sequences), batches.BATCH):
             pairs.extend(m.pair(sequences[start : start + batches.BATCH]))
             m.clock.pause()
@@ -218,7 +218,7 @@ def _probe_losses(m: Measuring) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _answers(m: Measuring, rows: Rows) -> None:
+def _answers(m: Measuring, rows: NormalRows) -> None:
     """Questions of held-out rows answered by base and tuned, batch after batch while there is time; smaller ones where one failed."""
     questions = [one for row in rows if (one := batches.asked(row)) is not None]
     waiting = batches.prompts(m.resident, questions, m.spec.model.card.context_length)
@@ -239,7 +239,9 @@ def _answers(m: Measuring, rows: Rows) -> None:
         m.clock.pause()
 
 
-def _both(m: Measuring, some: Sequence[tuple[Asked, list[int]]], count: int, seconds: float) -> tuple[list[str], list[str]] | None:
+def _both(
+    m: Measuring, some: Sequence[tuple[EvaluationQuestion, list[int]]], count: int, seconds: float
+) -> tuple[list[str], list[str]] | None:
     """Answers of base and tuned to one batch; None where time or memory was not enough."""
     ids = [prompt for _, prompt in some]
     until = m.clock.spent + seconds
@@ -253,7 +255,7 @@ def _both(m: Measuring, some: Sequence[tuple[Asked, list[int]]], count: int, sec
 def _probe_answers(m: Measuring, probe: dict[str, dict[str, Any]]) -> None:
     """How many questions of the probe are answered right, where there is time for it."""
     for lang, items in presets.probe(PRESETS).items():
-        questions = [Asked(number, [{"role": "user", "content": item.question}], "") for number, item in enumerate(items)]
+        questions = [EvaluationQuestion(number, [{"role": "user", "content": item.question}], "") for number, item in enumerate(items)]
         some = batches.prompts(m.resident, questions, m.spec.model.card.context_length)
         both = _both(m, some, PROBE_TOKENS, m.left(1.0)) if some and m.left(1.0) > 0 else None
         if both is None:
@@ -269,13 +271,13 @@ def _holds(answer: str, known: Sequence[str]) -> bool:
     return any(set(scores.words(one)) <= said for one in known)
 
 
-def _facts(rows: Rows) -> scores.Facts:
+def _facts(rows: NormalRows) -> scores.Facts:
     """What is content and what is manner, from an even sample of the rows."""
     step = max(1, len(rows) // MOST_LEARNED)
     return scores.Facts.learn((one.question, one.reference) for row in rows[::step] if (one := batches.asked(row)) is not None)
 
 
-def _loss(pairs: Sequence[tuple[Pair, Pair]], together: list[int], seed: int) -> dict[str, float]:
+def _loss(pairs: Sequence[tuple[LossSum, LossSum]], together: list[int], seed: int) -> dict[str, float]:
     """Of base and tuned, in nats per learned token, with the interval of their difference."""
     count = max(1, sum(base[1] for base, _ in pairs))
     changes = [tuned[0] - base[0] for base, tuned in pairs]

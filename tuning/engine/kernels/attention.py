@@ -59,7 +59,7 @@ def separately(
 
     def some(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         if narrow and max(lengths) <= LONGEST:
-            done: torch.Tensor = Rows.apply(query, key, value, lengths, scale, window)
+            done: torch.Tensor = PackedAttention.apply(query, key, value, lengths, scale, window)
             return done
         length = query.shape[2]
         mask = None if window is None or length <= window else ~_unseen(length, 0, window, query.device)
@@ -96,7 +96,7 @@ def _blocks(length: int, window: int | None) -> Iterator[tuple[int, int, int]]:
         yield max(0, start + 1 - window) if window else 0, start, min(length, start + size)
 
 
-class Rows(torch.autograd.Function):
+class PackedAttention(torch.autograd.Function):
     """Causal attention of packed rows, each to itself, (1, tokens, heads, size): query (1, heads, tokens, size), key and value of
     as many heads or of fewer, how long the rows are, scale and window.
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from tuning.engine.device import ran_out, release
 from tuning.engine.kernels import short_rows
-from tuning.engine.kernels.packing import Batch, Row, arrange
+from tuning.engine.kernels.packing import Batch, TokenRow, arrange
 from tuning.errors import caught
 from tuning.forecast.activations import HEAD_TOKENS
 from tuning.tokens.labels import IGNORED
@@ -29,7 +29,7 @@ def causal(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def pad(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
+def pad(rows: Sequence[TokenRow], pad_id: int, device: torch.device) -> Batch:
     """Rows of different lengths as one right-padded batch: input_ids, attention_mask, labels of shape (rows, longest)."""
 
     def padded(values: list[torch.Tensor], filler: int) -> torch.Tensor:
@@ -143,7 +143,7 @@ def scaled(logits: torch.Tensor, config: Any) -> torch.Tensor:
     return logits if cap is None else torch.tanh(logits / cap) * cap
 
 
-def mean_loss(model: Any, rows: list[Row], pad_id: int, batch_size: int, between: Callable[[], None] = lambda: None) -> float:
+def mean_loss(model: Any, rows: list[TokenRow], pad_id: int, batch_size: int, between: Callable[[], None] = lambda: None) -> float:
     """Mean loss per learned token over all rows, in nats. `between` is called after every batch: a chance to answer a chat.
 
     `model` may be a PeftModel; the adapter that is active counts. A batch has as many tokens as `batch_size` of the longest
@@ -165,7 +165,7 @@ def mean_loss(model: Any, rows: list[Row], pad_id: int, batch_size: int, between
     return total / max(1, count)
 
 
-def _nll(causal: Any, rows: list[Row], pad_id: int) -> tuple[float, int]:
+def _nll(causal: Any, rows: list[TokenRow], pad_id: int) -> tuple[float, int]:
     """Summed loss and number of learned tokens; in halves where memory runs out."""
     try:
         with torch.no_grad():

@@ -15,7 +15,7 @@ from tuning.engine.kernels import attention, short_rows
 from tuning.errors import caught
 from tuning.tokens.labels import IGNORED
 
-Row = dict[str, Any]  # input_ids and labels: lists of numbers, or tensors
+TokenRow = dict[str, Any]  # input_ids and labels: lists of numbers, or tensors
 Batch = dict[str, torch.Tensor]
 APART = "apart"  # the name of the attention below; transformers makes no mask for a name that it has none for
 # Arguments that models hand on to every attention, and that say nothing about how packed rows attend.
@@ -24,7 +24,7 @@ HARMLESS = frozenset(
 )
 
 
-def arrange(rows: Sequence[Row], most_tokens: int, packed: bool) -> list[list[Row]]:
+def arrange(rows: Sequence[TokenRow], most_tokens: int, packed: bool) -> list[list[TokenRow]]:
     """`rows` as micro-batches of at most `most_tokens` positions each, padding counted; the longest rows first.
 
     Packed: best fit, decreasing (Johnson, 1973). Padded: neighbours in length. A row that is longer stands alone.
@@ -32,7 +32,7 @@ def arrange(rows: Sequence[Row], most_tokens: int, packed: bool) -> list[list[Ro
     ordered = sorted(rows, key=lambda row: -len(row["input_ids"]))
     if packed:
         return _best_fit(ordered, most_tokens)
-    groups: list[list[Row]] = []
+    groups: list[list[TokenRow]] = []
     for row in ordered:
         if groups and (len(groups[-1]) + 1) * len(groups[-1][0]["input_ids"]) <= most_tokens:
             groups[-1].append(row)
@@ -41,8 +41,8 @@ def arrange(rows: Sequence[Row], most_tokens: int, packed: bool) -> list[list[Ro
     return groups
 
 
-def _best_fit(rows: Sequence[Row], most_tokens: int) -> list[list[Row]]:
-    bins: list[list[Row]] = []
+def _best_fit(rows: Sequence[TokenRow], most_tokens: int) -> list[list[TokenRow]]:
+    bins: list[list[TokenRow]] = []
     room: list[int] = []
     for row in rows:
         length = len(row["input_ids"])
@@ -57,17 +57,17 @@ def _best_fit(rows: Sequence[Row], most_tokens: int) -> list[list[Row]]:
     return bins
 
 
-def tensors(rows: Sequence[Row]) -> list[Row]:
+def tensors(rows: Sequence[TokenRow]) -> list[TokenRow]:
     """The rows with their numbers as tensors, which a micro-batch joins without looking at each."""
     return [{name: torch.as_tensor(values) for name, values in row.items()} for row in rows]
 
 
-def learned(rows: Sequence[Row]) -> int:
+def learned(rows: Sequence[TokenRow]) -> int:
     """Tokens with a label; the first of a row follows nothing, and is never learned."""
     return sum(int((torch.as_tensor(row["labels"])[1:] != IGNORED).sum()) for row in rows)
 
 
-def packed(rows: Sequence[Row], device: torch.device) -> tuple[Batch, list[int]]:
+def packed(rows: Sequence[TokenRow], device: torch.device) -> tuple[Batch, list[int]]:
     """Rows one behind the other: input_ids, labels, position_ids of shape (1, tokens), and the length of each row.
 
     Positions begin anew with each row, and no row is the label of the one before it.

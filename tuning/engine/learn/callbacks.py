@@ -1,6 +1,6 @@
 """What the trainer tells the run folder, and what the folder tells the trainer: metrics, state, stop, saves.
 
-One `Ledger` per attempt is the only writer of state.json and metrics.jsonl while a run is on.
+One `StateWriter` per attempt is the only writer of state.json and metrics.jsonl while a run is on.
 """
 
 import math
@@ -32,7 +32,7 @@ LOOK_STEPS = 3  # how often the weights are looked at, beside every save
 MOST_SKIPPED = 20  # steps in a row that fp16's loss scale may skip: from 2^16 it is below 1 by then
 
 
-class Ledger:
+class StateWriter:
     """The run's state as the engine knows it, written down when it changes and at least every few seconds."""
 
     def __init__(self, run: Run, state: RunState) -> None:
@@ -57,7 +57,7 @@ class Ledger:
         files.append_line(self.run.folder / "metrics.jsonl", {"step": step, "time": time.time(), **values})
 
 
-class Pace:
+class Throughput:
     """Seconds and tokens of the steps of this attempt, without evaluations, saves and answers between them."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class Pace:
         return self.tokens / self.seconds if self.seconds else None
 
 
-class Dice:
+class RngState:
     """Random state as it was at the end of a step, so that a save within the next one is as good as a save then."""
 
     def __init__(self, device: Device) -> None:
@@ -130,8 +130,8 @@ class FolderCallback(TrainerCallback):
 
     def __init__(
         self,
-        ledger: Ledger,
-        pace: Pace,
+        ledger: StateWriter,
+        pace: Throughput,
         evaluate: Callable[[], float | None],
         yield_point: Callable[[], None],
         best: Best | None = None,
@@ -147,13 +147,13 @@ class FolderCallback(TrainerCallback):
         self.left = False
         self.starved = False
         self.whole = True
-        self.dice: Dice | None = None
+        self.dice: RngState | None = None
         self._skipped = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any) -> None:
         """Also makes up for an evaluation that the end of an earlier process cut off. Raises `shutdown.Leaving`."""
         self.every = checkpoint_steps(state.max_steps)
-        self.dice = Dice(Device.of(args.device))
+        self.dice = RngState(Device.of(args.device))
         self.ledger.update(now=True, status="running", step=state.global_step, total_steps=state.max_steps)
         if state.global_step > self.best.seen and self._due(state):
             self._evaluate(state.global_step, model, counts=True)
@@ -183,7 +183,7 @@ class FolderCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> TrainerControl:
         self.pace.end()
-        self.whole, self.dice = True, Dice(Device.of(args.device))
+        self.whole, self.dice = True, RngState(Device.of(args.device))
         self.ledger.update(
             step=state.global_step,
             epoch=float(state.epoch or 0.0),

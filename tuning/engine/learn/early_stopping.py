@@ -21,7 +21,7 @@ PATIENCE = 3  # evaluations, where the choice is ours
 COST = 0.2  # rows evaluated per row trained: a forward pass is half of a LoRA step or less, so that a tenth of the time goes there
 FEWEST = 32  # rows; below, chance decides which evaluation is the best
 NUMBERS, WEIGHTS = "best.json", "best.safetensors"
-Row = TypeVar("Row")
+AnyRow = TypeVar("AnyRow")
 
 
 class Best:
@@ -108,7 +108,7 @@ def patience_of(settings: TrainSettings, validation: Sequence[Any]) -> int:
     return 0 if not validation else PATIENCE if asked == "auto" else asked
 
 
-def evaluated(rows: list[Row], every: int, settings: TrainSettings) -> list[Row]:
+def evaluated(rows: list[AnyRow], every: int, settings: TrainSettings) -> list[AnyRow]:
     """The part of the held-out rows that every evaluation of a run looks at, taken evenly from all of them.
 
     `every`: steps between two evaluations.

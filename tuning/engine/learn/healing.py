@@ -7,7 +7,7 @@ What it cannot mend pauses the run; whoever trains decides where to go on from.
 from collections.abc import Sequence
 from typing import Any
 
-from tuning.engine.kernels.packing import Row
+from tuning.engine.kernels.packing import TokenRow
 from tuning.forecast.choose import LENGTHS
 from tuning.forecast.memory import micro_batch
 from tuning.schema import Notice, TrainSettings
@@ -71,7 +71,7 @@ class Ladder:
             self.longest = int(notice.params["length"])
             self.most_tokens = self.longest
 
-    def cut(self, rows: Sequence[Row]) -> list[Row]:
+    def cut(self, rows: Sequence[TokenRow]) -> list[TokenRow]:
         """Rows as long as this rung allows; the others have an end cut off."""
         if all(len(row["input_ids"]) <= self.longest for row in rows):
             return list(rows)

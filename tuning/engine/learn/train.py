@@ -42,13 +42,13 @@ DISK_FULL = re.compile(r"iostream error|PytorchStreamWriter|unexpected pos|os er
 
 
 @dataclass
-class Rows:
+class EncodedRows:
     """Tokenised and labelled rows of both sides of the split, and what was counted on the way."""
 
-    train: list[packing.Row]
-    validation: list[packing.Row]
-    totals: labels.Totals
-    asked: list[samples.Asked]  # questions to follow
+    train: list[packing.TokenRow]
+    validation: list[packing.TokenRow]
+    totals: labels.TokenCounts
+    asked: list[samples.TimelineQuestion]  # questions to follow
 
 
 def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], None] = lambda: None, queued: bool = False) -> RunState:
@@ -70,12 +70,12 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
         started = before.started or time.time()
         state = before.model_copy(update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None})
         with _log_to(run.folder / "log.txt"), awake.kept() as told:
-            ledger = callbacks.Ledger(run, state.model_copy(update={"notices": told}))
+            ledger = callbacks.StateWriter(run, state.model_copy(update={"notices": told}))
             _attempt(run, store, resident, ledger, yield_point)
         return ledger.state
 
 
-def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> None:
+def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.StateWriter, yield_point: Callable[[], None]) -> None:
     """Train and write down how it ended, whatever goes wrong."""
 
     def work() -> None:
@@ -120,7 +120,7 @@ def _explain(error: BaseException) -> tuple[str | None, Notice]:
     return reason, Notice(code="train.unexpected", level="error", params={"kind": type(error).__name__})
 
 
-def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> str:
+def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.StateWriter, yield_point: Callable[[], None]) -> str:
     """Train, and where memory runs out elsewhere than in a step, once more from the newest checkpoint with a rung more taken.
 
     Returns the status that the run ends with. Raises `shutdown.Leaving` where the process has to end and all is saved.
@@ -142,7 +142,7 @@ def _once(
     spec: RunSpec,
     store: Store,
     resident: Resident,
-    ledger: callbacks.Ledger,
+    ledger: callbacks.StateWriter,
     ladder: healing.Ladder,
     yield_point: Callable[[], None],
 ) -> str:
@@ -165,7 +165,7 @@ def _once(
         best.read(resume)
     else:
         _begin(run, spec, resident, ledger, held_out)
-    folder_callback = callbacks.FolderCallback(ledger, callbacks.Pace(), held_out, yield_point, best, timeline)
+    folder_callback = callbacks.FolderCallback(ledger, callbacks.Throughput(), held_out, yield_point, best, timeline)
     trainer = make_trainer(run, spec, resident, rows.train, folder_callback, ladder)
     _train_further(trainer, resident, folder_callback, resume)
     return _conclude(trainer, spec, resident, folder_callback)
@@ -181,7 +181,7 @@ def _fresh(run: Run, spec: RunSpec, resident: Resident) -> tuple[int, int]:
     return int(counted[0]), int(counted[1])
 
 
-def _begin(run: Run, spec: RunSpec, resident: Resident, ledger: callbacks.Ledger, held_out: Callable[[], float | None]) -> None:
+def _begin(run: Run, spec: RunSpec, resident: Resident, ledger: callbacks.StateWriter, held_out: Callable[[], float | None]) -> None:
     """The first losses on the held-out rows: of the base, which a fresh adapter leaves as it is, and of what is begun with."""
     loss = held_out()
     ledger.update(now=True, base_eval_loss=loss)
@@ -194,7 +194,7 @@ def _begin(run: Run, spec: RunSpec, resident: Resident, ledger: callbacks.Ledger
 
 
 def held_out_loss(
-    run: Run, settings: TrainSettings, resident: Resident, rows: Rows, yield_point: Callable[[], None]
+    run: Run, settings: TrainSettings, resident: Resident, rows: EncodedRows, yield_point: Callable[[], None]
 ) -> Callable[[], float | None]:
     """What evaluates the adapter in training: the loss on the same held-out rows each time, None where there are none."""
     every = callbacks.checkpoint_steps(count_steps(len(rows.train), settings))
@@ -266,7 +266,9 @@ def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callba
     return "stopped" if run.stop_requested() and before_the_end else "finished"
 
 
-def _report(run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: callbacks.Ledger, yield_point: Callable[[], None]) -> None:
+def _report(
+    run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: callbacks.StateWriter, yield_point: Callable[[], None]
+) -> None:
     """Prove what was learned. All is published: where this goes wrong, or somebody will not wait for it, the run has no report."""
     stopped = run.stop_requested()
 
@@ -285,14 +287,14 @@ def _report(run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: c
     caught(work, f"the report on run {run.id}")
 
 
-def load_rows(spec: RunSpec, store: Store, resident: Resident) -> Rows:
+def load_rows(spec: RunSpec, store: Store, resident: Resident) -> EncodedRows:
     """The run's rows, split as its spec says, tokenised and labelled. Raises EngineError where nothing can be learned."""
     settings = spec.settings
     train_raw, validation_raw = Library(store.home).parts(spec.data.id, spec.owner, settings)
     length = int(settings.max_length)
     train_rows, totals = labels.encode_rows(resident.tokenizer, train_raw, length)
     validation = labels.encode_rows(resident.tokenizer, validation_raw, length)[0] if validation_raw else []
-    return Rows(train_rows, validation, totals, samples.pick(validation_raw or train_raw))
+    return EncodedRows(train_rows, validation, totals, samples.pick(validation_raw or train_raw))
 
 
 def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: int | None) -> None:

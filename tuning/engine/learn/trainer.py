@@ -31,7 +31,7 @@ from tuning.runs import checkpoints
 from tuning.runs.store import Run
 from tuning.schema import ModelCard, Notice, RunSpec, TrainSettings
 
-Rows = list[packing.Row]
+TrainRows = list[packing.TokenRow]
 STOOD_FOR: dict[str, Any] = {
     "report_to": "none",  # by `Trackers`
     "use_liger_kernel": False,  # by `layers`, which leaves other models alone
@@ -47,30 +47,30 @@ class CheckedTrainer(SFTTrainer):
     """
 
     run: Run
-    pace: callbacks.Pace
+    pace: callbacks.Throughput
     ladder: Ladder
     between: Callable[[], None]  # after each micro-batch but the last of a step
     healed: Callable[[], None]  # a rung was taken
     trackers: Trackers
     best: Best | None = None
     packed = False
-    rows: Rows  # as tensors, by the numbers that the loader hands out
+    rows: TrainRows  # as tensors, by the numbers that the loader hands out
     quick: ready.Speed
 
-    def get_batch_samples(self, epoch_iterator: Iterator[list[int]], num_batches: int, device: torch.device) -> tuple[list[Rows], Any]:
+    def get_batch_samples(self, epoch_iterator: Iterator[list[int]], num_batches: int, device: torch.device) -> tuple[list[TrainRows], Any]:
         """All rows of an optimizer step as its last micro-batch: how they are computed is decided in `training_step`."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         rows = [self.rows[number] for batch in batches for number in batch]
         return [*([] for _ in batches[1:]), *([rows] if batches else [])], None
 
-    def training_step(self, model: Any, inputs: Rows, num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(self, model: Any, inputs: TrainRows, num_items_in_batch: Any = None) -> torch.Tensor:
         """Forward and backward of a whole optimizer step, again from its beginning where memory ran out in it.
 
         Returns the mean loss of its learned tokens, in nats. Raises torch.OutOfMemoryError where nothing is left to try.
         """
         if not inputs:
             return torch.zeros((), device=self.args.device)
-        dice = callbacks.Dice(Device.of(self.args.device))
+        dice = callbacks.RngState(Device.of(self.args.device))
         while True:
             try:
                 loss = self._step(model, inputs)
@@ -86,7 +86,7 @@ class CheckedTrainer(SFTTrainer):
             self.ladder.apply(head.causal(self.accelerator.unwrap_model(model)))
             self.healed()
 
-    def _step(self, model: Any, rows: Rows) -> torch.Tensor:
+    def _step(self, model: Any, rows: TrainRows) -> torch.Tensor:
         model.train()
         rows = self.ladder.cut(rows)
         tokens = torch.tensor(packing.learned(rows), device=self.args.device)
@@ -102,7 +102,7 @@ class CheckedTrainer(SFTTrainer):
                 self.between()
         return total
 
-    def _micro_batch(self, model: Any, rows: Rows, tokens: torch.Tensor) -> torch.Tensor:
+    def _micro_batch(self, model: Any, rows: TrainRows, tokens: torch.Tensor) -> torch.Tensor:
         """Adds the gradients of `rows`; their loss as a share of a step with so many learned `tokens`."""
         causal, device = head.causal(self.accelerator.unwrap_model(model)), self.args.device
         self.pace.count(sum(len(row["input_ids"]) for row in rows))
@@ -179,7 +179,7 @@ class CheckedTrainer(SFTTrainer):
         if not self.control.should_training_stop:
             checkpoints.require_room(self.run.checkpoints, saves=2)
 
-    def save_last_step(self, dice: callbacks.Dice | None) -> None:
+    def save_last_step(self, dice: callbacks.RngState | None) -> None:
         """A save of the last whole step, in the middle of the next; `dice` is random state as it was between them."""
         if dice is not None and not (self.run.checkpoints / f"{checkpoints.PREFIX}{self.state.global_step}").exists():
             dice.put_back()
@@ -208,7 +208,7 @@ def lora_config(card: ModelCard, settings: TrainSettings) -> LoraConfig:
 
 
 def make_trainer(
-    run: Run, spec: RunSpec, resident: Resident, rows: Rows, callback: callbacks.FolderCallback, ladder: Ladder
+    run: Run, spec: RunSpec, resident: Resident, rows: TrainRows, callback: callbacks.FolderCallback, ladder: Ladder
 ) -> CheckedTrainer:
     """The trainer for one attempt. Raises InputError for a name in the open map `sft` that SFTConfig does not have."""
     AcceleratorState._reset_state(True)  # the next run of this process may want another precision or device

@@ -44,7 +44,7 @@ LOOKED_HEAD = [Step(1, length, round(length * share), 8).scores for length in (3
 
 
 @dataclass
-class Ledger(TorchDispatchMode):
+class StorageLedger(TorchDispatchMode):
     """Bytes alive of all storages that were born inside: now, and after every operation of the current phase."""
 
     live: int = 0
@@ -87,7 +87,7 @@ class Ledger(TorchDispatchMode):
 
 
 @dataclass(frozen=True)
-class Seen:
+class StepSeen:
     """One step: bytes kept after the forward pass, those of them that end with autocast, and all at every moment of four phases."""
 
     kept: int
@@ -120,9 +120,9 @@ class Model:
         with self.fake:
             self.tensors = list(_materialise(trained))
 
-    def step(self, point: Step) -> Seen:
+    def step(self, point: Step) -> StepSeen:
         """What one micro-batch holds."""
-        ledger = Ledger()
+        ledger = StorageLedger()
         with self.fake:
             ids = torch.zeros(point.rows, point.length, dtype=torch.long)
             mask = torch.ones_like(ids) if point.rows > 1 else None
@@ -146,7 +146,7 @@ class Model:
                 hidden.register_hook(lambda _: head.append(ledger.phase()))
                 del hidden
                 loss.backward()
-        return Seen(kept, copies, forward, head_forward, head[0], ledger.phase())
+        return StepSeen(kept, copies, forward, head_forward, head[0], ledger.phase())
 
 
 def profile(request: Request) -> ActivationProfile:
@@ -185,7 +185,7 @@ def _profile(request: Request) -> ActivationProfile:
 
 
 Features = Sequence[Sequence[float]]
-Pair = tuple[dict[int, Model], dict[int, Model]]  # without checkpointing and with, by rank
+ModelsByRank = tuple[dict[int, Model], dict[int, Model]]  # without checkpointing and with, by rank
 
 
 def _cast(function: Any, args: Any, result: Any) -> int:
@@ -196,10 +196,10 @@ def _cast(function: Any, args: Any, result: Any) -> int:
     return sum(arg.numel() * result.itemsize for arg in others if arg.dim() and arg.dtype != result.dtype)
 
 
-def _step(small: Pair, large: dict[str, Pair], base: Sequence[str], points: list[Step]) -> StepActivations:
+def _step(small: ModelsByRank, large: dict[str, ModelsByRank], base: Sequence[str], points: list[Step]) -> StepActivations:
     """What a step holds, from models with the layers `base`, and with one layer more of each kind."""
 
-    def seen(models: dict[int, Model]) -> list[Seen]:
+    def seen(models: dict[int, Model]) -> list[StepSeen]:
         return [models[point.rank].step(point) for point in points]
 
     features = [point.features for point in points]
@@ -236,7 +236,7 @@ def _rows_apart() -> Iterator[None]:
 
 
 def _forward(
-    model: Any, ids: torch.Tensor, mask: torch.Tensor | None, chosen: torch.Tensor, ledger: Ledger
+    model: Any, ids: torch.Tensor, mask: torch.Tensor | None, chosen: torch.Tensor, ledger: StorageLedger
 ) -> tuple[torch.Tensor, torch.Tensor, int, list[int]]:
     """Loss and last hidden states, as `evaluate.labelled_nll` makes them; bytes kept, and the moments until here."""
     hidden = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state

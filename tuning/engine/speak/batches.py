@@ -49,7 +49,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationQuestion:
     """A row to be answered: the turns before its last answer, that answer, and what was to be called for it."""
 
     row: int
@@ -63,12 +63,12 @@ class Asked:
         return "\n".join(str(turn.get("content") or "") for turn in self.turns)
 
 
-def asked(row: Mapping[str, Any]) -> Asked | None:
+def asked(row: Mapping[str, Any]) -> EvaluationQuestion | None:
     """The last answer of a row in normal form, and what it answers to; None of a text, and of an answer that only calls tools."""
     turns = [dict(turn) for turn in row.get("messages", ())]
     if len(turns) < 2 or turns[-1]["role"] != "assistant" or not turns[-1]["content"].strip() or turns[-1].get("tool_calls"):
         return None
-    return Asked(int(row["row"]), turns[:-1], str(turns[-1]["content"]), row.get("tools") or None)
+    return EvaluationQuestion(int(row["row"]), turns[:-1], str(turns[-1]["content"]), row.get("tools") or None)
 
 
 def encoded(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: int) -> dict[int, Sequences]:
@@ -112,7 +112,7 @@ def row_nll(causal: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tenso
     return sums, chosen.sum(dim=1)
 
 
-def prompts(resident: Resident, questions: Sequence[Asked], context: int) -> list[tuple[Asked, list[int]]]:
+def prompts(resident: Resident, questions: Sequence[EvaluationQuestion], context: int) -> list[tuple[EvaluationQuestion, list[int]]]:
     """The questions in tokens, as chat asks them; those that the template refuses or that leave no room are left out."""
     template, tokenizer = Template(resident.tokenizer), resident.tokenizer
     found = []
@@ -127,7 +127,7 @@ def prompts(resident: Resident, questions: Sequence[Asked], context: int) -> lis
     return found
 
 
-def room(tokenizer: Any, batch: Sequence[Asked]) -> int:
+def room(tokenizer: Any, batch: Sequence[EvaluationQuestion]) -> int:
     """Tokens that the answers of a batch may have."""
     longest = max(len(tokenizer(one.reference, add_special_tokens=False, verbose=False)["input_ids"]) for one in batch)
     return min(MOST_TOKENS, math.ceil(ROOM * longest) + SPARE)

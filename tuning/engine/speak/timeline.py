@@ -37,7 +37,7 @@ WHOLE_SHARE = 0.1  # of the whole run that all points may take
 
 
 @dataclass(frozen=True)
-class Asked:
+class TimelineQuestion:
     """One question: what it is shown as, the turns (or the text) that the model gets, and the answer in the data."""
 
     prompt: str
@@ -50,7 +50,7 @@ class Asked:
         return template.prompt([{"role": role, "content": content} for role, content in self.turns]) if self.turns else self.prompt
 
 
-def pick(rows: Iterable[Mapping[str, Any]]) -> list[Asked]:
+def pick(rows: Iterable[Mapping[str, Any]]) -> list[TimelineQuestion]:
     """Three to five questions to follow: short ones taken evenly from `rows` (in normal form), and a general one in their language.
 
     The same for the same rows. Texts without roles are asked to go on from their first words.
@@ -62,22 +62,26 @@ def pick(rows: Iterable[Mapping[str, Any]]) -> list[Asked]:
         spoken = language(" ".join(f"{one.prompt} {one.reference}" for one in chosen))
         lang = "it" if spoken == "it" else "en"
         prompt = t(lang, "samples.general")
-        chosen.append(Asked(prompt, (("user", prompt),), t(lang, "samples.general.answer"), general=True))
+        chosen.append(TimelineQuestion(prompt, (("user", prompt),), t(lang, "samples.general.answer"), general=True))
     return chosen
 
 
-def _asked(row: Mapping[str, Any]) -> Asked | None:
+def _asked(row: Mapping[str, Any]) -> TimelineQuestion | None:
     """A row's first question and its answer; None where it is too long, has tools, or has no answer."""
     if "text" in row:
         words = str(row["text"]).split()
         opening = " ".join(words[:OPENING])
-        return Asked(opening, (), " ".join(words[OPENING:])[:REFERENCE]) if len(words) > OPENING and len(opening) <= LONGEST else None
+        return (
+            TimelineQuestion(opening, (), " ".join(words[OPENING:])[:REFERENCE])
+            if len(words) > OPENING and len(opening) <= LONGEST
+            else None
+        )
     turns = [(str(turn["role"]), str(turn["content"])) for turn in row.get("messages", ())]
     place = next((at for at, (role, _) in enumerate(turns) if role == "assistant"), 0)
     before = tuple(turns[:place])
     if row.get("tools") or not before or before[-1][0] != "user" or sum(len(text) for _, text in before) > LONGEST:
         return None
-    return Asked(before[-1][1], before, turns[place][1][:REFERENCE])
+    return TimelineQuestion(before[-1][1], before, turns[place][1][:REFERENCE])
 
 
 @dataclass
@@ -89,7 +93,7 @@ class Timeline:
 
     run: Run
     resident: Resident
-    asked: Sequence[Asked]
+    asked: Sequence[TimelineQuestion]
     seconds: float
     context: int
     _answered: set[int] = field(default_factory=set)  # steps
@@ -167,7 +171,7 @@ def _shown(answer: Answer) -> str:
     return answer.text if answer.ended else f"{answer.text.rstrip(chr(0xFFFD))}…"
 
 
-def _prompts(tokenizer: Any, asked: Sequence[Asked]) -> Iterator[list[int]]:
+def _prompts(tokenizer: Any, asked: Sequence[TimelineQuestion]) -> Iterator[list[int]]:
     template, bos = Template(tokenizer), tokenizer.bos_token_id
     lead = [bos] if bos is not None and tokenizer("")["input_ids"][:1] == [bos] else []
     for one in asked:

@@ -15,12 +15,12 @@ from tuning.ui.draw.pictures import Track, evaluations, losses
 from tuning.ui.draw.report_view import report
 from tuning.ui.view import duration, escape, loss, number, plain, size, when
 
-Run = Mapping[str, Any]
+RunFacts = Mapping[str, Any]
 SIDES = ("a", "b")
 POINTS = 120  # of each line: dashes want room
 
 
-def together(first: Run, second: Run, names: Names, lang: str) -> str:
+def together(first: RunFacts, second: RunFacts, names: Names, lang: str) -> str:
     """The whole comparison, with the two runs' own reports where there are any."""
     runs = (first, second)
     title = t(lang, "ui.compare.title", first=first["name"], second=second["name"])
@@ -36,11 +36,11 @@ def together(first: Run, second: Run, names: Names, lang: str) -> str:
     )
 
 
-def _name(run: Run, side: str) -> str:
+def _name(run: RunFacts, side: str) -> str:
     return f'<span class="key {side}"></span>{escape(run["name"])}'
 
 
-def chart(runs: Sequence[Run], lang: str) -> str:
+def chart(runs: Sequence[RunFacts], lang: str) -> str:
     """Both runs' losses over the steps, told apart by line and by name, with a sentence that says who ended lower."""
     tracks, legend, last = [], "", 1.0
     for run, side in zip(runs, SIDES, strict=True):
@@ -57,7 +57,7 @@ def chart(runs: Sequence[Run], lang: str) -> str:
     return f'<figure class="curve"><div class="legend">{legend}</div>{losses(tracks, last, lang)}<figcaption>{says}</figcaption></figure>'
 
 
-def _says(runs: Sequence[Run], lang: str) -> str:
+def _says(runs: Sequence[RunFacts], lang: str) -> str:
     """Which of the two is better on what neither has seen, as far as that can be said."""
     ends = [run["eval_loss"] for run in runs]
     if None in ends:
@@ -71,13 +71,13 @@ def _says(runs: Sequence[Run], lang: str) -> str:
     return says if fair else f"{says} {t(lang, 'ui.compare.says.unfair')}"
 
 
-def figures(runs: Sequence[Run], lang: str) -> str:
+def figures(runs: Sequence[RunFacts], lang: str) -> str:
     """What came out of each, beside each other."""
 
-    def step(run: Run) -> str:
+    def step(run: RunFacts) -> str:
         return t(lang, "ui.compare.steps", steps=number(run["steps"], lang), total=number(run["total_steps"], lang))
 
-    def surprise(run: Run, key: str) -> str:
+    def surprise(run: RunFacts, key: str) -> str:
         value = perplexity(run[key])
         return "–" if value is None else number(value, lang, 0 if value >= 20 else 2)
 
@@ -100,7 +100,7 @@ def figures(runs: Sequence[Run], lang: str) -> str:
     return _table(t(lang, "ui.compare.figures"), runs, [(t(lang, code), *values) for code, values in lines], lang)
 
 
-def settings(runs: Sequence[Run], names: Names, lang: str) -> str:
+def settings(runs: Sequence[RunFacts], names: Names, lang: str) -> str:
     """Only what they decided differently; a sentence where that is nothing."""
     found = differences(runs[0]["spec"], runs[1]["spec"])
     lines = [(called(key, lang), said(key, one, names, lang), said(key, other, names, lang)) for key, one, other in found]
@@ -131,7 +131,7 @@ def said(key: str, value: Any, names: Names, lang: str) -> str:
     return form.show(value, lang)
 
 
-def _table(caption: str, runs: Sequence[Run], lines: Sequence[Sequence[str]], lang: str) -> str:
+def _table(caption: str, runs: Sequence[RunFacts], lines: Sequence[Sequence[str]], lang: str) -> str:
     head = "".join(f'<th scope="col">{_name(run, side)}</th>' for run, side in zip(runs, SIDES, strict=True))
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>{"".join(f"""<td class="num">{escape(value)}</td>""" for value in values)}</tr>'

@@ -16,7 +16,7 @@ from tuning.ui.view import duration, escape, loss, number, size, when
 
 PAGE = 50  # runs shown at once
 
-Run = Mapping[str, Any]
+RunBrief = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,18 @@ class Names:
     data: Mapping[str, str] = field(default_factory=dict)
     recipes: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, run: Run) -> tuple[str, str]:
+    def of(self, run: RunBrief) -> tuple[str, str]:
         """Of one run's data and recipe."""
         return self.data.get(run["data"], run["data"]), self.recipes.get(run["recipe"], run["recipe"])
 
 
-def found(runs: Sequence[Run], words: str, names: Names, lang: str) -> list[Run]:
+def found(runs: Sequence[RunBrief], words: str, names: Names, lang: str) -> list[RunBrief]:
     """The runs in which each of the words stands: in name, model, data, recipe or status. Accents and capitals do not count."""
     wanted = _plain(words).split()
     if not wanted:
         return list(runs)
 
-    def says(run: Run) -> str:
+    def says(run: RunBrief) -> str:
         parts = [run["name"], run["model"], run["model_title"], run["data"], run["recipe"], *names.of(run)]
         return _plain(" ".join([*parts, t(lang, f"ui.status.{run['status']}")]))
 
@@ -65,7 +65,7 @@ def _plain(text: str) -> str:
 
 
 def listing(
-    runs: Sequence[Run], look: Look, opened: str | None, names: Names, glimpse: Callable[[str], Mapping[str, Any]], lang: str
+    runs: Sequence[RunBrief], look: Look, opened: str | None, names: Names, glimpse: Callable[[str], Mapping[str, Any]], lang: str
 ) -> str:
     """The list with what stands above and below it. `glimpse` is asked only of the runs that are shown."""
     matching = found(runs, look.words, names, lang)
@@ -88,7 +88,7 @@ def listing(
     return f'{_ticked(runs, look, glimpse, lang)}{said}<ul class="runs" aria-label="{label}">{rows}</ul>{more}'
 
 
-def _row(run: Run, opened: bool, ticked: bool, names: Names, seen: Mapping[str, Any], lang: str) -> str:
+def _row(run: RunBrief, opened: bool, ticked: bool, names: Names, seen: Mapping[str, Any], lang: str) -> str:
     facts = [run["model_title"], *names.of(run), when(run["created"], lang)]
     figures = [size(seen["size_bytes"], lang)]
     if run["seconds"]:
@@ -111,7 +111,7 @@ def _row(run: Run, opened: bool, ticked: bool, names: Names, seen: Mapping[str, 
     )
 
 
-def _ticked(runs: Sequence[Run], look: Look, glimpse: Callable[[str], Mapping[str, Any]], lang: str) -> str:
+def _ticked(runs: Sequence[RunBrief], look: Look, glimpse: Callable[[str], Mapping[str, Any]], lang: str) -> str:
     """What can be done with the runs that are ticked."""
     if not look.ticked:
         return ""
@@ -124,7 +124,7 @@ def _ticked(runs: Sequence[Run], look: Look, glimpse: Callable[[str], Mapping[st
     return f'<div class="ticked" role="status"><span>{escape(says)}</span><span class="ways">{buttons}</span></div>'
 
 
-def sure(asked: Sequence[str], runs: Sequence[Run], freed: int, lang: str) -> str:
+def sure(asked: Sequence[str], runs: Sequence[RunBrief], freed: int, lang: str) -> str:
     """Ask before anything is lost, with the bytes that become free."""
     names = {run["run"]: run["name"] for run in runs}
     room = size(freed, lang)
@@ -138,7 +138,7 @@ def sure(asked: Sequence[str], runs: Sequence[Run], freed: int, lang: str) -> st
     )
 
 
-def ways(run: Run, asked: bool, resumable: bool, lang: str) -> str:
+def ways(run: RunBrief, asked: bool, resumable: bool, lang: str) -> str:
     """The head of the run that is open, and what can be done with it."""
     at_work = run["status"] in ("starting", "running")
     take = "ui.runs.download.whole" if run.get("method") == "full" else "ui.runs.download"

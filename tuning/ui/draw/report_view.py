@@ -10,7 +10,7 @@ from tuning.runs.summary import perplexity
 from tuning.text import t
 from tuning.ui.view import duration, escape, loss, number
 
-Found = Mapping[str, Any]
+Evaluation = Mapping[str, Any]
 
 FIRST = ("facts", "exact", "perplexity", "length", "repetition")
 MORE = ("loss", "bleu", "chrf", "rouge_l")
@@ -30,7 +30,7 @@ def report(run: Mapping[str, Any], lang: str) -> str:
     return f'<section class="evaluation">{head}{parts}</section>'
 
 
-def headline(found: Found, lang: str) -> str:
+def headline(found: Evaluation, lang: str) -> str:
     """The verdict, what else is to say, and what to change."""
     verdict = found["verdict"]
     first, *others = sentences(found, lang)
@@ -42,7 +42,7 @@ def headline(found: Found, lang: str) -> str:
     return f'<div class="judged {escape(verdict["level"])}">{said}</div>'
 
 
-def sentences(found: Found, lang: str) -> list[str]:
+def sentences(found: Evaluation, lang: str) -> list[str]:
     """The verdict in words: the main one first, then what else applies. Plain text."""
     verdict = found["verdict"]
     params = _spoken(verdict["params"], lang)
@@ -52,12 +52,12 @@ def sentences(found: Found, lang: str) -> list[str]:
     return [t(lang, code, **params) for code in codes]
 
 
-def advice(found: Found, lang: str) -> list[str]:
+def advice(found: Evaluation, lang: str) -> list[str]:
     """What to change, the most likely first. Plain text."""
     return [t(lang, f"report.advice.{code}") for code in found["verdict"]["advice"]]
 
 
-def spoken(found: Found, lang: str) -> dict[str, Any]:
+def spoken(found: Evaluation, lang: str) -> dict[str, Any]:
     """The report for a terminal: sentences, advice, and each figure before and after."""
     figures = [key for key in (*FIRST, *MORE) if found["measures"].get(key)]
     shown = {t(lang, f"ui.report.{key}"): " → ".join(_figures(found, key, lang)) for key in figures}
@@ -72,13 +72,13 @@ def _spoken(params: Mapping[str, Any], lang: str) -> dict[str, str]:
     return {**made, "languages": together}
 
 
-def table(found: Found, lang: str) -> str:
+def table(found: Evaluation, lang: str) -> str:
     """The figures that anybody understands, before and after."""
     lines = [_line(found, key, lang) for key in FIRST if found["measures"].get(key)]
     return _table(t(lang, "ui.report.figures"), lines, lang) if lines else ""
 
 
-def more(found: Found, lang: str) -> str:
+def more(found: Evaluation, lang: str) -> str:
     """The figures of the field, and how sure the most important ones are; folded."""
     measures = found["measures"]
     lines = [_line(found, key, lang) for key in MORE if measures.get(key)]
@@ -95,7 +95,7 @@ def more(found: Found, lang: str) -> str:
     return _fold("more", t(lang, "ui.report.more"), _table("", lines, lang) + said) if lines else ""
 
 
-def _line(found: Found, key: str, lang: str) -> str:
+def _line(found: Evaluation, key: str, lang: str) -> str:
     of = found["measures"][key]
     figures, tendency = _figures(found, key, lang), ""
     if key != "length" and None not in (of["base"], of["tuned"]):
@@ -105,7 +105,7 @@ def _line(found: Found, key: str, lang: str) -> str:
     return _row(t(lang, f"ui.report.{key}"), t(lang, f"ui.report.{key}.why"), figures, tendency, lang)
 
 
-def _figures(found: Found, key: str, lang: str) -> tuple[str, str]:
+def _figures(found: Evaluation, key: str, lang: str) -> tuple[str, str]:
     """Base and tuned, written as this measure is."""
     of = found["measures"][key]
     return _written(key, of["base"], lang), _written(key, of["tuned"], lang)
@@ -138,7 +138,7 @@ def _table(caption: str, lines: Sequence[str], lang: str) -> str:
     return f'<table class="settings before-after">{above}{head}<tbody>{"".join(lines)}</tbody></table>'
 
 
-def rows(found: Found, lang: str) -> str:
+def rows(found: Evaluation, lang: str) -> str:
     """The rows that gained most and those that are least right: question, right answer, before and after; folded."""
     groups = ""
     for key in ("best", "worst"):
@@ -156,7 +156,7 @@ def _pair(row: Mapping[str, Any], lang: str) -> str:
     return f'<article class="pair"><p><q>{escape(row["question"])}</q></p><dl>{said}</dl></article>'
 
 
-def probe(found: Found, lang: str) -> str:
+def probe(found: Evaluation, lang: str) -> str:
     """What it may have forgotten, by language; folded."""
     lines = []
     for code, of in found["probe"].items():
@@ -177,10 +177,10 @@ def _fold(name: str, label: str, inside: str) -> str:
     return f'<details class="folded" data-fold="{name}"><summary>{escape(label)}</summary>{inside}</details>'
 
 
-def _made(found: Found, lang: str) -> str:
+def _made(found: Evaluation, lang: str) -> str:
     return f'<p class="hint num">{escape(_counted(found, lang))}</p>'
 
 
-def _counted(found: Found, lang: str) -> str:
+def _counted(found: Evaluation, lang: str) -> str:
     counts = {key: number(found[key], lang) for key in ("of", "generated")}
     return t(lang, "ui.report.made", **counts, duration=duration(found["seconds"], lang))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning.text import t
-from tuning.tokens.lengths import NEVER, Looked, Shown, Totals, parts
+from tuning.tokens.lengths import NEVER, LengthTotals, Looked, Shown, parts
 from tuning.ui.view import escape, number, sentence
 
 SPEAKERS = {"user": "ui.data.you", "assistant": "ui.data.model", "system": "ui.data.system", "tool": "ui.data.tool"}
@@ -138,7 +138,7 @@ def _short(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def totals(sums: Totals, lang: str) -> str:
+def totals(sums: LengthTotals, lang: str) -> str:
     """Tokens learned, context and cut, as figures."""
     counts = [
         ("ui.audit.learned", sums.learned, "moss"),

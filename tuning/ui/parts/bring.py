@@ -13,14 +13,14 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.data.ingest import Wish
+from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError
 from tuning.sandbox.run import Watch
 from tuning.schema import DataSpec
 from tuning.text import t
 from tuning.ui import view
 from tuning.ui.desk import Desk
-from tuning.ui.slip import Choice
+from tuning.ui.slip import Order
 
 LOOK = 0.3  # seconds between looks at the reading
 
@@ -67,7 +67,7 @@ class Readings:
                 while not wait([reading], LOOK).done:
                     yield gr.skip(), bar(share, self._desk.lang), gr.update(visible=True)
                 found = reading.result()
-                yield asdict(Choice.of(choice).but(data=found.id, source=found.id)), "", gr.update(visible=False)
+                yield asdict(Order.of(choice).but(data=found.id, source=found.id)), "", gr.update(visible=False)
             finally:
                 stop.set()  # also where the page went away
                 self._stops.pop(str(session), None)
@@ -90,7 +90,7 @@ def build(desk: Desk) -> None:
         files = [pathlib.Path(path) for path in paths or []]
         if not files:
             return
-        wish, data = Wish(name=files[0].name, keep=True), desk.studio.data
+        wish, data = ReadingOptions(name=files[0].name, keep=True), desk.studio.data
         try:
             yield from readings.follow(choice, lambda watch: data.ingest(files, wish, watch), request.session_hash)
         finally:
@@ -103,7 +103,7 @@ def build(desk: Desk) -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / desk.say("ui.data.pasted")
             file.write_text(text, encoding="utf-8", newline="")
-            wish, data = Wish(name=file.name, keep=True), desk.studio.data
+            wish, data = ReadingOptions(name=file.name, keep=True), desk.studio.data
             yield from readings.follow(choice, lambda watch: data.ingest([file], wish, watch), request.session_hash)
 
     readings.wire(upload.upload, bring, [desk.choice, upload], upload)

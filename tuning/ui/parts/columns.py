@@ -6,11 +6,11 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.data.ingest import Wish
+from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError
 from tuning.ui import view
 from tuning.ui.desk import Desk, Scene
-from tuning.ui.slip import Choice
+from tuning.ui.slip import Order
 
 # What a person calls a part -> the targets that formats have for it, the one to ask for first.
 ROLES: dict[str, Sequence[str]] = {
@@ -37,10 +37,10 @@ def build(desk: Desk) -> None:
         fault = desk.slot()
 
     def read(choice: Any, *columns: Any) -> Any:
-        chosen = Choice.of(choice)
+        chosen = Order.of(choice)
         if chosen.data is None:
             raise InputError("ui.train.needs")
-        found = desk.studio.data.reread(chosen.data, Wish(mapping=mapping(dict(zip(ROLES, columns, strict=True)))))
+        found = desk.studio.data.reread(chosen.data, ReadingOptions(mapping=mapping(dict(zip(ROLES, columns, strict=True)))))
         return asdict(chosen.but(data=found.id, source=found.id))
 
     def paint(scene: Scene) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.data.ingest import Wish
+from tuning.data.ingest import ReadingOptions
 from tuning.data.sources import Reference, find
 from tuning.errors import InputError
 from tuning.hub.repository import Collection
@@ -76,7 +76,7 @@ def build(desk: Desk) -> Field:
         reference = Reference(find(text).id, config, split)
         if aside == split:
             raise InputError("data.hub.aside", split=split[:80])
-        wish = Wish(max_rows=rows or None, held_out=str(Reference(reference.id, config, aside)) if aside else None)
+        wish = ReadingOptions(max_rows=rows or None, held_out=str(Reference(reference.id, config, aside)) if aside else None)
         data = desk.studio.data
         yield from readings.follow(choice, lambda watch: data.find(str(reference), wish=wish, watch=watch), request.session_hash)
 

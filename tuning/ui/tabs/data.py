@@ -6,13 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.data.ingest import Wish
+from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError
 from tuning.ui import form, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import cards, sheet
 from tuning.ui.parts import bring, columns, hub_sets, token_view
-from tuning.ui.slip import Choice
+from tuning.ui.slip import Order
 
 ROWS = 4  # conversations to a page
 
@@ -37,7 +37,7 @@ def build(desk: Desk) -> None:
         if entry is not None and not entry["here"]:
             return gr.skip(), gr.skip(), entry["hub"]
         found = desk.studio.data.find(source, lang=desk.lang)
-        return asdict(Choice.of(choice).but(data=found.id, source=source)), {}, ""
+        return asdict(Order.of(choice).but(data=found.id, source=source)), {}, ""
 
     def turn(browsed: Any, event: gr.EventData) -> Any:
         return {**(browsed or {}), "rows": int(event._data.get("value", 0))}
@@ -73,7 +73,7 @@ def repairs(desk: Desk) -> gr.HTML:
     report, fault = desk.cards("report"), desk.slot()
 
     def mend(choice: Any, event: gr.EventData) -> Any:
-        chosen, what = Choice.of(choice), event._data.get("what")
+        chosen, what = Order.of(choice), event._data.get("what")
         if chosen.data is None:
             raise InputError("ui.train.needs")
         found = desk.studio.data.mend(chosen.data, str(event._data.get("value", "")) if what == "repair" else None)
@@ -98,15 +98,15 @@ def limits(desk: Desk) -> None:
             value = None
         elif not isinstance(value, int) or value < 1:
             raise InputError("settings.value", key=desk.say("ui.data.limit"), value=text[:80], allowed="integer >= 1")
-        return asdict(Choice.of(choice).but(limit=value))
+        return asdict(Order.of(choice).but(limit=value))
 
     def keep_aside(choice: Any, path: str | None) -> Any:
-        chosen = Choice.of(choice)
+        chosen = Order.of(choice)
         if path is None or chosen.data is None:
             return gr.skip(), None
         file = pathlib.Path(path)
         try:
-            found = desk.studio.data.reread(chosen.data, Wish(validation=[file]))
+            found = desk.studio.data.reread(chosen.data, ReadingOptions(validation=[file]))
         finally:
             file.unlink(missing_ok=True)
         return asdict(chosen.but(data=found.id, source=found.id)), None

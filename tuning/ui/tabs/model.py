@@ -14,7 +14,7 @@ from tuning.schema import Goal
 from tuning.ui import view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import cards, offers
-from tuning.ui.slip import Choice
+from tuning.ui.slip import Order
 
 SHOWN = 6  # cards before the fold
 
@@ -54,7 +54,7 @@ def build(desk: Desk) -> None:
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         model = desk.studio.models.find(str(event._data.get("value", "")))
-        return asdict(Choice.of(choice).but(model=model.id))
+        return asdict(Order.of(choice).but(model=model.id))
 
     def pick_found(choice: Any, event: gr.EventData) -> Any:
         return pick(choice, event), "" if event._data.get("what") == "instead" else gr.skip()
@@ -69,9 +69,7 @@ def build(desk: Desk) -> None:
 
     def use_starter(choice: Any) -> Any:
         report = desk.studio.data.check(f"starter-{desk.lang}", lang=desk.lang)
-        return asdict(
-            Choice.of(choice).but(model="starter", data=report["data"], source=f"starter-{desk.lang}", recipe="facts", limit=None)
-        )
+        return asdict(Order.of(choice).but(model="starter", data=report["data"], source=f"starter-{desk.lang}", recipe="facts", limit=None))
 
     def paint(scene: Scene) -> list[Any]:
         return [_grid(desk, scene), "" if scene.choice.model or scene.runs else invitation(desk)]
@@ -91,7 +89,7 @@ def build(desk: Desk) -> None:
 def taken(desk: Desk, choice: Any, name: str) -> tuple[Any, str]:
     """The choices with a model by its name; where the Hub does not give it, what to take in its place."""
     try:
-        return asdict(Choice.of(choice).but(model=desk.studio.models.find(name).id)), ""
+        return asdict(Order.of(choice).but(model=desk.studio.models.find(name).id)), ""
     except InputError as error:
         if error.code not in offers.CLOSED:
             raise

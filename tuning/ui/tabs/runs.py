@@ -16,7 +16,7 @@ from tuning.ui import view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import comparison, history, progress, timeline_view
 from tuning.ui.draw.history import Look, Names
-from tuning.ui.slip import RESUMABLE, Choice
+from tuning.ui.slip import RESUMABLE, Order
 from tuning.ui.tabs.train import choices_of
 
 # The browser takes each file once, as soon as the hidden download button has it.
@@ -31,7 +31,7 @@ SHOW = "() => { document.querySelector('%s')?.scrollIntoView({block: 'nearest'})
 MOST_WORDS = 200
 
 
-class Shelf:
+class RunActions:
     """What can be done with runs that are there. How the list is looked at comes from the page and goes back to it."""
 
     def __init__(self, desk: Desk) -> None:
@@ -106,7 +106,7 @@ class Shelf:
         elif do == "unqueue":
             desk.studio.runs.stop(run)
         elif do == "again":
-            chosen, turned = self.again(run, Choice.of(values[desk.choice]))
+            chosen, turned = self.again(run, Order.of(values[desk.choice]))
             changed |= {desk.choice: asdict(chosen), desk.overrides: turned}
             changed |= {desk.tabs: gr.update(selected="train"), desk.tab: "train"}
         elif do == "rename":
@@ -117,7 +117,7 @@ class Shelf:
             changed |= {desk.look: asdict(self.remove(replace(look, sure=(run,)))), desk.opened: None}
         return changed
 
-    def again(self, run: str, choice: Choice) -> tuple[Choice, dict[str, Any]]:
+    def again(self, run: str, choice: Order) -> tuple[Order, dict[str, Any]]:
         """The choices of a run, and the settings that the plan would not find by itself. Raises InputError where model or data are gone."""
         studio, shown = self.desk.studio, self.desk.studio.runs.show(run)
         spec = shown["spec"]
@@ -136,7 +136,7 @@ class Shelf:
             kept |= missing
         return replace(found, made=None), kept
 
-    def missing(self, choice: Choice, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    def missing(self, choice: Order, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the `wanted` settings that a plan with the `given` ones decides otherwise."""
         settings = self.desk.settings(choice, given)
         planned = self.desk.studio.plans.plan(choice.model, choice.data, choice.recipe, settings, lang=self.desk.lang)
@@ -171,7 +171,7 @@ class Shelf:
 
 
 class Parts:
-    """Components of this tab that `Shelf.act` changes."""
+    """Components of this tab that `RunActions.act` changes."""
 
     def __init__(self, desk: Desk) -> None:
         self.fetch = gr.DownloadButton(desk.say("ui.runs.download"), elem_id="fetch", elem_classes="visually-hidden")
@@ -206,7 +206,7 @@ def build(desk: Desk) -> None:
         run_fault = desk.slot()
         summary = desk.html(script=timeline_view.KEEPS, elem_id="summary")
 
-    shelf, chosen = Shelf(desk), desk.opened
+    shelf, chosen = RunActions(desk), desk.opened
     for cards in (listed, pair):
         desk.on(cards.click, shelf.press, [desk.look, chosen], [desk.look, chosen, words], fault, repaint=True)
     desk.on(words.change, shelf.search, [desk.look, words], [desk.look], fault, repaint=True, trigger_mode="always_last")

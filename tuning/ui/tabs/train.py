@@ -15,7 +15,7 @@ from tuning.schema import ALIVE, TrainSettings
 from tuning.ui import form, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.draw import cards, offers, progress, timeline_view
-from tuning.ui.slip import RESUMABLE, Choice
+from tuning.ui.slip import RESUMABLE, Order
 
 SHOWN_SECONDS = 3600.0  # how long a run stays in sight here after its end
 
@@ -44,18 +44,18 @@ def build(desk: Desk) -> None:
     def pick(choice: Any, event: gr.EventData) -> Any:
         wanted = str(event._data.get("value", ""))
         recipe = next((recipe for recipe in desk.studio.plans.recipes() if recipe["id"] == wanted), None)
-        return asdict(Choice.of(choice).but(recipe=recipe and wanted, **taken_along(desk, recipe or {}))), {}
+        return asdict(Order.of(choice).but(recipe=recipe and wanted, **taken_along(desk, recipe or {}))), {}
 
     def press(choice: Any, overrides: Any, event: gr.EventData) -> Any:
         value = event._data.get("value")
         changes = {"model": value} if event._data.get("what") == "instead" else pressed(event)
-        return mended(desk, Choice.of(choice), overrides, changes)
+        return mended(desk, Order.of(choice), overrides, changes)
 
     def again(choice: Any, overrides: Any, run: str, event: gr.EventData) -> Any:
         changes = pressed(event)
         before = desk.studio.runs.show(run)["spec"]
         made = desk.studio.runs.again(run, changes, lang=desk.lang)["run"]
-        chosen, turned = mended(desk, *choices_of(desk, before, Choice.of(choice)), changes)
+        chosen, turned = mended(desk, *choices_of(desk, before, Order.of(choice)), changes)
         return chosen | {"made": made}, turned, made
 
     def paint(scene: Scene) -> list[Any]:
@@ -100,11 +100,11 @@ def _knobs(desk: Desk) -> None:
     note, fault = desk.slot(), desk.slot()
     reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160, visible=False)
 
-    def suited(choice: Choice, turned: Mapping[str, Any]) -> dict[str, Any]:
+    def suited(choice: Order, turned: Mapping[str, Any]) -> dict[str, Any]:
         return presets.suited(TrainSettings.model_validate(desk.recipe(choice)["settings"]), turned).model_dump()
 
     def turn(choice: Any, overrides: Any, event: gr.EventData) -> Any:
-        key, chosen = str(event._data.get("key", "")), Choice.of(choice)
+        key, chosen = str(event._data.get("key", "")), Order.of(choice)
         if key not in form.KNOBS:
             return choice, overrides, ""
         value = form.parse(event._data.get("value"), desk.lang if event._data.get("typed") else "en")
@@ -137,7 +137,7 @@ def pressed(event: gr.EventData) -> dict[str, Any]:
     return changes if isinstance(changes, dict) else {}
 
 
-def mended(desk: Desk, choice: Choice, overrides: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def mended(desk: Desk, choice: Order, overrides: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Choices and turned knobs with `changes` laid over them. Raises InputError for a value that a setting does not take."""
     settings = {key: value for key, value in changes.items() if key not in ("model", "max_samples")}
     turned = form.differing({**overrides, **settings}, desk.recipe(choice)["settings"])
@@ -149,7 +149,7 @@ def mended(desk: Desk, choice: Choice, overrides: Mapping[str, Any], changes: Ma
     return asdict(choice.but(**taken)), turned
 
 
-def choices_of(desk: Desk, spec: Mapping[str, Any], choice: Choice) -> tuple[Choice, dict[str, Any]]:
+def choices_of(desk: Desk, spec: Mapping[str, Any], choice: Order) -> tuple[Order, dict[str, Any]]:
     """What a run was made with, as choices and turned knobs; the data keep the name under which they were chosen."""
     data, settings = spec["data"]["id"], dict(spec["settings"] if spec["changes"] is None else spec["changes"])
     source, limit = choice.source if choice.data == data else spec["data"]["name"], settings.pop("max_samples", None)
@@ -174,7 +174,7 @@ def taken_along(desk: Desk, recipe: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def recipes_of(desk: Desk, choice: Choice) -> str:
+def recipes_of(desk: Desk, choice: Order) -> str:
     """The recipes for any model and the chosen one as cards, those made for one model below a fold."""
     entries, chosen = desk.studio.plans.recipes(), desk.recipe(choice)["id"]
     above = [one for one in entries if not one["model"] or one["id"] == chosen]
