@@ -1,6 +1,7 @@
 """README, docs and CONTRIBUTING tell the truth: their lines, commands, tree, verbs, endpoints and front matter match the code."""
 
 import argparse
+import ast
 import pathlib
 import re
 import shlex
@@ -121,3 +122,20 @@ def test_they_speak_of_themselves_alone() -> None:
     for path in [*PAGES, *ROOT.glob("tuning/**/*.py"), *ROOT.glob("presets/**/*.md"), *ROOT.glob("tests/**/*.py")]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"(?<![\w.])/(?:work|home|root|Users)/", text.replace("/(?:work|home|root|Users)/", "")), path.name
+
+
+WALKS = re.findall(r"`([\w.]+):([\w.]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("module", "name"), sorted(set(WALKS)), ids=lambda word: word)
+def test_every_place_of_a_walk_is_there(module: str, name: str) -> None:
+    folder = ROOT / "tuning" / module.replace(".", "/")
+    body = ast.parse((folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")).read_text(encoding="utf-8")).body
+    for word in name.split("."):
+        found = next((one for one in body if getattr(one, "name", None) == word), None)
+        assert found is not None, f"{module} has no {name}"
+        body = getattr(found, "body", [])
+
+
+def test_four_walks_are_written_down() -> None:
+    assert len(WALKS) > 30
