@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tuning.data.ingest import ReadingOptions, again, ingest, slug
+from tuning.data.ingest import ReadingOptions, again, ingest
 from tuning.data.library import Library
 from tuning.errors import InputError
+from tuning.runs.files import slug
 from tuning.sandbox.limits import DEFAULT, MEGABYTE, Limits
 from tuning.schema import LOCAL, DataSpec
 
@@ -277,7 +278,7 @@ def test_rows_are_found_by_place_and_by_number(tmp_path: pathlib.Path, write: Wr
     ],
 )
 def test_names_become_safe_folders(name: str, expected: str) -> None:
-    assert slug(name) == expected
+    assert slug(name, 40, "data") == expected
 
 
 def test_limits_travel_as_json() -> None:

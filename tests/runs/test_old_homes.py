@@ -14,7 +14,7 @@ from tuning import settings
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 
-HOMES = pathlib.Path(__file__).resolve().parents[2] / "fixtures"
+HOMES = pathlib.Path(__file__).resolve().parents[1] / "fixtures"
 STATUSES = {
     "Tariffe di prova": ("finished", None),
     "Ancora": ("finished", None),

@@ -10,12 +10,10 @@ import json
 import logging
 import os
 import pathlib
-import re
 import shutil
 import stat
 import tempfile
 import time
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +22,7 @@ import pydantic
 from tuning.data.library import GRAVE, folder_of
 from tuning.data.records import REPAIRS, REPORT, SOURCE, SPEC, shown
 from tuning.errors import InputError
+from tuning.runs import files
 from tuning.sandbox import run
 from tuning.sandbox.limits import DEFAULT, MEGABYTE, PROGRESS, Limits, roomy
 from tuning.schema import DataSpec, Notice
@@ -69,7 +68,7 @@ def ingest(
     if size > limits.file_bytes:
         raise InputError("data.large", file=shown(sources[0].name, 80), limit=max(1, limits.file_bytes // MEGABYTE))
     digest, sha256 = _digest(owner, sources, wish)
-    target = folder_of(home) / f"{slug(wish.name)}-{digest[:10]}"
+    target = folder_of(home) / f"{files.slug(wish.name, 40, 'data')}-{digest[:10]}"
     kept = _kept(target)
     if kept is not None and (kept.sources or not wish.keep):
         return kept
@@ -112,12 +111,6 @@ def _keep(stage: pathlib.Path, sources: Sequence[pathlib.Path], validation: Sequ
             except OSError:
                 shutil.copyfile(path, stage / names[-1])
     return names
-
-
-def slug(name: str) -> str:
-    """A name as part of a folder's: small ASCII letters, digits and hyphens, at most 40."""
-    plain = unicodedata.normalize("NFKD", name[:200]).encode("ascii", "ignore").decode().lower()
-    return re.sub("[^a-z0-9]+", "-", plain)[:40].strip("-") or "data"
 
 
 def _check_file(path: pathlib.Path, limits: Limits) -> int:

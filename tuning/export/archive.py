@@ -5,7 +5,8 @@ import pathlib
 import tempfile
 import zipfile
 
-from tuning.runs.store import Run, slug
+from tuning.runs.files import slug
+from tuning.runs.store import Run
 
 
 def zip_name(run: Run) -> str:

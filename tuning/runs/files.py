@@ -7,9 +7,11 @@ import errno
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -21,6 +23,12 @@ PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between tries at a fi
 def given(text: str) -> pathlib.Path:
     """A path as a person wrote it, a leading `~` meant as the shell means it."""
     return pathlib.Path(os.path.expanduser(text))
+
+
+def slug(text: str, length: int = 24, otherwise: str = "run") -> str:
+    """Letters a-z, digits and hyphens that are safe in any file name; `otherwise` where nothing is left."""
+    plain = unicodedata.normalize("NFKD", text[:200]).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:length].strip("-") or otherwise
 
 
 def put(source: pathlib.Path, target: pathlib.Path) -> None:

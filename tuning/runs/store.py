@@ -14,7 +14,6 @@ import re
 import secrets
 import shutil
 import time
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,12 +30,6 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5.0
 SILENT_SECONDS = 60.0  # a run on another host that says nothing for so long is not running
 RUN_ID = re.compile(r"^[a-z0-9][a-z0-9.-]{0,120}$")
-
-
-def slug(text: str, length: int = 24) -> str:
-    """Letters a-z, digits and hyphens that are safe in any file name; "run" where nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:length].strip("-") or "run"
 
 
 def clean_name(name: str, length: int = 80) -> str:
@@ -268,7 +261,7 @@ class Store:
 
     def new_id(self, model: str, name: str) -> str:
         """`<date>-<model>-<name>-<random>`; hard to guess, easy to read."""
-        return "-".join([time.strftime("%Y%m%d-%H%M%S"), slug(model.split("/")[-1]), slug(name), secrets.token_hex(4)])
+        return "-".join([time.strftime("%Y%m%d-%H%M%S"), files.slug(model.split("/")[-1]), files.slug(name), secrets.token_hex(4)])
 
     def create(self, spec: RunSpec) -> Run:
         """Write a new run's folder, whole or not at all."""

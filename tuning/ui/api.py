@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from tuning.errors import TuningError
-from tuning.runs.store import slug
+from tuning.runs.files import slug
 from tuning.runs.summary import without_files
 from tuning.studio import Studio
 from tuning.ui import view

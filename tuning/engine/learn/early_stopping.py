@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from tuning.engine import full_weights
 from tuning.engine.full_weights import weights
+from tuning.forecast.plan import DEFAULT_PATIENCE
 from tuning.schema import TrainSettings
 
-PATIENCE = 3  # evaluations, where the choice is ours
 COST = 0.2  # rows evaluated per row trained: a forward pass is half of a LoRA step or less, so that a tenth of the time goes there
 FEWEST = 32  # rows; below, chance decides which evaluation is the best
 NUMBERS, WEIGHTS = "best.json", "best.safetensors"
@@ -105,7 +105,7 @@ class Best:
 def patience_of(settings: TrainSettings, validation: Sequence[Any]) -> int:
     """Evaluations to wait for something better; 0 where nothing is held out."""
     asked = settings.early_stopping_patience
-    return 0 if not validation else PATIENCE if asked == "auto" else asked
+    return 0 if not validation else DEFAULT_PATIENCE if asked == "auto" else asked
 
 
 def evaluated(rows: list[AnyRow], every: int, settings: TrainSettings) -> list[AnyRow]:
