@@ -16,11 +16,11 @@ import pytest
 import transformers
 import yaml
 
-import tuning.engine
 from tests.bench.server import running
 from tests.engine.conftest import Trainer
 from tuning import settings
 from tuning.engine.jobs import Compare
+from tuning.engine.learn import train
 from tuning.engine.question import Comparison
 from tuning.engine.workshop import Workshop
 from tuning.errors import EngineError, InputError, TuningError, caught
@@ -231,7 +231,8 @@ def test_a_library_that_cannot_be_loaded_is_said_to_everybody_who_waits(
     studio = Studio(settings.read(), LOCAL, workshop)
     with monkeypatch.context() as broken:
         broken.setitem(sys.modules, library, None)
-        broken.delattr(tuning.engine, library.rsplit(".")[-1], raising=False)
+        package, _, name = library.rpartition(".")
+        broken.delattr(sys.modules[package], name, raising=False)
         workshop.preload()
         workshop.start()
         assert said(within(lambda: list(studio.talk.chat(finished.id, ASK)))) == "engine.cannot_load"
@@ -263,7 +264,7 @@ def test_whatever_a_library_raises_ends_one_job_alone(
         patch.setattr(transformers.LlamaForCausalLM, "forward", broken)
         assert said(within(lambda: studio.talk.evaluate(done.id))) == "evaluate.failed"
     with monkeypatch.context() as patch:
-        patch.setattr(transformers, "set_seed", broken)
+        patch.setattr(train.transformers, "set_seed", broken)  # of several modules of that name the one that is used
         studio.runs.resume(run.id)
         wait_until(lambda: status(run) == "failed", SOON)
         error = run.state().error

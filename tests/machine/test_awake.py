@@ -17,7 +17,7 @@ HOLDS_IDLE_ONLY = 'echo "$@" >> {log}\ncase "$1" in *sleep*) exit 1;; esac\n' + 
 REFUSES = 'echo "$@" >> {log}\nexit 1\n'
 PROGRAM = """
 import sys
-from tuning.engine import awake
+from tuning.machine import awake
 with awake.kept() as told:
     print([notice.code for notice in told], flush=True)
     sys.stdin.readline()

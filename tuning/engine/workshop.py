@@ -150,6 +150,7 @@ class Workshop:
             def load() -> None:
                 from tuning.engine.learn import train  # noqa: F401  both are needed soon, and loading them takes seconds
                 from tuning.engine.resident import Resident
+                from tuning.engine.speak import chat  # noqa: F401
 
                 self._resident = Resident()
 

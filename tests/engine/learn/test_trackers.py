@@ -82,7 +82,7 @@ def test_the_sentence_says_what_to_install(rows_file: pathlib.Path, tiny_model: 
 @pytest.mark.parametrize("given", ["none", [], "no"])
 def test_nobody_is_told_by_default(make_run: Callable[..., Run], given: Any) -> None:
     run = make_run(**{"sft.report_to": given})
-    assert trackers.trackers.asked(run.spec().settings) == []
+    assert trackers.followers.asked(run.spec().settings) == []
 
 
 def test_what_visitors_train_does_not_go_out_under_the_log_in_of_their_host(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
