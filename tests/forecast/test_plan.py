@@ -172,6 +172,8 @@ def test_narrow_models_get_a_higher_rate() -> None:
     [
         ({"method": "full", "quantization": "int8"}, "plan.full_quantized"),
         ({"device": "shard"}, "plan.unsupported"),
+        ({"sft": {"loss_type": "dft"}}, "plan.other_loss"),
+        ({"sft": {"label_smoothing_factor": 0.1}}, "plan.other_loss"),
         ({"device": "cuda:1"}, "plan.no_device"),
         ({"max_length": 99_999}, "plan.too_long"),
     ],

@@ -24,6 +24,7 @@ DEFAULT_VALIDATION_SHARE = 0.1
 DEFAULT_MAX_LENGTH = 1024
 CALIBRATION_RUNS = 5
 BF16 = 8.0  # compute capability (Ampere) from which on a card computes in it; older ones imitate it, slowly
+LOSS = {"loss_type": "nll", "label_smoothing_factor": 0.0}  # of SFTConfig: what is learned from is the mean loss of the learned tokens
 DEFAULT_PATIENCE = 3  # of about ten looks at the held-out rows in a run
 Lookup = Callable[[ModelCard, TrainSettings], ActivationProfile | None]
 
@@ -199,6 +200,9 @@ def count_steps(train_rows: int, settings: TrainSettings) -> int:
 
 
 def _refuse(asked: TrainSettings) -> None:
+    for key, usual in LOSS.items():
+        if (given := asked.sft.get(key, usual)) != usual:
+            raise InputError("plan.other_loss", key=f"sft.{key}", value=str(given), usual=str(usual))
     cannot = {
         "device": asked.device == "shard",
     }
