@@ -51,7 +51,7 @@ class Bilingual(Record):
 
 def on_card(device: str) -> bool:
     """Whether a device of this name is a graphics card (or Apple's GPU) and no processor; nobody else compares the name."""
-    return device != "cpu"
+    return not device.startswith("cpu")
 
 
 class TrainSettings(Record):
