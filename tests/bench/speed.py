@@ -52,6 +52,16 @@ def build(folder: pathlib.Path, rows: list[dict[str, str]]) -> pathlib.Path:
     return folder
 
 
+def write(path: pathlib.Path, source: list[dict[str, str]]) -> pathlib.Path:
+    """Alpaca's rows as conversations."""
+    lines = []
+    for row in source:
+        asked = "\n".join(part for part in (row["instruction"], row.get("input", "")) if part)
+        lines.append({"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": row["output"]}]})
+    path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    return path
+
+
 def one(way: str, model: pathlib.Path, rows: pathlib.Path, steps: int) -> dict[str, Any]:
     """A fresh process; `tokens`, `seconds`, `peak_bytes` above the model, `learned`."""
     module = "tests.bench.plain_trl" if "TRL" in way else "tests.bench.one_run"
@@ -68,12 +78,7 @@ def main() -> None:
     steps = int(sys.argv[3]) if len(sys.argv) > 3 else 20
     with tempfile.TemporaryDirectory() as folder:
         model = build(pathlib.Path(folder) / "model", source)
-        rows = pathlib.Path(folder) / "rows.jsonl"
-        lines = []
-        for row in source:
-            asked = "\n".join(part for part in (row["instruction"], row.get("input", "")) if part)
-            lines.append({"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": row["output"]}]})
-        rows.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+        rows = write(pathlib.Path(folder) / "rows.jsonl", source)
         found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
         for number in range(rounds):
             for way in WAYS:
