@@ -38,6 +38,20 @@ LINTERS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]]
 # Who imports the libraries; whoever stands above imports them inside functions.
 HEAVY = {name: {"engine", "export"} for name in ("torch", "peft", "trl", "accelerate", "bitsandbytes", "datasets")}
 HEAVY["transformers"] = {"tokens", "engine", "export"}
+# Insides of libraries that have no underscore.
+INSIDES = {"http_get", "render_jinja_template", "masking_utils", "LoraVariant", "lora_variant", "cast_input_dtype_enabled"}
+INSIDES |= {"distributed_state", "AcceleratorState", "__dict__", "sys.modules"}
+UPSTREAM = "tuning/engine/upstream.py"
+# Who holds insides elsewhere, because it stands below the engine or comes before it; and what is Python's own.
+HOLDS = {
+    "tuning/engine/__init__.py": {"sys.modules"},  # before any library is there
+    "tuning/engine/shutdown.py": {"os._exit"},  # documented
+    "tuning/hub/datasets.py": {"http_get"},
+    "tuning/hub/models.py": {"http_get"},
+    "tuning/hub/shelf.py": {"_winapi"},  # no other way to make a junction
+    "tuning/tokens/audit.py": {"sys.modules"},
+    "tuning/tokens/template.py": {"render_jinja_template"},
+}
 
 
 def part(path: pathlib.Path) -> str:
@@ -176,6 +190,53 @@ def test_whoever_stands_above_the_engine_imports_it_late(path: pathlib.Path) -> 
     light = {"tuning.engine.workshop.Workshop"}
     early = {name for name in imported(path, inside_functions=False) if name.startswith("tuning.engine")}
     assert early <= light, early
+
+
+def test_what_is_held_of_libraries_insides_stands_in_one_module() -> None:
+    """Private attributes and modules of others, by whatever way they are reached, in the rooms that use the large libraries."""
+    held: dict[str, set[str]] = {}
+    for path in SOURCES:
+        if part(path) in ("engine", "tokens", "hub", "export") and (found := set(_held(path))):
+            held[path.relative_to(ROOT).as_posix()] = found
+    assert held.pop(UPSTREAM)
+    assert held == HOLDS
+
+
+def _held(path: pathlib.Path) -> Iterator[str]:
+    """Insides of other libraries that a module names; a private name that is defined in tuning/ is our own, but not on what others made."""
+    others = {name.split(".")[-1] for name in imported(path, True) if not name.startswith("tuning")}
+    for node in nodes(path):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "upstream":
+            on = node.value.id if isinstance(node.value, ast.Name) else ""
+            foreign = on in others or node.attr not in ours()
+            if ast.unparse(node) in INSIDES or node.attr in INSIDES:
+                yield ast.unparse(node) if ast.unparse(node) in INSIDES else node.attr
+            elif _private(node.attr) and on not in ("self", "cls") and foreign:
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "setattr", "hasattr", "delattr"):
+            yield from (one.value for one in node.args[1:2] if isinstance(one, ast.Constant) and _private(str(one.value)))
+    for name in imported(path, True):
+        if not name.startswith("tuning"):
+            yield from (word for word in name.split(".") if _private(word) or word in INSIDES)
+
+
+def _private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+@functools.cache
+def ours() -> frozenset[str]:
+    """Names of functions, classes and attributes that are defined in tuning/."""
+    made: set[str] = set()
+    for node in (node for path in SOURCES for node in nodes(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            made.add(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) in ("self", "cls"):
+            made.add(node.attr)
+        elif isinstance(node, ast.AnnAssign | ast.Assign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            made |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return frozenset(made)
 
 
 def test_the_tail_is_capped() -> None:

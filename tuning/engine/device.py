@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import torch
 
+from tuning.engine import upstream
 from tuning.schema import on_card
 
 CLEAR_REFS = pathlib.Path("/proc/self/clear_refs")
@@ -81,9 +82,9 @@ class Device:
         transformers takes the first card for any, and all cards that it sees for DataParallel, which TRL refuses.
         """
         here = args.device  # found once, and kept: it has to be found before it is replaced
-        args._n_gpu = min(1, args.n_gpu)
+        upstream.use_one_card(args)
         if here.type == "cuda" == self.kind and args.world_size == 1:
-            args.__dict__["_setup_devices"] = args.distributed_state.device = self.place
+            upstream.put_arguments_on(args, self.place)
         self.select()
 
     def alive(self) -> bool:

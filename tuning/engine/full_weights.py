@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from tuning.engine import upstream
 from tuning.errors import EngineError
 
 WEIGHTS = "model.safetensors"
@@ -67,7 +68,7 @@ def publish(model: Any, base: str, folder: pathlib.Path) -> None:
     said = _config_of(base)
     found = getattr(torch, str(said.get("dtype") or said.get("torch_dtype") or "").removeprefix("torch."), None)
     model.to(found if found in PUBLISHED else torch.bfloat16)  # 16 bits, where the base does not say how it keeps them
-    model.config._name_or_path = ""  # where it lay on this machine is nobody else's business
+    upstream.forget_origin(model)
     for config in (model.config, model.generation_config):
         config.use_cache = said.get("use_cache", True)  # the trainer has switched it off
     model.save_pretrained(str(folder), max_shard_size="1TB")

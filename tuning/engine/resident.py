@@ -5,7 +5,6 @@ implementation and no remote code.
 """
 
 import contextlib
-import functools
 import logging
 import pathlib
 import re
@@ -18,7 +17,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from tuning.engine import full_weights
+from tuning.engine import full_weights, upstream
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import lora_cpu
 from tuning.errors import EngineError
@@ -88,7 +87,7 @@ class Resident:
         assert self.path is not None
         dtype = DTYPES[self.precision]
         self.base = self._open(self.path, dtype, _quantized(self.quantization, dtype))
-        _stay_in_training(self.base)
+        upstream.keep_4_bit_in_training(self.base)
 
     def _open(self, path: str, dtype: torch.dtype, quantized: BitsAndBytesConfig | None = None) -> Any:
         transformers_logging.disable_progress_bar()
@@ -152,14 +151,12 @@ class Resident:
         causal = self.whole if self.base is None else self.base
         for module in (self.peft, causal):
             if module is not None:
-                module.__dict__.pop("forward", None)
-                module.__dict__.pop("_original_forward", None)
+                upstream.uncover_forward(module)
         if causal is None:
             return
         if causal.is_activation_checkpointing:
             causal.gradient_checkpointing_disable()
-        if hasattr(causal, "_require_grads_hook"):
-            causal.disable_input_require_grads()
+        upstream.stop_input_gradients(causal)
         self.model.eval()
 
     def drop_adapter(self, run_id: str) -> None:
@@ -266,21 +263,8 @@ def _told_of(path: str) -> Iterator[None]:
 
 def _quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig | None:
     if quantization == "int8":
-        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # it tells of every cast to 16 bits
+        upstream.silence_casts()
         return BitsAndBytesConfig(load_in_8bit=True)
     compute = torch.float16 if dtype == torch.float16 else torch.bfloat16
     four = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute)
     return four if quantization == "nf4" else None
-
-
-def _stay_in_training(base: Any) -> None:
-    """Keep 4-bit layers in training mode whatever their model is in: they have no dropout, and on a CPU with AVX512-BF16
-    bitsandbytes packs their weights anew in evaluation mode, for answering only, after which training goes wrong."""
-    for module in base.modules():
-        if type(module).__name__ == "Linear4bit":
-            module.training = True  # from_pretrained hands out models in evaluation mode
-            module.train = functools.partial(_as_it_is, module)
-
-
-def _as_it_is(module: Any, mode: bool = True) -> Any:
-    return module

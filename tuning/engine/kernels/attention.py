@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from tuning.engine import upstream
 from tuning.engine.device import Device
 from tuning.engine.kernels import try_out
 from tuning.forecast.activations import BLOCK, LONGEST
@@ -137,7 +138,7 @@ class PackedAttention(torch.autograd.Function):
                 shares, mine, seen = next(blocks), slice(first + start, first + end), slice(first + low, first + end)
                 given = sent[:, :, mine].reshape(*shares.shape[:2], -1)
                 of_shares = torch.bmm(given * ctx.scale, value[0, :, seen].transpose(1, 2))
-                of_scores = torch.ops.aten._softmax_backward_data(of_shares, shares, -1, shares.dtype)
+                of_scores = upstream.of_scores(of_shares, shares)
                 part = of_asked[:, :, mine]
                 part.copy_(torch.bmm(of_scores, key[0, :, seen]).view(part.shape))
                 to_key = torch.bmm(of_scores.transpose(1, 2), asked[:, :, mine].reshape(*shares.shape[:2], -1))

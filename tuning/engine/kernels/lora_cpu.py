@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from peft.tuners import lora
 
+from tuning.engine import upstream
+
 BITS = 7
 LOWEST = -(2**63)
 WHOLE = {2: torch.int16, 4: torch.int32}  # by the bytes of a number
@@ -67,7 +69,7 @@ class Added(torch.autograd.Function):
         return gradient, of_x, of_a.to(a.dtype), of_b.to(b.dtype), None, None
 
 
-class Quick(lora.layer.LoraVariant):  # type: ignore[misc]
+class Quick(upstream.LoraVariant):  # type: ignore[misc]
     """PEFT's place for another way to compute an adapter of a layer."""
 
     @staticmethod
@@ -94,10 +96,5 @@ class Quick(lora.layer.LoraVariant):  # type: ignore[misc]
 def quicken(model: Any) -> None:
     """Have all plain LoRA layers of a model on a processor computed so, for every adapter that is there now."""
     for layer in model.modules():
-        if type(layer) is not lora.Linear:
-            continue
-        for name, outer in layer.lora_B.items():
-            if name not in layer.lora_variant and outer.bias is None:
-                layer.lora_variant[name] = Quick()
-        # PEFT would bring the input to the adapter's 32 bits
-        layer.cast_input_dtype_enabled = any(not isinstance(layer.lora_variant.get(name), Quick) for name in layer.lora_B)
+        if type(layer) is lora.Linear:
+            upstream.compute_adapters_by(layer, Quick)

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from transformers import AttentionInterface
 
+from tuning.engine import upstream
 from tuning.engine.kernels import attention, short_rows
 from tuning.errors import caught
 from tuning.tokens.labels import IGNORED
 
 TokenRow = dict[str, Any]  # input_ids and labels: lists of numbers, or tensors
 Batch = dict[str, torch.Tensor]
-APART = "apart"  # the name of the attention below; transformers makes no mask for a name that it has none for
+APART = "apart"  # the name of the attention below, for which transformers makes no mask
 # Arguments that models hand on to every attention, and that say nothing about how packed rows attend.
 HARMLESS = frozenset(
     {"is_causal", "position_ids", "use_cache", "cache_position", "output_attentions", "output_hidden_states", "output_router_logits"}
@@ -119,14 +119,11 @@ def apart(model: Any, lengths: list[int], attend: attention.Attend = attention.s
 
     `attend` is the way in which it does.
     """
-    config = model.config
-    before = config._attn_implementation
     _open.append((attention.Packed.of(lengths, model.device), attend))
-    config._attn_implementation = APART
     try:
-        yield
+        with upstream.attention_by(model.config, APART):
+            yield
     finally:
-        config._attn_implementation = before
         _open.pop()
 
 
@@ -158,4 +155,4 @@ def _apart(
     return attend(query, key, value, rows, dropout, scaling, sliding_window), None
 
 
-AttentionInterface.register(APART, _apart)
+upstream.register_attention(APART, _apart)

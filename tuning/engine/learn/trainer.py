@@ -11,12 +11,10 @@ from typing import Any
 import datasets
 import torch
 import transformers
-from accelerate.state import AcceleratorState
 from peft import LoraConfig, PeftModel
-from transformers import Trainer
 from trl import SFTConfig, SFTTrainer
 
-from tuning.engine import full_weights
+from tuning.engine import full_weights, upstream
 from tuning.engine.device import Device, ran_out, release
 from tuning.engine.kernels import head, packing, ready
 from tuning.engine.kernels.try_out import TryOut
@@ -169,7 +167,7 @@ class CheckedTrainer(SFTTrainer):
             raise EngineError("train.diverged_weights", reason="diverged", step=self.state.global_step)
         checkpoints.require_room(self.run.checkpoints, saves=1)
         building = checkpoints.building(self.run.checkpoints)
-        Trainer._save_checkpoint(self, model, trial)
+        upstream.save_checkpoint(self, model, trial)
         step = self.state.global_step
         (building / f"checkpoint-{step}" / "README.md").unlink(missing_ok=True)  # a card that says nothing yet
         if self.best is not None:
@@ -211,7 +209,7 @@ def make_trainer(
     run: Run, spec: RunSpec, resident: Resident, rows: TrainRows, callback: callbacks.FolderCallback, ladder: Ladder
 ) -> CheckedTrainer:
     """The trainer for one attempt. Raises InputError for a name in the open map `sft` that SFTConfig does not have."""
-    AcceleratorState._reset_state(True)  # the next run of this process may want another precision or device
+    upstream.forget_accelerator()  # the next run of this process may want another precision or device
     followed = Trackers(run, spec, lambda: (callback.best.seen, callback.ledger.state.eval_loss))
     trainer = CheckedTrainer(
         model=resident.model,

@@ -6,7 +6,6 @@ dtype of its whole process. Nothing is downloaded, no weight is read. For a card
 bits: kernels that only a card has are not seen.
 """
 
-import contextlib
 import gc
 import sys
 import weakref
@@ -16,12 +15,10 @@ from typing import Any
 
 import torch
 from peft import get_peft_model
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import Parameter
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
-from transformers import AutoConfig, AutoModelForCausalLM, masking_utils
+from transformers import AutoConfig, AutoModelForCausalLM
 
+from tuning.engine import upstream
 from tuning.engine.device import Device
 from tuning.engine.kernels import lora_cpu
 from tuning.engine.kernels.head import summed_nll
@@ -44,7 +41,7 @@ LOOKED_HEAD = [Step(1, length, round(length * share), 8).scores for length in (3
 
 
 @dataclass
-class StorageLedger(TorchDispatchMode):
+class StorageLedger(upstream.TorchDispatchMode):
     """Bytes alive of all storages that were born inside: now, and after every operation of the current phase."""
 
     live: int = 0
@@ -57,7 +54,7 @@ class StorageLedger(TorchDispatchMode):
     def ignore(self, tensor: torch.Tensor) -> None:
         """`tensor` was there before."""
         storage = tensor.untyped_storage()
-        self.known[storage._cdata] = storage
+        self.known[upstream.storage_name(storage)] = storage
 
     def phase(self) -> list[int]:
         """The moments since the last phase, which ends here."""
@@ -66,14 +63,14 @@ class StorageLedger(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
-        for tensor in tree_iter(result):
+        for tensor in upstream.tree_iter(result):
             if isinstance(tensor, torch.Tensor):
                 self._note(tensor.untyped_storage())
         self.moments.append(self.live + _cast(function, args, result))
         return result
 
     def _note(self, storage: torch.UntypedStorage) -> None:
-        name = storage._cdata
+        name = upstream.storage_name(storage)
         if name in self.known:
             return
         size = storage.nbytes()
@@ -116,7 +113,7 @@ class Model:
         if Device(self.settings.device).substitutes:
             lora_cpu.quicken(trained)
         trained.train()
-        self.fake = FakeTensorMode()
+        self.fake = upstream.FakeTensorMode()
         with self.fake:
             self.tensors = list(_materialise(trained))
 
@@ -134,7 +131,7 @@ class Model:
                     ledger.ignore(tensor.grad)
             with (
                 ledger,
-                _rows_apart(),
+                upstream.no_search_for_packed_rows(),
                 torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.settings.precision != "fp32"),
             ):
                 loss, hidden, kept, forward = _forward(self.model, ids, mask, chosen, ledger)
@@ -142,7 +139,7 @@ class Model:
             copies -= ledger.live
             head_forward = ledger.phase()
             head: list[list[int]] = []
-            with ledger, _rows_apart():
+            with ledger, upstream.no_search_for_packed_rows():
                 hidden.register_hook(lambda _: head.append(ledger.phase()))
                 del hidden
                 loss.backward()
@@ -192,7 +189,7 @@ def _cast(function: Any, args: Any, result: Any) -> int:
     """Bytes of copies that a CPU makes, for as long as an operation takes, of operands in another precision than the result."""
     if not isinstance(result, torch.Tensor) or not result.is_floating_point() or "copy" in function.name():
         return 0
-    others = (arg for arg in tree_iter(args) if isinstance(arg, torch.Tensor) and arg.is_floating_point())
+    others = (arg for arg in upstream.tree_iter(args) if isinstance(arg, torch.Tensor) and arg.is_floating_point())
     return sum(arg.numel() * result.itemsize for arg in others if arg.dim() and arg.dtype != result.dtype)
 
 
@@ -222,17 +219,6 @@ def _step(small: ModelsByRank, large: dict[str, ModelsByRank], base: Sequence[st
         kept = _fit(features, [[each.kept for each in before]])[0]
         outside["base" + ending] = [round(whole - part, 3) for whole, part in zip(kept, inside, strict=True)]
     return StepActivations(layers=layers, **outside)
-
-
-@contextlib.contextmanager
-def _rows_apart() -> Iterator[None]:
-    """transformers looks for several rows in one by the values of the positions, which a FakeTensor does not have."""
-    looked = masking_utils.find_packed_sequence_indices
-    masking_utils.find_packed_sequence_indices = lambda position_ids: None
-    try:
-        yield
-    finally:
-        masking_utils.find_packed_sequence_indices = looked
 
 
 def _forward(
@@ -290,7 +276,7 @@ def _materialise(model: torch.nn.Module) -> Iterator[torch.Tensor]:
     """Put a FakeTensor in the place of every parameter and buffer; ties stay ties."""
     made: dict[int, torch.Tensor] = {}
     for module in model.modules():
-        for store in (module._parameters, module._buffers):
+        for store in upstream.tensor_stores(module):
             for name, tensor in store.items():
                 if tensor is None:
                     continue

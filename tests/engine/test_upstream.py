@@ -1,0 +1,213 @@
+"""What is held of other libraries' insides is still there, and still does what the engine relies on; each hold has its test."""
+
+import inspect
+import json
+import logging
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import bitsandbytes
+import pytest
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
+from trl import SFTTrainer
+
+from tuning.engine import upstream
+from tuning.engine.learn.trainer import CheckedTrainer
+
+IDS = torch.arange(10).view(1, 10)
+
+
+def llama(**changes: Any) -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return LlamaForCausalLM(LlamaConfig(**sizes, **{"attn_implementation": "sdpa", **changes})).eval()
+
+
+@pytest.fixture
+def no_accelerator() -> Iterator[None]:
+    upstream.forget_accelerator()
+    yield
+    upstream.forget_accelerator()
+
+
+def test_a_registered_attention_gets_no_mask_and_is_taken_while_it_is_named() -> None:
+    masks: list[Any] = []
+
+    def nothing(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **_: Any) -> tuple[torch.Tensor, None]:
+        masks.append(attention_mask)
+        return query.transpose(1, 2), None
+
+    upstream.register_attention("test_upstream", nothing)
+    model, mask = llama(), torch.ones_like(IDS)
+    before = model(IDS, attention_mask=mask).logits
+    with upstream.attention_by(model.config, "test_upstream"):
+        other = model(IDS, attention_mask=mask).logits
+    assert masks == [None, None] and not torch.equal(before, other)
+    assert torch.equal(before, model(IDS, attention_mask=mask).logits) and model.config._attn_implementation == "sdpa"
+
+
+def test_input_gradients_are_stopped_where_there_are_some() -> None:
+    model = llama()
+    model.requires_grad_(False)
+    upstream.stop_input_gradients(model)
+    model.enable_input_require_grads()
+    assert model.base_model(IDS).last_hidden_state.requires_grad
+    upstream.stop_input_gradients(model)
+    assert not model.base_model(IDS).last_hidden_state.requires_grad
+
+
+def test_a_model_forgets_its_folder(tmp_path: pathlib.Path) -> None:
+    llama().save_pretrained(tmp_path / "here")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "here")
+    assert model.config._name_or_path == str(tmp_path / "here")
+    upstream.forget_origin(model)
+    model.save_pretrained(tmp_path / "there")
+    assert not json.loads((tmp_path / "there" / "config.json").read_text(encoding="utf-8")).get("_name_or_path")
+
+
+def test_what_the_trainer_replaces_is_there_with_the_same_arguments() -> None:
+    ours = {name: value for name, value in vars(CheckedTrainer).items() if inspect.isfunction(value)}
+    replaced = {name for name in ours if hasattr(SFTTrainer, name)}
+    assert replaced == {
+        *("get_batch_samples", "training_step", "floating_point_ops"),
+        *("_get_output_dir", "_save", "_load_from_checkpoint", "_save_checkpoint"),
+    }
+    for name in replaced:
+        assert list(inspect.signature(ours[name]).parameters) == list(inspect.signature(getattr(Trainer, name)).parameters), name
+
+
+def test_transformers_saves_a_checkpoint_and_trl_a_card_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[Any] = []
+    monkeypatch.setattr(Trainer, "_save_checkpoint", lambda *given: saved.append(given))
+    trainer = object.__new__(SFTTrainer)
+    upstream.save_checkpoint(trainer, "model", "trial")
+    assert saved == [(trainer, "model", "trial")]
+    assert "create_model_card" in inspect.getsource(SFTTrainer._save_checkpoint)
+
+
+def test_arguments_use_one_card_and_compute_where_they_are_put(tmp_path: pathlib.Path, no_accelerator: None) -> None:
+    arguments = TrainingArguments(output_dir=str(tmp_path), use_cpu=True)
+    before, place = arguments.device, torch.device("cpu", 0)
+    arguments._n_gpu = 2
+    assert arguments.n_gpu == 2 and before != place
+    upstream.use_one_card(arguments)
+    assert arguments.n_gpu == 1
+    try:
+        upstream.put_arguments_on(arguments, place)
+        assert arguments.device == arguments.distributed_state.device == Accelerator(cpu=True).device == place
+    finally:
+        upstream.put_arguments_on(arguments, before)
+
+
+def test_packed_rows_are_not_looked_for_while_nobody_packs() -> None:
+    model, positions = llama(), torch.arange(10)[None] % 5
+
+    def states() -> torch.Tensor:
+        found: torch.Tensor = model.base_model(IDS, position_ids=positions, use_cache=False).last_hidden_state[:, -1]
+        return found
+
+    apart = states()
+    with upstream.no_search_for_packed_rows():
+        together = states()
+    assert not torch.allclose(apart, together, atol=1e-5) and torch.equal(apart, states())
+
+
+def test_the_next_accelerator_chooses_its_precision_anew(no_accelerator: None) -> None:
+    assert Accelerator(cpu=True, mixed_precision="bf16").mixed_precision == "bf16"
+    assert AcceleratorState().mixed_precision == "bf16"
+    upstream.forget_accelerator()
+    assert Accelerator(cpu=True, mixed_precision="no").mixed_precision == "no"
+
+
+def test_what_accelerate_puts_over_forward_is_taken_away(no_accelerator: None) -> None:
+    model = llama()
+    Accelerator(cpu=True, mixed_precision="bf16").prepare_model(model)
+    assert {"forward", "_original_forward"} <= vars(model).keys()
+    upstream.uncover_forward(model)
+    upstream.uncover_forward(model)
+    assert not {"forward", "_original_forward"} & vars(model).keys()
+    assert torch.equal(model(IDS).logits, llama()(IDS).logits)
+
+
+def test_adapters_are_computed_by_a_variant_that_gets_the_input_as_it_is() -> None:
+    seen: list[torch.dtype] = []
+
+    class Seen(upstream.LoraVariant):  # type: ignore[misc]
+        @staticmethod
+        def forward(module: Any, active_adapter: str, x: torch.Tensor, result: torch.Tensor, **_: Any) -> torch.Tensor:
+            seen.append(x.dtype)
+            return result
+
+    model = get_peft_model(llama().to(torch.bfloat16), LoraConfig(r=4, target_modules=["q_proj"]))
+    layers = [module for module in model.modules() if hasattr(module, "lora_variant")]
+    assert len(layers) == 2 and all(layer.cast_input_dtype_enabled and not layer.lora_variant for layer in layers)
+    for layer in layers:
+        upstream.compute_adapters_by(layer, Seen)
+    model(IDS)
+    assert seen == [torch.bfloat16] * 2
+
+
+def test_a_module_s_own_forward() -> None:
+    module, other = torch.nn.Linear(2, 2), torch.nn.Identity().forward
+    assert upstream.own_forward(module) is None
+    module.forward = other  # type: ignore[method-assign]
+    assert upstream.own_forward(module) is other
+    assert torch.equal(module(torch.ones(2)), torch.ones(2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_gradient_of_scores_is_autograd_s(dtype: torch.dtype) -> None:
+    scores = torch.randn(3, 5, 7, dtype=dtype, requires_grad=True)
+    shares, given = torch.softmax(scores, -1), torch.randn(3, 5, 7, dtype=dtype)
+    (right,) = torch.autograd.grad(shares, scores, given)
+    found = upstream.of_scores(given, shares.detach())
+    assert found.dtype == dtype and torch.equal(found, right)
+
+
+def test_a_storage_is_told_from_others_also_without_memory() -> None:
+    with upstream.FakeTensorMode():
+        one, other = torch.zeros(4), torch.zeros(4)
+        names = [upstream.storage_name(tensor.untyped_storage()) for tensor in (one, one.view(2, 2), other)]
+    assert names[0] == names[1] != names[2]
+
+
+def test_a_mode_sees_each_operation_on_fake_tensors() -> None:
+    seen: list[str] = []
+
+    class Seen(upstream.TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(function.name())
+            return function(*args, **(kwargs or {}))
+
+    with upstream.FakeTensorMode(), Seen():
+        torch.zeros(2) + 1
+    assert seen == ["aten::zeros", "aten::add.Tensor"]
+    assert list(upstream.tree_iter(([1, (2,)], {"a": 3}))) == [1, 2, 3]
+
+
+def test_parameters_and_buffers_are_replaced_in_their_places() -> None:
+    module = torch.nn.BatchNorm1d(2)
+    parameters, buffers = upstream.tensor_stores(module)
+    parameters["weight"], buffers["running_mean"] = torch.nn.Parameter(torch.zeros(2)), torch.full((2,), 7.0)
+    assert module.weight is parameters["weight"] and next(module.parameters()) is parameters["weight"]
+    assert module.running_mean is buffers["running_mean"]
+
+
+def test_layers_in_4_bits_stay_in_training_where_alone_nothing_is_packed_anew() -> None:
+    model = torch.nn.Sequential(bitsandbytes.nn.Linear4bit(8, 8), torch.nn.Dropout()).eval()
+    upstream.keep_4_bit_in_training(model)
+    model.eval()
+    assert [module.training for module in model] == [True, False]
+    assert "self.training" in inspect.getsource(bitsandbytes.nn.Linear4bit.forward)
+
+
+def test_the_logger_that_tells_of_casts_is_silent() -> None:
+    from bitsandbytes.autograd import _functions
+
+    upstream.silence_casts()
+    assert _functions.logger.getEffectiveLevel() == logging.ERROR
