@@ -4,7 +4,7 @@ import inspect
 import json
 import logging
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import bitsandbytes
@@ -16,8 +16,16 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
 from trl import SFTTrainer
 
+from tests.engine.conftest import losses
+from tests.models import every
+from tests.tiny import tokenizer
 from tuning.engine import upstream
+from tuning.engine.kernels import head
+from tuning.engine.learn.train import train
 from tuning.engine.learn.trainer import CheckedTrainer
+from tuning.engine.resident import Resident
+from tuning.runs.store import Run
+from tuning.studio import Studio
 
 IDS = torch.arange(10).view(1, 10)
 
@@ -211,3 +219,54 @@ def test_the_logger_that_tells_of_casts_is_silent() -> None:
 
     upstream.silence_casts()
     assert _functions.logger.getEffectiveLevel() == logging.ERROR
+
+
+def test_a_class_without_sdpa_says_so_in_these_words_and_then_attends_eagerly() -> None:
+    def build(way: str) -> Any:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(every.config("gemma2"), attn_implementation=way)
+
+    with pytest.raises(ValueError, match=upstream.NO_SDPA):
+        build("sdpa")
+    assert upstream.attending(build).config._attn_implementation == "eager"
+
+    def other(way: str) -> Any:
+        raise ValueError(f"{way}: something else")
+
+    with pytest.raises(ValueError, match="sdpa: something else"):
+        upstream.attending(other)
+
+
+def saved(kind: str, folder: pathlib.Path) -> pathlib.Path:
+    """A tiny model of this type, with a tokenizer."""
+    words = tokenizer()
+    every.build(kind, vocab_size=len(words)).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "targets"), [("gemma2", ["q_proj", "v_proj"]), ("mamba", ["in_proj", "x_proj"])])
+def test_a_family_without_sdpa_is_loaded_and_learns(tmp_path: pathlib.Path, kind: str, targets: list[str]) -> None:
+    resident = Resident()
+    resident.load(str(saved(kind, tmp_path / kind)), "cpu", "fp32")
+    model = resident.fresh_adapter("run", LoraConfig(r=4, target_modules=targets, task_type="CAUSAL_LM"))
+    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=0.01)
+    found = []
+    for _ in range(3):
+        loss, count = head.nll(resident.base, {"input_ids": IDS, "attention_mask": torch.ones_like(IDS), "labels": IDS})
+        found.append(loss.item() / int(count))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert found[2] < found[1] < found[0] and resident.base.config._attn_implementation == "eager"
+
+
+def test_a_run_trains_a_family_without_sdpa(
+    tmp_path: pathlib.Path, make_run: Callable[..., Run], studio: Studio, rows_file: pathlib.Path
+) -> None:
+    """Two steps of Gemma 2, whose soft cap sdpa does not know."""
+    settings = {"max_steps": 2, "report": False, "validation_share": 0, "max_length": 64, "precision": "fp32"}
+    run = studio.runs.create(str(saved("gemma2", tmp_path / "gemma2")), str(rows_file), "facts", settings)
+    state = train(run, studio.shared.store, Resident())
+    assert state.status == "finished", (run.folder / "log.txt").read_text(encoding="utf-8")[-2000:]
+    assert len(losses(run)) == 2

@@ -92,15 +92,17 @@ class Resident:
     def _open(self, path: str, dtype: torch.dtype, quantized: BitsAndBytesConfig | None = None) -> Any:
         transformers_logging.disable_progress_bar()
         with _told_of(path):
-            model = AutoModelForCausalLM.from_pretrained(
-                path,
-                dtype=dtype,
-                device_map={"": str(self._device.place)} if self._device.on_card else None,
-                attn_implementation="sdpa",
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                quantization_config=quantized,
+            model = upstream.attending(
+                lambda way: AutoModelForCausalLM.from_pretrained(
+                    path,
+                    dtype=dtype,
+                    device_map={"": str(self._device.place)} if self._device.on_card else None,
+                    attn_implementation=way,
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                    local_files_only=True,
+                    quantization_config=quantized,
+                )
             )
         torch.set_num_threads(1 if model.num_parameters() < SMALL else THREADS)
         return model.eval()

@@ -21,8 +21,23 @@ from transformers import AttentionInterface, masking_utils
 __all__ = ["FakeTensorMode", "LoraVariant", "TorchDispatchMode", "tree_iter"]  # held by their names alone
 
 LoraVariant = lora.layer.LoraVariant  # PEFT's place for another way to compute an adapter of a layer; not exported by it
+NO_SDPA = "does not support an attention implementation through torch.nn.functional.scaled_dot_product_attention"
 
 # transformers
+
+
+def attending(build: Callable[[str], Any]) -> Any:
+    """Build a model by `build`, which takes an attention implementation: sdpa, or eager where its class has no sdpa.
+
+    Held: the words of the ValueError that transformers raises before it reads a weight. `_supports_sdpa` says the same, but only
+    once the class is known, which AutoModelForCausalLM keeps to itself.
+    """
+    try:
+        return build("sdpa")
+    except ValueError as error:
+        if NO_SDPA not in str(error):
+            raise
+    return build("eager")
 
 
 def register_attention(name: str, attention: Callable[..., Any]) -> None:

@@ -104,7 +104,7 @@ class Model:
         with torch.device("meta"):
             full = self.settings.method == "full"
             dtype = torch.float32 if full or self.settings.precision == "fp32" else torch.bfloat16
-            self.model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
+            self.model = upstream.attending(lambda way: AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=way))
             trained = self.model if full else get_peft_model(self.model, lora_config(request.card, self.settings))
         if checkpointing:
             self.model.activation_checkpointing_enable({"use_reentrant": False})
