@@ -288,6 +288,22 @@ def test_a_device_is_told_from_another_in_one_place() -> None:
     assert set(compared) == {"tuning/engine/device.py"}
 
 
+def test_one_module_of_the_page_holds_on_to_gradio_s_insides() -> None:
+    """No private name of a stranger, no page set by hand, and of Gradio's modules only those that its reference names."""
+    known, held = {"gradio", "gradio.themes.utils"}, []
+    for path in SOURCES:
+        if part(path) != "ui" or path.stem == "gradio_ways":
+            continue
+        private = [node for node in nodes(path) if isinstance(node, ast.Attribute) and re.match(r"_[a-z]|current_page$", node.attr)]
+        mine = {node.attr for node in private if ast.unparse(node.value) in ("self", "cls")}
+        held += [f"{path.name}: {ast.unparse(node)}" for node in private if node.attr not in mine]
+        asked = [node for node in nodes(path) if isinstance(node, ast.Import | ast.ImportFrom)]
+        modules = {name.name for node in asked if isinstance(node, ast.Import) for name in node.names}
+        modules |= {node.module or "" for node in asked if isinstance(node, ast.ImportFrom)}
+        held += [f"{path.name}: {name}" for name in modules if name.split(".")[0] == "gradio" and name not in known]
+    assert not held
+
+
 def test_no_input_or_output_in_pure_modules() -> None:
     for path in SOURCES:
         pure = part(path) in ("schema", "forecast") or path.name == "view.py"

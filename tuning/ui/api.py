@@ -7,18 +7,16 @@ The page itself never calls these.
 import functools
 import inspect
 import itertools
-import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from tuning.errors import TuningError
 from tuning.runs.files import slug
 from tuning.runs.summary import without_files
 from tuning.studio import Studio
-from tuning.ui import view
+from tuning.ui import gradio_ways, view
 from tuning.ui.visits import Visits
 
 Json = dict[str, Any]
@@ -123,7 +121,7 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
 
     def export(run: str, to: str = "adapter") -> gr.FileData:
         """Sends what a run learned as one file. `to`: adapter (a zip of PEFT's folder)."""
-        folder = pathlib.Path(get_upload_folder()) / slug(visits.studio.runs.show(run)["run"], 120)
+        folder = gradio_ways.upload_folder() / slug(visits.studio.runs.show(run)["run"], 120)
         folder.mkdir(parents=True, exist_ok=True)
         path = visits.studio.runs.export(run, to, folder)
         return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
@@ -149,8 +147,7 @@ def _told(endpoint: Callable[..., Any]) -> Callable[..., Any]:
             except TuningError as error:
                 raise gr.Error(view.sentence("en", error.code, error.params), print_exception=False) from error
 
-        stream.__signature__ = inspect.signature(endpoint).replace(return_annotation=str)  # type: ignore[attr-defined]  # of each piece
-        return stream
+        return gradio_ways.answers_in_pieces(stream, endpoint, str)
 
     @functools.wraps(endpoint)
     def once(*values: Any, **named: Any) -> Any:

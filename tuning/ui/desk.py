@@ -22,7 +22,7 @@ from tuning.errors import InputError, TuningError
 from tuning.schema import ALIVE
 from tuning.studio import Studio
 from tuning.text import t
-from tuning.ui import view
+from tuning.ui import gradio_ways, view
 from tuning.ui.caches import OwnerCache
 from tuning.ui.draw import offers
 from tuning.ui.slip import Order
@@ -197,7 +197,7 @@ class Desk(Visits):
             with caught(self.lang):
                 fresh = painter.paint(scene)
             for output, value in zip(painter.outputs, fresh, strict=True):
-                key, form = str(output._id), hashlib.sha1(repr(value).encode(), usedforsecurity=False).hexdigest()
+                key, form = gradio_ways.key(output), hashlib.sha1(repr(value).encode(), usedforsecurity=False).hexdigest()
                 drawn.append(gr.skip() if now.get(key) == form else value)
                 now[key] = form
         if self._begun.get(visitor) != turn:

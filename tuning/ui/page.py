@@ -12,7 +12,7 @@ import gradio as gr
 from tuning.schema import ALIVE
 from tuning.studio import Studio
 from tuning.text import t, table
-from tuning.ui import api, slip, view
+from tuning.ui import api, gradio_ways, slip, view
 from tuning.ui.desk import FAST, NAMES_SECONDS, SETTLED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.draw import offers, page_title
 from tuning.ui.slip import TABS, Order
@@ -35,7 +35,7 @@ def build(house: Studio) -> gr.Blocks:
     # nobody opens: the inputs of endpoints are components, too.
     with demo.route("API", "endpoints", show_in_navbar=False):
         api.expose(house)
-    demo.current_page = ""
+    gradio_ways.first_page(demo)
     with demo:
         _page(Desk(house, "en"), demo)
     with demo.route("Italiano", "it", show_in_navbar=False):
@@ -52,7 +52,7 @@ def words() -> gr.I18n:
 
 def _page(desk: Desk, demo: gr.Blocks) -> None:
     gr.Navbar(visible=False)
-    for part in sorted(desk.asked - {desk.target}, key=lambda part: part._id):
+    for part in gradio_ways.in_order(desk.asked - {desk.target}):
         if not part.is_rendered:
             part.render()
     with gr.Row(elem_id="top"):
@@ -60,7 +60,7 @@ def _page(desk: Desk, demo: gr.Blocks) -> None:
         chips = desk.html(script=page_title.SCRIPT, elem_id="chips")
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="work"):
-            desk.tabs.elem_id, desk.tabs.selected = "tabs", "model"
+            gradio_ways.configure(desk.tabs, elem_id="tabs", selected="model")
             desk.tabs.render()
             with desk.tabs:
                 items = {}
@@ -105,7 +105,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         return [kept, turned, run, opened, gr.update(selected=tab), tab]
 
     def mend(choice: Any, overrides: Any, tab: str, event: gr.EventData) -> list[Any]:
-        what, value = event._data.get("what"), event._data.get("value")
+        what, value = gradio_ways.sent(event, "what"), gradio_ways.sent(event, "value")
         if what == "tab":
             return [choice, overrides, gr.update(selected="train"), "train"]
         changes = {"model": value} if what == "instead" else train.pressed(event)

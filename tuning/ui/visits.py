@@ -14,6 +14,7 @@ import gradio as gr
 
 from tuning.serve import owners
 from tuning.studio import Studio
+from tuning.ui import gradio_ways
 
 _asking: ContextVar[Studio] = ContextVar("studio")  # without a default: whoever forgets to say who asks gets an error
 _END = object()
@@ -61,8 +62,4 @@ class Visits:
                 return handler(*values, **named)
 
         wrapper = functools.wraps(handler)(stream if inspect.isgeneratorfunction(handler) else once)
-        signature = inspect.signature(handler)
-        visitor = inspect.Parameter("visitor", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
-        wrapper.__signature__ = signature.replace(parameters=[visitor, *signature.parameters.values()])  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {"visitor": gr.Request, **getattr(handler, "__annotations__", {})}
-        return wrapper
+        return gradio_ways.asks_for_request(wrapper, handler)

@@ -10,7 +10,7 @@ import gradio as gr
 
 from tuning.text import t
 from tuning.tokens import lengths
-from tuning.ui import form, view
+from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import Desk, Scene, caught
 from tuning.ui.draw import sheet
 
@@ -40,7 +40,7 @@ def build(desk: Desk) -> None:
         return {**(overrides or {}), "max_length": length}
 
     def turn(browsed: Any, event: gr.EventData) -> Any:
-        return {**(browsed or {}), "audit": int(event._data.get("value", 0))}
+        return {**(browsed or {}), "audit": int(gradio_ways.sent(event, "value", 0))}
 
     def paint(scene: Scene) -> list[Any]:
         hidden = gr.update(visible=False)

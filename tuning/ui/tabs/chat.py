@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from tuning.schema import ALIVE
-from tuning.ui import view
+from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Conversation:
 
     def choose(self, event: gr.EventData) -> Any:
         """A suggestion becomes the message."""
-        return str(event._data.get("value", ""))[:2000]
+        return str(gradio_ways.sent(event, "value", ""))[:2000]
 
     def compare(self, both: bool) -> Any:
         """Show or hide the base model's side."""
@@ -107,8 +107,8 @@ def build(desk: Desk) -> None:
     desk.html(view.head(desk.say("ui.chat.title"), desk.say("ui.chat.hint")))
     with gr.Row(elem_classes="beside end"):
         target = desk.target
-        target.label, target.info = desk.say("ui.chat.target"), desk.say("ui.chat.target.hint")
-        target.interactive, target.scale, target.elem_id = True, 3, "target"
+        words = {"label": desk.say("ui.chat.target"), "info": desk.say("ui.chat.target.hint")}
+        gradio_ways.configure(target, **words, interactive=True, scale=3, elem_id="target")
         target.render()
         hint = desk.say("ui.chat.base.hint")
         beside = gr.Checkbox(label=desk.say("ui.chat.base"), info=hint, scale=2, min_width=240, elem_id="beside")

@@ -8,7 +8,7 @@ import gradio as gr
 
 from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError
-from tuning.ui import form, view
+from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import cards, sheet
 from tuning.ui.parts import bring, columns, hub_sets, token_view
@@ -32,7 +32,7 @@ def build(desk: Desk) -> None:
     rows = desk.cards("rows")
 
     def pick(choice: Any, event: gr.EventData) -> Any:
-        source = str(event._data.get("value", ""))
+        source = str(gradio_ways.sent(event, "value", ""))
         entry = next((entry for entry in desk.studio.data.list() if entry["id"] == source), None)
         if entry is not None and not entry["here"]:
             return gr.skip(), gr.skip(), entry["hub"]
@@ -40,7 +40,7 @@ def build(desk: Desk) -> None:
         return asdict(Order.of(choice).but(data=found.id, source=source)), {}, ""
 
     def turn(browsed: Any, event: gr.EventData) -> Any:
-        return {**(browsed or {}), "rows": int(event._data.get("value", 0))}
+        return {**(browsed or {}), "rows": int(gradio_ways.sent(event, "value", 0))}
 
     def paint(scene: Scene) -> list[Any]:
         chosen = {scene.choice.source, scene.choice.data} - {None}
@@ -73,10 +73,10 @@ def repairs(desk: Desk) -> gr.HTML:
     report, fault = desk.cards("report"), desk.slot()
 
     def mend(choice: Any, event: gr.EventData) -> Any:
-        chosen, what = Order.of(choice), event._data.get("what")
+        chosen, what = Order.of(choice), gradio_ways.sent(event, "what")
         if chosen.data is None:
             raise InputError("ui.train.needs")
-        found = desk.studio.data.mend(chosen.data, str(event._data.get("value", "")) if what == "repair" else None)
+        found = desk.studio.data.mend(chosen.data, str(gradio_ways.sent(event, "value", "")) if what == "repair" else None)
         return asdict(chosen.but(data=found.id, source=found.id)), {}
 
     desk.on(report.click, mend, [desk.choice], [desk.choice, desk.browsed], fault, repaint=True, show_progress="minimal")

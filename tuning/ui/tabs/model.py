@@ -11,7 +11,7 @@ from tuning.hub.repository import hub_id
 from tuning.models import catalog
 from tuning.runs import files
 from tuning.schema import Goal
-from tuning.ui import view
+from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import cards, offers
 from tuning.ui.slip import Order
@@ -53,11 +53,11 @@ def build(desk: Desk) -> None:
         return {"goal": None if goal == "any" else goal, "italian": italian, "fits": fits}
 
     def pick(choice: Any, event: gr.EventData) -> Any:
-        model = desk.studio.models.find(str(event._data.get("value", "")))
+        model = desk.studio.models.find(str(gradio_ways.sent(event, "value", "")))
         return asdict(Order.of(choice).but(model=model.id))
 
     def pick_found(choice: Any, event: gr.EventData) -> Any:
-        return pick(choice, event), "" if event._data.get("what") == "instead" else gr.skip()
+        return pick(choice, event), "" if gradio_ways.sent(event, "what") == "instead" else gr.skip()
 
     def other(choice: Any, text: str) -> Any:
         text = text.strip()

@@ -12,7 +12,7 @@ import gradio as gr
 from tuning.errors import InputError, TuningError
 from tuning.runs.store import clean_name
 from tuning.schema import ALIVE
-from tuning.ui import view
+from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import comparison, history, progress, timeline_view
 from tuning.ui.draw.history import Look, Names
@@ -39,7 +39,7 @@ class RunActions:
 
     def press(self, look: Any, opened: str | None, event: gr.EventData) -> Any:
         """Something in the list or in the comparison was pressed."""
-        do, value = str(event._data.get("what", "")), str(event._data.get("value", ""))
+        do, value = str(gradio_ways.sent(event, "what", "")), str(gradio_ways.sent(event, "value", ""))
         seen = self.look(look)
         if do == "run":
             return asdict(replace(seen, sure=())), self.desk.studio.runs.show(value)["run"], gr.skip()
@@ -94,7 +94,7 @@ class RunActions:
 
     def act(self, values: Mapping[Any, Any], parts: "Parts", event: gr.EventData) -> dict[Any, Any]:
         """What was pressed below a run. Returns what changes on the page."""
-        do, run = str(event._data.get("what", "")), values[self.desk.opened]
+        do, run = str(gradio_ways.sent(event, "what", "")), values[self.desk.opened]
         desk, look = self.desk, self.look(values[self.desk.look])
         changed: dict[Any, Any] = {parts.name: gr.update(visible=False), parts.packed: None}
         if do == "talk":

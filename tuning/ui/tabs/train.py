@@ -12,7 +12,7 @@ import gradio as gr
 
 from tuning import presets
 from tuning.schema import ALIVE, TrainSettings
-from tuning.ui import form, view
+from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.draw import cards, offers, progress, timeline_view
 from tuning.ui.slip import RESUMABLE, Order
@@ -34,21 +34,22 @@ def build(desk: Desk) -> None:
     ways = desk.cards("ways")
     _knobs(desk)
     with gr.Row(elem_classes="beside end"):
-        desk.name.label, desk.name.info = desk.say("ui.train.name"), desk.say("ui.train.name.hint")
-        desk.name.placeholder, desk.name.max_lines, desk.name.scale, desk.name.max_length = desk.say("ui.train.name.place"), 1, 3, 80
+        hint, place = desk.say("ui.train.name.hint"), desk.say("ui.train.name.place")
+        words = {"label": desk.say("ui.train.name"), "info": hint, "placeholder": place}
+        gradio_ways.configure(desk.name, **words, max_lines=1, scale=3, max_length=80)
         desk.name.render()
         start = gr.Button(desk.say("ui.train.start"), scale=1, min_width=200, elem_id="start")
     fault = desk.slot()
     promise = desk.html(elem_id="promise")
 
     def pick(choice: Any, event: gr.EventData) -> Any:
-        wanted = str(event._data.get("value", ""))
+        wanted = str(gradio_ways.sent(event, "value", ""))
         recipe = next((recipe for recipe in desk.studio.plans.recipes() if recipe["id"] == wanted), None)
         return asdict(Order.of(choice).but(recipe=recipe and wanted, **taken_along(desk, recipe or {}))), {}
 
     def press(choice: Any, overrides: Any, event: gr.EventData) -> Any:
-        value = event._data.get("value")
-        changes = {"model": value} if event._data.get("what") == "instead" else pressed(event)
+        value = gradio_ways.sent(event, "value")
+        changes = {"model": value} if gradio_ways.sent(event, "what") == "instead" else pressed(event)
         return mended(desk, Order.of(choice), overrides, changes)
 
     def again(choice: Any, overrides: Any, run: str, event: gr.EventData) -> Any:
@@ -104,10 +105,10 @@ def _knobs(desk: Desk) -> None:
         return presets.suited(TrainSettings.model_validate(desk.recipe(choice)["settings"]), turned).model_dump()
 
     def turn(choice: Any, overrides: Any, event: gr.EventData) -> Any:
-        key, chosen = str(event._data.get("key", "")), Order.of(choice)
+        key, chosen = str(gradio_ways.sent(event, "key", "")), Order.of(choice)
         if key not in form.KNOBS:
             return choice, overrides, ""
-        value = form.parse(event._data.get("value"), desk.lang if event._data.get("typed") else "en")
+        value = form.parse(gradio_ways.sent(event, "value"), desk.lang if gradio_ways.sent(event, "typed") else "en")
         turned = {**overrides, key: value}
         changed = form.differing(turned, suited(chosen, turned))
         with caught(desk.lang) as trouble:
@@ -131,7 +132,7 @@ def _knobs(desk: Desk) -> None:
 def pressed(event: gr.EventData) -> dict[str, Any]:
     """What a button of `offers` changes. It comes from the browser: what it names is checked by whoever takes it."""
     try:
-        changes = json.loads(str(event._data.get("value", "")))
+        changes = json.loads(str(gradio_ways.sent(event, "value", "")))
     except ValueError:
         return {}
     return changes if isinstance(changes, dict) else {}

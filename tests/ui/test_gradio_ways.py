@@ -1,0 +1,138 @@
+"""Each hold on Gradio's insides, held against the Gradio that is installed: through its own app, its configuration, its API page."""
+
+import functools
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio.routes import App
+from starlette.testclient import TestClient
+
+from tuning.ui import gradio_ways
+
+
+def post(demo: gr.Blocks, event_data: Any = None, values: tuple[Any, ...] = ()) -> list[Any]:
+    """What the first event of a page answers, by the request that its frontend sends."""
+    with TestClient(App.create_app(demo)) as client:
+        asked = {"fn_index": 0, "data": list(values), "event_data": event_data, "session_hash": "anna", "trigger_id": None}
+        answer = client.post("/gradio_api/run/predict", json=asked)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["data"])
+
+
+def props(demo: gr.Blocks, part: Any) -> dict[str, Any]:
+    """What the frontend is told about a component."""
+    config = json.loads(json.dumps(demo.get_config_file(), default=str))
+    return dict(next(one for one in config["components"] if str(one["id"]) == gradio_ways.key(part))["props"])
+
+
+def test_what_a_script_sends_along_reaches_the_handler() -> None:
+    def told(event: gr.EventData) -> str:
+        return f"{gradio_ways.sent(event, 'what')} {gradio_ways.sent(event, 'target')} {gradio_ways.sent(event, 'lost', 'default')}"
+
+    with gr.Blocks() as demo:
+        card = gr.HTML("", js_on_load="")
+        card.click(told, None, gr.Textbox(), queue=False)
+    assert post(demo, {"what": "take", "target": "ours"}) == ["take ours default"]
+
+
+def test_a_component_s_number_is_that_of_the_configuration_and_each_has_its_own() -> None:
+    with gr.Blocks() as demo:
+        parts = [gr.HTML(f"part {number}") for number in range(12)]
+    shown = {str(one["id"]): one["props"].get("value") for one in demo.get_config_file()["components"]}
+    assert [shown[gradio_ways.key(part)] for part in parts] == [f"part {number}" for number in range(12)]
+
+
+def test_components_come_in_the_order_in_which_they_were_made() -> None:
+    with gr.Blocks():
+        parts = [gr.State(number) if number % 2 else gr.HTML(render=False) for number in range(40)]
+    assert gradio_ways.in_order(set(parts)) == parts and gradio_ways.in_order(reversed(parts)) == parts
+
+
+def test_what_is_configured_later_stands_in_the_configuration() -> None:
+    text, box = gr.Textbox(render=False), gr.Dropdown(render=False)
+    tabs = gr.Tabs(render=False)
+    label = {"label": "Name", "info": "how it is called", "scale": 3}
+    wanted: dict[Any, dict[str, Any]] = {
+        text: {**label, "placeholder": "a name", "max_lines": 1, "max_length": 80},
+        box: {**label, "interactive": True, "elem_id": "target"},
+        tabs: {"selected": "second", "elem_id": "tabs"},
+    }
+    for part, properties in wanted.items():
+        gradio_ways.configure(part, **properties)
+    with gr.Blocks() as demo:
+        text.render()
+        box.render()
+        tabs.render()
+        with tabs, gr.Tab("Second", id="second"):
+            pass
+    for part, properties in wanted.items():
+        assert props(demo, part).items() >= properties.items()
+    with pytest.raises(AttributeError):
+        gradio_ways.configure(text, lable="Name")
+
+
+def test_the_first_page_goes_on_after_another_one() -> None:
+    with gr.Blocks() as demo:
+        first = gr.HTML("first")
+    with demo.route("Other", "other"):
+        second = gr.HTML("second")
+    gradio_ways.first_page(demo)
+    with demo:
+        third = gr.HTML("third")
+        third.click(lambda: None)
+    config = demo.get_config_file()
+    ids = {page: {str(number) for number in found["components"]} for page, found in config["page"].items()}
+    assert ids["other"] & {gradio_ways.key(part) for part in (first, second, third)} == {gradio_ways.key(second)}
+    assert ids[""] >= {gradio_ways.key(first), gradio_ways.key(third)}
+    assert config["page"][""]["dependencies"] and not config["page"]["other"]["dependencies"]
+
+
+@pytest.mark.parametrize("variable", [True, False])
+def test_a_file_in_the_folder_of_uploads_is_handed_out_as_it_lies(variable: bool, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "up")) if variable else monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    file = gradio_ways.upload_folder() / tmp_path.name / "adapter.zip"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"whole")
+    try:
+        with gr.Blocks() as demo:
+            gr.api(lambda: None, api_name="nothing")
+        demo.max_file_size = None  # as `launch` would
+        with TestClient(App.create_app(demo)) as client:
+            assert client.get(f"/gradio_api/file={file}").content == b"whole"
+            sent = client.post("/gradio_api/upload", files={"files": ("rows.csv", b"a,b")}).json()
+        assert pathlib.Path(sent[0]).is_relative_to(gradio_ways.upload_folder())
+    finally:
+        file.unlink()
+        file.parent.rmdir()
+
+
+def test_a_wrapped_handler_is_given_the_request_and_its_own_event() -> None:
+    def handler(text: str, event: gr.EventData, request: gr.Request) -> str:
+        return f"{text} {gradio_ways.sent(event, 'what')} {request.session_hash}"
+
+    def wrapper(visitor: gr.Request, *values: Any) -> str:
+        return f"{visitor.session_hash}: {handler(*values)}"
+
+    with gr.Blocks() as demo:
+        box = gr.Textbox()
+        box.submit(gradio_ways.asks_for_request(wrapper, handler), box, box, queue=False)
+    assert post(demo, {"what": "take"}, ("said",)) == ["anna: said take anna"]
+
+
+def test_an_endpoint_that_streams_is_described_by_one_piece() -> None:
+    def chat(run: str, base: bool = False) -> Iterator[str]:
+        yield run
+
+    @functools.wraps(chat)
+    def stream(*values: Any) -> Iterator[Any]:
+        yield from chat(*values)
+
+    with gr.Blocks() as demo:
+        gr.api(gradio_ways.answers_in_pieces(stream, chat, str), api_name="chat")
+    told = demo.get_api_info()["named_endpoints"]["/chat"]
+    assert [one["parameter_name"] for one in told["parameters"]] == ["run", "base"]
+    assert [one["python_type"]["type"] for one in told["returns"]] == ["str"]
