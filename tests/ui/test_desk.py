@@ -73,3 +73,11 @@ def test_a_look_never_takes_the_place_of_a_whole_draw_nor_one_visitor_that_of_an
     assert (older[-1], newer[-1]) == ("seen on model", "seen on data")
     other = slow.while_slow(False, "bruno")
     assert [drawn[-1] for drawn in other] == ["seen on model", "seen on data"]
+
+
+def test_a_look_that_was_overtaken_by_a_newer_look_does_not_put_back_what_it_saw(slow: Slow) -> None:
+    slow.draw("data")
+    older, newer = slow.while_slow(True, "anna", True)
+    assert newer[-1] == "seen on data" and older == [gr.skip()] * len(newer)
+    other = slow.while_slow(True, "bruno", True)
+    assert [drawn[-1] for drawn in other] == ["seen on model", "seen on data"]

@@ -8,7 +8,6 @@ import contextlib
 import functools
 import hashlib
 import inspect
-import itertools
 import json
 import logging
 import time
@@ -25,6 +24,7 @@ from tuning.text import t
 from tuning.ui import gradio_ways, view
 from tuning.ui.caches import OwnerCache
 from tuning.ui.draw import offers
+from tuning.ui.overtaking import Turns
 from tuning.ui.slip import Order
 from tuning.ui.visits import Visits
 
@@ -35,7 +35,6 @@ NAMES_SECONDS = 60.0  # what a model is called does not, and hardly which ones a
 HEAL_SECONDS = 20.0  # after so long everything is drawn, whether it seems to be shown already or not
 FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder: while something is about to happen, and while nothing is
 SETTLED_SECONDS = 60.0  # a run that has trained for so long gives nobody news in a second, but every look takes some time from it
-MOST_VISITORS = 1000  # whose order of draws is remembered
 SHARED_SECONDS = 0.7  # viewers whose pages only tick share one reading of the list of runs
 
 Planned = tuple[dict[str, Any] | None, tuple[str, dict[str, Any]] | None]  # a plan, or what is wrong with the choices
@@ -115,7 +114,7 @@ class Desk(Visits):
         self.tabs = gr.Tabs(render=False, overflow_behavior="wrap")
         self._plans, self._reports, self._ways = OwnerCache[Planned](), OwnerCache[dict[str, Any]](), OwnerCache[dict[str, Any]]()
         self._models, self._listed = OwnerCache[list[dict[str, Any]]](), OwnerCache[list[dict[str, Any]]]()
-        self._turns, self._begun = itertools.count(1), dict[str, int]()
+        self._turns = Turns()
 
     @property
     def silent(self) -> dict[str, Any]:
@@ -182,9 +181,10 @@ class Desk(Visits):
     def draw(self, values: Mapping[Any, Any], live_only: bool, visitor: str = "") -> list[Any]:
         """Values for `drawn`; what this page shows already is skipped, so that focus and selection stay.
 
-        Draws of one visitor may overtake each other: one that ends after a newer whole one has begun shows nothing.
+        Draws of one visitor may overtake each other: one that ends after a newer whole one has begun shows nothing, and no look
+        shows anything after a newer look.
         """
-        turn = self._begun.get(visitor) if live_only else self._begin(visitor)
+        turn = self._turns.begin(visitor, whole=not live_only)
         scene = self.scene(values, shared=live_only)
         told = asdict(scene.choice) if scene.choice != Order.of(values[self.choice]) else gr.skip()
         drawn, now = [], dict(values[self.seen])
@@ -200,18 +200,9 @@ class Desk(Visits):
                 key, form = gradio_ways.key(output), hashlib.sha1(repr(value).encode(), usedforsecurity=False).hexdigest()
                 drawn.append(gr.skip() if now.get(key) == form else value)
                 now[key] = form
-        if self._begun.get(visitor) != turn:
+        if not self._turns.end(visitor, turn):
             return [gr.skip()] * (3 + len(drawn))
         return [told, scene.run["run"] if scene.run else None, now, *drawn]
-
-    def _begin(self, visitor: str) -> int:
-        """The number of a whole draw that begins now."""
-        turn = next(self._turns)
-        self._begun.pop(visitor, None)  # who was here last stands last
-        self._begun[visitor] = turn
-        for forgotten in list(self._begun)[:-MOST_VISITORS]:
-            self._begun.pop(forgotten, None)
-        return turn
 
     def _chosen(self, live_only: bool) -> list[Painter]:
         return [painter for painter in self.painters if painter.live or not live_only]

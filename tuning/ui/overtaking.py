@@ -1,0 +1,47 @@
+"""Which draw of a page may still show something, where draws of one visitor overtake each other. It knows nothing of what is drawn."""
+
+import itertools
+from dataclasses import dataclass
+
+MOST_VISITORS = 1000  # whose order of draws is remembered
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A draw: its number, counted up as they begin, and that of the whole one which it belongs to, its own where it is one."""
+
+    number: int
+    whole: int
+
+
+class Turns:
+    """Numbers draws as they begin, for each visitor: whole ones, and looks at what changes by itself."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._begun: dict[str, int] = {}  # the newest whole draw of each visitor
+        self._looked: dict[str, int] = {}  # the newest look of each visitor that was shown
+
+    def begin(self, visitor: str, whole: bool) -> Turn:
+        """The turn of a draw that begins now."""
+        number = next(self._numbers)
+        if whole:
+            _keep(self._begun, visitor, number)
+        return Turn(number, self._begun.get(visitor, 0))
+
+    def end(self, visitor: str, turn: Turn) -> bool:
+        """Whether a draw that ends now may show what it found: no newer whole one has begun, no newer look was shown before a look."""
+        if self._begun.get(visitor, 0) != turn.whole:
+            return False
+        if turn.number != turn.whole:
+            if self._looked.get(visitor, 0) > turn.number:
+                return False
+            _keep(self._looked, visitor, turn.number)
+        return True
+
+
+def _keep(found: dict[str, int], visitor: str, number: int) -> None:
+    found.pop(visitor, None)  # who was here last stands last
+    found[visitor] = number
+    for forgotten in list(found)[:-MOST_VISITORS]:
+        found.pop(forgotten, None)
