@@ -11,6 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tuning.serve import gradio_words
 from tuning.text import t
 
 Scope = MutableMapping[str, Any]
@@ -26,7 +27,6 @@ HOME = {"en": "/", "it": "/it"}
 COOKIE = "sartoria_language"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 BODY_LIMIT = 20_000_000  # bytes of a request that is not a file
-UPLOAD = "/gradio_api/upload"  # Gradio itself limits files
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Gradio's frontend makes functions from templates and styles elements in place, hence both `unsafe` words; no source is remote.
@@ -41,50 +41,6 @@ SECURITY: list[Header] = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"content-security-policy", POLICY.encode()),
 ]
-
-# Gradio picks its own words by navigator.language among the languages that it brings; Italian is not one of them. Our
-# Italian words stand in place of the Catalan ones, so the Italian page claims to be Catalan, to the frontend alone.
-LOCALES = {"en": "en", "it": "ca"}
-# Gradio also counts at every frame how long its loading screen has been there, and goes on when that is gone: a twentieth of a
-# core of a machine that trains. Here such a clock runs only while there is one to be seen.
-SCRIPT = """<script>(() => {
-const locale = "%s", lang = "%s", words = %s, root = document.documentElement;
-Object.defineProperty(navigator, "language", {get: () => locale, configurable: true});
-Object.defineProperty(navigator, "languages", {get: () => [locale], configurable: true});
-const mend = () => { if (root.lang !== lang) root.lang = lang; };
-mend();
-new MutationObserver(mend).observe(root, {attributes: true, attributeFilter: ["lang"]});
-const frame = window.requestAnimationFrame.bind(window), clock = /^\\(\\) ?=> ?\\{[^;]*performance\\.now\\(\\) ?- ?[^;]*\\/ ?1(e3|000)\\)/;
-window.requestAnimationFrame = (then) =>
-  clock.test(then) && !document.querySelector('[data-testid="status-tracker"]:not(.hide)') ? 0 : frame(then);
-if (!Object.keys(words).length) return;
-const say = (element) => {
-  const label = element.getAttribute("aria-label") || "", end = label.indexOf(":") + 1;
-  const said = words[label] || (words[label.slice(0, end)] && words[label.slice(0, end)] + label.slice(end));
-  if (said) element.setAttribute("aria-label", said);
-};
-new MutationObserver((changes) => {
-  for (const {type, target, addedNodes} of changes) {
-    if (type === "attributes") say(target);
-    for (const node of addedNodes) {
-      if (node.nodeType !== 1) continue;
-      if (node.hasAttribute("aria-label")) say(node);
-      node.querySelectorAll("[aria-label]").forEach(say);
-    }
-  }
-}).observe(root, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"]});
-})();</script>"""
-
-# What Gradio's frontend says to screen readers in English whatever the language, and our line for it.
-FIXED = {
-    "Click to upload or drop files": "gradio.aria.upload",
-    "File upload": "gradio.aria.file",
-    "More tabs": "gradio.aria.tabs",
-    "chatbot conversation": "gradio.aria.conversation",
-    "bot's message:": "gradio.aria.bot",
-    "user's message:": "gradio.aria.user",
-}
-LEAVE_OUT = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*|<link rel="manifest"[^>]*>\s*')
 
 
 class Edge:
@@ -175,7 +131,7 @@ class Edge:
                 return
             content = bytes(body)
             if content_type(start).startswith("text/html"):
-                content = inject(content, lang)
+                content = gradio_words.inject(content, lang)
             kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
             kept += [*SECURITY, (b"content-length", str(len(content)).encode()), (b"vary", b"cookie, accept-language")]
             await send({**start, "headers": kept})
@@ -185,7 +141,7 @@ class Edge:
 
     async def _pass(self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send) -> None:
         """Everything else, piece by piece, with a bound on what comes in."""
-        counted = scope["method"] not in SAFE and not scope["path"].startswith(UPLOAD)
+        counted = scope["method"] not in SAFE and not scope["path"].startswith(gradio_words.UPLOAD)
         length = headers.get(b"content-length", "")
         if counted and length.isdigit() and int(length) > BODY_LIMIT:
             await _answer(send, 413, "This request is too large.")
@@ -216,15 +172,6 @@ class Edge:
         finally:
             if refused and not answered:
                 await _answer(send, 413, "This request is too large.")
-
-
-def inject(page: bytes, lang: str) -> bytes:
-    """The page with our script before anything else in its head, in the right language, and without what points elsewhere."""
-    page = LEAVE_OUT.sub(b"", page)
-    page = re.sub(rb'(<html[^>]*?\slang=")[^"]*(")', rb"\g<1>" + lang.encode() + rb"\g<2>", page, count=1)
-    words = {} if lang == "en" else {english: t(lang, code) for english, code in FIXED.items()}
-    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words))).encode()
-    return re.sub(rb"<head[^>]*>", lambda match: match.group(0) + script, page, count=1)
 
 
 def preferred(accept: str) -> str:

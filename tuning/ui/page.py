@@ -44,7 +44,7 @@ def build(house: Studio) -> gr.Blocks:
 
 
 def words() -> gr.I18n:
-    """Gradio's own words in Italian, under the name of a language that its frontend knows (see `serve.edge`)."""
+    """Gradio's own words in Italian, under the name of a language that its frontend knows (see `serve.gradio_words`)."""
     italian = table("it")
     ours = [key.removeprefix("gradio.") for key in italian if key.startswith("gradio.")]
     return gr.I18n(ca={key: italian[f"gradio.{key}"] for key in ours})

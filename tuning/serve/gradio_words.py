@@ -1,0 +1,67 @@
+"""Every hold of the server on Gradio's frontend: whose language Italian takes, a clock, words for screen readers, what a page's head has.
+
+None of it is documented, and Gradio is pinned; `tests/serve/test_gradio_words.py` fails on a Gradio where one of them has moved.
+What the page's builders hold stands in `ui.gradio_ways`.
+"""
+
+import json
+import re
+
+from tuning.text import t
+
+UPLOAD = "/gradio_api/upload"  # Gradio itself limits files
+
+# Gradio picks its own words by navigator.language among the languages that it brings; Italian is not one of them. Our
+# Italian words stand in place of the Catalan ones, so the Italian page claims to be Catalan, to the frontend alone.
+LOCALES = {"en": "en", "it": "ca"}
+# Gradio also counts at every frame how long its loading screen has been there, and goes on when that is gone: a twentieth of a
+# core of a machine that trains. Here such a clock runs only while there is one to be seen.
+CLOCK = r"^\(\) ?=> ?\{[^;]*performance\.now\(\) ?- ?[^;]*\/ ?1(e3|000)\)"  # as it stands in the minified source
+SCREEN = '[data-testid="status-tracker"]'
+SCRIPT = """<script>(() => {
+const locale = "%s", lang = "%s", words = %s, root = document.documentElement;
+Object.defineProperty(navigator, "language", {get: () => locale, configurable: true});
+Object.defineProperty(navigator, "languages", {get: () => [locale], configurable: true});
+const mend = () => { if (root.lang !== lang) root.lang = lang; };
+mend();
+new MutationObserver(mend).observe(root, {attributes: true, attributeFilter: ["lang"]});
+const frame = window.requestAnimationFrame.bind(window), clock = /%s/;
+window.requestAnimationFrame = (then) =>
+  clock.test(then) && !document.querySelector('%s:not(.hide)') ? 0 : frame(then);
+if (!Object.keys(words).length) return;
+const say = (element) => {
+  const label = element.getAttribute("aria-label") || "", end = label.indexOf(":") + 1;
+  const said = words[label] || (words[label.slice(0, end)] && words[label.slice(0, end)] + label.slice(end));
+  if (said) element.setAttribute("aria-label", said);
+};
+new MutationObserver((changes) => {
+  for (const {type, target, addedNodes} of changes) {
+    if (type === "attributes") say(target);
+    for (const node of addedNodes) {
+      if (node.nodeType !== 1) continue;
+      if (node.hasAttribute("aria-label")) say(node);
+      node.querySelectorAll("[aria-label]").forEach(say);
+    }
+  }
+}).observe(root, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"]});
+})();</script>"""
+
+# What Gradio's frontend says to screen readers in English whatever the language, and our line for it.
+FIXED = {
+    "Click to upload or drop files": "gradio.aria.upload",
+    "File upload": "gradio.aria.file",
+    "More tabs": "gradio.aria.tabs",
+    "chatbot conversation": "gradio.aria.conversation",
+    "bot's message:": "gradio.aria.bot",
+    "user's message:": "gradio.aria.user",
+}
+LEAVE_OUT = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*|<link rel="manifest"[^>]*>\s*')
+
+
+def inject(page: bytes, lang: str) -> bytes:
+    """The page with our script before anything else in its head, in the right language, and without what points elsewhere."""
+    page = LEAVE_OUT.sub(b"", page)
+    page = re.sub(rb'(<html[^>]*?\slang=")[^"]*(")', rb"\g<1>" + lang.encode() + rb"\g<2>", page, count=1)
+    words = {} if lang == "en" else {english: t(lang, code) for english, code in FIXED.items()}
+    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN)).encode()
+    return re.sub(rb"<head[^>]*>", lambda match: match.group(0) + script, page, count=1)
