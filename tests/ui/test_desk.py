@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 from tuning.studio import Studio
-from tuning.ui.desk import Desk, Scene
+from tuning.ui.desk import Desk, Painter, Scene
 
 Values = dict[Any, Any]
 
@@ -81,3 +81,15 @@ def test_a_look_that_was_overtaken_by_a_newer_look_does_not_put_back_what_it_saw
     assert newer[-1] == "seen on data" and older == [gr.skip()] * len(newer)
     other = slow.while_slow(True, "bruno", True)
     assert [drawn[-1] for drawn in other] == ["seen on model", "seen on data"]
+
+
+def test_a_whole_draw_does_not_put_back_what_a_look_that_began_later_has_shown(slow: Slow) -> None:
+    said = ["Sartoria"]  # no run as yet when the whole draw begins
+    title = slow.desk.html(render=False)
+    slow.desk.painters.insert(0, Painter(lambda scene: [said[-1]], [title], live=True))
+    whole = slow.pool.submit(slow.draw, "model")
+    assert slow.begun.wait(60)
+    said.append("42 %")
+    look = slow.draw("data", live_only=True)
+    slow.go.set()
+    assert (look[3], whole.result(60)[3]) == ("42 %", "42 %")

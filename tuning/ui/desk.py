@@ -182,9 +182,15 @@ class Desk(Visits):
         """Values for `drawn`; what this page shows already is skipped, so that focus and selection stay.
 
         Draws of one visitor may overtake each other: one that ends after a newer whole one has begun shows nothing, and no look
-        shows anything after a newer look.
+        shows anything after a newer look. A whole one during which a look was shown looks again, for what it saw is older.
         """
         turn = self._turns.begin(visitor, whole=not live_only)
+        drawn = self._painted(values, live_only)
+        if not live_only and self._turns.looked_since(visitor, turn):
+            drawn = self._painted(values, live_only)
+        return drawn if self._turns.end(visitor, turn) else [gr.skip()] * len(drawn)
+
+    def _painted(self, values: Mapping[Any, Any], live_only: bool) -> list[Any]:
         scene = self.scene(values, shared=live_only)
         told = asdict(scene.choice) if scene.choice != Order.of(values[self.choice]) else gr.skip()
         drawn, now = [], dict(values[self.seen])
@@ -200,8 +206,6 @@ class Desk(Visits):
                 key, form = gradio_ways.key(output), hashlib.sha1(repr(value).encode(), usedforsecurity=False).hexdigest()
                 drawn.append(gr.skip() if now.get(key) == form else value)
                 now[key] = form
-        if not self._turns.end(visitor, turn):
-            return [gr.skip()] * (3 + len(drawn))
         return [told, scene.run["run"] if scene.run else None, now, *drawn]
 
     def _chosen(self, live_only: bool) -> list[Painter]:

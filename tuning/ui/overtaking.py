@@ -29,12 +29,16 @@ class Turns:
             _keep(self._begun, visitor, number)
         return Turn(number, self._begun.get(visitor, 0))
 
+    def looked_since(self, visitor: str, turn: Turn) -> bool:
+        """Whether a look that began later was shown already."""
+        return self._looked.get(visitor, 0) > turn.number
+
     def end(self, visitor: str, turn: Turn) -> bool:
         """Whether a draw that ends now may show what it found: no newer whole one has begun, no newer look was shown before a look."""
         if self._begun.get(visitor, 0) != turn.whole:
             return False
         if turn.number != turn.whole:
-            if self._looked.get(visitor, 0) > turn.number:
+            if self.looked_since(visitor, turn):
                 return False
             _keep(self._looked, visitor, turn.number)
         return True
