@@ -65,8 +65,8 @@ def test_longer_rows_are_left_to_the_kernel(monkeypatch: pytest.MonkeyPatch) -> 
         done = attention.separately(part, part, part, attention.Packed.of(lengths, CPU))
         return str(done.grad_fn) + str(done.grad_fn.next_functions), done.detach()
 
-    assert "Rows" not in how([17])[0]
-    assert "Rows" in how([16])[0] and "Rows" in how([16, 16])[0]
+    assert "PackedAttention" not in how([17])[0]
+    assert "PackedAttention" in how([16])[0] and "PackedAttention" in how([16, 16])[0]
     mixed, done = how([17, 16])  # only the longer one
-    assert "Rows" in mixed
+    assert "PackedAttention" in mixed
     torch.testing.assert_close(done[:, :17], how([17])[1])

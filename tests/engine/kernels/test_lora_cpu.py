@@ -8,6 +8,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from tests.engine.conftest import Trainer, losses
+from tuning.engine.kernels import lora_cpu
 from tuning.engine.kernels.lora_cpu import BITS, Quick, kept, quicken
 
 CONFIG = LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
@@ -135,3 +137,29 @@ def test_an_adapter_can_be_merged_and_taken_out_again() -> None:
     torch.testing.assert_close(made(input_ids=IDS).logits, apart, rtol=1e-4, atol=1e-5)
     made.unmerge_adapter()
     torch.testing.assert_close(made.unload()(input_ids=IDS).logits, base, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_it_agrees_with_peft_here_and_draws_nothing(dtype: torch.dtype) -> None:
+    before = torch.random.get_rng_state()
+    assert lora_cpu.agrees.__wrapped__(dtype)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_where_it_does_not_agree_peft_computes_and_the_run_says_so(trained: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: dict[str, Any] = {"max_steps": 3, "lora_dropout": 0.0, "precision": "fp32"}
+    right, _ = trained(**wanted)
+    backward = lora_cpu.Added.backward
+
+    def wrong(ctx: Any, *gradients: torch.Tensor) -> Any:
+        of_result, of_x, of_a, of_b, *rest = backward(ctx, *gradients)
+        return of_result, of_x, of_a, 2 * of_b, *rest
+
+    monkeypatch.setattr(lora_cpu.Added, "backward", staticmethod(wrong))
+    lora_cpu.agrees.cache_clear()
+    try:
+        run, state = trained(**wanted)
+    finally:
+        lora_cpu.agrees.cache_clear()
+    assert [notice.code for notice in state.recoveries] == ["recovery.lora"]
+    assert losses(run) == pytest.approx(losses(right), abs=1e-5)

@@ -10,8 +10,8 @@ import bitsandbytes
 import torch
 from transformers.training_args import OptimizerNames
 
-from tuning.engine.device import DTYPES
-from tuning.engine.kernels import attention, norms, try_out
+from tuning.engine.device import DTYPES, Device
+from tuning.engine.kernels import attention, lora_cpu, norms, try_out
 from tuning.forecast.memory import EIGHT_BIT
 from tuning.schema import Notice, TrainSettings
 
@@ -46,6 +46,8 @@ def ready(settings: TrainSettings, model: Any, works: try_out.Works = try_out.wo
     norms.slow(model)
     if settings.sft.get("use_liger_kernel") and not works("liger-kernel", lambda: norms.quicken(model, *norms.liger())):
         notices.append(Notice(code="recovery.liger", level="warning"))
+    if settings.method == "lora" and Device(settings.device).substitutes and not lora_cpu.agrees(model.dtype):
+        notices.append(Notice(code="recovery.lora", level="warning"))
     optimizer = str(settings.sft.get("optim"))
     tried = optimizer not in BITSANDBYTES or works(optimizer, lambda: _try_optimizer(optimizer, model.device))
     if not tried:
