@@ -186,7 +186,7 @@ class Lengths:
             if one.row not in nothing:
                 alone.extend(_sequences(one.length, max_length))
         alone.sort()
-        packed = sorted(_best_fit(alone, max_length))
+        packed = sorted(best_fit(alone, max_length))
         padding, packed_padding = _padding(alone, batch), _padding(packed, batch)
         tokens = sum(alone)
         return Packing(
@@ -242,7 +242,7 @@ def _sequences(length: int, max_length: int) -> list[int]:
     return [max_length] * full + ([rest + 1] if rest or not full else [])
 
 
-def _best_fit(lengths: Sequence[int], room: int) -> list[int]:
+def best_fit(lengths: Sequence[int], room: int) -> list[int]:
     """How full the sequences get where every row, longest first, goes where the least room is left; `lengths` ascend."""
     free: dict[int, int] = {}  # sequences by the room that they have left
     rooms: list[int] = []  # the keys of `free`, ascending

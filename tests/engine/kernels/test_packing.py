@@ -14,6 +14,7 @@ from tests import families
 from tuning import presets
 from tuning.engine.kernels import attention, head, packing
 from tuning.settings import PRESETS
+from tuning.tokens.lengths import best_fit
 
 CARDS = {card.id: card for card in presets.models(PRESETS).values() if card.config}
 KINDS = {card.model_type: card for card in CARDS.values()}  # one of each architecture
@@ -116,3 +117,10 @@ def test_hybrids_are_never_packed() -> None:
     for card in CARDS.values():
         hybrid = "mamba" in card.config.get("layer_types", [])
         assert card.packing is not hybrid
+
+
+@given(st.lists(st.integers(1, 64), min_size=1, max_size=40))
+def test_rows_are_put_together_as_the_forecast_says(lengths: list[int]) -> None:
+    rows = [{"input_ids": [1] * length, "labels": [1] * length} for length in lengths]
+    full = sorted(sum(len(row["input_ids"]) for row in batch) for batch in packing.arrange(rows, 64, True))
+    assert full == sorted(best_fit(sorted(lengths), 64))

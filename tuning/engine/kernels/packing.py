@@ -31,7 +31,7 @@ def arrange(rows: Sequence[TokenRow], most_tokens: int, packed: bool) -> list[li
     """
     ordered = sorted(rows, key=lambda row: -len(row["input_ids"]))
     if packed:
-        return _best_fit(ordered, most_tokens)
+        return _put_together(ordered, most_tokens)
     groups: list[list[TokenRow]] = []
     for row in ordered:
         if groups and (len(groups[-1]) + 1) * len(groups[-1][0]["input_ids"]) <= most_tokens:
@@ -41,7 +41,7 @@ def arrange(rows: Sequence[TokenRow], most_tokens: int, packed: bool) -> list[li
     return groups
 
 
-def _best_fit(rows: Sequence[TokenRow], most_tokens: int) -> list[list[TokenRow]]:
+def _put_together(rows: Sequence[TokenRow], most_tokens: int) -> list[list[TokenRow]]:
     bins: list[list[TokenRow]] = []
     room: list[int] = []
     for row in rows:
