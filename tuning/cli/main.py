@@ -260,12 +260,14 @@ def _answer(question: "Question", out: Any) -> str:
         finally:
             question.pieces.put(None)
 
-    threading.Thread(target=work, daemon=True).start()
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
     pieces = []
     for piece in question.stream():
         pieces.append(piece)
         if out is not None:
             print(piece, end="", flush=True, file=out)
+    thread.join()  # a program that ends while a library is still at work in a thread is aborted
     if out is not None:
         print(file=out)
     return "".join(pieces)
