@@ -13,12 +13,14 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import bitsandbytes
 import pytest
 import torch
 
 from tests.bench.server import running, wait_for
 from tests.engine import cards
 from tests.engine.conftest import FAST, Trainer, losses
+from tuning.engine.kernels import packing
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.engine.workshop import Workshop
@@ -127,11 +129,27 @@ def test_a_card_that_cannot_even_give_memory_back_is_left_by_a_restart(
     assert recoveries(run.state()) == [("recovery.restart", 2)]
 
 
-@pytest.mark.parametrize("fault", [RuntimeError("CUDA error: an illegal memory access was encountered"), SystemExit(139)])
+ILLEGAL = RuntimeError("CUDA error: an illegal memory access was encountered")
+TRIED: dict[str, tuple[dict[str, Any], Callable[[pytest.MonkeyPatch, Any], None], str]] = {  # settings, where the fault sits, what is told
+    "attention": (
+        {"attn_implementation": "flash_attention_2", "packing": True},
+        lambda patch, kernel: patch.setitem(sys.modules, "flash_attn", types.SimpleNamespace(flash_attn_varlen_func=kernel)),
+        "recovery.attention",
+    ),
+    "optimizer": (
+        {"sft": {"optim": "paged_adamw_32bit"}},
+        lambda patch, kernel: patch.setattr(bitsandbytes.optim.AdamW, "step", kernel),
+        "recovery.optimizer",
+    ),
+    "packing": ({"packing": True}, lambda patch, kernel: patch.setattr(packing, "packed", kernel), "recovery.packing"),
+}
+
+
+@pytest.mark.parametrize(("tried", "fault"), [("attention", ILLEGAL), ("optimizer", SystemExit(139)), ("packing", ILLEGAL)])
 def test_a_kernel_that_ended_the_process_while_it_was_tried_is_not_tried_again(
-    make_run: Callable[..., Run], studio: Studio, fault: BaseException
+    make_run: Callable[..., Run], studio: Studio, tried: str, fault: BaseException
 ) -> None:
-    wanted: dict[str, Any] = {"attn_implementation": "flash_attention_2", "packing": True}
+    wanted, put, told = TRIED[tried]
     run, calls = cards.planned_for(make_run(max_steps=2), "cpu", **wanted), list[int]()
 
     def spoilt(*_: Any, **__: Any) -> None:
@@ -145,14 +163,12 @@ def test_a_kernel_that_ended_the_process_while_it_was_tried_is_not_tried_again(
 
     for attempt in (1, 2):
         with pytest.MonkeyPatch.context() as process:
-            process.setitem(sys.modules, "flash_attn", types.SimpleNamespace(flash_attn_varlen_func=kernel))
+            put(process, kernel)
             with contextlib.suppress(SystemExit):
                 state = train(run, studio.shared.store, Resident())
                 assert (state.status, state.reason) == (("failed", "cuda") if attempt == 1 else ("finished", None))
     assert len(calls) == 1
-    assert [(notice.code, notice.params) for notice in state.recoveries] == [
-        ("recovery.attention", {"asked": "flash_attention_2", "used": "sdpa"})
-    ]
+    assert [notice.code for notice in state.recoveries] == [told]
 
 
 @pytest.mark.nightly

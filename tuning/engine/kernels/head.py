@@ -12,9 +12,8 @@ import torch
 from torch.nn import functional
 
 from tuning.engine.device import ran_out, release
-from tuning.engine.kernels import short_rows
+from tuning.engine.kernels import short_rows, try_out
 from tuning.engine.kernels.packing import Batch, TokenRow, arrange
-from tuning.errors import caught
 from tuning.forecast.activations import HEAD_TOKENS
 from tuning.tokens.labels import IGNORED
 
@@ -54,10 +53,7 @@ def head_fits(model: Any) -> bool:
     Raises torch.OutOfMemoryError where there is no room to try.
     """
     if model not in _fits:
-        error = caught(lambda: _try_head(model), "the LM head")
-        if error is not None and ran_out(error):
-            raise error
-        _fits[model] = error is None
+        _fits[model] = try_out.works("the LM head", lambda: _try_head(model))
     return _fits[model]
 
 

@@ -5,14 +5,13 @@ Which rows a step has is the sampler's affair: packed or padded, in few micro-ba
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
 from tuning.engine import upstream
-from tuning.engine.kernels import attention, short_rows
-from tuning.errors import caught
+from tuning.engine.kernels import attention, short_rows, try_out
 from tuning.tokens.labels import IGNORED
 
 TokenRow = dict[str, Any]  # input_ids and labels: lists of numbers, or tensors
@@ -82,16 +81,12 @@ def packed(rows: Sequence[TokenRow], device: torch.device) -> tuple[Batch, list[
     return {name: values[None].to(device) for name, values in batch.items()}, lengths
 
 
-def fits(model: Any, attend: attention.Attend, ran_out: Callable[[BaseException], bool] = lambda error: False) -> bool:
+def fits(model: Any, attend: attention.Attend, works: try_out.Works = try_out.works) -> bool:
     """Whether the rows of a packed sequence get the hidden states that each gets alone, by the model's own attention.
 
-    `model` is a causal language model; it computes as it will in training, autocast included. An error of missing
-    memory, as `ran_out` knows it, is raised: it tells nothing of packing.
+    `model` is a causal language model; it computes as it will in training, autocast included. `works` tries it.
     """
-    error = caught(lambda: _try(model, attend), "packing")
-    if error is not None and ran_out(error):
-        raise error
-    return error is None
+    return works("packing", lambda: _try(model, attend))
 
 
 def _try(model: Any, attend: attention.Attend) -> None:

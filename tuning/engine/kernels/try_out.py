@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from tuning.engine.device import Device
+from tuning.engine.device import Device, ran_out
 from tuning.errors import caught
 from tuning.runs import files
 
@@ -18,8 +18,11 @@ Works = Callable[[str, Callable[[], Any]], bool]  # what is tried and how -> whe
 
 
 def works(name: str, work: Callable[[], Any]) -> bool:
-    """Try `work` where nobody will go on after it has ended the process."""
-    return caught(work, name) is None
+    """Try `work` where nobody will go on after it has ended the process. Raises the error of missing memory: it tells nothing of `work`."""
+    error = caught(work, name)
+    if error is not None and ran_out(error):
+        raise error
+    return error is None
 
 
 class TryOut:
@@ -30,7 +33,7 @@ class TryOut:
         self.deadly = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
 
     def works(self, name: str, work: Callable[[], Any]) -> bool:
-        """Whether `work` goes well here. Raises its error where the card computes nothing any more after it."""
+        """Whether `work` goes well here. Raises its error where memory was missing, or the card computes nothing any more after it."""
         if name in self.deadly:
             return False
         self._write([*self.deadly, name])
@@ -38,6 +41,8 @@ class TryOut:
         if error is not None and not self.device.alive():
             raise error
         self._write(self.deadly)
+        if error is not None and ran_out(error):
+            raise error
         return error is None
 
     def _write(self, names: list[str]) -> None:

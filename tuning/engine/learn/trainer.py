@@ -17,7 +17,7 @@ from trl import SFTConfig, SFTTrainer
 from tuning.engine import full_weights, upstream
 from tuning.engine.device import Device, ran_out, release
 from tuning.engine.kernels import head, packing, ready
-from tuning.engine.kernels.try_out import TryOut
+from tuning.engine.kernels.try_out import TryOut, Works
 from tuning.engine.learn import callbacks, publish
 from tuning.engine.learn.early_stopping import Best
 from tuning.engine.learn.healing import Ladder
@@ -123,11 +123,11 @@ class CheckedTrainer(SFTTrainer):
         narrow = torch.float16 if self.args.fp16 else torch.bfloat16
         return Device.of(self.args.device).autocast(narrow, self.args.bf16 or self.args.fp16)
 
-    def choose_ways(self, settings: TrainSettings, causal: Any) -> list[Notice]:
+    def choose_ways(self, settings: TrainSettings, causal: Any, works: Works) -> list[Notice]:
         """Decide whether rows are packed and whose LM head is taken, by trial; what is not as planned is told."""
         notices = []
         with self._autocast():
-            self.packed = bool(settings.packing) and packing.fits(causal, self.quick.attend, ran_out)
+            self.packed = bool(settings.packing) and packing.fits(causal, self.quick.attend, works)
         if settings.packing and not self.packed:
             notices.append(Notice(code="recovery.packing", level="warning"))
         if not head.head_fits(causal):
@@ -225,9 +225,10 @@ def make_trainer(
     trainer.healed = lambda: callback.ledger.update(now=True, recoveries=ladder.taken)
     trainer.rows = packing.tensors(rows)
     ladder.apply(head.causal(resident.model))
-    trainer.quick = ready.ready(spec.settings, head.causal(resident.model), TryOut(run.folder, resident.device).works)
+    works = TryOut(run.folder, resident.device).works
+    trainer.quick = ready.ready(spec.settings, head.causal(resident.model), works)
     trainer.quick.apply(trainer.args)
-    notices = [*trainer.quick.notices, *trainer.choose_ways(spec.settings, head.causal(resident.model))]
+    notices = [*trainer.quick.notices, *trainer.choose_ways(spec.settings, head.causal(resident.model), works)]
     if untold := [notice for notice in notices if notice not in ladder.taken]:
         ladder.taken += untold
         trainer.healed()
