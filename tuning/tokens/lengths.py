@@ -5,7 +5,7 @@ Arithmetic over what `tokens.audit` found; it answers in milliseconds for any le
 
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import Literal
@@ -186,7 +186,7 @@ class Lengths:
             if one.row not in nothing:
                 alone.extend(_sequences(one.length, max_length))
         alone.sort()
-        packed = sorted(best_fit(alone, max_length))
+        packed = _filled(alone, max_length)
         padding, packed_padding = _padding(alone, batch), _padding(packed, batch)
         tokens = sum(alone)
         return Packing(
@@ -242,27 +242,39 @@ def _sequences(length: int, max_length: int) -> list[int]:
     return [max_length] * full + ([rest + 1] if rest or not full else [])
 
 
-def best_fit(lengths: Sequence[int], room: int) -> list[int]:
-    """How full the sequences get where every row, longest first, goes where the least room is left; `lengths` ascend."""
+def best_fit(lengths: Sequence[int], room: int) -> Iterator[tuple[int, int, int, int]]:
+    """Best fit decreasing (Johnson, 1973): each row, longest first, goes where the least room is left; no length is above `room`.
+
+    Yields (length, left, rows, sequences): so many sequences with that much room left take so many rows of that length each.
+    Where all of `room` is left, the sequences are new.
+    """
     free: dict[int, int] = {}  # sequences by the room that they have left
     rooms: list[int] = []  # the keys of `free`, ascending
-    for length, rows in sorted(Counter(lengths).items(), reverse=True):
-        left = rows
-        while left:
+    for length, count in sorted(Counter(lengths).items(), reverse=True):
+        while count:
             at = bisect_left(rooms, length)
-            have = rooms[at] if at < len(rooms) else room  # where none has room: new ones
-            each = min(have // length, left)
-            many = left // each
+            left = rooms[at] if at < len(rooms) else room  # where none has room: new ones
+            rows = min(left // length, count)
+            sequences = count // rows
             if at < len(rooms):
-                many = min(many, free[have])
-                free[have] -= many
-                if not free[have]:
-                    del free[have], rooms[at]
-            if have - each * length not in free:
-                insort(rooms, have - each * length)
-            free[have - each * length] = free.get(have - each * length, 0) + many
-            left -= each * many
-    return [room - have for have, some in free.items() for _ in range(some)]
+                sequences = min(sequences, free[left])
+                free[left] -= sequences
+                if not free[left]:
+                    del free[left], rooms[at]
+            if left - rows * length not in free:
+                insort(rooms, left - rows * length)
+            free[left - rows * length] = free.get(left - rows * length, 0) + sequences
+            count -= rows * sequences
+            yield length, left, rows, sequences
+
+
+def _filled(lengths: Sequence[int], room: int) -> list[int]:
+    """How full the sequences get by best fit, ascending."""
+    full: Counter[int] = Counter()
+    for length, left, rows, sequences in best_fit(lengths, room):
+        full[room - left] -= sequences
+        full[room - left + rows * length] += sequences
+    return sorted((+full).elements())
 
 
 def _padding(lengths: Sequence[int], batch: int) -> float:

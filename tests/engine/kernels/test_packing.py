@@ -14,7 +14,6 @@ from tests import families
 from tuning import presets
 from tuning.engine.kernels import attention, head, packing
 from tuning.settings import PRESETS
-from tuning.tokens.lengths import best_fit
 
 CARDS = {card.id: card for card in presets.models(PRESETS).values() if card.config}
 KINDS = {card.model_type: card for card in CARDS.values()}  # one of each architecture
@@ -119,8 +118,15 @@ def test_hybrids_are_never_packed() -> None:
         assert card.packing is not hybrid
 
 
-@given(st.lists(st.integers(1, 64), min_size=1, max_size=40))
-def test_rows_are_put_together_as_the_forecast_says(lengths: list[int]) -> None:
-    rows = [{"input_ids": [1] * length, "labels": [1] * length} for length in lengths]
-    full = sorted(sum(len(row["input_ids"]) for row in batch) for batch in packing.arrange(rows, 64, True))
-    assert full == sorted(best_fit(sorted(lengths), 64))
+@given(st.lists(st.integers(1, 80), min_size=1, max_size=40))
+def test_each_row_goes_where_the_least_room_is_left(lengths: list[int]) -> None:
+    room: list[int] = []
+    for length in sorted((min(length, 64) for length in lengths), reverse=True):
+        left = min((left for left in room if left >= length), default=64)
+        if left in room:
+            room.remove(left)
+        room.append(left - length)
+    rows = [{"input_ids": [number] * length, "labels": [1] * length} for number, length in enumerate(lengths)]
+    batches = packing.arrange(rows, 64, True)
+    assert sorted(row["input_ids"][0] for batch in batches for row in batch) == [*range(len(rows))]
+    assert sorted(sum(min(len(row["input_ids"]), 64) for row in batch) for batch in batches) == sorted(64 - left for left in room)

@@ -5,6 +5,7 @@ Which rows a step has is the sampler's affair: packed or padded, in few micro-ba
 
 import contextlib
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from tuning.engine import upstream
 from tuning.engine.kernels import attention, short_rows, try_out
 from tuning.tokens.labels import IGNORED
+from tuning.tokens.lengths import best_fit
 
 TokenRow = dict[str, Any]  # input_ids and labels: lists of numbers, or tensors
 Batch = dict[str, torch.Tensor]
@@ -26,7 +28,7 @@ HARMLESS = frozenset(
 def arrange(rows: Sequence[TokenRow], most_tokens: int, packed: bool) -> list[list[TokenRow]]:
     """`rows` as micro-batches of at most `most_tokens` positions each, padding counted; the longest rows first.
 
-    Packed: best fit, decreasing (Johnson, 1973). Padded: neighbours in length. A row that is longer stands alone.
+    Packed: by best fit. Padded: neighbours in length. A row that is longer stands alone.
     """
     ordered = sorted(rows, key=lambda row: -len(row["input_ids"]))
     if packed:
@@ -41,19 +43,17 @@ def arrange(rows: Sequence[TokenRow], most_tokens: int, packed: bool) -> list[li
 
 
 def _put_together(rows: Sequence[TokenRow], most_tokens: int) -> list[list[TokenRow]]:
-    bins: list[list[TokenRow]] = []
-    room: list[int] = []
-    for row in rows:
-        length = len(row["input_ids"])
-        fitting = [place for place, free in enumerate(room) if free >= length]
-        if fitting:
-            place = min(fitting, key=room.__getitem__)
-            bins[place].append(row)
-            room[place] -= length
-        else:
-            bins.append([row])
-            room.append(most_tokens - length)
-    return bins
+    waiting, made = iter(rows), list[list[TokenRow]]()
+    having: dict[int, list[list[TokenRow]]] = defaultdict(list)  # those of `made` by the room that they have left
+    lengths = [min(len(row["input_ids"]), most_tokens) for row in rows]
+    for length, left, count, sequences in best_fit(lengths, most_tokens):
+        for _ in range(sequences):
+            one = having[left].pop() if left < most_tokens else []
+            if not one:
+                made.append(one)
+            one.extend(itertools.islice(waiting, count))
+            having[left - count * length].append(one)
+    return made
 
 
 def tensors(rows: Sequence[TokenRow]) -> list[TokenRow]:
