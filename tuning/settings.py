@@ -7,7 +7,7 @@ import os
 import pathlib
 import sys
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Mode = Literal["local", "shared", "space"]
@@ -26,6 +26,7 @@ class Settings:
 
     home: pathlib.Path
     mode: Mode = "local"
+    operators: tuple[str, ...] = ()  # log-ins that see everybody's runs, beside the terminal
     presets: pathlib.Path = PRESETS
     endpoint: str = "https://huggingface.co"
     offline: bool = False
@@ -59,6 +60,12 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         display=sys.platform in ("win32", "darwin") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
         token=env.get("HF_TOKEN") or None,
     )
+
+
+def opened(settings: Settings, operators: tuple[str, ...]) -> Settings:
+    """The settings of a machine into which others come with log-ins; a stricter mode stays. Nothing is done with a token of its own."""
+    mode: Mode = max(settings.mode, "shared", key=STRICTNESS.__getitem__)
+    return replace(settings, mode=mode, operators=operators, token=None)
 
 
 def default_home(env: Mapping[str, str]) -> pathlib.Path:

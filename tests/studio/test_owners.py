@@ -136,7 +136,7 @@ class Page:
     """A desk, and who comes to it."""
 
     def __init__(self, house: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(owners, "of", lambda request: str(request))  # as a public mode will say it
+        monkeypatch.setattr(owners, "of", lambda request, settings: str(request))  # as a public mode will say it
         with gr.Blocks():
             self.desk = Desk(house, "en")
 

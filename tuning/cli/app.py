@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
     from tuning.engine.workshop import Workshop
     from tuning.runs.store import Run
+    from tuning.serve.doors import People
+    from tuning.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERYWHERE = {"0.0.0.0", "::"}
 
 LAUNCH: dict[str, Any] = {
     "footer_links": [],
@@ -33,7 +36,6 @@ LAUNCH: dict[str, Any] = {
     "mcp_server": False,
     "ssr_mode": False,
     "pwa": False,
-    "share": False,
     "state_session_capacity": 500,
     "strict_cors": True,
     "show_error": False,
@@ -57,19 +59,30 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     return page_options(parser).parse_args(arguments)
 
 
-def refuse(chosen: argparse.Namespace, mode: str) -> None:
-    """Raises Refusal for what this version does not do, and for a port that is taken."""
-    asked = {
-        "--share": chosen.share,
-        f"--host {chosen.host}": chosen.host not in LOOPBACK,
-        "--auth": bool(chosen.auth),
-        "--auth-file": bool(chosen.auth_file),
-        "--allow-remote-code": bool(chosen.allow_remote_code),
-        f"TUNING_MODE={mode}": mode != "local",
-    }
-    for option, given in asked.items():
-        if given:
-            raise Refusal("app.public", {"option": option})
+def doors(chosen: argparse.Namespace, settings: "Settings") -> "People | None":
+    """The log-ins where others come in, None on a machine of one's own.
+
+    Raises Refusal for a page that others could open without a log-in, for log-ins that are at fault, and for what is not there yet.
+    """
+    from tuning.errors import InputError
+    from tuning.serve.doors import people
+
+    mode, wide = settings.mode, chosen.host not in LOOPBACK
+    if mode == "space" or chosen.allow_remote_code:
+        raise Refusal("app.public", {"option": "--allow-remote-code" if chosen.allow_remote_code else f"TUNING_MODE={mode}"})
+    try:
+        found = people(chosen.auth, chosen.auth_file)
+    except InputError as error:
+        raise Refusal(error.code, error.params) from None
+    opening = {"--share": chosen.share, f"--host {chosen.host}": wide, f"TUNING_MODE={mode}": mode != "local"}
+    option = next((option for option, given in opening.items() if given), None)
+    if option is not None and not found.passwords:
+        raise Refusal("auth.needed", {"option": option, "given": f" {option}" if option.startswith("--") else ""})
+    return found if found.passwords else None
+
+
+def free(chosen: argparse.Namespace) -> None:
+    """Raises Refusal for a port that is taken."""
     family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         if sys.platform != "win32":  # there the option would let two programs share the port
@@ -81,12 +94,21 @@ def refuse(chosen: argparse.Namespace, mode: str) -> None:
             raise Refusal("app.port", {"port": chosen.port, "other": other}) from None
 
 
+def names(chosen: argparse.Namespace) -> set[str] | None:
+    """The names under which the page may be addressed; None for any: nobody knows all those of a machine that listens everywhere."""
+    everywhere = chosen.host in EVERYWHERE and not chosen.public_url
+    return None if everywhere or chosen.share else {*LOOPBACK, "[::1]", *({chosen.host} - EVERYWHERE)}
+
+
 def serve(chosen: argparse.Namespace) -> NoReturn:
     """Build and launch, wait to be told to stop, and end the process with the exit code."""
     from tuning import settings as reading
 
     settings = reading.read(home=chosen.home)
-    refuse(chosen, settings.mode)
+    people = doors(chosen, settings)
+    free(chosen)
+    if people is not None:
+        settings = reading.opened(settings, people.operators)
 
     from starlette.middleware import Middleware
 
@@ -94,8 +116,10 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     from tuning.hub.shelf import Shelf
     from tuning.runs.store import Store
     from tuning.sandbox.limits import DEFAULT, OWN_FILES
-    from tuning.serve import owners
+    from tuning.schema import LOCAL
+    from tuning.serve.doors import Throttle
     from tuning.serve.edge import Edge
+    from tuning.serve.gate import Gate
     from tuning.studio import Studio
     from tuning.text import t
     from tuning.ui import page, theme
@@ -105,14 +129,18 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     workshop = Workshop(store, Shelf(settings, store))
     if chosen.webhook:
         workshop.over = told(chosen.webhook, language)
-    demo = page.build(Studio(settings, owners.of(None), workshop))
+    demo = page.build(Studio(settings, LOCAL, workshop))
 
+    edge = Middleware(Edge, lang=chosen.lang, hosts=names(chosen), alive=lambda: workshop.alive, public=chosen.public_url)
+    gates = [] if people is None else [Middleware(Gate, throttle=Throttle())]
     ending = Ending()
     demo.queue(default_concurrency_limit=8, max_size=100)
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [Middleware(Edge, lang=chosen.lang, alive=lambda: workshop.alive)]},
+        app_kwargs={"middleware": [edge, *gates]},
+        auth=None if people is None else people.admits,
+        share=chosen.share,
         theme=theme.theme(),
         css_paths=theme.STYLE,
         i18n=page.words(),
@@ -120,10 +148,9 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
         max_file_size=OWN_FILES if settings.mode == "local" else DEFAULT.file_bytes,
     )
     workshop.start()
-    address = f"http://{'localhost' if chosen.host == '127.0.0.1' else chosen.host}:{chosen.port}"
-    print(t(language, "app.address", address=address), flush=True)
+    open_to(chosen, people, demo.share_url)
     if not chosen.no_browser and sys.stdout.isatty() and settings.display:
-        webbrowser.open(address)
+        webbrowser.open(demo.local_url)
     code = ending.wait(workshop.spoiled)
     workshop.close()
     keep_place(workshop, language)
@@ -133,6 +160,20 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
         anew()
     sys.stdout.flush()
     os._exit(code)  # the workshop may be in the middle of a step; what it wrote is whole at any moment
+
+
+def open_to(chosen: argparse.Namespace, people: "People | None", link: str | None) -> None:
+    """Say where the page is, and for whom it is open there."""
+    from tuning.serve.doors import AUTO_NAME
+    from tuning.text import t
+
+    language = chosen.lang if chosen.lang != "auto" else "en"
+    address = f"http://{'localhost' if chosen.host in ('127.0.0.1', *EVERYWHERE) else chosen.host}:{chosen.port}"
+    print(t(language, "app.address", address=chosen.public_url or address), flush=True)
+    if chosen.share:
+        print(t(language, "app.shared", address=link) if link else t(language, "app.unshared"), flush=True)
+    if people is not None and people.made:
+        print(t(language, "auth.made", name=AUTO_NAME, password=people.passwords[AUTO_NAME]), flush=True)
 
 
 def told(address: str, language: str) -> "Callable[[Run], object]":

@@ -79,9 +79,11 @@ def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Add what the page takes: the same for `python app.py` and for the verb `app`."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on (default: {PORT})")
-    parser.add_argument("--share", action="store_true", help="a public link (not in this version)")
-    parser.add_argument("--auth", action="append", metavar="USER:PASSWORD", help="who may come in (not in this version)")
-    parser.add_argument("--auth-file", metavar="FILE", help="a file of USER:PASSWORD lines (not in this version)")
+    parser.add_argument("--share", action="store_true", help="a public link, for whoever has a log-in")
+    who = "who may come in, once for each; the first one sees everybody's runs; `auto` makes a log-in and prints it"
+    parser.add_argument("--auth", action="append", default=[], metavar="USER:PASSWORD", help=who)
+    parser.add_argument("--auth-file", metavar="FILE", help="a file with a line USER:PASSWORD for each who may come in")
+    parser.add_argument("--public-url", metavar="URL", help="the address under which a proxy shows the page")
     parser.add_argument("--lang", choices=("auto", *LANGUAGES), default="auto", help="language of the first page (default: the browser's)")
     home = "where runs and data are kept (default: TUNING_HOME or the user's data folder)"
     parser.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=home)  # not given here: as before the verb

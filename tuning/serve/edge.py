@@ -6,7 +6,7 @@ read as a whole to put a script first in their head. It knows nothing of models,
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -28,6 +28,7 @@ COOKIE = "sartoria_language"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 BODY_LIMIT = 20_000_000  # bytes of a request that is not a file
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"x-real-ip"})
 
 # Gradio's frontend makes functions from templates and styles elements in place, hence both `unsafe` words; no source is remote.
 POLICY = (
@@ -47,7 +48,8 @@ class Edge:
     """Middleware for `launch(app_kwargs={"middleware": [Middleware(Edge, …)]})`.
 
     `lang` pins the first page's language unless it is "auto"; `hosts` are the names under which this server may be addressed,
-    None for any; `alive` says whether the thread that trains and answers lives, which is what /healthz is asked for.
+    None for any; `alive` says whether the thread that trains and answers lives, which is what /healthz is asked for. What a proxy
+    says of the address is believed only where `public`, the address under which it shows this server, is given.
     """
 
     def __init__(
@@ -56,28 +58,39 @@ class Edge:
         lang: str = "auto",
         hosts: Iterable[str] | None = LOOPBACK,
         alive: Callable[[], bool] = lambda: True,
+        public: str | None = None,
     ) -> None:
         self.app = app
         self.lang = lang
-        self.hosts = None if hosts is None else frozenset(hosts)
+        self.public = urlsplit(public or "")
+        self.hosts = None if hosts is None else frozenset([*hosts, *filter(None, [self.public.hostname])])
         self.alive = alive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope = {**scope, "headers": self._addressed(scope["headers"])}
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _answer(send, 403, refusal)
+            await answer(send, 403, refusal)
         elif scope["method"] in ("GET", "HEAD") and scope["path"] == HEALTH:
             await self._health(send)
         elif scope["method"] == "GET" and (target := self._elsewhere(scope, headers)) is not None:
-            await _redirect(send, *target)
+            await redirect(send, *target)
         elif scope["method"] == "GET" and scope["path"] in PAGES:
             await self._page(scope, receive, send)
         else:
             await self._pass(scope, headers, receive, send)
+
+    def _addressed(self, headers: Iterable[Header]) -> list[Header]:
+        """The headers with what a proxy may say of the address as it is known here, or without it."""
+        given, netloc = list(headers), self.public.netloc.encode()
+        kept = [(name, value) for name, value in given if name.lower() not in FORWARDED]
+        if netloc and (len(kept) < len(given) or (b"host", netloc) in kept):
+            kept += [(b"x-forwarded-host", netloc), (b"x-forwarded-proto", self.public.scheme.encode())]
+        return kept
 
     def _refusal(self, scope: Scope, headers: dict[bytes, str]) -> str | None:
         """Why this request is turned away: a name that is not ours (DNS rebinding), or a page of another site."""
@@ -87,7 +100,7 @@ class Edge:
         if scope["method"] in SAFE:
             return None
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and urlsplit(origin).netloc.lower() not in (host.lower(), self.public.netloc.lower() or None):
             return "Requests from other sites are refused."
         if origin is None and headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
             return "Requests from other sites are refused."
@@ -97,7 +110,7 @@ class Edge:
         """200 while what is asked for is done, 503 once nobody trains and answers any more; the same as JSON."""
         alive = self.alive()
         found = {"alive": alive, "error": None if alive else t("en", "workshop.ended")}
-        await _answer(send, 200 if alive else 503, json.dumps(found), b"application/json")
+        await answer(send, 200 if alive else 503, json.dumps(found), b"application/json")
 
     def _elsewhere(self, scope: Scope, headers: dict[bytes, str]) -> tuple[str, str | None] | None:
         """Where a page request should go instead, and the language to remember; None where it is right as it is."""
@@ -110,7 +123,7 @@ class Edge:
         if self.lang in HOME and cookie_language(headers.get(b"cookie", "")) is None:
             return (HOME[self.lang], None) if path != HOME[self.lang] else None
         if path == "/":
-            wanted = cookie_language(headers.get(b"cookie", "")) or preferred(headers.get(b"accept-language", ""))
+            wanted = language(headers)
             return (HOME[wanted], None) if wanted != "en" else None
         return None
 
@@ -132,7 +145,8 @@ class Edge:
             content = bytes(body)
             if content_type(start).startswith("text/html"):
                 content = gradio_words.inject(content, lang)
-            kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+            ours = {b"content-length", *(name for name, _ in SECURITY)}
+            kept = [(name, value) for name, value in start["headers"] if name.lower() not in ours]
             kept += [*SECURITY, (b"content-length", str(len(content)).encode()), (b"vary", b"cookie, accept-language")]
             await send({**start, "headers": kept})
             await send({"type": "http.response.body", "body": content})
@@ -144,7 +158,7 @@ class Edge:
         counted = scope["method"] not in SAFE and not scope["path"].startswith(gradio_words.UPLOAD)
         length = headers.get(b"content-length", "")
         if counted and length.isdigit() and int(length) > BODY_LIMIT:
-            await _answer(send, 413, "This request is too large.")
+            await answer(send, 413, "This request is too large.")
             return
         seen, answered, refused = 0, False, False
 
@@ -171,7 +185,7 @@ class Edge:
             await self.app(scope, measure if counted else receive, dress)
         finally:
             if refused and not answered:
-                await _answer(send, 413, "This request is too large.")
+                await answer(send, 413, "This request is too large.")
 
 
 def preferred(accept: str) -> str:
@@ -189,13 +203,24 @@ def preferred(accept: str) -> str:
     return max(liked, key=lambda name: liked[name])
 
 
-def cookie_language(cookie: str) -> str | None:
-    """The language that a visitor chose before."""
+def cookie(header: str, name: str) -> str | None:
+    """What a Cookie header keeps under a name."""
     try:
-        chosen = SimpleCookie(cookie).get(COOKIE)
+        found = SimpleCookie(header).get(name)
     except CookieError:
         return None
-    return chosen.value if chosen is not None and chosen.value in HOME else None
+    return None if found is None else found.value
+
+
+def cookie_language(header: str) -> str | None:
+    """The language that a visitor chose before."""
+    chosen = cookie(header, COOKIE)
+    return chosen if chosen in HOME else None
+
+
+def language(headers: Mapping[bytes, str]) -> str:
+    """The language in which a visitor is answered: the one that was chosen before, else the better liked one."""
+    return cookie_language(headers.get(b"cookie", "")) or preferred(headers.get(b"accept-language", ""))
 
 
 def host_name(host: str) -> str:
@@ -208,15 +233,18 @@ def content_type(start: Event) -> str:
     return next((value.decode("latin-1").lower() for name, value in start["headers"] if name.lower() == b"content-type"), "")
 
 
-async def _answer(send: Send, status: int, text: str, kind: bytes = b"text/plain; charset=utf-8") -> None:
+async def answer(send: Send, status: int, text: str, kind: bytes = b"text/plain; charset=utf-8") -> None:
+    """A short answer of our own, with the headers of every answer."""
     body = text.encode()
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *SECURITY]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def _redirect(send: Send, target: str, remember: str | None) -> None:
+async def redirect(send: Send, target: str, remember: str | None, more: Iterable[Header] = ()) -> None:
+    """Send a browser to another page of ours; it remembers the language where one is given."""
     headers: list[Header] = [
+        *more,
         (b"location", target.encode()),
         (b"cache-control", b"no-store"),
         (b"vary", b"cookie, accept-language"),

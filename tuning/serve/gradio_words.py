@@ -6,6 +6,9 @@ What the page's builders hold stands in `ui.gradio_ways`.
 
 import json
 import re
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
 
 from tuning.text import t
 
@@ -56,6 +59,21 @@ FIXED = {
     "user's message:": "gradio.aria.user",
 }
 LEAVE_OUT = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*|<link rel="manifest"[^>]*>\s*')
+
+
+def user(scope: Mapping[str, Any], cookie: str) -> str | None:
+    """The log-in for which a request's cookie stands.
+
+    Held: Gradio's app keeps `tokens` by the value of a cookie, which is named after its `cookie_id`.
+    """
+    app = scope["app"]
+    try:
+        found = SimpleCookie(cookie)
+    except CookieError:
+        return None
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    tokens = [found[name].value for name in names if name in found]
+    return next((str(app.tokens[token]) for token in tokens if token in app.tokens), None)
 
 
 def inject(page: bytes, lang: str) -> bytes:

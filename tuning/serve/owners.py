@@ -1,8 +1,21 @@
 """Whose things a request may see and change: the one place that knows. It looks at the request and at nothing else."""
 
+from typing import Any
+
+from tuning.errors import InputError
 from tuning.schema import LOCAL
+from tuning.settings import Settings
 
 
-def of(request: object) -> str:
-    """The owner for whom `request` speaks. On a machine of one's own everybody who comes in is its owner."""
-    return LOCAL
+def of(request: Any, settings: Settings) -> str:
+    """The owner for whom `request`, as Gradio hands it to an event, speaks.
+
+    On a machine of one's own everybody who comes in is its owner. Where others come in it is the log-in that Gradio found by
+    the request's cookie; raises InputError `auth.log_in` where there is none.
+    """
+    if settings.mode == "local":
+        return LOCAL
+    name = getattr(request, "username", None)
+    if not name:
+        raise InputError("auth.log_in")
+    return str(name)

@@ -144,9 +144,11 @@ def machine(hardware: Mapping[str, Any], lang: str) -> str:
     return chip("CPU", "· " + t(lang, "ui.machine.cpu", cores=hardware["cores"], memory=memory), label)
 
 
-def header(hardware: Mapping[str, Any], waiting: int, lang: str) -> str:
-    """The chips beside the brand."""
-    return machine(hardware, lang) + chip(number(waiting, lang), t(lang, "ui.queue"))
+def header(hardware: Mapping[str, Any], waiting: int, lang: str, visitor: str | None) -> str:
+    """The chips beside the brand; with the name of a visitor who has logged in, and the way out."""
+    out = f' <a href="/logout?all_session=false">{escape(t(lang, "auth.leave"))}</a>'
+    name = "" if visitor is None else f'<span class="chip visitor"><b>{escape(visitor)}</b>{out}</span>'
+    return name + machine(hardware, lang) + chip(number(waiting, lang), t(lang, "ui.queue"))
 
 
 def masthead(lang: str) -> str:

@@ -34,7 +34,7 @@ class Visits:
     @contextlib.contextmanager
     def serving(self, request: object) -> Iterator[Studio]:
         """Have the studio of the request's owner at hand."""
-        studio = self._house.for_owner(owners.of(request))
+        studio = self._house.for_owner(owners.of(request, self._house.settings))
         token = _asking.set(studio)
         try:
             yield studio
