@@ -54,6 +54,11 @@ class Library:
         specs = [spec for path in paths if _ID.fullmatch(path.name) and (spec := _spec(path)) is not None]
         return sorted((spec for spec in specs if spec.owner == owner), key=lambda spec: spec.created, reverse=True)
 
+    def size(self, owner: str) -> int:
+        """Bytes of an owner's data sets on disk."""
+        folders = (self.folder / spec.id for spec in self.list(owner))
+        return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
     def get(self, id: str, owner: str) -> DataSpec:
         """One data set. Raises InputError `data.unknown`, also where it is somebody else's."""
         spec = _spec(self.folder / id) if _ID.fullmatch(id) else None

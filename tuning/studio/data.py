@@ -83,6 +83,7 @@ class Data:
 
     def ingest(self, paths: Sequence[pathlib.Path], wish: ReadingOptions, watch: Watch | None = None) -> DataSpec:
         """Read files that somebody brought, in a child process, into the library."""
+        self._models.quotas.room()
         asked = replace(wish, name=clean_name(wish.name))
         return data_read.ingest(self.shared.settings.home, self.owner, paths, asked, self._limits(), watch)
 

@@ -12,6 +12,7 @@ from tuning.hub.shelf import here
 from tuning.models import catalog
 from tuning.runs.store import clean_name
 from tuning.schema import Goal, ModelRef
+from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 
 
@@ -19,7 +20,7 @@ class Models:
     """The models that an owner can start from."""
 
     def __init__(self, shared: Shared, owner: str) -> None:
-        self.shared, self.owner = shared, owner
+        self.shared, self.owner, self.quotas = shared, owner, Quotas(shared, owner)
 
     def find(self, model: str) -> ModelRef:
         """A catalog id, an id of the Hub, or on a machine of one's own a folder. No weight is fetched."""
@@ -41,6 +42,7 @@ class Models:
 
     def download(self, model: ModelRef, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         """Fetch a model, or go on with a download that was cut. Raises InputError where it cannot be had."""
+        self.quotas.model(model)
         self.shared.shelf.fetch(model, self.owner, progress)
 
     def downloaded(self) -> list[dict[str, Any]]:
@@ -49,10 +51,12 @@ class Models:
 
     def remove(self, model: str) -> int:
         """Take a downloaded model off the disk; the bytes that this set free. Raises RunError while a run needs it."""
+        self.quotas.machine()
         return self.shared.shelf.delete(model, self.owner)
 
     def move(self, model: str, folder: pathlib.Path) -> pathlib.Path:
         """Put a downloaded model into another folder. Raises InputError where there is no place, RunError while a run needs it."""
+        self.quotas.machine()
         return self.shared.shelf.move(model, self.owner, folder)
 
     def list(self, goal: str | None = None, gpu_memory: float | None = None) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from tuning.runs import followers, reading, summary
 from tuning.runs.store import Run, clean_name
 from tuning.schema import DataRef, RunSpec, RunState
 from tuning.studio.plans import Plans
+from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
@@ -26,7 +27,7 @@ class Runs:
     """The runs of an owner."""
 
     def __init__(self, shared: Shared, owner: str, plans: Plans) -> None:
-        self.shared, self.owner = shared, owner
+        self.shared, self.owner, self.quotas = shared, owner, Quotas(shared, owner)
         self._plans = plans
 
     def create(
@@ -44,6 +45,7 @@ class Runs:
         Raises InputError where a choice is at fault or the audit found nothing to learn, RunError where it does not fit into memory.
         """
         reference, spec, chosen, resolved = self._plans.resolve(model, data, recipe, settings or {}, None, lang)
+        self.quotas.model(reference)
         self.shared.shelf.require(reference, self.owner)
         followers.check(resolved.settings)
         if not resolved.forecast.fits:
@@ -54,6 +56,7 @@ class Runs:
         blocked = learned and learned.blocked(int(resolved.settings.max_length))
         if blocked:
             raise InputError(blocked.code, **blocked.params)
+        self.quotas.run(resolved.forecast.seconds)
         title = clean_name(name or "") or spec.name
         run_id = self.shared.store.new_id(reference.card.title, title)
         made = self.shared.store.create(
@@ -100,6 +103,7 @@ class Runs:
 
     def resume(self, run: str) -> dict[str, Any]:
         """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""
+        self.quotas.turn()
         return self._enqueue(self.resumable(run))
 
     def resumable(self, run: str) -> Run:

@@ -43,6 +43,7 @@ class Talk:
         folder = self.owner == LOCAL and self.shared.settings.mode == "local" and os.path.isdir(files.given(target))
         if folder or "/" in target or target in presets.models(self.shared.settings.presets):
             reference = self._models.find(target)
+            self._models.quotas.model(reference)
             if not here(reference):
                 raise InputError("model.not_here", model=reference.id)
             device, precision, quantization = planning.for_talking(reference.card, self.shared.probe())

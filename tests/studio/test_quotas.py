@@ -1,0 +1,87 @@
+"""What visitors of a shared machine may have: each bound is told with its end and a way, and nobody's bound is another's."""
+
+import pathlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.engine.conftest import FAST
+from tuning import settings
+from tuning.data.ingest import ReadingOptions
+from tuning.errors import TuningError
+from tuning.schema import LOCAL
+from tuning.studio import Studio, quotas
+from tuning.text import say
+
+
+@pytest.fixture
+def house(home: pathlib.Path) -> Studio:
+    return Studio(settings.opened(settings.read(), ("teacher",)), "teacher")
+
+
+def refused(work: Callable[[], Any]) -> str:
+    with pytest.raises(TuningError) as caught:
+        work()
+    for lang in ("en", "it"):
+        assert "{" not in say(lang, caught.value.code, caught.value.params)
+    return caught.value.code
+
+
+def start(studio: Studio, **changes: Any) -> dict[str, Any]:
+    return studio.runs.train("starter", "starter-en", settings={**FAST, **changes})
+
+
+def test_a_visitor_has_so_many_runs_at_once_and_others_have_their_own(house: Studio) -> None:
+    anna, bruno = house.for_owner("anna"), house.for_owner("bruno")
+    first = start(anna)["run"]
+    start(anna)
+    assert refused(lambda: start(anna)) == "quota.runs"
+    assert len(anna.runs.list()) == 2, "a run that was refused leaves nothing behind"
+    start(bruno)
+    for _ in range(3):
+        start(house)  # the operator is not bounded
+    anna.runs.stop(first)
+    start(anna)
+    assert refused(lambda: anna.runs.resume(first)) == "quota.runs"
+
+
+def test_a_visitor_s_run_is_not_longer_than_allowed(house: Studio) -> None:
+    long = {"max_steps": 10_000_000}
+    assert refused(lambda: start(house.for_owner("anna"), **long)) == "quota.minutes"
+    start(house, **long)
+
+
+def test_a_visitor_takes_models_of_the_catalog_alone(house: Studio, tiny_model: pathlib.Path) -> None:
+    place = house.settings.home / "models" / "tailors--tiny"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(tiny_model, target_is_directory=True)
+    anna = house.for_owner("anna")
+    ask = [{"role": "user", "content": "Ciao?"}]
+    assert refused(lambda: anna.runs.train("tailors/tiny", "starter-en", settings={**FAST})) == "quota.model"
+    assert refused(lambda: anna.talk.question("tailors/tiny", ask)) == "quota.model"
+    assert refused(lambda: anna.models.download(anna.models.find("tailors/tiny"))) == "quota.model"
+    house.runs.train("tailors/tiny", "starter-en", settings={**FAST})
+
+
+def test_a_visitor_changes_nothing_for_everybody(house: Studio, tmp_path: pathlib.Path) -> None:
+    anna = house.for_owner("anna")
+    assert refused(lambda: anna.models.remove("tailors/tiny")) == "quota.operator"
+    assert refused(lambda: anna.models.move("tailors/tiny", tmp_path)) == "quota.operator"
+
+
+def test_a_visitor_s_room_is_bounded(house: Studio, rows_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna, bruno = house.for_owner("anna"), house.for_owner("bruno")
+    data = anna.data.find("starter-en").id
+    monkeypatch.setattr(quotas, "VISITORS", replace(quotas.VISITORS, storage_bytes=anna.shared.library.size("anna")))
+    assert refused(lambda: start(anna)) == "quota.storage"
+    assert refused(lambda: anna.data.ingest([rows_file], ReadingOptions(name="mine"))) == "quota.storage"
+    assert anna.data.check(data)["rows_kept"]  # what is there stays
+    bruno.data.ingest([rows_file], ReadingOptions(name="mine"))
+
+
+def test_alone_on_a_machine_nothing_is_bounded(home: pathlib.Path) -> None:
+    studio = Studio(settings.read(), LOCAL)
+    for _ in range(4):
+        start(studio, max_steps=10_000_000)
