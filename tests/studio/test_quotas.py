@@ -85,3 +85,30 @@ def test_alone_on_a_machine_nothing_is_bounded(home: pathlib.Path) -> None:
     studio = Studio(settings.read(), LOCAL)
     for _ in range(4):
         start(studio, max_steps=10_000_000)
+
+
+def test_the_operator_sees_orders_stops_and_deletes_everybody_s_runs_and_reads_nothing(house: Studio) -> None:
+    anna, bruno = house.for_owner("anna"), house.for_owner("bruno")
+    runs = [start(studio)["run"] for studio in (anna, bruno, anna, bruno)]
+    everybody = house.everybody
+    assert everybody.allowed and [one["run"] for one in everybody.list()] == runs
+    assert [one["owner"] for one in everybody.list()] == ["anna", "bruno", "anna", "bruno"]
+    shown = str(everybody.list())
+    assert anna.runs.show(runs[0])["name"] not in shown and "adapter" not in shown
+    everybody.ahead(runs[2])
+    everybody.ahead(runs[3])
+    assert [one["run"] for one in everybody.list()] == [runs[3], runs[2], runs[0], runs[1]]
+    assert [one["place"] for one in sorted(anna.runs.list(), key=lambda one: one["place"])] == [2, 3]
+    everybody.stop(runs[3])
+    everybody.delete(runs[3])
+    assert refused(lambda: everybody.ahead(runs[3])) == "run.unknown"
+    anna.runs.stop(runs[0])
+    assert refused(lambda: everybody.ahead(runs[0])) == "run.not_waiting"
+    assert [one["run"] for one in bruno.runs.list()] == [runs[1]]
+    for act in (
+        anna.everybody.list,
+        *(lambda do=do: do(runs[1]) for do in (anna.everybody.ahead, anna.everybody.stop, anna.everybody.delete)),
+    ):
+        assert refused(act) == "quota.operator"
+    assert not anna.everybody.allowed
+    assert [one["run"] for one in bruno.runs.list()] == [runs[1]]

@@ -302,7 +302,7 @@ VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] =
     "train": _train,
     "resume": _resume,
     "stop": lambda studio, options, lang: (0, studio.runs.stop(options.run)),
-    "runs": lambda studio, options, lang: (0, studio.runs.list()),
+    "runs": lambda studio, options, lang: (0, studio.everybody.list() if options.everybody else studio.runs.list()),
     "show": lambda studio, options, lang: (0, studio.runs.show(options.run)),
     "rename": lambda studio, options, lang: (0, studio.runs.rename(options.run, options.name)),
     "delete": lambda studio, options, lang: (0, studio.runs.delete(options.run)),
@@ -342,7 +342,7 @@ def _row(entry: dict[str, Any], lang: str) -> str:
     name = entry.get("run") or entry["id"]
     if "status" in entry:
         place = t(lang, "cli.place", place=str(entry["place"])) if entry["place"] else ""
-        return f"{name}  {entry['status']}{place}  {entry['step']}/{entry['total_steps']}  {entry['name']}"
+        return f"{name}  {entry['status']}{place}  {entry['step']}/{entry['total_steps']}  {entry.get('name') or entry['owner']}"
     if "predicted_peak_bytes" in entry:
         gib = number(entry["predicted_peak_bytes"] / GIB, lang, 1)
         fits = t(lang, "cli.fits" if entry["fits"] else "cli.no_fit")

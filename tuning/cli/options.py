@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     resume = _run(verb("resume", "train a run further from its newest whole checkpoint"))
     resume.add_argument("--webhook", metavar="URL", help="as of train")
     _run(verb("stop", "stop a run after its step and keep what it has learned"))
-    verb("runs", "all runs, newest first")
+    verb("runs", "all runs, newest first").add_argument("--everybody", action="store_true", help="those of all who log in on this machine")
     _run(verb("show", "everything about one run"))
     rename = _run(verb("rename", "give a run another name"))
     rename.add_argument("name", metavar="NAME")

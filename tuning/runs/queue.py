@@ -12,12 +12,16 @@ MOST_RESTARTS = 2  # in a row without a step between them: then it is not chance
 
 @dataclass(frozen=True)
 class Waiting:
-    """A run that waits `since` a moment, and has so many `seconds` of work left by its forecast."""
+    """A run that waits `since` a moment, and has so many `seconds` of work left by its forecast.
+
+    `ahead`: when the operator put it before all others; 0 where nobody did.
+    """
 
     run: str
     owner: str
     since: float
     seconds: float
+    ahead: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,19 @@ class Place:
 
 
 def order(waiting: Sequence[Waiting], served: Mapping[str, float]) -> list[Waiting]:
-    """Round after round one run of each owner, first come first served; in a round those first who were served longest ago.
+    """What the operator has put ahead, the last one first, then round after round one run of each owner.
 
+    First come, first served; in a round those come first who were served longest ago.
     `served`: when the last run of an owner began; who is not in it never had one. Whoever begins goes to the end of the
     round, so that the order of the others stays as it was shown.
     """
     lines: dict[str, list[Waiting]] = {}
-    for one in sorted(waiting, key=lambda one: (one.since, one.run)):
+    put = sorted((one for one in waiting if one.ahead), key=lambda one: -one.ahead)
+    for one in sorted((one for one in waiting if not one.ahead), key=lambda one: (one.since, one.run)):
         lines.setdefault(one.owner, []).append(one)
     owners = sorted(lines, key=lambda owner: (served.get(owner, 0.0), lines[owner][0].since, lines[owner][0].run))
     rounds = itertools.zip_longest(*(lines[owner] for owner in owners))
-    return [one for round_ in rounds for one in round_ if one is not None]
+    return put + [one for round_ in rounds for one in round_ if one is not None]
 
 
 def places(ordered: Sequence[Waiting], seconds_left: float) -> dict[str, Place]:

@@ -211,12 +211,18 @@ class Run:
         """What the queue has to know of a run with this spec."""
         saved = self.saved_state()
         done = saved.step / max(1, saved.total_steps) if saved is not None else 0.0
-        return Waiting(self.id, spec.owner, self.queued_at(), spec.forecast.seconds * max(0.0, 1 - done))
+        return Waiting(self.id, spec.owner, self.queued_at(), spec.forecast.seconds * max(0.0, 1 - done), self.queued_at("ahead"))
 
-    def queued_at(self) -> float:
-        """When it was put in the queue, in seconds since 1970."""
+    def put_ahead(self) -> None:
+        """Put it before all that wait, whoever's they are. Raises RunError where it does not wait."""
+        if not self.waiting():
+            raise RunError("run.not_waiting", run=self.id)
+        files.write(self.folder / "queue", json.dumps({"time": self.queued_at(), "ahead": time.time()}))
+
+    def queued_at(self, what: str = "time") -> float:
+        """When it was put in the queue, or `ahead` of all others there, in seconds since 1970; 0 where it was not."""
         try:
-            return float(json.loads(files.read(self.folder / "queue"))["time"])
+            return float(json.loads(files.read(self.folder / "queue"))[what])
         except (OSError, ValueError, KeyError, TypeError):
             return 0.0
 

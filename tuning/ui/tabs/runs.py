@@ -17,6 +17,7 @@ from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import comparison, history, progress, timeline_view
 from tuning.ui.draw.history import Look, Names
 from tuning.ui.slip import RESUMABLE, Order
+from tuning.ui.tabs import everybody
 from tuning.ui.tabs.train import choices_of
 
 # The browser takes each file once, as soon as the hidden download button has it.
@@ -226,3 +227,4 @@ def build(desk: Desk) -> None:
     )
     desk.on(parts.name.submit, rename, [chosen, parts.name], [parts.name], run_fault, repaint=True)
     desk.paints(shelf.paint, [words, listed, pair, chosen, panel, summary, ways], live=True)
+    everybody.build(desk)
