@@ -42,7 +42,8 @@ def test_answers_are_learned_to_the_letter(template: str | None) -> None:
     words = tokenizer(template)
     labels.prepare(words)
     encoded = one(words, CHAT)
-    assert spoken(words, encoded).replace("\n", "") == "È 5 €, caffè incluso 🧵.<end>Ten.<end>"
+    space = " " if template is None else ""  # of ours the space before an answer belongs to it
+    assert spoken(words, encoded).replace("\n", "") == f"{space}È 5 €, caffè incluso 🧵.<end>{space}Ten.<end>"
     assert all(label in (IGNORED, token) for token, label in zip(encoded.input_ids, encoded.labels, strict=True))
     assert encoded.cut == 0 and not encoded.answer_cut and encoded.ended
 
@@ -128,7 +129,7 @@ def test_what_it_is_asked_in_chat_is_what_it_learned_to_answer() -> None:
         words = kind("bytes", style)
         turns = styles.SHAPES["turns"]["messages"]
         rendered = Template(words).render({"row": 1, "messages": turns})
-        assert Template(words).prompt([{**turn, "tool_calls": None} for turn in turns[:-1]]) == rendered.text[: rendered.spans[-1][0]]
+        assert Template(words).prompt([{**turn, "tool_calls": None} for turn in turns[:-1]]).text == rendered.text[: rendered.spans[-1][0]]
 
 
 @pytest.mark.parametrize("template", [STRICT, SILENT, THINKING], ids=["said", "in silence", "half"])

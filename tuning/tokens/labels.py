@@ -7,7 +7,7 @@ without roles it is on all but the first token, which nothing comes before.
 import logging
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from operator import itemgetter
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from tuning.errors import EngineError
+from tuning.tokens.boundaries import Boundaries, Span
+from tuning.tokens.endings import signs, stop_ids
 from tuning.tokens.template import Rendered, Template
 
 logger = logging.getLogger(__name__)
@@ -22,18 +24,19 @@ logger = logging.getLogger(__name__)
 IGNORED = -100
 TAIL = 4  # tokens at the end of an answer among which its end of turn is: templates put a line break after it
 
-# For base models that come without a template of their own; saved with the adapter.
+# For base models that come without a template of their own; saved with the adapter. The space before an answer is the answer's:
+# most tokenizers have it in one token with the first word, and know nothing that goes on after a space alone.
 PLAIN_TEMPLATE = (
     "{{ bos_token or '' }}{% for message in messages %}"
-    "{% if message.role == 'assistant' %}Assistant: {% generation %}{{ message.content + (eos_token or '') }}{% endgeneration %}\n"
+    "{% if message.role == 'assistant' %}Assistant:{% generation %}{{ ' ' + message.content + (eos_token or '') }}{% endgeneration %}\n"
     "{% else %}{{ message.role.capitalize() }}: {{ message.content }}\n{% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}Assistant: {% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
 )
+PLAIN_NEXT = "\nUser:"  # where a model that has not learned that template would go on with the next question
 BATCH = 256  # rows that are tokenised together
 BATCH_CHARACTERS = 1_000_000
 
 NormalRow = Mapping[str, Any]
-Span = tuple[int, int]
 Refuse = Callable[[int, EngineError], None]
 
 
@@ -146,6 +149,15 @@ def load(path: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def asking(tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[int]]:
+    """How a model is asked, whoever does it: a function from turns, and tools, to the tokens of the prompt.
+
+    They are the first tokens of the row that these turns and any answer to them make. Raises EngineError as `encode_row` does.
+    """
+    template, labeller = Template(tokenizer), Labeller(tokenizer)
+    return lambda turns, tools=None: labeller.ids(template.prompt(turns, tools))
+
+
 def encode_row(tokenizer: PreTrainedTokenizerBase, row: NormalRow, max_length: int) -> list[Encoded]:
     """One row in normal form: one sequence of a conversation, as many as it takes of a text.
 
@@ -165,7 +177,7 @@ def encode_rows(
     """
     encoded: list[dict[str, list[int]]] = []
     totals = TokenCounts()
-    for labelled in label_rows(tokenizer, rows, Template(tokenizer).render, totals.refuse):
+    for labelled in label_rows(Labeller(tokenizer), rows, Template(tokenizer).render, totals.refuse):
         sequences = labelled.cut(max_length)
         totals.add(labelled.rendered.row, sequences)
         encoded.extend({"input_ids": one.input_ids, "labels": one.labels} for one in sequences if one.learned)
@@ -176,10 +188,9 @@ def encode_rows(
 
 
 def label_rows(
-    tokenizer: PreTrainedTokenizerBase, rows: Iterable[NormalRow], render: Callable[[NormalRow], Rendered], refuse: Refuse
+    labeller: "Labeller", rows: Iterable[NormalRow], render: Callable[[NormalRow], Rendered], refuse: Refuse
 ) -> Iterator[Labelled]:
     """Rows in tokens, in their order, many at a time. What `render` says no to is handed to `refuse`."""
-    labeller = Labeller(tokenizer)
     waiting: list[Rendered] = []
     characters = 0
     for row in rows:
@@ -203,11 +214,23 @@ class Labeller:
         # Signs are told from words where it is known which characters they take.
         self.special = frozenset([*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder]) if tokenizer.is_fast else frozenset()
         self._stops = stop_ids(tokenizer)
+        self._boundaries = Boundaries(tokenizer, signs(tokenizer) if tokenizer.is_fast else frozenset())
         bos = tokenizer.bos_token_id
         self._lead = [bos] if bos is not None and tokenizer("")["input_ids"][:1] == [bos] else []
 
     def label(self, batch: list[Rendered]) -> list[Labelled]:
         """All of them, in order."""
+        return [
+            self._plain(one, ids, places) if one.plain else self._chat(one, ids, places)
+            for one, (ids, places) in zip(batch, self._tokens(batch), strict=True)
+        ]
+
+    def ids(self, one: Rendered) -> list[int]:
+        """The tokens of a rendered prompt: those that every row begins with that has been rendered from the same turns."""
+        return self._tokens([one])[0][0]
+
+    def _tokens(self, batch: list[Rendered]) -> list[tuple[list[int], list[Span]]]:
+        """Ids and characters of each; no characters where the tokenizer does not tell."""
         if not batch:
             return []
         made: Any = self.tokenizer(
@@ -217,14 +240,14 @@ class Labeller:
             return_token_type_ids=False,
             verbose=False,
         )
-        offsets = [encoding.offsets for encoding in made.encodings] if self.tokenizer.is_fast else [None] * len(batch)
+        offsets = [encoding.offsets for encoding in made.encodings] if self.tokenizer.is_fast else [[]] * len(batch)
         return [
-            self._plain(one, ids, places) if one.plain else self._chat(one, ids, places)
+            self._boundaries.hold(one.text, (ids, places), one.asked)
             for one, ids, places in zip(batch, made["input_ids"], offsets, strict=True)
         ]
 
-    def _chat(self, one: Rendered, ids: list[int], places: list[Span] | None) -> Labelled:
-        if places is None:
+    def _chat(self, one: Rendered, ids: list[int], places: list[Span]) -> Labelled:
+        if not self.tokenizer.is_fast:
             spans = [(self._before(one, ids, start), self._before(one, ids, end)) for start, end in one.spans]
             places = []  # not known of tokens: the first of a span stands for all of them
             for (first, end), (start, stop) in zip(spans, one.spans, strict=True):
@@ -246,16 +269,16 @@ class Labeller:
 
     def _before(self, one: Rendered, ids: list[int], place: int) -> int:
         """How many tokens stand before a character, for tokenizers that do not know: as many as the text before it has."""
-        alone: Any = self.tokenizer(one.text[:place], add_special_tokens=False, verbose=False)["input_ids"]
+        alone = self.ids(replace(one, text=one.text[:place], asked=[at for at in one.asked if at < place]))
         return next((at for at, (a, b) in enumerate(zip(alone, ids, strict=False)) if a != b), min(len(alone), len(ids)))
 
-    def _plain(self, one: Rendered, ids: list[int], places: list[Span] | None) -> Labelled:
+    def _plain(self, one: Rendered, ids: list[int], places: list[Span]) -> Labelled:
         eos = self.tokenizer.eos_token_id
         tail = [] if eos is None or ids[-1:] == [eos] else [eos]
         head, foot = self.tokenizer.convert_ids_to_tokens(self._lead), self.tokenizer.convert_ids_to_tokens(tail)
         text = "".join([*head, one.text, *foot])
         start, end = len("".join(head)), len(text)
-        inner = [(end, end)] * len(ids) if places is None else [(start + first, start + stop) for first, stop in places]
+        inner = [(end, end)] * len(ids) if not self.tokenizer.is_fast else [(start + first, start + stop) for first, stop in places]
         places = [*((start, start) for _ in head), *inner, *((end, end) for _ in tail)]
         ids = [*self._lead, *ids, *tail]
         spans = [(1, len(ids))] if len(ids) > 1 else []
@@ -266,13 +289,3 @@ class Labeller:
             return -1
         start, end = spans[-1]
         return next((at for at in range(end - 1, max(start, end - TAIL) - 1, -1) if ids[at] in self._stops), -1)
-
-
-def stop_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """Token ids that end a turn: the end of text and what chat templates are known to close a turn with."""
-    ids = {tokenizer.eos_token_id} | {
-        tokenizer.convert_tokens_to_ids(token)
-        for token in ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<|end_of_role|>", "<|endoftext|>", "</s>")
-        if token in tokenizer.get_vocab()
-    }
-    return {number for number in ids if isinstance(number, int)}

@@ -70,6 +70,9 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
             _alarm(0)
 
     began, seen = time.perf_counter(), Counted()
+    _alarm(wish.row_seconds)
+    labeller = labels.Labeller(tokenizer)  # which asks the template how it ends an answer
+    _alarm(0)
 
     def refuse(row: int, error: EngineError) -> None:
         seen.refused.append(Refused(row=row, code=error.code))
@@ -82,12 +85,11 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
             if len(seen.places) % labels.BATCH == 0:
                 wish.tell(len(seen.places) / len(some))
 
-    for labelled in labels.label_rows(tokenizer, rows(), render, refuse):
+    for labelled in labels.label_rows(labeller, rows(), render, refuse):
         seen.looked.append(_measured(labelled))
         seen.merged += labelled.rendered.merged
         seen.rewritten += labelled.rendered.rewritten > 0
     seconds = time.perf_counter() - began
-    labeller = labels.Labeller(tokenizer)
     shown = [labeller.label([render(row)])[0] for _, row in _rows(wish.path, _worth(seen))]
     return Audit(
         rows=len(every),

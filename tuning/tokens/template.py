@@ -6,7 +6,8 @@ Templates are strangers' programs: what takes part of a row away, or says no to 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from jinja2 import TemplateError
@@ -20,6 +21,7 @@ MOST_CHARACTERS = 2_000_000  # of one rendered row; a row of a file has at most 
 REFUSALS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 _MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+PROBE, NEXT = "\u2603", "\u2604"  # an answer and a question that are in no template and in no row
 
 Dialogue = list[dict[str, Any]]
 Spans = list[tuple[int, int]]
@@ -35,6 +37,7 @@ class Rendered:
     plain: bool = False  # text without roles: no template, all of it is learned
     merged: bool = False  # the template takes no system message: it stands in front of the question
     rewritten: int = 0  # earlier answers that the template shows differently from how they were given: not learned
+    asked: list[int] = field(default_factory=list)  # where a model is asked for an answer: what stands before is its prompt
 
 
 class Template:
@@ -55,29 +58,50 @@ class Template:
         tools = row.get("tools") or None
         for turns, merged in _variants(row["messages"]):
             try:
-                text, spans, rewritten = self._speak(turns, tools)
+                text, spans, rewritten, asked = self._speak(turns, tools)
             except REFUSALS:
                 continue
-            return Rendered(row["row"], text, spans, merged=merged, rewritten=rewritten)
+            return Rendered(row["row"], text, spans, merged=merged, rewritten=rewritten, asked=asked)
         raise _refusal(row["messages"], tools)
 
-    def prompt(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> str:
-        """What the model is given to answer to, in the form that it learned from. Raises EngineError as `render` does."""
-        for variant, _ in _variants([*turns, {"role": "assistant", "content": "x"}]):
+    def prompt(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> Rendered:
+        """What the model is given to answer to: a row's text up to where its last answer begins. Raises EngineError as `render` does.
+
+        That is the template's own prompt for an answer where this begins as the rows do, and else as much of it as they have.
+        """
+        return self.framed(turns, tools)[0]
+
+    def framed(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> tuple[Rendered, str]:
+        """The `prompt`, and what the template writes between it and the answer's own words. Raises EngineError as `render` does."""
+        for variant, _ in _variants([*turns, {"role": "assistant", "content": PROBE}]):
             try:
-                self._speak(variant, tools)
-                return self._text(variant[:-1], tools, prompt=True)[0]
+                text, _, _, asked = self._speak(variant, tools)
             except REFUSALS:
                 continue
+            end = asked.pop() if asked else text.rindex(PROBE)
+            return Rendered(0, text[:end], [], asked=asked), text[end : text.rindex(PROBE)]
         raise _refusal(turns, tools)
 
-    def _speak(self, turns: Dialogue, tools: list[dict[str, Any]] | None) -> tuple[str, Spans, int]:
+    def after(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> str:
+        """What the template writes after the answer `PROBE`, up to the question `NEXT` or the end; nothing where it takes no such turns."""
+        for variant, _ in _variants(turns):
+            try:
+                text = self._text(variant, tools, prompt=False)[0]
+            except (EngineError, *REFUSALS):
+                continue
+            return text[text.rindex(PROBE) + len(PROBE) :].split(NEXT)[0] if PROBE in text else ""
+        return ""
+
+    def _speak(self, turns: Dialogue, tools: list[dict[str, Any]] | None) -> tuple[str, Spans, int, list[int]]:
         template = str(self._tokenizer.get_chat_template(None, tools))
         text, marked = self._text(turns, tools, prompt=False)
         _check(text, turns, tools)
         if _MARKERS.search(template):
-            return text, [(start, min(end, len(text))) for start, end in marked if start < end], 0
-        spans: Spans = []
+            spans = [(start, min(end, len(text))) for start, end in marked if start < end]
+            return text, spans, 0, self._asked(text, turns, spans, tools)
+        if turns[-1]["role"] == "assistant" and not turns[-1].get("tool_calls"):
+            text += self._closing
+        spans = []
         rewritten = 0
         for position, turn in enumerate(turns):
             if turn["role"] == "assistant":
@@ -90,7 +114,19 @@ class Template:
                     raise ValueError("the last answer is nowhere")
                 else:
                     rewritten += 1
-        return text, spans, rewritten
+        return text, spans, rewritten, [start for start, _ in spans if turns[0]["role"] != "assistant" or start != spans[0][0]]
+
+    def _asked(self, text: str, turns: Dialogue, spans: Spans, tools: list[dict[str, Any]] | None) -> list[int]:
+        """Where answers are asked for, of a template that marks what is learned: where its prompt ends, or later the mark begins."""
+        places = {position: self._start(text, turns, position, tools) for position, turn in enumerate(turns) if turn["role"] == "assistant"}
+        asked = [
+            max(start, next((first for first, end in spans if end > start), start))
+            for position, start in places.items()
+            if position and start is not None
+        ]
+        if places.get(len(turns) - 1, 0) is None and spans:
+            asked.append(spans[-1][0])
+        return asked
 
     def _span(self, text: str, turns: Dialogue, position: int, tools: list[dict[str, Any]] | None) -> tuple[int, int] | None:
         """Where in `text` the answer at `position` stands: what a turn adds to the prompt before it.
@@ -112,12 +148,31 @@ class Template:
         if position == 0:  # nobody asks a model for the first word: only the text itself is its
             found = text.find(turns[0]["content"].strip())
             return found if found >= 0 else None
-        before = self._text(turns[:position], tools, prompt=True)[0]
+        before = self._text(turns[:position], tools, prompt=True)[0].removesuffix(self._untaught)
         if text.startswith(before):
             return len(before)
-        # The prompt goes further than all answers do, as where it opens a thought that this answer has not.
         asked = self._text(turns[:position], tools, prompt=False)[0]
         return _common(before, text) if text.startswith(asked) else None
+
+    @cached_property
+    def _untaught(self) -> str:
+        """What the template's prompt ends with and no plain answer of a row begins with, such as a thought that is opened."""
+        question = {"role": "user", "content": NEXT}
+        try:
+            before = self._text([question], None, prompt=True)[0]
+            return before[_common(before, self._text([question, {"role": "assistant", "content": PROBE}], None, prompt=False)[0]) :]
+        except (EngineError, *REFUSALS):
+            return ""
+
+    @cached_property
+    def _closing(self) -> str:
+        """The sign that ends an answer where it is only the next turn that begins with one; else nothing."""
+        question, answer = {"role": "user", "content": "?"}, {"role": "assistant", "content": PROBE}
+        if self.after([question, answer]).strip():
+            return ""
+        following = self.after([question, answer, {"role": "user", "content": NEXT}])
+        known = {str(token) for token in self._tokenizer.added_tokens_decoder.values()} - {self._tokenizer.bos_token}
+        return max((sign for sign in known if following.startswith(sign)), key=len, default="")
 
     def _text(self, turns: Dialogue, tools: list[dict[str, Any]] | None, prompt: bool) -> tuple[str, Spans]:
         template = str(self._tokenizer.get_chat_template(None, tools))

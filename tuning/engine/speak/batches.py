@@ -16,6 +16,7 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from tuning.engine.device import Device, ran_out
 from tuning.engine.kernels.head import causal, head_fits, pad, scaled
 from tuning.engine.resident import Resident
+from tuning.engine.speak.answer_form import AnswerForm, NextQuestion
 from tuning.errors import EngineError
 from tuning.runs.store import Run
 from tuning.tokens import labels
@@ -74,7 +75,7 @@ def asked(row: Mapping[str, Any]) -> EvaluationQuestion | None:
 def encoded(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: int) -> dict[int, Sequences]:
     """Rows in normal form as they are learned, by row number; those that the template refuses or that teach nothing are left out."""
     found: dict[int, Sequences] = {}
-    for labelled in labels.label_rows(tokenizer, rows, Template(tokenizer).render, lambda row, error: None):
+    for labelled in labels.label_rows(labels.Labeller(tokenizer), rows, Template(tokenizer).render, lambda row, error: None):
         cut = [{"input_ids": one.input_ids, "labels": one.labels} for one in labelled.cut(max_length) if one.learned]
         if cut:
             found[labelled.rendered.row] = cut
@@ -114,14 +115,14 @@ def row_nll(causal: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tenso
 
 def prompts(resident: Resident, questions: Sequence[EvaluationQuestion], context: int) -> list[tuple[EvaluationQuestion, list[int]]]:
     """The questions in tokens, as chat asks them; those that the template refuses or that leave no room are left out."""
-    template, tokenizer = Template(resident.tokenizer), resident.tokenizer
+    tokenizer = resident.tokenizer
+    ask = labels.asking(tokenizer)
     found = []
     for one in questions:
         try:
-            text = template.prompt(one.turns, one.tools)
+            ids = ask(one.turns, one.tools)
         except EngineError:
             continue
-        ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         if len(ids) + room(tokenizer, [one]) <= context:
             found.append((one, ids))
     return found
@@ -173,8 +174,8 @@ def greedy(
     """
     tokenizer, device = resident.tokenizer, resident.device
     width, pad_id = max(map(len, ids)), tokenizer.pad_token_id
-    stops = labels.stop_ids(tokenizer)
     with resident.speaking(run.id if run else None, run.adapter if run else None) as model, torch.no_grad():
+        turn = AnswerForm(tokenizer, model, learned=run is not None)
         out = model.generate(
             input_ids=torch.tensor([[pad_id] * (width - len(row)) + row for row in ids], device=device),
             attention_mask=torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids], device=device),
@@ -184,14 +185,13 @@ def greedy(
             temperature=None,
             top_p=None,
             top_k=None,
-            eos_token_id=sorted(stops),
+            eos_token_id=sorted(turn.stops),
             pad_token_id=pad_id,
             use_cache=True,
-            stopping_criteria=StoppingCriteriaList([_Ending(ending)]),
+            stopping_criteria=StoppingCriteriaList([_Ending(ending), NextQuestion(turn, width)]),
         )
     made = []
     for row in (row[width:].tolist() for row in out):
-        end = next((at for at, token in enumerate(row) if token in stops), None)
-        text = tokenizer.decode(row[:end], skip_special_tokens=True).strip()
-        made.append(Answer(text, len(row) if end is None else end + 1, ended=end is not None))
+        text, used = turn.text(row)
+        made.append(Answer(text, len(row) if used is None else used, ended=used is not None))
     return made

@@ -20,7 +20,7 @@ from tuning.runs import files
 from tuning.runs.store import Run
 from tuning.schema import SCHEMA
 from tuning.text import t
-from tuning.tokens.template import Template
+from tuning.tokens import labels
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +44,6 @@ class TimelineQuestion:
     turns: tuple[tuple[str, str], ...]  # role and content; none where `prompt` is the beginning of a text
     reference: str = ""
     general: bool = False  # not from the data: it shows what may be forgotten
-
-    def text(self, template: Template) -> str:
-        """What the model is given. Raises EngineError where the template does not take it."""
-        return template.prompt([{"role": role, "content": content} for role, content in self.turns]) if self.turns else self.prompt
 
 
 def pick(rows: Iterable[Mapping[str, Any]]) -> list[TimelineQuestion]:
@@ -172,8 +168,10 @@ def _shown(answer: Answer) -> str:
 
 
 def _prompts(tokenizer: Any, asked: Sequence[TimelineQuestion]) -> Iterator[list[int]]:
-    template, bos = Template(tokenizer), tokenizer.bos_token_id
+    ask, bos = labels.asking(tokenizer), tokenizer.bos_token_id
     lead = [bos] if bos is not None and tokenizer("")["input_ids"][:1] == [bos] else []
     for one in asked:
-        ids = tokenizer(one.text(template), add_special_tokens=False, verbose=False)["input_ids"]
-        yield ids if one.turns else [*lead, *ids]
+        if one.turns:
+            yield ask([{"role": role, "content": content} for role, content in one.turns])
+        else:
+            yield [*lead, *tokenizer(one.prompt, add_special_tokens=False, verbose=False)["input_ids"]]
