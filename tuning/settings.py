@@ -3,10 +3,11 @@
 It decides nothing about models or training, and it never writes.
 """
 
+import contextlib
 import os
 import pathlib
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -125,3 +126,15 @@ def number_cards(environ: MutableMapping[str, str] | None = None) -> None:
     """
     env = os.environ if environ is None else environ
     env.setdefault("CUDA_DEVICE_ORDER", CUDA_ORDER)
+
+
+@contextlib.contextmanager
+def kept_environment() -> Iterator[None]:
+    """The environment is after this as it was before: libraries write their own switches into it, for everybody after them."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)

@@ -184,6 +184,13 @@ def test_a_storage_is_told_from_others_also_without_memory() -> None:
     assert names[0] == names[1] != names[2]
 
 
+def test_a_tensor_counts_who_writes_to_it() -> None:
+    tensor = torch.zeros(3)
+    before = upstream.writes(tensor)
+    tensor.add_(1)
+    assert upstream.writes(tensor) == before + 1
+
+
 def test_a_mode_sees_each_operation_on_fake_tensors() -> None:
     seen: list[str] = []
 

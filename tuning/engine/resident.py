@@ -13,11 +13,11 @@ from typing import Any
 
 import psutil
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from tuning.engine import full_weights, upstream
+from tuning.engine import full_weights, isolation, upstream
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import lora_cpu
 from tuning.errors import EngineError
@@ -44,6 +44,8 @@ class Resident:
         self.libraries_bytes: int | None = None  # that this process held before its first model; not known of a card
         self.base: Any = None
         self.tokenizer: Any = None
+        self._found: isolation.Found | None = None  # how the base was when it was loaded
+        self._threads = THREADS
         self.peft: PeftModel | None = None
         self.adapters: dict[str, str] = {}  # run id -> PEFT's name for it
         self.whole: Any = None
@@ -55,6 +57,11 @@ class Resident:
     def model(self) -> Any:
         """What is trained, or else the base."""
         return self.peft if self.peft is not None else self.whole if self.base is None else self.base
+
+    @property
+    def rewritten(self) -> bool:
+        """Has an adapter that is there changed the weights below it, so that nobody else may speak by them?"""
+        return self.peft is not None and any(isolation.rewrites_base(config) for config in self.peft.peft_config.values())
 
     @property
     def device(self) -> torch.device:
@@ -78,6 +85,7 @@ class Resident:
             self.path, self.quantization = path, quantization
         if bare and self.base is None and not self.training:
             self._load_base()
+        torch.set_num_threads(self._threads)
 
     def has(self, path: str, device: str, quantization: str) -> bool:
         """Is it this base, or a whole model made of it, that is resident now, in whatever precision?"""
@@ -88,6 +96,7 @@ class Resident:
         dtype = DTYPES[self.precision]
         self.base = self._open(self.path, dtype, _quantized(self.quantization, dtype))
         upstream.keep_4_bit_in_training(self.base)
+        self._found = isolation.Found(self.base)
 
     def _open(self, path: str, dtype: torch.dtype, quantized: BitsAndBytesConfig | None = None) -> Any:
         transformers_logging.disable_progress_bar()
@@ -104,12 +113,13 @@ class Resident:
                     quantization_config=quantized,
                 )
             )
-        torch.set_num_threads(1 if model.num_parameters() < SMALL else THREADS)
+        self._threads = 1 if model.num_parameters() < SMALL else THREADS
+        torch.set_num_threads(self._threads)
         return model.eval()
 
     def unload(self) -> None:
         """Let go of everything and give the memory back."""
-        self.path, self.base, self.tokenizer, self.peft, self.adapters = None, None, None, None, {}
+        self.path, self.base, self._found, self.tokenizer, self.peft, self.adapters = None, None, None, None, None, {}
         self.whole, self.whose, self.training = None, None, False
         release()
 
@@ -117,6 +127,8 @@ class Resident:
         """A new adapter to train, the only one on the base: others are dropped and come back from disk when asked for."""
         self._bare()
         self._drop_whole()
+        if self.base is None:
+            self._load_base()
         self.peft = get_peft_model(self.base, config, adapter_name=TRAINED)
         if self._device.substitutes:
             lora_cpu.quicken(self.peft)
@@ -132,7 +144,7 @@ class Resident:
         self._bare()
         self._drop_whole()
         self.precision = precision
-        if self.base.dtype != torch.float32:
+        if self.base is None or self.base.dtype != torch.float32:
             self.base = None
             release()
             self.base = self._open(self.path, torch.float32)
@@ -183,11 +195,18 @@ class Resident:
             self.base = self.peft.unload()
             self.peft = None
         self.adapters = {}
+        if self.base is not None and self._found is not None and not self._found.put_back(self.base):
+            logger.info("a run has changed the base: it is loaded anew")
+            self.base = self._found = None
+            release()
 
     def _adapter(self, run_id: str, folder: pathlib.Path) -> str:
         """PEFT's name of the run's adapter, loaded from its folder where it is not there yet."""
         if run_id not in self.adapters:
             name = re.sub(r"\W", "_", run_id)
+            there = [] if self.peft is None else [*self.peft.peft_config.values()]
+            if not all(map(isolation.shares_base, [*there, PeftConfig.from_pretrained(str(folder))])):
+                self._alone()
             if self.peft is None:
                 self.peft = PeftModel.from_pretrained(self.base, str(folder), adapter_name=name, is_trainable=False)
             else:
@@ -197,12 +216,20 @@ class Resident:
             self.adapters[run_id] = name
         return self.adapters[run_id]
 
+    def _alone(self) -> None:
+        """Have the base as it came and no adapter on it. Raises EngineError where one of them is in training."""
+        if self.training:
+            raise EngineError("chat.own_base")
+        self._bare()
+        if self.base is None:
+            self._load_base()
+
     @contextlib.contextmanager
     def speaking(self, run_id: str | None, folder: pathlib.Path | None) -> Iterator[Any]:
         """The model in answering mode with the adapter of `run_id` (None: the bare base); afterwards all is as it was.
 
         Random state is forked, so that an answer in mid-run changes nothing of the run. Raises EngineError where the base or
-        another run is asked for while the whole model is in training.
+        another run is asked for while the whole model, or an adapter that has changed the base, is in training.
         """
         with Device.of(self.device).forked():
             if run_id is not None and (run_id == self.whose or (folder is not None and full_weights.published(folder))):
@@ -214,6 +241,8 @@ class Resident:
                 raise EngineError("chat.whole")
             if self.base is None:
                 self._load_base()
+            if run_id is None and self.rewritten:
+                self._alone()
             before = None if self.peft is None else self.peft.active_adapter
             name = None if run_id is None or folder is None else self._adapter(run_id, folder)
             try:
@@ -227,7 +256,7 @@ class Resident:
                             self.peft.set_adapter(name)
                         yield self.peft
             finally:
-                if before is not None and self.peft is not None and self.peft.active_adapter != before:
+                if self.peft is not None and before in self.peft.peft_config and self.peft.active_adapter != before:
                     self.peft.set_adapter(before)
 
     def _whole_of(self, run_id: str, folder: pathlib.Path | None) -> None:

@@ -189,6 +189,14 @@ def storage_name(storage: torch.UntypedStorage) -> int:
     return int(storage._cdata)
 
 
+def writes(tensor: torch.Tensor) -> int:
+    """How often a tensor was written to, but by way of its `data`.
+
+    Held: `_version`, by which autograd finds that what it kept for the backward pass is no more.
+    """
+    return int(tensor._version)
+
+
 def tensor_stores(module: torch.nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
     """Parameters and buffers of a module itself, to be replaced in their places.
 

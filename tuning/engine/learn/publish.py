@@ -44,8 +44,8 @@ def begin_with(run: Run, resident: Resident) -> None:
         raise EngineError("train.start")
 
 
-def publish(run: Run, spec: RunSpec, resident: Resident) -> None:
-    """Write what is trained under its final name, when all of it is there. Raises OSError where the disk is full.
+def publish(run: Run, spec: RunSpec, resident: Resident, tokenizer: Any) -> None:
+    """Write what is trained, and its tokenizer, under its final name, when all of it is there. Raises OSError where the disk is full.
 
     A whole model is rounded on the way, and let go of: who talks to it later talks to what was published.
     """
@@ -59,7 +59,7 @@ def publish(run: Run, spec: RunSpec, resident: Resident) -> None:
         config.base_model_name_or_path = _base(spec)
         resident.peft.save_pretrained(str(building), selected_adapters=[TRAINED], save_embedding_layers=False)
         config.base_model_name_or_path = known_as
-    resident.tokenizer.save_pretrained(str(building))
+    tokenizer.save_pretrained(str(building))
     words = building / "tokenizer_config.json"
     kept = {key: value for key, value in json.loads(words.read_text(encoding="utf-8")).items() if key not in OF_THIS_MACHINE}
     words.write_text(json.dumps(kept, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -18,11 +18,12 @@ import transformers
 from tuning.data.library import Library
 from tuning.engine import shutdown
 from tuning.engine.device import DTYPES, Device, ran_out, release
+from tuning.engine.isolation import own_settings
 from tuning.engine.judge import report
 from tuning.engine.kernels import head, packing
 from tuning.engine.learn import callbacks, healing, publish
 from tuning.engine.learn.early_stopping import Best, evaluated, patience_of
-from tuning.engine.learn.trainer import CheckedTrainer, lora_config, make_trainer
+from tuning.engine.learn.trainer import CheckedTrainer, lora_config, make_trainer, own_tokenizer
 from tuning.engine.resident import Resident
 from tuning.engine.speak import timeline as samples
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught
@@ -69,7 +70,7 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
         before = run.saved_state() or RunState(status="starting")
         started = before.started or time.time()
         state = before.model_copy(update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None})
-        with _log_to(run.folder / "log.txt"), awake.kept() as told:
+        with own_settings(), _log_to(run.folder / "log.txt"), awake.kept() as told:
             ledger = callbacks.StateWriter(run, state.model_copy(update={"notices": told}))
             _attempt(run, store, resident, ledger, yield_point)
         return ledger.state
@@ -255,7 +256,7 @@ def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callba
         ledger.update(best_step=best.step, eval_loss=best.loss)
     if not publish.sound(resident.model):
         raise EngineError("train.diverged_weights", reason="diverged", step=steps)
-    publish.publish(run, spec, resident)
+    publish.publish(run, spec, resident, trainer.processing_class)
     best.forget()
     ledger.update(peak_bytes=Device(spec.settings.device).peak_bytes(), tokens_per_second=callback.pace.tokens_per_second)
     before_the_end = steps < ledger.state.total_steps
@@ -292,8 +293,9 @@ def load_rows(spec: RunSpec, store: Store, resident: Resident) -> EncodedRows:
     settings = spec.settings
     train_raw, validation_raw = Library(store.home).parts(spec.data.id, spec.owner, settings)
     length = int(settings.max_length)
-    train_rows, totals = labels.encode_rows(resident.tokenizer, train_raw, length)
-    validation = labels.encode_rows(resident.tokenizer, validation_raw, length)[0] if validation_raw else []
+    tokenizer = own_tokenizer(spec, resident)
+    train_rows, totals = labels.encode_rows(tokenizer, train_raw, length)
+    validation = labels.encode_rows(tokenizer, validation_raw, length)[0] if validation_raw else []
     return EncodedRows(train_rows, validation, totals, samples.pick(validation_raw or train_raw))
 
 

@@ -4,6 +4,7 @@ The only importer of trl. It computes and saves; what is told, asked and decided
 """
 
 import contextlib
+import copy
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -205,6 +206,15 @@ def lora_config(card: ModelCard, settings: TrainSettings) -> LoraConfig:
     )
 
 
+def own_tokenizer(spec: RunSpec, resident: Resident) -> Any:
+    """A tokenizer of the run's own, with the special tokens that it asks for: TRL changes the one that it is given."""
+    tokenizer = copy.deepcopy(resident.tokenizer)
+    for name in ("eos_token", "pad_token"):
+        if (token := spec.settings.sft.get(name)) in tokenizer.get_vocab():  # of others TRL says what is wrong
+            setattr(tokenizer, name, token)
+    return tokenizer
+
+
 def make_trainer(
     run: Run, spec: RunSpec, resident: Resident, rows: TrainRows, callback: callbacks.FolderCallback, ladder: Ladder
 ) -> CheckedTrainer:
@@ -216,7 +226,7 @@ def make_trainer(
         args=sft_config(run, spec),
         train_dataset=datasets.Dataset.from_dict({"row": [*range(len(rows))], "length": [len(row["input_ids"]) for row in rows]}),
         data_collator=_numbers,
-        processing_class=resident.tokenizer,
+        processing_class=own_tokenizer(spec, resident),
         callbacks=[callback, followed],
     )
     _learn_in_32_bits(resident.model)

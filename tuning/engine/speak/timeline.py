@@ -143,7 +143,8 @@ class Timeline:
 
     def _write(self, step: int, started: float, limit: float, count: int) -> None:
         """Ask all, and append a line to samples.jsonl; none where the process has to end."""
-        base = step == 0 and self.resident.base is not None  # where it is to be trained as a whole, it speaks as the run
+        # Where it is to be trained as a whole, or has been changed for the adapter, it speaks as the run.
+        base = step == 0 and self.resident.base is not None and not self.resident.rewritten
         ids = list(_prompts(self.resident.tokenizer, self.asked))
         room = max(1, min(count, self.context - max(map(len, ids))))
         answers = greedy(self.resident, None if base else self.run, ids, room, limit, lambda: shutdown.asked(self.run))
