@@ -5,11 +5,16 @@ a person can mend; programming errors stay ordinary exceptions and go to the log
 """
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
 logger = logging.getLogger(__name__)
+
+DEEPEST = 3  # errors of a chain that are told
+LONGEST = 200  # characters of what each of them said
+FOLDERS = re.compile(r"(?:[A-Za-z]:)?[/\\](?:[^\s'\"/\\]+[/\\])+")  # all but the last part of a path
 
 
 class TuningError(Exception):
@@ -45,6 +50,21 @@ class EngineError(TuningError):
     def __init__(self, code: str, reason: str | None = None, **params: Any) -> None:
         super().__init__(code, **params)
         self.reason = reason
+
+
+def cause(error: BaseException) -> str:
+    """What lies behind an error, outermost first: kinds and first lines of what the libraries said, without folders of this machine.
+
+    "" where nothing does.
+    """
+    said: list[str] = []
+    behind: BaseException | None = error
+    while behind is not None and len(said) < DEEPEST:
+        if not isinstance(behind, TuningError):
+            first = next(iter(str(behind).strip().splitlines()), "")
+            said.append(f"{type(behind).__name__}: {FOLDERS.sub('', first)[:LONGEST]}".rstrip(": "))
+        behind = behind.__cause__ or (None if behind.__suppress_context__ else behind.__context__)
+    return ", from ".join(said)
 
 
 def caught(work: Callable[[], Any], doing: str) -> BaseException | None:

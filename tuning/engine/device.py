@@ -5,6 +5,7 @@ All that differs between them for the engine is asked here; nobody else compares
 
 import contextlib
 import ctypes
+import errno
 import gc
 import pathlib
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import psutil
 import torch
+from safetensors import SafetensorError
 
 from tuning.engine import upstream
 from tuning.schema import on_card
@@ -23,7 +25,7 @@ CLEAR_REFS = pathlib.Path("/proc/self/clear_refs")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # by the names of the setting `precision`
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 # The driver and Triton ("out of memory"), cuBLAS, cuDNN and cuSOLVER (a status), PyTorch's allocator on Linux and on Windows.
-WORDS = re.compile(r"out of memory|ALLOC(ATION)?_FAILED|can't allocate memory|not enough memory")
+WORDS = re.compile(r"out of memory|ALLOC(ATION)?_FAILED|can(no|')t allocate memory|not enough memory", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,10 @@ class Device:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether memory was missing. A CPU's allocator and the libraries of a card say so in words only."""
-    return isinstance(error, OUT_OF_MEMORY) or (isinstance(error, RuntimeError) and WORDS.search(str(error)) is not None)
+    """Whether memory was missing. A CPU's allocator, a map of a file and the libraries of a card say so in words only."""
+    if isinstance(error, OUT_OF_MEMORY) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    return isinstance(error, RuntimeError | OSError | SafetensorError) and WORDS.search(str(error)) is not None
 
 
 def release() -> None:

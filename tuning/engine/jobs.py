@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from tuning.engine.question import Comparison, Question
-from tuning.errors import EngineError, RunError, TuningError
+from tuning.errors import EngineError, RunError, TuningError, cause
 from tuning.runs import locks
 from tuning.runs.store import Run, Store
 from tuning.schema import Notice
@@ -41,7 +41,11 @@ class Job(abc.ABC):
 
     def told(self, error: BaseException) -> TuningError:
         """What went wrong as somebody can be told it: as a code."""
-        return error if isinstance(error, TuningError) else EngineError(self.failed, kind=type(error).__name__)
+        if isinstance(error, TuningError):
+            return error
+        told = EngineError(self.failed, kind=type(error).__name__)
+        told.__cause__ = error
+        return told
 
 
 class Preload(Job):
@@ -78,7 +82,8 @@ class Train(Job):
         """End the run as failed, unless it waits on or has ended by itself."""
         if not isinstance(error, RunError) and self.target.state().status in ("queued", "interrupted"):
             reason = error.reason if isinstance(error, EngineError) else None
-            self.target.give_up(reason, Notice(code=error.code, level="error", params=error.params))
+            behind = {"cause": why} if (why := cause(error)) else {}
+            self.target.give_up(reason, Notice(code=error.code, level="error", params={**behind, **error.params}))
 
 
 class Ask(Job):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tuning.engine.jobs import Ask, Compare, Job, Preload, Train
-from tuning.errors import EngineError, RunError, TuningError, caught
+from tuning.errors import EngineError, RunError, TuningError, caught, cause
 from tuning.hub.shelf import Shelf, whole
 from tuning.runs import locks
 from tuning.runs.store import Run, Store
@@ -225,9 +225,10 @@ class Workshop:
 
         error = caught(lambda: shelf.fetch(model, owner, progress, lambda: not self._waiting(model)), f"the download of {model.id}")
         if error is not None:
-            notice = Notice(code="model.download_failed", level="error", params={"model": model.id})
+            behind = {"cause": why} if (why := cause(error)) else {}
+            notice = Notice(code="model.download_failed", level="error", params={"model": model.id, **behind})
             if isinstance(error, TuningError):
-                notice = Notice(code=error.code, level="error", params=error.params)
+                notice = Notice(code=error.code, level="error", params={**behind, **error.params})
             for run in self._waiting(model):
                 caught(lambda run=run: run.give_up("download", notice), f"the end of run {run.id}")  # type: ignore[misc]
                 self._tell(run)

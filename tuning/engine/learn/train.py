@@ -26,7 +26,7 @@ from tuning.engine.learn.early_stopping import Best, evaluated, patience_of
 from tuning.engine.learn.trainer import CheckedTrainer, lora_config, make_trainer, own_tokenizer
 from tuning.engine.resident import Resident
 from tuning.engine.speak import timeline as samples
-from tuning.errors import EngineError, InputError, RunError, TuningError, caught
+from tuning.errors import EngineError, InputError, RunError, TuningError, caught, cause
 from tuning.forecast.full_finetune import save_bytes
 from tuning.forecast.memory import FIXED
 from tuning.forecast.plan import count_steps
@@ -99,6 +99,8 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
 
     error = caught(work, f"run {run.id}")
     if error is not None:
+        if isinstance(error, TuningError):  # of all others the log has everything already
+            logger.error("run %s: %s", run.id, error, exc_info=error)
         caught(lambda: resident.drop_adapter(run.id), "letting go of what was trained")  # no second fault hides the first
         reason, notice = _explain(error)
         status = "paused" if reason in ("disk", "memory") else "failed"
@@ -109,16 +111,17 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
 
 
 def _explain(error: BaseException) -> tuple[str | None, Notice]:
-    """The reason in the contract's words, and the sentence's code."""
-    if ran_out(error):
-        return "memory", Notice(code="train.memory", level="error")
-    if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)) or DISK_FULL.search(str(error)):
-        return "disk", Notice(code="train.disk", level="error")
+    """The reason in the contract's words, and the sentence's code; with it what lies behind."""
+    behind = {"cause": why} if (why := cause(error)) else {}
     if isinstance(error, TuningError):
         reason = error.reason if isinstance(error, EngineError) else "data" if isinstance(error, InputError) else None
-        return reason, Notice(code=error.code, level="error", params=error.params)
+        return reason, Notice(code=error.code, level="error", params={**behind, **error.params})
+    if ran_out(error):
+        return "memory", Notice(code="train.memory", level="error", params=behind)
+    if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)) or DISK_FULL.search(str(error)):
+        return "disk", Notice(code="train.disk", level="error", params=behind)
     reason = "cuda" if "CUDA error" in str(error) else None
-    return reason, Notice(code="train.unexpected", level="error", params={"kind": type(error).__name__})
+    return reason, Notice(code="train.unexpected", level="error", params={"kind": type(error).__name__, **behind})
 
 
 def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.StateWriter, yield_point: Callable[[], None]) -> str:
