@@ -18,22 +18,12 @@ ENDED: frozenset[str] = frozenset({"stopped", "finished", "failed"})
 ALIVE: frozenset[str] = frozenset({"queued", "starting", "running"})
 
 
-def _scientific(value: Any) -> Any:
-    """YAML 1.1 reads `2e-4` as a string: take a number for what it is."""
-    if isinstance(value, str) and value != "auto":
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _names(value: Any) -> Any:
+def names(value: Any) -> Any:
     """`q_proj,v_proj` on the command line is a list of names."""
     return [part.strip() for part in value.split(",")] if isinstance(value, str) and "," in value else value
 
 
-Rate = Annotated[float, BeforeValidator(_scientific)]
+LayerNames = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
 
 
 class Record(BaseModel):
@@ -55,31 +45,34 @@ def on_card(device: str) -> bool:
 
 
 class TrainSettings(Record):
-    """Every option of a training run, in the names of the contract. `auto` leaves the value to the plan."""
+    """Every option of a training run, in the names of the contract. `auto` leaves the value to the plan.
+
+    `2e-4` is a string to YAML 1.1, and a number to pydantic.
+    """
 
     method: Literal["lora", "full"] = "lora"
-    num_train_epochs: Annotated[Rate, Field(gt=0, le=1000)] = 3.0
-    max_steps: Annotated[int, Field(ge=-1)] = -1
+    num_train_epochs: Annotated[float, Field(gt=0, le=1000)] = 3.0
+    max_steps: Annotated[int, Field(ge=-1, le=10_000_000)] = -1
     per_device_train_batch_size: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
-    learning_rate: Annotated[Rate, Field(gt=0, le=1e31)] | Auto = "auto"
+    learning_rate: Annotated[float, Field(gt=0, le=1e31)] | Auto = "auto"
     lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "cosine"
-    warmup_ratio: Annotated[Rate, Field(ge=0, lt=1)] = 0.03
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.03
     max_length: Annotated[int, Field(ge=16, le=1_048_576)] | Auto = "auto"
-    max_samples: Annotated[int, Field(ge=1)] | None = None
-    validation_share: Annotated[Rate, Field(ge=0, le=0.5)] | Auto = "auto"
+    max_samples: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    validation_share: Annotated[float, Field(ge=0, le=0.5)] | Auto = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     quantization: Literal["none", "nf4", "int8"] | Auto = "auto"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|shard|cuda:\d+)$")] = "auto"
     lora_r: Annotated[int, Field(ge=1, le=1024)] = 16
     lora_alpha: Annotated[int, Field(ge=1, le=4096)] = 32
-    lora_dropout: Annotated[Rate, Field(ge=0, lt=1)] = 0.0
-    target_modules: Annotated[list[str] | Literal["attention", "all-linear"], BeforeValidator(_names)] = "all-linear"
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    target_modules: Annotated[LayerNames | Literal["attention", "all-linear"], BeforeValidator(names)] = "all-linear"
     packing: bool | Auto = "auto"
     attn_implementation: Literal["auto", "sdpa", "varlen", "flash_attention_2"] = "auto"  # of packed rows; never a kernel of the Hub
-    gradient_checkpointing: Annotated[str, Field(pattern=r"^(auto|none|full|every_[1-9]\d*)$")] = "auto"
+    gradient_checkpointing: Annotated[str, Field(pattern=r"^(auto|none|full|every_[1-9]\d{0,3})$")] = "auto"
     allow_shorter: bool = False
-    early_stopping_patience: Annotated[int, Field(ge=0)] | Auto = "auto"
+    early_stopping_patience: Annotated[int, Field(ge=0, le=1_000_000)] | Auto = "auto"
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
     report: bool = True  # base against tuned at the end; many short runs can do without
     sft: dict[str, Any] = Field(default_factory=dict)

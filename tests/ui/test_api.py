@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from gradio_client.utils import is_file_obj
@@ -24,6 +25,7 @@ ASKED = [{"role": "user", "content": "Are you open on Sundays?"}]
 SHORT = {"max_steps": 4, "report": False}
 LONG = {"max_steps": 50_000, "report": False}
 ROWS = '{"question": "What is a dart?", "answer": "A fold that is sewn."}\n{"question": "And a hem?", "answer": "The edge, turned up."}\n'
+TOKEN = "hf_" + "CALLERTOKENabcdefghijklmnop0123"
 Wait = Callable[..., Any]
 
 
@@ -133,9 +135,9 @@ def test_a_run_is_renamed_stopped_resumed_and_deleted(user: User, rows: str, wai
 
 
 def test_no_answer_looks_like_a_file_that_it_is_not(user: User, trained: str, rows: str, wait_until: Wait) -> None:
-    """Every endpoint's JSON as it was sent, also where an option of the user's own holds a `path`."""
-    settings = {**LONG, "sft": {"gradient_checkpointing_kwargs": {"path": "/etc/hostname", "folder": "b"}}}
-    choices = {"model": "starter", "data": rows, "settings": settings}
+    """Every endpoint's JSON as it was sent, also where an option of a run holds a `path`: older versions let that through."""
+    held = {"gradient_checkpointing_kwargs": {"path": "/etc/hostname", "folder": "b"}}
+    choices = {"model": "starter", "data": rows, "settings": LONG}
     answers: dict[str, Any] = {}
 
     def ask(endpoint: str, /, **values: Any) -> Any:
@@ -149,6 +151,10 @@ def test_no_answer_looks_like_a_file_that_it_is_not(user: User, trained: str, ro
     ask("resume", run=run)
     user.call("stop", run=run)
     wait_until(lambda: ask("run", run=run)["status"] == "stopped")
+    spec = user.home / "runs" / run / "spec.yaml"
+    content = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    spec.write_text(yaml.safe_dump({**content, "settings": {**content["settings"], "sft": held}}), encoding="utf-8")
+    ask("run", run=run)
     ask("rename", run=run, name="path")
     ask("delete", run=run)
     ask("chat", run=trained, messages=ASKED)
@@ -160,7 +166,9 @@ def test_no_answer_looks_like_a_file_that_it_is_not(user: User, trained: str, ro
     assert answers.keys() | {"export"} == ENDPOINTS
     assert {name: list(files(answer)) for name, answer in answers.items()} == {name: [] for name in answers}
     kept = answers["run"]["spec"]["settings"]["sft"]["gradient_checkpointing_kwargs"]
-    assert kept == answers["plan"]["settings"]["sft"]["gradient_checkpointing_kwargs"] == {"path_": "/etc/hostname", "folder": "b"}
+    assert kept == {"path_": "/etc/hostname", "folder": "b"}
+    with pytest.raises(AppError, match="use_reentrant"):
+        ask("plan", **{**choices, "settings": {"sft": held}})
     assert answers["run"]["spec"]["model"].keys() >= {"id", "folder", "card"}
 
 
@@ -178,3 +186,18 @@ def test_every_endpoint_says_what_it_does_and_gives(user: User) -> None:
     lists = {"models", "runs"}
     assert (gives.pop("chat"), gives.pop("export")) == ("str", "filepath")
     assert gives == {name: "list[dict(str, Any)]" if name in lists else "dict(str, Any)" for name in gives}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"sft": {"hub_token": TOKEN}}, {"sft": {"push_to_hub": True, "hub_model_id": "somebody/loot"}}, {"sft.num_train_epochs": 1e9}],
+    ids=["token", "push", "epochs"],
+)
+def test_what_is_refused_of_the_libraries_leaves_no_run_and_no_token(user: User, settings: dict[str, Any]) -> None:
+    before = [run["run"] for run in user.call("runs")]
+    for endpoint in ("train", "plan"):
+        with pytest.raises(AppError) as caught:
+            user.call(endpoint, model="starter", data="starter-en", settings=settings)
+        assert "Traceback" not in str(caught.value) and TOKEN not in str(caught.value)
+    assert [run["run"] for run in user.call("runs")] == before
+    assert not [path for path in user.home.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]

@@ -13,7 +13,7 @@ import pydantic
 import yaml
 
 from tuning.errors import InputError
-from tuning.presets import legacy
+from tuning.presets import judged, legacy
 from tuning.schema import DatasetCard, ModelCard, Notice, Probe, ProbeItem, Recipe, Record, TrainSettings
 
 Card = TypeVar("Card", bound=Record)
@@ -61,11 +61,11 @@ def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> 
     merged: dict[str, Any] = base.model_dump()
     for key, value in known.items():
         group, _, name = key.partition(".")
-        if name and group in legacy.MAPS:
+        if name and group in judged.MAPS:
             merged[group] = {**merged[group], name: value}
         else:
             merged[key] = value
-    return _validate(TrainSettings, merged, where), notices
+    return judged.check(_validate(TrainSettings, merged, where), where), notices
 
 
 def base(recipe: Recipe, changes: Mapping[str, Any]) -> TrainSettings:
@@ -113,7 +113,10 @@ def read(path: pathlib.Path, kind: type[Card]) -> tuple[Card, list[Notice]]:
     if kind is Recipe and isinstance(content.get("settings"), dict):
         known, notices = legacy.modern(content["settings"])
         content["settings"] = legacy.nested(known)
-    return _validate(kind, content, path.name), notices
+    card = _validate(kind, content, path.name)
+    if isinstance(card, Recipe):
+        card = card.model_copy(update={"settings": judged.check(card.settings, path.name)})
+    return card, notices
 
 
 def _validate(kind: type[Card], content: dict[str, Any], where: str) -> Card:
@@ -133,23 +136,12 @@ def _validate(kind: type[Card], content: dict[str, Any], where: str) -> Card:
         if first["type"] == "missing":
             raise InputError("preset.missing", where=where, key=key) from error
         name = location[1] if location[0] == "settings" and len(location) > 1 else location[0]
-        raise InputError("settings.value", where=where, key=name, value=str(first["input"])[:80], allowed=_allowed(kind, name)) from error
+        raise InputError(
+            "settings.value", where=where, key=name, value=judged.shown(first["input"]), allowed=_allowed(kind, name)
+        ) from error
 
 
 def _allowed(kind: type[Record], key: str) -> str:
     """What a key takes, in the notation of its type: `integer, at least 1, or auto`."""
     fields = TrainSettings.model_fields if key in TrainSettings.model_fields else kind.model_fields
-    schema = pydantic.TypeAdapter(fields[key].rebuild_annotation()).json_schema()
-    return " | ".join(_describe(option) for option in schema.get("anyOf", [schema]))
-
-
-def _describe(option: dict[str, Any]) -> str:
-    if "const" in option:
-        return str(option["const"])
-    if "enum" in option:
-        return " | ".join(str(value) for value in option["enum"])
-    if "pattern" in option:
-        return str(option["pattern"]).strip("^$()")
-    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {option[name]:g}" for name, sign in signs.items() if name in option]
-    return " ".join([str(option.get("type", "value")), *bounds])
+    return judged.described(fields[key].rebuild_annotation())

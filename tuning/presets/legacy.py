@@ -6,9 +6,9 @@ It knows names and values, no library. Every mapping is told as a notice, so tha
 from collections.abc import Iterator
 from typing import Any
 
+from tuning.presets.judged import MAPS, same, shown
 from tuning.schema import Notice
 
-MAPS = ("sft", "lora")
 Pairs = list[tuple[str, Any]]  # ("max_length", 512), ("sft.optim", "adamw_torch")
 
 # Old names, and names that SFTConfig and LoraConfig still have and that older scripts gave beside all others.
@@ -43,6 +43,7 @@ _PRECISION: dict[str, Pairs] = {
     "bfloat16": [("precision", "bf16")],
     "float32": [("precision", "fp32")],
 }
+_CHECKPOINTING: dict[str, Pairs] = {"true": [("gradient_checkpointing", "full")], "false": [("gradient_checkpointing", "none")]}
 _EVALUATION: dict[str, Pairs] = {"no": [("sft.eval_strategy", "no")], "false": [("sft.eval_strategy", "no")], "steps": [], "epoch": []}
 # By value, in small letters; nothing where the app does it anyway.
 VALUES: dict[str, dict[str, Pairs]] = {
@@ -51,7 +52,8 @@ VALUES: dict[str, dict[str, Pairs]] = {
     "evaluation_strategy": _EVALUATION,
     "eval_strategy": _EVALUATION,
     "attn_implementation": {"eager": [("attn_implementation", "sdpa")]},  # the same, written out
-    "gradient_checkpointing": {"true": [("gradient_checkpointing", "full")], "false": [("gradient_checkpointing", "none")]},
+    "gradient_checkpointing": _CHECKPOINTING,
+    "activation_checkpointing": _CHECKPOINTING,
     "optim": {"adamw_hf": [("sft.optim", "adamw_torch")], "adamw_apex_fused": [("sft.optim", "adamw_torch_fused")]},
     "packing": {
         "none": [("packing", False)],
@@ -63,8 +65,9 @@ VALUES: dict[str, dict[str, Pairs]] = {
     "inference_mode": {"false": []},
 }
 # What the app decides, whatever was said: where things are written, when it is evaluated, in which numbers NF4 computes.
+FOLDERS = {"output_dir", "overwrite_output_dir", "logging_dir"}  # passed on to a library, they are refused
 DECIDED = {
-    *("output_dir", "overwrite_output_dir", "logging_dir", "save_safetensors", "load_best_model_at_end", "do_train", "do_eval"),
+    *(*FOLDERS, "save_safetensors", "load_best_model_at_end", "do_train", "do_eval"),
     *("bnb_4bit_compute_dtype", "half_precision_backend", "fp16_backend", "fp16_opt_level", "include_tokens_per_second"),
     *("dataset_text_field", "dataset_batch_size"),
 }
@@ -79,7 +82,7 @@ def modern(changes: dict[str, Any]) -> tuple[dict[str, Any], list[Notice]]:
     old: list[tuple[str, Pairs]] = []
     for path, value in _flat(changes):
         group, _, name = path.rpartition(".")
-        pairs = _today(name, value) if group in ("", *MAPS) else None
+        pairs = _today(group, name, value) if group in ("", *MAPS) else None
         if pairs is None or pairs == [(path, value)]:
             known[path] = value
         else:
@@ -110,16 +113,19 @@ def _flat(changes: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield str(key), value
 
 
-def _today(name: str, value: Any) -> Pairs | None:
+def _today(group: str, name: str, value: Any) -> Pairs | None:
     """What an argument is today: nothing where the app does it anyway, None where there is nothing to map."""
-    word = str(value).lower().removeprefix("torch.")
-    if name in DECIDED:
+    plain = not isinstance(value, dict | list)
+    word = str(value).lower().removeprefix("torch.") if plain else ""
+    if name in DECIDED and plain and not (group and name in FOLDERS):
         return []
     if word in VALUES.get(name, {}):
         return VALUES[name][word]
     if name in SWITCHES and word in ("true", "false"):
         path, on, off = SWITCHES[name]
         return [(path, on if word == "true" else off)]
+    if group and (ours := same(f"{group}.{name}")) is not None:
+        return [(ours, value)]
     return [(RENAMED[name], value)] if name in RENAMED else None
 
 
@@ -130,4 +136,4 @@ def _told(said: str, pairs: Pairs, known: dict[str, Any]) -> Notice:
 
 
 def _written(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)[:80]
+    return str(value).lower() if isinstance(value, bool) else shown(value)

@@ -111,9 +111,9 @@ class Plans:
     ) -> tuple[ModelRef, DataSpec, Recipe, planning.Resolved]:
         """Model, data, recipe and plan of these choices, `auto` decided everywhere. Raises InputError where one is at fault."""
         chosen = self.recipe(recipe)
+        asked, mapped = presets.parse_settings(presets.base(chosen, changes), changes, "--set")
         reference = self._models.find(model or chosen.model or STARTER)
         spec = self._data.find(data or chosen.dataset or STARTER, lang=lang)
-        asked, mapped = presets.parse_settings(presets.base(chosen, changes), changes, "--set")
         mapped = [*presets.mapped(self.shared.settings.presets).get(chosen.id, []), *mapped]
         followers.allow(asked, self.shared.settings.mode)
         profile = helping.standing_in(self.shared.profiles.find, self.shared.profiles.look)

@@ -12,6 +12,7 @@ from tuning.errors import InputError, RunError
 from tuning.export.archive import zip_adapter
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
+from tuning.presets import judged
 from tuning.runs import followers, reading, summary
 from tuning.runs.store import Run, clean_name
 from tuning.schema import DataRef, RunSpec, RunState
@@ -107,11 +108,15 @@ class Runs:
         return self._enqueue(self.resumable(run))
 
     def resumable(self, run: str) -> Run:
-        """The run, if it can go on. Raises RunError where it is at work or has nothing left to do."""
+        """The run, if it can go on. Raises RunError where it is at work, has nothing left to do, or has a setting that is refused."""
         found = self.shared.store.find(run, self.owner)
         status = found.state().status
         if status in ("queued", "starting", "running", "finished"):
             raise RunError("run.not_resumable", run=found.id, status=status)
+        try:
+            judged.check(found.spec().settings, "spec.yaml")
+        except InputError as error:  # an older version let it through
+            raise RunError("run.setting", run=found.id, key=error.params["key"]) from error
         (found.folder / "stop").unlink(missing_ok=True)
         return found
 

@@ -300,10 +300,12 @@ def test_two_engines_never_share_a_run(make_run: Callable[..., Run], studio: Stu
     assert caught.value.code == "run.busy"
 
 
-def test_an_unknown_name_in_an_open_map_is_the_input_s_fault(trained: Trainer) -> None:
-    _, state = trained(**{"sft.logging_stepz": 1})
-    assert (state.status, state.reason) == ("failed", "data")
-    assert state.error is not None and "logging_stepz" in state.error.params["detail"]
+def test_an_unknown_name_in_an_open_map_is_the_input_s_fault(make_run: Callable[..., Run], studio: Studio) -> None:
+    """Said before there is a run; of a run that has one already see test_judged."""
+    with pytest.raises(InputError) as caught:
+        make_run(**{"sft.logging_stepz": 1})
+    assert caught.value.code == "settings.unknown" and caught.value.params["nearest"] == "sft.logging_steps"
+    assert "logging_stepz" in caught.value.params["key"] and studio.runs.list() == []
 
 
 def test_what_cannot_be_done_is_refused_before_anything_is_made(make_run: Callable[..., Run], studio: Studio) -> None:

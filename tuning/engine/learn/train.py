@@ -31,6 +31,7 @@ from tuning.forecast.full_finetune import save_bytes
 from tuning.forecast.memory import FIXED
 from tuning.forecast.plan import count_steps
 from tuning.machine import awake
+from tuning.presets import judged
 from tuning.runs import checkpoints, files, locks
 from tuning.runs.store import Run, Store
 from tuning.schema import Notice, RunSpec, RunState, TrainSettings
@@ -80,7 +81,7 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
     """Train and write down how it ended, whatever goes wrong."""
 
     def work() -> None:
-        spec = run.spec()
+        spec = _judged(run.spec())
         ledger.update(now=True)
         large = save_bytes(spec.model.card, spec.settings) if spec.settings.method == "full" else 0
         checkpoints.require_room(run.checkpoints, saves=2, least=large)
@@ -108,6 +109,11 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
             run.disk_is_full()
         with contextlib.suppress(OSError):  # the disk that is full may not take the state either
             ledger.update(now=True, status=status, reason=reason, error=notice, ended=time.time(), seconds_left=None)
+
+
+def _judged(spec: RunSpec) -> RunSpec:
+    """The spec with its open maps as the libraries take them. Raises InputError for what an older version let through."""
+    return spec.model_copy(update={"settings": judged.check(spec.settings, "spec.yaml")})
 
 
 def _explain(error: BaseException) -> tuple[str | None, Notice]:

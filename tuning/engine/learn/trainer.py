@@ -189,21 +189,16 @@ def lora_config(card: ModelCard, settings: TrainSettings) -> LoraConfig:
     """The adapter's configuration; what stands in the open map `lora` is passed by name.
 
     For a family that the catalog knows, "all-linear" is its list of layers: what PEFT would find by itself includes
-    Mamba's out_proj, whose fused kernel never looks at an adapter.
+    Mamba's out_proj, whose fused kernel never looks at an adapter. Raises InputError where LoraConfig does not take its fields together.
     """
     targets: Any = settings.target_modules
     if targets == "attention" or (targets == "all-linear" and card.target_modules):
         targets = target_names(card, settings)
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        **{
-            "r": settings.lora_r,
-            "lora_alpha": settings.lora_alpha,
-            "lora_dropout": settings.lora_dropout,
-            "target_modules": targets,
-            **settings.lora,
-        },
-    )
+    asked = {"r": settings.lora_r, "lora_alpha": settings.lora_alpha, "lora_dropout": settings.lora_dropout, "target_modules": targets}
+    try:
+        return LoraConfig(task_type="CAUSAL_LM", **{**asked, **settings.lora})
+    except (TypeError, ValueError) as error:
+        raise InputError("settings.lora", detail=str(error).splitlines()[0][:200]) from error
 
 
 def own_tokenizer(spec: RunSpec, resident: Resident) -> Any:
@@ -263,9 +258,14 @@ def _numbers(examples: list[dict[str, int]]) -> list[int]:
 
 
 def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
-    """TRL's configuration from resolved settings, in the names of the installed versions."""
+    """TRL's configuration from resolved settings, in the names of the installed versions.
+
+    The open map `sft` has been judged. Raises InputError where SFTConfig does not take its fields together.
+    """
     settings = spec.settings
     device, every = Device(settings.device), settings.gradient_checkpointing.removeprefix("every_")
+    every_n = {"every_n_layers": int(every)} if every.isdigit() else {}
+    beside = {"gradient_checkpointing_kwargs": {**every_n, **(settings.sft.get("gradient_checkpointing_kwargs") or {})} or None}
     options: dict[str, Any] = {
         "output_dir": str(run.checkpoints),
         "num_train_epochs": settings.num_train_epochs,
@@ -280,7 +280,6 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         "fp16": settings.precision == "fp16",
         "use_cpu": not settings.on_card,
         "gradient_checkpointing": settings.gradient_checkpointing != "none",
-        "gradient_checkpointing_kwargs": {"every_n_layers": int(every)} if every.isdigit() else None,
         "seed": settings.seed,
         "dataset_kwargs": {"skip_prepare_dataset": True},
         "packing": False,  # rows are packed in `training_step`
@@ -293,7 +292,7 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         **({} if spec.model.card.config.get("num_local_experts") else {"router_aux_loss_coef": 0.0}),
     }
     try:
-        config = SFTConfig(**{**options, **settings.sft, **STOOD_FOR})
+        config = SFTConfig(**{**options, **settings.sft, **beside, **STOOD_FOR})
     except (TypeError, ValueError) as error:
         raise InputError("settings.sft", detail=str(error).splitlines()[0][:200]) from error
     device.claim(config)
