@@ -16,6 +16,7 @@ Goal = Literal["quick", "italian", "quality", "memory", "chatbot", "writing", "c
 Status = Literal["queued", "starting", "running", "paused", "stopped", "finished", "failed", "interrupted"]
 ENDED: frozenset[str] = frozenset({"stopped", "finished", "failed"})
 ALIVE: frozenset[str] = frozenset({"queued", "starting", "running"})
+UNREADABLE = "unreadable"  # what is said in the place of a status that nobody knows
 
 
 def names(value: Any) -> Any:

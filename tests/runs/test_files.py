@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tuning.runs import files
+from tuning.runs import disk, files
 
 
 def refusing(times: int, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,5 +44,5 @@ def test_what_is_refused_for_good_is_an_error_and_the_old_file_stays(tmp_path: p
 def test_a_file_that_is_being_replaced_is_read_a_moment_later(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state.json"
     path.write_text("new", encoding="utf-8")
-    monkeypatch.setattr(pathlib.Path, "read_text", refusing(2, pathlib.Path.read_text))
-    assert files.read(path) == "new"
+    monkeypatch.setattr(os, "open", refusing(2, os.open))
+    assert disk.text(path) == "new"

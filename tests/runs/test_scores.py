@@ -17,6 +17,7 @@ from tuning.runs.store import Run
 from tuning.runs.verdict import Compared, Evidence
 from tuning.settings import PRESETS
 
+HOME = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "home-0.1"
 STARTER = PRESETS / "starter"
 LANGUAGES = ("en", "it")
 Row = dict[str, str]
@@ -247,5 +248,9 @@ def test_a_damaged_report_is_no_report(tmp_path: pathlib.Path) -> None:
     for content in ("{", "[]", '{"schema": 2}'):
         (tmp_path / verdict.FILE).write_text(content, encoding="utf-8")
         assert verdict.read(run) is None
-    (tmp_path / verdict.FILE).write_text('{"schema": 1, "rows": 3}', encoding="utf-8")
-    assert verdict.read(run) == {"schema": 1, "rows": 3}
+    report = next(HOME.glob("runs/*-tariffe-*/evaluation.json")).read_text(encoding="utf-8")
+    for wrong in ({"rows": "x"}, {"verdict": None}, {"probe": {"en": {"loss": 5, "right": None}}}):
+        (tmp_path / verdict.FILE).write_text(json.dumps(json.loads(report) | wrong), encoding="utf-8")
+        assert verdict.read(run) is None
+    (tmp_path / verdict.FILE).write_text(report, encoding="utf-8")
+    assert verdict.read(run) == json.loads(report)

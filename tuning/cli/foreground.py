@@ -69,11 +69,17 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
         print(say(lang, state.error.code, state.error.params), file=sys.stderr)
     if state.status == "interrupted":
         print(t(lang, "cli.interrupted", run=run.id, step=state.step), file=sys.stderr)
-        return 128 + signal.SIGTERM, summary.result(run)
-    if interrupted:
-        return 130, summary.result(run)
+    return _exit_code(state, interrupted), summary.result(run) if run.known() else {"run": run.id, **state.model_dump(by_alias=True)}
+
+
+def _exit_code(state: RunState, by_hand: bool) -> int:
+    """What the command line ends with for a run that ended so; `by_hand`: by Ctrl-C."""
+    if state.status == "interrupted":
+        return 128 + signal.SIGTERM
+    if by_hand:
+        return 130
     at_fault = state.status == "failed" and state.reason == "data"
-    return 0 if state.status in ("finished", "stopped") else 2 if at_fault else 1, summary.result(run)
+    return 0 if state.status in ("finished", "stopped") else 2 if at_fault else 1
 
 
 def downloading(lang: str) -> Callable[[int, int], None]:

@@ -26,7 +26,7 @@ from tuning.data.sources import parse
 from tuning.errors import InputError, RunError, TuningError
 from tuning.runs import files
 from tuning.runs.store import Run
-from tuning.schema import LOCAL
+from tuning.schema import LOCAL, UNREADABLE
 from tuning.serve.webhook import Webhook
 from tuning.studio import Studio
 from tuning.studio.shared import STARTER
@@ -324,7 +324,7 @@ def _print(document: Any, as_json: bool, lang: str) -> None:
     elif isinstance(document, list):
         print("\n".join(_row(entry, lang) for entry in document) or t(lang, "cli.none"))
     else:
-        notices = [*document.pop("notices", []), *document.pop("findings", [])]
+        notices = [*document.pop("faults", []), *document.pop("notices", []), *document.pop("findings", [])]
         offered = ways.lines(document, lang) if document.get("offers") else []
         for key in ("offer", "offers"):
             document.pop(key, None)
@@ -340,6 +340,9 @@ def _print(document: Any, as_json: bool, lang: str) -> None:
 def _row(entry: dict[str, Any], lang: str) -> str:
     """One line about a model, a recipe, data or a run."""
     name = entry.get("run") or entry["id"]
+    if entry.get("status") == UNREADABLE:
+        faults = "  ".join(say(lang, fault["code"], fault["params"]) for fault in entry["faults"])
+        return f"{name}  {t(lang, 'ui.status.unreadable')}  {faults}"
     if "status" in entry:
         place = t(lang, "cli.place", place=str(entry["place"])) if entry["place"] else ""
         return f"{name}  {entry['status']}{place}  {entry['step']}/{entry['total_steps']}  {entry.get('name') or entry['owner']}"

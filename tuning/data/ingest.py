@@ -17,12 +17,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pydantic
-
-from tuning.data.library import GRAVE, folder_of
+from tuning.data.library import GRAVE, folder_of, require_rows
 from tuning.data.records import REPAIRS, REPORT, SOURCE, SPEC, shown
 from tuning.errors import InputError
-from tuning.runs import files
+from tuning.runs import disk, files
 from tuning.sandbox import run
 from tuning.sandbox.limits import DEFAULT, MEGABYTE, PROGRESS, Limits, roomy
 from tuning.schema import DataSpec, Notice
@@ -152,13 +150,13 @@ def _sha256(path: pathlib.Path) -> str:
 
 def _kept(target: pathlib.Path) -> DataSpec | None:
     """The data set that is already there, if it can be read."""
-    try:
-        return DataSpec.model_validate_json((target / SPEC).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, pydantic.ValidationError):
-        _log.warning("%s is damaged and is read anew", target)
-        return None
+
+    def read() -> DataSpec:
+        spec = disk.record(target / SPEC, DataSpec)
+        require_rows(target, spec)
+        return spec
+
+    return disk.kept(read, None)
 
 
 def _read(

@@ -4,7 +4,7 @@ Another owner's data set is as unknown as one that never was. It never reads a f
 """
 
 import bisect
-import logging
+import functools
 import os
 import pathlib
 import re
@@ -15,16 +15,15 @@ from itertools import islice
 from typing import Any
 
 import orjson
-import pydantic
 
 from tuning.data.records import INDEX, ROWS, SPEC, VALIDATION, shown
 from tuning.data.split import split
 from tuning.errors import InputError
-from tuning.schema import DataSpec, TrainSettings
+from tuning.runs import disk
+from tuning.schema import LOCAL, DataSpec, Notice, TrainSettings
 
 GRAVE = ".old-"  # beginning of the names of folders on their way out
 
-_log = logging.getLogger(__name__)
 _ID = re.compile("[a-z0-9][a-z0-9-]*")
 
 NormalRows = Sequence[dict[str, Any]]  # in normal form
@@ -49,37 +48,65 @@ class Library:
         return [text for text in dict.fromkeys(asked) if 0 < len(text) <= 200][:limit]
 
     def list(self, owner: str) -> list[DataSpec]:
-        """All data sets of an owner, the newest first. What cannot be read is left out, and logged."""
-        paths = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
-        specs = [spec for path in paths if _ID.fullmatch(path.name) and (spec := _spec(path)) is not None]
+        """All data sets of an owner, the newest first. What cannot be read is left out; `unreadable` has it."""
+        specs = [spec for path in self._paths() if (spec := disk.kept(functools.partial(_spec, path), None)) is not None]
         return sorted((spec for spec in specs if spec.owner == owner), key=lambda spec: spec.created, reverse=True)
 
     def size(self, owner: str) -> int:
         """Bytes of an owner's data sets on disk."""
         folders = (self.folder / spec.id for spec in self.list(owner))
         return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    def unreadable(self, owner: str) -> dict[str, Notice]:
+        """What is wrong with those data sets whose description or rows cannot be read, by id.
+
+        Whose they are stands in them, else they are those of whoever has this machine.
+        """
+        found: dict[str, Notice] = {}
+        for path in self._paths():
+            faults = _faults(path)
+            if faults and _owner(path) == owner:
+                found[path.name] = faults[0]
+        return found
+
+    def _paths(self) -> Sequence[pathlib.Path]:
+        """The folders that may be data sets. Raises FileFault where the folder of all of them cannot be read."""
+        try:
+            return sorted(path for path in self.folder.iterdir() if _ID.fullmatch(path.name)) if self.folder.is_dir() else []
+        except OSError as error:
+            raise disk.of_system(self.folder, error) from error
 
     def get(self, id: str, owner: str) -> DataSpec:
-        """One data set. Raises InputError `data.unknown`, also where it is somebody else's."""
-        spec = _spec(self.folder / id) if _ID.fullmatch(id) else None
+        """One data set. Raises InputError `data.unknown`, also where it is somebody else's, and `data.unreadable` with the fault."""
+        try:
+            spec = _spec(self.folder / id) if _ID.fullmatch(id) else None
+        except disk.FileFault as fault:
+            if not fault.missing and _owner(self.folder / id) == owner:
+                raise _unreadable(id, fault) from fault
+            spec = None
         if spec is None or spec.owner != owner or spec.id != id:
             raise InputError("data.unknown", data=shown(id, 80))
         return spec
 
     def rows(self, id: str, owner: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
-        """The rows: `{"row": n, "messages": [{"role", "content"}, …]}`. Raises InputError `data.unknown` at once."""
+        """The rows: `{"row": n, "messages": [{"role", "content"}, …]}`. Raises InputError `data.unknown` at once, FileFault later."""
         return islice(_rows(self._path(id, owner) / ROWS), limit)
+
+    def require(self, id: str, owner: str) -> DataSpec:
+        """As `get`, of data whose rows are there. Raises InputError `data.unreadable` where they are not."""
+        spec = self.get(id, owner)
+        try:
+            require_rows(self.folder / spec.id, spec)
+        except disk.FileFault as fault:
+            raise _unreadable(id, fault) from fault
+        return spec
 
     def page(self, id: str, owner: str, start: int, count: int) -> NormalRows:
         """`count` rows from the one at `start` (from 0) on, without reading the others."""
         folder = self._path(id, owner)
-        try:
-            with open(folder / INDEX, "rb") as index:
-                index.seek(8 * start)
-                begin = index.read(8)
-        except FileNotFoundError:  # of data read before there was an index
+        begin = disk.kept(functools.partial(_begin, folder, start), None, [])
+        if begin is None:  # of data read before there was an index, or one that is damaged
             return tuple(islice(_rows(folder / ROWS), start, start + count))
-        return tuple(islice(_rows(folder / ROWS, int.from_bytes(begin, "little")), count)) if len(begin) == 8 else ()
+        return tuple(islice(_rows(folder / ROWS, begin), count))
 
     def place(self, id: str, owner: str, row: int) -> int:
         """Where among the kept rows the one stands that is number `row` in the file; if it is not there, the next one."""
@@ -89,7 +116,7 @@ class Library:
     def validation_rows(self, id: str, owner: str) -> Iterator[dict[str, Any]]:
         """The rows of a validation file of its own; none where there was no such file."""
         path = self._path(id, owner) / VALIDATION
-        return _rows(path) if path.is_file() else iter(())
+        return _rows(path) if os.path.lexists(path) else iter(())
 
     def parts(self, id: str, owner: str, settings: TrainSettings) -> tuple[NormalRows, NormalRows]:
         """Rows to learn from and rows to check with, as a run with these settings (nothing left at auto) takes them."""
@@ -112,18 +139,74 @@ class Library:
         return self.folder / self.get(id, owner).id
 
 
-def _spec(path: pathlib.Path) -> DataSpec | None:
+def _spec(path: pathlib.Path) -> DataSpec:
+    return disk.record(path / SPEC, DataSpec)
+
+
+def _unreadable(id: str, fault: disk.FileFault) -> InputError:
+    return InputError("data.unreadable", data=id, fault=fault.code, **fault.params)
+
+
+def _faults(path: pathlib.Path) -> list[Notice]:
+    """What keeps a data set from being read: its description or its rows. An empty folder is none."""
     try:
-        return DataSpec.model_validate_json((path / SPEC).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, pydantic.ValidationError) as error:
-        _log.warning("%s cannot be read: %s", path / SPEC, error)
-        return None
+        require_rows(path, _spec(path))
+    except disk.FileFault as fault:
+        return [fault.told()] if os.path.isdir(path) and os.listdir(path) else []
+    return []
+
+
+def _owner(path: pathlib.Path) -> str:
+    """Whose a data set is that cannot be read."""
+    found = disk.kept(lambda: disk.document(path / SPEC), None, [])
+    owner = found.get("owner") if isinstance(found, dict) else None
+    return owner if isinstance(owner, str) else LOCAL
+
+
+def _begin(folder: pathlib.Path, start: int) -> int | None:
+    """Where in the rows the one at `start` begins, by the index; None where that does not say, or not the beginning of a line."""
+    with disk.opened(folder / INDEX) as index:
+        index.seek(8 * start)
+        said = index.read(8)
+    begin = int.from_bytes(said, "little")
+    with disk.opened(folder / ROWS) as rows:
+        size = os.fstat(rows.fileno()).st_size
+        if len(said) < 8 or begin >= size:
+            return None
+        rows.seek(max(0, begin - 1))
+        return begin if begin == 0 or rows.read(1) == b"\n" else None
 
 
 def _rows(path: pathlib.Path, begin: int = 0) -> Iterator[dict[str, Any]]:
-    with open(path, "rb") as stream:
+    """Rows in normal form, as the child wrote them. Raises FileFault at the first that is none."""
+    with disk.opened(path) as stream:
         stream.seek(begin)
-        for line in stream:
-            yield orjson.loads(line)
+        for number, line in enumerate(stream, 1):
+            try:
+                row = orjson.loads(line)
+            except ValueError as error:
+                raise disk.FileFault("broken", path, line=number) from error
+            if not isinstance(row, dict) or not isinstance(row.get("row"), int) or not _says(row):
+                raise disk.FileFault("wrong", path, key=f"{number}"[:80])
+            yield row
+
+
+def _says(row: dict[str, Any]) -> bool:
+    """Whether a row has a text, or turns that have one."""
+    turns = row.get("messages")
+    if turns is None:
+        return isinstance(row.get("text"), str)
+    return isinstance(turns, list) and all(isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in turns)
+
+
+def require_rows(folder: pathlib.Path, spec: DataSpec) -> None:
+    """Raises FileFault where the rows of a data set are not there to their end. Looks at the first and the last byte of them."""
+    if not spec.rows_kept:
+        return
+    with disk.opened(folder / ROWS) as rows:
+        if not os.fstat(rows.fileno()).st_size:
+            raise disk.FileFault("empty", folder / ROWS)
+        rows.seek(-1, os.SEEK_END)
+        if rows.read(1) != b"\n":
+            raise disk.FileFault("broken", folder / ROWS, line=spec.rows_kept)
+    next(_rows(folder / ROWS))

@@ -67,12 +67,14 @@ class Train(Job):
 
     def __init__(self, target: Run, store: Store, spoiled: Callable[[], None] = lambda: None) -> None:
         self.target, self.store, self.spoiled = target, store, spoiled
+        self.gone: Notice | None = None  # that the run's folder was taken away in the middle of it, which nobody could write there
 
     def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
         """Raises RunError where another process holds the run or its card: it waits on then."""
         from tuning.engine.learn.train import train
 
         state = train(self.target, self.store, resident, between, queued=True)
+        self.gone = state.error if state.reason == "gone" else None
         if state.reason == "cuda":
             self.spoiled()
             if self.target.retry():

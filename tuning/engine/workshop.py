@@ -37,6 +37,7 @@ class Workshop:
         self.over: Callable[[Run], Any] = lambda run: None  # told of every run that is not worked on any more
         self.ready = threading.Event()
         self.spoiled = threading.Event()  # this process can do nothing with its card any more: it has to be replaced
+        self.gone: dict[str, Notice] = {}  # by owner: that the folder of the run trained last was taken away in the middle of it
         self._jobs: list[Job] = []  # handed over, and not begun; only the thread takes one out
         self._at_work: list[Job] = []  # what is being done now, and what is done at its yield point
         self._warmed = False
@@ -179,7 +180,11 @@ class Workshop:
         return mine
 
     def _train(self, run: Run) -> None:
-        error = self._do(Train(run, self.store, self._spoil))
+        owner, job = run.owner(), Train(run, self.store, self._spoil)
+        error = self._do(job)
+        self.gone.pop(owner, None)
+        if job.gone is not None:
+            self.gone[owner] = job.gone
         if error is not None and run.waiting():  # another process holds it or its card: later, perhaps
             logger.warning("run %s: %s", run.id, error)
             self._refused[run.id] = time.monotonic()

@@ -11,7 +11,7 @@ from tuning.runs.store import Run
 
 def zip_name(run: Run) -> str:
     """A file name for people: the run's name in plain letters."""
-    return f"{slug(run.name(), 40)}-{'model' if run.spec().settings.method == 'full' else 'adapter'}.zip"
+    return f"{slug(run.name(), 40)}-{'model' if (run.adapter / 'config.json').is_file() else 'adapter'}.zip"
 
 
 def zip_adapter(run: Run, out: pathlib.Path) -> pathlib.Path:

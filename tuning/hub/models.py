@@ -6,7 +6,6 @@ executed, and the token is sent only where it is given. Which folder a file belo
 
 import contextlib
 import functools
-import json
 import pathlib
 import re
 import time
@@ -23,7 +22,7 @@ from huggingface_hub.hf_api import RepoSibling
 from tuning.errors import InputError
 from tuning.hub.repository import ID, HubFile, Repository
 from tuning.models import catalog, examine
-from tuning.runs import files
+from tuning.runs import disk, files
 from tuning.schema import Bilingual, ModelCard
 
 KEPT_SECONDS = 600.0  # how long an answer of the Hub is taken for true; access may change
@@ -236,12 +235,7 @@ class Hub(Caller):
 
     def _kept(self, id: str) -> Repository | None:
         place = self._place(id)
-        if place is None or not place.is_file():
-            return None
-        try:
-            return Repository.model_validate(json.loads(place.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return None
+        return None if place is None else disk.kept(lambda: disk.record(place, Repository), None)
 
     def _keep(self, found: Repository) -> None:
         place = self._place(found.id)

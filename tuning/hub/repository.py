@@ -35,6 +35,13 @@ class Repository(Record):
         return sum(file.size for file in self.files)
 
 
+class DownloadManifest(Record):
+    """What the folder of a downloaded model holds, and when each file of it was last found right, in nanoseconds."""
+
+    repository: Repository
+    stamps: dict[str, int] = pydantic.Field(default_factory=dict)
+
+
 class Split(Record):
     """A part of a data set that is read as a whole: its rows (None where nobody says) and its files."""
 

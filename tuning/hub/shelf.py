@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError, TuningError
-from tuning.hub.repository import Cut, HubFile, Repository, hub_id
+from tuning.hub.repository import Cut, DownloadManifest, HubFile, Repository, hub_id
 from tuning.models import catalog, examine
-from tuning.runs import files, locks
+from tuning.runs import disk, files, locks
 from tuning.runs.store import Store
 from tuning.schema import ALIVE, LOCAL, ModelRef, Notice
 from tuning.settings import Settings
@@ -297,11 +297,11 @@ def whole(model: ModelRef) -> bool:
     if not here(model):
         return False
     place = pathlib.Path(model.path)
-    kept = _manifest(place)
-    if kept is None:
+    found = _stamped(place)
+    if found is None:
         return True  # somebody's own folder: nobody promised anything of it
-    stamps = json.loads((place / MANIFEST).read_text(encoding="utf-8")).get("stamps", {})
-    touched = [file for file in kept.files if (place / file.name).stat().st_mtime_ns != stamps.get(file.name)]
+    kept = found.repository
+    touched = [file for file in kept.files if (place / file.name).stat().st_mtime_ns != found.stamps.get(file.name)]
     if not all(right(place / file.name, file) for file in touched):
         return False
     if touched:  # copied from elsewhere, say: not to be read again the next time
@@ -325,10 +325,12 @@ def right(path: pathlib.Path, file: HubFile) -> bool:
 
 
 def _manifest(place: pathlib.Path) -> Repository | None:
-    try:
-        return Repository.model_validate(json.loads((place / MANIFEST).read_text(encoding="utf-8"))["repository"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    found = _stamped(place)
+    return None if found is None else found.repository
+
+
+def _stamped(place: pathlib.Path) -> DownloadManifest | None:
+    return disk.kept(lambda: disk.record(place / MANIFEST, DownloadManifest), None)
 
 
 def _write_manifest(place: pathlib.Path, repository: Repository) -> None:

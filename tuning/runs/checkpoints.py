@@ -10,7 +10,8 @@ import os
 import pathlib
 import shutil
 
-from tuning.runs import files
+from tuning.runs import disk, files
+from tuning.runs.contents import CheckpointManifest
 
 MANIFEST = "manifest.json"
 PREFIX = "checkpoint-"
@@ -22,10 +23,14 @@ NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
 
 def building(folder: pathlib.Path) -> pathlib.Path:
-    """An empty folder beside the checkpoints, to save into. Left-overs of a crash are thrown away."""
+    """An empty folder beside the checkpoints, to save into. Left-overs of a crash are thrown away.
+
+    Raises FileNotFoundError where the run's own folder is gone: nobody would find what is saved into another.
+    """
     place = folder / BUILDING
     shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    folder.mkdir(exist_ok=True)
+    place.mkdir()
     return place
 
 
@@ -67,12 +72,11 @@ def verified(checkpoint: pathlib.Path) -> bool:
     Nothing is loaded for the answer: what has not been vouched for is never unpickled.
     """
     try:
-        manifest = json.loads(files.read(checkpoint / MANIFEST))
-        listing = {name: (entry["size"], entry["sha256"]) for name, entry in manifest["files"].items()}
-        named = manifest["step"] == step_of(checkpoint)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        manifest = disk.record(checkpoint / MANIFEST, CheckpointManifest)
+    except disk.FileFault:
         return False
-    if not named or not all(name in listing for name in NEEDED) or not any(name in listing for name in WEIGHTS):
+    listing = {name: (entry.size, entry.sha256) for name, entry in manifest.files.items()}
+    if manifest.step != step_of(checkpoint) or not all(name in listing for name in NEEDED) or not any(name in listing for name in WEIGHTS):
         return False
     try:
         there = {path.relative_to(checkpoint).as_posix(): path for path in checkpoint.rglob("*") if path.is_file()}

@@ -1,6 +1,6 @@
 """Writing so that a crash leaves the old or the new, never a half: temporary file, fsync, replace.
 
-Reading of JSON Lines tolerates the half line that a kill leaves. Nothing here knows what a run is.
+Reading stands in `home`. Nothing here knows what a run is.
 """
 
 import errno
@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -33,15 +33,10 @@ def slug(text: str, length: int = 24, otherwise: str = "run") -> str:
 
 def put(source: pathlib.Path, target: pathlib.Path) -> None:
     """Give `source` the name `target` at once, in the place of what has it. Raises OSError."""
-    _patiently(lambda: os.replace(source, target))
+    patiently(lambda: os.replace(source, target))
 
 
-def read(path: pathlib.Path) -> str:
-    """The text of a file that others replace. Raises OSError, and UnicodeDecodeError where it is no UTF-8."""
-    return _patiently(lambda: path.read_text(encoding="utf-8"))
-
-
-def _patiently(work: Callable[[], Result]) -> Result:
+def patiently(work: Callable[[], Result]) -> Result:
     """Do it again where it is refused: Windows lets nobody replace a file that is open, nor open one that is being replaced.
 
     Readers hold a file for milliseconds, virus scanners for longer.
@@ -102,17 +97,9 @@ def append_line(path: pathlib.Path, record: dict[str, Any]) -> None:
         file.write(line.encode("utf-8"))
 
 
-def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-    """The records of a JSON Lines file; lines that are no JSON object are passed over."""
-    try:
-        file = path.open(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return
-    with file:
-        for line in file:
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict):
-                yield record
+def remove(path: pathlib.Path) -> None:
+    """Take away a file, or whatever has taken its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, Any
 
-from tuning.runs import files
+from tuning.runs import disk
+from tuning.runs.contents import Holder
 from tuning.schema import on_card
 
 HOST = socket.gethostname()
@@ -51,8 +52,10 @@ class Lock:
         self._file: IO[str] | None = None
 
     def acquire(self, patience: float = 1.0) -> bool:
-        """Take the lock, or say no after `patience` seconds (readers that probe hold it for an instant)."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Take the lock, or say no after `patience` seconds (readers that probe hold it for an instant).
+
+        Raises OSError where its folder is gone, which is never made anew, or something else stands in its place.
+        """
         file = self.path.open("a+", encoding="utf-8")
         deadline = time.monotonic() + patience
         while not _take(file, shared=False):
@@ -99,18 +102,26 @@ def card(home: pathlib.Path, device: str, busy: Exception) -> Iterator[None]:
 
 
 def held(path: pathlib.Path) -> bool:
-    """Does a living process of this host hold the lock?"""
+    """Does a living process of this host hold the lock? Nobody holds what is no file, nor what we may not open."""
     try:
         with path.open("r+", encoding="utf-8") as file:
             return not _take(file, shared=True)
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
 def holder(path: pathlib.Path) -> dict[str, Any]:
-    """What the last holder wrote: host, pid, started. Empty where nothing can be read."""
+    """What the last holder wrote: host, pid, started. Empty where nothing can be read: the lock itself counts."""
     try:
-        content = json.loads(files.read(path))
-    except (OSError, ValueError):
+        return disk.record(path, Holder).model_dump(exclude_none=True)
+    except disk.FileFault:
         return {}
-    return content if isinstance(content, dict) else {}
+
+
+def fault(path: pathlib.Path) -> disk.FileFault | None:
+    """Why a lock can be neither taken nor asked for: another thing stands in its place, or we may not open it."""
+    try:
+        disk.opened(path).close()
+    except disk.FileFault as fault:
+        return None if fault.missing else fault
+    return None

@@ -4,7 +4,7 @@ metrics.jsonl only grows, so only what was added is read; a file that was replac
 moments is never remembered: clocks of file systems are coarse. Nothing here knows what a status is.
 """
 
-import json
+import contextlib
 import os
 import pathlib
 import re
@@ -15,7 +15,12 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from pydantic import BaseModel
+
+from tuning.runs import disk
+from tuning.runs.contents import LoggedStep
 from tuning.runs.differences import series, thin
+from tuning.schema import Notice
 
 SETTLED_SECONDS = 2.0  # what was written more recently may be written again within the same tick of the clock
 SIZE_SECONDS = 5.0  # how often the size of a run that grows is counted
@@ -23,6 +28,7 @@ MOST_LOGS = 16  # logs kept in memory, some MB each where they are long
 MOST_KEPT = 2000
 SPARK_POINTS = 40
 TAIL_BYTES = 32_768
+MOST_LOGGED = 256 * 2**20  # bytes that are read of a log at once
 
 Value = TypeVar("Value")
 Key = tuple[Hashable, ...]
@@ -37,6 +43,7 @@ class Logged:
 
     version: str = ""
     records: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[Notice] = field(default_factory=list)
 
 
 class FileCache(Generic[Value]):
@@ -73,7 +80,7 @@ def mark(*paths: str | pathlib.Path) -> Key:
         except OSError:
             found.append(None)
         else:
-            found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+            found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size, stat.st_ctime_ns))
     return tuple(found)
 
 
@@ -84,30 +91,39 @@ def settled(key: Key) -> bool:
 
 
 class Growing:
-    """One metrics.jsonl, or another file of records by step. After a resume a step may have been logged twice: the last one counts."""
+    """One metrics.jsonl, or another file of records by step, of a kind. After a resume a step may have been logged twice: the last
+    one counts. A line that is no such record is passed over, and told of.
+    """
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
-        self._lock = threading.Lock()
+    def __init__(self, path: pathlib.Path, kind: type[BaseModel] = LoggedStep) -> None:
+        self.path, self.kind = path, kind
+        self._lock, self._written = threading.Lock(), 0
         self._start_over(0)
 
     def _start_over(self, node: int) -> None:
         self._node, self._offset, self._end = node, 0, b""
         self._last: dict[tuple[int, bool], dict[str, Any]] = {}
+        self._lines, self._faults = 0, list[Notice]()
         self._logged = Logged(f"{node}:0")
 
     def look(self) -> Logged:
         """All that was logged up to now. A half line is left until it is whole."""
         with self._lock:
             try:
-                stat = os.stat(self.path)
-                if stat.st_ino == self._node and stat.st_size == self._offset and settled(((0, stat.st_mtime_ns),)):
-                    return self._logged
-                with self.path.open("rb") as file:
+                with disk.opened(self.path) as file:
+                    stat = os.fstat(file.fileno())
+                    if stat.st_ino == self._node and stat.st_size == self._offset:
+                        if stat.st_mtime_ns == self._written and settled(((0, stat.st_mtime_ns),)):
+                            return self._logged
+                        if stat.st_mtime_ns != self._written:  # another content of the same length
+                            self._start_over(0)
+                    self._written = stat.st_mtime_ns
+                    if stat.st_size - self._offset > MOST_LOGGED:
+                        raise disk.FileFault("large", self.path)
                     fresh = self._fresh(file, stat)
-            except FileNotFoundError:
+            except disk.FileFault as fault:
                 self._start_over(0)
-                return self._logged
+                return self._logged if fault.missing else Logged(fault.code, [], [fault.told()])
             whole = fresh[: fresh.rfind(b"\n") + 1]
             if whole:
                 self._offset += len(whole)
@@ -131,18 +147,32 @@ class Growing:
         in_order, added = True, []
         latest = max(self._last, default=(-1, False)) if not self._logged.records else _place(self._logged.records[-1])
         for line in whole.splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict) and isinstance(record.get("step"), int):
+            record = self._record(line)
+            if record is not None:
                 place = _place(record)
                 in_order &= place > latest
                 latest = max(latest, place)
                 self._last[place] = record
                 added.append(record)
         records = [*self._logged.records, *added] if in_order else [self._last[place] for place in sorted(self._last)]
-        self._logged = Logged(f"{self._node}:{self._offset}", records)
+        self._logged = Logged(f"{self._node}:{self._offset}", records, list(self._faults))
+
+    def _record(self, line: bytes) -> dict[str, Any] | None:
+        """One line, where it is of the kind. The first that is not is told of, but for the half line that a kill leaves."""
+        self._lines += 1
+        try:
+            record = disk.parsed(self.path, line)
+            disk.checked(self.path, record, self.kind)
+        except disk.FileFault as fault:
+            if not self._faults and not _half(line, fault):
+                self._faults = [Notice(code=fault.code, level="warning", params={**fault.params, "line": self._lines})]
+            return None
+        return dict(record)
+
+
+def _half(line: bytes, fault: disk.FileFault) -> bool:
+    """Whether a line is the beginning of a record, as a kill in mid-write leaves it."""
+    return fault.code == "home.broken" and line.startswith(b"{") and not line.endswith(b"}")
 
 
 def _place(record: dict[str, Any]) -> tuple[int, bool]:
@@ -156,11 +186,11 @@ _sizes: FileCache[int] = FileCache()
 _tails: FileCache[list[str]] = FileCache(MOST_LOGS)
 
 
-def records(path: pathlib.Path) -> Logged:
-    """What stands so far in a file of records by step; only what is new is read."""
+def records(path: pathlib.Path, kind: type[BaseModel] = LoggedStep) -> Logged:
+    """What stands so far in a file of records by step, of one `kind`; only what is new is read."""
     name = str(path)
     with _logs_lock:
-        log = _logs.pop(name, None) or Growing(path)
+        log = _logs.pop(name, None) or Growing(path, kind)
         _logs[name] = log
         while len(_logs) > MOST_LOGS:
             _logs.popitem(last=False)
@@ -197,22 +227,32 @@ def _count(folder: str) -> int:
                     total += _count(entry.path)
                 elif entry.is_file(follow_symlinks=False):
                     total += entry.stat(follow_symlinks=False).st_size
-    except FileNotFoundError:  # a checkpoint that was rotated away meanwhile
+    except OSError:  # a checkpoint that was rotated away meanwhile, or a folder without rights
         return total
     return total
 
 
+def listing(folder: pathlib.Path, most: int = 200) -> list[dict[str, Any]]:
+    """The files of a folder that can be seen, by `name` below it, with their `bytes`."""
+    found: list[dict[str, Any]] = []
+    for place, _, names in os.walk(folder):
+        for name in sorted(names):
+            path = pathlib.Path(place, name)
+            with contextlib.suppress(OSError):
+                found += [{"name": path.relative_to(folder).as_posix(), "bytes": os.lstat(path).st_size}] if len(found) < most else []
+    return found
+
+
 def tail(path: pathlib.Path, lines: int = 40) -> list[str]:
-    """The last lines of a log, paths of this machine shortened to their last part."""
+    """The last lines of a log, paths of this machine shortened to their last part; none where there is none. Raises FileFault."""
     key = mark(path)
+    if key == (None,):
+        return []
 
     def make() -> list[str]:
-        try:
-            with path.open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-                text = file.read().decode("utf-8", "replace")
-        except FileNotFoundError:
-            return []
+        with disk.opened(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
         return [PATH.sub("…/", line)[:500] for line in text.splitlines()[-lines:]]
 
     return _tails.get(str(path), key, make, lambda _: settled(key))

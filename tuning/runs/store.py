@@ -7,7 +7,6 @@ of people. What a reader sees as the status is derived from state and lock, so t
 import contextlib
 import functools
 import json
-import logging
 import os
 import pathlib
 import re
@@ -17,17 +16,16 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-import pydantic
 import yaml
 
 from tuning.errors import InputError, RunError
-from tuning.runs import checkpoints, files, locks, reading
+from tuning.runs import checkpoints, disk, files, locks, reading
+from tuning.runs.contents import Moment, Queued, Restarted
 from tuning.runs.queue import Place, Waiting, order, places, restarts
-from tuning.schema import ALIVE, Notice, RunSpec, RunState, Status
-
-logger = logging.getLogger(__name__)
+from tuning.schema import ALIVE, LOCAL, Notice, RunSpec, RunState, Status
 
 HEARTBEAT_SECONDS = 5.0
+MOST_NAME = 4096  # bytes of the file with it
 SILENT_SECONDS = 60.0  # a run on another host that says nothing for so long is not running
 RUN_ID = re.compile(r"^[a-z0-9][a-z0-9.-]{0,120}$")
 
@@ -39,29 +37,36 @@ def clean_name(name: str, length: int = 80) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _read_spec(path: pathlib.Path, changed: int) -> RunSpec:
-    """The spec in a file that was last written at `changed` nanoseconds: it is written once, and asked for all the time."""
-    return RunSpec.model_validate(yaml.safe_load(files.read(path)))
+def _read_spec(path: pathlib.Path, marked: reading.Key) -> tuple[RunSpec | disk.FileFault, str]:
+    """The spec in a file that looks like `marked`, or what is wrong with it, and whose it is: it is written once, and asked for all the
+    time. Where it cannot be read the owner is whom it names all the same, else whoever has this machine.
+    """
+    owner = LOCAL
+    try:
+        found = disk.yaml_document(path)
+        named = found.get("owner") if isinstance(found, dict) else None
+        owner = named if isinstance(named, str) else LOCAL
+        return disk.checked(path, found, RunSpec), owner
+    except disk.FileFault as fault:
+        return fault, owner
+
+
+@functools.lru_cache(maxsize=1024)
+def _not_ours(state: pathlib.Path, lock: pathlib.Path, marked: reading.Key) -> disk.FileFault | None:
+    """What keeps everybody from working on a run: a newer version writes its state, or nobody can take its lock."""
+    faults: list[Notice] = []
+    disk.kept(lambda: disk.record(state, RunState), None, faults)
+    if faults and faults[0].code == "home.newer":
+        return disk.FileFault("newer", state, schema=faults[0].params["schema"])
+    return locks.fault(lock)
 
 
 class Run:
     """A handle on one run's folder. Every call reads what is there now."""
 
     def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        self.id = folder.name
-
-    @property
-    def lock_path(self) -> pathlib.Path:
-        return self.folder / "engine.lock"
-
-    @property
-    def checkpoints(self) -> pathlib.Path:
-        return self.folder / "checkpoints"
-
-    @property
-    def adapter(self) -> pathlib.Path:
-        return self.folder / "adapter"
+        self.folder, self.id = folder, folder.name
+        self.lock_path, self.checkpoints, self.adapter = (folder / name for name in ("engine.lock", "checkpoints", "adapter"))
 
     @property
     def start(self) -> pathlib.Path:
@@ -69,12 +74,17 @@ class Run:
         return self.folder / "start.safetensors"
 
     def spec(self) -> RunSpec:
-        """Raises RunError where the file is missing, broken or of a newer schema."""
+        """Raises RunError with the fault where the file is missing, broken or of a newer schema, or nobody could work on the run."""
+        path, state, lock = (self.folder / name for name in ("spec.yaml", "state.json", "engine.lock"))
+        spec = _not_ours(state, lock, reading.mark(state, lock)) or _read_spec(path, reading.mark(path))[0]
+        if isinstance(spec, disk.FileFault):
+            raise RunError("run.unreadable", run=self.id, fault=spec.code, **spec.params) from spec
+        return spec
+
+    def owner(self) -> str:
+        """Whose it is, whether it can be read or not."""
         path = self.folder / "spec.yaml"
-        try:
-            return _read_spec(path, path.stat().st_mtime_ns)
-        except (OSError, yaml.YAMLError, pydantic.ValidationError) as error:
-            raise RunError("run.unreadable", run=self.id) from error
+        return _read_spec(path, reading.mark(path))[1]
 
     def known(self) -> RunSpec | None:
         """Its spec; None where that cannot be read, or no longer: somebody may have deleted the run this very moment."""
@@ -83,15 +93,9 @@ class Run:
         except RunError:
             return None
 
-    def saved_state(self) -> RunState | None:
+    def saved_state(self, faults: list[Notice] | None = None) -> RunState | None:
         """state.json as the engine left it; None before the first, and where the disk has spoiled it: the checkpoints tell then."""
-        try:
-            return RunState.model_validate_json(files.read(self.folder / "state.json"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError):
-            logger.warning("the state of run %s cannot be read", self.id)
-            return None
+        return disk.kept(lambda: disk.record(self.folder / "state.json", RunState), None, faults)
 
     def write_state(self, state: RunState) -> None:
         """For the engine that holds the lock, and nobody else."""
@@ -101,7 +105,7 @@ class Run:
         """The state with the status that is true now, whatever a crash left behind."""
         saved = self.saved_state()
         status = self._status(saved)
-        if status == "interrupted" and (self.folder / "full").exists():  # the disk took not even the state that says so
+        if status == "interrupted" and os.path.exists(self.folder / "full"):  # the disk took not even the state that says so
             full = {"status": "paused", "reason": "disk", "error": Notice(code="train.disk", level="error"), "seconds_left": None}
             return (saved or RunState(status="paused")).model_copy(update=full)
         return (saved or RunState(status=status)).model_copy(update={"status": status})
@@ -109,7 +113,7 @@ class Run:
     def _status(self, saved: RunState | None) -> Status:
         if self._claimed(saved):
             return saved.status if saved and saved.status in ("starting", "running") else "starting"
-        if (self.folder / "queue").exists():
+        if self.waiting():
             return "queued"
         if saved is None or saved.status in ALIVE:
             return "interrupted"
@@ -122,12 +126,17 @@ class Run:
         running = saved is not None and saved.status in ("starting", "running")
         return running and saved is not None and time.time() - saved.heartbeat < SILENT_SECONDS
 
-    def name(self) -> str:
-        """The name people gave it, last."""
-        try:
-            return files.read(self.folder / "name")
-        except FileNotFoundError:
-            return self.spec().name
+    def name(self, faults: list[Notice] | None = None) -> str:
+        """The name people gave it, last; its id where neither that nor its spec can be read."""
+        known = self.known()
+        return disk.kept(self._given_name, known.name if known else self.id, faults)
+
+    def _given_name(self) -> str:
+        path = self.folder / "name"
+        found = clean_name(disk.text(path, MOST_NAME))
+        if not found:
+            raise disk.FileFault("empty", path)
+        return found
 
     def rename(self, name: str) -> None:
         """Raises InputError for an empty name."""
@@ -137,39 +146,57 @@ class Run:
         files.write(self.folder / "name", cleaned)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """What was logged, in order of steps. After a resume a step may have been logged twice: the last one counts."""
+        """What was logged, in order of steps."""
         return self.logged().records
 
     def logged(self) -> reading.Logged:
         """As `metrics`, with a word that changes when something is added."""
         return reading.records(self.folder / "metrics.jsonl")
 
-    def samples(self) -> list[dict[str, Any]]:
+    def samples(self, faults: list[Notice] | None = None) -> list[dict[str, Any]]:
         """Answers that were given while it learned (samples.jsonl), in order of steps, each step once. Shared: do not change them."""
-        return reading.records(self.folder / "samples.jsonl").records
+        found = reading.records(self.folder / "samples.jsonl", Moment)
+        (faults if faults is not None else []).extend(found.faults)
+        return found.records
 
-    def log(self) -> list[str]:
+    def log(self, faults: list[Notice] | None = None) -> list[str]:
         """The last lines of what the libraries said."""
-        return reading.tail(self.folder / "log.txt")
+        return disk.kept(lambda: reading.tail(self.folder / "log.txt"), [], faults)
+
+    def adapter_fault(self) -> Notice | None:
+        """What keeps the adapter, or the whole model, from being loaded; None where all of it is there, and where there is none."""
+        return disk.adapter_fault(self.adapter) if self.adapter.is_dir() else None
+
+    def require_adapter(self) -> None:
+        """Raises RunError where there is none, or one that is not whole."""
+        if not self.adapter.is_dir():
+            raise RunError("run.no_adapter", run=self.id)
+        fault = self.adapter_fault()
+        if fault is not None:
+            raise RunError("run.adapter_broken", run=self.id, fault=fault.code, **fault.params)
 
     def enqueue(self, first: bool = False) -> None:
         """Ask for this run to be trained, or trained further, when its turn comes: after all that wait, whatever the clock says.
 
         One that was at work until now goes `first`.
         """
-        (self.folder / "stop").unlink(missing_ok=True)
+        files.remove(self.folder / "stop")
+        files.remove(self.folder / "queue")
         others = [Run(path.parent).queued_at() for path in self.folder.parent.glob("*/queue")]
         last = max([time.time(), *(other + 1e-3 for other in others)])
         files.write(self.folder / "queue", json.dumps({"time": min([last, *(other - 1e-3 for other in others)]) if first else last}))
 
     def waiting(self) -> bool:
         """Is it in the queue? Whoever holds its lock and sees it there may train it; nobody else has."""
-        return (self.folder / "queue").exists()
+        return os.path.exists(self.folder / "queue")
 
     def begin(self) -> None:
         """Take it out of the queue, and forget what an earlier end left. For the engine that holds the lock."""
         for name in ("queue", "full"):
-            (self.folder / name).unlink(missing_ok=True)
+            files.remove(self.folder / name)
+        for name in ("state.json", "metrics.jsonl", "samples.jsonl", "log.txt", "evaluation.json"):
+            if (self.folder / name).is_dir():  # where a file is to be written
+                files.remove(self.folder / name)
         files.sweep(self.folder / "state.json")
         if not self.adapter.exists() and (self.folder / ".adapter-before").exists():  # killed while another was put in its place
             (self.folder / ".adapter-before").replace(self.adapter)
@@ -191,7 +218,8 @@ class Run:
     def retry(self) -> bool:
         """Take down that what trains it starts anew after a fault of the card. False where that was tried often enough."""
         state = self.saved_state() or RunState(status="interrupted")
-        count = restarts(self._restarts(), state.step)
+        before = disk.kept(lambda: disk.record(self.folder / "restarts", Restarted), None)
+        count = restarts(before.model_dump() if before else {}, state.step)
         if count is None:
             return False
         files.write(self.folder / "restarts", json.dumps({"step": state.step, "count": count}))
@@ -200,18 +228,12 @@ class Run:
         self.write_state(state.model_copy(update=anew))
         return True
 
-    def _restarts(self) -> dict[str, int]:
-        try:
-            found = json.loads(files.read(self.folder / "restarts"))
-            return {name: int(found[name]) for name in ("step", "count")}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
-
     def line(self, spec: RunSpec) -> Waiting:
         """What the queue has to know of a run with this spec."""
         saved = self.saved_state()
         done = saved.step / max(1, saved.total_steps) if saved is not None else 0.0
-        return Waiting(self.id, spec.owner, self.queued_at(), spec.forecast.seconds * max(0.0, 1 - done), self.queued_at("ahead"))
+        queued = self._queued()
+        return Waiting(self.id, spec.owner, queued.time, spec.forecast.seconds * max(0.0, 1 - done), queued.ahead)
 
     def put_ahead(self) -> None:
         """Put it before all that wait, whoever's they are. Raises RunError where it does not wait."""
@@ -219,12 +241,12 @@ class Run:
             raise RunError("run.not_waiting", run=self.id)
         files.write(self.folder / "queue", json.dumps({"time": self.queued_at(), "ahead": time.time()}))
 
-    def queued_at(self, what: str = "time") -> float:
-        """When it was put in the queue, or `ahead` of all others there, in seconds since 1970; 0 where it was not."""
-        try:
-            return float(json.loads(files.read(self.folder / "queue"))[what])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0.0
+    def queued_at(self, faults: list[Notice] | None = None) -> float:
+        """When it was put in the queue, in seconds since 1970."""
+        return self._queued(faults).time
+
+    def _queued(self, faults: list[Notice] | None = None) -> Queued:
+        return disk.kept(lambda: disk.record(self.folder / "queue", Queued), None, faults) or Queued(time=0.0)
 
     def request_stop(self) -> None:
         """Ask the engine to stop after the step it is in; a queued run just leaves the queue."""
@@ -235,7 +257,7 @@ class Run:
         if status == "queued" and lock.acquire():
             with lock:
                 if self.waiting():
-                    (self.folder / "queue").unlink(missing_ok=True)
+                    files.remove(self.folder / "queue")
                     saved = self.saved_state() or RunState(status="stopped")
                     self.write_state(saved.model_copy(update={"status": "stopped", "ended": time.time()}))
         else:  # at work, or claimed this very moment
@@ -248,14 +270,14 @@ class Run:
         lock = locks.Lock(self.lock_path)
         if lock.acquire():
             with lock:
-                (self.folder / "queue").unlink(missing_ok=True)
+                files.remove(self.folder / "queue")
                 state = self.saved_state() or RunState(status="failed")
                 with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
                     log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} ERROR {error.code}: {error.params}\n")
                 self.write_state(state.model_copy(update={"status": "failed", "reason": reason, "error": error, "ended": time.time()}))
 
     def stop_requested(self) -> bool:
-        return (self.folder / "stop").exists()
+        return os.path.exists(self.folder / "stop")
 
     def size(self) -> int:
         """Bytes on disk."""
@@ -283,31 +305,42 @@ class Store:
         return Run(self.folder / spec.id)
 
     def all(self, owner: str) -> list[Run]:
-        """The owner's runs, newest first. A folder that cannot be read never hides the others."""
-        found = []
-        for entry in os.scandir(self.folder) if self.folder.is_dir() else ():
-            if not RUN_ID.match(entry.name) or not entry.is_dir():
-                continue
-            run = Run(pathlib.Path(entry.path))
-            try:
-                spec = run.spec()
-            except RunError:
-                logger.warning("run %s cannot be read", entry.name)
-                continue
-            if spec.owner == owner:
-                found.append((spec.created, run))
-        return [run for _, run in sorted(found, key=lambda pair: (pair[0], pair[1].id), reverse=True)]
+        """The owner's runs, newest first. A folder that cannot be read never hides the others; `unreadable` has it."""
+        known = _known(pathlib.Path(entry.path) for entry in self._entries())
+        mine = [(spec.created, run) for run, spec in known if spec.owner == owner]
+        return [run for _, run in sorted(mine, key=lambda pair: (pair[0], pair[1].id), reverse=True)]
 
-    def find(self, reference: str, owner: str) -> Run:
-        """By id, by a unique beginning of it, or `last`. Raises InputError otherwise."""
+    def unreadable(self, owner: str) -> list[Run]:
+        """The owner's runs that are damaged or of a newer version, by their ids, the newest first: to be looked at and taken away."""
+        runs = [Run(pathlib.Path(entry.path)) for entry in self._entries()]
+        mine = [run for run in runs if run.known() is None and run.owner() == owner and _something(run.folder)]
+        return sorted(mine, key=lambda run: run.id, reverse=True)
+
+    def _entries(self) -> list[os.DirEntry[str]]:
+        """What may be a run. Raises FileFault where the folder of all runs cannot be read."""
+        if not self.folder.is_dir():
+            return []
+        try:
+            with os.scandir(self.folder) as entries:
+                return [entry for entry in entries if RUN_ID.match(entry.name) and entry.is_dir()]
+        except OSError as error:
+            raise disk.of_system(self.folder, error) from error
+
+    def find(self, reference: str, owner: str, unreadable: bool = False) -> Run:
+        """By id, by a unique beginning of it, or `last`. Raises InputError otherwise, RunError for one that cannot be read.
+
+        With `unreadable` that one too is found, for whoever does no more than show it or take it away.
+        """
         if not RUN_ID.match(reference):
             raise InputError("run.unknown", run=clean_name(reference))
         exact = Run(self.folder / reference)
-        if (exact.folder / "spec.yaml").exists() and exact.spec().owner == owner:
-            return exact
-        runs = self.all(owner)
+        there = exact.owner() == owner and _something(exact.folder)
+        runs = [exact] if there else self.all(owner)
         matches = runs[:1] if reference == "last" else [run for run in runs if run.id.startswith(reference)]
+        matches = matches or [run for run in self.unreadable(owner) if run.id.startswith(reference)]
         if len(matches) == 1:
+            if not unreadable:
+                matches[0].spec()
             return matches[0]
         if matches:
             raise InputError("run.ambiguous", run=reference, count=len(matches))
@@ -316,7 +349,7 @@ class Store:
     def delete(self, run: Run) -> None:
         """Remove a run's folder. Raises RunError while it is being trained or waits."""
         status = run.state().status
-        if status in ALIVE:
+        if status in ALIVE and (status != "queued" or run.known() is not None):  # one that cannot be read is never begun
             raise RunError("run.busy", run=run.id, status=status)
         doomed = self.folder / f".deleted-{run.id}"
         run.folder.replace(doomed)  # gone for every reader at once, even where removing takes long
@@ -344,7 +377,7 @@ class Store:
 
     def _runs(self) -> list[tuple[Run, RunSpec]]:
         """Every run of any owner whose spec can be read, with that."""
-        return _known(sorted(self.folder.glob("*")))
+        return _known(sorted(pathlib.Path(entry.path) for entry in self._entries()))
 
     def _ordered(self) -> list[Waiting]:
         found = _known(folder.parent for folder in self.folder.glob("*/queue"))
@@ -355,6 +388,15 @@ class Store:
                 began = locks.holder(run.lock_path).get("started", 0.0)
                 served[spec.owner] = max(served.get(spec.owner, 0.0), began)
         return order(waiting, served)
+
+
+def _something(folder: pathlib.Path) -> bool:
+    """Whether anything lies in a folder, as far as one can see."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return os.path.isdir(folder)
 
 
 def _known(folders: Iterable[pathlib.Path]) -> list[tuple[Run, RunSpec]]:

@@ -1,13 +1,15 @@
 """A run as the contract shows it: in short for lists, in full for its result. Reads the folder, decides nothing."""
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from tuning.errors import RunError
 from tuning.runs import reading, verdict
 from tuning.runs.queue import Place
 from tuning.runs.store import Run, Store
-from tuning.schema import ALIVE, ENDED, RunSpec, RunState
+from tuning.schema import ALIVE, ENDED, UNREADABLE, Notice, RunSpec, RunState
 
 _briefs: reading.FileCache[dict[str, Any]] = reading.FileCache()
 _specs: reading.FileCache[dict[str, Any]] = reading.FileCache(100)
@@ -18,7 +20,8 @@ def brief(run: Run, places: Mapping[str, Place] | None = None) -> dict[str, Any]
 
     `places`: those of the store, where they have been asked for already.
     """
-    key = reading.mark(run.folder, run.lock_path)  # all in the folder is replaced by renaming, which the folder's time tells
+    told = ("spec.yaml", "state.json", "name")  # all else is replaced by renaming, which the folder's time tells
+    key = reading.mark(run.folder, run.lock_path, *(run.folder / name for name in told))
 
     def still(found: dict[str, Any]) -> bool:
         return found["status"] not in ALIVE and reading.settled(key)
@@ -35,10 +38,43 @@ def _waits(run: Run, status: str, places: Mapping[str, Place] | None = None) -> 
     return {"place": found and found.place, "wait_seconds": found and found.wait_seconds}
 
 
+def unreadable(run: Run) -> dict[str, Any]:
+    """A run of which no more is known than what is wrong with it, under the names of `brief`; `made` is when it changed last."""
+    try:
+        run.spec()
+    except RunError as error:
+        params = {key: value for key, value in error.params.items() if key not in ("run", "fault")}
+        faults = [Notice(code=str(error.params["fault"]), level="error", params=params).model_dump()]
+    else:  # it has been mended this very moment
+        faults = []
+    empty = dict.fromkeys(("reason", "recipe", "method", "ended", "eval_loss", "base_eval_loss", "place", "wait_seconds"))
+    return {
+        **empty,
+        **dict.fromkeys(("model", "model_title", "data", "recipe"), ""),
+        **dict.fromkeys(("seconds", "step", "total_steps"), 0),
+        "run": run.id,
+        "name": run.name([]),
+        "status": UNREADABLE,
+        "created": os.stat(run.folder).st_mtime if os.path.isdir(run.folder) else 0.0,
+        "has_adapter": run.adapter.is_dir() and run.adapter_fault() is None,
+        "faults": faults,
+    }
+
+
+def remains(run: Run) -> dict[str, Any]:
+    """What can be shown of a run that cannot be read: `unreadable`, its `files` with their bytes, and its log."""
+    found = unreadable(run)
+    adapter = str(run.adapter) if found["has_adapter"] else None
+    return {**found, "adapter": adapter, "files": reading.listing(run.folder), "log": run.log([]), "size_bytes": reading.size(run.folder)}
+
+
 def _brief(run: Run, spec: RunSpec, state: RunState) -> dict[str, Any]:
+    faults: list[Notice] = []
+    name = run.name(faults)
+    run.saved_state(faults)
     return {
         "run": run.id,
-        "name": run.name(),
+        "name": name,
         "status": state.status,
         "reason": state.reason,
         "model": spec.model.id,
@@ -54,6 +90,7 @@ def _brief(run: Run, spec: RunSpec, state: RunState) -> dict[str, Any]:
         "eval_loss": state.eval_loss,
         "base_eval_loss": state.base_eval_loss,
         "has_adapter": run.adapter.is_dir(),
+        "faults": [fault.model_dump() for fault in faults],
     }
 
 
@@ -89,8 +126,12 @@ def glimpse(run: Run) -> dict[str, Any]:
 def result(run: Run, state: RunState | None = None) -> dict[str, Any]:
     """How a run stands or ended, in the contract's names."""
     spec, state = run.spec(), state or run.state()
+    found: list[Notice] = []
+    evaluation = verdict.read(run, found)
+    brief = _brief(run, spec, state)
     return {
-        **_brief(run, spec, state),
+        **brief,
+        "faults": brief["faults"] + [fault.model_dump() for fault in [*_of_files(run), *found]],
         **_waits(run, state.status),
         "adapter": str(run.adapter) if run.adapter.is_dir() else None,
         "steps": state.step,
@@ -107,8 +148,18 @@ def result(run: Run, state: RunState | None = None) -> dict[str, Any]:
         "trainable_parameters": state.trainable_parameters,
         "total_parameters": state.total_parameters,
         "error": state.error.model_dump() if state.error else None,
-        "evaluation": verdict.read(run),
+        "evaluation": evaluation,
     }
+
+
+def _of_files(run: Run) -> list[Notice]:
+    """What is wrong with the files of a run that only who opens it is interested in."""
+    found = list(run.logged().faults)
+    run.samples(found)
+    run.log(found)
+    run.queued_at(found)
+    adapter = run.adapter_fault()
+    return found if adapter is None else [*found, adapter]
 
 
 def perplexity(loss: float | None) -> float | None:

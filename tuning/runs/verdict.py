@@ -3,15 +3,16 @@
 Pure arithmetic over figures per row, but for `read`. How the figures are taken is the engine's business, how they are said the page's.
 """
 
-import json
 import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuning.runs import files, reading
+from tuning.runs import disk, reading
+from tuning.runs.contents import EvaluationReport
 from tuning.runs.scores import Wanted, matches
 from tuning.runs.store import Run
+from tuning.schema import Notice
 
 FILE = "evaluation.json"
 SCHEMA = 1
@@ -215,18 +216,16 @@ def _params(found: Evidence) -> dict[str, Any]:
     return {**params, "languages": forgotten(found)}
 
 
-def read(run: Run) -> dict[str, Any] | None:
-    """The report on a run; None where there is none, or one that cannot be read. Shared: do not change it."""
+def read(run: Run, faults: list[Notice] | None = None) -> dict[str, Any] | None:
+    """The report on a run; None where there is none, or one that cannot be read (see `disk.kept`). Shared: do not change it."""
     path = run.folder / FILE
-    return _kept.get(str(path), reading.mark(path), lambda: _read(path))
+    return disk.kept(lambda: _kept.get(str(path), reading.mark(path), lambda: _read(path)), None, faults)
 
 
-_kept: reading.FileCache[dict[str, Any] | None] = reading.FileCache(100)
+_kept: reading.FileCache[dict[str, Any]] = reading.FileCache(100)
 
 
-def _read(path: pathlib.Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(files.read(path))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    found = disk.document(path)
+    disk.checked(path, found, EvaluationReport)
+    return dict(found)

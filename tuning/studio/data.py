@@ -19,7 +19,7 @@ from tuning.runs import files
 from tuning.runs.store import clean_name
 from tuning.sandbox.limits import OWN_FILES, Limits
 from tuning.sandbox.run import Watch
-from tuning.schema import LOCAL, DatasetCard, DataSpec, ModelRef, TrainSettings
+from tuning.schema import LOCAL, UNREADABLE, DatasetCard, DataSpec, ModelRef, Notice, TrainSettings
 from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
 from tuning.tokens.lengths import Lengths
@@ -73,6 +73,8 @@ class Data:
             return self._read_card(cards[name], wish)
         if any(spec.id == data for spec in self.shared.library.list(self.owner)):
             return self.reread(data, wish, watch)
+        if data in self.shared.library.unreadable(self.owner):
+            return self.shared.library.require(data, self.owner)
         path = files.given(data)
         if self.owner == LOCAL and self.shared.settings.mode == "local" and os.path.exists(path):  # unlike Path.exists it never raises
             return self.ingest([path], replace(wish, name=path.name), watch)
@@ -93,7 +95,7 @@ class Data:
         What was wished for before (columns, repairs, number of rows) is wished for still. Raises InputError `data.gone` where the
         files were not kept.
         """
-        spec = self.shared.library.get(data, self.owner)
+        spec = self.shared.library.require(data, self.owner)
         asked = replace(
             wish,
             name=spec.name,
@@ -115,6 +117,7 @@ class Data:
 
     def preview(self, data: str, limit: int = 5, start: int = 0) -> list[dict[str, Any]]:
         """Rows of data in the library, in normal form, from the one at `start` on."""
+        self.shared.library.require(data, self.owner)
         return list(self.shared.library.page(data, self.owner, start, limit))
 
     def describe(self, reference: Reference) -> Collection:
@@ -126,8 +129,12 @@ class Data:
         return self.shared.sources.preview(reference, self.owner, limit)
 
     def list(self) -> list[dict[str, Any]]:
-        """The sets on offer (`builtin` true where they came with the app, `here` where nothing has to be fetched), then the owner's own."""
+        """The sets on offer (`builtin` true where they came with the app, `here` where nothing has to be fetched), then the owner's own.
+
+        Last those of the owner that cannot be read, with their `faults`.
+        """
         cards, specs = self._dataset_cards().values(), self.shared.library.list(self.owner)
+        broken = self.shared.library.unreadable(self.owner)
         offered = []
         for card in cards:
             there = None if card.path else kept(specs, Reference(str(card.hub), card.config, card.split))
@@ -137,9 +144,9 @@ class Data:
         own = [
             {**spec.model_dump(by_alias=True, exclude={"refused", "findings"}), "builtin": False, "here": True, "offered": False}
             for spec in specs
-            if spec.name not in names
+            if spec.name not in names and spec.id not in broken
         ]
-        return offered + own
+        return offered + own + [_unreadable(id, fault) for id, fault in broken.items()]
 
     # Inside
 
@@ -183,3 +190,9 @@ class Data:
         held_out = [root / card.validation] if card.validation else []
         asked = replace(wish, name=card.id, validation=wish.validation or held_out, license=card.license)
         return data_read.ingest(self.shared.settings.home, self.owner, [root / str(card.path)], asked)
+
+
+def _unreadable(id: str, fault: Notice) -> dict[str, Any]:
+    """Data of which no more is known than what is wrong with them."""
+    told = {"id": id, "name": id, "sha256": id, "rows_kept": 0, "format": "", "status": UNREADABLE, "faults": [fault.model_dump()]}
+    return {**told, "builtin": False, "here": True, "offered": False}

@@ -15,7 +15,7 @@ from tuning.forecast import activations
 from tuning.forecast.activations import Request
 from tuning.forecast.memory import target_names
 from tuning.machine.modelling_code import fingerprint
-from tuning.runs import files
+from tuning.runs import disk, files
 from tuning.schema import ActivationProfile, ModelCard, TrainSettings
 
 SHIPPED = pathlib.Path(activations.__file__).parent / "profiles"
@@ -64,6 +64,7 @@ class Profiles:
             with self._one:  # one at a time: somebody may be training beside it
                 self._known[name] = found = in_child(request)
                 self.folder.mkdir(parents=True, exist_ok=True)
+                files.remove(self.folder / f"{name}.json")
                 files.write(self.folder / f"{name}.json", found.model_dump_json(by_alias=True))
 
         caught(work, f"the dry run of {request.card.id}")
@@ -89,7 +90,5 @@ def in_child(request: Request) -> ActivationProfile:
 
 
 def _read(path: pathlib.Path) -> ActivationProfile | None:
-    try:
-        return ActivationProfile.model_validate_json(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+    """A profile that was kept; one that is damaged is logged, and found anew."""
+    return disk.kept(lambda: disk.record(path, ActivationProfile), None)

@@ -127,8 +127,10 @@ class Runs:
         return summary.brief(found)
 
     def show(self, run: str) -> dict[str, Any]:
-        """Everything about one run: the result, spec, state and metrics."""
-        found = self.shared.store.find(run, self.owner)
+        """Everything about one run: the result, spec, state and metrics; of one that cannot be read its `faults` and `files`."""
+        found = self.shared.store.find(run, self.owner, unreadable=True)
+        if found.known() is None:
+            return summary.remains(found)
         state, logged = found.state(), found.logged()
         return {
             **summary.result(found, state),
@@ -136,7 +138,7 @@ class Runs:
             "state": state.model_dump(by_alias=True),
             "metrics": logged.records,
             "logged": logged.version,
-            "log": found.log(),
+            "log": found.log([]),
             "samples": found.samples(),
             "size_bytes": reading.size(found.folder),
             "stop_requested": found.stop_requested(),
@@ -178,8 +180,7 @@ class Runs:
         """
         found = self.shared.store.find(run, self.owner)
         spec = found.spec()
-        if not found.adapter.is_dir():
-            raise RunError("run.no_adapter", run=found.id)
+        found.require_adapter()
         method = spec.settings.method
         shape = {key: getattr(spec.settings, key) for key in SHAPE if method == "lora" or key == "method"}
         for key, value in (settings or {}).items():
@@ -192,7 +193,7 @@ class Runs:
 
     def glimpse(self, run: str) -> dict[str, Any]:
         """What a list shows of a run beside `list`: its losses as a few points (`spark`), and `size_bytes` on disk."""
-        return summary.glimpse(self.shared.store.find(run, self.owner))
+        return summary.glimpse(self.shared.store.find(run, self.owner, unreadable=True))
 
     def rename(self, run: str, name: str) -> dict[str, Any]:
         """Give a run another name."""
@@ -202,7 +203,7 @@ class Runs:
 
     def delete(self, run: str) -> dict[str, Any]:
         """Remove a run and all it made. Raises RunError while it is at work."""
-        found = self.shared.store.find(run, self.owner)
+        found = self.shared.store.find(run, self.owner, unreadable=True)
         self.shared.store.delete(found)
         return {"run": found.id, "deleted": True}
 
@@ -210,22 +211,33 @@ class Runs:
         """Write what a run made as one file. Raises InputError for an unknown form, RunError where there is no adapter yet."""
         if to != "adapter":
             raise InputError("export.unknown", to=clean_name(to), known="adapter")
-        found = self.shared.store.find(run, self.owner)
-        if not found.adapter.is_dir():
-            raise RunError("run.no_adapter", run=found.id)
+        found = self.shared.store.find(run, self.owner, unreadable=True)
+        found.require_adapter()
         try:
             return zip_adapter(found, out)
         except (OSError, zipfile.LargeZipFile) as error:
             raise InputError("export.cannot_write", path=out.name) from error
 
     def ids(self) -> list[str]:
-        """The ids of all runs, newest first."""
-        return [run.id for run in self.shared.store.all(self.owner)]
+        """The ids of all runs, newest first, those that cannot be read last."""
+        store = self.shared.store
+        return [run.id for run in [*store.all(self.owner), *store.unreadable(self.owner)]]
 
     def list(self) -> list[dict[str, Any]]:
-        """All runs of the owner, newest first, in short."""
-        places = self.shared.store.places()
-        return [summary.brief(run, places) for run in self.shared.store.all(self.owner)]
+        """All runs of the owner, newest first, in short; after them those that cannot be read, with their `faults`."""
+        store = self.shared.store
+        places, found = store.places(), []
+        for run in store.all(self.owner):
+            try:
+                found.append(summary.brief(run, places))
+            except RunError:  # deleted, or spoiled, this very moment
+                continue
+        return found + [summary.unreadable(run) for run in store.unreadable(self.owner)]
+
+    def gone(self) -> dict[str, Any] | None:
+        """That the folder of the run which was trained last was taken away in the middle of it; there is no run left to say so."""
+        told = self.shared.workshop.gone.get(self.owner) if self.shared.workshop else None
+        return told.model_dump() if told else None
 
     def _enqueue(self, run: Run) -> dict[str, Any]:
         run.enqueue()

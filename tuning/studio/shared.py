@@ -8,7 +8,8 @@ from tuning.data.sources import Sources
 from tuning.forecast import plan as planning
 from tuning.hub.shelf import Shelf
 from tuning.machine.hardware import Hardware, probe
-from tuning.runs import files
+from tuning.runs import disk
+from tuning.runs.contents import CalibrationRecord
 from tuning.runs.store import Store
 from tuning.schema import ModelCard, on_card
 from tuning.settings import Settings
@@ -45,7 +46,7 @@ class Shared:
 
     def machine(self, card: ModelCard, gpu_memory: float | None, profile: planning.Lookup, device: str = "auto") -> planning.Machine:
         """What a plan for `card` reckons with: this machine or a card of `gpu_memory` GB, what runs have shown, and profiles."""
-        records = list(files.read_lines(self.settings.home / "calibration.jsonl"))
+        records = [record.model_dump() for record in disk.records(self.settings.home / "calibration.jsonl", CalibrationRecord)[0]]
         on_cpu = not on_card(device) or (gpu_memory is None and not self.probe().gpus)
         shown = planning.calibrate(records, card, on_cpu)
         return planning.Machine(self.probe(), shown, gpu_memory, profile)

@@ -50,8 +50,8 @@ class Talk:
             return Question(turns, reference, device, precision, seed=seed, quantization=quantization)
         run = self.shared.store.find(target, self.owner)
         spec, state = run.spec(), run.state()
-        if not run.adapter.is_dir() and state.status not in ("starting", "running"):
-            raise RunError("run.no_adapter", run=run.id)
+        if state.status not in ("starting", "running"):
+            run.require_adapter()
         settings = spec.settings
         asked = None if base else run
         return Question(turns, spec.model, settings.device, settings.precision, asked, seed, quantization=settings.quantization)
@@ -79,8 +79,7 @@ class Talk:
         found = self.shared.store.find(run, self.owner)
         if found.state().status in ALIVE:
             raise RunError("evaluate.busy")
-        if not found.adapter.is_dir():
-            raise RunError("run.no_adapter", run=found.id)
+        found.require_adapter()
         if not here(found.spec().model):
             raise InputError("model.not_here", model=found.spec().model.id)
         from tuning.engine.question import Comparison

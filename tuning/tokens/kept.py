@@ -3,21 +3,19 @@
 What an audit is and how it is found is the engine's affair; here is only when, and where it is kept.
 """
 
+import contextlib
 import hashlib
 import json
-import logging
 import pathlib
 import threading
 import time
 from importlib import metadata
 
-import pydantic
-
 from tuning.data.library import Library, folder_of
 from tuning.data.records import ROWS
 from tuning.errors import RunError, TuningError, caught
 from tuning.hub.shelf import Shelf
-from tuning.runs import files
+from tuning.runs import disk, files
 from tuning.schema import ModelRef, TrainSettings
 from tuning.tokens.lengths import Audit, Lengths
 
@@ -27,8 +25,6 @@ AGAIN_SECONDS = 60.0  # after one that failed
 WORDS = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "vocab.json", "tokenizer.model")
 LIBRARIES = ("transformers", "tokenizers", "jinja2")
 FORM = 2  # of an audit: raise it when the same rows and tokenizer would give another
-
-_log = logging.getLogger(__name__)
 
 
 class Audits:
@@ -102,7 +98,9 @@ class Audits:
 
             with self._one:
                 found = audit(model.card.title, str(self._shelf.words(model, owner)), self._folder / data / ROWS)
-            files.write(path, found.model_dump_json())
+            with contextlib.suppress(OSError):  # it is known all the same
+                files.remove(path)
+                files.write(path, found.model_dump_json())
         return self._remember(key, found)
 
     def _path(self, data: str, key: str) -> pathlib.Path:
@@ -123,10 +121,5 @@ class Audits:
 
 
 def _read(path: pathlib.Path) -> Audit | None:
-    try:
-        return Audit.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, pydantic.ValidationError):
-        _log.warning("%s is damaged and is found anew", path)
-        return None
+    """An audit that was kept; one that is damaged is logged, and found anew."""
+    return disk.kept(lambda: disk.record(path, Audit), None)

@@ -18,7 +18,7 @@ from typing import Any
 import gradio as gr
 
 from tuning.errors import InputError, TuningError
-from tuning.schema import ALIVE
+from tuning.schema import ALIVE, UNREADABLE
 from tuning.studio import Studio
 from tuning.text import t
 from tuning.ui import gradio_ways, view
@@ -218,7 +218,7 @@ class Desk(Visits):
 
     def watched(self, runs: Sequence[Mapping[str, Any]], run: str | None) -> dict[str, Any] | None:
         """The newest run at work, else the newest living one, else the one watched before, else the newest."""
-        ids = [entry["run"] for entry in runs]
+        ids = [entry["run"] for entry in runs if entry["status"] != UNREADABLE]
         living = [entry["run"] for entry in runs if entry["status"] in ALIVE]
         at_work = [entry["run"] for entry in runs if entry["status"] in ("starting", "running")]
         found = next(iter([*at_work, *living, *([run] if run in ids else []), *ids]), None)

@@ -55,7 +55,7 @@ class Best:
     def _keep(self, model: Any) -> dict[str, torch.Tensor] | pathlib.Path:
         if self.aside is None:
             return {name: tensor.to("cpu", copy=True) for name, tensor in weights(model).items()}
-        self.aside.parent.mkdir(parents=True, exist_ok=True)
+        self.aside.parent.mkdir(exist_ok=True)
         new = self.aside.with_suffix(".new")
         try:
             full_weights.write(model, new)

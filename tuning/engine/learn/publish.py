@@ -45,12 +45,15 @@ def begin_with(run: Run, resident: Resident) -> None:
 
 
 def publish(run: Run, spec: RunSpec, resident: Resident, tokenizer: Any) -> None:
-    """Write what is trained, and its tokenizer, under its final name, when all of it is there. Raises OSError where the disk is full.
+    """Write what is trained, and its tokenizer, under its final name, when all of it is there.
+
+    Raises OSError where the disk is full or the folder is gone.
 
     A whole model is rounded on the way, and let go of: who talks to it later talks to what was published.
     """
     building = run.folder / ".adapter"
     shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()  # where the run's folder is gone, this says so: the libraries would make it anew
     if resident.peft is None:
         full_weights.publish(resident.whole, spec.model.path, building)
     else:

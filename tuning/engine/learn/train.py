@@ -6,6 +6,7 @@ Everything it learns on the way goes into the run folder; it knows no page and n
 import contextlib
 import errno
 import logging
+import os
 import pathlib
 import re
 import time
@@ -60,6 +61,8 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
     on then, if it did. One that was taken from the queue (`queued`) and is no longer in it is left alone.
     """
     lock = locks.Lock(run.lock_path)
+    if not run.folder.is_dir():
+        raise RunError("run.gone", run=run.id)
     if not lock.acquire():
         raise RunError("run.busy", run=run.id, status="running")
     device = run.spec().settings.device
@@ -103,7 +106,8 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
         if isinstance(error, TuningError):  # of all others the log has everything already
             logger.error("run %s: %s", run.id, error, exc_info=error)
         caught(lambda: resident.drop_adapter(run.id), "letting go of what was trained")  # no second fault hides the first
-        reason, notice = _explain(error)
+        gone = not os.path.lexists(run.folder / "spec.yaml")  # whatever failed, failed for that
+        reason, notice = _explain(EngineError("run.gone", reason="gone", run=run.id) if gone else error)
         status = "paused" if reason in ("disk", "memory") else "failed"
         if reason == "disk":
             run.disk_is_full()

@@ -148,7 +148,7 @@ class CheckedTrainer(SFTTrainer):
         if isinstance(trained, PeftModel):
             trained.save_pretrained(output_dir, selected_adapters=[TRAINED], save_embedding_layers=False)
         else:
-            pathlib.Path(str(output_dir)).mkdir(parents=True, exist_ok=True)
+            pathlib.Path(str(output_dir)).mkdir(exist_ok=True)
             full_weights.write(trained, pathlib.Path(str(output_dir)) / full_weights.WEIGHTS)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuning.models.catalog import COMFORT
 from tuning.text import t, table
-from tuning.ui.view import duration, escape, number, parameters, plain, size
+from tuning.ui.view import duration, escape, number, parameters, plain, sentence, size
 
 
 def card(action: str, value: str, inside: str, chosen: bool, kind: str = "") -> str:
@@ -77,8 +77,11 @@ def found(entry: Mapping[str, Any], lang: str) -> str:
 
 
 def dataset(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
-    """A set of examples, built in, on the Hub, or brought."""
-    if entry["offered"]:
+    """A set of examples, built in, on the Hub, or brought; of one that cannot be read what is wrong with it."""
+    if entry.get("faults"):
+        title, why = entry["name"], " ".join(sentence(lang, one["code"], one["params"]) for one in entry["faults"])
+        facts = [t(lang, "ui.status.unreadable"), t(lang, "ui.data.unreadable")]
+    elif entry["offered"]:
         title, why = entry["title"][lang], entry["why"][lang]
         bound = "ui.model.license" if entry["free_license"] else "ui.hub.license.bound"
         license = t(lang, bound, license=entry["license"]) if entry["license"] else t(lang, "ui.hub.license.none")

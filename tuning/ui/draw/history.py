@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuning.schema import ALIVE
+from tuning.schema import ALIVE, UNREADABLE
 from tuning.text import t
 from tuning.ui.draw.pictures import spark
-from tuning.ui.draw.progress import head, status
-from tuning.ui.view import duration, escape, loss, number, size, when
+from tuning.ui.draw.progress import head, log, status
+from tuning.ui.view import duration, escape, fault, loss, number, sentence, size, when
 
 PAGE = 50  # runs shown at once
 
@@ -89,7 +89,7 @@ def listing(
 
 
 def _row(run: RunBrief, opened: bool, ticked: bool, names: Names, seen: Mapping[str, Any], lang: str) -> str:
-    facts = [run["model_title"], *names.of(run), when(run["created"], lang)]
+    facts = [fact for fact in (run["model_title"], *names.of(run), when(run["created"], lang)) if fact]
     figures = [size(seen["size_bytes"], lang)]
     if run["seconds"]:
         figures.insert(0, duration(run["seconds"], lang))
@@ -100,6 +100,7 @@ def _row(run: RunBrief, opened: bool, ticked: bool, names: Names, seen: Mapping[
         figures.insert(0, t(lang, "ui.live.step", step=number(run["step"], lang), total=number(run["total_steps"], lang)))
     if run["place"]:
         figures.insert(0, t(lang, "ui.runs.place", place=number(run["place"], lang)))
+    facts += [sentence(lang, fault["code"], fault["params"]) for fault in run.get("faults", ())]
     tick = escape(t(lang, "ui.runs.tick", name=run["name"]))
     return (
         f'<li><button type="button" class="card run" data-do="run" data-value="{escape(run["run"])}" '
@@ -140,15 +141,15 @@ def sure(asked: Sequence[str], runs: Sequence[RunBrief], freed: int, lang: str) 
 
 def ways(run: RunBrief, asked: bool, resumable: bool, lang: str) -> str:
     """The head of the run that is open, and what can be done with it."""
-    at_work = run["status"] in ("starting", "running")
+    at_work, known = run["status"] in ("starting", "running"), run["status"] != UNREADABLE
     take = "ui.runs.download.whole" if run.get("method") == "full" else "ui.runs.download"
     shown = [
-        ("talk", "ui.runs.talk", run["has_adapter"] or at_work),
+        ("talk", "ui.runs.talk", (run["has_adapter"] and known) or at_work),
         ("take", take, run["has_adapter"]),
         ("resume", "ui.runs.resume", resumable),
         ("unqueue", "ui.runs.unqueue", run["status"] == "queued"),
-        ("again", "ui.runs.again", True),
-        ("rename", "ui.runs.rename", True),
+        ("again", "ui.runs.again", known),
+        ("rename", "ui.runs.rename", known),
         ("ask", "ui.runs.delete", run["status"] not in ALIVE),
     ]
     buttons = "".join(_button(do, run["run"], t(lang, code), do) for do, code, there in shown if there)
@@ -158,7 +159,23 @@ def ways(run: RunBrief, asked: bool, resumable: bool, lang: str) -> str:
     elif asked:
         below = sure([run["run"]], [run], run["size_bytes"], lang)
     label = escape(t(lang, "ui.runs.ways", name=run["name"]))
-    return f'<section class="summary">{head(run, lang)}<div class="ways" role="group" aria-label="{label}">{buttons}</div>{below}</section>'
+    above = head(run, lang) if known else _unreadable(run, lang)
+    return f'<section class="summary">{above}<div class="ways" role="group" aria-label="{label}">{buttons}</div>{below}</section>'
+
+
+def _unreadable(run: RunBrief, lang: str) -> str:
+    """The head of a run that cannot be read: what is wrong with it, and what can be done."""
+    faults = "".join(fault(lang, one["code"], one["params"]) for one in run["faults"])
+    says = t(lang, "ui.runs.unreadable.adapter" if run["has_adapter"] else "ui.runs.unreadable")
+    return f'<h2>{escape(run["name"])} {status(run["status"], lang)}</h2>{faults}<p class="hint">{escape(says)}</p>'
+
+
+def remains(run: RunBrief, lang: str) -> str:
+    """What is left of a run that cannot be read: its files, and its log."""
+    named = [(escape(one["name"]), escape(size(one["bytes"], lang))) for one in run["files"]]
+    files = "".join(f'<li>{name} <span class="soft num">{room}</span></li>' for name, room in named)
+    title = escape(t(lang, "ui.runs.files"))
+    return f'<section class="summary"><h3>{title}</h3><ul class="facts">{files}</ul>{log(run, lang)}</section>'
 
 
 def _button(do: str, value: str, label: str, kind: str = "") -> str:

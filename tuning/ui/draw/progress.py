@@ -19,6 +19,7 @@ from tuning.ui.view import clock, duration, escape, fault, loss, number, plain, 
 
 SIGNS = {
     "queued": "◌", "starting": "◌", "running": "●", "paused": "❙❙", "stopped": "■", "finished": "✓", "failed": "✕", "interrupted": "⌁",
+    "unreadable": "?",
 }  # fmt: skip
 
 
@@ -157,7 +158,8 @@ TOLD = ("settings.", "run.")  # notices of the plan that stay worth knowing: nam
 def told(run: Mapping[str, Any], lang: str) -> str:
     """What happened on the way, one line each: memory that was healed, an early end, older names that were understood."""
     planned = [notice for notice in run["spec"]["notices"] if notice["code"].startswith(TOLD)]
-    signed = [("↺", notice) for notice in run["recoveries"]] + [("●", notice) for notice in [*run["notices"], *planned]]
+    signed = [("!", notice) for notice in run.get("faults", ())]
+    signed += [("↺", notice) for notice in run["recoveries"]] + [("●", notice) for notice in [*run["notices"], *planned]]
     if run["status"] not in ALIVE:
         signed = [(sign, notice) for sign, notice in signed if notice["code"] != "run.may_sleep"]
     drawn = ""

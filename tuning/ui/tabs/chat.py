@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from tuning.schema import ALIVE
+from tuning.schema import ALIVE, UNREADABLE
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 
@@ -177,7 +177,7 @@ def targets(desk: Desk, scene: Scene) -> list[tuple[str, str]]:
     for run in scene.runs:
         if run["status"] in ("starting", "running"):
             found.append((desk.say("ui.chat.learning", name=run["name"]), run["run"]))
-        elif run["has_adapter"] and run["status"] not in ALIVE:
+        elif run["has_adapter"] and run["status"] not in (*ALIVE, UNREADABLE):
             found.append((f"{run['name']} · {view.when(run['created'], desk.lang)}", run["run"]))
     return [
         *found,

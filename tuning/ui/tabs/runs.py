@@ -11,7 +11,7 @@ import gradio as gr
 
 from tuning.errors import InputError, TuningError
 from tuning.runs.store import clean_name
-from tuning.schema import ALIVE
+from tuning.schema import ALIVE, UNREADABLE
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import comparison, history, progress, timeline_view
@@ -150,7 +150,7 @@ class RunActions:
         desk, lang = self.desk, self.desk.lang
         ids = [run["run"] for run in scene.runs]
         look = Look.of(scene.look, ids)
-        reference = scene.opened if scene.opened in ids else scene.run["run"] if scene.run else None
+        reference = scene.opened if scene.opened in ids else scene.run["run"] if scene.run else next(iter(ids), None)
         if reference is None:
             return [gr.update(visible=False), view.empty(desk.say("ui.runs.empty")), "", None, gr.update(visible=False), "", ""]
         names = Names(desk.titles(), {entry["id"]: entry["title"][lang] for entry in desk.studio.plans.recipes()})
@@ -158,15 +158,15 @@ class RunActions:
         pair = ""
         if len(look.ticked) == 2:
             first, second = sorted((desk.studio.runs.show(ticked) for ticked in look.ticked), key=lambda one: one["created"])
-            pair = comparison.together(first, second, names, lang)
-        resumable = run["status"] in (*RESUMABLE, "stopped", "failed")
+            pair = "" if UNREADABLE in (first["status"], second["status"]) else comparison.together(first, second, names, lang)
+        resumable, unreadable = run["status"] in (*RESUMABLE, "stopped", "failed"), run["status"] == UNREADABLE
         return [
             gr.update(visible=len(ids) > 1 or bool(look.words)),
             history.listing(scene.runs, look, reference, names, desk.studio.runs.glimpse, lang),
             pair,
             reference,
             gr.update(visible=True),
-            progress.summary({**run, "data": names.of(run)[0]}, lang),
+            history.remains(run, lang) if unreadable else progress.summary({**run, "data": names.of(run)[0]}, lang),
             history.ways(run, look.sure == (reference,), resumable, lang),
         ]
 

@@ -65,10 +65,11 @@ def build(desk: Desk) -> None:
         return [recipes_of(desk, scene.choice), told]
 
     def paint_live(scene: Scene) -> list[Any]:
-        run = scene.run
+        run, gone = scene.run, desk.studio.runs.gone()
+        told = view.fault(desk.lang, gone["code"], gone["params"]) if gone else ""
         hidden = gr.update(visible=False)
         if run is None or not in_sight(scene):
-            return [hidden, "", "", hidden, hidden, view.empty(desk.say("ui.train.empty"))]
+            return [hidden, "", "", hidden, hidden, told or view.empty(desk.say("ui.train.empty"))]
         drawn = progress.live(run, desk.lang, desk.warm())
         can_stop = run["status"] in ALIVE and not run["stop_requested"]
         return [
@@ -77,7 +78,7 @@ def build(desk: Desk) -> None:
             offers.after(run, desk.ways(run["run"]), desk.lang),
             gr.update(visible=can_stop),
             gr.update(visible=run["status"] in (*RESUMABLE, "stopped", "failed")),
-            "",
+            told,
         ]
 
     desk.on(grid.click, pick, [desk.choice], [desk.choice, desk.overrides], fault, repaint=True)

@@ -1,0 +1,198 @@
+"""What the free files of a home hold, as types: metrics, answers on the way, the report, and what is noted for later.
+
+Only what those who read them rely on; whatever else stands in a file stays in it. Specs and states have their types in `schema`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuning.schema import Language
+
+Finite = Annotated[float, Field(allow_inf_nan=False, gt=-1e300, lt=1e300)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+VerdictCode = Literal["learned", "overfitted", "forgot", "no_change", "unclear"]
+UnclearReason = Literal["no_rows", "worse", "few", "text", "slow", "no_facts", "style"]
+
+
+class Loose(BaseModel):
+    """A record with more in it than is asked for."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class LoggedStep(BaseModel):
+    """A line of metrics.jsonl: numbers under their names, at a step."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Finite | None]
+    step: Annotated[Count, Field(strict=True)]
+
+
+class SampledAnswer(Loose):
+    """What was answered to one question of a timeline."""
+
+    prompt: str
+    answer: str
+    reference: str
+    general: bool = False
+
+
+class Moment(Loose):
+    """A line of samples.jsonl."""
+
+    step: Annotated[Count, Field(strict=True)]
+    answers: list[SampledAnswer]
+    seconds: Finite = 0.0
+    token_seconds: Finite = 0.0
+
+
+class Both(Loose):
+    """A figure of base and tuned."""
+
+    base: Finite | None
+    tuned: Finite | None
+
+
+class LossFigure(Loose):
+    """A loss, or a share of facts, of base and tuned, with the interval of the change."""
+
+    base: Finite
+    tuned: Finite
+    low: Finite | None
+    high: Finite | None
+
+
+class FactsFigure(LossFigure):
+    """Shares of facts, and what luck brings of them."""
+
+    chance: Finite
+
+
+class Measures(Loose):
+    """All figures of a report; one that was not taken is None."""
+
+    loss: LossFigure | None = None
+    facts: FactsFigure | None = None
+    perplexity: Both | None = None
+    exact: Both | None = None
+    bleu: Both | None = None
+    chrf: Both | None = None
+    rouge_l: Both | None = None
+    length: Both | None = None
+    repetition: Both | None = None
+
+
+class Judged(Loose):
+    """The verdict of a report."""
+
+    code: VerdictCode
+    reason: UnclearReason | None
+    also: list[VerdictCode]
+    level: Literal["good", "warning", "info"]
+    params: dict[str, Finite | list[Language]]
+    advice: list[str]
+
+
+class Right(Loose):
+    """How many questions of the probe were answered right."""
+
+    base: Count
+    tuned: Count
+    of: Count
+
+
+class Probed(Loose):
+    """What the probe found in one language."""
+
+    loss: LossFigure
+    right: Right | None
+
+
+class ShownRow(Loose):
+    """A row that a report shows."""
+
+    question: str
+    reference: str
+    base: str
+    tuned: str
+
+
+class EvaluationReport(Loose):
+    """evaluation.json, see `engine.judge.report`."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    seconds: Annotated[Finite, Field(ge=0)]
+    of: Count
+    rows: Count
+    generated: Count
+    verdict: Judged
+    measures: Measures
+    training_loss: Finite | None = None
+    probe: dict[Language, Probed]
+    best: list[ShownRow]
+    worst: list[ShownRow]
+
+
+class CalibrationRecord(Loose):
+    """A line of calibration.jsonl: what a finished run showed of the machine."""
+
+    device: str
+    parameters: Annotated[int, Field(gt=0)]
+    operations_per_token: Annotated[Finite, Field(gt=0)]
+    raw_predicted_bytes: Count
+    fixed_bytes: Count
+    libraries_bytes: Count | None = None
+    peak_bytes: Count
+    tokens_per_second: Annotated[Finite, Field(gt=0)]
+
+
+class Restarted(Loose):
+    """How often a run was begun anew at one step."""
+
+    step: Count
+    count: Count
+
+
+class Queued(Loose):
+    """When a run was put in the queue, and when the operator put it ahead of all others, in seconds since 1970."""
+
+    time: Finite
+    ahead: Finite = 0.0
+
+
+class Holder(Loose):
+    """Who wrote in a lock last. Empty in one that nobody has taken yet."""
+
+    host: str | None = None
+    pid: Count | None = None
+    started: Finite = 0.0
+
+
+class HashedFile(Loose):
+    """A file of a checkpoint."""
+
+    size: Count
+    sha256: str
+
+
+class CheckpointManifest(Loose):
+    """manifest.json of a checkpoint."""
+
+    step: Count
+    files: dict[str, HashedFile]
+
+
+class AdapterConfig(Loose):
+    """adapter_config.json, as PEFT writes it."""
+
+    peft_type: str
+    r: Annotated[int, Field(gt=0)]
+    target_modules: list[str] | str
+    base_model_name_or_path: str | None = None
+
+
+class ModelConfig(Loose):
+    """config.json of a whole model, as transformers writes it."""
+
+    model_type: str
