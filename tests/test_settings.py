@@ -45,3 +45,17 @@ def test_the_engine_has_cuda_number_the_cards_as_the_driver_does(given: dict[str
     code = "import os, tuning.engine; print(os.environ.get('CUDA_DEVICE_ORDER'))"
     said = subprocess.run([sys.executable, "-c", code], env=child, capture_output=True, text=True, check=True).stdout
     assert said.strip() == then
+
+
+@pytest.mark.parametrize("room", ["engine", "export", "hub", "tokens", "ui"])
+def test_a_room_whose_libraries_would_report_tells_them_not_to_before_they_are_there(room: str) -> None:
+    loud = {"HF_HUB_DISABLE_TELEMETRY": "0", "DO_NOT_TRACK": "0", "GRADIO_ANALYTICS_ENABLED": "True"}
+    code = f"import os, sys, tuning.{room}; print([*map(os.environ.get, {[*loud]}), 'huggingface_hub.constants' in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], env=os.environ | loud, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "['1', '1', 'False', False]"
+
+
+def test_whoever_has_the_hub_s_library_already_is_silent_too() -> None:
+    code = "from huggingface_hub import constants; import tuning.hub; print(constants.HF_HUB_DISABLE_TELEMETRY)"
+    loud = os.environ | {name: "0" for name in settings.SILENT}
+    assert subprocess.run([sys.executable, "-c", code], env=loud, capture_output=True, text=True, check=True).stdout == "True\n"

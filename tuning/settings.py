@@ -20,6 +20,21 @@ PRESETS = INSTALLED if INSTALLED.is_dir() else ROOT / "presets"
 CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and nvidia-smi do
 _CHILD = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "APPDATA")
 
+# What each library that may be here is told so that it reports to nobody; a tracker that somebody chooses works all the same.
+SILENT = {
+    "DO_NOT_TRACK": "1",  # https://donottrack.sh: huggingface_hub, mlflow, vllm and others
+    "DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # also transformers and trl, which report each training
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+    "DISABLE_SAFETENSORS_CONVERSION": "1",  # transformers would ask the Hub's converter for weights in the other format
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "WANDB_ERROR_REPORTING": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -138,3 +153,14 @@ def kept_environment() -> Iterator[None]:
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
+
+
+def keep_silent(environ: MutableMapping[str, str] | None = None) -> None:
+    """Switch the telemetry of all libraries off, whatever it was; each room does so that imports one of those that have any.
+
+    The Hub's library reads this once: where somebody has imported it before, it is told again.
+    """
+    (os.environ if environ is None else environ).update(SILENT)
+    loaded = sys.modules.get("huggingface_hub.constants")
+    if environ is None and loaded is not None:
+        setattr(loaded, "HF_HUB_DISABLE_TELEMETRY", True)  # noqa: B010  a module has no such attribute by its type

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import pathlib
 import re
 import time
@@ -17,6 +16,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from gradio_client.utils import is_file_obj
 
+from tests import network
 from tests.bench.server import running
 from tests.ui.test_page import ENDPOINTS
 from tuning.cli.main import main
@@ -46,8 +46,9 @@ class User:
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
+    """Against an app that is online, with nothing of the net to be had: whatever it tries is noted."""
     home = tmp_path_factory.mktemp("api") / "home"
-    with running(home, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as (address, _):
+    with running(home, env=network.guarded(home.parent / "network.txt")) as (address, _):
         yield User(address, home)
 
 
@@ -201,3 +202,18 @@ def test_what_is_refused_of_the_libraries_leaves_no_run_and_no_token(user: User,
         assert "Traceback" not in str(caught.value) and TOKEN not in str(caught.value)
     assert [run["run"] for run in user.call("runs")] == before
     assert not [path for path in user.home.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+
+
+def test_nothing_is_sent_that_nobody_asked_for(user: User, trained: str, rows: str) -> None:
+    """Page start, check, plan, training, chat, comparison and export, in a process that is online; the Hub only where it is asked for."""
+    log = user.home.parent / "network.txt"
+    user.call("plan", model="starter", data=rows)
+    user.call("check", data=rows)
+    user.call("chat", run=trained, messages=ASKED)
+    user.call("evaluate", run=trained, data=rows)
+    user.call("export", run=trained, to="adapter")
+    assert httpx.get(user.client.src).status_code == 200
+    assert network.tried(log) == []
+    with pytest.raises(AppError, match="Hub"):
+        user.call("check", data="somebody/their-rows")
+    assert network.tried(log) == ["socket.getaddrinfo huggingface.co 443"]

@@ -56,6 +56,7 @@ class Library:
         """Bytes of an owner's data sets on disk."""
         folders = (self.folder / spec.id for spec in self.list(owner))
         return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
     def unreadable(self, owner: str) -> dict[str, Notice]:
         """What is wrong with those data sets whose description or rows cannot be read, by id.
 

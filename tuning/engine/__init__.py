@@ -6,6 +6,7 @@ import warnings
 
 from tuning import settings
 
+settings.keep_silent()
 settings.share_processor()
 settings.spare_memory()
 settings.spare_card()
