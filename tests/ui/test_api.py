@@ -20,6 +20,7 @@ from tests import network
 from tests.bench.server import running
 from tests.ui.test_page import ENDPOINTS
 from tuning.cli.main import main
+from tuning.text import t
 
 ASKED = [{"role": "user", "content": "Are you open on Sundays?"}]
 SHORT = {"max_steps": 4, "report": False}
@@ -202,6 +203,18 @@ def test_what_is_refused_of_the_libraries_leaves_no_run_and_no_token(user: User,
         assert "Traceback" not in str(caught.value) and TOKEN not in str(caught.value)
     assert [run["run"] for run in user.call("runs")] == before
     assert not [path for path in user.home.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("path", ["gradio_api/dev/reload", "gradio_api/startup-events", "openapi.json", "monitoring", "gradio_api/app_id"])
+def test_what_nobody_needs_is_closed(user: User, path: str) -> None:
+    answer = httpx.get(f"{user.client.src}{path}")
+    assert (answer.status_code, answer.text) == (404, t("en", "edge.nothing", path=f"/{path}"))
+
+
+def test_no_file_is_handed_out_but_those_of_the_page(user: User, trained: str) -> None:
+    spec = next(user.home.glob("runs/*/spec.yaml"))
+    for path in ("/etc/hostname", spec, spec.parent / ".." / ".." / "runs" / spec.parent.name / "log.txt", "app.py", "http://127.0.0.1/"):
+        assert httpx.get(f"{user.client.src}gradio_api/file={path}").status_code in (403, 404), path
 
 
 def test_nothing_is_sent_that_nobody_asked_for(user: User, trained: str, rows: str) -> None:

@@ -120,6 +120,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     from tuning.serve.doors import Throttle
     from tuning.serve.edge import Edge
     from tuning.serve.gate import Gate
+    from tuning.serve.routes import Door
     from tuning.studio import Studio
     from tuning.text import t
     from tuning.ui import page, theme
@@ -131,9 +132,9 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
         workshop.over = told(chosen.webhook, language)
     demo = page.build(Studio(settings, LOCAL, workshop))
 
-    edge = Middleware(Edge, lang=chosen.lang, hosts=names(chosen), alive=lambda: workshop.alive, public=chosen.public_url)
+    ending, door = Ending(), Door(launched=False)
+    edge = Middleware(Edge, lang=chosen.lang, hosts=names(chosen), alive=lambda: workshop.alive, public=chosen.public_url, door=door)
     gates = [] if people is None else [Middleware(Gate, throttle=Throttle())]
-    ending = Ending()
     demo.queue(default_concurrency_limit=8, max_size=100)
     demo.launch(
         server_name=chosen.host,
@@ -147,6 +148,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
         **LAUNCH,
         max_file_size=OWN_FILES if settings.mode == "local" else DEFAULT.file_bytes,
     )
+    door.launched = True
     workshop.start()
     open_to(chosen, people, demo.share_url)
     if not chosen.no_browser and sys.stdout.isatty() and settings.display:

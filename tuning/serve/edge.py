@@ -48,8 +48,9 @@ class Edge:
     """Middleware for `launch(app_kwargs={"middleware": [Middleware(Edge, …)]})`.
 
     `lang` pins the first page's language unless it is "auto"; `hosts` are the names under which this server may be addressed,
-    None for any; `alive` says whether the thread that trains and answers lives, which is what /healthz is asked for. What a proxy
-    says of the address is believed only where `public`, the address under which it shows this server, is given.
+    None for any; `alive` says whether the thread that trains and answers lives, which is what /healthz is asked for; `door`
+    whether anything is served for a method and a path. What a proxy says of the address is believed only where `public`, the
+    address under which it shows this server, is given.
     """
 
     def __init__(
@@ -59,12 +60,13 @@ class Edge:
         hosts: Iterable[str] | None = LOOPBACK,
         alive: Callable[[], bool] = lambda: True,
         public: str | None = None,
+        door: Callable[[str, str], bool] = lambda method, path: True,
     ) -> None:
         self.app = app
         self.lang = lang
         self.public = urlsplit(public or "")
         self.hosts = None if hosts is None else frozenset([*hosts, *filter(None, [self.public.hostname])])
-        self.alive = alive
+        self.alive, self.door = alive, door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,6 +79,8 @@ class Edge:
             await answer(send, 403, refusal)
         elif scope["method"] in ("GET", "HEAD") and scope["path"] == HEALTH:
             await self._health(send)
+        elif not self.door(scope["method"], scope["path"]):
+            await answer(send, 404, t(self._language(headers), "edge.nothing", path=scope["path"][:80]))
         elif scope["method"] == "GET" and (target := self._elsewhere(scope, headers)) is not None:
             await redirect(send, *target)
         elif scope["method"] == "GET" and scope["path"] in PAGES:
@@ -111,6 +115,11 @@ class Edge:
         alive = self.alive()
         found = {"alive": alive, "error": None if alive else t("en", "workshop.ended")}
         await answer(send, 200 if alive else 503, json.dumps(found), b"application/json")
+
+    def _language(self, headers: dict[bytes, str]) -> str:
+        """The language of whoever asks: chosen before, pinned, or the better liked one."""
+        pinned = self.lang if self.lang in HOME else None
+        return cookie_language(headers.get(b"cookie", "")) or pinned or preferred(headers.get(b"accept-language", ""))
 
     def _elsewhere(self, scope: Scope, headers: dict[bytes, str]) -> tuple[str, str | None] | None:
         """Where a page request should go instead, and the language to remember; None where it is right as it is."""

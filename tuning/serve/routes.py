@@ -1,0 +1,62 @@
+"""The list of all routes that are open: what the page, the named endpoints and whoever reads their schema ask for.
+
+Gradio brings three times as many; whatever is not in this list is answered with 404 by `serve.edge`, also what a new Gradio
+brings. `tests/serve/test_routes.py` compares it with the routes that the app really has.
+"""
+
+import re
+
+# By Gradio's own paths: `{name}` is one part of a path, `{name:path}` all that follows.
+OPEN = {
+    # the page
+    "/": "GET",
+    "/it": "GET",
+    "/it/": "GET",
+    "/theme.css": "GET",
+    "/favicon.ico": "GET",
+    "/robots.txt": "GET",
+    "/assets/{path:path}": "GET",
+    "/static/{path:path}": "GET",
+    "/gradio_api/heartbeat/{session_hash}": "GET",
+    "/gradio_api/upload": "POST",
+    "/gradio_api/upload_progress": "GET",
+    "/gradio_api/file={path_or_url:path}": "GET",  # Gradio serves from the folder of uploads alone
+    # page and programs
+    "/gradio_api/run/{api_name}": "POST",
+    "/gradio_api/queue/join": "POST",
+    "/gradio_api/queue/data": "GET",
+    "/gradio_api/cancel": "POST",
+    "/gradio_api/call/{api_name}": "POST",
+    "/gradio_api/call/{api_name}/{event_id}": "GET",
+    "/gradio_api/call/v2/{api_name}": "POST",
+    "/gradio_api/call/v2/{api_name}/{event_id}": "GET",
+    # what programs read of them
+    "/config": "GET",
+    "/gradio_api/info": "GET",
+    "/gradio_api/openapi.json": "GET",
+}
+STARTUP = "/gradio_api/startup-events"  # which `launch` asks for itself, once
+ELSEWHERE = re.compile(r"/gradio_api/file=[\w+.-]{2,}:.*", re.DOTALL)  # an address: Gradio would fetch it for whoever asks
+
+
+def pattern(path: str) -> re.Pattern[str]:
+    """What matches the paths of a route."""
+    parts = re.split(r"\{\w+(:path)?\}", path)
+    kinds = {None: "[^/]+", ":path": ".*"}
+    return re.compile("".join(kinds[part] if number % 2 else re.escape(part) for number, part in enumerate(parts)), re.DOTALL)
+
+
+_PATTERNS = [(pattern(path), {method, "HEAD", "OPTIONS"}) for path, method in OPEN.items()]
+
+
+class Door:
+    """Says which requests go in. Until `launched` also the one by which Gradio starts itself."""
+
+    def __init__(self, launched: bool = True) -> None:
+        self.launched = launched
+
+    def __call__(self, method: str, path: str) -> bool:
+        if path == STARTUP:
+            return not self.launched
+        known = any(method in methods and route.fullmatch(path) for route, methods in _PATTERNS)
+        return known and not ELSEWHERE.fullmatch(path)
