@@ -164,3 +164,9 @@ def keep_silent(environ: MutableMapping[str, str] | None = None) -> None:
     loaded = sys.modules.get("huggingface_hub.constants")
     if environ is None and loaded is not None:
         setattr(loaded, "HF_HUB_DISABLE_TELEMETRY", True)  # noqa: B010  a module has no such attribute by its type
+
+
+def upload_to(folder: pathlib.Path, environ: MutableMapping[str, str] | None = None) -> None:
+    """Have Gradio keep in `folder` what is uploaded, and what it hands out; by default it is one for all users of the machine."""
+    env = os.environ if environ is None else environ
+    env["GRADIO_TEMP_DIR"] = str(folder)

@@ -4,6 +4,7 @@ import itertools
 import json
 import pathlib
 import re
+import stat
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -49,6 +50,9 @@ class User:
 def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
     """Against an app that is online, with nothing of the net to be had: whatever it tries is noted."""
     home = tmp_path_factory.mktemp("api") / "home"
+    left = home / "uploads" / "5f" / "of-a-process-that-was-killed.csv"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"a,b")
     with running(home, env=network.guarded(home.parent / "network.txt")) as (address, _):
         yield User(address, home)
 
@@ -215,6 +219,13 @@ def test_no_file_is_handed_out_but_those_of_the_page(user: User, trained: str) -
     spec = next(user.home.glob("runs/*/spec.yaml"))
     for path in ("/etc/hostname", spec, spec.parent / ".." / ".." / "runs" / spec.parent.name / "log.txt", "app.py", "http://127.0.0.1/"):
         assert httpx.get(f"{user.client.src}gradio_api/file={path}").status_code in (403, 404), path
+
+
+def test_uploads_lie_in_the_home_for_its_owner_alone(user: User) -> None:
+    folder = user.home / "uploads"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700 and not (folder / "5f").exists()
+    sent = httpx.post(f"{user.client.src}gradio_api/upload", files={"files": ("rows.csv", b"question,answer")}).json()
+    assert pathlib.Path(sent[0]).is_relative_to(folder)
 
 
 def test_nothing_is_sent_that_nobody_asked_for(user: User, trained: str, rows: str) -> None:

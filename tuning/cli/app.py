@@ -117,6 +117,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     from tuning.runs.store import Store
     from tuning.sandbox.limits import DEFAULT, OWN_FILES
     from tuning.schema import LOCAL
+    from tuning.serve import uploads
     from tuning.serve.doors import Throttle
     from tuning.serve.edge import Edge
     from tuning.serve.gate import Gate
@@ -130,6 +131,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     workshop = Workshop(store, Shelf(settings, store))
     if chosen.webhook:
         workshop.over = told(chosen.webhook, language)
+    reading.upload_to(uploads.prepare(settings.home))
     demo = page.build(Studio(settings, LOCAL, workshop))
 
     ending, door = Ending(), Door(launched=False)

@@ -12,11 +12,11 @@ from urllib.parse import parse_qs
 from tuning.serve import gradio_words, login_page
 from tuning.serve.doors import Throttle
 from tuning.serve.edge import HOME, PAGES, App, Event, Header, Receive, Scope, Send, answer, cookie, language, redirect
+from tuning.serve.routes import STARTUP
 from tuning.text import t
 
 LOGIN, LOGOUT = "/login", "/logout"
-OPEN = ("/assets/", "/static/", "/svelte/")  # the same for everybody
-STARTUP = "/gradio_api/startup-events"  # Gradio asks its own server for it when it starts, without a cookie; it does nothing twice
+OPEN = ("/assets/", "/static/")  # the same for everybody
 OPEN_FILES = frozenset({LOGOUT, STARTUP, "/theme.css", "/favicon.ico"})
 FORM_LIMIT = 10_000  # bytes of a log-in
 KNOWN = "sartoria_known"

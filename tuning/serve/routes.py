@@ -21,6 +21,9 @@ OPEN = {
     "/gradio_api/upload": "POST",
     "/gradio_api/upload_progress": "GET",
     "/gradio_api/file={path_or_url:path}": "GET",  # Gradio serves from the folder of uploads alone
+    # the log-in, where others come in
+    "/login": "POST",
+    "/logout": "GET",
     # page and programs
     "/gradio_api/run/{api_name}": "POST",
     "/gradio_api/queue/join": "POST",

@@ -22,7 +22,6 @@ BUILDERS: dict[str, Callable[[Desk], None]] = {
     "model": model.build, "data": data.build, "train": train.build, "chat": chat.build, "runs": runs.build,
 }  # fmt: skip
 WAYS = 1  # out of trouble that the slip shows; all are on the Train tab
-CACHE = (3600, 86400)  # seconds between clean-ups of temporary files, and their age
 
 
 def build(house: Studio) -> gr.Blocks:
@@ -30,7 +29,7 @@ def build(house: Studio) -> gr.Blocks:
 
     Each event sees the studio of the owner of its request.
     """
-    demo = gr.Blocks(title="Sartoria", analytics_enabled=False, delete_cache=CACHE, fill_width=True)
+    demo = gr.Blocks(title="Sartoria", analytics_enabled=False, fill_width=True)
     # First: a private event that has a function of the same name must not take the name. And on a page of their own, which
     # nobody opens: the inputs of endpoints are components, too.
     with demo.route("API", "endpoints", show_in_navbar=False):
