@@ -150,3 +150,34 @@ def test_health_is_that_of_the_thread_that_trains(alive: bool, status: int) -> N
     assert found["alive"] is alive and found["error"] == (None if alive else t("en", "workshop.ended"))
     assert ask("HEAD", "/healthz", alive=lambda: alive).status_code == status
     assert ask("GET", "/healthz", alive=lambda: alive, headers={"host": "evil.example"}).status_code == 403
+
+
+def beats(idle: Any, seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a heartbeat that nobody leaves sends within `seconds`, and whether it has ended."""
+    monkeypatch.setattr(edge, "NEW_SECONDS", 0.1)
+    sent: list[Any] = []
+
+    async def beating(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def stays() -> Any:
+        await asyncio.sleep(3600)
+
+    async def collect(event: Any) -> None:
+        sent.append(event)
+
+    scope = {"type": "http", "method": "GET", "path": f"{edge.HEARTBEAT}anna", "headers": [(b"host", b"localhost")], "query_string": b""}
+    try:
+        asyncio.run(asyncio.wait_for(edge.Edge(beating, idle=idle)(scope, stays, collect), seconds))
+    except TimeoutError:
+        sent.append("goes on")
+    return sent
+
+
+@pytest.mark.parametrize(("idle", "ends"), [(None, True), (edge.IDLE_SECONDS + 1, True), (5.0, False)], ids=["never", "long ago", "now"])
+def test_a_heartbeat_ends_where_its_session_does_nothing(idle: float | None, ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    sent = beats(lambda session: names.append(session) or idle, 5.0 if ends else 0.6, monkeypatch)
+    assert sent[-1] == ({"type": "http.response.body", "body": b""} if ends else "goes on") and set(names) == {"anna"}

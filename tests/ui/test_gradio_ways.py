@@ -136,3 +136,17 @@ def test_an_endpoint_that_streams_is_described_by_one_piece() -> None:
     told = demo.get_api_info()["named_endpoints"]["/chat"]
     assert [one["parameter_name"] for one in told["parameters"]] == ["run", "base"]
     assert [one["python_type"]["type"] for one in told["returns"]] == ["str"]
+
+
+def test_a_session_is_known_by_what_it_did_last_and_so_many_keep_their_answers() -> None:
+    with gr.Blocks() as demo:
+        gr.api(lambda: None, api_name="nothing")
+    demo.queue()
+    gradio_ways.keep_answers(demo, 2)
+    with TestClient(App.create_app(demo)) as client:
+        assert gradio_ways.idle_seconds(demo, "anna") is None
+        for name in ("anna", "berta", "clara"):
+            client.post("/gradio_api/run/nothing", json={"data": [], "session_hash": name})
+            assert client.post("/gradio_api/queue/join", json={"fn_index": 0, "data": [], "session_hash": name}).status_code == 200
+        assert 0 <= (gradio_ways.idle_seconds(demo, "anna") or 0) < 60 and gradio_ways.idle_seconds(demo, "dora") is None
+        assert len(demo._queue.pending_messages_per_session) == 2

@@ -6,12 +6,15 @@ import re
 import socket
 import subprocess
 import sys
+import tracemalloc
 from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 
 from tuning import settings, text
+from tuning.cli import app as cli_app
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.ui import desk, page
@@ -68,6 +71,18 @@ def test_the_italian_page_is_italian(config: dict[str, Any]) -> None:
 )
 def test_a_page_looks_often_only_while_something_is_about_to_happen(run: dict[str, Any] | None, busy: bool, seconds: float) -> None:
     assert page.pace(run, busy) == seconds
+
+
+def test_sessions_that_anybody_may_make_up_take_less_than_300_mb(demo: gr.Blocks) -> None:
+    """By the size of three, and by how many are kept; the nightly form is `test_patience`'s ten thousand."""
+    tracemalloc.start()
+    kept = [SessionState(demo) for _ in range(2)]
+    before = tracemalloc.get_traced_memory()[0]
+    kept += [SessionState(demo) for _ in range(3)]
+    each = (tracemalloc.get_traced_memory()[0] - before) / 3
+    tracemalloc.stop()
+    print(f"a session takes {each / 1e6:.2f} MB")
+    assert each * cli_app.LAUNCH["state_session_capacity"] < 200e6 and len(kept) == 5
 
 
 def test_named_endpoints_are_the_contract_s_and_all_else_is_private(demo: gr.Blocks, config: dict[str, Any]) -> None:

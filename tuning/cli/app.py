@@ -5,6 +5,7 @@ Importing it does nothing: no environment is read, no thread started, no model l
 
 import argparse
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EVERYWHERE = {"0.0.0.0", "::"}
 
+SESSIONS_WITH_ANSWERS = 500  # whose answers wait to be fetched
+
 LAUNCH: dict[str, Any] = {
     "footer_links": [],
     "run_history": False,
@@ -36,7 +39,7 @@ LAUNCH: dict[str, Any] = {
     "mcp_server": False,
     "ssr_mode": False,
     "pwa": False,
-    "state_session_capacity": 500,
+    "state_session_capacity": 100,  # each takes most of a megabyte; whoever was away longest goes
     "strict_cors": True,
     "show_error": False,
     "quiet": True,
@@ -117,14 +120,14 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     from tuning.runs.store import Store
     from tuning.sandbox.limits import DEFAULT, OWN_FILES
     from tuning.schema import LOCAL
-    from tuning.serve import uploads
+    from tuning.serve import patience, uploads
     from tuning.serve.doors import Throttle
     from tuning.serve.edge import Edge
     from tuning.serve.gate import Gate
     from tuning.serve.routes import Door
     from tuning.studio import Studio
     from tuning.text import t
-    from tuning.ui import page, theme
+    from tuning.ui import gradio_ways, page, theme
 
     language = chosen.lang if chosen.lang != "auto" else "en"
     store = Store(settings.home)
@@ -134,10 +137,15 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     reading.upload_to(uploads.prepare(settings.home))
     demo = page.build(Studio(settings, LOCAL, workshop))
 
+    idle = functools.partial(gradio_ways.idle_seconds, demo)
     ending, door = Ending(), Door(launched=False)
-    edge = Middleware(Edge, lang=chosen.lang, hosts=names(chosen), alive=lambda: workshop.alive, public=chosen.public_url, door=door)
+    edge = Middleware(
+        Edge, lang=chosen.lang, hosts=names(chosen), alive=lambda: workshop.alive, public=chosen.public_url, door=door, idle=idle
+    )
     gates = [] if people is None else [Middleware(Gate, throttle=Throttle())]
+    patience.take_over()
     demo.queue(default_concurrency_limit=8, max_size=100)
+    gradio_ways.keep_answers(demo, SESSIONS_WITH_ANSWERS)
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,

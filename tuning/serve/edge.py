@@ -4,8 +4,11 @@ Plain ASGI around Gradio's app. Streams pass through untouched; only the two pag
 read as a whole to put a script first in their head. It knows nothing of models, runs or components.
 """
 
+import asyncio
+import contextlib
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -27,6 +30,8 @@ HOME = {"en": "/", "it": "/it"}
 COOKIE = "sartoria_language"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 BODY_LIMIT = 20_000_000  # bytes of a request that is not a file
+HEARTBEAT = "/gradio_api/heartbeat/"  # a stream for as long as a page is open, which nobody has to read
+NEW_SECONDS, IDLE_SECONDS = 30.0, 3600.0  # how long it stays where its session has not done anything yet, and has done nothing since
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"x-real-ip"})
 
@@ -49,8 +54,9 @@ class Edge:
 
     `lang` pins the first page's language unless it is "auto"; `hosts` are the names under which this server may be addressed,
     None for any; `alive` says whether the thread that trains and answers lives, which is what /healthz is asked for; `door`
-    whether anything is served for a method and a path. What a proxy says of the address is believed only where `public`, the
-    address under which it shows this server, is given.
+    whether anything is served for a method and a path; `idle` since how many seconds a session has done nothing, None where it is
+    not known. What a proxy says of the address is believed only where `public`, the address under which it shows this server, is
+    given.
     """
 
     def __init__(
@@ -61,12 +67,13 @@ class Edge:
         alive: Callable[[], bool] = lambda: True,
         public: str | None = None,
         door: Callable[[str, str], bool] = lambda method, path: True,
+        idle: Callable[[str], float | None] = lambda session: 0.0,
     ) -> None:
         self.app = app
         self.lang = lang
         self.public = urlsplit(public or "")
         self.hosts = None if hosts is None else frozenset([*hosts, *filter(None, [self.public.hostname])])
-        self.alive, self.door = alive, door
+        self.alive, self.door, self.idle = alive, door, idle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,6 +92,8 @@ class Edge:
             await redirect(send, *target)
         elif scope["method"] == "GET" and scope["path"] in PAGES:
             await self._page(scope, receive, send)
+        elif scope["path"].startswith(HEARTBEAT):
+            await self._beat(scope, headers, receive, send)
         else:
             await self._pass(scope, headers, receive, send)
 
@@ -109,6 +118,23 @@ class Edge:
         if origin is None and headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
             return "Requests from other sites are refused."
         return None
+
+    async def _beat(self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send) -> None:
+        """A page's heartbeat, ended where its session never does anything or has long done nothing."""
+        session, began, ended = scope["path"].removeprefix(HEARTBEAT), time.monotonic(), False
+
+        async def hear() -> Event:
+            nonlocal ended
+            while not ended:
+                idle = self.idle(session)
+                ended = time.monotonic() - began > NEW_SECONDS if idle is None else idle > IDLE_SECONDS
+                with contextlib.suppress(TimeoutError):
+                    return await asyncio.wait_for(receive(), NEW_SECONDS / 4)
+            return {"type": "http.disconnect"}
+
+        await self._pass(scope, headers, hear, send)
+        if ended:
+            await send({"type": "http.response.body", "body": b""})
 
     async def _health(self, send: Send) -> None:
         """200 while what is asked for is done, 503 once nobody trains and answers any more; the same as JSON."""

@@ -5,6 +5,7 @@ pinned; whoever raises it runs `tests/ui/test_gradio_ways.py`, where each functi
 What the frontend is held by stands in `serve.gradio_words`, the look in `style.css`.
 """
 
+import datetime
 import inspect
 import pathlib
 from collections.abc import Callable, Iterable
@@ -64,6 +65,24 @@ def upload_folder() -> pathlib.Path:
     Held: `gradio.utils.get_upload_folder`, which answers as uploads themselves are kept.
     """
     return pathlib.Path(get_upload_folder())
+
+
+def idle_seconds(demo: gr.Blocks, session: str) -> float | None:
+    """Since when a session has done nothing; None where no session has that name.
+
+    Held: `StateHolder.time_last_used`, set whenever an event of a session begins, and forgotten with the session.
+    """
+    holder = getattr(demo, "state_holder", None)
+    used = holder and holder.time_last_used.get(session)
+    return (datetime.datetime.now() - used).total_seconds() if used else None
+
+
+def keep_answers(demo: gr.Blocks, sessions: int) -> None:
+    """Keep the answers that nobody has fetched yet for so many sessions; after `demo.queue`.
+
+    Held: `Queue.pending_messages_per_session`, a cache with a `max_size`.
+    """
+    demo._queue.pending_messages_per_session.max_size = sessions
 
 
 def asks_for_request(wrapper: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:
