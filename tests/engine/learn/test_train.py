@@ -1,6 +1,7 @@
 """A run from spec to adapter: what it leaves, that it is the same work as plain libraries do, and how it ends when it ends badly."""
 
 import json
+import logging
 import math
 import os
 import pathlib
@@ -8,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -335,3 +337,18 @@ def test_the_open_maps_reach_the_libraries(trained: Trainer) -> None:
     assert state.status == "finished"
     config: dict[str, Any] = json.loads((run.adapter / "adapter_config.json").read_text(encoding="utf-8"))
     assert config["use_rslora"] is True
+
+
+def test_a_run_s_log_holds_what_concerns_the_run(trained: Trainer) -> None:
+    """Not what goes wrong meanwhile for others: in a thread of the page, or in this one at a yield point."""
+    log = logging.getLogger("somebody")
+
+    def others() -> None:
+        log.error("an answer that failed")
+        page = threading.Thread(target=log.error, args=("a caller who failed",))
+        page.start()
+        page.join()
+
+    run, state = trained(others, max_steps=1)
+    said = (run.folder / "log.txt").read_text(encoding="utf-8")
+    assert state.status == "finished" and "INFO" in said and "failed" not in said

@@ -9,6 +9,7 @@ import logging
 import os
 import pathlib
 import re
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -74,9 +75,9 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
         before = run.saved_state() or RunState(status="starting")
         started = before.started or time.time()
         state = before.model_copy(update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None})
-        with own_settings(), _log_to(run.folder / "log.txt"), awake.kept() as told:
+        with own_settings(), _log_to(run.folder / "log.txt") as log, awake.kept() as told:
             ledger = callbacks.StateWriter(run, state.model_copy(update={"notices": told}))
-            _attempt(run, store, resident, ledger, yield_point)
+            _attempt(run, store, resident, ledger, log.without(yield_point))
         return ledger.state
 
 
@@ -338,9 +339,10 @@ def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: in
 
 
 @contextlib.contextmanager
-def _log_to(path: pathlib.Path) -> Iterator[None]:
-    """What the libraries say while this run is on, into its log."""
+def _log_to(path: pathlib.Path) -> "Iterator[_Log]":
+    """What the libraries say of this run while it is on, into its log."""
     handler = _Log(path, encoding="utf-8", delay=True)
+    handler.thread = threading.get_ident()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root, words = logging.getLogger(), transformers.utils.logging
     root.addHandler(handler)
@@ -348,7 +350,7 @@ def _log_to(path: pathlib.Path) -> Iterator[None]:
     words.disable_default_handler()
     words.set_verbosity_info()
     try:
-        yield
+        yield handler
     finally:
         words.set_verbosity_warning()
         words.enable_default_handler()
@@ -359,7 +361,27 @@ def _log_to(path: pathlib.Path) -> Iterator[None]:
 
 
 class _Log(logging.FileHandler):
-    """A log that a full disk cuts off: what trains notices the disk by itself, and nobody wants a traceback for every line."""
+    """A log of the thread that trains, without what others have it do at a yield point.
+
+    A full disk cuts it off: what trains notices the disk by itself, and nobody wants a traceback for every line.
+    """
+
+    own, thread = True, 0
+
+    def without(self, work: Callable[[], None]) -> Callable[[], None]:
+        """`work`, of which nothing is logged here."""
+
+        def others() -> None:
+            self.own = False
+            try:
+                work()
+            finally:
+                self.own = True
+
+        return others
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self.own and record.thread == self.thread and bool(super().filter(record))
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass
