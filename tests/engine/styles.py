@@ -128,6 +128,12 @@ def said(*words: str) -> list[dict[str, Any]]:
     return [{"role": ("user", "assistant")[at % 2], "content": content} for at, content in enumerate(words)]
 
 
+def weighed(*turns: tuple[str, str, int | None]) -> list[dict[str, Any]]:
+    """A conversation: question, answer, and the weight of the answer."""
+    pairs = [(said(question, answer), weight) for question, answer, weight in turns]
+    return [turn for (asked, told), weight in pairs for turn in (asked, told if weight is None else {**told, "weight": weight})]
+
+
 SYSTEM = {"role": "system", "content": "Be brief."}
 PRICE = {"type": "function", "function": {"name": "price", "description": "Of an item", "parameters": {"type": "object", "properties": {}}}}
 CALLED = {
@@ -140,6 +146,9 @@ SHAPES: dict[str, dict[str, Any]] = {
     "conversation": {"messages": said("How much?", "È 5 €, caffè incluso 🧵.")},
     "system": {"messages": [SYSTEM, *said("How much?", "yes")]},
     "turns": {"messages": [SYSTEM, *said("How much?", "Five.", "And two?", "Ten.", "Bye", "See you")]},
+    "marked": {
+        "messages": [SYSTEM, *weighed(("How much?", "Six.", 0), ("Sure?", "Five.", 1), ("Bye", "Ciao", 0), ("Bye", "See you", None))]
+    },
     "tools": {
         "messages": [*said("How much?"), CALLED, {"role": "tool", "name": "price", "content": '{"euro": 5}'}, *said("", "Five.")[1:]],
         "tools": [PRICE],

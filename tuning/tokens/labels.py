@@ -1,7 +1,7 @@
 """Rows as the model sees them: the chat template rendered, and for every token whether it is learned, context or cut.
 
-One way for the audit and the trainer. Loss is on the assistant's answers only, their end-of-turn token included; of a text
-without roles it is on all but the first token, which nothing comes before.
+One way for the audit and the trainer. Loss is on the assistant's answers only, their end-of-turn token included, and not on
+those whose mark (`weight` 0) says so; of a text without roles it is on all but the first token, which nothing comes before.
 """
 
 import logging
@@ -50,6 +50,7 @@ class Labelled:
     spans: list[Span]
     places: list[Span]  # of every token, in characters of the text
     stop: int  # position of the end of turn that closes the last answer; -1 where it is not learned
+    unlearned: list[Span] = field(default_factory=list)  # answers that are given and not to be learned
 
     @property
     def ends(self) -> list[int]:
@@ -249,14 +250,16 @@ class Labeller:
     def _chat(self, one: Rendered, ids: list[int], places: list[Span]) -> Labelled:
         if not self.tokenizer.is_fast:
             spans = [(self._before(one, ids, start), self._before(one, ids, end)) for start, end in one.spans]
+            unlearned = [(self._before(one, ids, start), self._before(one, ids, end)) for start, end in one.unlearned]
             places = []  # not known of tokens: the first of a span stands for all of them
             for (first, end), (start, stop) in zip(spans, one.spans, strict=True):
                 places += [(start, start)] * (first - len(places)) + [(stop, stop)] * (end - first)
             places += [(len(one.text),) * 2] * (len(ids) - len(places))
         else:
             spans = [self._span(one, ids, places, span) for span in one.spans]
+            unlearned = [self._span(one, ids, places, span) for span in one.unlearned]
         spans = [(max(1, start), end) for start, end in spans if max(1, start) < end]
-        return Labelled(one, one.text, ids, spans, places, self._stop(ids, spans))
+        return Labelled(one, one.text, ids, spans, places, self._stop(ids, spans), unlearned)
 
     def _span(self, one: Rendered, ids: list[int], places: list[Span], span: Span) -> Span:
         """The tokens of an answer. One that also holds the end of the prompt is learned: it says the first word."""

@@ -23,6 +23,7 @@ class Looked(Record):
     row: int  # its number in the user's file
     length: int
     learned: list[tuple[int, int]]  # spans of tokens: first, and one after the last
+    unlearned: list[tuple[int, int]] = Field(default_factory=list)  # answers that are context, for their mark says so
     stop: int = -1  # position of the end of turn that closes the last answer; -1 where it is not learned
     text: bool = False  # without roles: what is too long goes on in the next sequence
 
@@ -31,7 +32,7 @@ class Piece(Record):
     """Some text as it is shown. Mostly one token; characters that take several tokens stand in one piece with them."""
 
     text: str
-    kind: Literal["learned", "context"]
+    kind: Literal["learned", "unlearned", "context"]
     tokens: int = 1
     special: bool = False
 
@@ -91,6 +92,7 @@ class LengthTotals(Record):
     tokens: int  # in all sequences: learned and context
     learned: int
     context: int
+    unlearned: int  # of the context: answers that are given, and marked as not to be learned
     cut: int
     rows_cut: list[int]  # lose anything
     answers_cut: list[int]  # lose a part of an answer
@@ -119,6 +121,7 @@ class Lengths:
         self._last = _Sorted([(one.learned[-1][1], one.row) for one in self._chats if one.learned])
         self._starts = _Sorted([(start, one.row) for one in self._chats for start, _ in one.learned])
         self._ends = _Sorted([(end, one.row) for one in self._chats for _, end in one.learned])
+        self._unlearned = [span for one in self._chats for span in one.unlearned]
         self._stops = sorted(one.stop if not one.text else 0 for one in audit.looked if one.stop >= 0)
 
     @cached_property
@@ -143,6 +146,7 @@ class Lengths:
             tokens=tokens,
             learned=learned,
             context=tokens - learned,
+            unlearned=sum(max(0, min(end, max_length) - start) for start, end in self._unlearned),
             cut=self._lengths.sum - self._lengths.clipped(max_length),
             rows_cut=self._lengths.above(max_length),
             answers_cut=self._last.above(max_length),
@@ -198,7 +202,7 @@ class Lengths:
         )
 
 
-def parts(shown: Shown, max_length: int) -> list[tuple[str, Literal["learned", "context", "cut"], bool]]:
+def parts(shown: Shown, max_length: int) -> list[tuple[str, Literal["learned", "unlearned", "context", "cut"], bool]]:
     """The pieces of a row at `max_length` tokens: text, what becomes of it, and whether it is a special token.
 
     A piece that lies across the cut is cut. Not for rows of text, which are never cut.

@@ -20,7 +20,7 @@ from tuning.tokens.lengths import Audit, Looked, Piece, Refused, Shown
 from tuning.tokens.template import Rendered, Template
 
 FIRST = 12  # rows of the beginning that are spelled out
-WORST = 6  # of each kind: the longest, those that teach latest, those that teach nothing
+WORST = 6  # of each kind: the longest, those that teach latest, those that teach nothing, those with marks
 TURNS = 20  # of a conversation that may take as long again: every answer is rendered with all that was said before
 MOST_TOKENS = 4096  # of a row that are spelled out
 
@@ -105,12 +105,13 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
 def pieces(labelled: Labelled, special: frozenset[int]) -> list[Piece]:
     """The first tokens of a row, spelled out. `special` are the ids of signs, which are shown as such."""
     learned = {at for first, end in labelled.spans for at in range(first, end)}
+    unlearned = {at for first, end in labelled.unlearned for at in range(first, end)}
     found: list[Piece] = []
     before = 0
     for at, end in enumerate(labelled.ends[:MOST_TOKENS]):
         end = len(labelled.text) if at == len(labelled.ids) - 1 else end
         text = labelled.text[before:end]
-        kind: Literal["learned", "context"] = "learned" if at in learned else "context"
+        kind: Literal["learned", "unlearned", "context"] = "learned" if at in learned else "unlearned" if at in unlearned else "context"
         sign = labelled.ids[at] in special and not text.isspace()
         if not text and found and found[-1].kind == kind and not sign:  # the rest of a character of several tokens
             found[-1] = found[-1].model_copy(update={"tokens": found[-1].tokens + 1})
@@ -122,7 +123,9 @@ def pieces(labelled: Labelled, special: frozenset[int]) -> list[Piece]:
 
 def _measured(labelled: Labelled) -> Looked:
     one = labelled.rendered
-    return Looked(row=one.row, length=len(labelled.ids), learned=labelled.spans, stop=labelled.stop, text=one.plain)
+    return Looked(
+        row=one.row, length=len(labelled.ids), learned=labelled.spans, unlearned=labelled.unlearned, stop=labelled.stop, text=one.plain
+    )
 
 
 def _spelled(labelled: Labelled, special: frozenset[int]) -> Shown:
@@ -136,7 +139,8 @@ def _worth(seen: Counted) -> list[int]:
     longest = heapq.nlargest(WORST, chats, key=lambda pair: pair[1].length)
     latest = heapq.nlargest(WORST, [pair for pair in chats if pair[1].learned], key=lambda pair: pair[1].learned[0][0])
     nothing = [pair for pair in rows if not pair[1].learned][:WORST]
-    return sorted({seen.places[at] for at, _ in [*rows[:FIRST], *longest, *latest, *nothing]})
+    marked = [pair for pair in rows if pair[1].unlearned][:WORST]
+    return sorted({seen.places[at] for at, _ in [*rows[:FIRST], *longest, *latest, *nothing, *marked]})
 
 
 def _rows(path: str, places: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:

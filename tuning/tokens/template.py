@@ -5,8 +5,8 @@ Templates are strangers' programs: what takes part of a row away, or says no to 
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from tuning.errors import EngineError
+from tuning.tokens.boundaries import Span
 
 MOST_CHARACTERS = 2_000_000  # of one rendered row; a row of a file has at most one million
 # What a template raises, by itself or because a row is not as it thinks: all of it says no to this row.
@@ -24,7 +25,7 @@ _MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 PROBE, NEXT = "\u2603", "\u2604"  # an answer and a question that are in no template and in no row
 
 Dialogue = list[dict[str, Any]]
-Spans = list[tuple[int, int]]
+Spans = list[Span]
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,20 @@ class Rendered:
     spans: Spans
     plain: bool = False  # text without roles: no template, all of it is learned
     merged: bool = False  # the template takes no system message: it stands in front of the question
+    unlearned: Spans = field(default_factory=list)  # answers that are given and marked as not to be learned
     rewritten: int = 0  # earlier answers that the template shows differently from how they were given: not learned
     asked: list[int] = field(default_factory=list)  # where a model is asked for an answer: what stands before is its prompt
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A conversation through a template, with its answers: those that are learned and those that are not to be."""
+
+    text: str
+    learned: Spans
+    unlearned: Spans = field(default_factory=list)
+    rewritten: int = 0
+    asked: list[int] = field(default_factory=list)  # as in `Rendered`
 
 
 class Template:
@@ -58,10 +71,11 @@ class Template:
         tools = row.get("tools") or None
         for turns, merged in _variants(row["messages"]):
             try:
-                text, spans, rewritten, asked = self._speak(turns, tools)
+                said = self._speak(turns, tools, _unlearned(row["messages"]))
             except REFUSALS:
                 continue
-            return Rendered(row["row"], text, spans, merged=merged, rewritten=rewritten, asked=asked)
+            made = Rendered(row["row"], said.text, said.learned, merged=merged, rewritten=said.rewritten)
+            return replace(made, unlearned=said.unlearned, asked=said.asked)
         raise _refusal(row["messages"], tools)
 
     def prompt(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> Rendered:
@@ -75,9 +89,10 @@ class Template:
         """The `prompt`, and what the template writes between it and the answer's own words. Raises EngineError as `render` does."""
         for variant, _ in _variants([*turns, {"role": "assistant", "content": PROBE}]):
             try:
-                text, _, _, asked = self._speak(variant, tools)
+                said = self._speak(variant, tools)
             except REFUSALS:
                 continue
+            text, asked = said.text, said.asked
             end = asked.pop() if asked else text.rindex(PROBE)
             return Rendered(0, text[:end], [], asked=asked), text[end : text.rindex(PROBE)]
         raise _refusal(turns, tools)
@@ -92,29 +107,37 @@ class Template:
             return text[text.rindex(PROBE) + len(PROBE) :].split(NEXT)[0] if PROBE in text else ""
         return ""
 
-    def _speak(self, turns: Dialogue, tools: list[dict[str, Any]] | None) -> tuple[str, Spans, int, list[int]]:
+    def _speak(self, turns: Dialogue, tools: list[dict[str, Any]] | None, unlearned: Collection[int] = ()) -> "Spoken":
+        """A conversation as text; of its answers those with the numbers `unlearned` are context."""
         template = str(self._tokenizer.get_chat_template(None, tools))
         text, marked = self._text(turns, tools, prompt=False)
         _check(text, turns, tools)
+        answers = [position for position, turn in enumerate(turns) if turn["role"] == "assistant"]
         if _MARKERS.search(template):
             spans = [(start, min(end, len(text))) for start, end in marked if start < end]
-            return text, spans, 0, self._asked(text, turns, spans, tools)
-        if turns[-1]["role"] == "assistant" and not turns[-1].get("tool_calls"):
+            asked = self._asked(text, turns, spans, tools)
+            if not unlearned:
+                return Spoken(text, spans, asked=asked)
+            if _one_each(text, spans, [turns[position] for position in answers]):
+                return Spoken(text, *_apart(dict(enumerate(spans)), unlearned), asked=asked)
+        elif turns[-1]["role"] == "assistant" and not turns[-1].get("tool_calls"):
             text += self._closing
-        spans = []
+        found: dict[int, Span] = {}
         rewritten = 0
-        for position, turn in enumerate(turns):
-            if turn["role"] == "assistant":
-                span = self._span(text, turns, position, tools)
-                if span is not None and not all(name in text[slice(*span)] for name in _called(turn)):
-                    raise ValueError("calls of tools are left out")
-                if span is not None:
-                    spans.append(span)
-                elif position == len(turns) - 1:
-                    raise ValueError("the last answer is nowhere")
-                else:
-                    rewritten += 1
-        return text, spans, rewritten, [start for start, _ in spans if turns[0]["role"] != "assistant" or start != spans[0][0]]
+        for number, position in enumerate(answers):
+            turn, span = turns[position], self._span(text, turns, position, tools)
+            if span is not None and not all(name in text[slice(*span)] for name in _called(turn)):
+                raise ValueError("calls of tools are left out")
+            if span is not None:
+                found[number] = span
+            elif number in unlearned:
+                continue
+            elif position == len(turns) - 1:
+                raise ValueError("the last answer is nowhere")
+            else:
+                rewritten += 1
+        asked = [start for number, (start, _) in found.items() if number or turns[0]["role"] != "assistant"]
+        return Spoken(text, *_apart(found, unlearned), rewritten, asked)
 
     def _asked(self, text: str, turns: Dialogue, spans: Spans, tools: list[dict[str, Any]] | None) -> list[int]:
         """Where answers are asked for, of a template that marks what is learned: where its prompt ends, or later the mark begins."""
@@ -190,6 +213,25 @@ class Template:
         return text, marked[0] if marked else []
 
 
+def _unlearned(turns: Dialogue) -> frozenset[int]:
+    """Which answers, counted from 0, are not to be learned."""
+    answers = [turn for turn in turns if turn["role"] == "assistant"]
+    return frozenset(number for number, turn in enumerate(answers) if turn.get("weight") == 0)
+
+
+def _one_each(text: str, spans: Spans, answers: Dialogue) -> bool:
+    """Whether a template marked every answer once, in their order."""
+    return len(spans) == len(answers) and all(
+        turn["content"].strip() in text[slice(*span)] for span, turn in zip(spans, answers, strict=True)
+    )
+
+
+def _apart(found: Mapping[int, Span], unlearned: Collection[int]) -> tuple[Spans, Spans]:
+    """Answers by their numbers: those that are learned, and those that are not to be."""
+    kept = [span for number, span in found.items() if number not in unlearned]
+    return kept, [span for number, span in found.items() if number in unlearned]
+
+
 def _refusal(turns: Dialogue, tools: list[dict[str, Any]] | None) -> EngineError:
     with_tools = tools or any(turn["role"] == "tool" or turn.get("tool_calls") for turn in turns)
     return EngineError("tokens.tools" if with_tools else "tokens.template", reason="data")
@@ -197,7 +239,7 @@ def _refusal(turns: Dialogue, tools: list[dict[str, Any]] | None) -> EngineError
 
 def _variants(turns: Dialogue) -> Iterator[tuple[Dialogue, bool]]:
     """A conversation as it is, then as stricter templates take it; and whether its system text was moved."""
-    turns = [{key: value for key, value in turn.items() if value is not None} for turn in turns]
+    turns = [{key: value for key, value in turn.items() if value is not None and key != "weight"} for turn in turns]
     yield turns, False
     called = any(turn.get("tool_calls") or turn["role"] == "tool" for turn in turns)
     if called:

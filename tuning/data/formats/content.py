@@ -116,7 +116,7 @@ def around(text: str) -> str:
 
 
 def _with_calls(message: Mapping[str, Any]) -> str:
-    extras = {key: value for key, value in message.items() if key not in ("role", "content")}
+    extras = {key: value for key, value in message.items() if key not in ("role", "content", "weight")}
     return f"{message['content']}\n{_json(extras)}" if extras else message["content"]
 
 

@@ -65,8 +65,11 @@ class EvaluationQuestion:
 
 
 def asked(row: Mapping[str, Any]) -> EvaluationQuestion | None:
-    """The last answer of a row in normal form, and what it answers to; None of a text, and of an answer that only calls tools."""
+    """The last answer of a row that is learned, and what it answers to; None of a text, and of an answer that only calls tools."""
     turns = [dict(turn) for turn in row.get("messages", ())]
+    if any("weight" in turn for turn in turns):  # an answer that is not to be learned is nothing to measure by
+        learned = [at for at, turn in enumerate(turns) if turn["role"] == "assistant" and turn.get("weight") != 0]
+        turns = turns[: learned[-1] + 1] if learned else []
     if len(turns) < 2 or turns[-1]["role"] != "assistant" or not turns[-1]["content"].strip() or turns[-1].get("tool_calls"):
         return None
     return EvaluationQuestion(int(row["row"]), turns[:-1], str(turns[-1]["content"]), row.get("tools") or None)

@@ -63,7 +63,7 @@ def pick(rows: Iterable[Mapping[str, Any]]) -> list[TimelineQuestion]:
 
 
 def _asked(row: Mapping[str, Any]) -> TimelineQuestion | None:
-    """A row's first question and its answer; None where it is too long, has tools, or has no answer."""
+    """A row's first question whose answer is learned, and that answer; None where it is too long, has tools, or has no answer."""
     if "text" in row:
         words = str(row["text"]).split()
         opening = " ".join(words[:OPENING])
@@ -72,8 +72,9 @@ def _asked(row: Mapping[str, Any]) -> TimelineQuestion | None:
             if len(words) > OPENING and len(opening) <= LONGEST
             else None
         )
-    turns = [(str(turn["role"]), str(turn["content"])) for turn in row.get("messages", ())]
-    place = next((at for at, (role, _) in enumerate(turns) if role == "assistant"), 0)
+    messages = row.get("messages", ())
+    turns = [(str(turn["role"]), str(turn["content"])) for turn in messages]
+    place = next((at for at, turn in enumerate(messages) if turn["role"] == "assistant" and turn.get("weight") != 0), 0)
     before = tuple(turns[:place])
     if row.get("tools") or not before or before[-1][0] != "user" or sum(len(text) for _, text in before) > LONGEST:
         return None

@@ -127,7 +127,10 @@ def _turn(turn: Mapping[str, Any], lang: str, longest: int) -> str:
     for call in turn.get("tool_calls") or ():
         function = call.get("function", {})
         said += f"\n→ {function.get('name', '?')}({function.get('arguments', '')})"
-    return _bubble(turn["role"], t(lang, SPEAKERS[turn["role"]]), said.strip("\n") if turn.get("tool_calls") else said, longest)
+    name, role = t(lang, SPEAKERS[turn["role"]]), turn["role"]
+    if turn.get("weight") == 0:
+        name, role = name + " · " + t(lang, "ui.data.not_learned"), f"{role} unlearned"
+    return _bubble(role, name, said.strip("\n") if turn.get("tool_calls") else said, longest)
 
 
 def _bubble(role: str, name: str, said: str, longest: int) -> str:
@@ -143,6 +146,7 @@ def totals(sums: LengthTotals, lang: str) -> str:
     counts = [
         ("ui.audit.learned", sums.learned, "moss"),
         ("ui.audit.context", sums.context, ""),
+        *([("ui.audit.unlearned", sums.unlearned, "amber")] if sums.unlearned else []),
         ("ui.audit.cut", sums.cut, "red" if sums.cut else ""),
         ("ui.audit.rows_cut", len(sums.rows_cut), "red" if sums.rows_cut else ""),
     ]
@@ -185,14 +189,15 @@ def histogram(bars: Sequence[tuple[int, int, int]], ends: tuple[int, int], cut: 
     )
 
 
-def legend(lang: str) -> str:
+def legend(lang: str, marked: bool) -> str:
     """What the marks of tokens mean, beside their names."""
-    kinds = "".join(f'<span class="tok {kind}">{escape(t(lang, f"ui.audit.kind.{kind}"))}</span>' for kind in ("learned", "context", "cut"))
+    shown = ("learned", "context", *(("unlearned",) if marked else ()), "cut")
+    kinds = "".join(f'<span class="tok {kind}">{escape(t(lang, f"ui.audit.kind.{kind}"))}</span>' for kind in shown)
     return f'<p class="legend tokens">{kinds}<span class="tok special">{escape(t(lang, "ui.audit.kind.special"))}</span></p>'
 
 
 def tokens(row: Shown, looked: Looked, cut: int, lang: str) -> str:
-    """One row as the model sees it: every token marked learned, context or cut, special tokens boxed, ends of line visible."""
+    """One row as the model sees it: each token marked by what becomes of it, special ones boxed, ends of line visible."""
     drawn = []
     for text, kind, special in parts(row, NEVER if looked.text else cut):
         shown = escape(text).replace("\n", '<i class="newline">↵</i>\n')
