@@ -183,6 +183,15 @@ class Message(Record):
     name: str | None = None  # of the tool that answers
 
 
+class NotUsed(Record):
+    """Something of data that is neither learned nor context: in how many rows a column stands, or how often a key of turns or a part."""
+
+    kind: Literal["column", "key", "part", "others"]  # others: of any of these, beyond those that are named
+    name: str = ""
+    count: int
+    of: int | None = None  # rows
+
+
 class DataSpec(Record):
     """Data in our normal form, below home/data/<id>/: what was read, kept and refused."""
 
@@ -203,6 +212,7 @@ class DataSpec(Record):
     rows_kept: int
     refused: list[Notice] = Field(default_factory=list)  # params: row, and what names the fault
     findings: list[Notice] = Field(default_factory=list)  # params: count, rows, repair, sampled, and more by code
+    unused: list[NotUsed] = Field(default_factory=list)  # all that is given, and neither learned nor context
     repairs: list[str] = Field(default_factory=list)  # what was mended on the way in
     rows_dropped: int = 0  # by the repairs: rows_read = rows_kept + rows_dropped + the refused ones
     sources: list[str] = Field(default_factory=list)  # the files as they came, where they are kept

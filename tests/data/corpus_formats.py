@@ -157,7 +157,7 @@ def _other_kinds() -> Iterator[Case]:
     yield case("answers nobody liked", lines(liked[1], liked[1]), Refused("data.nothing", {"fault": "data.row.unwanted", "row": 1}))
     image = {"image": {"bytes": None, "path": "a.png"}, "text": "a cat"}
     yield case("pictures and their names", rows(image), Refused("data.images"))
-    yield case("texts and classes", rows({"text": "Good!", "label": 1}), Refused("data.labels"))
+    yield case("texts and classes", rows({"text": "Good!", "label": 1}), all_kept(3, format="text-label", first=("Good!", "1")))
     tree = {"message_id": "1", "parent_id": None, "text": "a", "role": "prompter"}
     yield case("a tree of messages", rows(tree), Refused("data.tree"))
     prompts = rows({"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": "b"}]})
@@ -168,7 +168,8 @@ def _other_kinds() -> Iterator[Case]:
     codes = [(2, 2, "data.row.empty_text"), (3, 3, "data.row.empty_text"), (4, 4, "data.row.type")]
     yield case("plain texts, some empty", empty, Kept(4, 1, codes, format="text"))
     yield case("nothing but ids", rows({"id": 1, "hash": "x"}), Refused("data.format", {"columns": "id, hash"}))
-    yield case("questions of a quiz", rows({"question": "a", "choices": ["b", "c"], "answerKey": "B"}), Refused("data.format"))
+    quiz = all_kept(3, format="multiple-choice", first=("a\n\nA) b\nB) c", "B) c"))
+    yield case("questions of a quiz", rows({"question": "a", "choices": ["b", "c"], "answerKey": "B"}), quiz)
     squad = {"context": "c", "question": "q", "answers": {"text": ["a"], "answer_start": [0]}}
     yield case("answers as SQuAD has them", rows(squad), Refused(("data.format", "data.nothing")))
     translation = {"translation": {"en": "Good morning", "it": "Buongiorno"}}

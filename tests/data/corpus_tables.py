@@ -191,7 +191,7 @@ def _headers() -> Iterator[Case]:
     yield case("a column of texts", "text\nOne.\nTwo.\n", all_kept(2, first=("One.",), kind="csv", format="text"))
     yield case("a column of texts in Italian", 'testo\n"Uno, due."\nTre.\n', all_kept(2, first=("Uno, due.",), kind="csv", format="text"))
     yield case("texts and numbers for them", "id,text\n1,One.\n2,Two.\n", all_kept(2, first=("One.",), kind="csv", format="text"))
-    yield case("texts and classes for them", "text,label\nGood!,1\nBad.,0\n", Refused("data.labels"))
+    yield case("texts and classes for them", "text,label\nGood!,1\nBad.,0\n", all_kept(2, first=("Good!", "1")))
     lines_of = 'domanda;risposta\n"Chi;dove?";a\n'
     yield case("a separator in a quoted question", lines_of, all_kept(1, first=("Chi;dove?", "a")))
 

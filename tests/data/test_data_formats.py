@@ -38,7 +38,8 @@ DIALECTS: list[dict[str, Any]] = [
     {"delimiter": ",", "quoting": csv.QUOTE_ALL},
     {"delimiter": "\t", "quoting": csv.QUOTE_ALL, "lineterminator": "\n"},
 ]
-WITH_TEXTS = [form for form in FORMATS if form.name != "function-calling"]  # a call holds JSON, not a text
+OTHERS = {"function-calling", "multiple-choice", "label-studio"}  # their answers are calls, one of several, or lie deep within
+WITH_TEXTS = [form for form in FORMATS if form.name not in OTHERS]
 
 
 def understood(rows: Sequence[Row], given: Mapping[str, str] | None = None) -> tuple[ChosenFormat, list[Any]]:
@@ -83,7 +84,7 @@ def roles(converted: Mapping[str, Any]) -> str:
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_the_example_of_a_format_is_found_to_be_of_it(form: Format) -> None:
     choice, (converted,) = understood([dict(form.example)])
-    assert choice.form is form
+    assert type(choice.form) is type(form)
     assert form.required <= choice.mapping.keys() <= form.targets.keys()
     assert form.name == "text" or converted["messages"][-1]["role"] == "assistant"
     assert (choice.reason.params["rows"], choice.reason.params["of"], choice.reason.params["format"]) == ("1", "1", form.name)
@@ -162,7 +163,11 @@ def row_of(form: Format, question: str, answer: str) -> Row:
     if not isinstance(form, PairShape):
         return {"text": question + answer}
     more = {"label": "true", "rejected": "x"}
-    return {form.asks[0]: question, form.answers: answer, **{target: more[target] for target in form.required & more.keys()}}
+    return {
+        form.asks[0]: question,
+        form.answers: answer,
+        **{target: more[target] for target in (form.required & more.keys()) - {form.answers}},
+    }
 
 
 def expected(form: Format, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
@@ -194,7 +199,7 @@ def test_texts_in_json_come_through_to_the_letter(take: Take, form: Format, shap
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("dialect", DIALECTS, ids=["semicolon", "comma", "tab"])
-@pytest.mark.parametrize("form", [form for form in FORMATS if isinstance(form, PairShape)], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [form for form in WITH_TEXTS if isinstance(form, PairShape)], ids=lambda form: form.name)
 def test_texts_in_csv_come_through_to_the_letter(take: Take, form: Format, dialect: dict[str, Any], encoding: str) -> None:
     pairs = list(zip(ODD, reversed(ODD), strict=True))
     out = io.StringIO(newline="")

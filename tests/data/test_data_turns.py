@@ -7,7 +7,8 @@ import pytest
 
 from tests.data.test_data_formats import one, roles, said, understood
 from tuning.data.formats import registry
-from tuning.data.formats.turns import mended, parsed
+from tuning.data.formats.tool_calls import parsed
+from tuning.data.formats.turns import mended
 from tuning.data.records import Number
 
 WEATHER = {"name": "weather", "description": "Of a city", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}

@@ -99,6 +99,13 @@ def test_a_finding_offers_its_repair_where_the_file_can_be_read_again(kept: bool
     assert ('data-do="repair" data-value="duplicates"' in shown) is kept
 
 
+def test_what_is_not_used_is_one_line_of_the_report() -> None:
+    left = [{"kind": "column", "name": "<b>storia", "count": 2, "of": 3}, {"kind": "others", "name": "", "count": 1200, "of": None}]
+    shown = sheet.report(REPORT | {"unused": left}, "a", "it")
+    assert "Non usato: colonna &lt;b&gt;storia (2 righe su 3), altro (1.200)." in shown
+    assert 'id="unused"' not in sheet.report(REPORT | {"unused": []}, "a", "it")
+
+
 def test_tokens_are_told_apart_and_cut_where_the_line_stands() -> None:
     row = Shown(row=7, pieces=[Piece(text="<s>", kind="context", special=True), Piece(text="Ciao\n", kind="learned", tokens=2)], more=5)
     looked = Looked(row=7, length=8, learned=[(1, 3)], stop=2)

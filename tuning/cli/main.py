@@ -30,7 +30,7 @@ from tuning.schema import LOCAL, UNREADABLE
 from tuning.serve.webhook import Webhook
 from tuning.studio import Studio
 from tuning.studio.shared import STARTER
-from tuning.text import number, say, t
+from tuning.text import number, say, t, unused
 from tuning.ui.draw import offers as ways
 from tuning.ui.draw import report_view
 
@@ -325,6 +325,7 @@ def _print(document: Any, as_json: bool, lang: str) -> None:
         print("\n".join(_row(entry, lang) for entry in document) or t(lang, "cli.none"))
     else:
         notices = [*document.pop("faults", []), *document.pop("notices", []), *document.pop("findings", [])]
+        left = unused(lang, document.pop("unused", []))
         offered = ways.lines(document, lang) if document.get("offers") else []
         for key in ("offer", "offers"):
             document.pop(key, None)
@@ -334,6 +335,8 @@ def _print(document: Any, as_json: bool, lang: str) -> None:
         print(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), end="")
         for notice in notices:
             print("-", say(lang, notice["code"], notice["params"]))
+        if left:
+            print("-", left)
         print("".join(f"{line}\n" for line in offered), end="")
 
 

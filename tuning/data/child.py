@@ -87,11 +87,11 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
         chosen = registry.choose(rows, task.mapping)
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
-        converter = Converter(chosen.form, task.mapping, Repairs(task.repairs, known))
+        converter = Converter(chosen, task.mapping, Repairs(task.repairs, known))
         stretches = _stretches(task, reading, limits)
         if stretches:
             job = parallel.ParallelTask(
-                TextFile(task.sources[0], str(reading.encoding)), task.out, chosen.form, task.mapping, limits, known, task.index is None
+                TextFile(task.sources[0], str(reading.encoding)), task.out, chosen, task.mapping, limits, known, task.index is None
             )
             starts, findings = parallel.read(job, stretches, reading, meter.tell_at if meter else lambda position: None)
         else:

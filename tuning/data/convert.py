@@ -6,7 +6,8 @@ What the records come from is `kinds`' affair, who reads which part of a file `c
 import contextlib
 import pathlib
 from array import array
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -14,12 +15,16 @@ import orjson
 
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
-from tuning.data.formats import registry
-from tuning.data.records import FileRecord, Values
+from tuning.data.formats import marks, registry
+from tuning.data.formats.notes import Notes, Unused
+from tuning.data.formats.tool_calls import TOOLS, tools
+from tuning.data.formats.turns import WORDS
+from tuning.data.records import FileRecord, Values, given, shown, squeezed
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 
 SHAPES = 1000  # different sets of columns remembered
+NAMES, OTHERS = 200, "others"  # what is not used: so many by their names
 
 Starts: TypeAlias = "array[int]"  # where each row begins in its file
 
@@ -41,6 +46,7 @@ class Reading:
     refused: list[dict[str, Any]] = field(default_factory=list)  # code, row, line, params
     rows_refused: int = 0  # all of them, also those that are not named
     findings: list[dict[str, Any]] = field(default_factory=list)
+    unused: dict[str, dict[str, int]] = field(default_factory=dict)  # column, key or part -> its name -> rows or turns
 
     def merge(self, other: "Reading", refused: int) -> None:
         """Take in what was read of the rows that follow; of those refused at most `refused` are named."""
@@ -49,18 +55,30 @@ class Reading:
         for name in ("rows_read", "rows_kept", "rows_dropped", "rows_refused", "characters"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.refused = [*self.refused, *other.refused][:refused]
+        self.leave(Counter({(kind, name): count for kind, names in other.unused.items() for name, count in names.items()}))
+
+    def leave(self, unused: Unused) -> None:
+        """Count what is not used; beyond `NAMES` names all others stand together."""
+        for (kind, name), count in unused.items():
+            names = self.unused.setdefault(kind, {})
+            if name not in names and sum(map(len, self.unused.values())) >= NAMES:
+                names, name = self.unused.setdefault(OTHERS, {}), ""
+            names[name] = names.get(name, 0) + count
 
 
 class Converter:
     """Records to rows in normal form, by one format and with the chosen repairs; columns are looked up anew for each set of them."""
 
-    def __init__(self, form: registry.Format, given: Mapping[str, str], repairs: Repairs) -> None:
+    def __init__(self, chosen: registry.ChosenFormat, given: Mapping[str, str], repairs: Repairs) -> None:
         self.mapping: dict[str, str] = {}
         self.shape: tuple[str, ...] = ()  # the columns of the last record
         self.repairs = repairs
-        self._form = form
+        self.notes = Notes()  # of the last record
+        self.doubt: str | None = None  # the column that may say not to learn it
+        self.unused: Unused = Counter()
+        self._form, self._marks, self._doubtful = chosen.form, chosen.marks, chosen.doubtful
         self._given = given
-        self._shapes: dict[tuple[str, ...], dict[str, str] | None] = {}
+        self._shapes: dict[tuple[str, ...], tuple[dict[str, str] | None, Sequence[str]]] = {}
 
     def convert(self, record: FileRecord) -> Mapping[str, Any] | None:
         """The row as it will be kept, or None where a repair drops it.
@@ -69,37 +87,88 @@ class Converter:
         """
         if record.values is None:
             raise record.fault or InputError("data.row.object")
-        mapping = self._columns(record.values)
+        mapping, spare = self._columns(record.values)
         if mapping is None:
             raise InputError("data.row.columns", column=self._form.lacks(list(record.values), self._given))
+        if self._marks:
+            marks.refuse_unwanted(record.values, self._marks)
+        self.doubt = marks.unwanted(record.values, self._doubtful) if self._doubtful else None
+        if self.doubt is not None and "ratings" in self.repairs.chosen:
+            self.repairs.note_dropped("ratings")
+            return None
+        self.notes = Notes()
         try:
-            row = self._form.convert(record.values, mapping)
+            row = self._form.convert(record.values, mapping, notes=self.notes)
         except InputError as fault:
             if fault.code != "data.row.roles" or "roles" not in self.repairs.chosen:
                 raise
-            row = self._form.convert(record.values, mapping, mend=True)
+            self.notes = Notes()
+            row = self._form.convert(record.values, mapping, mend=True, notes=self.notes)
             self.repairs.counts["roles"] += 1
-        numbered = {"row": record.row, **row}
-        return self.repairs.apply(numbered) if self.repairs.chosen else numbered
+        if spare:
+            row = self._beside(record.values, spare, mapping, row)
+        kept: Mapping[str, Any] | None = {"row": record.row, **row}
+        if self.repairs.chosen:
+            kept = self.repairs.apply({"row": record.row, **row})
+        if self.notes.unused and kept is not None:
+            self._count()
+        return kept
 
     def mendable(self, record: FileRecord, fault: InputError) -> bool:
         """Whether the repair `roles`, which was not chosen, would have saved this record."""
         if fault.code != "data.row.roles" or record.values is None or "roles" in self.repairs.chosen:
             return False
         with contextlib.suppress(InputError):
-            return bool(self._form.convert(record.values, self._columns(record.values) or {}, mend=True))
+            return bool(self._form.convert(record.values, self._columns(record.values)[0] or {}, mend=True))
         return False
 
-    def _columns(self, row: Values) -> dict[str, str] | None:
+    def _beside(self, values: Values, spare: Sequence[str], mapping: Mapping[str, str], row: dict[str, Any]) -> dict[str, Any]:
+        """The row, with tools that stand in other columns where it has none; what else stands there is noted."""
+        for name, value in _left({name: values[name] for name in spare}, mapping.values()):
+            inner = value if isinstance(value, dict) else {}
+            held = {name: value} if squeezed(name.rpartition(".")[2]) in TOOLS else {f"{name}.{key}": said for key, said in inner.items()}
+            offered = {place: said for place, said in held.items() if squeezed(place.rpartition(".")[2]) in TOOLS}
+            found: list[dict[str, Any]] = []
+            if offered and "messages" in row and "tools" not in row:
+                with contextlib.suppress(InputError):
+                    found = [tool for place, said in offered.items() for tool in tools(said, place)]
+            if found:
+                row = {**row, "tools": found}
+                self.notes.leave("column", (place for place, said in held.items() if given(said) and place not in offered))
+            elif name not in self._marks or marks.verdict(value) is None:
+                self.notes.leave("column", [name])
+        return row
+
+    def _count(self) -> None:
+        for kind, name in self.notes.unused:
+            place = kind, shown(name, 80)
+            self.unused[place if place in self.unused or len(self.unused) < SHAPES else (OTHERS, "")] += 1
+
+    def _columns(self, row: Values) -> tuple[dict[str, str] | None, Sequence[str]]:
+        """The column of each target, None where one is missing; and the columns that are none of them, or not wholly."""
         shape = self.shape = tuple(row)
         if shape in self._shapes:
             return self._shapes[shape]
         if len(self._shapes) >= SHAPES:
             self._shapes.clear()
-        found = self._shapes[shape] = self._form.complete(shape, self._given)
+        found = self._form.complete(shape, self._given)
         for target, column in (found or {}).items():
             self.mapping.setdefault(target, column)
-        return found
+        taken = {column for target, column in (found or {}).items() if target not in WORDS}
+        self._shapes[shape] = found, tuple(name for name in shape if name not in taken)
+        return self._shapes[shape]
+
+
+def _left(values: Values, taken: Collection[str], path: str = "") -> Iterator[tuple[str, Any]]:
+    """What is given and not taken, by its name; of an object from which a part is taken, its other parts by dotted paths."""
+    for key, value in values.items():
+        name = f"{path}{key}"
+        if name in taken or not given(value):
+            continue
+        if isinstance(value, Mapping) and any(column.startswith(f"{name}.") for column in taken):
+            yield from _left(value, taken, f"{name}.")
+        else:
+            yield name, value
 
 
 def write(
@@ -123,6 +192,10 @@ def write(
             if row is None:
                 continue
             findings.add(row, converter.shape)
+            if converter.notes.marked:
+                findings.mark(record.row, converter.notes.marked)
+            if converter.doubt is not None:
+                findings.doubt(record.row, converter.doubt)
             line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
             starts.append(written)
             written += len(line)
@@ -132,4 +205,5 @@ def write(
     reading.rows_kept, reading.rows_dropped = len(starts), converter.repairs.dropped
     reading.rows_read = reading.rows_kept + reading.rows_dropped + reading.rows_refused
     reading.characters = findings.characters
+    reading.leave(converter.unused)
     return starts

@@ -23,9 +23,9 @@ from tuning.errors import InputError
 from tuning.runs import disk, files
 from tuning.sandbox import run
 from tuning.sandbox.limits import DEFAULT, MEGABYTE, PROGRESS, Limits, roomy
-from tuning.schema import DataSpec, Notice
+from tuning.schema import DataSpec, Notice, NotUsed
 
-FORM = 2  # of reading: raise it when the same file would give other rows, and a new upload gets a new id
+FORM = 3  # of reading: raise it when the same file would give other rows, and a new upload gets a new id
 
 _log = logging.getLogger(__name__)
 _STAGE = ".new-"
@@ -203,6 +203,11 @@ def _spec(report: Mapping[str, Any], wish: ReadingOptions, **about: Any) -> Data
         for fault in rows["refused"]
     ]
     held_out = report.get("validation")
+    unused = [
+        NotUsed(kind=kind, name=name, count=count, of=rows["rows_kept"] if kind == "column" else None)
+        for kind, names in sorted(rows["unused"].items())
+        for name, count in sorted(names.items(), key=lambda pair: -pair[1])
+    ]
     same = (
         "kind",
         "encoding",
@@ -225,6 +230,7 @@ def _spec(report: Mapping[str, Any], wish: ReadingOptions, **about: Any) -> Data
         max_rows=wish.max_rows,
         license=wish.license,
         refused=refused,
+        unused=unused,
         validation_rows=held_out["rows_kept"] if held_out is not None else 0,
         created=time.time(),
     )

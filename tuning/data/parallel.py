@@ -20,7 +20,7 @@ from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Reading, Starts, write
 from tuning.data.formats.content import KnownQuestions
-from tuning.data.formats.registry import Format
+from tuning.data.formats.registry import ChosenFormat
 from tuning.data.readers import json_rows
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
@@ -40,7 +40,7 @@ class ParallelTask:
 
     text: TextFile
     out: pathlib.Path
-    form: Format
+    chosen: ChosenFormat
     mapping: Mapping[str, str]
     limits: Limits
     known: KnownQuestions | None
@@ -107,7 +107,7 @@ def _work(job: ParallelTask, number: int, stretch: Stretch) -> Part | Fault:
     """In a process of its own: one stretch to rows."""
     path = job.out.with_name(f"{job.out.name}.{number}")
     reading, findings = Reading(), Findings(job.known, job.held_out)
-    converter = Converter(job.form, job.mapping, Repairs(()))
+    converter = Converter(job.chosen, job.mapping, Repairs(()))
     limits = replace(job.limits, output_bytes=2 * job.limits.output_bytes // len(_positions))
 
     def tell(position: int) -> None:

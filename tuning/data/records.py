@@ -16,12 +16,15 @@ from tuning.sandbox.limits import PROGRESS
 SPEC, ROWS, VALIDATION, REPORT = "spec.json", "rows.jsonl", "validation.jsonl", "report.json"
 INDEX = "rows.index"  # where each row begins in ROWS: 8 bytes each, little end first
 SOURCE = "source-"  # beginning of the names under which files are kept as they came
-REPAIRS = ("roles", "encoding", "duplicates", "near_duplicates", "leak")  # what can be mended at a click
+REPAIRS = ("ratings", "roles", "encoding", "duplicates", "near_duplicates", "leak")  # what can be mended at a click
 HEAD = 65_536  # what is looked at to tell what a file is: bytes, or characters of text
+
+MISSING: Any = object()
 
 Values = Mapping[str, Any]
 KnowsColumns = Callable[[Sequence[str]], bool]  # whether a row with these columns has a form that is known
 
+_SEPARATORS = re.compile(r"[\s_-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile("[\t\r\n]+")
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -53,6 +56,33 @@ class FileRecord:
     values: Values | None = None
     fault: InputError | None = None
     size: int = 0
+
+
+def value_at(row: Values, column: str) -> Any:
+    """What a row holds under a column, or at the end of a dotted path where no column has that name; MISSING where nothing is."""
+    if column in row:
+        return row[column]
+    value: Any = row
+    for key in column.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return MISSING
+        value = value[key]
+    return value
+
+
+def squeezed(name: str) -> str:
+    """A name of a column or a speaker, as names are compared: case, spaces, hyphens and underscores do not count."""
+    return _SEPARATORS.sub("", name.casefold())
+
+
+def blank(text: str) -> bool:
+    """Whether nothing can be seen in a text."""
+    return not text or text.isspace()
+
+
+def given(value: Any) -> bool:
+    """Whether a value says anything: null, a blank text and an empty list or object do not."""
+    return not (value is None or (value.__class__ is str and (not value or value.isspace())) or value == [] or value == {})
 
 
 def broken(text: str) -> bool:

@@ -142,7 +142,7 @@ class Data:
             offered.append({**card.model_dump(exclude={"path", "validation"}), **facts})
         names = {card.id if card.path else str(of_card(card)) for card in cards}
         own = [
-            {**spec.model_dump(by_alias=True, exclude={"refused", "findings"}), "builtin": False, "here": True, "offered": False}
+            {**spec.model_dump(by_alias=True, exclude={"refused", "findings", "unused"}), "builtin": False, "here": True, "offered": False}
             for spec in specs
             if spec.name not in names and spec.id not in broken
         ]

@@ -8,7 +8,7 @@ import functools
 import math
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -16,6 +16,7 @@ import yaml
 LANGUAGES = ("en", "it")
 HERE = pathlib.Path(__file__).parent
 SEPARATORS = {"en": (",", "."), "it": (".", ",")}  # of thousands and of decimals
+LISTED = 20  # names in one sentence
 NAMES_OF_PLACES = frozenset({"row", "line", "step", "turn", "position", "port"})  # numbers that are names, not amounts
 
 
@@ -76,3 +77,16 @@ def _spoken(lang: str, key: str, value: Any) -> str:
             return str(value)
         return rate(float(value), lang) if key == "rate" else plain(value, lang) if isinstance(value, int) else number(value, lang, 1)
     return str(value)
+
+
+def unused(lang: str, left: Sequence[Mapping[str, Any]]) -> str:
+    """One sentence that names what of data is not used (kind, name, count, of), with its counts; empty where all is."""
+    if not left:
+        return ""
+    named = [_unused(lang, one) for one in left[:LISTED]]
+    return t(lang, "data.unused", names=", ".join(named) + (", …" if len(left) > LISTED else ""))
+
+
+def _unused(lang: str, one: Mapping[str, Any]) -> str:
+    code = "data.unused.key.one" if one["kind"] == "key" and one["count"] == 1 else f"data.unused.{one['kind']}"
+    return t(lang, code, name=one["name"], count=number(one["count"], lang), of=number(one["of"] or 0, lang))

@@ -95,7 +95,8 @@ class Findings:
         self._bar = _FULL
         self._brief = 0
         self._long, self._nothing, self._echo, self._lost = _Rows(), _Rows(), _Rows(), _Rows()
-        self._mojibake, self._emails, self._leak = _Rows(), _Rows(), _Rows()
+        self._mojibake, self._emails, self._leak, self._marked = _Rows(), _Rows(), _Rows(), _Rows()
+        self._doubtful: dict[str, _Rows] = {}
 
     def add(self, row: Mapping[str, Any], shape: Sequence[str] | None = None) -> None:
         """One row that is kept, in normal form; `shape` are its columns in the file, hashable."""
@@ -138,13 +139,22 @@ class Findings:
         rows.note(row)
         rows.mendable += mendable
 
+    def mark(self, row: int, answers: int) -> None:
+        """One row that is kept, of which so many answers are marked as not to be learned."""
+        self._marked.note(row)
+        self._marked.count += answers - 1
+
+    def doubt(self, row: int, column: str) -> None:
+        """One row that is kept, though a column may say not to learn it."""
+        self._doubtful.setdefault(column, _Rows()).note(row)
+
     def merge(self, other: "Findings") -> None:
         """Take in what was found in the rows that follow, by another process that was forked from this one's."""
         for name in ("_numbers", "_contents", "_questions", "_answers", "_keys"):
             getattr(self, name).extend(getattr(other, name))
-        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak"):
+        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak", "_marked"):
             getattr(self, name).merge(getattr(other, name))
-        for name in ("_refused", "_shapes"):
+        for name in ("_refused", "_shapes", "_doubtful"):
             for key, rows in getattr(other, name).items():
                 getattr(self, name).setdefault(key, _Rows()).merge(rows)
         self.characters += other.characters
@@ -169,6 +179,12 @@ class Findings:
         self._held.clear()
         return [
             *self._refusals(),
+            *self._marked.notice("data.check.marked", "info"),
+            *(
+                notice
+                for column, rows in self._doubtful.items()
+                for notice in rows.notice("data.check.doubtful", column=shown(column), repair="ratings")
+            ),
             *self._leak.notice("data.check.leak", repair="leak"),
             *alike,
             *closely,

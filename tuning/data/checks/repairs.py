@@ -34,9 +34,13 @@ class Repairs:
         reason = self._reason_to_drop(row)
         if reason is None:
             return row
+        self.note_dropped(reason)
+        return None
+
+    def note_dropped(self, reason: str) -> None:
+        """Count a row that a repair drops before it is in normal form."""
         self.counts[reason] += 1
         self.dropped += 1
-        return None
 
     def _mended(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """The row with its letters set right; the same object where there is nothing to mend."""

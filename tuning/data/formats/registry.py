@@ -6,21 +6,23 @@ To add one: a class with its own example row, and its place in `FORMATS`. How a 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from tuning.data.formats import unfit
-from tuning.data.formats.shapes import MISSING, Format, PairShape, Sides, Targets, TextShape, TurnsShape, value_at
-from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS, SHAREGPT, WORDS, blank, calls, text, tools
-from tuning.data.records import Values, broken, listed, shown
+from tuning.data.formats import marks, unfit
+from tuning.data.formats.annotations import LabelStudio, TextLabel
+from tuning.data.formats.choices import MultipleChoice
+from tuning.data.formats.earlier import HISTORY
+from tuning.data.formats.notes import Notes
+from tuning.data.formats.shapes import Format, PairShape, Sides, Targets, TextShape, TurnsShape
+from tuning.data.formats.tool_calls import TOOLS, calls, tools
+from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS, SHAREGPT, WORDS, text
+from tuning.data.formats.vocabulary import ANSWER, CONTEXT, CONVERSATIONS, QUESTION, RATING, SYSTEM, TEXT
+from tuning.data.records import MISSING, Values, blank, broken, listed, shown, value_at
 from tuning.errors import InputError
 from tuning.schema import Notice
 
 __all__ = ["FORMATS", "WORDS", "ChosenFormat", "Format", "choose", "known"]
 
-SYSTEM = ("system", "systemprompt", "systemmessage", "sistema")
-QUESTION = ("question", "domanda", "instruction", "istruzione", "prompt", "query", "quesito", "richiesta", "user", "utente", "q", "input")
-ANSWER = ("answer", "risposta", "response", "output", "completion", "reply", "assistant", "assistente", "a")
-CONTEXT = ("context", "contesto", "input")
-TOOLS = ("tools", "functions", "strumenti", "funzioni")
 _LEVELS = 2  # of objects within columns that are looked into
+_BESIDE: dict[str, Sequence[str]] = {"system": SYSTEM, "history": HISTORY, "tools": TOOLS}  # what any pair may have
 _TALK: dict[str, Sequence[str]] = {"system": SYSTEM, "tools": TOOLS, **dict.fromkeys(("role", "content", "user", "assistant"), ())}
 
 
@@ -34,8 +36,7 @@ class Preference(Sides):
         "chosen": ("chosen", "preferita", "scelta"),
         "rejected": ("rejected", "rifiutata", "scartata"),
         "context": CONTEXT,
-        "system": SYSTEM,
-        "tools": TOOLS,
+        **_BESIDE,
     }
     required = frozenset({"chosen", "rejected"})
     reason = "data.reason.preference"
@@ -48,22 +49,15 @@ class Kto(Sides):
 
     name = "kto"
     example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "completion": "The Po.", "label": True}
-    targets: ClassVar[Targets] = {
-        "prompt": ("prompt",),
-        "completion": ("completion",),
-        "label": ("label",),
-        "context": CONTEXT,
-        "system": SYSTEM,
-        "tools": TOOLS,
-    }
+    targets: ClassVar[Targets] = {"prompt": QUESTION, "completion": ANSWER, "label": RATING, "context": CONTEXT, **_BESIDE}
     required = frozenset({"prompt", "completion", "label"})
     reason = "data.reason.kto"
     asks = ("prompt", "context")
     answers = "completion"
 
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
-        return super().convert(row, mapping, mend)
+        return super().convert(row, mapping, mend, notes)
 
 
 class Messages(TurnsShape):
@@ -87,13 +81,13 @@ class KtoMessages(Messages):
 
     name = "kto-messages"
     example: ClassVar[Values] = {**Messages.example, "label": True}
-    targets: ClassVar[Targets] = {**Messages.targets, "label": ("label",)}
+    targets: ClassVar[Targets] = {**Messages.targets, "messages": (*Messages.targets["messages"], *CONVERSATIONS), "label": RATING}
     required = frozenset({"messages", "label"})
     reason = "data.reason.kto"
 
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
-        return super().convert(row, mapping, mend)
+        return super().convert(row, mapping, mend, notes)
 
 
 class ShareGpt(TurnsShape):
@@ -106,7 +100,7 @@ class ShareGpt(TurnsShape):
             {"from": "gpt", "value": "Rome."},
         ]
     }
-    targets: ClassVar[Targets] = {"conversations": ("conversations", "conversation", "conversazioni", "conversazione"), **_TALK}
+    targets: ClassVar[Targets] = {"conversations": CONVERSATIONS, **_TALK}
     required = frozenset({"conversations"})
     turns = "conversations"
     words = SHAREGPT
@@ -117,7 +111,7 @@ class Alpaca(PairShape):
 
     name = "alpaca"
     example: ClassVar[Values] = {"instruction": "Translate into Italian.", "input": "Good morning!", "output": "Buongiorno!"}
-    targets: ClassVar[Targets] = {"instruction": ("instruction",), "input": ("input", "context"), "output": ("output",), "system": SYSTEM}
+    targets: ClassVar[Targets] = {"instruction": ("instruction",), "input": ("input", *CONTEXT), "output": ("output",), **_BESIDE}
     required = frozenset({"instruction", "output"})
     asks = ("instruction", "input")
     answers = "output"
@@ -135,9 +129,9 @@ class Dolly(PairShape):
     }
     targets: ClassVar[Targets] = {
         "instruction": ("instruction",),
-        "context": ("context", "input"),
+        "context": CONTEXT,
         "response": ("response",),
-        "system": SYSTEM,
+        **_BESIDE,
     }
     required = frozenset({"instruction", "response"})
     asks = ("instruction", "context")
@@ -153,8 +147,7 @@ class PromptCompletion(Sides):
         "prompt": ("prompt",),
         "completion": ("completion",),
         "context": CONTEXT,
-        "system": SYSTEM,
-        "tools": TOOLS,
+        **_BESIDE,
     }
     required = frozenset({"prompt", "completion"})
     asks = ("prompt", "context")
@@ -178,7 +171,7 @@ class FunctionCalling(Format):
     }
     required = frozenset({"query", "tools", "answers"})
 
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         values = {target: value_at(row, column) for target, column in mapping.items()}
         absent = next((target for target in values if target in self.required and values[target] is MISSING), None)
         if absent is not None:
@@ -186,7 +179,7 @@ class FunctionCalling(Format):
         question = text(values["query"], mapping["query"])
         if blank(question):
             raise InputError("data.row.empty_question")
-        answer = {"role": "assistant", "content": "", "tool_calls": calls(values["answers"], 2)}
+        answer = {"role": "assistant", "content": "", "tool_calls": calls(values["answers"], 2, notes=notes)}
         system = "" if values.get("system", MISSING) is MISSING else text(values["system"], mapping["system"])
         said = [] if blank(system) else [{"role": "system", "content": system}]
         return {"messages": [*said, {"role": "user", "content": question}, answer], "tools": tools(values["tools"], mapping["tools"])}
@@ -197,7 +190,7 @@ class QuestionAnswer(PairShape):
 
     name = "question-answer"
     example: ClassVar[Values] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
-    targets: ClassVar[Targets] = {"question": QUESTION, "answer": ANSWER, "context": CONTEXT, "system": SYSTEM}
+    targets: ClassVar[Targets] = {"question": QUESTION, "answer": ANSWER, "context": CONTEXT, **_BESIDE}
     required = frozenset({"question", "answer"})
     asks = ("question", "context")
     answers = "answer"
@@ -208,11 +201,12 @@ class PlainText(TextShape):
 
     name = "text"
     example: ClassVar[Values] = {"text": "Quel ramo del lago di Como, che volge a mezzogiorno…"}
-    targets: ClassVar[Targets] = {"text": ("text", "testo", "content", "contenuto", "document", "documento", "body")}
+    targets: ClassVar[Targets] = {"text": TEXT}
     required = frozenset({"text"})
 
 
 FORMATS: tuple[Format, ...] = (
+    MultipleChoice(),
     Preference(),
     Kto(),
     KtoMessages(),
@@ -223,6 +217,8 @@ FORMATS: tuple[Format, ...] = (
     PromptCompletion(),
     FunctionCalling(),
     QuestionAnswer(),
+    LabelStudio(),
+    TextLabel(),
     PlainText(),
 )
 
@@ -233,6 +229,8 @@ class ChosenFormat(NamedTuple):
     form: Format
     mapping: dict[str, str]
     reason: Notice
+    marks: Sequence[str] = ()  # columns that say which rows are not to be learned
+    doubtful: Sequence[str] = ()  # and those that may
 
 
 class _Fit(NamedTuple):
@@ -268,12 +266,15 @@ def choose(sample: Sequence[Values], given: Mapping[str, str]) -> ChosenFormat:
     if not given:
         unfit.refuse_images(sample, columns)
     fit = _fit(sample, given, _LEVELS)
-    if not given and (fit is None or isinstance(fit.form, PlainText)):
-        unfit.refuse(sample, columns, fit.mapping["text"] if fit is not None else None)
+    if not given and (fit is None or isinstance(fit.form, PlainText | TextLabel)):
+        unfit.refuse(sample, columns, fit.mapping["text"] if fit is not None else None, "label" in (fit.mapping if fit else ()))
     fit = fit or _first(sample, given, columns)
+    fit = fit._replace(form=fit.form.seen(sample, fit.mapping))
+    taken = {column for target, column in fit.mapping.items() if target not in WORDS}
+    sure_or_not = marks.beside(sample, taken, isinstance(fit.form, PlainText | TextLabel))
     said = ", ".join(f"{target} -> {shown(column)}" for target, column in fit.mapping.items())
     params = {"format": fit.form.name, "columns": said, "rows": str(fit.rows), "of": str(len(sample))}
-    return ChosenFormat(fit.form, fit.mapping, Notice(code=fit.form.reason, params=params))
+    return ChosenFormat(fit.form, fit.mapping, Notice(code=fit.form.reason, params=params), *sure_or_not)
 
 
 def _columns(sample: Sequence[Values]) -> list[str]:
@@ -298,7 +299,7 @@ def _fit(sample: Sequence[Values], given: Mapping[str, str], levels: int) -> _Fi
     """The format that suits most rows: by the columns, by lists of turns, then by what objects within a column hold."""
     columns = _columns(sample)
     votes: dict[Format, int] = {}
-    forms = [form for form in _candidates(given) if form.complete(columns, given) is not None]
+    forms = [form for form in _candidates(given) if _rated(form, form.complete(columns, given), given, sample)]
     shapes: dict[tuple[str, ...], list[tuple[Format, dict[str, str]]]] = {}  # looked up once: rows may be wide
     for row in sample:
         shape = tuple(row)
@@ -317,6 +318,14 @@ def _fit(sample: Sequence[Values], given: Mapping[str, str], levels: int) -> _Fi
     if not found and fit is None and levels:
         found = [within for column in columns if (within := _within(sample, column, given, levels)) is not None]
     return found[0] if len(found) == 1 else fit
+
+
+def _rated(form: Format, mapping: Mapping[str, str] | None, given: Mapping[str, str], sample: Sequence[Values]) -> bool:
+    """Whether a format has its columns, and where it is of ratings, all labels are such: some of a scale from 1 to 5 are none."""
+    if mapping is None or "label" not in form.required or isinstance(form, TextLabel) or "label" in given:
+        return mapping is not None
+    sure, _ = marks.columns(sample, [mapping["label"]])
+    return bool(sure)
 
 
 def _converts(form: Format, row: Values, mapping: Mapping[str, str]) -> bool:

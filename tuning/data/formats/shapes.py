@@ -9,39 +9,29 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from tuning.data.formats.earlier import earlier
+from tuning.data.formats.notes import Notes
+from tuning.data.formats.tool_calls import tools
 from tuning.data.formats.turns import (
     USUAL,
     WORDS,
     RawMessage,
     TurnKeys,
-    blank,
     mended,
     messages,
     ordered,
     plain,
-    squeezed,
     text,
-    tools,
     words,
 )
-from tuning.data.records import Values, shown
+from tuning.data.formats.vocabulary import RESPONSES
+from tuning.data.records import MISSING, Values, blank, given, shown, squeezed, value_at
 from tuning.errors import InputError
 
+_SPEAKERS = frozenset({"role", "from", "speaker"})
+_HANDED_IN = (None, "submitted")
+
 Targets = Mapping[str, Sequence[str]]  # what a row holds -> the column names it goes by, squeezed, best first
-
-MISSING: Any = object()
-
-
-def value_at(row: Values, column: str) -> Any:
-    """What a row holds under a column, or at the end of a dotted path where no column has that name; MISSING where nothing is."""
-    if column in row:
-        return row[column]
-    value: Any = row
-    for key in column.split("."):
-        if not isinstance(value, Mapping) or key not in value:
-            return MISSING
-        value = value[key]
-    return value
 
 
 class Format:
@@ -74,15 +64,20 @@ class Format:
         mapping = self._find(columns, given)
         return next((target for target in self.targets if target in self.required and target not in mapping), "")
 
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         """A row in normal form: its `messages`, with `tools` where it has some, or its `text`; each text as it stands there.
 
+        An answer that is not to be learned has `weight` 0. `notes` hears what the row holds beside, but for whole columns without a target.
         `mend` drops the turns of a conversation before its first question and after its last answer. Raises InputError:
         `data.row.columns`, `data.row.type`, `data.row.surrogate`, `data.row.tools` (column), `data.row.empty_question`,
         `data.row.empty_answer`, `data.row.empty_text`, `data.row.role`, `data.row.roles` (turn, role), `data.row.part` (turn, found),
         `data.row.turns` (column), `data.row.call` (turn), `data.row.unwanted`.
         """
         raise NotImplementedError
+
+    def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> "Format":
+        """The same format, with what only several rows can tell."""
+        return self
 
     def _find(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
         mapping = {**self.found, **given}
@@ -123,6 +118,78 @@ def _system(row: Values, mapping: Mapping[str, str]) -> list[RawMessage]:
     return [] if blank(said) else [{"role": "system", "content": said}]
 
 
+def _context(row: Values, mapping: Mapping[str, str], target: str, notes: Notes | None) -> str:
+    """The text of a context, or its texts; what is neither is noted as not used."""
+    value = _wanted(row, mapping, target)
+    texts = value if isinstance(value, list) and value else [value]
+    if all(part is None or isinstance(part, str) for part in texts):
+        return "\n\n".join(said for part in texts if not blank(said := text(part, mapping[target])))
+    if notes is not None:
+        notes.leave("column", [mapping[target]])
+    return ""
+
+
+def _earlier(row: Values, mapping: Mapping[str, str], notes: Notes) -> list[RawMessage]:
+    """The turns that a column holds of before the question."""
+    value = _wanted(row, mapping, "history")
+    found = earlier(value, mapping["history"], notes) if given(value) else []
+    if found is None:
+        notes.leave("column", [mapping["history"]])
+    return found or []
+
+
+def learnable(said: list[RawMessage], notes: Notes) -> list[RawMessage]:
+    """The same messages; those whose marks say not to learn them are counted. Raises InputError `data.row.unwanted` where none is left."""
+    if notes.marked:
+        answers = [message for message in said if message["role"] == "assistant"]
+        notes.marked = sum("weight" in message for message in answers)
+        if notes.marked == len(answers):
+            raise InputError("data.row.unwanted")
+    return said
+
+
+def with_tools(
+    row: Values, mapping: Mapping[str, str], converted: dict[str, Any], notes: Notes | None, strict: bool = True
+) -> dict[str, Any]:
+    """A row with its tools, from their column and from the turns.
+
+    Raises InputError `data.row.tools` (column) where they cannot be read; unless `strict` the column is noted as not used.
+    """
+    found: list[dict[str, Any]] = []
+    if "tools" in mapping:
+        try:
+            found = tools(_wanted(row, mapping, "tools"), mapping["tools"])
+        except InputError:
+            if strict:
+                raise
+            if notes is not None:
+                notes.leave("column", [mapping["tools"]])
+    if notes is not None and notes.tools:
+        found += [tool for tool in notes.tools if tool not in found]
+    return {**converted, "tools": found} if found else converted
+
+
+def submitted(value: Any, column: str, notes: Notes | None = None) -> Any:
+    """The answer of Argilla's list of `{value, status}`, or of one beside its annotators; anything else as it is."""
+    if value.__class__ is not list:
+        return value
+    if value and column.endswith(RESPONSES) and all(isinstance(one, str) for one in value):
+        _leave(notes, "part", [column] * (len(value) - 1))
+        return value[0]
+    if not value or not all(isinstance(one, dict) and "value" in one and _SPEAKERS.isdisjoint(one) for one in value):
+        return value
+    good = [one for one in value if one.get("status") in _HANDED_IN and given(one["value"])]
+    for one in value:
+        _leave(notes, "key", [f"{column}.{key}" for key, held in one.items() if key not in ("value", "status") and given(held)])
+    _leave(notes, "part", [column] * (sum(given(one["value"]) for one in value) - bool(good)))
+    return good[0]["value"] if good else ""
+
+
+def _leave(notes: Notes | None, kind: str, names: list[str]) -> None:
+    if notes is not None and names:
+        notes.leave(kind, names)
+
+
 class PairShape(Format):
     """A question (with a context, where there is one) and an answer, each in a column of its own.
 
@@ -131,13 +198,14 @@ class PairShape(Format):
 
     asks: ClassVar[tuple[str, str]]  # the targets of question and context
     answers: ClassVar[str]
+    strict: ClassVar[bool] = False  # a column called tools must hold some
 
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         asks, with_context = self.asks
         question = text(_needed(row, mapping, asks), mapping[asks])
-        answer = text(_needed(row, mapping, self.answers), mapping[self.answers])
+        answer = text(submitted(_needed(row, mapping, self.answers), mapping[self.answers], notes), mapping[self.answers])
         if with_context in mapping:
-            context = text(_wanted(row, mapping, with_context), mapping[with_context])
+            context = _context(row, mapping, with_context, notes)
             if context and not context.isspace():
                 question = context if blank(question) else f"{question}\n\n{context}"
         if not question or question.isspace():
@@ -145,39 +213,57 @@ class PairShape(Format):
         if not answer or answer.isspace():
             raise InputError("data.row.empty_answer")
         said = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-        return {"messages": [*_system(row, mapping), *said] if "system" in mapping else said}
+        if "history" in mapping:
+            said = [*_earlier(row, mapping, notes or Notes()), *said]
+        said = [*_system(row, mapping), *said] if "system" in mapping else said
+        return with_tools(row, mapping, {"messages": said}, notes, self.strict)
 
 
 class Sides(PairShape):
     """A pair, either side of which may be a list of messages; where the answer begins with a question, it is the whole conversation."""
 
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    strict = True
+
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         asks, with_context = self.asks
-        answer = _needed(row, mapping, self.answers)
+        answer = submitted(_needed(row, mapping, self.answers), mapping[self.answers], notes)
         prompt = _wanted(row, mapping, asks)
         if prompt.__class__ not in (list, dict) and answer.__class__ not in (list, dict):
-            return self._with_tools(row, mapping, super().convert(row, mapping))
+            return super().convert(row, mapping, notes=notes)
+        notes = notes or Notes()
         column = mapping[self.answers]
-        said = _side(answer, column, "assistant")
+        said = _side(answer, column, "assistant", notes)
         spoken = next((message["role"] for message in said if message["role"] != "system"), "")
         if spoken != "user":
-            said = [*_side(_needed(row, mapping, asks), mapping[asks], "user"), *said]
-            context = text(_wanted(row, mapping, with_context), mapping.get(with_context, ""))
+            said = [*_side(_needed(row, mapping, asks), mapping[asks], "user", notes), *said]
+            context = _context(row, mapping, with_context, notes) if with_context in mapping else ""
             if not blank(context):  # where in a conversation it would belong, nobody says
                 raise InputError("data.row.type", column=shown(mapping[asks]), found="list")
+        else:  # the whole conversation: what stands elsewhere is a part of it, or not used
+            notes.leave("column", (mapping[key] for key in (asks, with_context) if key in mapping and not _within(row, mapping, key, said)))
+        if given(_wanted(row, mapping, "history")):
+            notes.leave("column", [mapping["history"]])
         system = _system(row, mapping)
         kept = ordered([*system, *said], 1 - len(system))
-        return self._with_tools(row, mapping, {"messages": kept})
-
-    def _with_tools(self, row: Values, mapping: Mapping[str, str], converted: dict[str, Any]) -> dict[str, Any]:
-        found = tools(_wanted(row, mapping, "tools"), mapping["tools"]) if "tools" in mapping else []
-        return {**converted, "tools": found} if found else converted
+        return with_tools(row, mapping, {"messages": learnable(kept, notes)}, notes)
 
 
-def _side(value: Any, column: str, role: str) -> list[RawMessage]:
+def _side(value: Any, column: str, role: str, notes: Notes) -> list[RawMessage]:
     if isinstance(value, dict):
         value = [value]
-    return messages(value, column) if isinstance(value, list) else [{"role": role, "content": text(value, column)}]
+    return messages(value, column, notes=notes) if isinstance(value, list) else [{"role": role, "content": text(value, column)}]
+
+
+def _within(row: Values, mapping: Mapping[str, str], target: str, said: Sequence[RawMessage]) -> bool:
+    """Whether what a row holds for a target says nothing, or is said in the conversation as well."""
+    value = _wanted(row, mapping, target)
+    if isinstance(value, dict | list):
+        try:
+            texts = [message["content"] for message in _side(value, "", "user", Notes())]
+        except InputError:
+            return False
+        return all(any(text in message["content"] for message in said) for text in texts)
+    return not given(value) or any(str(value) in message["content"] for message in said)
 
 
 class TurnsShape(Format):
@@ -186,7 +272,7 @@ class TurnsShape(Format):
     turns: ClassVar[str]
     words: ClassVar[TurnKeys] = USUAL
 
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         if len(mapping) == 1 and not mend:  # no system text, tools or words of their own
             simple = plain(row.get(mapping[self.turns]), self.words)
             if simple is not None:
@@ -194,22 +280,19 @@ class TurnsShape(Format):
         turns = _needed(row, mapping, self.turns)
         if turns is None or turns == [] or (turns.__class__ is str and blank(turns)):
             raise InputError("data.row.empty_question")
-        said = messages(turns, mapping[self.turns], words(mapping, self.words))
+        notes = notes or Notes()
+        said = messages(turns, mapping[self.turns], words(mapping, self.words), notes)
         system = _system(row, mapping) if "system" in mapping else []
         if mend:
             said = mended(said) or said
-        converted = {"messages": ordered([*system, *said], 0) if system else ordered(said)}
-        if "tools" in mapping:
-            found = tools(_wanted(row, mapping, "tools"), mapping["tools"])
-            if found:
-                converted["tools"] = found
-        return converted
+        kept = learnable(ordered([*system, *said], 0) if system else ordered(said), notes)
+        return with_tools(row, mapping, {"messages": kept}, notes)
 
 
 class TextShape(Format):
     """A text without question and answer: everything in it is learned."""
 
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False) -> dict[str, Any]:
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         learned = text(_needed(row, mapping, "text"), mapping["text"])
         if blank(learned):
             raise InputError("data.row.empty_text")

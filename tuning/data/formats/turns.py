@@ -1,20 +1,18 @@
-"""Conversations: from a list of turns, in any of the keys and names in use, to messages in normal form; tools and their calls.
+"""Conversations: from a list of turns, in any of the keys and names in use, to messages in normal form.
 
 Texts go through to the letter. What cannot be used is refused with a code; only `mended`, where it is asked for, drops turns.
 Which column holds a conversation is for the formats to say. What a model thought before it answered is not taken: each family
 of templates has its own name for it, and the normal form has none.
 """
 
-import json
-import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tuning.data.readers.python_literals import as_json
-from tuning.data.records import Number, shown
+from tuning.data.formats import marks
+from tuning.data.formats.notes import Notes
+from tuning.data.formats.tool_calls import TOOLS, calls, parsed, tools
+from tuning.data.records import Number, given, shown, squeezed
 from tuning.errors import InputError
-from tuning.sandbox.limits import DEFAULT
 
 RawMessage = dict[str, Any]
 
@@ -30,6 +28,7 @@ ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's
     **dict.fromkeys(("ipython", "strumento", "funzione", "osservazione"), "tool"),
 }
 _TEXT_PARTS = (None, "text", "input_text", "output_text")
+_PART = 2  # keys of a part that is only type and text
 _FOLLOWS = {  # who may speak after whom; "calls" is an assistant who called tools
     "system": ("user",),
     "user": ("assistant",),
@@ -38,9 +37,6 @@ _FOLLOWS = {  # who may speak after whom; "calls" is an assistant who called too
     "tool": ("tool", "assistant"),
 }
 _FOUND = {bool: "boolean", int: "number", float: "number", list: "list", dict: "object", str: "text", bytes: "bytes"}
-_SEPARATORS = re.compile(r"[\s_-]+")
-_WHOLE = re.compile(r"-?[0-9]+")
-_LARGEST = 2**63  # beyond it JSON writers and readers disagree
 
 
 class TurnKeys(NamedTuple):
@@ -53,16 +49,6 @@ class TurnKeys(NamedTuple):
 
 USUAL = TurnKeys()
 SHAREGPT = TurnKeys(("from", "role", "speaker"), ("value", "content", "text"))
-
-
-def squeezed(name: str) -> str:
-    """A name of a column or a speaker, as names are compared: case, spaces, hyphens and underscores do not count."""
-    return _SEPARATORS.sub("", name.casefold())
-
-
-def blank(text: str) -> bool:
-    """Whether nothing can be seen in a text."""
-    return not text or text.isspace()
 
 
 def text(value: Any, column: str, turn: int = 0) -> str:
@@ -95,8 +81,10 @@ def words(mapping: Mapping[str, str], usual: TurnKeys = USUAL) -> TurnKeys:
     return TurnKeys(role_keys, content_keys, {**ROLES, **named})
 
 
-def messages(turns: Any, column: str, known: TurnKeys = USUAL) -> list[RawMessage]:
+def messages(turns: Any, column: str, known: TurnKeys = USUAL, notes: Notes | None = None) -> list[RawMessage]:
     """One message per turn, in whatever order they stand; a list as text, of JSON or of Python, is read.
+
+    An answer with a mark that says not to learn it gets `weight` 0. `notes` hears what else the turns hold.
 
     Raises InputError: `data.row.turns`, `data.row.type`, `data.row.surrogate` (column), `data.row.role` (turn, role),
     `data.row.part` (turn, found), `data.row.call` (turn).
@@ -109,6 +97,7 @@ def messages(turns: Any, column: str, known: TurnKeys = USUAL) -> list[RawMessag
     if not isinstance(turns, list):
         raise InputError("data.row.turns", column=shown(column))
     said: list[RawMessage] = []
+    notes = notes or Notes()
     names: dict[str, str] = {}  # of tools, by the id of a call
     role_key, content_key, roles = known.role_keys[0], known.content_keys[0], known.roles
     for turn in turns:
@@ -118,7 +107,7 @@ def messages(turns: Any, column: str, known: TurnKeys = USUAL) -> list[RawMessag
             if role is not None and role != "call" and content.__class__ is str:
                 said.append({"role": role, "content": content if content.isascii() else text(content, column, len(said) + 1)})
                 continue
-        said.append(_message(turn, len(said) + 1, column, known, names))
+        said.append(_message(turn, len(said) + 1, (column, known, names, notes)))
     return said
 
 
@@ -188,45 +177,6 @@ def mended(said: Sequence[RawMessage]) -> list[RawMessage] | None:
     return None if end is None else [*head, *said[begin : end + 1]]
 
 
-def tools(value: Any, column: str) -> list[dict[str, Any]]:
-    """The tools of a row, from a list or its JSON text; bare schemas of functions are wrapped. Raises InputError `data.row.tools`."""
-    try:
-        return [_tool(tool) for tool in _listed(value)]
-    except ValueError:
-        raise InputError("data.row.tools", column=shown(column)) from None
-
-
-def calls(value: Any, turn: int, names: dict[str, str] | None = None) -> list[dict[str, Any]]:
-    """Calls of tools in normal form, from an object, a list of them or their JSON text; `names` learns who is behind an id.
-
-    Raises InputError `data.row.call` (turn).
-    """
-    try:
-        found = [_call(call, {} if names is None else names) for call in _listed(value)]
-    except ValueError:
-        found = []
-    if not found:
-        raise InputError("data.row.call", turn=turn)
-    return found
-
-
-def parsed(source: str) -> Any:
-    """What a JSON text says, or one by Python, numbers still spelled as there. Raises ValueError, for keys that stand twice too."""
-    try:
-        return _decoded(source)
-    except ValueError:
-        if "'" not in source:
-            raise
-        return _decoded(as_json(source))
-
-
-def _decoded(source: str) -> Any:
-    try:
-        return json.loads(source, parse_int=Number, parse_float=Number, parse_constant=_no_constant, object_pairs_hook=_object)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
 def _wrong_type(value: Any, column: str, turn: int = 0) -> InputError:
     return InputError("data.row.type", column=_place(column, turn), found=_FOUND.get(type(value), "value"))
 
@@ -235,49 +185,76 @@ def _place(column: str, turn: int) -> str:
     return shown(f"{column} #{turn}" if turn else column)
 
 
-def _first(turn: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    """What stands under the first of the keys that holds something."""
+def _first(turn: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, Any]:
+    """The first of the keys that holds something, and what; two times nothing where none does."""
     for key in keys:
         value = turn.get(key)
         if value is not None:
-            return value
-    return None
+            return key, value
+    return "", None
 
 
-def _message(turn: Any, number: int, column: str, known: TurnKeys, names: dict[str, str]) -> RawMessage:
+_Context = tuple[str, TurnKeys, dict[str, str], Notes]  # column, how turns are read, names of tools by the id of a call, what is noticed
+
+
+def _message(turn: Any, number: int, context: _Context) -> RawMessage:
+    column, known, names, notes = context
     if turn.__class__ is not dict:
         raise InputError("data.row.turns", column=shown(column))
-    speaker = _first(turn, known.role_keys)
+    role_key, speaker = _first(turn, known.role_keys)
     role = known.roles.get(speaker) if speaker.__class__ is str else None
     if role is None:
         role = known.roles.get(squeezed(speaker)) if isinstance(speaker, str) else None
         if role is None:
             raise InputError("data.row.role", turn=number, role=shown(speaker) if isinstance(speaker, str) else "")
-    content = _first(turn, known.content_keys)
+    content_key, content = _first(turn, known.content_keys)
     if role == "call":
-        return {"role": "assistant", "content": "", "tool_calls": calls(content, number, names)}
-    if content.__class__ is list:
-        content = _joined(content, column, number)
-    message = {"role": role, "content": text(content, column, number)}
-    if len(turn) > 2:
-        _add_calls(message, turn, number, names)
+        message = {"role": "assistant", "content": "", "tool_calls": calls(content, number, names, notes)}
+    else:
+        if content.__class__ is list:
+            content = _joined(content, column, number, notes)
+        message = {"role": role, "content": text(content, column, number)}
+    _add_rest(message, turn, number, context, {role_key, content_key})
     return message
 
 
-def _add_calls(message: RawMessage, turn: Mapping[str, Any], number: int, names: dict[str, str]) -> None:
-    """What a turn says of tools beside its text. A key without a value is as good as none."""
-    called = turn.get("tool_calls") or turn.get("function_call")
-    if called and called != "[]":
+def _add_rest(message: RawMessage, turn: Mapping[str, Any], number: int, context: _Context, used: set[str]) -> None:
+    """What a turn holds beside its speaker and its text: calls and names of tools, tools, marks. All else is noted as not used."""
+    _, _, names, notes = context
+    called = next((key for key in ("tool_calls", "function_call") if turn.get(key) and turn[key] != "[]"), None)
+    if called:
         if message["role"] != "assistant":
             raise InputError("data.row.call", turn=number)
-        message["tool_calls"] = calls(called, number, names)
+        message["tool_calls"] = calls(turn[called], number, names, notes)
+        used.add(called)
     if message["role"] == "tool":
         name = turn.get("name") or names.get(str(turn.get("tool_call_id")))
         if name:
             message["name"] = text(name, "name", number)
+        used |= {"name", "tool_call_id"}
+    for key, value in turn.items():
+        if key not in used and given(value) and value != "[]" and not _heeded(key, value, message, notes):
+            notes.leave("key", [key])
 
 
-def _joined(parts: list[Any], column: str, number: int) -> str:
+def _heeded(key: str, value: Any, message: RawMessage, notes: Notes) -> bool:
+    """Whether a key of a turn is of use: a mark that can be obeyed, or tools."""
+    wanted = marks.wanted(key, value)
+    if wanted is False and message["role"] == "assistant":
+        notes.marked += "weight" not in message
+        message["weight"] = 0
+    if wanted is not None:
+        return wanted is False or message["role"] == "assistant"  # questions are not learned, whatever a mark asks for
+    if squeezed(key) not in TOOLS:
+        return False
+    try:
+        notes.tools += tools(value, key)
+    except InputError:
+        return False
+    return True
+
+
+def _joined(parts: list[Any], column: str, number: int, notes: Notes) -> str:
     """The texts of the typed parts of a content, one right after the other."""
     texts = []
     for part in parts:
@@ -287,80 +264,6 @@ def _joined(parts: list[Any], column: str, number: int) -> str:
         if kind not in _TEXT_PARTS or (kind is None and "text" not in part):
             raise InputError("data.row.part", turn=number, found=shown(str(kind)))
         texts.append(text(part.get("text"), column, number))
+        if len(part) > _PART:
+            notes.leave("part", (key for key, value in part.items() if key not in ("type", "text") and given(value)))
     return "".join(texts)
-
-
-def _listed(value: Any) -> list[Any]:
-    """A list of JSON values, from a list, one object or the JSON text of either; nothing is an empty one. Raises ValueError."""
-    if isinstance(value, str):
-        value = None if blank(value) else parsed(value)
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _object_of(value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        value = parsed(value)
-    if not isinstance(value, dict):
-        raise ValueError("not an object")
-    return value
-
-
-def _named(function: Mapping[str, Any]) -> str:
-    name = function.get("name")
-    if not isinstance(name, str) or blank(name):
-        raise ValueError("no name")
-    return str(_plain(name))
-
-
-def _tool(value: Any) -> dict[str, Any]:
-    tool = _object_of(value)
-    function = tool.get("function")
-    if isinstance(function, dict):
-        _named(function)
-        return {"type": "function", **_plain(tool)}
-    _named(tool)
-    return {"type": "function", "function": _plain(tool)}
-
-
-def _call(value: Any, names: dict[str, str]) -> dict[str, Any]:
-    call = _object_of(value)
-    function = call.get("function", call)
-    function = function if isinstance(function, dict) else call  # {"function": null, "name": …} of files with one schema for all
-    name = _named(function)
-    arguments = function.get("arguments", function.get("parameters"))
-    nothing = arguments is None or (isinstance(arguments, str) and blank(arguments))
-    if isinstance(call.get("id"), str):
-        names[call["id"]] = name
-    return {"type": "function", "function": {"name": name, "arguments": {} if nothing else _plain(_object_of(arguments))}}
-
-
-def _plain(value: Any, depth: int = 1) -> Any:
-    """JSON values with numbers as numbers. Raises ValueError for what no JSON holds exactly, and where it is nested too deep."""
-    if depth > DEFAULT.depth:
-        raise ValueError("nested too deep")
-    if isinstance(value, Number):
-        value = int(value) if _WHOLE.fullmatch(value) else float(value)
-    if isinstance(value, str):
-        value.encode()  # UnicodeEncodeError is a ValueError
-    elif isinstance(value, dict):
-        return {_plain(str(key)): _plain(inner, depth + 1) for key, inner in value.items()}
-    elif isinstance(value, list):
-        return [_plain(inner, depth + 1) for inner in value]
-    elif (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and not -_LARGEST <= value < _LARGEST):
-        raise ValueError("a number out of range")
-    elif not isinstance(value, bool | int | float | None):
-        raise ValueError("no JSON")
-    return value
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found

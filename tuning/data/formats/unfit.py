@@ -6,24 +6,24 @@ Images, labels to sort texts by, trees of messages, tables of single turns, and 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuning.data.formats.marks import means, verdict
 from tuning.data.formats.shapes import Format
-from tuning.data.formats.turns import ROLE_KEYS, squeezed
-from tuning.data.records import Values, shown
+from tuning.data.formats.turns import ROLE_KEYS
+from tuning.data.records import Values, shown, squeezed
 from tuning.errors import InputError
 
 _IMAGES = ("image", "images", "img", "pixelvalues", "imagepath", "imageurl", "immagine", "immagini")
 _LABELS = ("label", "labels", "coarselabel", "finelabel", "etichetta", "etichette", "sentiment")
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
-_TRUTH = {"true": True, "vero": True, "false": False, "falso": False}
 _LONGEST = 60  # characters of a text that is a label
 
 
 def refuse_unwanted(label: Any, column: str) -> None:
-    """A row passes where its label is true. Raises InputError `data.row.unwanted`; `data.row.type` (column) where it is no label."""
-    wanted = _TRUTH.get(label.strip().casefold()) if isinstance(label, str) else label
-    if not isinstance(wanted, bool):
+    """A row passes where its rating is good. Raises InputError `data.row.unwanted`; `data.row.type` (column) where it is none."""
+    good = verdict(label)
+    if good is None:
         raise InputError("data.row.type", column=shown(column), found="value")
-    if not wanted:
+    if good is (means(column) is False):
         raise InputError("data.row.unwanted")
 
 
@@ -46,8 +46,8 @@ def refuse_image_parts(form: Format, mapping: Mapping[str, str], sample: Sequenc
     raise InputError("data.images", column=shown(next(iter(mapping.values()))))
 
 
-def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None) -> None:
-    """`text` is the column of plain text, where there is one.
+def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None, answered: bool) -> None:
+    """`text` is the column of plain text, where there is one; `answered` where its label is taken as the answer.
 
     Raises InputError: `data.tree`, `data.formats.turns` (column), `data.labels` (text, label).
     """
@@ -60,7 +60,7 @@ def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None) -
     if speaker is not None and all(isinstance(row.get(speaker), str) for row in sample):
         raise InputError("data.turns", column=shown(speaker))
     label = next((names[name] for name in _LABELS if name in names), None)
-    if label is not None and 2 * sum(_sorts(row.get(label)) for row in sample) > len(sample):
+    if label is not None and not answered and 2 * sum(_sorts(row.get(label)) for row in sample) > len(sample):
         raise InputError("data.labels", text=shown(text), label=shown(label))
 
 

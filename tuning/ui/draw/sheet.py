@@ -6,7 +6,7 @@ Pure functions; whatever comes from a file is escaped. A press of a button in it
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuning.text import t
+from tuning.text import t, unused
 from tuning.tokens.lengths import NEVER, LengthTotals, Looked, Shown, parts
 from tuning.ui.view import escape, number, sentence
 
@@ -56,6 +56,9 @@ def findings(found: Mapping[str, Any], lang: str) -> str:
             button = escape(t(lang, f"ui.data.repair.{params['repair']}"))
             said += f' <button type="button" class="mend" data-do="repair" data-value="{name}">{button}</button>'
         lines.append(f'<li class="{notice["level"]}"><span>{said}</span></li>')
+    left = unused(lang, found.get("unused", ()))
+    if left:
+        lines.append(f'<li class="info" id="unused"><span>{escape(left)}</span></li>')
     return f'<ul class="findings">{"".join(lines)}</ul>' if lines else ""
 
 

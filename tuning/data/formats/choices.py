@@ -1,0 +1,170 @@
+"""Multiple choice: the options are part of the question, the correct one is the answer, with its letter and its text.
+
+Options stand in one column (a list, an object, or the JSON text of one) or in a column each; the answer is a letter, a number or a text.
+"""
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from tuning.data.formats.notes import Notes
+from tuning.data.formats.shapes import Format, Targets, with_tools
+from tuning.data.formats.tool_calls import TOOLS, parsed
+from tuning.data.formats.turns import text
+from tuning.data.records import MISSING, Number, Values, blank, given, shown, value_at
+from tuning.errors import InputError
+
+LETTERS = "ABCDEFGH"
+_WHOLE = re.compile(r"\d{1,2}(\.0)?")
+_LED = re.compile(r"\(?([A-Za-z0-9])\s*[).:\]-]")  # as in "B) Rome"
+_PER_LETTER = ("", "option", "opzione", "choice", "op", "opt", "scelta", "alternativa", "answer", "risposta")
+
+
+def _names(at: int) -> tuple[str, ...]:
+    """What the column of an option is called, by its letter or its number."""
+    return tuple(f"{word}{sign}" for sign in (LETTERS[at].lower(), str(at + 1)) for word in _PER_LETTER if word or not sign.isdigit())
+
+
+class MultipleChoice(Format):
+    """A question, several options, and which of them is right."""
+
+    name = "multiple-choice"
+    reason = "data.reason.choices"
+    example: ClassVar[Values] = {"question": "The capital of Italy?", "choices": ["Milan", "Rome"], "answer": "B"}
+    targets: ClassVar[Targets] = {
+        "question": ("question", "domanda", "quesito", "questionstem", "stem", "prompt", "query", "instruction", "istruzione", "richiesta"),
+        "choices": ("choices", "options", "opzioni", "scelte", "alternative", "alternatives", "endings", "candidates"),
+        **{f"option_{letter.lower()}": _names(at) for at, letter in enumerate(LETTERS)},
+        "answer": (
+            *(
+                "answer",
+                "answerkey",
+                "answeridx",
+                "answerindex",
+                "correct",
+                "correctanswer",
+                "correctoption",
+                "correctchoice",
+                "correctidx",
+            ),
+            *("cop", "label", "target", "gold", "key", "solution", "risposta", "corretta", "rispostacorretta", "rispostaesatta"),
+            *("opzionecorretta", "sceltacorretta", "esatta", "giusta", "rispostagiusta", "soluzione"),
+        ),
+        "context": ("context", "contesto", "passage", "passaggio", "paragraph", "article", "brano"),
+        "system": ("system", "systemprompt", "sistema"),
+        "tools": TOOLS,
+    }
+    required = frozenset({"question", "answer"})
+    first: int | None = None  # what a number says of the first option, where it is known
+
+    def complete(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str] | None:
+        """As any format's; the options are there as a list, or at least two of them."""
+        mapping = super().complete(columns, given)
+        return mapping if mapping is not None and ("choices" in mapping or {"option_a", "option_b"} <= mapping.keys()) else None
+
+    def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> "Format":
+        """The same format, which counts from 0 or from 1 as the numbers of a sample show; a sheet's columns from 1, a list from 0."""
+        form = copy.copy(self)
+        found = []
+        for row in sample:
+            try:
+                options = _options(row, mapping)
+            except InputError:
+                continue
+            place = _number(value_at(row, mapping["answer"]))
+            if place is not None:
+                found.append((place, len(options)))
+        one = any(place == count for place, count in found) or "choices" not in mapping
+        form.first = 0 if any(place == 0 for place, _ in found) else int(one)
+        return form
+
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
+        values = {target: value_at(row, mapping[target]) for target in ("question", "answer")}
+        absent = next((target for target, value in values.items() if value is MISSING), None)
+        if absent is not None:
+            raise InputError("data.row.columns", column=shown(mapping[absent]))
+        options = _options(row, mapping)
+        parts = [_text(row, mapping, "question"), _text(row, mapping, "context")]
+        if blank(parts[0]):
+            raise InputError("data.row.empty_question")
+        if not given(values["answer"]):
+            raise InputError("data.row.empty_answer")
+        place = _place(values["answer"], options, self.first)
+        if place is None:
+            raise InputError("data.row.choices", column=shown(mapping["answer"]))
+        offered = [f"{sign}) {said}" for sign, said in options]
+        question = "\n\n".join([*(part for part in parts if not blank(part)), "\n".join(offered)])
+        system = _text(row, mapping, "system")
+        said = [{"role": "system", "content": system}] if not blank(system) else []
+        said += [{"role": "user", "content": question}, {"role": "assistant", "content": offered[place]}]
+        return with_tools(row, mapping, {"messages": said}, notes, strict=False)
+
+
+Options = list[tuple[str, str]]  # sign and text
+
+
+def _text(row: Values, mapping: Mapping[str, str], target: str) -> str:
+    value = value_at(row, mapping[target]) if target in mapping else None
+    return "" if value is MISSING else text(value, mapping.get(target, ""))
+
+
+def _options(row: Values, mapping: Mapping[str, str]) -> Options:
+    """The options of a row. Raises InputError `data.row.type` (column) where there are less than two texts."""
+    if "choices" in mapping:
+        column = mapping["choices"]
+        found = _listed(value_at(row, column), column)
+    else:
+        column = mapping["option_a"]
+        targets = [(letter, f"option_{letter.lower()}") for letter in LETTERS]
+        found = [(letter, said) for letter, target in targets if target in mapping and not blank(said := _text(row, mapping, target))]
+    if len(found) < 2 or len(found) > len(LETTERS):
+        raise InputError("data.row.type", column=shown(column), found="value")
+    return found
+
+
+def _listed(value: Any, column: str) -> Options:
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            value = parsed(value)
+        except ValueError:
+            return []
+    signs: Sequence[Any] = LETTERS
+    if isinstance(value, dict) and isinstance(value.get("text"), list):
+        signs, value = value.get("label") or LETTERS, value["text"]
+    elif isinstance(value, dict):
+        signs, value = list(value), list(value.values())
+    elif isinstance(value, list) and all(isinstance(one, dict) and "text" in one for one in value):
+        signs, value = [one.get("label", LETTERS[at % 8]) for at, one in enumerate(value)], [one["text"] for one in value]
+    if not isinstance(value, list) or not isinstance(signs, str | list) or len(value) > len(signs):
+        return []
+    return [(str(sign), text(said, column)) for sign, said in zip(signs, value, strict=False)]
+
+
+def _number(answer: Any) -> int | None:
+    word = str(answer).strip() if isinstance(answer, str | int | float) and not isinstance(answer, bool) else ""
+    return int(float(word)) if _WHOLE.fullmatch(word) else None
+
+
+def _place(answer: Any, options: Options, first: int | None) -> int | None:
+    """Which option is meant: by its sign, its text, or its number counted from `first`; None where none is."""
+    number = _number(answer)
+    signs, texts = [_plain(sign) for sign, _ in options], [_plain(said) for _, said in options]
+    by_number = None if number is None else number - (first or 0)
+    if number is not None and first is None:  # which it is will be known from all of them
+        by_number = min(number, len(options) - 1) if number <= len(options) else None
+    known = by_number if by_number is not None and 0 <= by_number < len(options) else None
+    if isinstance(answer, Number | int | float) and known is not None and not any(sign.isdigit() for sign in signs):
+        return known
+    if not isinstance(answer, str):
+        return known
+    word = answer.strip()
+    led = _LED.match(word)
+    for said, among in ((word.strip("().: "), signs), (word, texts), (led.group(1) if led else "", signs)):
+        if said and _plain(said) in among:
+            return among.index(_plain(said))
+    return known
+
+
+def _plain(said: str) -> str:
+    return " ".join(said.split()).casefold()

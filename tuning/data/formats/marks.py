@@ -1,0 +1,141 @@
+"""Marks that say whether an answer is to be learned: weights, train flags and ratings, in columns of rows and in keys of turns.
+
+A mark is told by its name and its value together; a scale from 1 to 5 is none. What follows from one is for `turns` and `convert`.
+"""
+
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from tuning.data.records import MISSING, Values, given, squeezed, value_at
+from tuning.errors import InputError
+
+LABELS = frozenset({"label", "labels", "etichetta"})  # of rows they may be a class as well as a rating
+_LEARN = {
+    *("weight", "lossweight", "peso", "train", "istrain", "dotrain", "trainon", "trainonturn", "training", "trainable", "loss", "learn"),
+    *("learnable", "usefortraining", "addestra", "addestrare", "addestramento", "impara"),
+}
+WANTED = (
+    LABELS
+    | _LEARN
+    | {  # squeezed names that say yes
+        *("kto", "ktotag", "rating", "ratings", "rated"),
+        *("thumb", "thumbs", "thumbsup", "thumbup", "upvote", "upvoted", "like", "liked", "feedback", "userfeedback", "vote", "voto"),
+        *("valutazione", "giudizio", "gradimento", "gradita", "gradito", "piaciuta", "piaciuto", "pollice", "pollicesu", "desirable"),
+        *("isdesirable", "desiderabile", "desiderata", "wanted", "good", "isgood", "buona", "buono"),
+    }
+)
+UNWANTED = frozenset(  # and those that say no
+    {
+        *("thumbsdown", "thumbdown", "downvote", "downvoted", "dislike", "disliked", "pollicegiu", "pollicegiù", "undesirable"),
+        *("isundesirable", "indesiderabile", "indesiderata", "unwanted", "bad", "isbad", "cattiva", "cattivo", "masked", "mask"),
+        *("notrain", "donttrain", "donottrain", "nolearn", "noloss", "ignore", "ignored", "ignora", "skip", "salta", "exclude", "excluded"),
+        *("escludi", "esclusa", "escluso"),
+    }
+)
+EXPLICIT = _LEARN | {"notrain", "donttrain", "donottrain", "nolearn", "noloss", "ignore", "skip", "exclude", "masked"}
+DOUBTFUL = frozenset(  # names of columns that may mean it: one asks
+    {
+        *("score", "punteggio", "quality", "qualità", "approved", "isapproved", "approvata", "approvato", "accepted", "accettata", "valid"),
+        *("isvalid", "valida", "valido", "verified", "verificata", "verificato", "correct", "iscorrect", "corretta", "corretto", "right"),
+        *("giusta", "giusto", "esatta", "helpful", "utile", "useful", "ok", "isok", "keep", "tenere", "use", "usare", "include", "flag"),
+        *("stars", "stelle", "status", "stato", "esito", "reward", "grade"),
+    }
+)
+_YES = frozenset(
+    {
+        *("1", "1.0", "+1", "true", "vero", "good", "buona", "buono", "desirable", "desiderabile", "wanted", "like", "liked", "chosen"),
+        *("up", "thumbsup", "thumbup", "upvote", "pollicesu", "mipiace"),
+    }
+)
+_NO = frozenset(
+    {
+        *("0", "0.0", "-1", "-1.0", "false", "falso", "bad", "cattiva", "cattivo", "undesirable", "indesiderabile", "unwanted", "dislike"),
+        *("disliked", "rejected", "down", "thumbsdown", "thumbdown", "downvote", "pollicegiù", "pollicegiu", "nonmipiace"),
+    }
+)
+_NUMBERS: dict[float, bool] = {1: True, 0: False, -1: False}
+_WEAK = {  # words that a class may be called, too
+    **dict.fromkeys(("yes", "y", "sì", "si", "s", "positive", "positiva", "positivo", "ok", "correct", "accepted"), True),
+    **dict.fromkeys(("no", "n", "negative", "negativa", "negativo", "ko", "wrong", "incorrect"), False),
+}
+
+
+@functools.lru_cache(1000)
+def means(name: str) -> bool | None:
+    """What a yes under a name says: True to learn it, False not to, None where the name is that of no mark."""
+    plain = squeezed(name.rpartition(".")[2])
+    return True if plain in WANTED else False if plain in UNWANTED else None
+
+
+def verdict(value: Any, weak: bool = True) -> bool | None:
+    """Yes or no, in any of their spellings; None for what is neither. `weak`: words such as yes and positive count, too."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        return _NUMBERS.get(value) if isinstance(value, int | float) else None
+    word = value.strip().casefold()
+    if word[:1] in ("👍", "👎"):
+        return word[0] == "👍"
+    plain = word if word[:1] in ("-", "+") else squeezed(word)
+    return True if plain in _YES else False if plain in _NO else _WEAK.get(plain) if weak else None
+
+
+def wanted(name: str, value: Any) -> bool | None:
+    """Whether what stands under a name is to be learned; None where it does not say."""
+    said = means(name)
+    answer = verdict(value) if said is not None else None
+    return None if answer is None else answer == said
+
+
+def beside(sample: Sequence[Values], taken: Collection[str], alone: bool) -> tuple[list[str], list[str]]:
+    """As `columns`, of those that are not `taken` by a format, and of what stands in the same objects as they."""
+    folders = {"", *(column.rpartition(".")[0] for column in taken if "." in column and not any(column in row for row in sample))}
+    names: list[str] = []
+    for folder in sorted(folders):
+        held = [row if not folder else value_at(row, folder) for row in sample]
+        inner = dict.fromkeys(name for row in held if isinstance(row, Mapping) for name in row)
+        names += [f"{folder}.{name}" if folder else name for name in inner]
+    return columns(sample, [name for name in names if name not in taken], alone)
+
+
+def columns(sample: Sequence[Values], names: Iterable[str], alone: bool = False) -> tuple[list[str], list[str]]:
+    """The columns that mark rows, by what all rows of a sample hold there; and those that may, of which one asks.
+
+    Beside a text `alone` a rating may be a class: only what can be nothing else is a mark.
+    """
+    sure, doubtful = [], []
+    for name in names:
+        plain = squeezed(name.rpartition(".")[2])
+        said = means(name)
+        if (said is None and plain not in DOUBTFUL) or (alone and plain not in EXPLICIT):
+            continue
+        held = [value for row in sample if (value := value_at(row, name)) is not MISSING and given(value)]
+        if not held or any(verdict(value) is None for value in held) or _scale(held):
+            continue
+        if said is None or (plain in LABELS and any(verdict(value, weak=False) is None for value in held)):
+            doubtful.append(name)
+        else:
+            sure.append(name)
+    return sure, doubtful
+
+
+def _scale(held: Sequence[Any]) -> bool:
+    """Whether 0 stands between -1 and 1: then it is no verdict."""
+    words = {str(value).strip().removesuffix(".0") for value in held}
+    return {"-1", "0"} <= words
+
+
+def unwanted(row: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    """The first of the columns that says not to learn from a row."""
+    for name in names:
+        good = verdict(value_at(row, name))
+        if good is not None and good is (means(name) is False):
+            return name
+    return None
+
+
+def refuse_unwanted(row: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raises InputError `data.row.unwanted` where a column says not to learn from a row."""
+    if unwanted(row, names) is not None:
+        raise InputError("data.row.unwanted")
