@@ -216,6 +216,7 @@ def test_an_optional_part_may_be_missing_within() -> None:
 NAMES = (
     *("messages", "conversations", "instruction", "input", "output", "prompt", "completion", "chosen", "rejected", "label", "tools"),
     *("query", "answers", "question", "answer", "text", "role", "content", "from", "value", "tool_calls", "function", "name", "image"),
+    *("choices", "options", "A", "B", "data", "annotations", "result", "to_name", "fields", "responses", "values", "history", "weight"),
 )
 TEXTS = st.sampled_from(["user", "assistant", "tool", "gpt", CALL_TEXT, "[]", "[[1]]", "", " ", "\ud800", "a.png"]) | st.text(max_size=5)
 LEAVES = TEXTS | st.sampled_from([None, True, False, 1.5, Number("1e999"), Number("7"), b"x"])

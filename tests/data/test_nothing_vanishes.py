@@ -118,6 +118,7 @@ TOOLED: dict[str, Row] = {
     "beside a pair": {"instruction": "q", "output": "a", "tools": [WEATHER]},
     "beside a pair in Italian": {"domanda": "q", "risposta": "a", "strumenti": json.dumps([WEATHER])},
     "in the metadata": {"messages": QA, "metadata": {"tools": [WEATHER]}},
+    "in the metadata, as text": {"messages": QA, "metadata": json.dumps({"functions": [WEATHER]})},
     "beside turns within": {"body": {"messages": QA, "functions": [WEATHER]}},
 }
 
@@ -140,6 +141,7 @@ QUIZZES: dict[str, Row] = {
     "a sheet": {"Question": "q", "A": "Milano", "B": "Roma", "C": "Bari", "Correct": "B"},
     "a sheet in Italian": {"Domanda": "q", "Opzione A": "Milano", "Opzione B": "Roma", "Opzione C": "Bari", "Risposta corretta": "B"},
     "a sheet by number": {"Question": "q", "Option 1": "Milano", "Option 2": "Roma", "Option 3": "Bari", "Answer": "2"},
+    "HellaSwag": {"ctx": "q", "endings": ["Milano", "Roma", "Bari"], "label": "1"},
     "MedMCQA": {"question": "q", "opa": "Milano", "opb": "Roma", "opc": "Bari", "cop": 2},
 }
 
@@ -150,6 +152,12 @@ def test_options_are_part_of_the_question_and_the_right_one_is_the_answer(take: 
     assert taken.texts == [(OFFERED, "B) Roma")] and taken.reading.unused == {}
     reason = taken.reading.reason or {}
     assert all(text.say(lang, reason["code"], reason["params"]) for lang in text.LANGUAGES)
+
+
+def test_ten_options_have_ten_letters(take: Take) -> None:
+    options = [f"x{number}" for number in range(10)]
+    (texts,) = take([{"question": "q", "options": options, "answer": "I", "answer_index": 8, "category": "law"}]).texts
+    assert texts[0].endswith("\nJ) x9") and texts[1] == "I) x8"
 
 
 def test_the_numbers_of_a_file_tell_whether_they_count_from_one(take: Take) -> None:
@@ -189,6 +197,22 @@ ANNOTATED: dict[str, tuple[Row, tuple[str, str], dict[str, dict[str, int]]]] = {
         {"column": {"id": 1}, "part": {"annotations": 1}},
     ),
     "other names": (task(result(["a"]), domanda="q", image="x.png"), ("q", "a"), {"column": {"id": 1, "data.image": 1}}),
+    "with a context": (
+        task(result(["a"]), question="q", passage="c", lingua="it"),
+        ("q\n\nc", "a"),
+        {"column": {"id": 1, "data.lingua": 1}},
+    ),
+    "tasks within": ({"task": task(result(["a"]))}, ("q", "a"), {"column": {"task.id": 1}}),
+    "records of Argilla": (
+        {"fields": {"instruction": "q"}, "responses": {"answer": [{"value": "a", "user_id": "u"}], "note": [{"value": "n"}]}, "id": "1"},
+        ("q", "a"),
+        {"column": {"id": 1}, "key": {"responses.answer.user_id": 1}, "part": {"responses.note": 1}},
+    ),
+    "older records of Argilla": (
+        {"fields": {"domanda": "q", "contesto": "c"}, "responses": [{"values": {"risposta": {"value": "a"}}, "status": "submitted"}]},
+        ("q\n\nc", "a"),
+        {},
+    ),
     "doccano": ({"id": 1, "text": "q", "label": ["a"]}, ("q", "a"), {"column": {"id": 1}}),
     "doccano, two answers": ({"testo": "q", "labels": ["a", "b"]}, ("q", "a"), {"part": {"labels": 1}}),
     "Argilla": (

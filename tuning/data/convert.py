@@ -17,7 +17,7 @@ from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.formats import marks, registry
 from tuning.data.formats.notes import Notes, Unused
-from tuning.data.formats.tool_calls import TOOLS, tools
+from tuning.data.formats.tool_calls import TOOLS, parsed, tools
 from tuning.data.formats.turns import WORDS
 from tuning.data.records import FileRecord, Values, given, shown, squeezed
 from tuning.errors import InputError
@@ -125,7 +125,7 @@ class Converter:
     def _beside(self, values: Values, spare: Sequence[str], mapping: Mapping[str, str], row: dict[str, Any]) -> dict[str, Any]:
         """The row, with tools that stand in other columns where it has none; what else stands there is noted."""
         for name, value in _left({name: values[name] for name in spare}, mapping.values()):
-            inner = value if isinstance(value, dict) else {}
+            inner = _object(value)
             held = {name: value} if squeezed(name.rpartition(".")[2]) in TOOLS else {f"{name}.{key}": said for key, said in inner.items()}
             offered = {place: said for place, said in held.items() if squeezed(place.rpartition(".")[2]) in TOOLS}
             found: list[dict[str, Any]] = []
@@ -157,6 +157,14 @@ class Converter:
         taken = {column for target, column in (found or {}).items() if target not in WORDS}
         self._shapes[shape] = found, tuple(name for name in shape if name not in taken)
         return self._shapes[shape]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """An object, also from its JSON text where tools may be in it; an empty one of any other value."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{" and any(f'"{name}"' in value for name in TOOLS):
+        with contextlib.suppress(ValueError):
+            value = parsed(value)
+    return value if isinstance(value, dict) else {}
 
 
 def _left(values: Values, taken: Collection[str], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Answers as Label Studio and doccano export them (Argilla's: `shapes.submitted`): the first that was handed in is the answer.
+"""Answers as Label Studio, doccano and Argilla export them (its columns: `shapes.submitted`): the first handed in is the answer.
 
 Other answers to the same text, and who gave them, are noted as not used.
 """
@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from tuning.data.formats.earlier import HISTORY
 from tuning.data.formats.notes import Notes
-from tuning.data.formats.shapes import PairShape, Targets
+from tuning.data.formats.shapes import PairShape, Targets, submitted
 from tuning.data.formats.tool_calls import TOOLS
-from tuning.data.formats.vocabulary import LABEL, SYSTEM, TEXT
+from tuning.data.formats.vocabulary import CONTEXT, LABEL, SYSTEM, TEXT
 from tuning.data.records import Values, given, shown, squeezed, value_at
 from tuning.errors import InputError
 
@@ -61,8 +61,27 @@ class LabelStudio(PairShape):
 
     def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         columns = mapping["data"], mapping["annotations"]
-        question, answer = studio(task_of(row, *columns), columns, notes or Notes())
-        return super().convert({question: value_at(row, question), columns[1]: answer}, {"data": question, "annotations": columns[1]})
+        return super().convert(*studio(row, columns, notes or Notes()))
+
+
+class ArgillaRecord(PairShape):
+    """Records of Argilla: a text of their fields, and the first response to it."""
+
+    name = "argilla"
+    example: ClassVar[Values] = {"fields": {"instruction": "The capital of Italy?"}, "responses": {"answer": [{"value": "Rome."}]}}
+    targets: ClassVar[Targets] = {"fields": ("fields",), "responses": ("responses",)}
+    required = frozenset({"fields", "responses"})
+    asks = ("fields", "context")
+    answers = "responses"
+
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
+        notes = notes or Notes()
+        fields, column = mapping["fields"], mapping["responses"]
+        found = {key: submitted(held, f"{column}.{key}", notes) for key, held in _responses(value_at(row, column), column, notes).items()}
+        answered = next((key for key, held in found.items() if isinstance(held, str) and given(held)), "")
+        notes.leave("part", [f"{column}.{key}" for key, held in found.items() if key != answered and given(held)])
+        asked = _fields(value_at(row, fields), "", fields, notes)
+        return super().convert(*_pair(row, asked, ("fields", "responses"), column, found.get(answered)))
 
 
 def label(value: Any, column: str, notes: Notes | None = None) -> Any:
@@ -76,17 +95,21 @@ def label(value: Any, column: str, notes: Notes | None = None) -> Any:
     return value
 
 
-def studio(task: Mapping[str, Any], columns: tuple[str, str], notes: Notes) -> tuple[str, Any]:
-    """Question and answer of a task of Label Studio's. `columns` are those of its data and its annotations.
+_Flat = tuple[dict[str, Any], dict[str, str]]  # a row of a pair, and the column of each target
 
-    Raises InputError `data.row.type` (column) where they are none.
+
+def studio(row: Values, columns: tuple[str, str], notes: Notes) -> _Flat:
+    """A task of Label Studio's as a pair. `columns` are those of its data and its annotations.
+
+    Raises InputError `data.row.type`, `data.row.columns` (column) where they are none.
     """
-    data, annotations = task["data"], task["annotations"]
-    if not isinstance(data, dict) or not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
+    annotations = value_at(row, columns[1])
+    if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
         raise InputError("data.row.type", column=shown(columns[1]), found="value")
     done = [one for one in annotations if not one.get("was_cancelled")]
     chosen = next((one for one in done if one.get("ground_truth")), done[0] if done else {})
-    results = [one for one in chosen.get("result") or [] if isinstance(one, dict)]
+    held = chosen.get("result")
+    results = [one for one in held if isinstance(one, dict)] if isinstance(held, list) else []
     result = next((one for one in results if _says(one) is not None), {})
     for one in annotations:
         if one is not chosen:
@@ -95,9 +118,45 @@ def studio(task: Mapping[str, Any], columns: tuple[str, str], notes: Notes) -> t
     _leave_values(result, columns[1], notes)
     known = ("result", "was_cancelled", "ground_truth")
     notes.leave("key", [f"{columns[1]}.{key}" for key, held in chosen.items() if key not in known and given(held)])
-    name = _asked(data, str(result.get("to_name", "")))
-    notes.leave("column", [f"{columns[0]}.{key}" for key, held in data.items() if key != name and given(held)])
-    return f"{columns[0]}.{name}", _says(result)
+    asked = _fields(value_at(row, columns[0]), str(result.get("to_name", "")), columns[0], notes)
+    return _pair(row, asked, ("data", "annotations"), columns[1], _says(result))
+
+
+def _pair(row: Values, asked: tuple[str, str | None], targets: tuple[str, str], column: str, answer: Any) -> _Flat:
+    """A question, maybe its context, and an answer, in columns of their own."""
+    mapping = {targets[0]: asked[0], targets[1]: column}
+    flat = {asked[0]: value_at(row, asked[0]), column: answer}
+    if asked[1] is not None:
+        mapping["context"], flat[asked[1]] = asked[1], value_at(row, asked[1])
+    return flat, mapping
+
+
+def _responses(value: Any, column: str, notes: Notes) -> dict[str, Any]:
+    """The answers to each question of a record of Argilla's: lists by question, or records by annotator as its older export has them."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, list) or not all(isinstance(one, dict) and isinstance(one.get("values"), dict) for one in value):
+        raise InputError("data.row.type", column=shown(column), found="value")
+    found: dict[str, Any] = {}
+    for one in value:
+        notes.leave("key", [f"{column}.{key}" for key, held in one.items() if key not in ("values", "status") and given(held)])
+        for key, held in one["values"].items():
+            said = held.get("value") if isinstance(held, dict) else held
+            found.setdefault(key, []).append({"value": said, "status": one.get("status")})
+    return found
+
+
+def _fields(data: Any, name: str, column: str, notes: Notes) -> tuple[str, str | None]:
+    """The columns of the question and its context among the fields of a task; the others are noted.
+
+    Raises InputError `data.row.type` (column) where they are none.
+    """
+    if not isinstance(data, dict):
+        raise InputError("data.row.type", column=shown(column), found="value")
+    asked = _asked(data, name)
+    context = next((key for word in CONTEXT for key in data if squeezed(key) == word and key != asked and isinstance(data[key], str)), None)
+    notes.leave("column", [f"{column}.{key}" for key, held in data.items() if key not in (asked, context) and given(held)])
+    return f"{column}.{asked}", None if context is None else f"{column}.{context}"
 
 
 def _leave_values(result: Mapping[str, Any], column: str, notes: Notes) -> None:
@@ -130,11 +189,3 @@ def _asked(data: Mapping[str, Any], name: str) -> str:
     if usual is None and len(texts) != 1:
         raise InputError("data.row.columns", column="data")
     return usual or texts[0]
-
-
-def task_of(row: Values, data: str, annotations: str) -> dict[str, Any]:
-    """A task by its two columns. Raises InputError `data.row.columns` (column) where one is missing."""
-    for column in (data, annotations):
-        if column not in row:
-            raise InputError("data.row.columns", column=shown(column))
-    return {"data": row[data], "annotations": row[annotations]}

@@ -15,7 +15,8 @@ from tuning.data.formats.turns import text
 from tuning.data.records import MISSING, Number, Values, blank, given, shown, value_at
 from tuning.errors import InputError
 
-LETTERS = "ABCDEFGH"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+COLUMNS = LETTERS[:8]  # options that may have a column each
 _WHOLE = re.compile(r"\d{1,2}(\.0)?")
 _LED = re.compile(r"\(?([A-Za-z0-9])\s*[).:\]-]")  # as in "B) Rome"
 _PER_LETTER = ("", "option", "opzione", "choice", "op", "opt", "scelta", "alternativa", "answer", "risposta")
@@ -33,9 +34,21 @@ class MultipleChoice(Format):
     reason = "data.reason.choices"
     example: ClassVar[Values] = {"question": "The capital of Italy?", "choices": ["Milan", "Rome"], "answer": "B"}
     targets: ClassVar[Targets] = {
-        "question": ("question", "domanda", "quesito", "questionstem", "stem", "prompt", "query", "instruction", "istruzione", "richiesta"),
+        "question": (
+            "question",
+            "domanda",
+            "quesito",
+            "questionstem",
+            "stem",
+            "ctx",
+            "prompt",
+            "query",
+            "instruction",
+            "istruzione",
+            "richiesta",
+        ),
         "choices": ("choices", "options", "opzioni", "scelte", "alternative", "alternatives", "endings", "candidates"),
-        **{f"option_{letter.lower()}": _names(at) for at, letter in enumerate(LETTERS)},
+        **{f"option_{letter.lower()}": _names(at) for at, letter in enumerate(COLUMNS)},
         "answer": (
             *(
                 "answer",
@@ -116,7 +129,7 @@ def _options(row: Values, mapping: Mapping[str, str]) -> Options:
         found = _listed(value_at(row, column), column)
     else:
         column = mapping["option_a"]
-        targets = [(letter, f"option_{letter.lower()}") for letter in LETTERS]
+        targets = [(letter, f"option_{letter.lower()}") for letter in COLUMNS]
         found = [(letter, said) for letter, target in targets if target in mapping and not blank(said := _text(row, mapping, target))]
     if len(found) < 2 or len(found) > len(LETTERS):
         raise InputError("data.row.type", column=shown(column), found="value")
@@ -135,7 +148,7 @@ def _listed(value: Any, column: str) -> Options:
     elif isinstance(value, dict):
         signs, value = list(value), list(value.values())
     elif isinstance(value, list) and all(isinstance(one, dict) and "text" in one for one in value):
-        signs, value = [one.get("label", LETTERS[at % 8]) for at, one in enumerate(value)], [one["text"] for one in value]
+        signs, value = [one.get("label", LETTERS[at % len(LETTERS)]) for at, one in enumerate(value)], [one["text"] for one in value]
     if not isinstance(value, list) or not isinstance(signs, str | list) or len(value) > len(signs):
         return []
     return [(str(sign), text(said, column)) for sign, said in zip(signs, value, strict=False)]

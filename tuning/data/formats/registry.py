@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from tuning.data.formats import marks, unfit
-from tuning.data.formats.annotations import LabelStudio, TextLabel
+from tuning.data.formats.annotations import ArgillaRecord, LabelStudio, TextLabel
 from tuning.data.formats.choices import MultipleChoice
 from tuning.data.formats.earlier import HISTORY
 from tuning.data.formats.notes import Notes
@@ -218,6 +218,7 @@ FORMATS: tuple[Format, ...] = (
     FunctionCalling(),
     QuestionAnswer(),
     LabelStudio(),
+    ArgillaRecord(),
     TextLabel(),
     PlainText(),
 )
