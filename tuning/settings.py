@@ -6,10 +6,13 @@ It decides nothing about models or training, and it never writes.
 import contextlib
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from tuning.errors import InputError
 
 Mode = Literal["local", "shared", "space"]
 STRICTNESS: dict[Mode, int] = {"local": 0, "shared": 1, "space": 2}
@@ -17,6 +20,7 @@ STRICTNESS: dict[Mode, int] = {"local": 0, "shared": 1, "space": 2}
 ROOT = pathlib.Path(__file__).resolve().parent.parent  # where children find the package: the checkout, or site-packages
 INSTALLED = ROOT / "tuning_presets"  # where a wheel puts presets/: `presets` would be anybody's name in site-packages
 PRESETS = INSTALLED if INSTALLED.is_dir() else ROOT / "presets"
+PINNED = re.compile(r"(\w[\w.-]{0,95}/\w[\w.-]{0,95})@([0-9a-f]{40})", re.ASCII)
 CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and nvidia-smi do
 _CHILD = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "APPDATA")
 
@@ -37,6 +41,14 @@ SILENT = {
 
 
 @dataclass(frozen=True)
+class RemoteCode:
+    """The one model of the Hub that may run code of its own here, at one commit of its repository."""
+
+    id: str
+    revision: str  # a full hash: a branch or a tag could be another one tomorrow
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the environment and the platform say, read once. `token` is kept out of every printed form."""
 
@@ -52,6 +64,7 @@ class Settings:
     world_size: int = 1
     display: bool = True  # whether a browser could be opened here
     token: str | None = field(default=None, repr=False)
+    remote_code: RemoteCode | None = None  # only ever by `allowing`
 
 
 def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> Settings:
@@ -81,7 +94,23 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
 def opened(settings: Settings, operators: tuple[str, ...]) -> Settings:
     """The settings of a machine into which others come with log-ins; a stricter mode stays. Nothing is done with a token of its own."""
     mode: Mode = max(settings.mode, "shared", key=STRICTNESS.__getitem__)
-    return replace(settings, mode=mode, operators=operators, token=None)
+    return replace(settings, mode=mode, operators=operators, token=None, remote_code=None)
+
+
+def allowing(settings: Settings, pinned: str, environ: MutableMapping[str, str] | None = None) -> Settings:
+    """The settings of a machine whose owner allows one model to run its code: `owner/name@` and a full commit hash.
+
+    The one place where that is decided, for the command line alone. Transformers keeps the copy of the code that it imports in the
+    home folder; to be called before it is loaded. Raises InputError for another form, and where others may come in.
+    """
+    if settings.mode != "local":
+        raise InputError("code.mode", option=f"TUNING_MODE={settings.mode}")
+    found = PINNED.fullmatch(pinned)
+    if found is None:
+        raise InputError("code.pinned", given=pinned[:120])
+    env = os.environ if environ is None else environ
+    env["HF_MODULES_CACHE"] = str(settings.home / "models" / ".code")
+    return replace(settings, remote_code=RemoteCode(found[1], found[2]))
 
 
 def default_home(env: Mapping[str, str]) -> pathlib.Path:

@@ -119,17 +119,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self._send(repo.status, b"{}", {"Retry-After": "7"} if repo.status == 429 else {})
         if repo.private and token != repo.token:
             return self._send(404 if token else 401, b"{}", {"X-Error-Code": "RepoNotFound"})
-        if isinstance(repo, Data) and (parts[2:] == ["revision", "refs", "convert", "parquet"] or CONVERTED in parts):
-            if not repo.converted:
-                return self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
-            held, revision = repo.converted, CONVERTED
-        else:
-            held, revision = repo.files, REVISION
+        found = self._held(repo, parts)
+        if found is None:
+            return self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+        held, revision = found
         if listing:
             return self._send(200, json.dumps(self._info(id, repo, held, revision, "blobs" in query)).encode())
         if repo.gated and token != repo.token:
             return self._send(403 if token else 401, b"", {"X-Error-Code": "GatedRepo"})
         return self._file(repo, held, "/".join(parts[4:]))
+
+    def _held(self, repo: Repo, parts: list[str]) -> tuple[dict[str, bytes], str] | None:
+        """Files and revision of what is asked for; None where the repository has no such revision."""
+        if isinstance(repo, Data) and (parts[2:] == ["revision", "refs", "convert", "parquet"] or CONVERTED in parts):
+            return (repo.converted, CONVERTED) if repo.converted else None
+        other = parts[2:3] in (["revision"], ["resolve"]) and parts[3] not in (REVISION, "main")
+        return None if other else (repo.files, REVISION)
 
     def _view(self, path: str, query: dict[str, str]) -> None:
         """What the viewer of data sets shows: sizes, the first rows, or some rows."""

@@ -183,6 +183,18 @@ def test_what_is_wrong_is_one_sentence(user: User) -> None:
         user.call("export", run="nobody", to="gguf")
 
 
+@pytest.mark.parametrize(
+    "settings", [{"allow_remote_code": "a/b@" + "c" * 40}, {"sft": {"trust_remote_code": True}}, {"remote_code": True}]
+)
+def test_no_endpoint_lets_a_model_run_its_code(user: User, settings: dict[str, Any]) -> None:
+    """The whole of it, with a model that would, is in `tests/hub/test_remote_code.py`."""
+    with pytest.raises(AppError):
+        user.call("plan", model="starter", data="starter-en", settings=settings)
+    with httpx.Client(base_url=user.client.src, timeout=30) as client:
+        asked = client.get("gradio_api/info").json()["named_endpoints"].values()
+    assert not [one["parameter_name"] for endpoint in asked for one in endpoint["parameters"] if "code" in one["parameter_name"]]
+
+
 def test_every_endpoint_says_what_it_does_and_gives(user: User) -> None:
     with httpx.Client(base_url=user.client.src, timeout=30) as client:
         told = client.get("gradio_api/info").json()["named_endpoints"]

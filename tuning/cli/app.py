@@ -71,14 +71,16 @@ def doors(chosen: argparse.Namespace, settings: "Settings") -> "People | None":
     from tuning.serve.doors import people
 
     mode, wide = settings.mode, chosen.host not in LOOPBACK
-    if mode == "space" or chosen.allow_remote_code:
-        raise Refusal("app.public", {"option": "--allow-remote-code" if chosen.allow_remote_code else f"TUNING_MODE={mode}"})
+    if mode == "space":
+        raise Refusal("app.public", {"option": f"TUNING_MODE={mode}"})
     try:
         found = people(chosen.auth, chosen.auth_file)
     except InputError as error:
         raise Refusal(error.code, error.params) from None
     opening = {"--share": chosen.share, f"--host {chosen.host}": wide, f"TUNING_MODE={mode}": mode != "local"}
     option = next((option for option, given in opening.items() if given), None)
+    if chosen.allow_remote_code is not None and (option is not None or found.passwords):
+        raise Refusal("code.mode", {"option": option or "--auth"})
     if option is not None and not found.passwords:
         raise Refusal("auth.needed", {"option": option, "given": f" {option}" if option.startswith("--") else ""})
     return found if found.passwords else None
@@ -110,8 +112,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     settings = reading.read(home=chosen.home)
     people = doors(chosen, settings)
     free(chosen)
-    if people is not None:
-        settings = reading.opened(settings, people.operators)
+    settings = allowing(settings if people is None else reading.opened(settings, people.operators), chosen.allow_remote_code)
 
     from starlette.middleware import Middleware
 
@@ -182,10 +183,23 @@ def open_to(chosen: argparse.Namespace, people: "People | None", link: str | Non
     language = chosen.lang if chosen.lang != "auto" else "en"
     address = f"http://{'localhost' if chosen.host in ('127.0.0.1', *EVERYWHERE) else chosen.host}:{chosen.port}"
     print(t(language, "app.address", address=chosen.public_url or address), flush=True)
+    if chosen.allow_remote_code:
+        print(t(language, "code.on", pinned=chosen.allow_remote_code), flush=True)
     if chosen.share:
         print(t(language, "app.shared", address=link) if link else t(language, "app.unshared"), flush=True)
     if people is not None and people.made:
         print(t(language, "auth.made", name=AUTO_NAME, password=people.passwords[AUTO_NAME]), flush=True)
+
+
+def allowing(settings: "Settings", pinned: str | None) -> "Settings":
+    """The settings with the one model that may run its code, where one is given. Raises Refusal for what is no full commit hash."""
+    from tuning import settings as reading
+    from tuning.errors import InputError
+
+    try:
+        return reading.allowing(settings, pinned) if pinned is not None else settings
+    except InputError as error:
+        raise Refusal(error.code, error.params) from None
 
 
 def told(address: str, language: str) -> "Callable[[Run], object]":

@@ -46,8 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     lang = options.lang if options.lang != "auto" else _language()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
-    studio = Studio(settings.read(home=options.home), LOCAL)
+    read = settings.read(home=options.home)
     try:
+        studio = Studio(_allowing(read, options, lang), LOCAL)
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is ours
             code, document = VERBS[options.verb](studio, options, lang)
         _print(document, options.json, lang)
@@ -61,9 +62,19 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001  the edge: logged in full below
-        path = _write_log(studio.settings.home, error)
+        path = _write_log(read.home, error)
         print(t(lang, "cli.unexpected", kind=type(error).__name__, log=path), file=sys.stderr)
         return 1
+
+
+def _allowing(read: settings.Settings, options: argparse.Namespace, lang: str) -> settings.Settings:
+    """The settings, with the one model that may run its code; the page sees to that by itself. Raises InputError."""
+    pinned = getattr(options, "allow_remote_code", None)
+    if pinned is None or options.verb == "app":
+        return read
+    allowed = settings.allowing(read, pinned)
+    print(t(lang, "code.on", pinned=pinned), file=sys.stderr)
+    return allowed
 
 
 def _language() -> str:
@@ -224,7 +235,7 @@ def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, 
         question = studio.talk.question(options.target, turns, options.base, options.seed)
         if question.run is not None and not question.run.adapter.is_dir():
             raise RunError("run.no_adapter", run=question.run.id)
-        pieces = _answer(question, None if options.json else sys.__stdout__)
+        pieces = _answer(question, None if options.json else sys.__stdout__, studio.shared.shelf.trusts)
         turns.append({"role": "assistant", "content": pieces})
         if options.prompt is not None:
             break
@@ -243,13 +254,13 @@ def _evaluate(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[i
 _resident: Any = None
 
 
-def _answer(question: "Question", out: Any) -> str:
+def _answer(question: "Question", out: Any, trusts: Callable[[str], bool]) -> str:
     """Make the answer on a thread of its own and show it as it comes."""
     from tuning.engine.resident import Resident
     from tuning.engine.speak.chat import answer
 
     global _resident
-    _resident = _resident or Resident()
+    _resident = _resident or Resident(trusts)
 
     def work() -> None:
         try:

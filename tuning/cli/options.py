@@ -8,6 +8,7 @@ from tuning.data.records import REPAIRS
 from tuning.text import LANGUAGES
 
 PORT = 7860
+REMOTE_CODE = "let this one model of the Hub run its own code, at this full commit hash; on a machine of your own only"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
     export = _run(verb("export", "take a result away"))
     export.add_argument("--to", default="adapter", help="form: adapter")
     export.add_argument("--out", required=True, metavar="PATH", help="a file, or a folder to put it in")
+    for one in (download, resume, chat, evaluate):
+        _remote_code(one)
     return top
 
 
@@ -89,7 +92,7 @@ def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=home)  # not given here: as before the verb
     parser.add_argument("--webhook", metavar="URL", help="tell this address when a run is over (one POST of JSON)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    parser.add_argument("--allow-remote-code", metavar="ID@REV", help="one pinned model may run its code (not in this version)")
+    parser.add_argument("--allow-remote-code", metavar="ID@REVISION", help=REMOTE_CODE)
     return parser
 
 
@@ -100,7 +103,12 @@ def _which_models(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--downloaded", action="store_true", help="those that were downloaded instead, with their size")
 
 
+def _remote_code(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--allow-remote-code", metavar="ID@REVISION", help=REMOTE_CODE)
+
+
 def _choices(verb: argparse.ArgumentParser) -> None:
+    _remote_code(verb)
     verb.add_argument("-m", "--model", help="a catalog id, an id of the Hub or a local folder (default: the recipe's, else the starter)")
     verb.add_argument("-d", "--data", help="a built-in set, a local file, or data that was read before")
     verb.add_argument("-r", "--recipe", help="a recipe's name (default: facts)")

@@ -1,14 +1,14 @@
 """The one base model that is loaded, the adapters on it, and at most one whole model that a run makes, or has made, of it.
 
 Only the workshop's thread, or a terminal's, touches it. Loads from local folders, safetensors only, with a literal attention
-implementation and no remote code.
+implementation and no remote code, but for the one revision that the owner of a local machine has pinned on the command line.
 """
 
 import contextlib
 import logging
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
@@ -21,6 +21,7 @@ from tuning.engine import full_weights, isolation, upstream
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import lora_cpu
 from tuning.errors import EngineError
+from tuning.models import examine
 from tuning.tokens import labels
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,9 @@ class Resident:
     half of what its training took, so that later both are there, and a report asks them row by row.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, trusts: Callable[[str], bool] = lambda path: False) -> None:
+        """`trusts` says of a folder whether the model in it may run its own code: `hub.shelf.Shelf.trusts`."""
+        self._trusts = trusts
         self.path: str | None = None
         self.quantization = "none"
         self.libraries_bytes: int | None = None  # that this process held before its first model; not known of a card
@@ -80,8 +83,10 @@ class Resident:
                 self.libraries_bytes = psutil.Process().memory_info().rss
             self._device, self.precision = Device(device), precision
             self._device.select()
+            if not self._trusts(path) and examine.wants_code(pathlib.Path(path)):
+                raise EngineError("model.remote_code", model=pathlib.Path(path).name)
             with _told_of(path):
-                self.tokenizer = labels.load(path)
+                self.tokenizer = labels.load(path, self._trusts(path))
             self.path, self.quantization = path, quantization
         if bare and self.base is None and not self.training:
             self._load_base()
@@ -108,7 +113,7 @@ class Resident:
                     device_map={"": str(self._device.place)} if self._device.on_card else None,
                     attn_implementation=way,
                     use_safetensors=True,
-                    trust_remote_code=False,
+                    trust_remote_code=self._trusts(path),
                     local_files_only=True,
                     quantization_config=quantized,
                 )

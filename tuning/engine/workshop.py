@@ -153,7 +153,7 @@ class Workshop:
                 from tuning.engine.resident import Resident
                 from tuning.engine.speak import chat  # noqa: F401
 
-                self._resident = Resident()
+                self._resident = Resident() if self.shelf is None else Resident(self.shelf.trusts)
 
             error = caught(load, "loading the libraries")
             if error is not None:

@@ -20,10 +20,11 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoSibling
 
 from tuning.errors import InputError
-from tuning.hub.repository import ID, HubFile, Repository
+from tuning.hub.repository import ID, HubFile, Repository, folder_name
 from tuning.models import catalog, examine
 from tuning.runs import disk, files
 from tuning.schema import Bilingual, ModelCard
+from tuning.settings import RemoteCode
 
 KEPT_SECONDS = 600.0  # how long an answer of the Hub is taken for true; access may change
 SECONDS = 10.0  # for one small answer
@@ -81,10 +82,12 @@ class Hub(Caller):
         offline: bool,
         cache: pathlib.Path | None = None,
         cards: Mapping[str, ModelCard] | None = None,
+        pinned: RemoteCode | None = None,
     ) -> None:
         super().__init__(endpoint, token, offline)
         self._cache = None if cache is None else cache / ("mine" if token else "anybody")
         self._cards = cards or {}
+        self._pinned = pinned
 
     def describe(self, id: str) -> Repository:
         """Everything the forecast and a download need to know of a model. At most a few hundred kB are read.
@@ -96,7 +99,7 @@ class Hub(Caller):
         if kept is not None and (self.offline or time.time() - kept.asked < KEPT_SECONDS):
             return kept
         with self._asking(id):
-            info = self._api.model_info(id, files_metadata=True, timeout=SECONDS)
+            info = self._info(id)
             if info.private and not self._token:
                 raise InputError("model.private", model=id, page=self.page(id), other=self._other(id, info))
             if info.gated and not self._token:
@@ -104,6 +107,20 @@ class Hub(Caller):
             found = self._examine(id, info)
         self._keep(found)
         return found
+
+    def _info(self, id: str) -> ModelInfo:
+        """What the Hub lists of a model, at the commit that is pinned where one is."""
+        pinned = self._pin(id)
+        if pinned is None:
+            return self._api.model_info(id, files_metadata=True, timeout=SECONDS)
+        wrong = InputError("code.revision", model=id, revision=pinned.revision)
+        try:
+            info = self._api.model_info(id, revision=pinned.revision, files_metadata=True, timeout=SECONDS)
+        except errors.RevisionNotFoundError as error:
+            raise wrong from error
+        if info.sha != pinned.revision:
+            raise wrong
+        return info
 
     def recall(self, id: str) -> Repository:
         """As `describe`, but what was once found is taken for true however old it is: enough to name a model by."""
@@ -170,7 +187,8 @@ class Hub(Caller):
         if "config.json" not in sizes or len(shards) > MOST_SHARDS:
             raise InputError("model.broken", model=id, file="config.json")
         config, words = text("config.json"), text("tokenizer_config.json")
-        examine.configs(id, config, words)
+        code = self._pin(id) is not None
+        examine.configs(id, config, words, code)
         with ThreadPoolExecutor(8) as pool:
             parameters = sum(pool.map(functools.partial(self._count, id, revision), shards))
         facts = _facts(info)
@@ -179,6 +197,8 @@ class Hub(Caller):
             en=f"A model from the Hub, downloaded {count} times last month.",
             it=f"Un modello dall'Hub, scaricato {count.replace(',', '.')} volte nell'ultimo mese.",
         )
+        if code and "auto_map" in config:
+            facts["packing"] = False  # nobody has tried it
         card = catalog.card(
             config,
             id=id,
@@ -192,7 +212,7 @@ class Hub(Caller):
         )
         kept = [
             HubFile(name=name, size=sizes[name].size or 0, sha256=sha256_of(sizes[name]), git=sizes[name].blob_id)
-            for name in examine.wanted(sizes, shards)
+            for name in examine.wanted(sizes, shards, code)
             if name in sizes
         ]
         return Repository(id=id, revision=revision, card=catalog.with_family(card, self._cards), files=kept, asked=time.time())
@@ -231,7 +251,10 @@ class Hub(Caller):
         return catalog.like(self._cards, int(parameters), italian, instruct=bool(re.search(r"instruct|chat|-it\b", id.lower())))
 
     def _place(self, id: str) -> pathlib.Path | None:
-        return None if self._cache is None else self._cache / f"{id.replace('/', '--')}.json"
+        return None if self._cache is None else self._cache / f"{folder_name(id, self._pin(id))}.json"
+
+    def _pin(self, id: str) -> RemoteCode | None:
+        return self._pinned if self._pinned and self._pinned.id == id else None
 
     def _kept(self, id: str) -> Repository | None:
         place = self._place(id)

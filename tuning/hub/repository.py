@@ -5,6 +5,7 @@ import re
 import pydantic
 
 from tuning.schema import SCHEMA, ModelCard, Record
+from tuning.settings import RemoteCode
 
 ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 PAGE = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/?#]+/[^/?#]+)(?:[/?#].*)?")
@@ -80,6 +81,11 @@ class Collection(Record):
 
 class Cut(Exception):
     """Somebody asked for a download to stop."""
+
+
+def folder_name(id: str, pinned: RemoteCode | None) -> str:
+    """What a model's folder is called. One that may run its code has a folder for that very revision."""
+    return id.replace("/", "--") + (f"--{pinned.revision}" if pinned else "")
 
 
 def hub_id(text: str) -> str | None:

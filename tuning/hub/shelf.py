@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError, TuningError
-from tuning.hub.repository import Cut, DownloadManifest, HubFile, Repository, hub_id
+from tuning.hub.repository import Cut, DownloadManifest, HubFile, Repository, folder_name, hub_id
 from tuning.models import catalog, examine
 from tuning.runs import disk, files, locks
 from tuning.runs.store import Store
@@ -53,7 +53,20 @@ class Shelf:
 
         mine = self._mine(owner)
         cards = presets.models(self.settings.presets)
-        return Hub(self.settings.endpoint, self.settings.token if mine else None, self.settings.offline, self.folder / ".cache", cards)
+        token, code = (self.settings.token, self.settings.remote_code) if mine else (None, None)
+        return Hub(self.settings.endpoint, token, self.settings.offline, self.folder / ".cache", cards, code)
+
+    def trusts(self, path: str) -> bool:
+        """Whether the model in the folder `path` may run its code: the one that the owner has pinned, every file as the Hub has it."""
+        code = self.settings.remote_code
+        if code is None or pathlib.Path(path) != self.folder / folder_name(code.id, code):
+            return False
+        kept = _manifest(pathlib.Path(path))
+        if kept is None or (kept.id, kept.revision) != (code.id, code.revision):
+            return False
+        modules = {file.name: file for file in kept.files if examine.MODULE.fullmatch(file.name)}
+        there = {entry.name for entry in pathlib.Path(path).glob("**/*.py")}
+        return there == modules.keys() and all(right(pathlib.Path(path) / name, file) for name, file in modules.items())
 
     def find(self, reference: str, owner: str) -> ModelRef:
         """The model that `reference` names; its files need not be here yet.
@@ -65,7 +78,8 @@ class Shelf:
         known = presets.models(self.settings.presets)
         if id is None or id in known or reference in known or (local and os.path.isdir(files.given(reference))):
             return catalog.find(id if id in known else reference, self.settings.presets, local, self.folder)
-        place = self._place(id)
+        code = self.settings.remote_code if local else None
+        place = self.folder / folder_name(id, code) if code and code.id == id else self._place(id)
         kept = _manifest(place)
         if kept is not None:
             return ModelRef(id=id, path=str(place), card=kept.card)
@@ -193,7 +207,7 @@ class Shelf:
         return owner == LOCAL and self.settings.mode == "local"
 
     def _place(self, id: str) -> pathlib.Path:
-        return self.folder / id.replace("/", "--")
+        return self.folder / folder_name(id, None)
 
     def _downloaded(self, id: str, owner: str) -> pathlib.Path:
         """The folder of a model that may be taken away: downloaded, and no run waits for it or works with it."""

@@ -4,6 +4,7 @@ Pure: dictionaries and file names come in, an InputError that names the fault go
 machine and for the Hub; nothing is loaded, nothing is executed.
 """
 
+import contextlib
 import functools
 import json
 import pathlib
@@ -35,6 +36,7 @@ TEXTS = frozenset(
         "chat_template.json",
     }
 )
+MODULE = re.compile(r"\w{1,100}\.py", re.ASCII)
 LEGAL = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)[\w.-]{0,40}", re.IGNORECASE)
 # Layers that packed rows may have, and what a configuration may ask for that they cannot: bent scores, chunks, positions by a mask.
 ATTEND = frozenset({"full_attention", "sliding_attention", "attention"})
@@ -61,28 +63,39 @@ def packable(config: dict[str, Any]) -> bool:
     return tried and set(map(str, config.get("layer_types") or [])) <= ATTEND and not any(config.get(name) for name in ODD)
 
 
-def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any]) -> None:
+def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any], code: bool = False) -> None:
     """Refuse what would run code, read files of this machine, or cannot be trained.
 
-    Raises InputError with `model` in its words.
+    With `code` the owner of the machine allows the model's own, but none of another repository. Raises InputError with `model` in
+    its words.
     """
-    _code(model, config, tokenizer)
+    _code(model, config, tokenizer, code)
     named = config.get("architectures")
     architectures = [str(name) for name in named] if isinstance(named, list) else []
     if not architectures or not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
         raise InputError("model.not_causal", model=model)
     if not known() & set(architectures) and _listed()["no_decoders"] & set(architectures):
         raise InputError("model.not_causal", model=model)
-    if not any(name in known() for name in architectures):
+    if not any(name in known() for name in architectures) and not (code and "auto_map" in config):
         raise InputError("model.unknown_architecture", model=model, architecture=architectures[0][:80])
     if "quantization_config" in config:
         raise InputError("model.quantized", model=model)
 
 
-def _code(model: str, config: dict[str, Any], tokenizer: dict[str, Any]) -> None:
-    """Refuse code of the model's own, code of others, and files that are none of a tokenizer's."""
+def wants_code(folder: pathlib.Path) -> bool:
+    """Whether the model in a folder would run code of its own, if it might."""
+    for name in ("config.json", "tokenizer_config.json"):
+        with contextlib.suppress(OSError, ValueError, RecursionError):  # what is broken is said by who loads it
+            if any("auto_map" in part for part in _dictionaries(json.loads((folder / name).read_text(encoding="utf-8")))):
+                return True
+    return False
+
+
+def _code(model: str, config: dict[str, Any], tokenizer: dict[str, Any], allowed: bool) -> None:
+    """Refuse code of the model's own where that is not allowed, code of others, and files that are none of a tokenizer's."""
     for found in (config, tokenizer):
-        if any("auto_map" in part for part in _dictionaries(found)):
+        asked = [part["auto_map"] for part in _dictionaries(found) if "auto_map" in part]
+        if asked and not (allowed and "--" not in json.dumps(asked)):  # `owner/name--module.Class` is code of another repository
             raise InputError("model.remote_code", model=model)
     for part in _dictionaries(config):
         for key, value in part.items():
@@ -109,9 +122,12 @@ def weights(model: str, names: Iterable[str]) -> list[str]:
     raise InputError("model.no_safetensors", model=model)
 
 
-def wanted(names: Iterable[str], shards: list[str]) -> list[str]:
-    """The files worth having: weights, their index, configuration, tokenizer and licence, at the top of the repository."""
-    there = [name for name in names if name in TEXTS or LEGAL.fullmatch(name)]
+def wanted(names: Iterable[str], shards: list[str], code: bool = False) -> list[str]:
+    """The files worth having: weights, their index, configuration, tokenizer and licence, at the top of the repository.
+
+    With `code` the modules there too.
+    """
+    there = [name for name in names if name in TEXTS or LEGAL.fullmatch(name) or (code and MODULE.fullmatch(name))]
     index = [INDEX] if len(shards) > 1 else []
     return [*there, *index, *shards]
 

@@ -100,7 +100,7 @@ class Runs:
         from tuning.engine.learn.train import train
         from tuning.engine.resident import Resident
 
-        return train(run, self.shared.store, Resident(), progress)
+        return train(run, self.shared.store, Resident(self.shared.shelf.trusts), progress)
 
     def resume(self, run: str) -> dict[str, Any]:
         """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""

@@ -98,7 +98,7 @@ class Talk:
         from tuning.engine.judge.report import evaluate
         from tuning.engine.resident import Resident
 
-        return evaluate(comparison.run, comparison.data, self.shared.store, Resident())
+        return evaluate(comparison.run, comparison.data, self.shared.store, Resident(self.shared.shelf.trusts))
 
     def questions(self, target: str, lang: str = "en", limit: int = 3) -> list[str]:
         """Some questions worth asking a run: held-out ones of its data, else its first; of a model, those of the starter's data."""

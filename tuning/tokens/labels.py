@@ -143,9 +143,12 @@ def prepare(tokenizer: PreTrainedTokenizerBase) -> None:
         tokenizer.pad_token = tokenizer.eos_token
 
 
-def load(path: str) -> PreTrainedTokenizerBase:
-    """The tokenizer in a model's folder, ready for training. Raises OSError or ValueError where its files are broken."""
-    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+def load(path: str, code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer in a model's folder, ready for training; with `code` it may be of a class of its own.
+
+    Raises OSError or ValueError where its files are broken.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=code, local_files_only=True)
     prepare(tokenizer)
     return tokenizer
 

@@ -185,7 +185,9 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
         names = {name: desk.say(f"ui.tab.{name}") for name in items}
         labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
         visitor = None if desk.local else desk.studio.owner
-        shown = view.header(desk.studio.hardware(), waiting, desk.lang, visitor) + page_title.telling(scene.run, scene.runs, desk.lang)
+        code = view.remote_code(desk.studio.settings.remote_code, desk.lang)
+        shown = view.header(desk.studio.hardware(), waiting, desk.lang, visitor) + code
+        shown += page_title.telling(scene.run, scene.runs, desk.lang)
         return [shown, gr.update(value=pace(scene.run, desk.studio.data.auditing())), *(gr.update(label=label) for label in labels)]
 
     desk.paints(paint, [chips, timer, *items.values()], live=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from tuning.settings import RemoteCode
 from tuning.text import number, plain, rate, say, t, table
 
 GIB = 2**30
@@ -149,6 +150,11 @@ def header(hardware: Mapping[str, Any], waiting: int, lang: str, visitor: str | 
     out = f' <a href="/logout?all_session=false">{escape(t(lang, "auth.leave"))}</a>'
     name = "" if visitor is None else f'<span class="chip visitor"><b>{escape(visitor)}</b>{out}</span>'
     return name + machine(hardware, lang) + chip(number(waiting, lang), t(lang, "ui.queue"))
+
+
+def remote_code(allowed: RemoteCode | None, lang: str) -> str:
+    """The chip that says which model may run its own code here, for as long as the program runs."""
+    return "" if allowed is None else chip(f"{allowed.id} @ {allowed.revision[:12]}", t(lang, "code.chip"))
 
 
 def masthead(lang: str) -> str:
