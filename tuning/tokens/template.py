@@ -22,6 +22,11 @@ MOST_CHARACTERS = 2_000_000  # of one rendered row; a row of a file has at most 
 REFUSALS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 _MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+# A template whose prompt for an answer is another one than its own.
+FOR_ANSWERS = (
+    "{{% set answer_is_asked = add_generation_prompt %}}{{% set add_generation_prompt = false %}}"
+    "{own}{{% if answer_is_asked %}}{{{{ {end} }}}}{{% endif %}}"
+)
 PROBE, NEXT = "\u2603", "\u2604"  # an answer and a question that are in no template and in no row
 
 Dialogue = list[dict[str, Any]]
@@ -96,6 +101,27 @@ class Template:
             end = asked.pop() if asked else text.rindex(PROBE)
             return Rendered(0, text[:end], [], asked=asked), text[end : text.rindex(PROBE)]
         raise _refusal(turns, tools)
+
+    def taught(self) -> str:
+        """The chat template for whoever asks the trained model elsewhere: its prompt for an answer is the one that rows begin with.
+
+        The tokenizer's own where it is so already, or where it cannot be made so.
+        """
+        own = str(self._tokenizer.get_chat_template())
+        asked, answered = [{"role": "user", "content": NEXT}], {"role": "assistant", "content": PROBE}
+        several = [asked, [*asked, answered, *asked], [*asked, answered]]
+        try:
+            wanted = [self.prompt(asked).text, self.prompt(several[1]).text]
+            if [self._text(turns, None, prompt=True)[0] for turns in several[:2]] == wanted:
+                return own
+            before = [self._text(turns, None, prompt=False)[0] for turns in several]
+            ends = {text.removeprefix(start) for text, start in zip(wanted, before, strict=False)}
+            made = FOR_ANSWERS.format(own=own.removesuffix("\n"), end=json.dumps(ends.pop(), ensure_ascii=False))
+            shown = [self._text(turns, None, prompt=True, template=made)[0] for turns in several[:2]]
+            same = [self._text(turns, None, prompt=False, template=made)[0] for turns in several]
+        except (EngineError, *REFUSALS):
+            return own
+        return made if (shown, same) == (wanted, before) else own
 
     def after(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> str:
         """What the template writes after the answer `PROBE`, up to the question `NEXT` or the end; nothing where it takes no such turns."""
@@ -197,8 +223,8 @@ class Template:
         known = {str(token) for token in self._tokenizer.added_tokens_decoder.values()} - {self._tokenizer.bos_token}
         return max((sign for sign in known if following.startswith(sign)), key=len, default="")
 
-    def _text(self, turns: Dialogue, tools: list[dict[str, Any]] | None, prompt: bool) -> tuple[str, Spans]:
-        template = str(self._tokenizer.get_chat_template(None, tools))
+    def _text(self, turns: Dialogue, tools: list[dict[str, Any]] | None, prompt: bool, template: str | None = None) -> tuple[str, Spans]:
+        template = template or str(self._tokenizer.get_chat_template(None, tools))
         rendered, marked = render_jinja_template(
             conversations=[turns],
             tools=tools,

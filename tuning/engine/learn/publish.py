@@ -19,6 +19,7 @@ from tuning.engine.resident import TRAINED, Resident
 from tuning.errors import EngineError
 from tuning.runs.store import Run
 from tuning.schema import RunSpec
+from tuning.tokens.template import Template
 
 OF_THIS_MACHINE = ("is_local", "local_files_only", "name_or_path")  # how we loaded a tokenizer is nobody else's business
 WILD = 1e6  # fp16 ends at 65,504, and weights that are of use are below a hundred
@@ -62,7 +63,7 @@ def publish(run: Run, spec: RunSpec, resident: Resident, tokenizer: Any) -> None
         config.base_model_name_or_path = _base(spec)
         resident.peft.save_pretrained(str(building), selected_adapters=[TRAINED], save_embedding_layers=False)
         config.base_model_name_or_path = known_as
-    tokenizer.save_pretrained(str(building))
+    _save(tokenizer, building)
     words = building / "tokenizer_config.json"
     kept = {key: value for key, value in json.loads(words.read_text(encoding="utf-8")).items() if key not in OF_THIS_MACHINE}
     words.write_text(json.dumps(kept, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -75,6 +76,17 @@ def publish(run: Run, spec: RunSpec, resident: Resident, tokenizer: Any) -> None
     shutil.rmtree(before, ignore_errors=True)
     if resident.peft is None:
         resident.drop_adapter(run.id)
+
+
+def _save(tokenizer: Any, folder: pathlib.Path) -> None:
+    """Write the tokenizer, with a template that asks as the rows were learned."""
+    own = tokenizer.chat_template
+    try:
+        if isinstance(own, str):
+            tokenizer.chat_template = Template(tokenizer).taught()
+        tokenizer.save_pretrained(str(folder))
+    finally:
+        tokenizer.chat_template = own
 
 
 def _base(spec: RunSpec) -> str:
