@@ -14,19 +14,23 @@ from typing import Any
 import psutil
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from tuning.engine import full_weights, isolation, upstream
+from tuning.engine import fitting, full_weights, isolation, upstream
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import lora_cpu
 from tuning.errors import EngineError
-from tuning.models import examine
+from tuning.models import contents, examine
 from tuning.tokens import labels
 
 logger = logging.getLogger(__name__)
 
 TRAINED = "default"  # PEFT writes the adapter of this name straight into the folder it saves to
+# What the libraries raise for files that are not what they should be.
+FAULTS = (OSError, ValueError, LookupError, RuntimeError, ImportError, TypeError, AttributeError, ArithmeticError, AssertionError)
+BROKEN = (*FAULTS, SafetensorError)
 THREADS = torch.get_num_threads()
 SMALL = 10_000_000  # parameters; below, a second thread gains a quarter alone and loses more beside others (tests/bench/threads.py)
 
@@ -86,6 +90,7 @@ class Resident:
             if not self._trusts(path) and examine.wants_code(pathlib.Path(path)):
                 raise EngineError("model.remote_code", model=pathlib.Path(path).name)
             with _told_of(path):
+                contents.check(pathlib.Path(path), pathlib.Path(path).name)
                 self.tokenizer = labels.load(path, self._trusts(path))
             self.path, self.quantization = path, quantization
         if bare and self.base is None and not self.training:
@@ -106,7 +111,8 @@ class Resident:
     def _open(self, path: str, dtype: torch.dtype, quantized: BitsAndBytesConfig | None = None) -> Any:
         transformers_logging.disable_progress_bar()
         with _told_of(path):
-            model = upstream.attending(
+            headers = contents.check(pathlib.Path(path), pathlib.Path(path).name)
+            model, loaded = upstream.attending(
                 lambda way: AutoModelForCausalLM.from_pretrained(
                     path,
                     dtype=dtype,
@@ -116,8 +122,11 @@ class Resident:
                     trust_remote_code=self._trusts(path),
                     local_files_only=True,
                     quantization_config=quantized,
+                    output_loading_info=True,
+                    ignore_mismatched_sizes=True,  # told below, by their names
                 )
             )
+        fitting.check(path, headers, loaded, model, self.tokenizer)
         self._threads = 1 if model.num_parameters() < SMALL else THREADS
         torch.set_num_threads(self._threads)
         return model.eval()
@@ -291,7 +300,7 @@ def _told_of(path: str) -> Iterator[None]:
     """Files that cannot be loaded are said by their folder's name; missing memory is said as it is."""
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except BROKEN as error:
         if ran_out(error):
             raise
         raise EngineError("model.cannot_load", model=pathlib.Path(path).name) from error

@@ -8,19 +8,17 @@ import json
 import math
 import os
 import pathlib
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError
-from tuning.models import examine
+from tuning.models import contents, examine
 from tuning.runs import files
 from tuning.schema import Bilingual, ModelCard, ModelRef
 
-MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
-
-
+POSITIONS = ("max_position_embeddings", "n_positions")
+TRAINED_LENGTH = 2048  # tokens of a sequence that Mamba was trained on (Gu and Dao, 2023); its configs name no limit
 GOOD = ("good", "excellent")  # ratings of Italian that make a model one for projects in Italian
 LINEAR_LAYERS = {"mamba", "linear_attention"}  # kinds of layers that stand in for attention, as configs name them
 EVENING = 4 * 3600.0  # seconds; what takes longer for 1000 examples is no first choice on this machine
@@ -96,9 +94,11 @@ def describe(folder: pathlib.Path) -> ModelCard:
     if "adapter_config.json" in names and not any(examine.SHARD.fullmatch(name) for name in names):
         base = str(_json(folder / "adapter_config.json").get("base_model_name_or_path") or "?")
         raise InputError("model.adapter", model=title, base=base[:120])
+    for name in ("config.json", "tokenizer_config.json"):
+        contents.regular(folder, name, title)
     config = _json(folder / "config.json")
     examine.configs(title, config, _json(folder / "tokenizer_config.json"))
-    shards = [folder / name for name in examine.weights(title, names)]
+    shards = [folder / name for name in contents.check(folder, title)]
     found = card(
         config,
         id=str(folder),
@@ -114,7 +114,8 @@ def card(config: dict[str, Any], id: str, title: str, why: Bilingual, parameters
 
     Raises InputError for a config that lacks a size.
     """
-    heads = _number(config, title, "num_attention_heads", "n_head")
+    free = "state_size" in config  # Mamba and its like have no attention, and no words for it
+    heads = 1 if free else _number(config, title, "num_attention_heads", "n_head", "num_heads")
     hidden = _number(config, title, "hidden_size", "n_embd")
     return ModelCard(
         id=id,
@@ -123,11 +124,11 @@ def card(config: dict[str, Any], id: str, title: str, why: Bilingual, parameters
         parameters=parameters,
         hidden_size=hidden,
         intermediate_size=config.get("intermediate_size") or config.get("n_inner") or 4 * hidden,
-        num_hidden_layers=_number(config, title, "num_hidden_layers", "n_layer"),
+        num_hidden_layers=_number(config, title, "num_hidden_layers", "n_layer", "num_layers"),
         num_attention_heads=heads,
         num_key_value_heads=config.get("num_key_value_heads") or heads,
         vocab_size=_number(config, title, "vocab_size"),
-        context_length=_number(config, title, "max_position_embeddings", "n_positions"),
+        context_length=_number({"max_position_embeddings": TRAINED_LENGTH} | config if free else config, title, *POSITIONS),
         model_type=str(config.get("model_type", "")),
         config={key: value for key, value in config.items() if not key.startswith("_")},
         **{"license": "unknown", "languages": [], "packing": examine.packable(config), **facts},
@@ -146,18 +147,7 @@ def _snapshot(folder: pathlib.Path) -> pathlib.Path:
 
 def count_parameters(path: pathlib.Path) -> int:
     """Numbers in a safetensors file, from its header alone. Raises InputError for a broken one."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > MAX_HEADER:
-                raise ValueError(length)
-            header = json.loads(file.read(length))
-        count: int = sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-        if count < 1:
-            raise ValueError(count)
-        return count
-    except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError) as error:
-        raise InputError("model.broken", model=path.parent.name, file=path.name) from error
+    return sum(math.prod(entry["shape"]) for entry in contents.header(path).values())
 
 
 def _json(path: pathlib.Path) -> dict[str, Any]:

@@ -1,0 +1,47 @@
+"""Whether a model's weights are those that its configuration asks for: all of them, of the right shape, and numbers.
+
+It looks at what transformers has loaded, which knows of ties and of names that have changed; files and headers are looked at before.
+"""
+
+import pathlib
+import re
+from typing import Any
+
+import torch
+
+from tuning.errors import InputError
+from tuning.models import contents
+
+SHOWN = 3  # names of tensors that are told
+# Buffers that older versions of transformers saved, and that a model computes by itself.
+HARMLESS = re.compile(r"(^|\.)(inv_freq|masked_bias|attn\.bias|attention\.bias|position_ids)$")
+
+
+def check(path: str, headers: dict[str, contents.Tensors], loaded: dict[str, Any], model: Any, tokenizer: Any) -> None:
+    """Raises InputError with the names of what is missing, too much, of another shape or no number.
+
+    `loaded` is what transformers says of its loading; the `tokenizer` may know no more words than the model has embeddings.
+    """
+    title = pathlib.Path(path).name
+    lacks, adds = sorted(loaded["missing_keys"]), sorted(name for name in loaded["unexpected_keys"] if not HARMLESS.search(name))
+    if lacks or adds:
+        raise InputError("model.tensors", model=title, lacks=_some(lacks), adds=_some(adds))
+    odd = [name for name, *_ in loaded["mismatched_keys"]] or [*_no_numbers(model)]
+    if odd:
+        raise InputError("model.broken", model=title, file=contents.file_of(headers, odd[0]))
+    ends = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    words = max(tokenizer.vocab_size, *(number + 1 for number in ends if number is not None), 0)  # Gemma 3 has one more, of pictures
+    if words > model.get_input_embeddings().weight.shape[0]:
+        raise InputError("model.broken", model=title, file="tokenizer.json")
+
+
+def _some(names: list[str]) -> str:
+    more = f" … ({len(names)})" if len(names) > SHOWN else ""
+    return ", ".join(name[:120] for name in names[:SHOWN]) + more or "–"
+
+
+def _no_numbers(model: Any) -> Any:
+    """Weights with a value that is infinite or no number; one pass over the memory."""
+    for name, weight in model.named_parameters():
+        if weight.is_floating_point() and not torch.isfinite(weight.detach().sum(dtype=torch.float32)):
+            yield name

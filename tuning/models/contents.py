@@ -1,0 +1,93 @@
+"""What lies in a model's folder: regular files of its own, and safetensors that are whole and that the index names rightly.
+
+Names, sizes and headers are looked at, and no weight is read; whether a model of that kind may be used is `examine`'s business.
+"""
+
+import json
+import math
+import os
+import pathlib
+import stat
+import struct
+from typing import Any
+
+from tuning.errors import InputError
+from tuning.models import examine
+
+MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
+BYTES = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 1),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
+    **dict.fromkeys(("I32", "U32", "F32"), 4),
+    **dict.fromkeys(("I64", "U64", "F64", "C64"), 8),
+}
+WEIGHTS = frozenset({"F16", "BF16", "F32", "F64"})  # what a weight can be kept in that is not quantised
+UNREADABLE = (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, RecursionError)
+
+Tensors = dict[str, Any]  # by the name of each tensor its dtype, shape and data_offsets
+
+
+def check(folder: pathlib.Path, title: str) -> dict[str, Tensors]:
+    """The headers of the safetensors files in `folder`, by their names. Raises InputError that names the file where one is at fault."""
+    names = [entry.name for entry in os.scandir(folder)]
+    for name in names:
+        if name in examine.TEXTS or name in (examine.INDEX, "adapter_config.json") or examine.SHARD.fullmatch(name):
+            regular(folder, name, title)
+    headers = {name: header(folder / name, title) for name in examine.weights(title, names)}
+    if len(headers) > 1 or "model.safetensors" not in headers:
+        _indexed(folder, title, headers)
+    return headers
+
+
+def header(path: pathlib.Path, title: str | None = None) -> Tensors:
+    """What a safetensors file holds, from its header. Raises InputError for one that is broken, cut, or has weights of an odd type."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > MAX_HEADER:
+                raise ValueError(length)
+            found: Tensors = json.loads(file.read(length))
+        found.pop("__metadata__", None)
+        end = 0
+        for name, entry in found.items():
+            begin, end_of_it = entry["data_offsets"]
+            if end_of_it - begin != math.prod(entry["shape"]) * BYTES[entry["dtype"]] or min(begin, *entry["shape"], 0) < 0:
+                raise ValueError(name)
+            if name.endswith(".weight") and entry["dtype"] not in WEIGHTS:
+                raise ValueError(name)
+            end = max(end, end_of_it)
+        if 8 + length + end != path.stat().st_size or not end:
+            raise ValueError(end)
+    except UNREADABLE as error:
+        raise InputError("model.broken", model=title or path.parent.name, file=path.name) from error
+    return found
+
+
+def file_of(headers: dict[str, Tensors], tensor: str) -> str:
+    """The file that holds a tensor, and the tensor: what somebody can look for."""
+    place = next((name for name, found in headers.items() if tensor in found), next(iter(headers)))
+    return f"{place} ({tensor})"
+
+
+def regular(folder: pathlib.Path, name: str, title: str) -> None:
+    """Raises InputError for a pipe, a device, a folder, and for a link that leads out; huggingface_hub's own cache is made of links."""
+    try:
+        real, home = (folder / name).resolve(strict=True), folder.resolve()
+        cache = home.parent.parent / "blobs"
+        inside = real.is_relative_to(home) or (home.parent.name == "snapshots" and real.is_relative_to(cache))
+        if not inside or not stat.S_ISREG(real.stat().st_mode):
+            raise ValueError(name)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError("model.broken", model=title, file=name) from error
+
+
+def _indexed(folder: pathlib.Path, title: str, headers: dict[str, Tensors]) -> None:
+    """Raises InputError for a shard that the index names and that is not there, or that lacks what the index says of it."""
+    try:
+        index = json.loads((folder / examine.INDEX).read_text(encoding="utf-8"))["weight_map"]
+        pairs = [(str(tensor), str(name)) for tensor, name in index.items()]
+    except UNREADABLE as error:
+        raise InputError("model.broken", model=title, file=examine.INDEX) from error
+    for tensor, name in pairs:
+        if tensor not in headers.get(name, {}):
+            raise InputError("model.broken", model=title, file=name[:120] if name not in headers else f"{name} ({tensor[:120]})")
