@@ -164,7 +164,7 @@ class App:
         event = self.http.post(f"/gradio_api/call/{endpoint}", json={"data": list(values)}).json()["event_id"]
         answer = self.http.get(f"/gradio_api/call/{endpoint}/{event}").text
         data = json.loads(answer.rsplit("data: ", 1)[1].strip() or "null")
-        return data[0] if answer.startswith("event: complete") else {"told instead": data}
+        return {"told instead": data} if "event: error" in answer else data[0]
 
     def page(self, tab: str) -> str:
         """What the page shows on a tab, opened anew."""

@@ -94,8 +94,9 @@ def _run(app: App, parts: list[str], kind: str) -> list[str]:
         return [f"the fault is not named: {told}"]
     if parts[-1] == "spec.yaml" and (shown["status"] != "unreadable" or not shown["files"]):
         return [f"shown as {shown['status']}"]
-    exported = app.call("export", parts[1], "adapter")
-    return ["an adapter that is whole cannot be taken"] if parts[-1] == "spec.yaml" and "told instead" in exported else []
+    taken = "told instead" not in app.call("export", parts[1], "adapter")
+    whole = parts[2] != "adapter" and (app.home.joinpath(*parts[:2]) / "adapter" / "adapter_model.safetensors").is_file()
+    return ["an adapter that is whole cannot be taken"] if whole and not taken else []
 
 
 def _data(app: App, parts: list[str], kind: str) -> list[str]:

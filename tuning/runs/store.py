@@ -132,10 +132,8 @@ class Run:
         return disk.kept(self._given_name, known.name if known else self.id, faults)
 
     def _given_name(self) -> str:
-        path = self.folder / "name"
-        found = clean_name(disk.text(path, MOST_NAME))
-        if not found:
-            raise disk.FileFault("empty", path)
+        if not (found := clean_name(disk.text(self.folder / "name", MOST_NAME))):
+            raise disk.FileFault("empty", self.folder / "name")
         return found
 
     def rename(self, name: str) -> None:
@@ -156,7 +154,8 @@ class Run:
     def samples(self, faults: list[Notice] | None = None) -> list[dict[str, Any]]:
         """Answers that were given while it learned (samples.jsonl), in order of steps, each step once. Shared: do not change them."""
         found = reading.records(self.folder / "samples.jsonl", Moment)
-        (faults if faults is not None else []).extend(found.faults)
+        if faults is not None:
+            faults += found.faults
         return found.records
 
     def log(self, faults: list[Notice] | None = None) -> list[str]:
@@ -200,6 +199,18 @@ class Run:
         files.sweep(self.folder / "state.json")
         if not self.adapter.exists() and (self.folder / ".adapter-before").exists():  # killed while another was put in its place
             (self.folder / ".adapter-before").replace(self.adapter)
+
+    def gone(self) -> bool:
+        """Whether its folder is not in its place any more, or is another than it was: the spec is written once."""
+        return not os.path.lexists(self.folder / "spec.yaml")
+
+    def clear_remade(self) -> None:
+        """Take away what was made in the place of a folder that is gone, and with it a home that holds nothing else."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        runs = self.folder.parent
+        with contextlib.suppress(OSError):
+            if os.listdir(runs.parent) == [runs.name] and not os.listdir(runs):
+                shutil.rmtree(runs.parent)
 
     def disk_is_full(self) -> None:
         """Pause it though the disk takes nothing: what was half saved goes, and an empty file says what happened."""
@@ -250,8 +261,7 @@ class Run:
 
     def request_stop(self) -> None:
         """Ask the engine to stop after the step it is in; a queued run just leaves the queue."""
-        status = self.state().status
-        if status not in ALIVE:
+        if (status := self.state().status) not in ALIVE:
             raise RunError("run.not_running", run=self.id, status=status)
         lock = locks.Lock(self.lock_path)
         if status == "queued" and lock.acquire():
@@ -327,9 +337,8 @@ class Store:
             raise disk.of_system(self.folder, error) from error
 
     def find(self, reference: str, owner: str, unreadable: bool = False) -> Run:
-        """By id, by a unique beginning of it, or `last`. Raises InputError otherwise, RunError for one that cannot be read.
-
-        With `unreadable` that one too is found, for whoever does no more than show it or take it away.
+        """By id, by a unique beginning of it, or `last`. Raises InputError otherwise, and RunError for one that cannot be read, which
+        only `unreadable` finds: for whoever does no more than show it or take it away.
         """
         if not RUN_ID.match(reference):
             raise InputError("run.unknown", run=clean_name(reference))
@@ -338,9 +347,7 @@ class Store:
         runs = [exact] if there else self.all(owner)
         matches = runs[:1] if reference == "last" else [run for run in runs if run.id.startswith(reference)]
         matches = matches or [run for run in self.unreadable(owner) if run.id.startswith(reference)]
-        if len(matches) == 1:
-            if not unreadable:
-                matches[0].spec()
+        if len(matches) == 1 and (unreadable or matches[0].spec()):
             return matches[0]
         if matches:
             raise InputError("run.ambiguous", run=reference, count=len(matches))

@@ -2,12 +2,11 @@
 
 import pathlib
 import shutil
-import threading
-import time
 from collections.abc import Callable
 
 import gradio as gr
 import pytest
+from peft import PeftModel
 
 from tuning.cli import foreground
 from tuning.engine.learn.train import train
@@ -46,22 +45,31 @@ def test_a_run_whose_folder_is_deleted_ends_and_makes_no_other(make_run: Callabl
 
 
 def test_a_home_that_is_renamed_ends_its_run_in_the_terminal_with_a_sentence(
-    make_run: Callable[..., Run], studio: Studio, home: pathlib.Path, capsys: pytest.CaptureFixture[str]
+    make_run: Callable[..., Run], studio: Studio, home: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, aside = make_run(**LONG), home.with_name("elsewhere")
-
-    def rename() -> None:
-        while not run.metrics():
-            time.sleep(0.01)
-        home.rename(aside)
-
-    other = threading.Thread(target=rename)
-    other.start()
+    run, aside, work = make_run(**LONG), home.with_name("elsewhere"), studio.runs.work
+    rename = at_step(run, 2, lambda: home.rename(aside))
+    monkeypatch.setattr(studio.runs, "work", lambda run, progress: work(run, lambda: (progress(), rename())))
     code, document = foreground.train(studio, run, "en", as_json=True)
-    other.join()
     assert code == 1 and (document["run"], document["reason"]) == (run.id, "gone")
     assert say("en", "run.gone", {"run": run.id}) in capsys.readouterr().err
     assert not home.exists() and (aside / "runs" / run.id / "spec.yaml").exists()
+
+
+def test_a_home_that_is_renamed_while_a_library_saves_into_it_is_not_made_anew(
+    make_run: Callable[..., Run], studio: Studio, home: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, save = make_run(**LONG), PeftModel.save_pretrained
+
+    def saved(self: PeftModel, *words: object, **named: object) -> None:
+        if home.exists() and not home.with_name("elsewhere").exists():
+            home.rename(home.with_name("elsewhere"))
+        save(self, *words, **named)
+
+    monkeypatch.setattr(PeftModel, "save_pretrained", saved)
+    state = train(run, studio.shared.store, Resident())
+    assert (state.status, state.reason, state.error and state.error.code) == ("failed", "gone", "run.gone")
+    assert not home.exists()
 
 
 def test_the_page_tells_of_a_run_whose_folder_was_moved_under_it(
@@ -70,11 +78,11 @@ def test_the_page_tells_of_a_run_whose_folder_was_moved_under_it(
     run = make_run(**LONG)
     run.enqueue()
     workshop = Workshop(studio.shared.store)
+    move = at_step(run, 2, lambda: run.folder.rename(home.with_name("aside")))
+    workshop._between = move  # type: ignore[method-assign]
     house = Studio(studio.settings, LOCAL, workshop)
     workshop.start()
     try:
-        wait_until(run.metrics)
-        run.folder.rename(home.with_name("aside"))
         wait_until(house.runs.gone)
         page = Desk(house, "it")
         with gr.Blocks(), page.serving(None):

@@ -44,6 +44,7 @@ class StateWriter:
         self.state = self.state.model_copy(update=changes)
         if now or time.monotonic() - self._written >= WRITE_SECONDS:
             self.state = self.state.model_copy(update={"heartbeat": time.time()})
+            self._require_folder()
             self.run.write_state(self.state)
             self._written = time.monotonic()
 
@@ -54,7 +55,15 @@ class StateWriter:
 
     def metric(self, step: int, **values: float) -> None:
         """One line of metrics.jsonl."""
+        self._require_folder()
         files.append_line(self.run.folder / "metrics.jsonl", {"step": step, "time": time.time(), **values})
+
+    def _require_folder(self) -> None:
+        """Raises EngineError where the run was deleted or moved. A library that saves at that moment makes the folder anew; its spec is
+        written once, and makes the difference.
+        """
+        if self.run.gone():
+            raise EngineError("run.gone", reason="gone", run=self.run.id)
 
 
 class Throughput:

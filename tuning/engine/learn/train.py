@@ -6,7 +6,6 @@ Everything it learns on the way goes into the run folder; it knows no page and n
 import contextlib
 import errno
 import logging
-import os
 import pathlib
 import re
 import threading
@@ -107,13 +106,15 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
         if isinstance(error, TuningError):  # of all others the log has everything already
             logger.error("run %s: %s", run.id, error, exc_info=error)
         caught(lambda: resident.drop_adapter(run.id), "letting go of what was trained")  # no second fault hides the first
-        gone = not os.path.lexists(run.folder / "spec.yaml")  # whatever failed, failed for that
+        gone = run.gone()  # whatever failed, failed for that
         reason, notice = _explain(EngineError("run.gone", reason="gone", run=run.id) if gone else error)
         status = "paused" if reason in ("disk", "memory") else "failed"
         if reason == "disk":
             run.disk_is_full()
-        with contextlib.suppress(OSError):  # the disk that is full may not take the state either
+        with contextlib.suppress(OSError, EngineError):  # a disk that is full may not take the state either, nor a folder that is gone
             ledger.update(now=True, status=status, reason=reason, error=notice, ended=time.time(), seconds_left=None)
+        if gone:
+            run.clear_remade()
 
 
 def _judged(spec: RunSpec) -> RunSpec:
