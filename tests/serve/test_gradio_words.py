@@ -52,6 +52,15 @@ def test_one_clock_of_the_frontend_is_the_one_that_is_held_back() -> None:
     assert [gradio_words.SCREEN.strip("[]") in text and "hide" in text for text in screens] == [True]
 
 
+def test_what_is_shown_as_html_is_parsed_in_a_template_first() -> None:
+    """By the renderer of Markdown, and by the cleaner that comes after it; `tests/browser/test_pictures.py` looks at what follows."""
+    parsing = re.compile(r"createElement\(`template`\);\w+\.innerHTML=\w+")
+    renderer = [text for name, text in sources().items() if name.startswith("markdown-code-")]
+    assert len(renderer) == 1 and parsing.search(renderer[0]) and "data-processed" in renderer[0] and ".mermaid" in renderer[0]
+    cleaner = re.search(r'from"\./(browser-[\w-]+\.js)"', renderer[0])
+    assert cleaner and parsing.search(sources()[cleaner.group(1)])
+
+
 @pytest.mark.parametrize("english", [*gradio_words.FIXED])
 def test_what_screen_readers_are_told_in_english_is_what_we_have_our_words_for(english: str) -> None:
     spoken = "'s message: `" if english.endswith("message:") else english  # put together of the speaker and this

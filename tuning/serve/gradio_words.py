@@ -1,4 +1,4 @@
-"""Every hold of the server on Gradio's frontend: whose language Italian takes, a clock, words for screen readers, what a page's head has.
+"""Every hold of the server on Gradio's frontend: whose language Italian takes, a clock, pictures, words for screen readers, a page's head.
 
 None of it is documented, and Gradio is pinned; `tests/serve/test_gradio_words.py` fails on a Gradio where one of them has moved.
 What the page's builders hold stands in `ui.gradio_ways`.
@@ -49,6 +49,32 @@ new MutationObserver((changes) => {
 }).observe(root, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"]});
 })();</script>"""
 
+# Every text that the frontend shows as HTML, a model's answer above all, is parsed in a <template>, where nothing is loaded yet. What
+# would load something from there, a picture in whatever dress, is put back into text before it gets to the page.
+PICTURES = r"""<script>(() => {
+const parsed = Object.getOwnPropertyDescriptor(Element.prototype, "innerHTML");
+const place = /^(src|srcset|poster|background|data|lowsrc|href|xlink:href)$/i, near = /^\s*($|#|data:|blob:)/i;
+const styled = /^(style|fill|stroke|filter|mask|clip-path|cursor|marker.*)$/i;
+const fetching = /\\|image(-set)?\(|url\((?:\s|["'])*(?![\s"'#]|data:)/i;
+const link = (element, name) => /href$/i.test(name) && /^(a|area)$/i.test(element.localName);
+const loads = (element) => [...element.attributes].some(({name, value}) =>
+  place.test(name) ? !near.test(value) && !link(element, name) : styled.test(name) && fetching.test(value));
+const said = (element) => element.localName === "img" && element.hasAttribute("src")
+  ? `![${element.getAttribute("alt") || ""}](${element.getAttribute("src")})` : element.outerHTML;
+const plain = (content) => {
+  for (const element of content.querySelectorAll("*")) {
+    if (element.matches(".mermaid") && /img|url|\/\//i.test(element.textContent)) element.classList.remove("mermaid");
+    if (!content.contains(element) || !loads(element)) continue;
+    const whole = element.closest("svg, picture, video, audio, object") || element;
+    whole.replaceWith(said(whole));
+  }
+};
+Object.defineProperty(HTMLTemplateElement.prototype, "innerHTML", {...parsed, set(html) {
+  parsed.set.call(this, html);
+  plain(this.content);
+}});
+})();</script>"""
+
 # What Gradio's frontend says to screen readers in English whatever the language, and our line for it.
 FIXED = {
     "Click to upload or drop files": "gradio.aria.upload",
@@ -81,5 +107,5 @@ def inject(page: bytes, lang: str) -> bytes:
     page = LEAVE_OUT.sub(b"", page)
     page = re.sub(rb'(<html[^>]*?\slang=")[^"]*(")', rb"\g<1>" + lang.encode() + rb"\g<2>", page, count=1)
     words = {} if lang == "en" else {english: t(lang, code) for english, code in FIXED.items()}
-    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN)).encode()
+    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN) + PICTURES).encode()
     return re.sub(rb"<head[^>]*>", lambda match: match.group(0) + script, page, count=1)
