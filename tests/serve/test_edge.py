@@ -152,7 +152,7 @@ def test_health_is_that_of_the_thread_that_trains(alive: bool, status: int) -> N
     assert ask("GET", "/healthz", alive=lambda: alive, headers={"host": "evil.example"}).status_code == 403
 
 
-def beats(idle: Any, seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def beats(idle: Any, seconds: float, monkeypatch: pytest.MonkeyPatch, closes: bool = False) -> list[Any]:
     """What a heartbeat that nobody leaves sends within `seconds`, and whether it has ended."""
     monkeypatch.setattr(edge, "NEW_SECONDS", 0.1)
     sent: list[Any] = []
@@ -161,6 +161,8 @@ def beats(idle: Any, seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[An
         await send({"type": "http.response.start", "status": 200, "headers": []})
         while (await receive())["type"] != "http.disconnect":
             pass
+        if closes:
+            await send({"type": "http.response.body", "body": b""})
 
     async def stays() -> Any:
         await asyncio.sleep(3600)
@@ -181,3 +183,9 @@ def test_a_heartbeat_ends_where_its_session_does_nothing(idle: float | None, end
     names: list[str] = []
     sent = beats(lambda session: names.append(session) or idle, 5.0 if ends else 0.6, monkeypatch)
     assert sent[-1] == ({"type": "http.response.body", "body": b""} if ends else "goes on") and set(names) == {"anna"}
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_heartbeat_that_is_ended_is_closed_once(closes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = beats(lambda session: None, 5.0, monkeypatch, closes)
+    assert [event["type"] for event in sent] == ["http.response.start", "http.response.body"]

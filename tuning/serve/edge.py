@@ -121,7 +121,8 @@ class Edge:
 
     async def _beat(self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send) -> None:
         """A page's heartbeat, ended where its session never does anything or has long done nothing."""
-        session, began, ended = scope["path"].removeprefix(HEARTBEAT), time.monotonic(), False
+        session, began = scope["path"].removeprefix(HEARTBEAT), time.monotonic()
+        ended = whole = False
 
         async def hear() -> Event:
             nonlocal ended
@@ -132,8 +133,13 @@ class Edge:
                     return await asyncio.wait_for(receive(), NEW_SECONDS / 4)
             return {"type": "http.disconnect"}
 
-        await self._pass(scope, headers, hear, send)
-        if ended:
+        async def say(event: Event) -> None:
+            nonlocal whole
+            whole = event["type"] == "http.response.body" and not event.get("more_body", False)
+            await send(event)
+
+        await self._pass(scope, headers, hear, say)
+        if ended and not whole:
             await send({"type": "http.response.body", "body": b""})
 
     async def _health(self, send: Send) -> None:
