@@ -4,8 +4,11 @@
 a person can mend; programming errors stay ordinary exceptions and go to the log.
 """
 
+import errno
 import logging
+import os
 import re
+import secrets
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +18,19 @@ logger = logging.getLogger(__name__)
 DEEPEST = 3  # errors of a chain that are told
 LONGEST = 200  # characters of what each of them said
 FOLDERS = re.compile(r"(?:[A-Za-z]:)?[/\\](?:[^\s'\"/\\]+[/\\])+")  # all but the last part of a path
+
+
+# What a disk answers that a person can mend.
+DISK = {
+    errno.ENOSPC: "home.full",
+    errno.EDQUOT: "home.full",
+    errno.EROFS: "home.closed",
+    errno.EACCES: "home.closed",
+    errno.EPERM: "home.closed",
+    errno.ENOTDIR: "home.no_folder",
+    errno.EEXIST: "home.no_folder",
+    errno.ENAMETOOLONG: "home.long_name",
+}
 
 
 class TuningError(Exception):
@@ -65,6 +81,25 @@ def cause(error: BaseException) -> str:
             said.append(f"{type(behind).__name__}: {FOLDERS.sub('', first)[:LONGEST]}".rstrip(": "))
         behind = behind.__cause__ or (None if behind.__suppress_context__ else behind.__context__)
     return ", from ".join(said)
+
+
+def of_disk(error: BaseException) -> InputError | None:
+    """A full disk, a folder without rights, a file where a folder should be, as the error that a user can mend; None for any other."""
+    code = DISK.get(error.errno or 0) if isinstance(error, OSError) else None
+    if code is None:
+        return None
+    assert isinstance(error, OSError)
+    return InputError(code, file=os.path.basename(os.fsdecode(error.filename))[:80] if isinstance(error.filename, str | bytes) else "…")
+
+
+def told(error: BaseException, doing: str) -> TuningError:
+    """An error as a user can be told it. One that nobody foresaw is logged in full, under the number that the sentence has."""
+    known = error if isinstance(error, TuningError) else of_disk(error)
+    if known is None:
+        number = secrets.token_hex(3)
+        logger.error("error %s: %s failed", number, doing, exc_info=error)
+        known = TuningError("ui.unexpected", kind=type(error).__name__, number=number)
+    return known
 
 
 def caught(work: Callable[[], Any], doing: str) -> BaseException | None:

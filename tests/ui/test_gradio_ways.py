@@ -150,3 +150,47 @@ def test_a_session_is_known_by_what_it_did_last_and_so_many_keep_their_answers()
             assert client.post("/gradio_api/queue/join", json={"fn_index": 0, "data": [], "session_hash": name}).status_code == 200
         assert 0 <= (gradio_ways.idle_seconds(demo, "anna") or 0) < 60 and gradio_ways.idle_seconds(demo, "dora") is None
         assert len(demo._queue.pending_messages_per_session) == 2
+
+
+def refused(demo: gr.Blocks, event_data: Any = None, values: tuple[Any, ...] = ()) -> str:
+    """The sentence for a call that is not answered."""
+    with TestClient(App.create_app(demo)) as client:
+        answer = client.post("/gradio_api/run/predict", json={"fn_index": 0, "data": list(values), "event_data": event_data})
+    assert answer.status_code == 500
+    return str(answer.json()["error"])
+
+
+def test_every_call_passes_the_door_and_its_faults_are_sentences(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the language of the function's page, with the value's name; what nobody foresaw has a number that the log has too."""
+
+    def told(name: str, count: int, event: gr.EventData) -> str:
+        return name[count]
+
+    demo = gradio_ways.Guarded()
+    with demo.route("Italiano", "it"):
+        parts = [gr.Textbox(label="Nome"), gr.State(0), gr.Dropdown(["a"], label="Scelta")]
+        parts[0].change(lambda text, count, choice: text[count], parts, gr.Textbox(), queue=False)
+    assert refused(demo, values=("x",)).startswith("I valori inviati sono 1")
+    assert "«Scelta»" in refused(demo, values=("x", None, "b")) and "64 bit" in refused(demo, values=(2**70, None, "a"))
+    assert caplog.records == [] and "Traceback" not in "".join(capsys.readouterr())
+    unforeseen = refused(demo, values=("", None, "a"))
+    number = unforeseen.split("numero ")[1].split(";")[0]
+    assert "IndexError" in unforeseen and [number in record.message for record in caplog.records] == [True]
+
+    with gradio_ways.Guarded() as typed:
+        gr.HTML("", js_on_load="").click(told, [gr.Number(label="Name"), gr.Number(label="Count")], gr.Textbox(), queue=False)
+    assert refused(typed, values=(1, 2)) == "The value for “Name” is of another kind than what is taken: a word."
+    assert refused(typed, event_data=[2**70], values=(1, 2)).startswith("The values hold something that cannot be read")
+
+
+def test_what_is_sent_along_is_text_or_a_number_or_as_good_as_nothing() -> None:
+    def told(event: gr.EventData) -> str:
+        return f"{gradio_ways.text(event, 'what')}|{gradio_ways.whole(event, 'value')}|{gradio_ways.sent(event, 'typed')}"
+
+    with gr.Blocks() as demo:
+        gr.HTML("", js_on_load="").click(told, None, gr.Textbox(), queue=False)
+    assert post(demo, {"what": "take", "value": "12", "typed": True}) == ["take|12|True"]
+    for odd in ({"what": ["take"], "value": {}}, {"what": 3, "value": "9" * 5000}, [], 3, None):
+        assert post(demo, odd) == ["|0|None"]

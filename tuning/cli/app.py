@@ -8,9 +8,11 @@ import contextlib
 import functools
 import logging
 import os
+import pathlib
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import webbrowser
@@ -110,6 +112,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     from tuning import settings as reading
 
     settings = reading.read(home=chosen.home)
+    look_at(settings.home)
     people = doors(chosen, settings)
     free(chosen)
     settings = allowing(settings if people is None else reading.opened(settings, people.operators), chosen.allow_remote_code)
@@ -124,6 +127,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     from tuning.serve import patience, uploads
     from tuning.serve.doors import Throttle
     from tuning.serve.edge import Edge
+    from tuning.serve.faults import Faults
     from tuning.serve.gate import Gate
     from tuning.serve.routes import Door
     from tuning.studio import Studio
@@ -150,7 +154,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [edge, *gates]},
+        app_kwargs={"middleware": [edge, *gates, Middleware(Faults)]},
         auth=None if people is None else people.admits,
         share=chosen.share,
         theme=theme.theme(),
@@ -200,6 +204,24 @@ def allowing(settings: "Settings", pinned: str | None) -> "Settings":
         return reading.allowing(settings, pinned) if pinned is not None else settings
     except InputError as error:
         raise Refusal(error.code, error.params) from None
+
+
+def look_at(home: pathlib.Path) -> None:
+    """Raises Refusal for a home folder that is none, or takes nothing: what is uploaded arrives in it."""
+    from tuning.errors import InputError, of_disk
+    from tuning.runs import files
+
+    try:
+        files.home(home)
+        home.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=home).close()
+    except InputError as error:
+        raise Refusal(error.code, error.params) from None
+    except OSError as error:
+        known = of_disk(error)
+        if known is None:
+            raise
+        raise Refusal(known.code, known.params | {"file": home.name}) from None
 
 
 def told(address: str, language: str) -> "Callable[[Run], object]":

@@ -15,6 +15,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tuning.errors import InputError
+
 Result = TypeVar("Result")
 
 PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between tries at a file that somebody else has open
@@ -23,6 +25,12 @@ PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between tries at a fi
 def given(text: str) -> pathlib.Path:
     """A path as a person wrote it, a leading `~` meant as the shell means it."""
     return pathlib.Path(os.path.expanduser(text))
+
+
+def home(folder: pathlib.Path) -> None:
+    """Raises InputError where a home folder cannot be one, because a file stands in its place."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError("home.no_folder", file=folder.name)
 
 
 def slug(text: str, length: int = 24, otherwise: str = "run") -> str:

@@ -69,7 +69,7 @@ def _spoken(lang: str, key: str, value: Any) -> str:
     if key == "status" and f"ui.status.{value}" in table(lang):
         return t(lang, f"ui.status.{value}")
     if key == "allowed":
-        return re.sub("integer|number|boolean|string", lambda kind: t(lang, f"ui.allowed.{kind.group()}"), str(value))
+        return re.sub("integer|number|boolean|string|array|object|null", lambda kind: t(lang, f"ui.allowed.{kind.group()}"), str(value))
     if isinstance(value, bool) or value is None:
         return t(lang, "ui.yes" if value else "ui.no")
     if isinstance(value, int | float):

@@ -1,6 +1,6 @@
 """The named endpoints, once for both languages: the verbs as JSON in, JSON out, by the names of the command line.
 
-A fault comes back as a `gr.Error` with one English sentence. The docstrings are what the API page and `GET /gradio_api/info` show.
+A fault comes back as one English sentence (see `door`). The docstrings are what the API page and `GET /gradio_api/info` show.
 The page itself never calls these.
 """
 
@@ -12,11 +12,10 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.errors import TuningError
 from tuning.runs.files import slug
 from tuning.runs.summary import without_files
 from tuning.studio import Studio
-from tuning.ui import gradio_ways, view
+from tuning.ui import gradio_ways
 from tuning.ui.visits import Visits
 
 Json = dict[str, Any]
@@ -27,7 +26,7 @@ def expose(house: Studio) -> None:
     visits = Visits(house)
     for group in (_choices(visits), _runs(visits), _results(visits)):
         for endpoint in group:
-            gr.api(visits.bound(_told(endpoint)), api_name=endpoint.__name__, concurrency_limit=None)
+            gr.api(visits.bound(_plain(endpoint)), api_name=endpoint.__name__, concurrency_limit=None)
 
 
 def _choices(visits: Visits) -> list[Callable[..., Any]]:
@@ -51,7 +50,7 @@ def _choices(visits: Visits) -> list[Callable[..., Any]]:
         """
         return visits.studio.plans.plan(model, data, recipe, settings, gpu_memory)
 
-    def check(data: str, model: str | None = None, mapping: Json | None = None) -> Json:
+    def check(data: str, model: str | None = None, mapping: dict[str, str] | None = None) -> Json:
         """Reads data: format, rows read, kept and refused with reasons, findings; with a model also tokens.
 
         `data` is a preset's name, an id of the Hub or a file of the machine that answers; `mapping` says which column is what.
@@ -136,25 +135,19 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
     return [chat, export, evaluate]
 
 
-def _told(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """`endpoint` with its faults as sentences, and answers of which none looks like a file that it is not."""
+def _plain(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """`endpoint` with answers of which none looks like a file that it is not."""
     if inspect.isgeneratorfunction(endpoint):
 
         @functools.wraps(endpoint)
         def stream(*values: Any, **named: Any) -> Iterator[Any]:
-            try:
-                yield from endpoint(*values, **named)
-            except TuningError as error:
-                raise gr.Error(view.sentence("en", error.code, error.params), print_exception=False) from error
+            yield from endpoint(*values, **named)
 
         return gradio_ways.answers_in_pieces(stream, endpoint, str)
 
     @functools.wraps(endpoint)
     def once(*values: Any, **named: Any) -> Any:
-        try:
-            answer = endpoint(*values, **named)
-        except TuningError as error:
-            raise gr.Error(view.sentence("en", error.code, error.params), print_exception=False) from error
+        answer = endpoint(*values, **named)
         return answer.model_dump() if isinstance(answer, gr.FileData) else without_files(answer)
 
     return once

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import inspect
 import json
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,7 +16,7 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.errors import InputError, TuningError
+from tuning.errors import InputError, TuningError, told
 from tuning.schema import ALIVE, UNREADABLE
 from tuning.studio import Studio
 from tuning.text import t
@@ -27,8 +26,6 @@ from tuning.ui.draw import offers
 from tuning.ui.overtaking import Turns
 from tuning.ui.slip import Order
 from tuning.ui.visits import Visits
-
-logger = logging.getLogger(__name__)
 
 PLAN_SECONDS = 10.0  # a plan is arithmetic, but the free memory in it changes
 NAMES_SECONDS = 60.0  # what a model is called does not, and hardly which ones are here
@@ -380,8 +377,6 @@ def caught(lang: str) -> Iterator[list[str]]:
     trouble: list[str] = []
     try:
         yield trouble
-    except TuningError as error:
-        trouble.append(view.fault(lang, error.code, error.params))
-    except Exception as error:
-        logger.exception("a handler failed")
-        trouble.append(view.unexpected(lang, error))
+    except Exception as error:  # noqa: BLE001  the edge: logged in full below
+        known = told(error, "a handler")
+        trouble.append(view.fault(lang, known.code, known.params))

@@ -5,14 +5,62 @@ pinned; whoever raises it runs `tests/ui/test_gradio_ways.py`, where each functi
 What the frontend is held by stands in `serve.gradio_words`, the look in `style.css`.
 """
 
+import copy
 import datetime
 import inspect
 import pathlib
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+
+from tuning.errors import InputError, of_disk
+from tuning.ui import door
+
+UNREADABLE = (gr.Error, ValueError, TypeError, LookupError, AttributeError, OSError)
+
+
+class Guarded(gr.Blocks):
+    """A page on which every call of a function passes `door`, whatever route it came by.
+
+    Held: `Blocks.preprocess_data` makes what a function takes of what was sent, and `Blocks.process_api` is the whole call, for all
+    routes and the queue; a function has `fn`, its `inputs`, `inputs_as_dict` and the path of its `page`. A `gr.Error` is answered as
+    it is, and without `print_exception` nothing of it stands in the log.
+    """
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
+        """What the function takes. Raises InputError with the name of the value that it cannot be made of."""
+        door.whole(block_fn.fn, inputs, block_fn.inputs)
+        try:
+            values = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except Exception as error:
+            raise of_disk(error) or InputError("call.unreadable", name=await self._unreadable(block_fn, inputs, state)) from error
+        return door.typed(block_fn.fn, block_fn.inputs, values, block_fn.inputs_as_dict)
+
+    async def _unreadable(self, block_fn: Any, inputs: list[Any], state: Any) -> str:
+        """What the value is called that a function cannot be given: each is tried alone."""
+        for name, part, value in zip(door.names(block_fn.fn, block_fn.inputs), block_fn.inputs, inputs, strict=False):
+            alone = copy.copy(block_fn)
+            alone.inputs, alone.component_prop_inputs = [part], []
+            try:
+                await super().preprocess_data(alone, [value], state)
+            except UNREADABLE:
+                return name
+        return "…"
+
+    async def process_api(self, block_fn: Any, *values: Any, **named: Any) -> Any:
+        """A call, from what was sent to what is answered."""
+        event = named.get("event_data")
+        try:
+            door.readable(event and event._data)
+            return await super().process_api(block_fn, *values, **named)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:
+            raise door.told(block_fn.page, error) from error
 
 
 def sent(event: gr.EventData, name: str, default: Any = None) -> Any:
@@ -21,7 +69,20 @@ def sent(event: gr.EventData, name: str, default: Any = None) -> Any:
     Held: `EventData._data` is the object that the browser sent. The documented way, an attribute of the event for each name,
     would give way to any attribute of that name that Gradio adds.
     """
-    return event._data.get(name, default)
+    data = event._data
+    return data.get(name, default) if isinstance(data, Mapping) else default
+
+
+def text(event: gr.EventData, name: str) -> str:
+    """What was sent along as text; nothing where it is none, for whoever sends it may not be the page."""
+    found = sent(event, name)
+    return found if isinstance(found, str) else ""
+
+
+def whole(event: gr.EventData, name: str) -> int:
+    """What was sent along as a whole number of at most nine digits; 0 where it is none."""
+    found = str(sent(event, name))
+    return int(found) if re.fullmatch(r"-?[0-9]{1,9}", found) else 0
 
 
 def key(part: Any) -> str:

@@ -29,7 +29,7 @@ def build(house: Studio) -> gr.Blocks:
 
     Each event sees the studio of the owner of its request.
     """
-    demo = gr.Blocks(title="Sartoria", analytics_enabled=False, fill_width=True)
+    demo = gradio_ways.Guarded(title="Sartoria", analytics_enabled=False, fill_width=True)
     # First: a private event that has a function of the same name must not take the name. And on a page of their own, which
     # nobody opens: the inputs of endpoints are components, too.
     with demo.route("API", "endpoints", show_in_navbar=False):
@@ -104,7 +104,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         return [kept, turned, run, opened, gr.update(selected=tab), tab]
 
     def mend(choice: Any, overrides: Any, tab: str, event: gr.EventData) -> list[Any]:
-        what, value = gradio_ways.sent(event, "what"), gradio_ways.sent(event, "value")
+        what, value = gradio_ways.text(event, "what"), gradio_ways.text(event, "value")
         if what == "tab":
             return [choice, overrides, gr.update(selected="train"), "train"]
         changes = {"model": value} if what == "instead" else train.pressed(event)

@@ -97,7 +97,7 @@ def sentence(lang: str, code: str, params: Mapping[str, Any] | None = None) -> s
     try:
         return say(lang, code, given)
     except (KeyError, IndexError):
-        return t(lang, "ui.unexpected", kind=code)
+        return t(lang, "ui.unexpected", kind=code, number="–")
 
 
 def fault(lang: str, code: str, params: Mapping[str, Any] | None = None) -> str:
@@ -107,11 +107,6 @@ def fault(lang: str, code: str, params: Mapping[str, Any] | None = None) -> str:
         f'<div class="fault" role="alert"><span class="sign" aria-hidden="true">!</span>'
         f"<p><b>{word}.</b> {escape(sentence(lang, code, params))}</p></div>"
     )
-
-
-def unexpected(lang: str, error: BaseException) -> str:
-    """The one sentence for what nobody foresaw; the log has the rest."""
-    return fault(lang, "ui.unexpected", {"kind": type(error).__name__})
 
 
 def head(title: str, hint: str = "", level: int = 2) -> str:

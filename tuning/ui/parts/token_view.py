@@ -40,7 +40,7 @@ def build(desk: Desk) -> None:
         return {**(overrides or {}), "max_length": length}
 
     def turn(browsed: Any, event: gr.EventData) -> Any:
-        return {**(browsed or {}), "audit": int(gradio_ways.sent(event, "value", 0))}
+        return {**(browsed or {}), "audit": gradio_ways.whole(event, "value")}
 
     def paint(scene: Scene) -> list[Any]:
         hidden = gr.update(visible=False)

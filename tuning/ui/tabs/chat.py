@@ -64,7 +64,7 @@ class Conversation:
 
     def choose(self, event: gr.EventData) -> Any:
         """A suggestion becomes the message."""
-        return str(gradio_ways.sent(event, "value", ""))[:2000]
+        return gradio_ways.text(event, "value")[:2000]
 
     def compare(self, both: bool) -> Any:
         """Show or hide the base model's side."""

@@ -32,7 +32,7 @@ def build(desk: Desk) -> None:
     rows = desk.cards("rows")
 
     def pick(choice: Any, event: gr.EventData) -> Any:
-        source = str(gradio_ways.sent(event, "value", ""))
+        source = gradio_ways.text(event, "value")
         entry = next((entry for entry in desk.studio.data.list() if entry["id"] == source), None)
         if entry is not None and not entry["here"]:
             return gr.skip(), gr.skip(), entry["hub"]
@@ -40,7 +40,7 @@ def build(desk: Desk) -> None:
         return asdict(Order.of(choice).but(data=found.id, source=source)), {}, ""
 
     def turn(browsed: Any, event: gr.EventData) -> Any:
-        return {**(browsed or {}), "rows": int(gradio_ways.sent(event, "value", 0))}
+        return {**(browsed or {}), "rows": gradio_ways.whole(event, "value")}
 
     def paint(scene: Scene) -> list[Any]:
         chosen = {scene.choice.source, scene.choice.data} - {None}
@@ -73,10 +73,10 @@ def repairs(desk: Desk) -> gr.HTML:
     report, fault = desk.cards("report"), desk.slot()
 
     def mend(choice: Any, event: gr.EventData) -> Any:
-        chosen, what = Order.of(choice), gradio_ways.sent(event, "what")
+        chosen, what = Order.of(choice), gradio_ways.text(event, "what")
         if chosen.data is None:
             raise InputError("ui.train.needs")
-        found = desk.studio.data.mend(chosen.data, str(gradio_ways.sent(event, "value", "")) if what == "repair" else None)
+        found = desk.studio.data.mend(chosen.data, gradio_ways.text(event, "value") if what == "repair" else None)
         return asdict(chosen.but(data=found.id, source=found.id)), {}
 
     desk.on(report.click, mend, [desk.choice], [desk.choice, desk.browsed], fault, repaint=True, show_progress="minimal")

@@ -53,11 +53,11 @@ def build(desk: Desk) -> None:
         return {"goal": None if goal == "any" else goal, "italian": italian, "fits": fits}
 
     def pick(choice: Any, event: gr.EventData) -> Any:
-        model = desk.studio.models.find(str(gradio_ways.sent(event, "value", "")))
+        model = desk.studio.models.find(gradio_ways.text(event, "value"))
         return asdict(Order.of(choice).but(model=model.id))
 
     def pick_found(choice: Any, event: gr.EventData) -> Any:
-        return pick(choice, event), "" if gradio_ways.sent(event, "what") == "instead" else gr.skip()
+        return pick(choice, event), "" if gradio_ways.text(event, "what") == "instead" else gr.skip()
 
     def other(choice: Any, text: str) -> Any:
         text = text.strip()

@@ -40,7 +40,7 @@ class RunActions:
 
     def press(self, look: Any, opened: str | None, event: gr.EventData) -> Any:
         """Something in the list or in the comparison was pressed."""
-        do, value = str(gradio_ways.sent(event, "what", "")), str(gradio_ways.sent(event, "value", ""))
+        do, value = gradio_ways.text(event, "what"), gradio_ways.text(event, "value")
         seen = self.look(look)
         if do == "run":
             return asdict(replace(seen, sure=())), self.desk.studio.runs.show(value)["run"], gr.skip()
@@ -95,7 +95,7 @@ class RunActions:
 
     def act(self, values: Mapping[Any, Any], parts: "Parts", event: gr.EventData) -> dict[Any, Any]:
         """What was pressed below a run. Returns what changes on the page."""
-        do, run = str(gradio_ways.sent(event, "what", "")), values[self.desk.opened]
+        do, run = gradio_ways.text(event, "what"), values[self.desk.opened]
         desk, look = self.desk, self.look(values[self.desk.look])
         changed: dict[Any, Any] = {parts.name: gr.update(visible=False), parts.packed: None}
         if do == "talk":

@@ -43,13 +43,13 @@ def build(desk: Desk) -> None:
     promise = desk.html(elem_id="promise")
 
     def pick(choice: Any, event: gr.EventData) -> Any:
-        wanted = str(gradio_ways.sent(event, "value", ""))
+        wanted = gradio_ways.text(event, "value")
         recipe = next((recipe for recipe in desk.studio.plans.recipes() if recipe["id"] == wanted), None)
         return asdict(Order.of(choice).but(recipe=recipe and wanted, **taken_along(desk, recipe or {}))), {}
 
     def press(choice: Any, overrides: Any, event: gr.EventData) -> Any:
-        value = gradio_ways.sent(event, "value")
-        changes = {"model": value} if gradio_ways.sent(event, "what") == "instead" else pressed(event)
+        value = gradio_ways.text(event, "value")
+        changes = {"model": value} if gradio_ways.text(event, "what") == "instead" else pressed(event)
         return mended(desk, Order.of(choice), overrides, changes)
 
     def again(choice: Any, overrides: Any, run: str, event: gr.EventData) -> Any:
@@ -106,10 +106,10 @@ def _knobs(desk: Desk) -> None:
         return presets.suited(TrainSettings.model_validate(desk.recipe(choice)["settings"]), turned).model_dump()
 
     def turn(choice: Any, overrides: Any, event: gr.EventData) -> Any:
-        key, chosen = str(gradio_ways.sent(event, "key", "")), Order.of(choice)
+        key, chosen = gradio_ways.text(event, "key"), Order.of(choice)
         if key not in form.KNOBS:
             return choice, overrides, ""
-        value = form.parse(gradio_ways.sent(event, "value"), desk.lang if gradio_ways.sent(event, "typed") else "en")
+        value = form.parse(gradio_ways.text(event, "value"), desk.lang if gradio_ways.sent(event, "typed") else "en")
         turned = {**overrides, key: value}
         changed = form.differing(turned, suited(chosen, turned))
         with caught(desk.lang) as trouble:
@@ -133,7 +133,7 @@ def _knobs(desk: Desk) -> None:
 def pressed(event: gr.EventData) -> dict[str, Any]:
     """What a button of `offers` changes. It comes from the browser: what it names is checked by whoever takes it."""
     try:
-        changes = json.loads(str(gradio_ways.sent(event, "value", "")))
+        changes = json.loads(gradio_ways.text(event, "value"))
     except ValueError:
         return {}
     return changes if isinstance(changes, dict) else {}
