@@ -11,6 +11,7 @@ import logging
 import os
 import pathlib
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from tuning.cli import app, foreground
 from tuning.cli.options import parser
 from tuning.data.ingest import ReadingOptions
 from tuning.data.sources import parse
-from tuning.errors import InputError, RunError, TuningError
+from tuning.errors import InputError, RunError, TuningError, of_disk
 from tuning.runs import files
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, UNREADABLE
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     read = settings.read(home=options.home)
     try:
+        files.home(read.home)
         studio = Studio(_allowing(read, options, lang), LOCAL)
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is ours
             code, document = VERBS[options.verb](studio, options, lang)
@@ -62,9 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001  the edge: logged in full below
-        path = _write_log(read.home, error)
-        print(t(lang, "cli.unexpected", kind=type(error).__name__, log=path), file=sys.stderr)
-        return 1
+        known = of_disk(error) or TuningError("cli.unexpected", kind=type(error).__name__, log=_write_log(read.home, error))
+        print(say(lang, known.code, known.params), file=sys.stderr)
+        return known.exit_code
 
 
 def _allowing(read: settings.Settings, options: argparse.Namespace, lang: str) -> settings.Settings:
@@ -85,8 +87,7 @@ def _language() -> str:
 def _write_log(home: pathlib.Path, error: Exception) -> pathlib.Path:
     import traceback
 
-    home.mkdir(parents=True, exist_ok=True)
-    path = home / "log.txt"
+    path = (home if os.access(home, os.W_OK) else pathlib.Path(tempfile.mkdtemp(prefix="sartoria-"))) / "log.txt"
     with path.open("a", encoding="utf-8") as file:
         file.write(time.strftime("%Y-%m-%d %H:%M:%S ") + "".join(traceback.format_exception(error)))
     return path

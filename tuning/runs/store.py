@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -294,6 +294,16 @@ class Run:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
 
+@contextlib.contextmanager
+def whole(folder: pathlib.Path) -> Iterator[None]:
+    """Whatever goes wrong inside, such as a full disk, leaves nothing of the folder that is being made."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 class Store:
     """All runs below one home folder. Every call names the owner; another owner's run is as good as none."""
 
@@ -308,10 +318,11 @@ class Store:
     def create(self, spec: RunSpec) -> Run:
         """Write a new run's folder, whole or not at all."""
         building = self.folder / f".{spec.id}"
-        building.mkdir(parents=True)
-        content = json.loads(spec.model_dump_json(by_alias=True))
-        files.write(building / "spec.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-        building.replace(self.folder / spec.id)
+        with whole(building):
+            building.mkdir(parents=True)
+            content = json.loads(spec.model_dump_json(by_alias=True))
+            files.write(building / "spec.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+            building.replace(self.folder / spec.id)
         return Run(self.folder / spec.id)
 
     def all(self, owner: str) -> list[Run]:
@@ -336,12 +347,13 @@ class Store:
         except OSError as error:
             raise disk.of_system(self.folder, error) from error
 
-    def find(self, reference: str, owner: str, unreadable: bool = False) -> Run:
-        """By id, by a unique beginning of it, or `last`. Raises InputError otherwise, and RunError for one that cannot be read, which
-        only `unreadable` finds: for whoever does no more than show it or take it away.
+    def find(self, reference: str | None, owner: str, unreadable: bool = False) -> Run:
+        """By id, by a unique beginning of it, or `last`. Raises InputError otherwise, RunError for one that cannot be read.
+
+        With `unreadable` that one too is found, for whoever does no more than show it or take it away.
         """
-        if not RUN_ID.match(reference):
-            raise InputError("run.unknown", run=clean_name(reference))
+        if reference is None or not RUN_ID.match(reference):
+            raise InputError("run.unknown", run=clean_name(reference or ""))
         exact = Run(self.folder / reference)
         there = exact.owner() == owner and _something(exact.folder)
         runs = [exact] if there else self.all(owner)

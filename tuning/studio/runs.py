@@ -14,7 +14,7 @@ from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.presets import judged
 from tuning.runs import followers, reading, summary
-from tuning.runs.store import Run, clean_name
+from tuning.runs.store import Run, clean_name, whole
 from tuning.schema import DataRef, RunSpec, RunState
 from tuning.studio.plans import Plans
 from tuning.studio.quotas import Quotas
@@ -80,7 +80,8 @@ class Runs:
             )
         )
         if continues is not None:
-            made.begin_with(continues)
+            with whole(made.folder):
+                made.begin_with(continues)
         return made
 
     def train(
@@ -93,7 +94,9 @@ class Runs:
         lang: str = "en",
     ) -> dict[str, Any]:
         """Put a new run in the queue of the workshop: same parameters as `create`. Returns `run` and `status` at once."""
-        return self._enqueue(self.create(model, data, recipe, settings, name, lang))
+        made = self.create(model, data, recipe, settings, name, lang)
+        with whole(made.folder):
+            return self._enqueue(made)
 
     def work(self, run: Run, progress: Callable[[], None]) -> RunState:
         """Train a run in this process, where there is no workshop; how it ended. Raises RunError while its card is in use."""
@@ -169,9 +172,10 @@ class Runs:
         settings = {**_by_hand(spec), **changes}
         model = str(settings.pop("model", spec.model.id))
         made = self.create(model, spec.data.id, spec.recipe, settings, found.name(), lang)
-        if found.state().status in ("starting", "running", "queued"):
-            found.request_stop()
-        return self._enqueue(made)
+        with whole(made.folder):
+            if found.state().status in ("starting", "running", "queued"):
+                found.request_stop()
+            return self._enqueue(made)
 
     def further(self, run: str, data: str | None = None, settings: dict[str, Any] | None = None, name: str | None = None) -> Run:
         """A new run that begins with the adapter of another one, on the same data or on other; it waits as one of `create` does.
