@@ -236,7 +236,9 @@ def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, 
         question = studio.talk.question(options.target, turns, options.base, options.seed)
         if question.run is not None and not question.run.adapter.is_dir():
             raise RunError("run.no_adapter", run=question.run.id)
-        pieces = _answer(question, None if options.json else sys.__stdout__, studio.shared.shelf.trusts)
+        pieces = _answer(question, None if options.json else sys.__stdout__, studio.models.trusts)
+        if not pieces.strip():
+            print(t(lang, "chat.nothing"), file=sys.stderr)
         turns.append({"role": "assistant", "content": pieces})
         if options.prompt is not None:
             break

@@ -69,6 +69,15 @@ class Question(Awaited):
             self.stopped.set()  # nobody reads on
             raise
 
+    def spoken(self) -> Iterator[str]:
+        """As `stream`, for somebody who waits for words. Raises EngineError where the answer held none, and nobody stopped it."""
+        silent = True
+        for piece in self.stream():
+            silent = silent and not piece.strip()
+            yield piece
+        if silent and not self.stopped.is_set():
+            raise EngineError("chat.nothing")
+
 
 @dataclass
 class Comparison(Awaited):

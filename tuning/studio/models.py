@@ -32,6 +32,10 @@ class Models:
         facts = model.card.model_dump(exclude={"path", "config"})
         return {**facts, "id": model.id, **offer, "here": here(model)}
 
+    def trusts(self, path: str) -> bool:
+        """Whether the model in this folder may run its own code."""
+        return self.shared.shelf.trusts(path)
+
     def guide(self) -> dict[str, Any]:
         """For this machine: the largest model that it trains well (`now`), and what one step up would bring (`step_up`)."""
         return guide.guide(self.list, max((gpu.memory_total for gpu in self.shared.probe().gpus), default=0) / planning.GIB)

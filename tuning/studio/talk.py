@@ -64,10 +64,10 @@ class Talk:
         return question
 
     def chat(self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None) -> Iterator[str]:
-        """The answer in pieces, from the workshop. Closing the iterator stops the model."""
+        """The answer in pieces, from the workshop. Closing the iterator stops the model. Raises EngineError for one without a word."""
         question = self.ask(target, messages, base, seed)
         try:
-            yield from question.stream()
+            yield from question.spoken()
         finally:
             question.stopped.set()
 

@@ -111,12 +111,9 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         """Answers a conversation of role/content messages with a run's adapter, or with its base model.
 
         `run` may be a model's id too. A client that streams gets the answer as far as it is there, again and again.
+        One without a word is refused with a sentence.
         """
-        answer = ""
-        for answer in itertools.accumulate(visits.studio.talk.chat(run, messages, base, seed)):
-            yield answer
-        if not answer:
-            yield answer
+        yield from itertools.accumulate(visits.studio.talk.chat(run, messages, base, seed))
 
     def export(run: str, to: str = "adapter") -> gr.FileData:
         """Sends what a run learned as one file. `to`: adapter (a zip of PEFT's folder)."""

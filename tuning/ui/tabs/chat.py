@@ -56,7 +56,7 @@ class Conversation:
         mine = self.talks.begin(questions)
         try:
             for side, question in zip(sides, questions, strict=True):
-                for whole in itertools.accumulate(question.stream()):
+                for whole in itertools.accumulate(question.spoken()):
                     shown = [*histories[side], {"role": "assistant", "content": whole}]
                     yield same, shown if side == TUNED else same, shown if side == BASE else same, mine, same, same
         finally:
