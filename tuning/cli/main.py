@@ -87,6 +87,8 @@ def _language() -> str:
 def _write_log(home: pathlib.Path, error: Exception) -> pathlib.Path:
     import traceback
 
+    with contextlib.suppress(OSError):
+        home.mkdir(parents=True, exist_ok=True)
     path = (home if os.access(home, os.W_OK) else pathlib.Path(tempfile.mkdtemp(prefix="sartoria-"))) / "log.txt"
     with path.open("a", encoding="utf-8") as file:
         file.write(time.strftime("%Y-%m-%d %H:%M:%S ") + "".join(traceback.format_exception(error)))
