@@ -78,6 +78,8 @@ class Converter:
         self.unused: Unused = Counter()
         self._form, self._marks, self._doubtful = chosen.form, chosen.marks, chosen.doubtful
         self._given = given
+        self._places: dict[tuple[str, str], tuple[str, str]] = {}  # what is not used, by its name as it may be shown
+        self._watched = set(chosen.marks)  # columns of which more is to be seen than whether they hold something
         self._shapes: dict[tuple[str, ...], tuple[dict[str, str] | None, Sequence[str]]] = {}
 
     def convert(self, record: FileRecord) -> Mapping[str, Any] | None:
@@ -124,7 +126,15 @@ class Converter:
 
     def _beside(self, values: Values, spare: Sequence[str], mapping: Mapping[str, str], row: dict[str, Any]) -> dict[str, Any]:
         """The row, with tools that stand in other columns where it has none; what else stands there is noted."""
-        for name, value in _left({name: values[name] for name in spare}, mapping.values()):
+        rest, unused = {}, self.notes.unused
+        for name in spare:
+            value = values[name]
+            if isinstance(value, str) and name not in self._watched and "{" not in value:  # most are such, and every row comes here
+                if value and not value.isspace():
+                    unused.append(("column", name))
+            else:
+                rest[name] = value
+        for name, value in _left(rest, mapping.values()) if rest else ():
             inner = _object(value)
             held = {name: value} if squeezed(name.rpartition(".")[2]) in TOOLS else {f"{name}.{key}": said for key, said in inner.items()}
             offered = {place: said for place, said in held.items() if squeezed(place.rpartition(".")[2]) in TOOLS}
@@ -140,9 +150,10 @@ class Converter:
         return row
 
     def _count(self) -> None:
-        for kind, name in self.notes.unused:
-            place = kind, shown(name, 80)
-            self.unused[place if place in self.unused or len(self.unused) < SHAPES else (OTHERS, "")] += 1
+        for place in self.notes.unused:
+            if place not in self._places and len(self._places) < SHAPES:
+                self._places[place] = place[0], shown(place[1], 80)
+            self.unused[self._places.get(place, (OTHERS, ""))] += 1
 
     def _columns(self, row: Values) -> tuple[dict[str, str] | None, Sequence[str]]:
         """The column of each target, None where one is missing; and the columns that are none of them, or not wholly."""
@@ -155,6 +166,7 @@ class Converter:
         for target, column in (found or {}).items():
             self.mapping.setdefault(target, column)
         taken = {column for target, column in (found or {}).items() if target not in WORDS}
+        self._watched.update(name for name in shape if squeezed(name) in TOOLS)
         self._shapes[shape] = found, tuple(name for name in shape if name not in taken)
         return self._shapes[shape]
 
