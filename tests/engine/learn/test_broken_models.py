@@ -130,7 +130,7 @@ def test_a_run_of_it_ends_before_its_first_step_and_says_what_it_is(
     run = studio.runs.create(str(folder), str(rows_file), "facts", {"report": False, "max_steps": 1})
     spoil(folder)
     state = train(run, studio.shared.store, Resident())
-    assert state.error is not None and state.status == "failed" and state.step == 0
+    assert state.error is not None and (state.status, state.reason, state.step) == ("failed", None, 0)
     assert state.error.code in ("model.broken", "model.tensors"), state.error
     for language in LANGUAGES:
         assert told in t(language, state.error.code, **state.error.params)

@@ -126,7 +126,8 @@ def _explain(error: BaseException) -> tuple[str | None, Notice]:
     """The reason in the contract's words, and the sentence's code; with it what lies behind."""
     behind = {"cause": why} if (why := cause(error)) else {}
     if isinstance(error, TuningError):
-        reason = error.reason if isinstance(error, EngineError) else "data" if isinstance(error, InputError) else None
+        of_data = isinstance(error, InputError) and not error.code.startswith("model.")
+        reason = error.reason if isinstance(error, EngineError) else "data" if of_data else None
         return reason, Notice(code=error.code, level="error", params={**behind, **error.params})
     if ran_out(error):
         return "memory", Notice(code="train.memory", level="error", params=behind)
