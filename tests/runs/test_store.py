@@ -16,8 +16,8 @@ import yaml
 from tuning.errors import InputError, RunError
 from tuning.models.catalog import describe
 from tuning.runs import files, locks, summary
-from tuning.runs.files import slug
-from tuning.runs.store import Run, Store, clean_name
+from tuning.runs.files import clean_name, slug
+from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL, DataRef, Forecast, ModelRef, RunSpec, RunState, TrainSettings
 
 

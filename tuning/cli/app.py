@@ -117,22 +117,11 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     free(chosen)
     settings = allowing(settings if people is None else reading.opened(settings, people.operators), chosen.allow_remote_code)
 
-    from starlette.middleware import Middleware
-
     from tuning.engine.workshop import Workshop
     from tuning.hub.shelf import Shelf
     from tuning.runs.store import Store
-    from tuning.sandbox.limits import DEFAULT, OWN_FILES
-    from tuning.schema import LOCAL
-    from tuning.serve import patience, uploads
-    from tuning.serve.doors import Throttle
-    from tuning.serve.edge import Edge
-    from tuning.serve.faults import Faults
-    from tuning.serve.gate import Gate
-    from tuning.serve.routes import Door
-    from tuning.studio import Studio
+    from tuning.serve import uploads
     from tuning.text import t
-    from tuning.ui import gradio_ways, page, theme
 
     language = chosen.lang if chosen.lang != "auto" else "en"
     store = Store(settings.home)
@@ -140,10 +129,40 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     if chosen.webhook:
         workshop.over = told(chosen.webhook, language)
     reading.upload_to(uploads.prepare(settings.home))
-    demo = page.build(Studio(settings, LOCAL, workshop))
+    ending = Ending()
+    demo = launched(chosen, settings, people, workshop)
+    workshop.start()
+    open_to(chosen, people, demo.share_url)
+    if not chosen.no_browser and sys.stdout.isatty() and settings.display:
+        webbrowser.open(demo.local_url)
+    code = ending.wait(workshop.spoiled)
+    workshop.close()
+    keep_place(workshop, language)
+    demo.close(verbose=False)
+    if code is None:
+        print(t(language, "app.restarting"), flush=True)
+        anew()
+    sys.stdout.flush()
+    os._exit(code)  # the workshop may be in the middle of a step; what it wrote is whole at any moment
 
+
+def launched(chosen: argparse.Namespace, settings: "Settings", people: "People | None", workshop: "Workshop") -> Any:
+    """The page, which answers by now: `gradio.Blocks` behind the edge, and where others come in behind the gate too."""
+    from starlette.middleware import Middleware
+
+    from tuning.sandbox.limits import DEFAULT, OWN_FILES
+    from tuning.schema import LOCAL
+    from tuning.serve import patience
+    from tuning.serve.doors import Throttle
+    from tuning.serve.edge import Edge
+    from tuning.serve.faults import Faults
+    from tuning.serve.gate import Gate
+    from tuning.serve.routes import Door
+    from tuning.studio import Studio
+    from tuning.ui import gradio_ways, page, theme
+
+    demo, door = page.build(Studio(settings, LOCAL, workshop)), Door(launched=False)
     idle = functools.partial(gradio_ways.idle_seconds, demo)
-    ending, door = Ending(), Door(launched=False)
     edge = Middleware(
         Edge, lang=chosen.lang, hosts=names(chosen), alive=lambda: workshop.alive, public=chosen.public_url, door=door, idle=idle
     )
@@ -164,19 +183,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
         max_file_size=OWN_FILES if settings.mode == "local" else DEFAULT.file_bytes,
     )
     door.launched = True
-    workshop.start()
-    open_to(chosen, people, demo.share_url)
-    if not chosen.no_browser and sys.stdout.isatty() and settings.display:
-        webbrowser.open(demo.local_url)
-    code = ending.wait(workshop.spoiled)
-    workshop.close()
-    keep_place(workshop, language)
-    demo.close(verbose=False)
-    if code is None:
-        print(t(language, "app.restarting"), flush=True)
-        anew()
-    sys.stdout.flush()
-    os._exit(code)  # the workshop may be in the middle of a step; what it wrote is whole at any moment
+    return demo
 
 
 def open_to(chosen: argparse.Namespace, people: "People | None", link: str | None) -> None:

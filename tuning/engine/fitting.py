@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from tuning.errors import InputError
-from tuning.models import contents
+from tuning.models import model_folder
 
 SHOWN = 3  # names of tensors that are told
 # Buffers that older versions of transformers saved, and that a model computes by itself.
 HARMLESS = re.compile(r"(^|\.)(inv_freq|masked_bias|attn\.bias|attention\.bias|position_ids)$")
 
 
-def check(path: str, headers: dict[str, contents.Tensors], loaded: dict[str, Any], model: Any, tokenizer: Any) -> None:
+def check(path: str, headers: dict[str, model_folder.Tensors], loaded: dict[str, Any], model: Any, tokenizer: Any) -> None:
     """Raises InputError with the names of what is missing, too much, of another shape or no number.
 
     `loaded` is what transformers says of its loading; the `tokenizer` may know no more words than the model has embeddings.
@@ -28,7 +28,7 @@ def check(path: str, headers: dict[str, contents.Tensors], loaded: dict[str, Any
         raise InputError("model.tensors", model=title, lacks=_some(lacks), adds=_some(adds))
     odd = [name for name, *_ in loaded["mismatched_keys"]] or [*_no_numbers(model)]
     if odd:
-        raise InputError("model.broken", model=title, file=contents.file_of(headers, odd[0]))
+        raise InputError("model.broken", model=title, file=model_folder.file_of(headers, odd[0]))
     ends = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
     words = max(tokenizer.vocab_size, *(number + 1 for number in ends if number is not None), 0)  # Gemma 3 has one more, of pictures
     if words > model.get_input_embeddings().weight.shape[0]:

@@ -22,7 +22,7 @@ from tuning.engine import fitting, full_weights, isolation, upstream
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import lora_cpu
 from tuning.errors import EngineError
-from tuning.models import contents, examine
+from tuning.models import examine, model_folder
 from tuning.tokens import labels
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Resident:
             if not self._trusts(path) and examine.wants_code(pathlib.Path(path)):
                 raise EngineError("model.remote_code", model=pathlib.Path(path).name)
             with _told_of(path):
-                contents.check(pathlib.Path(path), pathlib.Path(path).name)
+                model_folder.check(pathlib.Path(path), pathlib.Path(path).name)
                 self.tokenizer = labels.load(path, self._trusts(path))
             self.path, self.quantization = path, quantization
         if bare and self.base is None and not self.training:
@@ -111,7 +111,7 @@ class Resident:
     def _open(self, path: str, dtype: torch.dtype, quantized: BitsAndBytesConfig | None = None) -> Any:
         transformers_logging.disable_progress_bar()
         with _told_of(path):
-            headers = contents.check(pathlib.Path(path), pathlib.Path(path).name)
+            headers = model_folder.check(pathlib.Path(path), pathlib.Path(path).name)
             model, loaded = upstream.attending(
                 lambda way: AutoModelForCausalLM.from_pretrained(
                     path,

@@ -13,7 +13,7 @@ from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError
-from tuning.models import contents, examine
+from tuning.models import examine, model_folder
 from tuning.runs import files
 from tuning.schema import Bilingual, ModelCard, ModelRef
 
@@ -95,10 +95,10 @@ def describe(folder: pathlib.Path) -> ModelCard:
         base = str(_json(folder / "adapter_config.json").get("base_model_name_or_path") or "?")
         raise InputError("model.adapter", model=title, base=base[:120])
     for name in ("config.json", "tokenizer_config.json"):
-        contents.regular(folder, name, title)
+        model_folder.regular(folder, name, title)
     config = _json(folder / "config.json")
     examine.configs(title, config, _json(folder / "tokenizer_config.json"))
-    shards = [folder / name for name in contents.check(folder, title)]
+    shards = [folder / name for name in model_folder.check(folder, title)]
     found = card(
         config,
         id=str(folder),
@@ -147,7 +147,7 @@ def _snapshot(folder: pathlib.Path) -> pathlib.Path:
 
 def count_parameters(path: pathlib.Path) -> int:
     """Numbers in a safetensors file, from its header alone. Raises InputError for a broken one."""
-    return sum(math.prod(entry["shape"]) for entry in contents.header(path).values())
+    return sum(math.prod(entry["shape"]) for entry in model_folder.header(path).values())
 
 
 def _json(path: pathlib.Path) -> dict[str, Any]:

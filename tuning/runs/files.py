@@ -3,6 +3,7 @@
 Reading stands in `home`. Nothing here knows what a run is.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -12,7 +13,7 @@ import shutil
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from tuning.errors import InputError
@@ -37,6 +38,22 @@ def slug(text: str, length: int = 24, otherwise: str = "run") -> str:
     """Letters a-z, digits and hyphens that are safe in any file name; `otherwise` where nothing is left."""
     plain = unicodedata.normalize("NFKD", text[:200]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:length].strip("-") or otherwise
+
+
+def clean_name(name: str, length: int = 80) -> str:
+    """A name as people wrote it, on one line and without control characters."""
+    printable = "".join(char if char.isprintable() else " " for char in name)
+    return " ".join(printable.split())[:length]
+
+
+@contextlib.contextmanager
+def whole(folder: pathlib.Path) -> Iterator[None]:
+    """Whatever goes wrong inside, such as a full disk, leaves nothing of the folder that is being made."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def put(source: pathlib.Path, target: pathlib.Path) -> None:
@@ -111,3 +128,12 @@ def remove(path: pathlib.Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def anything_in(folder: pathlib.Path) -> bool:
+    """Whether anything lies in a folder, as far as one can see."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return os.path.isdir(folder)

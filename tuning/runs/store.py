@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -28,12 +28,6 @@ HEARTBEAT_SECONDS = 5.0
 MOST_NAME = 4096  # bytes of the file with it
 SILENT_SECONDS = 60.0  # a run on another host that says nothing for so long is not running
 RUN_ID = re.compile(r"^[a-z0-9][a-z0-9.-]{0,120}$")
-
-
-def clean_name(name: str, length: int = 80) -> str:
-    """A name as people wrote it, on one line and without control characters."""
-    printable = "".join(char if char.isprintable() else " " for char in name)
-    return " ".join(printable.split())[:length]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -83,8 +77,7 @@ class Run:
 
     def owner(self) -> str:
         """Whose it is, whether it can be read or not."""
-        path = self.folder / "spec.yaml"
-        return _read_spec(path, reading.mark(path))[1]
+        return _read_spec(self.folder / "spec.yaml", reading.mark(self.folder / "spec.yaml"))[1]
 
     def known(self) -> RunSpec | None:
         """Its spec; None where that cannot be read, or no longer: somebody may have deleted the run this very moment."""
@@ -132,14 +125,13 @@ class Run:
         return disk.kept(self._given_name, known.name if known else self.id, faults)
 
     def _given_name(self) -> str:
-        if not (found := clean_name(disk.text(self.folder / "name", MOST_NAME))):
+        if not (found := files.clean_name(disk.text(self.folder / "name", MOST_NAME))):
             raise disk.FileFault("empty", self.folder / "name")
         return found
 
     def rename(self, name: str) -> None:
         """Raises InputError for an empty name."""
-        cleaned = clean_name(name)
-        if not cleaned:
+        if not (cleaned := files.clean_name(name)):
             raise InputError("run.name")
         files.write(self.folder / "name", cleaned)
 
@@ -230,8 +222,7 @@ class Run:
         """Take down that what trains it starts anew after a fault of the card. False where that was tried often enough."""
         state = self.saved_state() or RunState(status="interrupted")
         before = disk.kept(lambda: disk.record(self.folder / "restarts", Restarted), None)
-        count = restarts(before.model_dump() if before else {}, state.step)
-        if count is None:
+        if (count := restarts(before.model_dump() if before else {}, state.step)) is None:
             return False
         files.write(self.folder / "restarts", json.dumps({"step": state.step, "count": count}))
         told = Notice(code="recovery.restart", level="warning", params={"step": state.step})
@@ -294,16 +285,6 @@ class Run:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
 
-@contextlib.contextmanager
-def whole(folder: pathlib.Path) -> Iterator[None]:
-    """Whatever goes wrong inside, such as a full disk, leaves nothing of the folder that is being made."""
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 class Store:
     """All runs below one home folder. Every call names the owner; another owner's run is as good as none."""
 
@@ -318,7 +299,7 @@ class Store:
     def create(self, spec: RunSpec) -> Run:
         """Write a new run's folder, whole or not at all."""
         building = self.folder / f".{spec.id}"
-        with whole(building):
+        with files.whole(building):
             building.mkdir(parents=True)
             content = json.loads(spec.model_dump_json(by_alias=True))
             files.write(building / "spec.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
@@ -334,7 +315,7 @@ class Store:
     def unreadable(self, owner: str) -> list[Run]:
         """The owner's runs that are damaged or of a newer version, by their ids, the newest first: to be looked at and taken away."""
         runs = [Run(pathlib.Path(entry.path)) for entry in self._entries()]
-        mine = [run for run in runs if run.known() is None and run.owner() == owner and _something(run.folder)]
+        mine = [run for run in runs if run.known() is None and run.owner() == owner and files.anything_in(run.folder)]
         return sorted(mine, key=lambda run: run.id, reverse=True)
 
     def _entries(self) -> list[os.DirEntry[str]]:
@@ -353,9 +334,9 @@ class Store:
         With `unreadable` that one too is found, for whoever does no more than show it or take it away.
         """
         if reference is None or not RUN_ID.match(reference):
-            raise InputError("run.unknown", run=clean_name(reference or ""))
+            raise InputError("run.unknown", run=files.clean_name(reference or ""))
         exact = Run(self.folder / reference)
-        there = exact.owner() == owner and _something(exact.folder)
+        there = exact.owner() == owner and files.anything_in(exact.folder)
         runs = [exact] if there else self.all(owner)
         matches = runs[:1] if reference == "last" else [run for run in runs if run.id.startswith(reference)]
         matches = matches or [run for run in self.unreadable(owner) if run.id.startswith(reference)]
@@ -363,7 +344,7 @@ class Store:
             return matches[0]
         if matches:
             raise InputError("run.ambiguous", run=reference, count=len(matches))
-        raise InputError("run.unknown", run=clean_name(reference))
+        raise InputError("run.unknown", run=files.clean_name(reference))
 
     def delete(self, run: Run) -> None:
         """Remove a run's folder. Raises RunError while it is being trained or waits."""
@@ -407,15 +388,6 @@ class Store:
                 began = locks.holder(run.lock_path).get("started", 0.0)
                 served[spec.owner] = max(served.get(spec.owner, 0.0), began)
         return order(waiting, served)
-
-
-def _something(folder: pathlib.Path) -> bool:
-    """Whether anything lies in a folder, as far as one can see."""
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return os.path.isdir(folder)
 
 
 def _known(folders: Iterable[pathlib.Path]) -> list[tuple[Run, RunSpec]]:

@@ -16,7 +16,7 @@ from tuning.errors import InputError
 from tuning.forecast.plan import DEFAULT_MAX_LENGTH
 from tuning.hub.repository import Collection
 from tuning.runs import files
-from tuning.runs.store import clean_name
+from tuning.runs.files import clean_name
 from tuning.sandbox.limits import OWN_FILES, Limits
 from tuning.sandbox.run import Watch
 from tuning.schema import LOCAL, UNREADABLE, DatasetCard, DataSpec, ModelRef, Notice, TrainSettings

@@ -7,7 +7,8 @@ from typing import Any
 
 from tuning.errors import InputError
 from tuning.runs import reading, summary
-from tuning.runs.store import Run, clean_name
+from tuning.runs.files import clean_name
+from tuning.runs.store import Run
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 

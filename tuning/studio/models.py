@@ -10,7 +10,7 @@ from tuning.forecast import guide
 from tuning.forecast import plan as planning
 from tuning.hub.shelf import here
 from tuning.models import catalog
-from tuning.runs.store import clean_name
+from tuning.runs.files import clean_name
 from tuning.schema import Goal, ModelRef
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared

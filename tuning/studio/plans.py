@@ -8,7 +8,7 @@ from tuning.forecast import full_finetune
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.runs import followers
-from tuning.runs.store import clean_name
+from tuning.runs.files import clean_name
 from tuning.schema import DataSpec, ModelCard, ModelRef, Recipe, TrainSettings
 from tuning.studio.data import Data
 from tuning.studio.models import Models

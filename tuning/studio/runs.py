@@ -14,7 +14,8 @@ from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.presets import judged
 from tuning.runs import followers, reading, summary
-from tuning.runs.store import Run, clean_name, whole
+from tuning.runs.files import clean_name, whole
+from tuning.runs.store import Run
 from tuning.schema import DataRef, RunSpec, RunState
 from tuning.studio.plans import Plans
 from tuning.studio.quotas import Quotas

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from tuning.errors import InputError, TuningError
-from tuning.runs.store import clean_name
+from tuning.runs.files import clean_name
 from tuning.schema import ALIVE, UNREADABLE
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
