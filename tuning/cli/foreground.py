@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from tuning.errors import RunError
-from tuning.runs import summary
+from tuning.runs import locks, summary
 from tuning.runs.store import Run
 from tuning.schema import RunState
 from tuning.studio import Studio
@@ -28,6 +28,8 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
     SIGTERM saves and leaves the run to go on later: 143, as if the signal had ended the process itself. After a fatal fault of
     the card this does not return: the same run goes on in a process that takes the place of this one.
     """
+    starting = locks.Lock(run.starting_path)
+    starting.acquire()  # libraries take long to load: whoever looks meanwhile sees a run that starts, and cannot resume it
     from tuning.engine import shutdown
 
     interrupted = False
@@ -44,23 +46,21 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
     def progress() -> None:
         nonlocal shown
         ask_again()
+        starting.release()  # the engine has the run's lock
         if time.monotonic() - shown < PROGRESS_SECONDS:
             return
         shown = time.monotonic()
-        state = run.saved_state()
-        if state is not None and state.train_loss is not None:
-            left = number(state.seconds_left or 0, lang)
-            loss = number(state.train_loss, lang, 3)
-            print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
+        _tell(run.saved_state(), lang)
 
-    studio.models.download(run.spec().model, downloading(lang))
-    print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
-    previous = signal.signal(signal.SIGINT, interrupt)
-    try:
-        with shutdown.at_sigterm(run) as ask_again:
-            state = _when_free(lambda: studio.runs.work(run, progress), run, lang)
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    with starting:
+        studio.models.download(run.spec().model, downloading(lang))
+        print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
+        previous = signal.signal(signal.SIGINT, interrupt)
+        try:
+            with shutdown.at_sigterm(run) as ask_again:
+                state = _when_free(lambda: studio.runs.work(run, progress), run, lang)
+        finally:
+            signal.signal(signal.SIGINT, previous)
     if state.reason == "cuda" and studio.settings.world_size == 1 and run.retry():
         print(t(lang, "cli.restarting"), file=sys.stderr)
         words = ["resume", run.id, "--lang", lang, *(["--json"] if as_json else [])]
@@ -80,6 +80,15 @@ def _exit_code(state: RunState, by_hand: bool) -> int:
         return 130
     at_fault = state.status == "failed" and state.reason == "data"
     return 0 if state.status in ("finished", "stopped") else 2 if at_fault else 1
+
+
+def _tell(state: RunState | None, lang: str) -> None:
+    """How far it is, or that it measures what was learned."""
+    if state is not None and state.step and state.step >= state.total_steps:
+        print(t(lang, "cli.measuring", step=state.step), file=sys.stderr)
+    elif state is not None and state.train_loss is not None:
+        left, loss = number(state.seconds_left or 0, lang), number(state.train_loss, lang, 3)
+        print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
 
 
 def downloading(lang: str) -> Callable[[int, int], None]:

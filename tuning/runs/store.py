@@ -61,6 +61,7 @@ class Run:
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder, self.id = folder, folder.name
         self.lock_path, self.checkpoints, self.adapter = (folder / name for name in ("engine.lock", "checkpoints", "adapter"))
+        self.starting_path = folder / "starting.lock"  # of a terminal that is about to train it, until the engine has its lock
 
     @property
     def start(self) -> pathlib.Path:
@@ -115,7 +116,7 @@ class Run:
     def _claimed(self, saved: RunState | None) -> bool:
         host = locks.holder(self.lock_path).get("host", locks.HOST)
         if host == locks.HOST:
-            return locks.held(self.lock_path)
+            return locks.held(self.lock_path) or locks.held(self.starting_path)
         running = saved is not None and saved.status in ("starting", "running")
         return running and saved is not None and time.time() - saved.heartbeat < SILENT_SECONDS
 
@@ -329,22 +330,24 @@ class Store:
             raise disk.of_system(self.folder, error) from error
 
     def find(self, reference: str | None, owner: str, unreadable: bool = False) -> Run:
-        """By id, by a unique beginning of it, or `last`. Raises InputError otherwise, RunError for one that cannot be read.
+        """By id, by a unique beginning of it, by its name, or `last`. Raises InputError otherwise, RunError for one that cannot be read.
 
         With `unreadable` that one too is found, for whoever does no more than show it or take it away.
         """
-        if reference is None or not RUN_ID.match(reference):
-            raise InputError("run.unknown", run=files.clean_name(reference or ""))
-        exact = Run(self.folder / reference)
-        there = exact.owner() == owner and files.anything_in(exact.folder)
-        runs = [exact] if there else self.all(owner)
-        matches = runs[:1] if reference == "last" else [run for run in runs if run.id.startswith(reference)]
-        matches = matches or [run for run in self.unreadable(owner) if run.id.startswith(reference)]
+        id, name = reference or "", files.clean_name(reference or "")
+        if RUN_ID.match(id):
+            exact = Run(self.folder / id)
+            runs = [exact] if exact.owner() == owner and files.anything_in(exact.folder) else self.all(owner)
+            matches = runs[:1] if id == "last" else [run for run in runs if run.id.startswith(id)]
+            matches = matches or [run for run in self.unreadable(owner) if run.id.startswith(id)]
+        else:
+            runs, matches = self.all(owner), []
+        matches = matches or [run for run in runs if name and run.name() == name]
         if len(matches) == 1 and (unreadable or matches[0].spec()):
             return matches[0]
         if matches:
-            raise InputError("run.ambiguous", run=reference, count=len(matches))
-        raise InputError("run.unknown", run=files.clean_name(reference))
+            raise InputError("run.ambiguous", run=name, count=len(matches))
+        raise InputError("run.unknown", run=name)
 
     def delete(self, run: Run) -> None:
         """Remove a run's folder. Raises RunError while it is being trained or waits."""
