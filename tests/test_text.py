@@ -24,6 +24,13 @@ def test_same_keys_and_placeholders() -> None:
     assert not different
 
 
+@pytest.mark.parametrize("lang", text.LANGUAGES)
+def test_no_key_stands_twice(lang: str) -> None:
+    lines = (text.HERE / f"{lang}.yaml").read_text(encoding="utf-8").splitlines()
+    keys = [line.split(":")[0] for line in lines if line[:1].isalpha()]
+    assert sorted(keys) == sorted(set(keys))
+
+
 def test_every_code_has_words() -> None:
     known = text.table("en")
     missing = {code for code in CODE.findall(SOURCE) if code not in known}
