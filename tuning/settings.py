@@ -55,6 +55,7 @@ class Settings:
     home: pathlib.Path
     mode: Mode = "local"
     operators: tuple[str, ...] = ()  # log-ins that see everybody's runs, beside the terminal
+    common: str | None = None  # a log-in that many share, under names of their own
     presets: pathlib.Path = PRESETS
     endpoint: str = "https://huggingface.co"
     offline: bool = False
@@ -91,10 +92,10 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
     )
 
 
-def opened(settings: Settings, operators: tuple[str, ...]) -> Settings:
+def opened(settings: Settings, operators: tuple[str, ...], common: str | None = None) -> Settings:
     """The settings of a machine into which others come with log-ins; a stricter mode stays. Nothing is done with a token of its own."""
     mode: Mode = max(settings.mode, "shared", key=STRICTNESS.__getitem__)
-    return replace(settings, mode=mode, operators=operators, token=None, remote_code=None)
+    return replace(settings, mode=mode, operators=operators, common=common, token=None, remote_code=None)
 
 
 def allowing(settings: Settings, pinned: str, environ: MutableMapping[str, str] | None = None) -> Settings:

@@ -76,7 +76,7 @@ def doors(chosen: argparse.Namespace, settings: "Settings") -> "People | None":
     if mode == "space":
         raise Refusal("app.public", {"option": f"TUNING_MODE={mode}"})
     try:
-        found = people(chosen.auth, chosen.auth_file)
+        found = people(chosen.auth, chosen.auth_file, chosen.open_class)
     except InputError as error:
         raise Refusal(error.code, error.params) from None
     opening = {"--share": chosen.share, f"--host {chosen.host}": wide, f"TUNING_MODE={mode}": mode != "local"}
@@ -115,7 +115,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     look_at(settings.home)
     people = doors(chosen, settings)
     free(chosen)
-    settings = allowing(settings if people is None else reading.opened(settings, people.operators), chosen.allow_remote_code)
+    settings = allowing(settings if people is None else reading.opened(settings, people.operators, people.common), chosen.allow_remote_code)
 
     from tuning.engine.workshop import Workshop
     from tuning.hub.shelf import Shelf
@@ -157,16 +157,18 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     from tuning.serve.edge import Edge
     from tuning.serve.faults import Faults
     from tuning.serve.gate import Gate
+    from tuning.serve.names import Nicknames
     from tuning.serve.routes import Door
     from tuning.studio import Studio
     from tuning.ui import gradio_ways, page, theme
 
-    demo, door = page.build(Studio(settings, LOCAL, workshop)), Door(launched=False)
+    demo, door = page.build(Studio(settings, LOCAL, workshop)), Door(launched=False, log_in=people is not None)
     idle = functools.partial(gradio_ways.idle_seconds, demo)
     edge = Middleware(
         Edge, lang=chosen.lang, hosts=names(chosen), alive=lambda: workshop.alive, public=chosen.public_url, door=door, idle=idle
     )
-    gates = [] if people is None else [Middleware(Gate, throttle=Throttle())]
+    named = Nicknames(settings.home, people.passwords if people else ())
+    gates = [] if people is None else [Middleware(Gate, throttle=Throttle(), common=people.common, names=named)]
     patience.take_over()
     demo.queue(default_concurrency_limit=8, max_size=100)
     gradio_ways.keep_answers(demo, SESSIONS_WITH_ANSWERS)

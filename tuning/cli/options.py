@@ -86,6 +86,7 @@ def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     who = "who may come in, once for each; the first one sees everybody's runs; `auto` makes a log-in and prints it"
     parser.add_argument("--auth", action="append", default=[], metavar="USER:PASSWORD", help=who)
     parser.add_argument("--auth-file", metavar="FILE", help="a file with a line USER:PASSWORD for each who may come in")
+    parser.add_argument("--open-class", action="store_true", help="the first log-in is a whole class's: each types a name of their own")
     parser.add_argument("--public-url", metavar="URL", help="the address under which a proxy shows the page")
     parser.add_argument("--lang", choices=("auto", *LANGUAGES), default="auto", help="language of the first page (default: the browser's)")
     home = "where runs and data are kept (default: TUNING_HOME or the user's data folder)"

@@ -28,11 +28,12 @@ class People:
 
     passwords: Mapping[str, str] = field(repr=False)
     made: bool = False  # the password was made here, and has to be told
+    common: str | None = None  # the log-in that many share, under names of their own; it is no operator's
 
     @property
     def operators(self) -> tuple[str, ...]:
         """Who sees everybody's runs, beside the terminal."""
-        return tuple(self.passwords)[:1]
+        return tuple(name for name in self.passwords if name != self.common)[:1]
 
     def admits(self, name: str, password: str) -> bool:
         """Whether this log-in is right, in a time that tells nothing."""
@@ -40,10 +41,11 @@ class People:
         return hmac.compare_digest(_digest(known or secrets.token_hex()), _digest(password)) and known is not None
 
 
-def people(given: Sequence[str], file: str | None) -> People:
+def people(given: Sequence[str], file: str | None, open_class: bool = False) -> People:
     """The log-ins of `--auth` (USER:PASSWORD, or `auto` for one that is made up) and of `--auth-file`, a line each.
 
-    Raises InputError `auth.…` where one is at fault; no sentence repeats a password.
+    With `open_class` the first of them is common to a class. Raises InputError `auth.…` where one is at fault; no sentence repeats
+    a password.
     """
     lines = [("--auth", line) for line in given if line != AUTO]
     if file is not None:
@@ -66,7 +68,9 @@ def people(given: Sequence[str], file: str | None) -> People:
         found[name] = password
     if AUTO in given:
         found.setdefault(AUTO_NAME, secrets.token_urlsafe(9))
-    return People(found, made=AUTO in given)
+    if open_class and not found:
+        raise InputError("auth.class")
+    return People(found, made=AUTO in given, common=next(iter(found)) if open_class else None)
 
 
 class Throttle:

@@ -274,10 +274,10 @@ def content_type(start: Event) -> str:
     return next((value.decode("latin-1").lower() for name, value in start["headers"] if name.lower() == b"content-type"), "")
 
 
-async def answer(send: Send, status: int, text: str, kind: bytes = b"text/plain; charset=utf-8") -> None:
+async def answer(send: Send, status: int, text: str, kind: bytes = b"text/plain; charset=utf-8", more: Iterable[Header] = ()) -> None:
     """A short answer of our own, with the headers of every answer."""
     body = text.encode()
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *SECURITY]
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *SECURITY, *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

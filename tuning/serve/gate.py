@@ -5,17 +5,19 @@ the log-in page and what is the same for everybody. Plain ASGI; it knows nothing
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from tuning.errors import TuningError
 from tuning.serve import gradio_words, login_page
 from tuning.serve.doors import Throttle
 from tuning.serve.edge import HOME, PAGES, App, Event, Header, Receive, Scope, Send, answer, cookie, language, redirect
+from tuning.serve.names import COOKIE, Nicknames
 from tuning.serve.routes import STARTUP
-from tuning.text import t
+from tuning.text import say, t
 
-LOGIN, LOGOUT = "/login", "/logout"
+LOGIN, LOGOUT, NAME = "/login", "/logout", "/name"
 OPEN = ("/assets/", "/static/")  # the same for everybody
 OPEN_FILES = frozenset({LOGOUT, STARTUP, "/theme.css", "/favicon.ico"})
 FORM_LIMIT = 10_000  # bytes of a log-in
@@ -24,10 +26,20 @@ HTML = b"text/html; charset=utf-8"
 
 
 class Gate:
-    """Middleware for `launch(app_kwargs={"middleware": [..., Middleware(Gate, …)]})`; `user` finds who a request's cookie stands for."""
+    """Middleware for `launch(app_kwargs={"middleware": [..., Middleware(Gate, …)]})`; `user` finds who a request's cookie stands for.
 
-    def __init__(self, app: App, throttle: Throttle, user: Callable[[Scope, str], str | None] = gradio_words.user) -> None:
-        self.app, self.throttle, self.user = app, throttle, user
+    Who comes in by the `common` log-in has one of `names` too, or chooses one first.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        throttle: Throttle,
+        common: str | None = None,
+        names: Nicknames | None = None,
+        user: Callable[[Scope, str], str | None] = gradio_words.user,
+    ) -> None:
+        self.app, self.throttle, self.user, self.common, self.names = app, throttle, user, common, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,15 +48,49 @@ class Gate:
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].rstrip("/") or "/"
+        user = self.user(scope, headers.get(b"cookie", ""))
+        nameless = user is not None and user == self.common and self._name(headers) is None
         if path == LOGIN:
             await self._login(scope, headers, receive, send)
-        elif self.user(scope, headers.get(b"cookie", "")) is not None or path in OPEN_FILES or scope["path"].startswith(OPEN):
+        elif path == NAME and user is not None and user == self.common:
+            await self._take(scope, headers, receive, send)
+        elif (user is not None and not nameless) or path in OPEN_FILES or scope["path"].startswith(OPEN):
             await self.app(scope, receive, send)
         elif path in PAGES:
-            await answer(send, 200, login_page.page(PAGES[path]).decode(), HTML)
+            asked = login_page.person if nameless else login_page.page
+            await answer(send, 200, asked(PAGES[path]).decode(), HTML)
         else:
-            said = json.dumps({"error": t(language(headers), "auth.log_in")}, ensure_ascii=False)
+            said = json.dumps({"error": t(language(headers), "auth.person.first" if nameless else "auth.log_in")}, ensure_ascii=False)
             await answer(send, 401, said, b"application/json")
+
+    def _name(self, headers: Mapping[bytes, str]) -> str | None:
+        return self.names.of(cookie(headers.get(b"cookie", ""), COOKIE)) if self.names is not None else None
+
+    async def _take(self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send) -> None:
+        """A name for a browser that came in by the common log-in: the code is shown once, and is tried no more often than a password."""
+        form = parse_qs((await _whole(receive)).decode("utf-8", "replace"))
+        given = {key: values[0].strip()[:100] for key, values in form.items()}
+        lang = given.get("lang", "")
+        lang = lang if lang in HOME else language(headers)
+        name, who = given.get("person", ""), (given.get("person", "").casefold(), str((scope.get("client") or ("",))[0]), "")
+        if not name:
+            await redirect(send, HOME[lang], lang)
+        elif seconds := self.throttle.wait(*who):
+            await answer(send, 429, login_page.person(lang, t(lang, "auth.wait", seconds=int(seconds) + 1), name).decode(), HTML)
+        else:
+            assert self.names is not None
+            try:
+                kept, code = self.names.take(name, given.get("code", ""))
+            except TuningError as error:
+                if error.code == "auth.person.taken" and given.get("code"):
+                    self.throttle.failed(*who)
+                await answer(send, 400, login_page.person(lang, say(lang, error.code, error.params), name).decode(), HTML)
+                return
+            crumb = (b"set-cookie", f"{COOKIE}={kept}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax".encode())
+            if code is None:
+                await redirect(send, HOME[lang], lang, [crumb])
+            else:
+                await answer(send, 200, login_page.code(lang, code).decode(), HTML, [crumb])
 
     async def _login(self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send) -> None:
         """Gradio's own log-in: as JSON for programs, and for the form of our page, which says that it wants HTML, as pages."""

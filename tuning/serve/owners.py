@@ -4,6 +4,7 @@ from typing import Any
 
 from tuning.errors import InputError
 from tuning.schema import LOCAL
+from tuning.serve.names import COOKIE, Nicknames
 from tuning.settings import Settings
 
 
@@ -11,11 +12,16 @@ def of(request: Any, settings: Settings) -> str:
     """The owner for whom `request`, as Gradio hands it to an event, speaks.
 
     On a machine of one's own everybody who comes in is its owner. Where others come in it is the log-in that Gradio found by
-    the request's cookie; raises InputError `auth.log_in` where there is none.
+    the request's cookie, and behind a common one the name of the browser; raises InputError `auth.log_in` where there is none.
     """
     if settings.mode == "local":
         return LOCAL
     name = getattr(request, "username", None)
     if not name:
         raise InputError("auth.log_in")
-    return str(name)
+    if name != settings.common:
+        return str(name)
+    person = Nicknames(settings.home).of(request.cookies.get(COOKIE))
+    if person is None:
+        raise InputError("auth.person.first")
+    return person

@@ -5,6 +5,7 @@ brings. `tests/serve/test_routes.py` compares it with the routes that the app re
 """
 
 import re
+from collections.abc import Mapping
 
 # By Gradio's own paths: `{name}` is one part of a path, `{name:path}` all that follows.
 OPEN = {
@@ -21,9 +22,6 @@ OPEN = {
     "/gradio_api/upload": "POST",
     "/gradio_api/upload_progress": "GET",
     "/gradio_api/file={path_or_url:path}": "GET",  # Gradio serves from the folder of uploads alone
-    # the log-in, where others come in
-    "/login": "POST",
-    "/logout": "GET",
     # page and programs
     "/gradio_api/run/{api_name}": "POST",
     "/gradio_api/queue/join": "POST",
@@ -38,6 +36,7 @@ OPEN = {
     "/gradio_api/info": "GET",
     "/gradio_api/openapi.json": "GET",
 }
+LOG_IN = {"/login": "POST", "/logout": "GET", "/name": "POST"}  # where others come in; the last one is the gate's own
 STARTUP = "/gradio_api/startup-events"  # which `launch` asks for itself, once
 ELSEWHERE = re.compile(r"/gradio_api/file=[\w+.-]{2,}:.*", re.DOTALL)  # an address: Gradio would fetch it for whoever asks
 
@@ -49,17 +48,18 @@ def pattern(path: str) -> re.Pattern[str]:
     return re.compile("".join(kinds[part] if number % 2 else re.escape(part) for number, part in enumerate(parts)), re.DOTALL)
 
 
-_PATTERNS = [(pattern(path), {method, "HEAD", "OPTIONS"}) for path, method in OPEN.items()]
+def _patterns(routes: Mapping[str, str]) -> list[tuple[re.Pattern[str], set[str]]]:
+    return [(pattern(path), {method, "HEAD", "OPTIONS"}) for path, method in routes.items()]
 
 
 class Door:
-    """Says which requests go in. Until `launched` also the one by which Gradio starts itself."""
+    """Says which requests go in. Until `launched` also the one by which Gradio starts itself, and with `log_in` those to log in."""
 
-    def __init__(self, launched: bool = True) -> None:
-        self.launched = launched
+    def __init__(self, launched: bool = True, log_in: bool = False) -> None:
+        self.launched, self._open = launched, _patterns({**OPEN, **(LOG_IN if log_in else {})})
 
     def __call__(self, method: str, path: str) -> bool:
         if path == STARTUP:
             return not self.launched
-        known = any(method in methods and route.fullmatch(path) for route, methods in _PATTERNS)
+        known = any(method in methods and route.fullmatch(path) for route, methods in self._open)
         return known and not ELSEWHERE.fullmatch(path)
