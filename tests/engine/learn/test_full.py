@@ -136,6 +136,14 @@ def busy(home: pathlib.Path) -> Iterator[Studio]:
     workshop.close()
 
 
+def said(pieces: Iterator[str]) -> None:
+    """Hear an answer to its end; one without a word will do."""
+    try:
+        list(pieces)
+    except EngineError as error:
+        assert error.code == "chat.nothing"
+
+
 def test_while_it_learns_only_the_run_itself_is_talked_to(
     busy: Studio, make_run: Callable[..., Run], undisturbed: Callable[..., Run], wait_until: Callable[..., Any]
 ) -> None:
@@ -143,7 +151,7 @@ def test_while_it_learns_only_the_run_itself_is_talked_to(
     alone, run = losses(undisturbed(**changes)), make_run(**{**changes, "num_train_epochs": 200})
     busy.runs.resume(run.id)
     wait_until(lambda: run.state().step >= 2)
-    assert isinstance("".join(busy.talk.chat(run.id, ASK)), str)
+    said(busy.talk.chat(run.id, ASK))
     with pytest.raises(EngineError) as caught:
         list(busy.talk.chat(run.id, ASK, base=True))
     assert caught.value.code == "chat.whole" and run.state().status == "running"
@@ -151,7 +159,7 @@ def test_while_it_learns_only_the_run_itself_is_talked_to(
     busy.runs.stop(run.id)
     wait_until(lambda: run.state().status == "stopped")
     assert {step: loss for step, loss in losses(run).items() if step in alone} == alone, "talking changes nothing"
-    assert isinstance("".join(busy.talk.chat(run.id, ASK, base=True)), str)
+    said(busy.talk.chat(run.id, ASK, base=True))
 
 
 def test_a_stop_keeps_a_model_and_resuming_ends_as_if_nothing_had_been(

@@ -26,14 +26,13 @@ def test_it_begins_where_the_other_ended(trained: Trainer, studio: Studio) -> No
     assert after.eval_loss is not None and before.base_eval_loss is not None and after.eval_loss < before.base_eval_loss
 
 
-def test_its_shape_and_an_unfinished_run_are_refused(make_run: Callable[..., Run], undisturbed: Callable[..., Run], studio: Studio) -> None:
+def test_its_shape_and_an_unfinished_run_are_refused(make_run: Callable[..., Run], trained: Trainer, studio: Studio) -> None:
     with pytest.raises(RunError, match=r"run\.no_adapter"):
         studio.runs.further(make_run().id)
-    waiting = make_run()
-    (waiting.adapter).mkdir()
+    done, _ = trained(max_steps=1)
     for key in ("lora_r", "target_modules", "lora.use_dora"):
         with pytest.raises(InputError, match=r"run\.shape"):
-            studio.runs.further(waiting.id, settings={key: 8})
+            studio.runs.further(done.id, settings={key: 8})
 
 
 def test_weights_that_do_not_fit_end_the_run_in_a_sentence(trained: Trainer, studio: Studio) -> None:

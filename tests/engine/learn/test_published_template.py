@@ -34,9 +34,9 @@ def test_a_thought_that_no_row_opened_is_not_asked_for_by_the_published_template
         assert whole == taught.apply_chat_template(turns, tokenize=False)
 
 
-def _with(load: Callable[[str], Any]) -> Callable[[str], Any]:
-    def loaded(path: str) -> Any:
-        words = load(path)
+def _with(load: Callable[..., Any]) -> Callable[..., Any]:
+    def loaded(*given: Any) -> Any:
+        words = load(*given)
         words.chat_template = OPENS
         return words
 

@@ -13,12 +13,13 @@ from transformers import AutoModelForCausalLM
 
 from tests.engine import cards
 from tests.engine.conftest import Trainer, losses
+from tuning.engine.learn import trainer
 from tuning.engine.learn.train import train
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
 from tuning.runs.store import Run
-from tuning.schema import Message
+from tuning.schema import Message, RunSpec
 from tuning.studio import Studio
 
 FOUR_BITS = {"quantization": "nf4", "max_steps": 6, "precision": "bf16"}
@@ -67,13 +68,24 @@ def test_eight_bits_learn_too(trained: Trainer) -> None:
     assert "will be cast" not in (run.folder / "log.txt").read_text(encoding="utf-8")
 
 
+def without_scaler(made: Callable[..., Any]) -> Callable[..., Any]:
+    """The trainer's configuration without fp16, whose loss scaler no processor has."""
+
+    def make(run: Run, spec: RunSpec) -> Any:
+        narrow = spec.settings.precision == "fp16"
+        return made(run, spec.model_copy(update={"settings": spec.settings.model_copy(update={"precision": "fp32"})}) if narrow else spec)
+
+    return make
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("quantization", ["none", "nf4", "int8"])
 def test_an_adapter_learns_in_32_bits_whatever_its_base_is_in(
     make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch, quantization: str, precision: str
 ) -> None:
     """fp16's loss scaler takes no other gradients, and the plan counts 4 bytes for a number, its gradient and each moment."""
-    run = cards.planned_for(make_run(max_steps=1), "cpu", quantization=quantization, precision=precision, sft={"fp16": False})
+    run = cards.planned_for(make_run(max_steps=1), "cpu", quantization=quantization, precision=precision)
+    monkeypatch.setattr(trainer, "sft_config", without_scaler(trainer.sft_config))
     step, found = torch.optim.AdamW.step, set[tuple[str, torch.dtype]]()
 
     def stepped(self: Any, *values: Any, **named: Any) -> Any:

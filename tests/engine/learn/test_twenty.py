@@ -15,7 +15,7 @@ from tests.engine.conftest import FAST
 from tuning import settings
 from tuning.engine.workshop import Workshop
 from tuning.errors import RunError
-from tuning.runs import files, locks
+from tuning.runs import locks
 from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL
 from tuning.studio import Studio
@@ -114,7 +114,7 @@ def test_twenty_starts_at_once_and_one_runs(home: pathlib.Path, tiny_model: path
 def once(runs: list[Run]) -> None:
     """Each was trained one time: every step stands once in what it logged."""
     for run in runs:
-        steps = [record["step"] for record in files.read_lines(run.folder / "metrics.jsonl") if "loss" in record]
+        steps = [record["step"] for record in run.logged().records if "loss" in record]
         assert steps == [1, 2], (run.id, steps)
 
 
