@@ -67,7 +67,7 @@ class Talk:
         """The answer in pieces, from the workshop. Closing the iterator stops the model. Raises EngineError for one without a word."""
         question = self.ask(target, messages, base, seed)
         try:
-            yield from question.spoken()
+            yield from question.stream()
         finally:
             question.stopped.set()
 

@@ -174,7 +174,8 @@ def test_a_text_without_roles_is_to_go_on_from_its_first_words() -> None:
 def test_the_folder_is_read_as_it_is(make_run: Callable[..., Run], studio: Studio) -> None:
     run = make_run()
     assert studio.runs.show(run.id)["samples"] == []
-    lines = [{"step": 4, "answers": []}, {"step": 0, "answers": []}, {"step": 4, "answers": [1]}, {"no": 1}]
+    answer = {"prompt": "One?", "answer": "Two.", "reference": "One."}
+    lines = [{"step": 4, "answers": []}, {"step": 0, "answers": []}, {"step": 4, "answers": [answer]}, {"no": 1}]
     half = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 9, "answ'
     pathlib.Path(run.folder / "samples.jsonl").write_text(half, encoding="utf-8")
     assert studio.runs.show(run.id)["samples"] == [lines[1], lines[2]]
