@@ -6,6 +6,7 @@ model library. A terminal does the same work without jobs, through `train.train`
 
 import abc
 import contextlib
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,10 +14,16 @@ from tuning.engine.question import Comparison, Question
 from tuning.errors import EngineError, RunError, TuningError, cause, of_disk
 from tuning.runs import locks
 from tuning.runs.store import Run, Store
-from tuning.schema import Notice
+from tuning.schema import ModelCard, Notice, RunState
 
 if TYPE_CHECKING:
     from tuning.engine.resident import Resident
+
+# A slow machine, for what no forecast tells apart.
+DISK = 1e8  # bytes that are read in a second
+OPERATIONS = 2e10  # of a processor in a second
+CHARACTERS = 3.0  # of a token
+ROW_SECONDS = 0.002  # for the tokens of one row
 
 
 class Job(abc.ABC):
@@ -30,6 +37,20 @@ class Job(abc.ABC):
     interrupts: ClassVar[bool] = False
     busy: ClassVar[str | None] = None
     failed: ClassVar[str]
+    sign: Callable[[], None] = staticmethod(lambda: None)  # says between two yield points that it goes on
+
+    @property
+    def expected(self) -> float:
+        """Seconds from one yield point or sign to the next, at most and by the forecast; see `watchdog`."""
+        return 0.0
+
+    def late(self) -> None:
+        """It has not come to a yield point for much longer than expected, and may still."""
+        self.refuse(EngineError("workshop.hung"))
+
+    def hung(self) -> None:
+        """The process is about to be replaced, for it never came to one."""
+        self.refuse(EngineError("workshop.hung"))
 
     @abc.abstractmethod
     def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
@@ -80,6 +101,27 @@ class Train(Job):
             if self.target.retry():
                 self.target.enqueue(first=True)
 
+    @property
+    def expected(self) -> float:
+        """To load the model, to make tokens of the rows, or to take a step: the sum will do."""
+        return _stretch(self.target)
+
+    def late(self) -> None:
+        """Say it in the run's state; the next that the engine itself writes there takes it back."""
+        state = self.target.saved_state()
+        if state is not None:
+            told = Notice(code="run.late", level="warning", params={"step": state.step})
+            self.target.write_state(state.model_copy(update={"notices": [*state.notices, told]}))
+
+    def hung(self) -> None:
+        """Have it taken up again by the process that comes, or where that was tried often enough, end it."""
+        if self.target.retry("recovery.hung"):
+            self.target.enqueue(first=True)
+        else:
+            state = self.target.saved_state() or RunState(status="failed")
+            told = Notice(code="train.hung", level="error", params={"step": state.step})
+            self.target.write_state(state.model_copy(update={"status": "failed", "reason": None, "error": told, "ended": time.time()}))
+
     def refuse(self, error: TuningError) -> None:
         """End the run as failed, unless it waits on or has ended by itself."""
         if not isinstance(error, RunError) and self.target.state().status in ("queued", "interrupted"):
@@ -104,11 +146,24 @@ class Ask(Job):
         question = self.question
         if inside and not resident.has(question.model.path, question.device, question.quantization):
             raise EngineError("chat.other_model")
+        question.sign = self.sign
         precision = resident.precision if inside else question.precision
         busy = EngineError("chat.gpu_busy", device=question.device)
         with contextlib.nullcontext() if inside else locks.card(self.store.home, question.device, busy):
             resident.load(question.model.path, question.device, precision, question.quantization, bare=question.bare)
             answer(resident, question)
+
+    @property
+    def expected(self) -> float:
+        """To load the model and to read the conversation; each token of the answer is a sign."""
+        card = self.question.model.card
+        tokens = sum(len(message.content) for message in self.question.messages) / CHARACTERS
+        return _load_seconds(card) + 2 * card.parameters * tokens / OPERATIONS
+
+    def late(self) -> None:
+        """Whoever asked is told, and the answer ends at its next token."""
+        self.question.stopped.set()
+        super().late()
 
     def refuse(self, error: TuningError) -> None:
         self.question.pieces.put(error)
@@ -130,5 +185,19 @@ class Compare(Job):
         asked = self.comparison
         asked.answer.put(evaluate(asked.run, asked.data, self.store, resident, between))
 
+    @property
+    def expected(self) -> float:
+        return _stretch(self.comparison.run)
+
     def refuse(self, error: TuningError) -> None:
         self.comparison.answer.put(error)
+
+
+def _load_seconds(card: ModelCard) -> float:
+    return 2 * card.parameters / DISK
+
+
+def _stretch(run: Run) -> float:
+    """Seconds for the longest that a run does without a yield point."""
+    spec = run.spec()
+    return _load_seconds(spec.model.card) + ROW_SECONDS * spec.data.train_rows + spec.forecast.seconds / max(1, spec.forecast.steps)

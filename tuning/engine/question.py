@@ -52,6 +52,7 @@ class Question(Awaited):
     quantization: str = "none"
     pieces: "queue.SimpleQueue[str | TuningError | None]" = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
+    sign: Callable[[], None] = lambda: None  # called at every token
 
     @property
     def bare(self) -> bool:

@@ -1,7 +1,7 @@
 """The one thread that touches a model: it does jobs one after another, trains the runs of the queue, and answers in mid-run too.
 
-Everyone else hands over jobs and reads folders or queues. Nothing that a job does ends the thread. A terminal that trains in the
-foreground uses `train` directly and has no workshop.
+Everyone else hands over jobs and reads folders or queues. Nothing that a job does ends the thread, and `watchdog` sees to one that
+hangs. A terminal that trains in the foreground uses `train` directly and has no workshop.
 """
 
 import logging
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tuning.engine.jobs import Ask, Compare, Job, Preload, Train
+from tuning.engine.watchdog import Watchdog
 from tuning.errors import EngineError, RunError, TuningError, caught, cause
 from tuning.hub.shelf import Shelf, whole
 from tuning.runs import locks
@@ -49,6 +50,7 @@ class Workshop:
         self._resident: Resident | None = None
         self._refused: dict[str, float] = {}
         self._thread = threading.Thread(target=self._loop, name="workshop", daemon=True)
+        self._watchdog = Watchdog(self._at_work.copy, self._spoil)
 
     @property
     def alive(self) -> bool:
@@ -62,6 +64,7 @@ class Workshop:
 
     def start(self) -> None:
         self._thread.start()
+        self._watchdog.start()
 
     def close(self) -> None:
         """Stop after the work in hand: a run is asked to stop by whoever closes, not here."""
@@ -108,6 +111,7 @@ class Workshop:
                 caught(self._look, "a look at what is to do")
         finally:
             self._ended.set()
+            self._watchdog.end()
 
     def _look(self) -> None:
         """Do what was handed over, then train the run whose turn it is."""
@@ -121,6 +125,7 @@ class Workshop:
 
     def _between(self) -> None:
         """Do at a yield point what may be done there, and refuse what would otherwise wait for the end of a run."""
+        self._watchdog.sign()
         for job in self._jobs.copy():
             if job.interrupts:
                 self._jobs.remove(job)
@@ -132,13 +137,16 @@ class Workshop:
     def _do(self, job: Job) -> BaseException | None:
         """Do one job. What goes wrong ends it alone: it reaches whoever waits as a code, the log in full, and is returned."""
         inside, name = bool(self._at_work), type(job).__name__
+        job.sign = self._watchdog.sign
         self._at_work.append(job)
+        self._watchdog.sign()
         try:
             error = caught(lambda: job.run(self._engine(), self._between, inside), name)
             if error is not None:
                 self._refuse(job, job.told(error))
         finally:
             self._at_work.pop()
+            self._watchdog.sign()
         return error
 
     def _refuse(self, job: Job, error: TuningError) -> None:

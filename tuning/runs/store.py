@@ -219,14 +219,14 @@ class Run:
         else:
             shutil.copyfile(other.adapter / "adapter_model.safetensors", self.start)
 
-    def retry(self) -> bool:
-        """Take down that what trains it starts anew after a fault of the card. False where that was tried often enough."""
+    def retry(self, code: str = "recovery.restart") -> bool:
+        """Take down that what trains it starts anew, for the reason `code`. False where that was tried often enough."""
         state = self.saved_state() or RunState(status="interrupted")
         before = disk.kept(lambda: disk.record(self.folder / "restarts", Restarted), None)
         if (count := restarts(before.model_dump() if before else {}, state.step)) is None:
             return False
         files.write(self.folder / "restarts", json.dumps({"step": state.step, "count": count}))
-        told = Notice(code="recovery.restart", level="warning", params={"step": state.step})
+        told = Notice(code=code, level="warning", params={"step": state.step})
         anew = {"status": "interrupted", "reason": None, "error": None, "ended": None, "recoveries": [*state.recoveries, told]}
         self.write_state(state.model_copy(update=anew))
         return True

@@ -76,6 +76,7 @@ class _Stopped(StoppingCriteria):
         self.question = question
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        self.question.sign()
         return torch.full((input_ids.shape[0],), self.question.stopped.is_set(), device=input_ids.device)
 
 
