@@ -327,3 +327,43 @@ def test_linters_are_content() -> None:
     for command in LINTERS:
         done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}{done.stderr[-500:]}"
+
+
+# Calls that wait for somebody else, and those without a limit of their own that are allowed, with what limits them.
+WAITS = {"get", "join", "wait", "result", "acquire", "communicate"}
+LIMITED = {
+    "tuning/data/parallel.py": {"future.result()"},  # it is done, and its process has the limits of the sandbox
+    "tuning/engine/learn/train.py": {"lock.acquire()"},  # a Lock of ours has a patience
+    "tuning/engine/shutdown.py": {"subprocess.call([sys.executable, *arguments])"},  # on Windows, in the place of this process
+    "tuning/hub/shelf.py": {"lock.acquire()"},
+    "tuning/runs/locks.py": {"lock.acquire()"},
+    "tuning/runs/store.py": {"lock.acquire()"},
+    "tuning/studio/talk.py": {"comparison.result()"},  # which waits with patience
+    "tuning/ui/parts/bring.py": {"reading.result()"},  # it is done
+    "tuning/ui/visits.py": {"_asking.get()"},  # a context variable
+}
+
+
+def waiting(tree: ast.AST) -> Iterator[str]:
+    """Calls that may wait for ever: of a queue, thread, event, future, lock or process without a limit."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        named, values = {word.arg: word.value for word in node.keywords}, [*node.args, *(word.value for word in node.keywords)]
+        endless = all(isinstance(value, ast.Constant) and (value.value is None or value.value is True) for value in values)
+        process = ast.unparse(node.func.value) == "subprocess" and node.func.attr in ("run", "call", "check_call", "check_output")
+        if (node.func.attr in WAITS and endless) or ((process or node.func.attr == "urlopen") and "timeout" not in named):
+            yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_waits_without_a_limit(path: pathlib.Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    assert set(waiting(parsed(path))) == LIMITED.get(name, set())
+
+
+def test_a_new_wait_without_a_limit_is_seen() -> None:
+    limited = "q.get(timeout=1); t.join(5); e.wait(0.5); f.result(3); l.acquire(patience=0); d.get('key'); ', '.join(parts)"
+    endless = ["q.get()", "q.get(True)", "t.join()", "e.wait(None)", "f.result()", "l.acquire()", "p.communicate()", "subprocess.run(x)"]
+    assert list(waiting(ast.parse(limited))) == []
+    assert list(waiting(ast.parse("; ".join(endless)))) == endless

@@ -23,7 +23,7 @@ from tuning.engine.jobs import Compare
 from tuning.engine.learn import train
 from tuning.engine.question import Comparison
 from tuning.engine.workshop import Workshop
-from tuning.errors import EngineError, InputError, TuningError, caught
+from tuning.errors import EngineError, InputError, RunError, TuningError, caught
 from tuning.hub.shelf import Shelf
 from tuning.machine.hardware import Gpu
 from tuning.runs import files, locks
@@ -482,3 +482,24 @@ def test_a_bare_model_is_asked_where_and_how_it_would_be_trained(studio: Studio,
     studio.shared._hardware = (float("inf"), studio.shared.probe().model_copy(update={"gpus": []}))
     question = studio.talk.question(str(tiny_model), ASK)
     assert (question.device, question.precision, question.quantization) == ("cpu", "fp32", "none")
+
+
+def test_a_model_that_does_not_fit_is_not_loaded_to_be_asked(
+    studio: Studio, tiny_model: pathlib.Path, tmp_path: pathlib.Path, make_run: Callable[..., Run], wait_until: Wait
+) -> None:
+    """What is loaded already is asked on, though there would be no room for it once more; what gives way makes room."""
+    run = make_run(max_steps=2)
+    studio.runs.resume(run.id)
+    wait_until(lambda: status(run) == "finished")
+    other = str(shutil.copytree(tiny_model, tmp_path / "other"))
+    studio.shared._hardware = (float("inf"), studio.shared.probe().model_copy(update={"gpus": [], "memory_free": 100_000}))
+    assert studio.talk.question(run.id, ASK).model.path == studio.talk.question(str(tiny_model), ASK).model.path
+    terminal = Studio(settings.read(), LOCAL)
+    terminal.shared._hardware = studio.shared._hardware
+    for asked, target in ((studio, other), (terminal, run.id), (terminal, other)):
+        with pytest.raises(RunError) as caught:
+            asked.talk.question(target, ASK)
+        assert caught.value.code == "chat.no_room" and "GB" in say("it", caught.value.code, caught.value.params)
+    assert studio.workshop is not None
+    path, held = studio.workshop.holds()
+    assert path == str(tiny_model) and held >= studio.talk.question(run.id, ASK).model.card.parameters * 4

@@ -226,7 +226,7 @@ def _told(run: Run, hook: Webhook | None, result: tuple[int, Any]) -> tuple[int,
     """The result, after the webhook knows how the run ended: this process ends soon."""
     telling = hook.tell(run) if hook is not None else None
     if telling is not None:
-        telling.join()
+        telling.join(END_SECONDS)
     return result
 
 
@@ -256,6 +256,8 @@ def _evaluate(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[i
     return 0, found if options.json else report_view.spoken(found, lang)
 
 
+END_SECONDS = 60.0  # for a thread that has nothing left to say
+
 _resident: Any = None
 
 
@@ -283,7 +285,7 @@ def _answer(question: "Question", out: Any, trusts: Callable[[str], bool]) -> st
         pieces.append(piece)
         if out is not None:
             print(piece, end="", flush=True, file=out)
-    thread.join()  # a program that ends while a library is still at work in a thread is aborted
+    thread.join(END_SECONDS)  # a program that ends while a library is still at work in a thread is aborted
     if out is not None:
         print(file=out)
     return "".join(pieces)

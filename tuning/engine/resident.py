@@ -71,6 +71,12 @@ class Resident:
         return self.peft is not None and any(isolation.rewrites_base(config) for config in self.peft.peft_config.values())
 
     @property
+    def size(self) -> int:
+        """Bytes of the weights that are loaded."""
+        models = {id(model): model for model in (self.model, self.base) if model is not None}
+        return sum(weight.numel() * weight.element_size() for model in models.values() for weight in model.parameters())
+
+    @property
     def device(self) -> torch.device:
         """Where it is, or will be."""
         return self._device.place if self.model is None else self.model.device

@@ -62,6 +62,11 @@ class Workshop:
         """The run that is being trained."""
         return next((job.target for job in self._at_work.copy() if isinstance(job, Train)), None)
 
+    def holds(self) -> tuple[str | None, int]:
+        """The path of the model that is loaded, and the bytes that it takes; both as of this moment."""
+        resident = self._resident
+        return (None, 0) if resident is None else (resident.path, resident.size)
+
     def start(self) -> None:
         self._thread.start()
         self._watchdog.start()

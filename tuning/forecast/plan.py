@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 
 from tuning.errors import InputError
 from tuning.forecast import acceleration, choose, duration, full_finetune, memory
-from tuning.machine.hardware import Hardware, best
+from tuning.machine.hardware import CUDA_CONTEXT, Hardware, best
 from tuning.models.catalog import COMFORT
 from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card
 from tuning.tokens.lengths import Lengths
@@ -145,6 +145,13 @@ def for_talking(card: ModelCard, hardware: Hardware) -> Placement:
     small = plain._replace(quantization="nf4")
     ways = ((plain, there.memory_free), (small, there.memory_free), (on_cpu, hardware.memory_free))
     return next((way for way, free in ways if memory.bare(card, TrainSettings(**way._asdict())) <= free), small)
+
+
+def room_to_talk(card: ModelCard, way: Placement, hardware: Hardware, warm: bool) -> tuple[int, int]:
+    """Bytes that a model placed so takes, and those that are free there. `warm`: the libraries are loaded, and not counted again."""
+    settings = TrainSettings(**way._asdict())
+    there = CUDA_CONTEXT if settings.on_card else memory.LIBRARIES
+    return memory.bare(card, settings) - (there if warm else 0), _available(hardware, settings, None)
 
 
 def rate_by_recipe(resolved: Resolved) -> Resolved:

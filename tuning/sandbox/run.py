@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 Watch = Callable[[float], None]  # hears now and then what share is done, 0 to 1; what it raises ends the child
 
 _START = 160 * MEGABYTE  # of a child that has read nothing yet: resident, on the platforms where the parent watches
+END_SECONDS = 10.0  # for a child that was killed
 _STEP = 0.05  # seconds between looks at the child's memory
 _LOOK = 0.2  # seconds between looks at its progress
 _HOLDS_ITSELF = sys.platform == "linux"  # whether the child's own memory limit is kept by the system
@@ -76,7 +77,8 @@ def wait(process: subprocess.Popen[bytes], limits: Limits, weigh: bool, look: Ca
     finally:
         if process.poll() is None:
             _kill(process)
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a disk that does not answer keeps even the dead
+                process.wait(END_SECONDS)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

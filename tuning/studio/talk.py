@@ -11,7 +11,7 @@ from tuning.errors import InputError, RunError
 from tuning.forecast import plan as planning
 from tuning.hub.shelf import here
 from tuning.runs import files
-from tuning.schema import ALIVE, LOCAL, Message
+from tuning.schema import ALIVE, LOCAL, Message, ModelRef, on_card
 from tuning.studio.data import Data
 from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
@@ -26,11 +26,13 @@ class Talk:
     def __init__(self, shared: Shared, owner: str, models: Models, data: Data) -> None:
         self.shared, self.owner = shared, owner
         self._models, self._data = models, data
+        self._met: str | None = None  # the path of the model that a terminal has asked before
 
     def question(self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None) -> "Question":
         """An answer to ask for, of a run (or of its base) or of a model.
 
-        Raises InputError for a target that is neither or a conversation that is none, RunError for a run without an adapter.
+        Raises InputError for a target that is neither or a conversation that is none, RunError for a run without an adapter, and
+        for a model that does not fit into memory.
         """
         try:
             turns = [Message.model_validate(message) for message in messages]
@@ -46,15 +48,33 @@ class Talk:
             self._models.quotas.model(reference)
             if not here(reference):
                 raise InputError("model.not_here", model=reference.id)
-            device, precision, quantization = planning.for_talking(reference.card, self.shared.probe())
-            return Question(turns, reference, device, precision, seed=seed, quantization=quantization)
+            way = planning.for_talking(reference.card, self.shared.probe())
+            self._require_room(reference, way)
+            return Question(turns, reference, way.device, way.precision, seed=seed, quantization=way.quantization)
         run = self.shared.store.find(target, self.owner)
         spec, state = run.spec(), run.state()
         if state.status not in ("starting", "running"):
             run.require_adapter()
         settings = spec.settings
+        self._require_room(spec.model, planning.Placement(settings.device, settings.precision, settings.quantization))
         asked = None if base else run
         return Question(turns, spec.model, settings.device, settings.precision, asked, seed, quantization=settings.quantization)
+
+    def _require_room(self, model: ModelRef, way: planning.Placement) -> None:
+        """Raises RunError `chat.no_room` where the forecast says that a model that is not loaded yet does not fit into memory.
+
+        What is loaded now gives way to it. A terminal loads one model for all its questions.
+        """
+        workshop, hardware = self.shared.workshop, self.shared.probe()
+        loaded, held = (self._met, 0) if workshop is None else workshop.holds()
+        if loaded == model.path or (on_card(way.device) and hardware.card(way.device) is None):
+            return
+        held = 0 if on_card(way.device) else held  # of a card what this process holds is counted as free
+        need, have = planning.room_to_talk(model.card, way, hardware, warm=workshop is not None and workshop.ready.is_set())
+        if need > have + held:
+            gib = planning.GIB
+            raise RunError("chat.no_room", model=model.card.title, need=need / gib, have=(have + held) / gib)
+        self._met = model.path
 
     def ask(self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None) -> "Question":
         """A question handed to the workshop. Read `stream()`; set `stopped` to end the answer."""
