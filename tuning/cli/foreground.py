@@ -29,7 +29,7 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
     the card this does not return: the same run goes on in a process that takes the place of this one.
     """
     starting = locks.Lock(run.starting_path)
-    starting.acquire()  # libraries take long to load: whoever looks meanwhile sees a run that starts, and cannot resume it
+    starting.acquire(patience=1.0)  # libraries take long to load: whoever looks meanwhile sees a run that starts, and cannot resume it
     from tuning.engine import shutdown
 
     interrupted = False
