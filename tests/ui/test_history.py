@@ -53,6 +53,16 @@ def test_a_row_says_what_became_of_the_run() -> None:
     assert "Passo" not in drawn and "Passo 7 di 40" in listed([run(0, status="interrupted", step=7)])
 
 
+def test_a_run_that_measures_says_so_wherever_its_steps_ended() -> None:
+    """Also after early stopping, and after somebody asked it to stop: the steps that were planned are not all done then."""
+    for step, stopped in ((40, False), (15, False), (15, True)):
+        state = {"step": step, "seconds_left": 0.0, "base_eval_loss": None, "tokens_per_second": None, "train_loss": 1.0, "eval_loss": None}
+        at_work = run(0, status="running", state=state, stop_requested=stopped, recoveries=[], notices=[], spec={"notices": []}, log="")
+        at_work |= {"predicted_peak_bytes": 1, "peak_bytes": None, "metrics": [], "logged": 0, "samples": [], "evaluation": None}
+        assert "misura" in progress.line(at_work, "it") and "0 s" not in progress.line(at_work, "it")
+        assert "misura" in progress.live(at_work, "it").partition('<div class="progress"')[0]
+
+
 def test_a_run_that_waits_says_for_how_long() -> None:
     waits = run(0, status="queued", step=0, place=2, wait_seconds=340.0)
     assert "Numero 2 in coda" in listed([waits])

@@ -33,7 +33,7 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
     from tuning.engine import shutdown
 
     interrupted = False
-    shown = 0.0
+    shown, said = 0.0, ""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         nonlocal interrupted
@@ -44,13 +44,15 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
         print(t(lang, "cli.stopping"), file=sys.stderr)
 
     def progress() -> None:
-        nonlocal shown
+        nonlocal shown, said
         ask_again()
         starting.release()  # the engine has the run's lock
         if time.monotonic() - shown < PROGRESS_SECONDS:
             return
         shown = time.monotonic()
-        _tell(run.saved_state(), lang)
+        before, said = said, _standing(run.saved_state(), lang)
+        if said and said != before:
+            print(said, file=sys.stderr)
 
     with starting:
         studio.models.download(run.spec().model, downloading(lang))
@@ -82,13 +84,14 @@ def _exit_code(state: RunState, by_hand: bool) -> int:
     return 0 if state.status in ("finished", "stopped") else 2 if at_fault else 1
 
 
-def _tell(state: RunState | None, lang: str) -> None:
-    """How far it is, or that it measures what was learned."""
-    if state is not None and state.step and state.step >= state.total_steps:
-        print(t(lang, "cli.measuring", step=state.step), file=sys.stderr)
-    elif state is not None and state.train_loss is not None:
-        left, loss = number(state.seconds_left or 0, lang), number(state.train_loss, lang, 3)
-        print(t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left), file=sys.stderr)
+def _standing(state: RunState | None, lang: str) -> str:
+    """How far it is, or that it measures what was learned; nothing before the first step."""
+    if state is None or state.train_loss is None:
+        return ""
+    if summary.measuring(state.step, state.total_steps, state.seconds_left):
+        return t(lang, "cli.measuring", step=number(state.step, lang))
+    left, loss = number(state.seconds_left or 0, lang), number(state.train_loss, lang, 3)
+    return t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left)
 
 
 def downloading(lang: str) -> Callable[[int, int], None]:

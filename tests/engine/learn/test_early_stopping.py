@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.engine.conftest import losses
 from tuning import settings as reading
+from tuning.cli import foreground
 from tuning.engine import shutdown
 from tuning.engine.kernels import head
 from tuning.engine.learn import callbacks, early_stopping, train
@@ -129,6 +130,23 @@ def test_killed_between_the_last_save_and_the_adapter_it_publishes_the_best_and_
 
 
 @pytest.mark.nightly
+def test_a_terminal_says_once_that_it_measures_when_a_run_ends_before_its_last_step(
+    make_run: Callable[..., Run], studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, work = make_run(num_train_epochs=16, early_stopping_patience=0, report=True), studio.runs.work
+    monkeypatch.setattr(foreground, "PROGRESS_SECONDS", 0.0)
+
+    def at_two() -> None:
+        if any(record["step"] >= 2 for record in run.metrics()):
+            (run.folder / "stop").touch()
+
+    monkeypatch.setattr(studio.runs, "work", lambda run, progress: work(run, lambda: (progress(), at_two())))
+    assert foreground.train(studio, run, "en", as_json=False)[0] == 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "measuring what it has learned" in line] == ["no more steps after 2; measuring what it has learned"]
+    assert not [line for line in said if " 0 s left" in line] and run.state().step == 2 < run.state().total_steps
+
+
 def test_without_patience_all_steps_are_made_and_the_last_adapter_is_published(make: Maker, studio: Studio) -> None:
     run = make(0, num_train_epochs=6)
     state = train.train(run, studio.shared.store, Resident())

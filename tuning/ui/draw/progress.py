@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuning.runs.differences import series
+from tuning.runs.summary import measuring
 from tuning.schema import ALIVE
 from tuning.text import t
 from tuning.ui.draw.pictures import curve, small
@@ -47,7 +48,7 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
         return t(lang, "ui.live.warming")
     if code == "running":
         parts = [t(lang, "ui.live.step", **steps)]
-        if state["step"] and state["step"] >= run["total_steps"]:
+        if measuring(state["step"], run["total_steps"], state["seconds_left"]):
             parts.append(t(lang, "ui.live.reporting"))
         elif state["seconds_left"] is not None and state["step"]:
             left = state["seconds_left"]
@@ -61,7 +62,8 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
 def live(run: Mapping[str, Any], lang: str, warm: bool = True) -> str:
     """The current run: where it stands, four numbers and the curve."""
     state, says = run["state"], line(run, lang, warm)
-    if run["stop_requested"] and run["status"] == "running":
+    at_work = run["status"] == "running" and not measuring(state["step"], run["total_steps"], state["seconds_left"])
+    if run["stop_requested"] and at_work:
         says = t(lang, "ui.live.stopping")
     share = min(100.0, 100 * state["step"] / max(1, run["total_steps"]))
     progress = (
