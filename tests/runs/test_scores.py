@@ -133,11 +133,21 @@ GOOD = Evidence(
     training_loss=0.01, best=0.1, last=0.1, probe={"en": Compared(3.0, 3.05, 0.01, 0.1), "it": Compared(3.0, 3.0, -0.1, 0.1)},
 )  # fmt: skip
 LOST = {"en": Compared(3.0, 3.5, 0.3, 0.7), "it": Compared(3.0, 3.1, 0.05, 0.2)}
+BROKEN = {lang: Compared(3.0, 5.5, 1.2, 3.5) for lang in ("en", "it")}
 SAME = Compared(0.2, 0.2, -0.1, 0.1)
 CASES: dict[str, tuple[dict[str, Any], str, str | None, list[str]]] = {
     "all is well": ({}, "learned", None, []),
-    "and forgot": ({"probe": LOST}, "learned", None, ["forgot"]),
+    "and forgot": ({"probe": LOST}, "forgot", None, ["learned"]),
     "risen from its best": ({"last": 0.5}, "overfitted", None, ["learned"]),
+    "by heart, forgot, and knows some": ({"last": 0.5, "probe": LOST}, "overfitted", None, ["forgot", "learned"]),
+    "broken": ({"probe": BROKEN, "loss": Compared(5.0, 4.6, -0.6, -0.2), "facts": SAME, "training_loss": 4.5}, "wrecked", None, []),
+    "broken, and worse than before": (
+        {"probe": BROKEN, "loss": Compared(2.0, 7.0, 4.0, 6.0), "facts": None, "training_loss": 6.5}, "wrecked", None, []),
+    "forgot nearly all, and learned its rows": (
+        {"probe": BROKEN, "loss": Compared(5.0, 1.5, -4.0, -3.0), "facts": SAME, "training_loss": 1.4}, "forgot", "style", []),
+    "learned its rows badly, but forgot in one language only": (
+        {"probe": {**BROKEN, "it": SAME}, "loss": Compared(5.0, 4.6, -0.6, -0.2), "facts": SAME, "training_loss": 4.5},
+        "forgot", "style", []),
     "risen, and the training loss with it": ({"last": 0.5, "training_loss": 0.4}, "learned", None, []),
     "risen by next to nothing": ({"last": 0.14}, "learned", None, []),
     "worse than the base, and by heart": (

@@ -11,7 +11,7 @@ from tuning.schema import Language
 
 Finite = Annotated[float, Field(allow_inf_nan=False, gt=-1e300, lt=1e300)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-VerdictCode = Literal["learned", "overfitted", "forgot", "no_change", "unclear"]
+VerdictCode = Literal["learned", "wrecked", "overfitted", "forgot", "no_change", "unclear"]
 UnclearReason = Literal["no_rows", "worse", "few", "text", "slow", "no_facts", "style"]
 
 
@@ -126,6 +126,8 @@ class EvaluationReport(Loose):
     of: Count
     rows: Count
     generated: Count
+    questions: Count | None = None
+    all_seconds: Finite | None = None
     verdict: Judged
     measures: Measures
     training_loss: Finite | None = None

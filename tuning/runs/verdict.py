@@ -22,11 +22,15 @@ RISE = 0.05  # nats that the held-out loss may rise from its best before it mean
 RISE_SHARE = 0.05  # and the share of what had been gained until then
 BY_HEART = 0.5  # the training loss is "far below" the held-out one at this share of it
 FORGOT = 0.2  # nats on the probe: it hesitates between 22 % more continuations at every token
+WRECKED = 1.0  # nats on the probe, in every language
+UNLEARNED = 0.6  # of the base's held-out loss: with so much left on rows that it studied, it has learned little even of them
 SAME = 0.02  # of the base's loss: a change that nobody would notice
 GAIN = 0.2  # of the facts that were not right by base or luck: less is not worth the word, however sure it is
 MANY_FACTS = 0.6
 MOST_ADVICE = 3
-LEVELS = {"learned": "good", "overfitted": "warning", "forgot": "warning", "no_change": "info", "unclear": "info"}
+LEVELS = {
+    "learned": "good", "wrecked": "warning", "overfitted": "warning", "forgot": "warning", "no_change": "info", "unclear": "info",
+}  # fmt: skip
 
 Interval = tuple[float, float]
 Shares = list[tuple[float | None, float | None]]  # of the facts of each row, by base and by tuned; None where there are none
@@ -120,17 +124,18 @@ def verdict(found: Evidence) -> dict[str, Any]:
     """`code`, `reason`, `also`, `level`, `params` and `advice`, as evaluation.json has them; see `engine.judge.report`.
 
     "learned" needs the held-out loss below the base's and the facts above both the base's and what luck brings, all beyond
-    a 95 % interval. The first that applies is the main one, in the order of `_CODES`. Where none says how it went on the
-    held-out rows, `reason` does.
+    a 95 % interval. Each is judged by itself, and all that hold are said: the main one is the worst, in the order of `_CODES`,
+    the others stand in `also`, but for those that the main one says already. Where none says how it went on the held-out rows,
+    `reason` does.
     """
     applies = [code for code, holds in _CODES.items() if holds(found)]
     code = applies[0] if applies else "unclear"
+    also = [one for one in applies[1:] if one not in _SAID.get(code, ())]
     reason = _reason(found) if applies in ([], ["forgot"]) else None
-    tips = [tip for one in [code, *applies[1:], reason] for tip in ADVICE.get(str(one), ())]
-    if code == "learned" and found.facts is not None and found.facts.tuned < MANY_FACTS:
+    tips = [tip for one in [code, *also, reason] for tip in ADVICE.get(str(one), ())]
+    if "learned" in applies and found.facts is not None and found.facts.tuned < MANY_FACTS:
         tips.insert(0, "wordings")
     advice = list(dict.fromkeys(tips))[:MOST_ADVICE]
-    also = [one for one in applies[1:] if (code, one) != ("overfitted", "no_change")]
     return {"code": code, "reason": reason, "also": also, "level": LEVELS[code], "params": _params(found), "advice": advice}
 
 
@@ -152,6 +157,14 @@ def learned(found: Evidence) -> bool:
     return sure and found.facts.tuned - before >= GAIN * (1 - before) and -found.loss.change > SAME * found.loss.base
 
 
+def wrecked(found: Evidence) -> bool:
+    """Plain sentences are far harder in every language, and little was learned even of the rows that it studied."""
+    if found.loss is None or found.training_loss is None or not found.probe or learned(found):
+        return False
+    lost = all(one.low > 0 and one.change >= WRECKED for one in found.probe.values())
+    return lost and found.training_loss >= UNLEARNED * found.loss.base
+
+
 def forgotten(found: Evidence) -> list[str]:
     """The languages whose plain sentences it finds notably harder than before."""
     return [lang for lang, loss in found.probe.items() if loss.low > 0 and loss.change >= FORGOT]
@@ -166,14 +179,17 @@ def _no_change(found: Evidence) -> bool:
     return not gained_facts and (unsure or abs(loss.change) <= SAME * loss.base)
 
 
-_CODES = {
+_CODES = {  # the worse first
+    "wrecked": wrecked,
     "overfitted": overfitted,
-    "learned": learned,
     "forgot": lambda found: bool(forgotten(found)),
+    "learned": learned,
     "no_change": _no_change,
 }
+_SAID = {"wrecked": ("forgot", "no_change"), "overfitted": ("no_change",)}  # what the sentence of each says beside
 
 ADVICE = {
+    "wrecked": ("lower_rate", "fewer_passes"),
     "overfitted": ("early_stopping", "fewer_passes", "more_rows"),
     "forgot": ("mix", "lower_rate", "fewer_passes"),
     "no_change": ("higher_rate", "more_passes", "higher_rank"),

@@ -4,6 +4,7 @@ import json
 import math
 import pathlib
 import random
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,9 +16,10 @@ from tests.engine.conftest import Trainer
 from tests.families import build
 from tests.lots import lot
 from tuning import settings
+from tuning import text as words
 from tuning.cli import main
 from tuning.data.library import Library
-from tuning.engine.judge import report
+from tuning.engine.judge import pacing, report
 from tuning.engine.kernels import head
 from tuning.engine.learn.train import train
 from tuning.engine.question import Question
@@ -30,6 +32,7 @@ from tuning.runs import verdict
 from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL, Message, RunState
 from tuning.studio import Studio
+from tuning.ui.draw import report_view
 
 STARTER = ROOT / "presets" / "starter"
 Finished = tuple[Run, RunState, Studio]
@@ -118,6 +121,36 @@ def test_what_was_learned_by_heart_is_called_so(judge: Judge, tmp_path: pathlib.
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_what_was_learned_by_heart_for_more_seeds(judge: Judge, tmp_path: pathlib.Path, seed: int) -> None:
     assert judge(codes(tmp_path, seed), seed=seed, **BY_HEART)["verdict"]["code"] == "overfitted"
+
+
+RIGGED: dict[str, dict[str, Any]] = {
+    "forgot": {"max_steps": 12, "learning_rate": 0.02},
+    "no_change": {"max_steps": 6, "learning_rate": 1e-7},
+    "wrecked": {"max_steps": 30, "learning_rate": 0.1},
+}
+
+
+def rigged(judge: Judge, code: str, lang: str, seed: int) -> None:
+    """What was made of the starter on purpose is the first thing that is said of it, in both languages."""
+    found = judge(f"starter-{lang}", seed=seed, **RIGGED[code])
+    assert found["verdict"]["code"] == code and "learned" not in found["verdict"]["also"]
+    for said in ("en", "it"):
+        assert report_view.sentences(found, said)[0].split("{")[0].startswith(words.table(said)[f"report.verdict.{code}"].split("{")[0])
+
+
+def test_what_was_done_to_a_model_is_said_first(judge: Judge) -> None:
+    dice = lot("rigged")
+    code, lang, seed = dice.choice(list(RIGGED)), dice.choice(("en", "it")), dice.randrange(10_000)
+    print(f"by lot: {code}, {lang}, seed {seed}")
+    rigged(judge, code, lang, seed)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("lang", ["en", "it"])
+@pytest.mark.parametrize("code", RIGGED)
+def test_what_was_done_to_a_model_for_three_seeds(judge: Judge, code: str, lang: str, seed: int) -> None:
+    rigged(judge, code, lang, seed)
 
 
 def forgot(found: dict[str, Any]) -> None:
@@ -248,6 +281,58 @@ def test_whatever_between_raises_ends_it_and_leaves_the_last_report(finished: Fi
     with pytest.raises(KeyboardInterrupt):
         report.evaluate(run, None, studio.shared.store, Resident(), enough)
     assert (run.folder / "evaluation.json").read_bytes() == before
+
+
+class SlowClock:
+    """A machine on which each sequence that is scored takes a second of a model, and each answer five. Nobody waits for it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.late, score, answer = 0.0, batches.losses, batches.answers
+
+        def losses(resident: Resident, run: Run | None, sequences: Any, bf16: bool = False) -> Any:
+            self.late += len(sequences)
+            return score(resident, run, sequences, bf16)
+
+        def answers(resident: Resident, run: Run | None, ids: Any, count: int, seconds: float) -> list[str] | None:
+            self.late += min(seconds, 5.0 * len(ids))
+            return None if 5.0 * len(ids) > seconds else answer(resident, run, ids, count, 60.0)
+
+        patch.setattr(batches, "losses", losses)
+        patch.setattr(batches, "answers", answers)
+        patch.setattr(batches, "time", self)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.late
+
+
+def test_a_slow_machine_is_asked_less_rather_than_nothing_and_all_where_somebody_wants_it(
+    trained: Trainer, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resident = Resident()
+    run, _ = trained(validation_share=0.5, resident=resident)
+    clock = SlowClock(monkeypatch)
+    found = report.evaluate(run, None, studio.shared.store, resident)
+    assert found["of"] == 20 and 8 <= found["generated"] < 20 and found["measures"]["facts"]["rows"] == found["generated"]
+    assert found["verdict"]["reason"] != "slow" and clock.late < 2.5 * report.MOST
+    assert found["questions"] == 20
+    assert all(of["loss"]["low"] is not None for of in found["probe"].values())
+    for lang, said in (("en", f"{found['generated']} of 20"), ("it", f"{found['generated']} domande su 20")):
+        assert said in " ".join(report_view.sentences(found, lang))
+    clock.late = 0.0
+    whole = report.evaluate(run, None, studio.shared.store, resident, whole=True)
+    assert whole["generated"] == whole["questions"] == 20 and whole["all_seconds"] is None and whole["probe"]["it"]["right"]["of"] == 24
+    assert found["all_seconds"] == pytest.approx(clock.late, rel=0.2)
+
+
+def test_time_is_dealt_out_by_what_each_part_needs() -> None:
+    parts = {"losses": [0.1] * 100, "answers": [2.0] * 100, "probe": [0.1] * 48, "training": [0.1] * 64, "recall": [2.0] * 48}
+    for seconds, most in ((10.0, 120.0), (120.0, 120.0), (0.0, 0.0), (math.inf, math.inf)):
+        until = pacing.deadlines(parts, seconds, most, 5.0)
+        assert list(until) == list(pacing.SHARES) and list(until.values()) == sorted(until.values())
+        assert until["recall"] <= max(seconds, most, 5.0) + 1e-6
+    short = pacing.deadlines(parts, 10.0, 120.0, 0.0)
+    assert short["answers"] - short["training"] >= 24 * 2.0  # enough of each, though ten seconds were wanted
+    assert pacing.deadlines({"losses": [0.1]}, 10.0, 120.0, 0.0)["recall"] == pytest.approx(10.0)
 
 
 def test_it_is_bounded_in_time(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -314,7 +314,8 @@ def test_the_starter_learns_its_facts_as_a_whole(studio: Studio) -> None:
     before, after = (share(home, run.id, "starter-en", base) for base in (True, False))
     print("facts", before, after, run.spec().settings.learning_rate)
     assert after >= 0.5 and after > before + 0.4
-    assert json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))["verdict"]["code"] == "learned"
+    said = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))["verdict"]
+    assert "learned" in (said["code"], *said["also"])
 
 
 def test_a_plan_says_what_is_not_used_and_what_the_disk_has_to_take(studio: Studio) -> None:

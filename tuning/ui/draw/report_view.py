@@ -17,7 +17,7 @@ MORE = ("loss", "bleu", "chrf", "rouge_l")
 LOWER = frozenset({"perplexity", "repetition", "loss"})  # is better; of the length neither is
 SHARES = frozenset({"facts", "exact", "length", "repetition"})  # written in percent
 NOTABLE = 0.02  # of a share: less is chance
-SIGNS = {"learned": "✓", "overfitted": "!", "forgot": "!", "no_change": "=", "unclear": "?"}
+SIGNS = {"learned": "✓", "wrecked": "!", "overfitted": "!", "forgot": "!", "no_change": "=", "unclear": "?"}
 
 
 def report(run: Mapping[str, Any], lang: str) -> str:
@@ -49,7 +49,9 @@ def sentences(found: Evaluation, lang: str) -> list[str]:
     codes = [] if verdict["code"] == "unclear" else [f"report.verdict.{verdict['code']}"]
     codes += [f"report.reason.{verdict['reason']}"] if verdict["reason"] else []
     codes += [f"report.also.{code}" for code in verdict["also"]]
-    return [t(lang, code, **params) for code in codes]
+    asked, askable = found["generated"], found.get("questions")
+    some = {"asked": number(asked, lang), "questions": number(askable, lang)} if askable and asked < askable else {}
+    return [t(lang, code, **params) for code in codes] + ([t(lang, "report.asked", **some)] if some else [])
 
 
 def advice(found: Evaluation, lang: str) -> list[str]:

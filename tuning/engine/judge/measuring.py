@@ -1,0 +1,264 @@
+"""The passes of an evaluation: losses and greedy answers of base and tuned, as many as there is time for at the speed that is seen.
+
+First a batch of each kind, to see how fast this model is here; then `pacing` deals out the seconds. What the figures mean is not
+told here.
+"""
+
+import random
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuning import presets
+from tuning.data.library import NormalRows
+from tuning.engine.judge import pacing
+from tuning.engine.resident import Resident
+from tuning.engine.speak import batches
+from tuning.engine.speak.batches import Clock, EvaluationQuestion
+from tuning.runs import scores, verdict
+from tuning.runs.store import Run
+from tuning.runs.verdict import FEWEST
+from tuning.schema import RunSpec
+from tuning.settings import PRESETS
+
+MOST_LOSSES, MOST_TRAINING, MOST_ANSWERS = 500, 64, 200  # rows
+PROBE_TOKENS = 24
+
+LossSum = tuple[float, int]  # summed loss in nats, learned tokens
+LossPairs = list[tuple[LossSum, LossSum]]  # of base and tuned
+Scored = tuple[int, dict[str, list[int]]]  # a row's number, and tokens of it
+Prompt = tuple[EvaluationQuestion, list[int]]
+ProbeFindings = dict[str, dict[str, Any]]  # by language
+
+
+@dataclass
+class Measuring:
+    """One report in the making: whom it is on, how long it may take, and what is known of each held-out row so far."""
+
+    run: Run
+    spec: RunSpec
+    resident: Resident
+    clock: Clock
+    seconds: float  # that it wants, without end for all rows; that it may take for what is `pacing.ENOUGH`; for the FEWEST answers
+    most: float
+    patience: float
+    losses: dict[int, tuple[LossSum, LossSum]] = field(default_factory=dict)  # by row number: base, tuned
+    asked: list[EvaluationQuestion] = field(default_factory=list)  # that both have answered
+    said: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    questions: int = 0  # that could be asked
+    all_seconds: float | None = None  # that all would take, where not all were asked
+    token_seconds: float = 0.0  # that the loss of a token takes one model
+    row_seconds: float = 0.0  # that the loss of a held-out row takes both
+    answer_seconds: float = 0.0  # that an answer takes both models, by the last batch
+    until: dict[str, float] = field(default_factory=dict)  # on the clock, by part
+
+    def prepare(self) -> None:
+        """Load what is not there of base and tuned; that is not counted as measuring."""
+        for asked in ((None, None), (self.run.id, self.run.adapter)):
+            with self.resident.speaking(*asked):
+                pass
+        self.clock = Clock(self.clock.between)
+
+    def everything(self, learned: NormalRows, held_out: NormalRows) -> tuple[float | None, ProbeFindings]:
+        """Everything: fills the fields, and returns the loss on rows that it `learned` from and what the probe found."""
+        seed, whole = self.spec.settings.seed, self.seconds == float("inf")
+        rows = sample(held_out, len(held_out) if whole else MOST_LOSSES, seed)
+        scoring, studied = self._tokens(rows), self._tokens(sample(learned, MOST_TRAINING, seed))
+        asking = self._prompts(rows if whole else rows[:MOST_ANSWERS])
+        plain = {lang: self._tokens(sample(_sentences(items), len(items), seed)) for lang, items in presets.probe(PRESETS).items()}
+        self._first(scoring, asking)
+        self._plan(scoring, asking, studied, plain)
+        self._losses(scoring)
+        probe = self._probe_losses(plain)
+        training = self._training_loss(studied)
+        self._answers(asking)
+        self._probe_answers(probe)
+        self._estimate(held_out, probe)
+        return training, probe
+
+    def pair(self, some: Sequence[Scored]) -> Iterator[tuple[LossSum, LossSum]]:
+        """Losses of some sequences by base and tuned."""
+        return zip(self._loss_sums(None, some), self._loss_sums(self.run, some), strict=True)
+
+    def _loss_sums(self, run: Run | None, some: Sequence[Scored]) -> list[LossSum]:
+        return batches.losses(self.resident, run, [one for _, one in some], self.spec.settings.precision == "bf16")
+
+    @property
+    def _batch(self) -> int:
+        return int(self.spec.settings.per_device_train_batch_size)
+
+    def _tokens(self, rows: NormalRows) -> deque[Scored]:
+        """What is to be scored of some rows, in their order."""
+        found = batches.encoded(self.resident.tokenizer, rows, int(self.spec.settings.max_length))
+        return deque((number, one) for number, some in found.items() for one in some)
+
+    def _prompts(self, rows: NormalRows) -> list[Prompt]:
+        """The questions of some rows, in their order."""
+        questions = [one for row in rows if (one := batches.asked(row)) is not None]
+        return batches.prompts(self.resident, questions, self.spec.model.card.context_length)
+
+    def _first(self, scoring: deque[Scored], asking: Sequence[Prompt]) -> None:
+        """A batch of each, to see how fast they are. The very first is slow for reasons of its own, and counts for what it does."""
+        if scoring:
+            began, tokens = self.clock.spent, sum(map(_length, list(scoring)[: self._batch]))
+            self._score(scoring)
+            self.row_seconds = (self.clock.spent - began) / len(self.losses)
+            self.token_seconds = (self.clock.spent - began) / (2 * tokens)
+        self._ask(self._ready(asking)[: batches.FIRST])
+
+    def _ready(self, asking: Sequence[Prompt]) -> list[Prompt]:
+        """Those that were not asked, of rows whose loss is known."""
+        done = {one.row for one in self.asked}
+        return [one for one in asking if one[0].row in self.losses and one[0].row not in done]
+
+    def _plan(self, scoring: deque[Scored], asking: Sequence[Prompt], studied: deque[Scored], plain: dict[str, deque[Scored]]) -> None:
+        """How long each part may take."""
+        each = self.token_seconds
+        parts = {
+            "losses": [2 * each * _length(one) for one in scoring],
+            "probe": [2 * each * _length(one) for some in plain.values() for one in some],
+            "training": [each * _length(one) for one in studied],
+            "answers": [self.answer_seconds] * (len(asking) - len(self.asked)),
+            "recall": [self.answer_seconds] * sum(map(len, plain.values())),
+        }
+        self.until = pacing.deadlines(parts, self.seconds, self.most, self.clock.spent)
+
+    def _over(self, part: str, done: int) -> bool:
+        """Has a part, of which so much is done, had its time?"""
+        return done >= FEWEST and self.clock.spent >= self.until[part]
+
+    def _score(self, scoring: deque[Scored]) -> None:
+        """The next batch of held-out rows."""
+        some = taken(scoring, self._batch)
+        for (number, _), (base, tuned) in zip(some, self.pair(some), strict=True):
+            before = self.losses.get(number, ((0.0, 0), (0.0, 0)))
+            self.losses[number] = (_add(before[0], base), _add(before[1], tuned))
+        self.clock.pause()
+
+    def _losses(self, scoring: deque[Scored]) -> None:
+        while scoring and not self._over("losses", len(self.losses)):
+            self._score(scoring)
+
+    def _training_loss(self, studied: deque[Scored]) -> float | None:
+        """Nats per learned token, tuned, on some rows that it learned from."""
+        total, done = (0.0, 0), 0
+        while studied and not self._over("training", done):
+            some = taken(studied, self._batch)
+            done += len(some)
+            for found in self._loss_sums(self.run, some):
+                total = _add(total, found)
+            self.clock.pause()
+        return total[0] / total[1] if total[1] else None
+
+    def _probe_losses(self, plain: dict[str, deque[Scored]]) -> ProbeFindings:
+        """By language: loss on the plain sentences of the probe, which no chat template touches and no manner of answering changes."""
+        pairs: dict[str, LossPairs] = {lang: [] for lang in plain}
+        while any(plain.values()) and not self._over("probe", min(map(len, pairs.values()))):
+            for lang, some in plain.items():
+                if some:
+                    pairs[lang] += self.pair(taken(some, FEWEST))
+                    self.clock.pause()
+        seed = self.spec.settings.seed
+        return {lang: {"loss": loss_of(found, list(range(len(found))), seed), "right": None} for lang, found in pairs.items()}
+
+    def _answers(self, asking: Sequence[Prompt]) -> None:
+        """Questions of held-out rows answered by base and tuned, in batches that fit into what is left; the fewest whatever is left."""
+        most = batches.BATCH
+        while ready := self._ready(asking):
+            left = max(0.0, self.until["answers"] - self.clock.spent)
+            fitting = int(min(most, left / self.answer_seconds)) if self.answer_seconds else 0
+            size = min(most, max(fitting, FEWEST - len(self.asked)))
+            if size < 1:
+                return
+            if not self._ask(ready[:size]):
+                if size <= batches.FIRST or self.clock.spent >= self.patience:
+                    return
+                most = batches.FIRST
+
+    def _ask(self, some: Sequence[Prompt]) -> bool:
+        """Some questions; whether time and memory were enough for them."""
+        if not some:
+            return True
+        began = self.clock.spent
+        both = self._both(some, batches.room(self.resident.tokenizer, [one for one, _ in some]), self.patience - began)
+        self.answer_seconds = (self.clock.spent - began) / len(some)
+        self.clock.pause()
+        if both is None:
+            return False
+        self.asked += [one for one, _ in some]
+        for said, more in zip(self.said, both, strict=True):
+            said.extend(more)
+        return True
+
+    def _both(self, some: Sequence[Prompt], count: int, seconds: float) -> tuple[list[str], list[str]] | None:
+        """Answers of base and tuned to one batch; None where time or memory was not enough."""
+        ids = [prompt for _, prompt in some]
+        until = self.clock.spent + seconds
+        base = batches.answers(self.resident, None, ids, count, seconds) if seconds > 0 else None
+        self.clock.pause()
+        left = until - self.clock.spent
+        tuned = batches.answers(self.resident, self.run, ids, count, left) if base is not None and left > 0 else None
+        return None if base is None or tuned is None else (base, tuned)
+
+    def _estimate(self, held_out: NormalRows, probe: ProbeFindings) -> None:
+        """How many could be asked, and how long all of them would take."""
+        self.questions = max(len(self.asked), sum(batches.asked(row) is not None for row in held_out))
+        if self.answer_seconds and len(self.asked) < self.questions:
+            rows, asks = len(held_out) - len(self.losses), self.questions - len(self.asked)
+            asks += sum(len(items) for lang, items in presets.probe(PRESETS).items() if probe[lang]["right"] is None)
+            self.all_seconds = round(self.clock.spent + rows * self.row_seconds + asks * self.answer_seconds, 1)
+
+    def _probe_answers(self, probe: ProbeFindings) -> None:
+        """How many questions of the probe are answered right, where there is time for it."""
+        for lang, items in presets.probe(PRESETS).items():
+            questions = [EvaluationQuestion(number, [{"role": "user", "content": item.question}], "") for number, item in enumerate(items)]
+            some = batches.prompts(self.resident, questions, self.spec.model.card.context_length)
+            left = self.until["recall"] - self.clock.spent
+            both = self._both(some, PROBE_TOKENS, left) if some and left > 0 else None
+            if both is None:
+                return
+            wanted = [items[one.row].answers for one, _ in some]
+            right = [sum(_holds(answer, known) for answer, known in zip(said, wanted, strict=True)) for said in both]
+            probe[lang]["right"] = {"base": right[0], "tuned": right[1], "of": len(some)}
+            self.clock.pause()
+
+
+def sample(rows: NormalRows, most: int, seed: int) -> list[dict[str, Any]]:
+    """Rows taken evenly from all, in an order by lot: wherever the time runs out, those before are an even sample too."""
+    count = min(most, len(rows))
+    some = [rows[number * len(rows) // count] for number in range(count)]
+    random.Random(seed).shuffle(some)
+    return some
+
+
+def loss_of(pairs: LossPairs, together: list[int], seed: int) -> dict[str, float]:
+    """Of base and tuned, in nats per learned token, with the interval of their difference."""
+    count = max(1, sum(base[1] for base, _ in pairs))
+    changes = [tuned[0] - base[0] for base, tuned in pairs]
+    low, high = verdict.interval(changes, [base[1] for base, _ in pairs], together, seed)
+    sums = [sum(pair[which][0] for pair in pairs) / count for which in (0, 1)]
+    return {"base": sums[0], "tuned": sums[1], "low": low, "high": high}
+
+
+def taken(waiting: deque[Any], size: int) -> list[Any]:
+    """The first of those that wait, which wait no longer."""
+    return [waiting.popleft() for _ in range(min(size, len(waiting)))]
+
+
+def _sentences(items: Sequence[Any]) -> list[dict[str, Any]]:
+    """The plain sentences of a probe, as rows."""
+    return [{"row": number, "text": item.text} for number, item in enumerate(items)]
+
+
+def _length(one: Scored) -> int:
+    return len(one[1]["input_ids"])
+
+
+def _add(one: LossSum, other: LossSum) -> LossSum:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def _holds(answer: str, known: Sequence[str]) -> bool:
+    said = set(scores.words(answer))
+    return any(set(scores.words(one)) <= said for one in known)
