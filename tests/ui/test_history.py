@@ -53,6 +53,17 @@ def test_a_row_says_what_became_of_the_run() -> None:
     assert "Passo" not in drawn and "Passo 7 di 40" in listed([run(0, status="interrupted", step=7)])
 
 
+def test_a_report_on_some_questions_can_be_made_on_all_by_a_press() -> None:
+    some = run(0, evaluation={"questions": 25, "generated": 8, "all_seconds": 300.0}) | {"spec": {"notices": []}}
+    drawn = history.ways(some, False, False, "it")
+    assert 'data-do="ask_all"' in drawn and "tutte le 25 domande: circa 5 min" in drawn
+    asked = history.ways(some, False, False, "it", measuring=True)
+    assert 'data-do="ask_all"' not in asked and "Gli sto facendo" in asked
+    whole = some | {"evaluation": {"questions": 25, "generated": 25, "all_seconds": None}}
+    for other in (whole, some | {"evaluation": None}, some | {"has_adapter": False}, some | {"status": "running", "total_steps": 90}):
+        assert 'data-do="ask_all"' not in history.ways(other, False, False, "en")
+
+
 def test_a_run_that_measures_says_so_wherever_its_steps_ended() -> None:
     """Also after early stopping, and after somebody asked it to stop: the steps that were planned are not all done then."""
     for step, stopped in ((40, False), (15, False), (15, True)):

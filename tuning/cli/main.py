@@ -250,7 +250,7 @@ def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, 
 
 
 def _evaluate(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    wanted = studio.talk.comparison(options.run, options.data)
+    wanted = studio.talk.comparison(options.run, options.data, options.all)
     print(t(lang, "cli.evaluating", run=wanted.run.id), file=sys.stderr)
     found = studio.talk.report(wanted)
     return 0, found if options.json else report_view.spoken(found, lang)

@@ -183,7 +183,7 @@ class Compare(Job):
         from tuning.engine.judge.report import evaluate
 
         asked = self.comparison
-        asked.answer.put(evaluate(asked.run, asked.data, self.store, resident, between))
+        asked.answer.put(evaluate(asked.run, asked.data, self.store, resident, between, asked.whole))
 
     @property
     def expected(self) -> float:

@@ -82,10 +82,14 @@ class Question(Awaited):
 
 @dataclass
 class Comparison(Awaited):
-    """A report asked for: base against tuned on the run's held-out rows, or on other `data` (an id of the library)."""
+    """A report asked for: base against tuned on the run's held-out rows, or on other `data` (an id of the library).
+
+    `whole`: all questions are asked, however long it takes.
+    """
 
     run: Run
     data: str | None = None
+    whole: bool = False
     answer: "queue.SimpleQueue[dict[str, Any] | TuningError]" = field(default_factory=queue.SimpleQueue)
 
     def result(self) -> dict[str, Any]:

@@ -67,6 +67,11 @@ class Workshop:
         resident = self._resident
         return (None, 0) if resident is None else (resident.path, resident.size)
 
+    @property
+    def comparing(self) -> set[str]:
+        """Ids of the runs on which a report is being made, or will be."""
+        return {job.comparison.run.id for job in [*self._jobs, *self._at_work] if isinstance(job, Compare)}
+
     def start(self) -> None:
         self._thread.start()
         self._watchdog.start()

@@ -91,8 +91,8 @@ class Talk:
         finally:
             question.stopped.set()
 
-    def comparison(self, run: str, data: str | None = None) -> "Comparison":
-        """A report to make on a run, on its own held-out rows or on other `data` (as `check` takes it).
+    def comparison(self, run: str, data: str | None = None, whole: bool = False) -> "Comparison":
+        """A report to make on a run, on its own held-out rows or on other `data` (as `check` takes it); `whole`: of all of them.
 
         Raises InputError for a run or data that are not there, RunError while the run is on or without an adapter.
         """
@@ -104,21 +104,31 @@ class Talk:
             raise InputError("model.not_here", model=found.spec().model.id)
         from tuning.engine.question import Comparison
 
-        return Comparison(found, None if data is None else self._data.find(data).id)
+        return Comparison(found, None if data is None else self._data.find(data).id, whole)
 
-    def evaluate(self, run: str, data: str | None = None) -> dict[str, Any]:
+    def evaluate(self, run: str, data: str | None = None, whole: bool = False) -> dict[str, Any]:
         """Base against tuned, made by the workshop, and kept with the run where it is on its own rows; see `engine.judge.report`."""
-        comparison = self.comparison(run, data)
+        comparison = self.comparison(run, data, whole)
         assert self.shared.workshop is not None
         self.shared.workshop.compare(comparison)
         return comparison.result()
+
+    def ask_all(self, run: str) -> None:
+        """Have the report on a run made again on all questions; nobody waits for it."""
+        assert self.shared.workshop is not None
+        if run not in self.shared.workshop.comparing:
+            self.shared.workshop.compare(self.comparison(run, whole=True))
+
+    def asking(self, run: str) -> bool:
+        """Is a report on a run being made?"""
+        return self.shared.workshop is not None and run in self.shared.workshop.comparing
 
     def report(self, comparison: "Comparison") -> dict[str, Any]:
         """Make a report in this process, where there is no workshop; as `evaluate`."""
         from tuning.engine.judge.report import evaluate
         from tuning.engine.resident import Resident
 
-        return evaluate(comparison.run, comparison.data, self.shared.store, Resident(self.shared.shelf.trusts))
+        return evaluate(comparison.run, comparison.data, self.shared.store, Resident(self.shared.shelf.trusts), whole=comparison.whole)
 
     def questions(self, target: str, lang: str = "en", limit: int = 3) -> list[str]:
         """Some questions worth asking a run: held-out ones of its data, else its first; of a model, those of the starter's data."""

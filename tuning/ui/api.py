@@ -122,12 +122,12 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         path = visits.studio.runs.export(run, to, folder)
         return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
 
-    def evaluate(run: str, data: str | None = None) -> Json:
+    def evaluate(run: str, data: str | None = None, whole: bool = False) -> Json:
         """Compares the base model with the tuned one on the run's held-out rows, or on other data.
 
-        It takes up to some minutes, and is refused while the run is on.
+        It takes up to some minutes, with `whole` as long as all questions take, and is refused while the run is on.
         """
-        return visits.studio.talk.evaluate(run, data)
+        return visits.studio.talk.evaluate(run, data, whole)
 
     return [chat, export, evaluate]
 

@@ -32,7 +32,7 @@ from tuning.runs import verdict
 from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL, Message, RunState
 from tuning.studio import Studio
-from tuning.ui.draw import report_view
+from tuning.ui.draw import history, report_view
 
 STARTER = ROOT / "presets" / "starter"
 Finished = tuple[Run, RunState, Studio]
@@ -402,6 +402,12 @@ def test_the_workshop_makes_it_and_refuses_while_a_run_is_on(
     assert found["run"] == run.id and found["verdict"]["code"]
     with pytest.raises(InputError):
         working.talk.evaluate(run.id, "no-such-data")
+    before = (run.folder / verdict.FILE).stat().st_mtime_ns
+    press = history.ways(working.runs.show(run.id) | {"evaluation": {"questions": 9, "all_seconds": 9.0}}, False, False, "en")
+    assert 'data-do="ask_all"' in press and not working.talk.asking(run.id)
+    working.talk.ask_all(run.id)
+    wait_until(lambda: not working.talk.asking(run.id))
+    assert (run.folder / verdict.FILE).stat().st_mtime_ns > before
     other = make_run(num_train_epochs=500)
     working.runs.resume(other.id)
     wait_until(lambda: other.state().step >= 1)

@@ -139,8 +139,8 @@ def sure(asked: Sequence[str], runs: Sequence[RunBrief], freed: int, lang: str) 
     )
 
 
-def ways(run: RunBrief, asked: bool, resumable: bool, lang: str) -> str:
-    """The head of the run that is open, and what can be done with it."""
+def ways(run: RunBrief, asked: bool, resumable: bool, lang: str, measuring: bool = False) -> str:
+    """The head of the run that is open, and what can be done with it. `measuring`: a report on it is being made."""
     at_work, known = run["status"] in ("starting", "running"), run["status"] != UNREADABLE
     take = "ui.runs.download.whole" if run.get("method") == "full" else "ui.runs.download"
     shown = [
@@ -153,7 +153,8 @@ def ways(run: RunBrief, asked: bool, resumable: bool, lang: str) -> str:
         ("ask", "ui.runs.delete", run["status"] not in ALIVE),
     ]
     buttons = "".join(_button(do, run["run"], t(lang, code), do) for do, code, there in shown if there)
-    below = ""
+    buttons += "" if measuring or run["status"] in ALIVE else _ask_all(run, lang)
+    below = f'<p class="soft" role="status">{escape(t(lang, "ui.report.asking"))}</p>' if measuring else ""
     if run["status"] in ALIVE:
         below = f'<p class="soft">{escape(t(lang, "ui.runs.unqueue.hint" if run["status"] == "queued" else "ui.runs.delete.busy"))}</p>'
     elif asked:
@@ -161,6 +162,18 @@ def ways(run: RunBrief, asked: bool, resumable: bool, lang: str) -> str:
     label = escape(t(lang, "ui.runs.ways", name=run["name"]))
     above = head(run, lang) if known else _unreadable(run, lang)
     return f'<section class="summary">{above}<div class="ways" role="group" aria-label="{label}">{buttons}</div>{below}</section>'
+
+
+def _ask_all(run: RunBrief, lang: str) -> str:
+    """The way to a report on all questions, where the one that is there is on some."""
+    found = run.get("evaluation") or {}
+    if not run["has_adapter"] or not found.get("all_seconds"):
+        return ""
+    return _button(
+        "ask_all",
+        run["run"],
+        t(lang, "ui.report.ask_all", count=number(found["questions"], lang), duration=duration(found["all_seconds"], lang)),
+    )
 
 
 def _unreadable(run: RunBrief, lang: str) -> str:

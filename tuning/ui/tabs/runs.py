@@ -104,6 +104,8 @@ class RunActions:
             changed[parts.fetch], changed[parts.packed] = self.pack(run)
         elif do == "resume":
             changed[desk.run] = desk.studio.runs.resume(run)["run"]
+        elif do == "ask_all":
+            desk.studio.talk.ask_all(run)
         elif do == "unqueue":
             desk.studio.runs.stop(run)
         elif do == "again":
@@ -167,7 +169,7 @@ class RunActions:
             reference,
             gr.update(visible=True),
             history.remains(run, lang) if unreadable else progress.summary({**run, "data": names.of(run)[0]}, lang),
-            history.ways(run, look.sure == (reference,), resumable, lang),
+            history.ways(run, look.sure == (reference,), resumable, lang, desk.studio.talk.asking(reference)),
         ]
 
 
