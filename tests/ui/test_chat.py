@@ -1,5 +1,8 @@
 """What the Chat tab says of an answer, over a thread of the model that is stood in for."""
 
+import json
+import pathlib
+import shutil
 import threading
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,11 +11,12 @@ import gradio as gr
 import pytest
 
 from tuning import settings
+from tuning.cli import main
 from tuning.engine.question import Question
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.ui.desk import Desk, guard
-from tuning.ui.tabs.chat import Conversation
+from tuning.ui.tabs.chat import Conversation, talking
 
 ASKED = [{"role": "user", "content": "Are you open?"}]
 
@@ -37,6 +41,29 @@ def test_an_empty_answer_is_a_sentence(lang: str, word: str) -> None:
         steps = list(guard(Conversation(desk).answer, 6, lang)("Are you open?", "starter", False, [], []))
         assert word in steps[-1][-1]
         assert list(desk.studio.talk.chat("starter", ASKED)) == [" ", "\n"], "a program gets the answer as it is"
+
+
+@pytest.mark.parametrize(("lang", "word"), [("en", "nobody taught it to answer"), ("it", "nessuno gli ha insegnato a rispondere")])
+@pytest.mark.parametrize("templated", [False, True])
+def test_a_base_model_that_is_only_talked_to_says_so_in_page_and_terminal(
+    lang: str, word: str, templated: bool, tiny_model: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = pathlib.Path(shutil.copytree(tiny_model, tmp_path / "base"))
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config.pop("chat_template", None)
+    template = "{% for turn in messages %}{{ turn.content }}{% endfor %}"
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({**config, **({"chat_template": template} if templated else {})}), encoding="utf-8"
+    )
+    with gr.Blocks():
+        desk = Desk(answering("Yes."), lang)
+    with desk.serving(None):
+        scene = SimpleNamespace(run=None, runs=[])
+        assert (word in talking(desk, cast(Any, scene), str(folder))) is not templated
+        assert word not in talking(desk, cast(Any, scene), "starter")
+    assert main.main(["chat", str(folder), "--prompt", "Are you open?", "--lang", lang]) == 0
+    assert (word in capsys.readouterr().err) is not templated
 
 
 def test_an_answer_comes_as_it_is() -> None:

@@ -238,6 +238,8 @@ def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, 
         question = studio.talk.question(options.target, turns, options.base, options.seed)
         if question.run is not None and not question.run.adapter.is_dir():
             raise RunError("run.no_adapter", run=question.run.id)
+        if len(turns) == 1 and question.run is None and studio.talk.untaught(question.model.id):
+            print(t(lang, "chat.untaught"), file=sys.stderr)
         pieces = _answer(question, None if options.json else sys.__stdout__, studio.models.trusts)
         if not pieces.strip():
             print(t(lang, "chat.nothing"), file=sys.stderr)

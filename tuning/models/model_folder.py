@@ -3,6 +3,7 @@
 Names, sizes and headers are looked at, and no weight is read; whether a model of that kind may be used is `examine`'s business.
 """
 
+import functools
 import json
 import math
 import os
@@ -91,3 +92,21 @@ def _indexed(folder: pathlib.Path, title: str, headers: dict[str, Tensors]) -> N
     for tensor, name in pairs:
         if tensor not in headers.get(name, {}):
             raise InputError("model.broken", model=title, file=name[:120] if name not in headers else f"{name} ({tensor[:120]})")
+
+
+def templated(folder: pathlib.Path) -> bool:
+    """Does a chat template lie beside the model? A base model has none: nobody taught it to answer. True where there is no folder."""
+    config = folder / "tokenizer_config.json"
+    try:
+        return not folder.is_dir() or (folder / "chat_template.jinja").exists() or _configured(config, config.stat().st_mtime_ns)
+    except OSError:
+        return False
+
+
+@functools.lru_cache(maxsize=64)
+def _configured(config: pathlib.Path, mark: int) -> bool:
+    """Whether a tokenizer's configuration, that was changed at `mark`, has a chat template; not a broken one, of which others tell."""
+    try:
+        return bool(json.loads(config.read_text(encoding="utf-8")).get("chat_template"))
+    except UNREADABLE:
+        return True

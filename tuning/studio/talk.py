@@ -1,15 +1,17 @@
 """Asking a model or a run: what ends in an answer, or in a report of base against tuned."""
 
 import os
+import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pydantic
 
 from tuning import presets
-from tuning.errors import InputError, RunError
+from tuning.errors import InputError, RunError, TuningError
 from tuning.forecast import plan as planning
 from tuning.hub.shelf import here
+from tuning.models import model_folder
 from tuning.runs import files
 from tuning.schema import ALIVE, LOCAL, Message, ModelRef, on_card
 from tuning.studio.data import Data
@@ -75,6 +77,13 @@ class Talk:
             gib = planning.GIB
             raise RunError("chat.no_room", model=model.card.title, need=need / gib, have=(have + held) / gib)
         self._met = model.path
+
+    def untaught(self, model: str) -> bool:
+        """Is it a base model without a chat template? False for what is no model that can be found."""
+        try:
+            return not model_folder.templated(pathlib.Path(self._models.find(model).path))
+        except TuningError:
+            return False
 
     def ask(self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None) -> "Question":
         """A question handed to the workshop. Read `stream()`; set `stopped` to end the answer."""

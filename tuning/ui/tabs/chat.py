@@ -194,7 +194,8 @@ def talking(desk: Desk, scene: Scene, who: str | None) -> str:
     name = next((entry["name"] for entry in scene.runs if entry["run"] == who), None)
     title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), who or "")
     says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
-    return f'<p class="hint">{view.escape(says)}</p>' if who else ""
+    untaught = desk.say("chat.untaught") if who and not name and desk.studio.talk.untaught(who) else ""
+    return f'<p class="hint">{view.escape(f"{says} {untaught}".strip())}</p>' if who else ""
 
 
 def suggested(desk: Desk, who: str | None) -> str:
