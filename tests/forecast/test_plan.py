@@ -6,7 +6,7 @@ import pytest
 
 from tuning import presets, settings
 from tuning.errors import InputError
-from tuning.forecast import memory, plan
+from tuning.forecast import duration, memory, plan
 from tuning.machine.hardware import Gpu, Hardware
 from tuning.schema import ModelCard, TrainSettings
 from tuning.tokens.lengths import Audit, Lengths, Looked
@@ -236,6 +236,21 @@ def test_a_card_of_another_size_can_be_planned_for() -> None:
     left_open = plan.resolve(card(7_000_000_000, 4096), counted, TrainSettings(), small)
     assert left_open.forecast.fits and left_open.settings.quantization == "nf4"
     assert any(notice.code == "plan.nf4" for notice in left_open.notices)
+
+
+def test_four_bits_on_a_processor_are_said_to_be_slow_and_never_chosen_there_unasked() -> None:
+    for parameters in (135_000_000, 7_000_000_000):
+        left_open = resolve(card(parameters), where=machine())
+        assert left_open.settings.quantization == "none" and not [one for one in left_open.notices if one.code.startswith("plan.nf4")]
+    plain, four = (resolve(card(135_000_000), where=machine(), quantization=way, precision="fp32") for way in ("none", "nf4"))
+    told = next(one for one in four.notices if one.code == "plan.nf4_cpu")
+    assert told.level == "warning" and told.params == {"times": 10}
+    steps = [found.forecast.seconds - duration.START_SECONDS for found in (plain, four)]
+    assert steps[1] == pytest.approx(10 * steps[0], rel=0.01)
+    on_card = plan.Machine(machine(), plan.Calibration(), gpu_memory=8)
+    counted = plan.DataFacts(count=200, characters=24_000, validation_rows=0)
+    there = plan.resolve(card(10**9), counted, TrainSettings(quantization="nf4"), on_card)
+    assert not any(notice.code == "plan.nf4_cpu" for notice in there.notices)
 
 
 def test_weights_in_four_bits_come_to_what_published_arithmetic_says() -> None:

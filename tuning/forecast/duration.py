@@ -31,11 +31,14 @@ def repeated_share(settings: TrainSettings) -> float:
 
 # Training with weights in 4 bits against 16, in time: torchtune's QLoRA ran at 0.78 to 0.98 of its LoRA's speed (its README).
 NF4_TIME = 1.15
+NF4_TIME_CPU = 10.0  # SmolLM2-135M on two AVX2 cores, 4 steps of 2 rows: 314 s, and 26 s in fp32, on a busy machine
 
 
 def slowed(settings: TrainSettings) -> float:
     """How much longer an operation takes where weights are made readable first."""
-    return 1.0 if settings.quantization == "none" else NF4_TIME
+    if settings.quantization == "none":
+        return 1.0
+    return NF4_TIME if settings.on_card or settings.quantization != "nf4" else NF4_TIME_CPU
 
 
 def seconds(operations: float, speed: float) -> float:

@@ -111,6 +111,8 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     settings, reasons = choose.fastest(card, asked, first, _mean_tokens(rows, first), share_of)
     settings, quicker = acceleration.decide(card, asked, settings, hardware)
     forecast = forecast_of(settings)
+    if settings.quantization == "nf4" and not settings.on_card:
+        notices.append(Notice(code="plan.nf4_cpu", level="warning", params={"times": round(duration.NF4_TIME_CPU)}))
     notices += [_batch_notice(settings), *reasons, *quicker, *full_finetune.told(card, settings, hardware.disk_free)]
     found = None
     if not forecast.fits:
