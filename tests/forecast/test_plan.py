@@ -218,6 +218,8 @@ def test_finished_runs_correct_the_forecast() -> None:
     larger = {**record, "parameters": 7 * 10**9, "peak_bytes": 9000}
     found = plan.calibrate([record, elsewhere, larger, {}, {"device": "cpu"}], STARTER, on_cpu=True)
     assert (found.memory_ratio, found.operations_per_second) == (0.5, 1e9)
+    four_bits = {**record, "tokens_per_second": 10.0, "slowed": 10.0}  # says of the machine what the others say
+    assert plan.calibrate([four_bits], STARTER, on_cpu=True).operations_per_second == 1e9
     counted = plan.DataFacts(count=200, characters=24_000, validation_rows=0)
     plain = plan.resolve(STARTER, counted, TrainSettings(), plan.Machine(machine(), plan.Calibration())).forecast
     corrected = plan.resolve(STARTER, counted, TrainSettings(), plan.Machine(machine(), found)).forecast

@@ -188,7 +188,7 @@ def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> C
                 continue
             moving = record["raw_predicted_bytes"] - record["fixed_bytes"]
             ratios.append(max(0.1, (record["peak_bytes"] - record["fixed_bytes"]) / moving))
-            speeds.append(record["tokens_per_second"] * record["operations_per_token"])
+            speeds.append(record["tokens_per_second"] * record["operations_per_token"] * record.get("slowed", 1.0))
             before += [record["libraries_bytes"]] if record.get("libraries_bytes") else []
         except (KeyError, TypeError, ZeroDivisionError):
             continue

@@ -142,6 +142,7 @@ class CalibrationRecord(Loose):
     device: str
     parameters: Annotated[int, Field(gt=0)]
     operations_per_token: Annotated[Finite, Field(gt=0)]
+    slowed: Annotated[Finite, Field(gt=0)] = 1.0  # how much longer an operation took than plain ones, by what was planned
     raw_predicted_bytes: Count
     fixed_bytes: Count
     libraries_bytes: Count | None = None

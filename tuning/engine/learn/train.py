@@ -28,6 +28,7 @@ from tuning.engine.learn.trainer import CheckedTrainer, lora_config, make_traine
 from tuning.engine.resident import Resident
 from tuning.engine.speak import timeline as samples
 from tuning.errors import EngineError, InputError, RunError, TuningError, caught, cause
+from tuning.forecast import duration
 from tuning.forecast.full_finetune import save_bytes
 from tuning.forecast.memory import FIXED
 from tuning.forecast.plan import count_steps
@@ -329,6 +330,7 @@ def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: in
             "precision": spec.settings.precision,
             "parameters": spec.model.card.parameters,
             "operations_per_token": spec.forecast.operations_per_token,
+            "slowed": duration.slowed(spec.settings),
             "predicted_bytes": spec.forecast.peak_bytes,
             "raw_predicted_bytes": spec.forecast.raw_peak_bytes - predicted + before,
             "libraries_bytes": libraries,
