@@ -203,6 +203,7 @@ RUN = {"run": "r1", "status": "finished", "has_adapter": True}
         ({"model": "m", "data": "d"}, "runs", None, "train"),
         ({}, "train", {**RUN, "status": "running"}, "talk_now"),
         ({}, "chat", {**RUN, "status": "queued"}, "watch"),
+        ({"model": "m", "data": "d", "made": "r0"}, "data", {**RUN, "status": "running"}, "queue"),
         ({"model": "m", "data": "d", "made": "r1"}, "train", RUN, "talk"),
         ({"model": "m", "data": "d", "made": "r1"}, "chat", RUN, "take_away"),
         ({"model": "m", "data": "d", "made": "r1"}, "runs", RUN, "again"),

@@ -19,7 +19,8 @@ from tuning.schema import Bilingual, ModelCard, ModelRef
 
 POSITIONS = ("max_position_embeddings", "n_positions")
 TRAINED_LENGTH = 2048  # tokens of a sequence that Mamba was trained on (Gu and Dao, 2023); its configs name no limit
-GOOD = ("good", "excellent")  # ratings of Italian that make a model one for projects in Italian
+ITALIAN = ("none", "limited", "fair", "good", "excellent")  # ratings, worst first
+GOOD = ITALIAN[3:]  # ratings of Italian that make a model one for projects in Italian
 LINEAR_LAYERS = {"mamba", "linear_attention"}  # kinds of layers that stand in for attention, as configs name them
 EVENING = 4 * 3600.0  # seconds; what takes longer for 1000 examples is no first choice on this machine
 COMFORT = 0.8  # of the free memory: below it a run does not notice what else goes on

@@ -49,6 +49,9 @@ new MutationObserver((changes) => {
 }).observe(root, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"]});
 })();</script>"""
 
+# Gradio's bar of pages would push all else down until our style sheet is there to hide it.
+STILL = "<style>.nav-holder { display: none !important; }</style>"
+
 # Every text that the frontend shows as HTML, a model's answer above all, is parsed in a <template>, where nothing is loaded yet. What
 # would load something from there, a picture in whatever dress, is put back into text before it gets to the page.
 PICTURES = r"""<script>(() => {
@@ -107,5 +110,5 @@ def inject(page: bytes, lang: str) -> bytes:
     page = LEAVE_OUT.sub(b"", page)
     page = re.sub(rb'(<html[^>]*?\slang=")[^"]*(")', rb"\g<1>" + lang.encode() + rb"\g<2>", page, count=1)
     words = {} if lang == "en" else {english: t(lang, code) for english, code in FIXED.items()}
-    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN) + PICTURES).encode()
+    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN) + PICTURES + STILL).encode()
     return re.sub(rb"<head[^>]*>", lambda match: match.group(0) + script, page, count=1)

@@ -13,7 +13,7 @@ from tuning.schema import ALIVE
 from tuning.studio import Studio
 from tuning.text import t, table
 from tuning.ui import api, gradio_ways, slip, view
-from tuning.ui.desk import FAST, NAMES_SECONDS, SETTLED_SECONDS, SLOW, Desk, Scene
+from tuning.ui.desk import FAST, SETTLED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.draw import offers, page_title
 from tuning.ui.slip import TABS, Order
 from tuning.ui.tabs import chat, data, model, runs, train
@@ -50,6 +50,12 @@ def words() -> gr.I18n:
 
 
 def _page(desk: Desk, demo: gr.Blocks) -> None:
+    """One page. What is drawn here is the same for everybody, and comes with the shell; the rest comes with the first draw."""
+    with desk.unasked():
+        _lay_out(desk, demo)
+
+
+def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
     gr.Navbar(visible=False)
     for part in gradio_ways.in_order(desk.asked - {desk.target}):
         if not part.is_rendered:
@@ -67,9 +73,10 @@ def _page(desk: Desk, demo: gr.Blocks) -> None:
                     with gr.Tab(desk.say(f"ui.tab.{name}"), id=name, elem_id=f"tab-{name}") as items[name]:
                         BUILDERS[name](desk)
         with gr.Column(elem_id="slip"):
-            paper = desk.cards("order")
-            button = gr.Button(desk.say("ui.next.choose_model"), variant="primary", elem_id="next")
+            desk.html(view.head(desk.say("ui.slip.title")), elem_id="slip-title")
+            button = gr.Button(label_of(desk, Order(), "take_model", {}), variant="primary", elem_id="next")
             fault = desk.slot()
+            paper = desk.cards("order", slip.slip(_lines(desk, Order()), None, desk.lang))
     timer = gr.Timer(FAST)
     _slip(desk, paper, button, fault)
     _frame(desk, chips, timer, items)
@@ -82,20 +89,17 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
     def paint(scene: Scene) -> list[Any]:
         plan, trouble = desk.plan(scene.choice, scene.overrides)
         step = step_of(desk, scene)
-        label = slip.label(step, desk.lang, desk.models(NAMES_SECONDS)[0]["title"], _example(desk)["title"][desk.lang])
-        lines, above = _lines(desk, scene)
         ways = "" if scene.tab == "train" else desk.instead(trouble) or offers.before(plan, desk.lang, most=WAYS)  # there they are in full
-        if scene.run is not None and scene.run["status"] in ALIVE:
-            spec, trouble, ways = scene.run["spec"], None, ""
-            plan = {**spec["forecast"], "predicted_peak_bytes": spec["forecast"]["peak_bytes"]}
-            plan |= {"train_rows": spec["data"]["train_rows"], "notices": spec["notices"]}
-        return [slip.slip(lines, plan, desk.lang, trouble, above, ways), gr.update(value=label)]
+        drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways)
+        return [drawn, gr.update(value=label_of(desk, scene.choice, step, scene.wanted))]
 
     def press(values: dict[Any, Any]) -> list[Any]:
         scene = desk.scene(values)
         step = step_of(desk, scene)
         choice, run, opened = _take(desk, scene, step, values[desk.name])
         tab, turned = slip.goes_to(step, scene.tab), scene.overrides
+        if step == "take_model" and choice.data:  # who has begun with a file goes on to the training
+            tab = "train"
         kept = asdict(choice)
         if step == "mend_now":
             plan, _ = desk.plan(choice, turned)
@@ -118,22 +122,28 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
     desk.paints(paint, [paper, button], live=True)
 
 
+def label_of(desk: Desk, choice: Order, step: str, wanted: Mapping[str, Any]) -> str:
+    """What the button says."""
+    taken = model.advice(desk, wanted, choice).taken["title"] if step == "take_model" else ""
+    return slip.label(step, desk.lang, taken, _example(desk)["title"][desk.lang] if step == "take_data" else "")
+
+
 def step_of(desk: Desk, scene: Scene) -> str:
     """The next step for this scene."""
     plan, _ = desk.plan(scene.choice, scene.overrides)
     ways = plan is not None and any(offer["advised"] for offer in plan["offers"])
-    return slip.next_step(scene.choice, scene.tab, scene.run, fits=plan is None or plan["fits"], ways=ways)
+    return slip.next_step(scene.choice, scene.tab, scene.run, fits=plan is None or plan["fits"], ways=ways, placed=_placed(scene))
 
 
 def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Order, str | None, str | None]:
     """Do the step: the choices, the run to watch and the run to open after it."""
     choice, run = scene.choice, scene.run["run"] if scene.run else None
     if step == "take_model":
-        return choice.but(model=desk.models()[0]["id"]), run, scene.opened
+        return choice.but(model=model.advice(desk, scene.wanted, choice).taken["id"]), run, scene.opened
     if step == "take_data":
         source = _example(desk)["id"]
         return choice.but(data=desk.studio.data.find(source, lang=desk.lang).id, source=source), run, scene.opened
-    if step == "train":
+    if step in ("train", "queue"):
         kept, started = desk.start(asdict(choice), scene.overrides, name)
         return Order.of(kept), started, started
     if step == "resume" and run is not None:
@@ -149,31 +159,37 @@ def _example(desk: Desk) -> dict[str, Any]:
     return next((entry for entry in sets if entry["language"] == desk.lang), sets[0])
 
 
-def _lines(desk: Desk, scene: Scene) -> tuple[list[tuple[str, str, str]], str]:
-    """Model, data and recipe: of the run at work, else of the choices."""
-    run, lang = scene.run, desk.lang
+def _placed(scene: Scene) -> bool:
+    """Whether a run with just these choices is at work or waits."""
+    return any(run["run"] == scene.choice.made and run["status"] in ALIVE for run in scene.runs)
+
+
+def _above(desk: Desk, scene: Scene) -> str:
+    """The run at work with those that wait for it, or that the order is done, as HTML."""
+    run, made = scene.run, scene.choice.made
     if run is not None and run["status"] in ALIVE:
-        titles = {entry["id"]: entry["title"][lang] for entry in desk.studio.plans.recipes()}
-        sets = desk.titles()
-        card = run["spec"]["model"]["card"]
-        rows = t(lang, "ui.slip.rows", rows=view.number(run["spec"]["data"]["train_rows"], lang))
-        return [
-            ("model", card["title"], view.parameters(card["parameters"], lang)),
-            ("data", sets.get(run["data"], run["data"]), rows),
-            ("recipe", titles.get(run["recipe"], run["recipe"]), ""),
-        ], desk.say("ui.slip.working", name=run["name"])
-    choice = scene.choice
+        waiting = [
+            (entry["place"] or 0, entry["name"]) for entry in scene.runs if entry["status"] == "queued" and entry["run"] != run["run"]
+        ]
+        return slip.at_work(run, sorted(waiting), desk.lang)
+    if run is None or made != run["run"] or not run["has_adapter"]:
+        return ""
+    return f'<p class="above">{view.escape(desk.say("ui.slip.done", name=run["name"]))}</p>'
+
+
+def _lines(desk: Desk, choice: Order) -> list[tuple[str, str, str]]:
+    """Model, data and recipe of the choices."""
+    lang = desk.lang
     card = desk.studio.models.find(choice.model).card if choice.model else None
     rows = ""
     if choice.data:
         rows = t(lang, "ui.slip.rows", rows=view.number(desk.checked(choice.data)["rows_kept"], lang))
         rows = t(lang, "ui.slip.rows_limited", rows=view.number(choice.limit, lang)) if choice.limit else rows
-    made = run is not None and choice.made == run["run"] and run["has_adapter"]
     return [
         ("model", card.title if card else "", view.parameters(card.parameters, lang) if card else ""),
         ("data", desk.data_title(choice) if choice.data else "", rows),
         ("recipe", desk.recipe(choice)["title"][lang], ""),
-    ], desk.say("ui.slip.done", name=run["name"]) if made and run else ""
+    ]
 
 
 def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.Tab]) -> None:

@@ -11,6 +11,7 @@ from tuning.schema import ALIVE
 from tuning.text import t
 from tuning.ui.draw.cards import fit
 from tuning.ui.draw.pictures import memory_bar
+from tuning.ui.draw.progress import line
 from tuning.ui.view import duration, escape, fault, number, sentence, size
 
 TABS = ("model", "data", "train", "chat", "runs")
@@ -58,12 +59,14 @@ class Order:
         return replace(self, **{"made": None, **changes})
 
 
-def next_step(choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool = True, ways: bool = False) -> str:
+def next_step(choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool = True, ways: bool = False, placed: bool = False) -> str:
     """The one thing to do next, as the end of a key `ui.next.…`. `run` is the one that the page is watching.
 
-    `ways` says whether there is something else than the model that would make it fit.
+    `ways` says whether there is something else than the model that would make it fit, `placed` whether a run with just these
+    choices is at work or waits.
     """
-    if run is not None and run["status"] in ALIVE:
+    busy = run is not None and run["status"] in ALIVE
+    if busy and (placed or choice.model is None or choice.data is None):
         return "watch" if tab == "chat" else "talk_now"
     if choice.model is None:
         return "take_model" if tab == "model" else "choose_model"
@@ -75,7 +78,7 @@ def next_step(choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool
         if run["has_adapter"]:
             return {"chat": "take_away", "runs": "again"}.get(tab, "talk")
     if fits:
-        return "train"
+        return "queue" if busy else "train"
     return "too_big" if not ways else "mend_now" if tab == "train" else "mend"
 
 
@@ -83,6 +86,7 @@ def goes_to(step: str, tab: str) -> str:
     """The tab where a step takes place."""
     return {
         "take_model": "data", "choose_model": "model", "too_big": "model", "take_data": "train", "choose_data": "data", "train": "train",
+        "queue": "train",
         "resume": "train", "watch": "train", "again": "train",
         "mend": "train", "mend_now": "train", "talk_now": "chat", "talk": "chat", "take_away": "runs",
     }.get(step, tab)  # fmt: skip
@@ -128,16 +132,29 @@ def forecast(plan: Mapping[str, Any], lang: str, explained: bool = True) -> str:
     """Memory and time, as predicted, and why so where there is room to be `explained`."""
     need, have = plan["predicted_peak_bytes"], plan["available_bytes"]
     how = fit(need, have, plan["fits"])
-    words = {"yes": "ui.slip.fits", "tight": "ui.slip.tight", "no": "ui.slip.no"}[how]
+    if how == "yes" and plan["cause"] == "slow":
+        how = "slow"
+    words = {"yes": "ui.slip.fits", "tight": "ui.slip.tight", "slow": "ui.slip.slow", "no": "ui.slip.no"}[how]
     memory = t(lang, "ui.slip.memory", need=size(need, lang), have=size(have, lang))
     length = t(lang, "ui.about", duration=duration(plan["seconds"], lang))
     steps = t(lang, "ui.train.plan.steps", steps=number(plan["steps"], lang), rows=number(plan["train_rows"], lang))
     why = "".join(f"<li>{escape(reason)}</li>" for reason in reasons(plan["notices"], lang))
+    reasoned = f'<div class="reasons"><h3>{escape(t(lang, "ui.slip.why"))}</h3><ul>{why}</ul></div>' if explained else ""
     return (
-        f'<div class="forecast"><h3>{escape(t(lang, "ui.slip.forecast"))}</h3>{memory_bar(plan["parts"], have, lang)}'
-        f'<p class="verdict num"><span class="fit {how}">{escape(t(lang, words))}</span> <span>{escape(memory)}</span></p>'
-        f'<p class="length num">{escape(length)}<span class="soft"> · {escape(steps)}</span></p></div>'
-    ) + (f'<div class="reasons"><h3>{escape(t(lang, "ui.slip.why"))}</h3><ul>{why}</ul></div>' if explained else "")
+        f'<div class="forecast"><p class="verdict num"><span class="fit {how}">{escape(t(lang, words))}</span> <b>{escape(length)}</b></p>'
+        f'<details class="more" data-fold="forecast"><summary>{escape(t(lang, "ui.slip.details"))}</summary>'
+        f'<p class="num">{escape(memory)}</p>{memory_bar(plan["parts"], have, lang)}'
+        f'<p class="soft num">{escape(steps)}</p>{reasoned}</details></div>'
+    )
+
+
+def at_work(run: Mapping[str, Any], waiting: Sequence[tuple[int, str]], lang: str) -> str:
+    """The run at work in a panel of its own, with place and name of those that wait for it; what is ordered next stands below."""
+    queue = "".join(f"<li>{escape(t(lang, 'ui.slip.waits', place=number(place, lang), name=name))}</li>" for place, name in waiting)
+    return (
+        f'<div class="at-work"><b>{escape(t(lang, "ui.slip.working", name=run["name"]))}</b>'
+        f'<p class="soft num">{escape(line(run, lang))}</p>{f"<ul>{queue}</ul>" if queue else ""}</div>'
+    )
 
 
 def slip(
@@ -148,10 +165,7 @@ def slip(
     above: str = "",
     ways: str = "",
 ) -> str:
-    """The whole slip but its button. `ways` (HTML) are the ways out of what is wrong."""
-    title = f"<h2>{escape(t(lang, 'ui.slip.title'))}</h2>"
-    if above:
-        title += f'<p class="above">{escape(above)}</p>'
+    """What is written on the slip, below its title and its button. `above` and `ways` (the ways out of what is wrong) are HTML."""
     below = (fault(lang, *trouble) if trouble else "") + ways
     if plan is not None:
         below += forecast(plan, lang, explained=not ways)
@@ -159,4 +173,4 @@ def slip(
         below += f'<p class="hint">{escape(t(lang, "ui.slip.empty"))}</p>'
     short = " · ".join(what for _, what, _ in lines if what)
     brief = f'<p class="short">{escape(short or t(lang, "ui.slip.title"))}</p>'
-    return f'<div class="slip-paper">{title}{order(lines, lang)}{below}{brief}</div>'
+    return f'<div class="slip-paper">{above}{order(lines, lang)}{below}{brief}</div>'

@@ -41,6 +41,15 @@ class Visits:
         finally:
             _asking.reset(token)
 
+    @contextlib.contextmanager
+    def unasked(self) -> Iterator[None]:
+        """Have the house's own studio at hand, for what is drawn before anybody asks and is the same for all."""
+        token = _asking.set(self._house)
+        try:
+            yield
+        finally:
+            _asking.reset(token)
+
     def bound(self, handler: Callable[..., Any]) -> Callable[..., Any]:
         """`handler` with the studio of whoever asks at hand; Gradio hands the request over because the signature names it."""
 

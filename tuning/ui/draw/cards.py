@@ -6,7 +6,7 @@ Every card is a real button that says whether it is pressed. Pure functions; dat
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tuning.models.catalog import COMFORT
+from tuning.models.catalog import COMFORT, EVENING
 from tuning.text import t, table
 from tuning.ui.view import duration, escape, number, parameters, plain, sentence, size
 
@@ -32,6 +32,7 @@ def fold(label: str, inside: str) -> str:
     return f'<details class="more"><summary>{escape(label)}</summary>{inside}</details>'
 
 
+WEIGHT_BYTES = 2  # of a parameter in a file: 16 bits, and where a model is kept in 32 twice as many
 FITS = {"comfortable": "yes", "tight": "tight", "no": "no"}  # how the style sheet calls them
 
 
@@ -40,9 +41,11 @@ def fit(need: int, have: int, fits: bool) -> str:
     return "no" if not fits else "tight" if have and need > COMFORT * have else "yes"
 
 
-def model(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
-    """A base model: why, how big, what it speaks, whether it fits and how long it takes."""
+def model(entry: Mapping[str, Any], chosen: bool, lang: str, advised: bool = False) -> str:
+    """A base model: why, how big, what it speaks, whether memory and time suffice here, and what has to be downloaded."""
     how = FITS[entry["fit"]]
+    if how == "yes" and entry["seconds"] > EVENING:
+        how = "slow"
     facts = [parameters(entry["parameters"], lang), t(lang, "ui.model.context", tokens=number(entry["context_length"], lang))]
     spoken = [t(lang, f"ui.lang.{code}") for code in entry["languages"] if f"ui.lang.{code}" in table(lang)]
     others = len(entry["languages"]) - len(spoken)
@@ -51,11 +54,14 @@ def model(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
         facts.append(t(lang, "ui.model.languages", languages=", ".join([*spoken, *more])))
     facts.append(t(lang, "ui.model.italian_rating", rating=t(lang, f"ui.rating.{entry['italian']}")))
     facts.append(t(lang, "ui.model.license" if entry["free_license"] else "ui.model.license_bound", license=entry["license"]))
+    least = size(WEIGHT_BYTES * entry["parameters"], lang)
+    facts.append(t(lang, "ui.model.here") if entry["here"] else t(lang, "ui.model.download", size=least))
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     memory = t(lang, "ui.model.memory", memory=size(entry["predicted_peak_bytes"], lang)) if entry["predicted_peak_bytes"] else ""
     length = t(lang, "ui.model.seconds", duration=duration(entry["seconds"], lang)) if entry["seconds"] else ""
+    badge = f'<span class="advised">★ {escape(t(lang, "ui.model.advised"))}</span>' if advised else ""
     inside = (
-        f'<span class="top"><strong>{escape(entry["title"])}</strong>{chosen_mark(chosen, lang)}</span>'
+        f'{badge}<span class="top"><strong>{escape(entry["title"])}</strong>{chosen_mark(chosen, lang)}</span>'
         f'<span class="why">{escape(entry["why"][lang])}</span><ul class="facts">{listed}</ul>'
         f'<span class="fit {how}">{escape(t(lang, f"ui.model.fit.{how}"))}</span>'
         f'<span class="soft num predicted">{escape(" · ".join(part for part in (memory, length) if part))}</span>'

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuning.runs.differences import Point, series, thin
-from tuning.text import t, table
+from tuning.text import t
 from tuning.ui.view import escape, loss, number, size
 
 WIDTH, HEIGHT = 1000.0, 240.0
@@ -135,24 +135,30 @@ def _says(training: Sequence[Point], validation: Sequence[Point], lang: str) -> 
     return t(lang, "ui.live.curve.says_both", **ends, eval_first=loss(validation[0][1], lang), eval_last=loss(validation[-1][1], lang))
 
 
-def part_name(key: str, lang: str) -> str:
-    """What a part of the memory is called."""
-    code = f"ui.slip.part.{key}"
-    return t(lang, code if code in table(lang) else "ui.slip.part.other")
+GROUPS = {
+    "model": ("weights", "adapter"),
+    "learning": ("optimizer", "gradients", "activations", "logits", "workspace"),
+}  # parts of the memory by what they are for; all else is the rest
+
+
+def grouped(parts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Predicted parts of the memory as three: the model, learning, the rest. What is empty is left out."""
+    found = {group: sum(parts.get(name, 0) for name in names) for group, names in GROUPS.items()}
+    found["rest"] = sum(parts.values()) - sum(found.values())
+    return [(group, count) for group, count in found.items() if count]
 
 
 def memory_bar(parts: Mapping[str, int], available: int, lang: str) -> str:
     """Predicted parts against what is free, with a sentence that says the same. Predicted, so it is hatched."""
     need = sum(parts.values())
     whole = max(available, need, 1)
-    shown = sorted(((name, count) for name, count in parts.items() if count), key=lambda part: -part[1])
-    named = ", ".join(f"{part_name(name, lang)} {size(count, lang)}" for name, count in shown)
+    shown = [(t(lang, f"ui.slip.part.{group}"), count) for group, count in grouped(parts)]
+    named = ", ".join(f"{name} {size(count, lang)}" for name, count in shown)
     pieces = "".join(
-        f'<i class="part p{index % 5}" style="width:{max(100 * count / whole, 0.6):.2f}%"></i>' for index, (name, count) in enumerate(shown)
+        f'<i class="part p{index}" style="width:{max(100 * count / whole, 0.6):.2f}%"></i>' for index, (name, count) in enumerate(shown)
     )
     says = t(lang, "ui.slip.bar", need=size(need, lang), have=size(available, lang), parts=named)
     keys = "".join(
-        f'<li><i class="part p{index % 5}"></i>{escape(part_name(name, lang))} <b>{size(count, lang)}</b></li>'
-        for index, (name, count) in enumerate(shown)
+        f'<li><i class="part p{index}"></i>{escape(name)} <b>{size(count, lang)}</b></li>' for index, (name, count) in enumerate(shown)
     )
     return f'<div class="bar" role="img" aria-label="{escape(says)}">{pieces}</div><ul class="parts" aria-hidden="true">{keys}</ul>'

@@ -1,7 +1,8 @@
 """The first tab: which model to start from. Cards of the catalog, any open model of the Hub, or a folder of one's own."""
 
 import os
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import gradio as gr
@@ -21,14 +22,15 @@ SHOWN = 6  # cards before the fold
 
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
+    starter = desk.cards("starter", invitation(desk))
+    starter_fault = desk.slot()
     desk.html(view.head(desk.say("ui.model.title"), desk.say("ui.model.hint")))
-    starter = desk.cards("starter")
     with gr.Row(elem_classes="beside end", elem_id="filters"):
         goals = [(desk.say(f"ui.goal.{name}"), name) for name in ("any", *get_args(Goal))]
         goal = gr.Dropdown(goals, value="any", label=desk.say("ui.goal"), interactive=True, filterable=False, scale=2, min_width=220)
         italian = gr.Checkbox(False, label=desk.say("ui.model.italian"), interactive=True, scale=1, min_width=170, container=False)
         fits = gr.Checkbox(False, label=desk.say("ui.model.fits"), interactive=True, scale=1, min_width=170, container=False)
-    grid = desk.cards("models")
+    grid = desk.cards("models", _grid(desk, Order(), {}))
     desk.html(f'<p class="hint">{view.escape(desk.say("ui.model.context.why"))}</p>', elem_id="token-note")
     fault = desk.slot()
     local = desk.local
@@ -67,12 +69,11 @@ def build(desk: Desk) -> None:
             raise InputError("model.nothing")
         return choice, results(desk, desk.studio.models.search(text))
 
-    def use_starter(choice: Any) -> Any:
-        report = desk.studio.data.check(f"starter-{desk.lang}", lang=desk.lang)
-        return asdict(Order.of(choice).but(model="starter", data=report["data"], source=f"starter-{desk.lang}", recipe="facts", limit=None))
+    def begin(choice: Any, overrides: Any, event: gr.EventData) -> Any:
+        return begun(desk, choice, overrides, gradio_ways.text(event, "what"))
 
     def paint(scene: Scene) -> list[Any]:
-        return [_grid(desk, scene), "" if scene.choice.model or scene.runs else invitation(desk)]
+        return [_grid(desk, scene.choice, scene.wanted), "" if scene.choice.model or scene.runs else invitation(desk)]
 
     desk.on(
         [goal.input, italian.input, fits.input], look, [goal, italian, fits], [desk.wanted], fault, repaint=True, trigger_mode="always_last"
@@ -82,7 +83,8 @@ def build(desk: Desk) -> None:
         [use.click, words.submit], other, [desk.choice, words], [desk.choice, found], other_fault, repaint=True, show_progress="minimal"
     )
     desk.on(found.click, pick_found, [desk.choice], [desk.choice, found], other_fault, repaint=True, show_progress="minimal")
-    desk.on(starter.click, use_starter, [desk.choice], [desk.choice], fault, repaint=True)
+    outputs = [desk.choice, desk.overrides, desk.run, desk.tabs, desk.tab]
+    desk.on(starter.click, begin, [desk.choice, desk.overrides], outputs, starter_fault, repaint=True, trigger_mode="once")
     desk.paints(paint, [grid, starter])
 
 
@@ -96,12 +98,24 @@ def taken(desk: Desk, choice: Any, name: str) -> tuple[Any, str]:
         return choice, view.fault(desk.lang, error.code, error.params) + desk.instead((error.code, error.params))
 
 
+def begun(desk: Desk, choice: Any, overrides: Any, what: str) -> tuple[Any, ...]:
+    """Choices, turned knobs, run and tab after a press of the invitation: the starter is trained, or the way to a file is shown."""
+    if what == "bring":
+        return choice, overrides, gr.skip(), gr.update(selected="data"), "data"
+    source = f"starter-{desk.lang}"
+    data = desk.studio.data.check(source, lang=desk.lang)["data"]
+    trial = Order.of(choice).but(model="starter", data=data, source=source, recipe="facts", limit=None)
+    made, run = desk.start(asdict(trial), {}, "")
+    return made, {}, run, gr.update(selected="train"), "train"
+
+
 def invitation(desk: Desk) -> str:
-    """For the first visit: what the starter is, and the one click that takes it."""
-    title, text, button = (view.escape(desk.say(f"ui.start.{part}")) for part in ("title", "text", "button"))
+    """For the first visit: what one will have and in how long, the press that trains the starter, and the one for a file of one's own."""
+    title, text, button, bring = (view.escape(desk.say(f"ui.start.{part}")) for part in ("title", "text", "button", "bring"))
     return (
-        f'<div class="invitation"><div><b>{title}</b><p>{text}</p></div>'
-        f'<button type="button" class="plain" data-do="starter" data-value="starter">{button}</button></div>'
+        f'<div class="invitation"><div><h2>{title}</h2><p>{text}</p></div><div class="ways">'
+        f'<button type="button" class="plain go" data-do="starter" data-value="starter">{button}</button>'
+        f'<button type="button" class="plain" data-do="bring" data-value="">{bring}</button></div></div>'
     )
 
 
@@ -161,31 +175,68 @@ def downloads(desk: Desk) -> None:
     desk.paints(paint, [listed, panel, which])
 
 
-def _grid(desk: Desk, scene: Scene) -> str:
-    """The best models for what is looked for, and the chosen one; the rest below a fold."""
-    wanted, chosen = scene.wanted, scene.choice.model
-    entries = desk.studio.models.list(wanted.get("goal"))
-    picked = [entry for entry in entries if entry["id"] == chosen]
-    if chosen is not None and not picked:
-        picked = [desk.studio.models.entry(desk.studio.models.find(chosen))]
+@dataclass(frozen=True)
+class Advice:
+    """Models in the order in which they are shown, and the one of them that the red button takes."""
+
+    entries: list[dict[str, Any]]
+    taken: dict[str, Any]
+    good: bool  # whether that one has memory and time enough here
+
+
+def advice(desk: Desk, wanted: Mapping[str, Any], choice: Order) -> Advice:
+    """The models for what is looked for. First stands the one that is recommended.
+
+    For a first try that is the starter. Where there is a goal or a file of one's own, it is one that learns 1000 examples within an
+    evening: the first for the goal, else the largest, on the Italian page of those that know most Italian.
+    """
+    goal, italian = wanted.get("goal"), wanted.get("italian") or desk.lang == "it"
+    entries = catalog.advise(desk.models(), goal)
+    own = bool(choice.data and not (choice.source or "").startswith("starter-"))
     if wanted.get("italian"):
         entries = [entry for entry in entries if entry["italian"] in catalog.GOOD]
     if wanted.get("fits"):
         entries = [entry for entry in entries if entry["fits"]]
+    if not goal and italian:
+        entries.sort(
+            key=lambda entry: (entry["fit"] == "no", entry["seconds"] > catalog.EVENING, not entry["here"], entry["italian"] == "none")
+        )
+    good = [entry for entry in entries if entry["fit"] == "comfortable" and entry["seconds"] <= catalog.EVENING]
+    if goal or own or wanted.get("italian") or wanted.get("fits"):
+        good = [entry for entry in good if entry["id"] != "starter"]
+        if not goal:
+            good.sort(key=lambda entry: (catalog.ITALIAN.index(entry["italian"]) if italian else 0, entry["parameters"]), reverse=True)
+    fitting = [entry for entry in entries if entry["fits"]] or entries or desk.models()
+    first = good[0] if good else min(fitting, key=lambda entry: float(entry["seconds"]))
+    return Advice([first, *(entry for entry in entries if entry is not first)] if entries else [], first, bool(good))
+
+
+def _grid(desk: Desk, choice: Order, wanted: Mapping[str, Any]) -> str:
+    """The best models for what is looked for, and the chosen one; the rest below a fold."""
+    advised, chosen = advice(desk, wanted, choice), choice.model
+    entries = advised.entries
+    picked = [entry for entry in desk.models() if entry["id"] == chosen]
+    if chosen is not None and not picked:
+        picked = [desk.studio.models.entry(desk.studio.models.find(chosen))]
     elsewhere = [entry for entry in picked if entry["id"] not in {known["id"] for known in entries}]
     first = [*elsewhere, *entries[: SHOWN - len(elsewhere)]]  # a chosen one that is not of the list stands where it is seen
     first += [entry for entry in picked if entry not in first]
     rest = [entry for entry in entries if entry not in first]
-    drawn, more = ([cards.model(entry, entry["id"] == chosen, desk.lang) for entry in part] for part in (first, rest))
+    best = advised.taken["id"] if advised.good and chosen is None else None
+    drawn, more = ([cards.model(entry, entry["id"] == chosen, desk.lang, entry["id"] == best) for entry in part] for part in (first, rest))
     found = desk.studio.hardware()
     above = view.fault(desk.lang, found["trouble"]["code"], found["trouble"]["params"]) if found["trouble"] else ""
     above += "".join(
         f'<p class="hint">{view.escape(view.sentence(desk.lang, note["code"], note["params"]))}</p>' for note in found["notes"]
     )
+    said = guide(desk) if advised.good else desk.say("ui.model.slow", model=advised.taken["title"])
+    if not found["gpus"]:
+        said = desk.say("ui.model.no_card") + " " + said
+    above += f'<p class="hint" id="guide">{view.escape(said)}</p>'
     if not first:
         return above + view.empty(desk.say("ui.model.none"))
     fold = cards.fold(desk.say("ui.model.more", count=len(more)), cards.group(desk.say("ui.model.cards"), more)) if more else ""
-    return above + cards.group(desk.say("ui.model.cards"), drawn) + fold + f'<p class="hint" id="guide">{view.escape(guide(desk))}</p>'
+    return above + cards.group(desk.say("ui.model.cards"), drawn) + fold
 
 
 def guide(desk: Desk) -> str:

@@ -1,0 +1,101 @@
+"""The first ten seconds and the order slip in a real browser: cards with the shell, nothing jumps, two presses to a training."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Shop, Watched
+from tests.browser.test_whole_path import speaks, tab
+from tuning.text import t
+
+Visit = Callable[..., Watched]
+SCREENS = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+NIGHTLY_PHONE = pytest.param("en", "phone", marks=pytest.mark.nightly)
+# Sums what Chromium calls layout shifts, without those that follow a press.
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => list.getEntries().forEach((shift) => {
+  if (!shift.hadRecentInput) window.shifts.push(shift.value);
+})).observe({type: "layout-shift", buffered: true});
+"""
+
+
+def sized(visit: Visit, shop: Shop, lang: str, screen: str) -> Watched:
+    visitor = visit(shop, lang)
+    visitor.page.set_viewport_size(SCREENS[screen])  # type: ignore[arg-type]
+    return visitor
+
+
+def whole(page: Page, what: str) -> bool:
+    """Is all of it inside the window?"""
+    return bool(
+        page.locator(what).evaluate(
+            "(e) => { const b = e.getBoundingClientRect(); return b.height > 0 && b.top >= 0 && b.left >= 0"
+            " && b.bottom <= innerHeight && b.right <= innerWidth; }"
+        )
+    )
+
+
+@pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
+def test_the_first_cards_come_with_the_shell(shop: Shop, visit: Visit, lang: str) -> None:
+    visitor = sized(visit, shop, lang, "desktop")
+    asked = []
+    visitor.page.route("**/*", lambda route: route.continue_() if route.request.method == "GET" else asked.append(route.request.url))
+    page = visitor.open()  # nothing that the page asks its server to do is ever answered
+    expect(page.locator("#models .card").first).to_be_visible(timeout=5_000)
+    expect(page.locator('#starter [data-do="starter"]')).to_be_visible()
+    expect(page.locator("#next")).to_have_text(t(lang, "ui.next.take_model", model="Sartoria starter"))
+    assert asked, "the page has not even tried to be drawn"
+    page.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), ("en", "phone")])
+def test_nothing_jumps_on_the_first_screen(shop: Shop, visit: Visit, lang: str, screen: str) -> None:
+    visitor = sized(visit, shop, lang, screen)
+    visitor.page.add_init_script(SHIFTS)
+    page = visitor.open()
+    expect(page.locator("#chips .chip").first).to_be_attached()  # drawn for this visitor
+    expect(page.locator("#models .card").first).to_be_visible()
+    page.wait_for_timeout(1_000)
+    shifts = page.evaluate("window.shifts")
+    assert sum(shifts) < 0.05, shifts
+    speaks(visitor, lang)
+
+
+@pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), NIGHTLY_PHONE])
+def test_from_a_fresh_page_to_a_running_training_in_two_presses(shop: Shop, visit: Visit, lang: str, screen: str) -> None:
+    visitor = sized(visit, shop, lang, screen)
+    page = visitor.open()
+    assert whole(page, '#starter [data-do="starter"]'), "the way in is below the fold"
+    page.locator('#starter [data-do="starter"]').click()
+    expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.running"), timeout=60_000)
+    expect(page.locator("#live-view")).to_be_visible()
+    assert shop.newest().spec().recipe == "facts"
+
+
+def test_a_file_of_one_s_own_is_one_press_away(shop: Shop, visit: Visit) -> None:
+    page = visit(shop, "it").open()
+    page.locator('#starter [data-do="bring"]').click()
+    expect(page.locator("#upload")).to_be_visible()
+
+
+@pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), NIGHTLY_PHONE])
+def test_the_slip_stays_in_sight_with_its_whole_button(shop: Shop, visit: Visit, lang: str, screen: str) -> None:
+    visitor = sized(visit, shop, lang, screen)
+    page = visitor.open()
+    assert whole(page, "#next")
+    page.locator('#models [data-value="starter"]').click()
+    tab(page, lang, "data")
+    page.locator('#datasets [data-value="starter-en"]').click()
+    expect(page.locator("#order .verdict")).to_be_visible()
+    for name in ("data", "train", "model"):
+        tab(page, lang, name)
+        page.wait_for_timeout(500)
+        assert whole(page, "#next"), name
+        page.mouse.move(200, 400)
+        page.mouse.wheel(0, 600)
+        page.wait_for_timeout(500)
+        assert page.evaluate("scrollY") > 200, name
+        assert whole(page, "#next"), f"{name}, scrolled"
+    visitor.shot(f"slip-{lang}")
