@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Shop, Watched
+from tests.browser.test_help import type_into
 from tests.browser.test_whole_path import speaks, tab
 from tuning.text import t
 
@@ -99,3 +100,21 @@ def test_the_slip_stays_in_sight_with_its_whole_button(shop: Shop, visit: Visit,
         assert page.evaluate("scrollY") > 200, name
         assert whole(page, "#next"), f"{name}, scrolled"
     visitor.shot(f"slip-{lang}")
+
+
+def test_a_fault_comes_into_view_beside_its_field(shop: Shop, visit: Visit) -> None:
+    visitor = sized(visit, shop, "en", "desktop")
+    page = visitor.open()
+    tab(page, "en", "train")
+    expect(page.locator("#knob-learning_rate")).to_be_visible()
+    type_into(page, "learning_rate", "abc")
+    expect(page.locator("#knob-learning_rate")).to_have_attribute("aria-invalid", "true")
+    fault = page.locator("[role=alert]:visible").first
+    expect(fault).to_be_in_viewport(ratio=1)
+    below = page.locator("#knob-learning_rate").bounding_box()
+    said = fault.bounding_box()
+    assert below and said and abs(said["y"] - below["y"]) < 300
+    type_into(page, "learning_rate", "20")
+    warning = page.locator(".knob:has(#knob-learning_rate) .unusual")
+    expect(warning).to_contain_text("0.00001")
+    expect(page.locator("#knob-learning_rate")).not_to_have_attribute("aria-invalid", "true")

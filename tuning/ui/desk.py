@@ -66,6 +66,11 @@ FOLDS = """
 }
 """
 
+# A fault that has come is seen, wherever the page stands.
+INTO_VIEW = """
+watch("value", () => requestAnimationFrame(() => element.querySelector(".fault")?.scrollIntoView({block: "nearest"})));
+"""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -132,7 +137,7 @@ class Desk(Visits):
 
     def slot(self) -> gr.HTML:
         """Where a fault is said, beside what causes it."""
-        return gr.HTML("", js_on_load=None, apply_default_css=False, elem_classes="slot")
+        return gr.HTML("", js_on_load=INTO_VIEW, apply_default_css=False, elem_classes="slot")
 
     def on(self, trigger: Any, handler: Callable[..., Any], inputs: Any, outputs: Sequence[Any], fault: gr.HTML, **options: Any) -> Any:
         """Wire a private event. The handler returns as many values as `outputs`; its faults appear in `fault`.

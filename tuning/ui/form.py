@@ -6,7 +6,7 @@ two hundred components and not more. Pure functions.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuning.forecast.full_finetune import ADAPTER_ONLY
@@ -60,6 +60,13 @@ FOLDED = {
 }
 KNOBS = {knob.key: knob for knob in (*FIRST, *(knob for some in FOLDED.values() for knob in some))}
 UNSAID = {"sft.report_to": "none"}  # what the open maps leave out, where that is no switch
+USUAL = {
+    "learning_rate": (1e-5, 5e-3),
+    "num_train_epochs": (0.1, 50),
+    "lora_r": (2, 256),
+    "lora_dropout": (0, 0.5),
+    "warmup_ratio": (0, 0.3),
+}
 OTHER = "…"  # the option after which another value can be typed
 
 # A turned knob is (key, value, typed). Another value is typed where the list stood. The focus stays when all is drawn anew.
@@ -81,6 +88,7 @@ element.addEventListener("change", (event) => {
 });
 element.addEventListener("focusin", (event) => { last = event.target.dataset.key || null; });
 watch("value", () => {
+  requestAnimationFrame(() => element.querySelector(".knob .fault")?.scrollIntoView({block: "nearest"}));
   if (!last || (document.activeElement && document.activeElement !== document.body)) return;
   const same = [...element.querySelectorAll("[data-key]")].find((knob) => knob.dataset.key === last);
   if (same) same.focus({preventScroll: true});
@@ -95,6 +103,7 @@ class Told:
     turned: Mapping[str, Any]
     recipe: Mapping[str, Any]
     plan: Mapping[str, Any] | None = None
+    faults: Mapping[str, str] = field(default_factory=dict)  # of values that are not taken, as HTML
 
     def asked(self, key: str) -> Any:
         """What is wanted of `key`, by hand or by the recipe."""
@@ -138,13 +147,24 @@ def _drawn(knob: Knob, told: Told, lang: str) -> str:
         when = f'<details data-fold="{key}"><summary>{view.escape(t(lang, "ui.train.when"))}</summary><p>{says}</p></details>'
     by_hand = " turned" if key in told.turned else ""
     off = " disabled" if unused(key, told) else ""
+    wrong = told.faults.get(key, "")
+    off += ' aria-invalid="true"' if wrong else ""
     kept = f'data-key="{key}" data-now="{view.escape(show(told.asked(key), lang, key))}"'
     return (
         f'<div class="knob{by_hand}"><label for="knob-{key}">{name}</label><p class="info" id="why-{key}">'
         f"{view.escape(t(lang, f'ui.knob.{key}.why'))}</p>{when}"
         f'<select id="knob-{key}" {kept} aria-describedby="why-{key}"{off}>'
-        f'{options}</select><p class="source">{view.escape(source(key, told, lang))}</p></div>'
+        f'{options}</select><p class="source">{view.escape(source(key, told, lang))}</p>{wrong or unusual(key, told, lang)}</div>'
     )
+
+
+def unusual(key: str, told: Told, lang: str) -> str:
+    """A warning with the usual range for a value far outside of it, as HTML."""
+    value, (low, high) = told.turned.get(key), USUAL.get(key, (0, 0))
+    if key not in USUAL or isinstance(value, bool) or not isinstance(value, int | float) or low <= value <= high:
+        return ""
+    said = t(lang, "ui.train.unusual", low=show(low, lang, key), high=show(high, lang, key))
+    return f'<p class="unusual" role="status"><b aria-hidden="true">!</b> {view.escape(said)}</p>'
 
 
 def _values(knob: Knob, now: str, usual: str) -> Sequence[str]:

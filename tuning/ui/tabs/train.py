@@ -112,13 +112,23 @@ def _knobs(desk: Desk) -> None:
         value = form.parse(gradio_ways.text(event, "value"), desk.lang if gradio_ways.sent(event, "typed") else "en")
         turned = {**overrides, key: value}
         changed = form.differing(turned, suited(chosen, turned))
+        with caught(desk.lang) as alone:
+            desk.studio.plans.settings_for(chosen.recipe, {key: value})
         with caught(desk.lang) as trouble:
             desk.studio.plans.settings_for(chosen.recipe, changed)
-        return asdict(chosen.but()), changed, *(trouble or [""])
+        return asdict(chosen.but()), changed, *(trouble if trouble and not alone else [""])  # a knob's own fault is said at the knob
+
+    def wrong(scene: Scene) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for key, value in scene.overrides.items():
+            with caught(desk.lang) as trouble:
+                desk.studio.plans.settings_for(scene.choice.recipe, {key: value})
+            found |= {key: trouble[0]} if trouble else {}
+        return found
 
     def paint(scene: Scene) -> list[Any]:
         plan, _ = desk.plan(scene.choice, scene.overrides)
-        told = form.Told(scene.overrides, suited(scene.choice, scene.overrides), plan and plan["settings"])
+        told = form.Told(scene.overrides, suited(scene.choice, scene.overrides), plan and plan["settings"], wrong(scene))
         cards_there = [card["index"] for card in desk.studio.hardware()["gpus"]]
         drawn = form.first(told, desk.lang), form.folded(told, cards_there, desk.lang)
         return [*drawn, gr.update(visible=bool(scene.overrides))]
