@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 SCHEMA = 1
 LOCAL = "local"  # the owner of everything on a machine that one person uses
+SIGNED_IN, ANONYMOUS = "hf:", "visitor:"  # how owners on a Space begin: with an account of the Hub, and without; no log-in has a colon
 
 Auto = Literal["auto"]
 Language = Literal["en", "it"]

@@ -4,6 +4,7 @@ It decides nothing about models or training, and it never writes.
 """
 
 import contextlib
+import importlib.util
 import os
 import pathlib
 import re
@@ -22,6 +23,8 @@ INSTALLED = ROOT / "tuning_presets"  # where a wheel puts presets/: `presets` wo
 PRESETS = INSTALLED if INSTALLED.is_dir() else ROOT / "presets"
 PINNED = re.compile(r"(\w[\w.-]{0,95}/\w[\w.-]{0,95})@([0-9a-f]{40})", re.ASCII)
 CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and nvidia-smi do
+VOLUME = "/data"  # where a Space has its storage, if it has any
+OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")  # which `hf_oauth: true` in README brings
 _CHILD = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "APPDATA")
 
 # What each library that may be here is told so that it reports to nobody; a tracker that somebody chooses works all the same.
@@ -49,6 +52,17 @@ class RemoteCode:
 
 
 @dataclass(frozen=True)
+class Space:
+    """What a Hugging Face Space says of itself: the names of its page, and what it has."""
+
+    hosts: tuple[str, ...] = ()
+    creator: str = ""  # whose Space it is: the number of an account of the Hub
+    oauth: bool = False  # one can sign in with an account of the Hub
+    zero_gpu: bool = False  # cards are lent for seconds
+    kept: bool = False  # the home folder outlives a restart
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the environment and the platform say, read once. `token` is kept out of every printed form."""
 
@@ -66,6 +80,7 @@ class Settings:
     display: bool = True  # whether a browser could be opened here
     token: str | None = field(default=None, repr=False)
     remote_code: RemoteCode | None = None  # only ever by `allowing`
+    space: Space | None = None  # off a Space there is none, whatever the mode is called
 
 
 def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> Settings:
@@ -77,9 +92,11 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
     for candidate in STRICTNESS:
         if asked == candidate and STRICTNESS[candidate] > STRICTNESS[implied]:
             mode = candidate
-    chosen = home or env.get("TUNING_HOME") or str(default_home(env))
+    space = env.get("SYSTEM") == "spaces" and bool(env.get("SPACE_ID"))  # as Gradio tells it
+    mounted = os.path.join(VOLUME, "sartoria") if space and os.path.isdir(VOLUME) and os.access(VOLUME, os.W_OK) else None
+    chosen = pathlib.Path(home or env.get("TUNING_HOME") or mounted or default_home(env)).expanduser().absolute()
     return Settings(
-        home=pathlib.Path(chosen).expanduser().absolute(),
+        home=chosen,
         mode=mode,
         endpoint=env.get("HF_ENDPOINT", Settings.endpoint),
         offline=env.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"},
@@ -88,7 +105,19 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         rank=int(env.get("RANK") or 0),
         world_size=int(env.get("WORLD_SIZE") or 1),
         display=sys.platform in ("win32", "darwin") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
-        token=env.get("HF_TOKEN") or None,
+        token=None if mode == "space" else env.get("HF_TOKEN") or None,  # there it is the Space's, and visitors come in
+        space=_space(env, chosen) if space else None,
+    )
+
+
+def _space(env: Mapping[str, str], home: pathlib.Path) -> Space:
+    """What the environment of a Space says of it."""
+    return Space(
+        hosts=tuple(host.strip().lower() for host in env.get("SPACE_HOST", "").split(",") if host.strip()),
+        creator=env.get("SPACE_CREATOR_USER_ID", ""),
+        oauth=all(env.get(name) for name in OAUTH) and all(map(importlib.util.find_spec, ("authlib", "itsdangerous"))),
+        zero_gpu=env.get("SPACES_ZERO_GPU", "").lower() in {"1", "true"},
+        kept=any(os.path.ismount(folder) for folder in (home, *home.parents[:-1])),
     )
 
 

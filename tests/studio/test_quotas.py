@@ -11,7 +11,7 @@ from tests.engine.conftest import FAST
 from tuning import settings
 from tuning.data.ingest import ReadingOptions
 from tuning.errors import TuningError
-from tuning.schema import LOCAL
+from tuning.schema import ANONYMOUS, LOCAL, SIGNED_IN
 from tuning.studio import Studio, quotas
 from tuning.text import say
 
@@ -111,3 +111,59 @@ def test_the_operator_sees_orders_stops_and_deletes_everybody_s_runs_and_reads_n
         assert refused(act) == "quota.operator"
     assert not anna.everybody.allowed
     assert [one["run"] for one in bruno.runs.list()] == [runs[1]]
+
+
+def on_a_space(home: pathlib.Path, **space: bool) -> Studio:
+    """A Space's house, and in it a visitor who has not signed in."""
+    made = settings.read({"SYSTEM": "spaces", "SPACE_ID": "x/y", "TUNING_HOME": str(home), "HF_TOKEN": "hf_of_the_space"})
+    assert made.mode == "space" and made.token is None and made.space is not None
+    return Studio(replace(made, space=replace(made.space, **space)), ANONYMOUS + "one")
+
+
+def test_who_has_not_signed_in_trains_the_starter_one_run_at_once_and_shortly(home: pathlib.Path) -> None:
+    one = on_a_space(home)
+    other, signed = one.for_owner(ANONYMOUS + "two"), one.for_owner(SIGNED_IN + "abc")
+    first = start(one)["run"]
+    assert refused(lambda: start(one)) == "quota.one"
+    start(other)
+    assert refused(lambda: start(one.for_owner(ANONYMOUS + "three"), max_steps=1_000_000)) == "quota.minutes"
+    one.runs.stop(first)
+    start(one)
+    assert refused(lambda: one.runs.resume(first)) == "quota.one"
+    start(signed)
+    start(signed)
+    assert refused(lambda: start(signed)) == "quota.runs"
+
+
+def test_other_models_are_for_those_who_sign_in(home: pathlib.Path) -> None:
+    one = on_a_space(home)
+    ask, another = [{"role": "user", "content": "Ciao?"}], next(card["id"] for card in one.models.list() if not card["here"])
+    for studio, code in ((one, "quota.starter"), (on_a_space(home, oauth=True), "quota.sign_in")):
+        assert refused(lambda studio=studio: studio.runs.train(another, "starter-en", settings={**FAST})) == code
+        assert refused(lambda studio=studio: studio.talk.question(another, ask)) == code
+        assert refused(lambda studio=studio: studio.models.download(studio.models.find(another))) == code
+    one.talk.question("starter", ask)
+    assert refused(lambda: one.for_owner(SIGNED_IN + "abc").talk.question(another, ask)) == "model.not_here"
+
+
+def test_visitors_who_throw_their_cookies_away_do_not_fill_the_queue(home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "PASSING_IN_ALL", 2)
+    one = on_a_space(home)
+    for number in range(2):
+        start(one.for_owner(f"{ANONYMOUS}{number}"))
+    assert refused(lambda: start(one.for_owner(ANONYMOUS + "new"))) == "quota.full"
+    start(one.for_owner(SIGNED_IN + "abc"))
+
+
+def test_lent_cards_are_not_trained_on_by_anybody(home: pathlib.Path) -> None:
+    one = on_a_space(home, zero_gpu=True)
+    for studio in (one, one.for_owner(SIGNED_IN + "abc"), one.for_owner(LOCAL)):
+        assert refused(lambda studio=studio: start(studio)) == "quota.zero_gpu"
+    one.talk.question("starter", [{"role": "user", "content": "Ciao?"}])
+
+
+def test_whose_space_it_is_and_its_terminal_run_it(home: pathlib.Path) -> None:
+    env = {"SYSTEM": "spaces", "SPACE_ID": "x/y", "TUNING_HOME": str(home), "SPACE_CREATOR_USER_ID": "abc"}
+    house = Studio(settings.read(env), LOCAL)
+    assert house.everybody.allowed and house.for_owner(SIGNED_IN + "abc").everybody.allowed
+    assert not house.for_owner(SIGNED_IN + "abd").everybody.allowed and not house.for_owner(ANONYMOUS + "abc").everybody.allowed

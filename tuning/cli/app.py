@@ -74,7 +74,8 @@ def doors(chosen: argparse.Namespace, settings: "Settings") -> "People | None":
 
     mode, wide = settings.mode, chosen.host not in LOOPBACK
     if mode == "space":
-        raise Refusal("app.public", {"option": f"TUNING_MODE={mode}"})
+        on_a_space(chosen, settings)
+        return None
     try:
         found = people(chosen.auth, chosen.auth_file, chosen.open_class)
     except InputError as error:
@@ -86,6 +87,16 @@ def doors(chosen: argparse.Namespace, settings: "Settings") -> "People | None":
     if option is not None and not found.passwords:
         raise Refusal("auth.needed", {"option": option, "given": f" {option}" if option.startswith("--") else ""})
     return found if found.passwords else None
+
+
+def on_a_space(chosen: argparse.Namespace, settings: "Settings") -> None:
+    """On a Space everybody comes in, and owns what they do (see `serve.owners`). Raises Refusal off a Space, and for other doors."""
+    if settings.space is None:
+        raise Refusal("app.no_space", {})
+    other = {"--share": chosen.share, "--auth": chosen.auth, "--auth-file": chosen.auth_file, "--public-url": chosen.public_url}
+    other |= {"--open-class": chosen.open_class, "--allow-remote-code": chosen.allow_remote_code}
+    if option := next((option for option, given in other.items() if given), None):
+        raise Refusal("app.on_space", {"option": option})
 
 
 def free(chosen: argparse.Namespace) -> None:
@@ -112,6 +123,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     from tuning import settings as reading
 
     settings = reading.read(home=chosen.home)
+    chosen.host = chosen.host or ("127.0.0.1" if settings.space is None else "0.0.0.0")
     look_at(settings.home)
     people = doors(chosen, settings)
     free(chosen)
@@ -157,25 +169,29 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     from tuning.serve.edge import Edge
     from tuning.serve.faults import Faults
     from tuning.serve.gate import Gate
+    from tuning.serve.hosted import Hosted, key
     from tuning.serve.names import Nicknames
     from tuning.serve.routes import Door
     from tuning.studio import Studio
     from tuning.ui import gradio_ways, page, theme
 
-    demo, door = page.build(Studio(settings, LOCAL, workshop)), Door(launched=False, log_in=people is not None)
+    space = settings.space
+    door = Door(launched=False, log_in=people is not None, oauth=space is not None and space.oauth)
+    demo = page.build(Studio(settings, LOCAL, workshop))
     idle = functools.partial(gradio_ways.idle_seconds, demo)
     edge = Middleware(
         Edge, lang=chosen.lang, hosts=names(chosen), alive=lambda: workshop.alive, public=chosen.public_url, door=door, idle=idle
     )
     named = Nicknames(settings.home, people.passwords if people else ())
     gates = [] if people is None else [Middleware(Gate, throttle=Throttle(), common=people.common, names=named)]
+    outside = [] if space is None else [Middleware(Hosted, hosts=space.hosts, key=key(settings.home))]
     patience.take_over()
     demo.queue(default_concurrency_limit=8, max_size=100)
     gradio_ways.keep_answers(demo, SESSIONS_WITH_ANSWERS)
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [edge, *gates, Middleware(Faults)]},
+        app_kwargs={"middleware": [*outside, edge, *gates, Middleware(Faults)]},
         auth=None if people is None else people.admits,
         share=chosen.share,
         theme=theme.theme(),

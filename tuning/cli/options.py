@@ -80,7 +80,7 @@ def called() -> str:
 
 def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Add what the page takes: the same for `python app.py` and for the verb `app`."""
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--host", help="address to listen on (default: this machine only; on a Space all)")
     parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on (default: {PORT})")
     parser.add_argument("--share", action="store_true", help="a public link, for whoever has a log-in")
     who = "who may come in, once for each; the first one sees everybody's runs; `auto` makes a log-in and prints it"

@@ -37,6 +37,7 @@ OPEN = {
     "/gradio_api/openapi.json": "GET",
 }
 LOG_IN = {"/login": "POST", "/logout": "GET", "/name": "POST"}  # where others come in; the last one is the gate's own
+OAUTH = {"/login/huggingface": "GET", "/login/callback": "GET", "/logout": "GET"}  # on a Space where one can sign in
 STARTUP = "/gradio_api/startup-events"  # which `launch` asks for itself, once
 ELSEWHERE = re.compile(r"/gradio_api/file=[\w+.-]{2,}:.*", re.DOTALL)  # an address: Gradio would fetch it for whoever asks
 
@@ -53,10 +54,12 @@ def _patterns(routes: Mapping[str, str]) -> list[tuple[re.Pattern[str], set[str]
 
 
 class Door:
-    """Says which requests go in. Until `launched` also the one by which Gradio starts itself, and with `log_in` those to log in."""
+    """Says which requests go in. Until `launched` also the one by which Gradio starts itself, with `log_in` those to log in, and with
+    `oauth` those to sign in with an account of the Hub.
+    """
 
-    def __init__(self, launched: bool = True, log_in: bool = False) -> None:
-        self.launched, self._open = launched, _patterns({**OPEN, **(LOG_IN if log_in else {})})
+    def __init__(self, launched: bool = True, log_in: bool = False, oauth: bool = False) -> None:
+        self.launched, self._open = launched, _patterns({**OPEN, **(LOG_IN if log_in else {}), **(OAUTH if oauth else {})})
 
     def __call__(self, method: str, path: str) -> bool:
         if path == STARTUP:

@@ -108,8 +108,9 @@ class Runs:
 
     def resume(self, run: str) -> dict[str, Any]:
         """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""
+        found = self.resumable(run)
         self.quotas.turn()
-        return self._enqueue(self.resumable(run))
+        return self._enqueue(found)
 
     def resumable(self, run: str) -> Run:
         """The run, if it can go on. Raises RunError where it is at work, has nothing left to do, or has a setting that is refused."""

@@ -103,7 +103,7 @@ class Desk(Visits):
 
     def __init__(self, house: Studio, lang: str) -> None:
         super().__init__(house)
-        self.lang, self.local = lang, house.settings.mode == "local"
+        self.lang, self.local, self.space = lang, house.settings.mode == "local", house.settings.space
         self.painters: list[Painter] = []
         self.changed: list[Any] = []  # events after which the page is drawn anew
         self.choice = gr.BrowserState({}, storage_key="sartoria", secret="sartoria: nothing secret")

@@ -57,12 +57,17 @@ def _page(desk: Desk, demo: gr.Blocks) -> None:
 
 def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
     gr.Navbar(visible=False)
+    space = desk.space
     for part in gradio_ways.in_order(desk.asked - {desk.target}):
         if not part.is_rendered:
             part.render()
     with gr.Row(elem_id="top"):
         desk.html(view.masthead(desk.lang), elem_id="masthead")
         chips = desk.html(script=page_title.SCRIPT, elem_id="chips")
+        if space is not None and space.oauth:  # elsewhere Gradio would show everybody as the machine's owner
+            gr.LoginButton(desk.say("space.sign_in"), desk.say("space.sign_out"), size="sm", elem_id="sign-in")
+    if space is not None:
+        desk.html(view.on_a_space(space, desk.lang), elem_id="space")
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="work"):
             gradio_ways.configure(desk.tabs, elem_id="tabs", selected="model")
@@ -200,7 +205,7 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
         ticked = slip.done(scene.choice, scene.runs)
         names = {name: desk.say(f"ui.tab.{name}") for name in items}
         labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
-        visitor = None if desk.local else desk.studio.owner
+        visitor = None if desk.local or desk.space else desk.studio.owner
         code = view.remote_code(desk.studio.settings.remote_code, desk.lang)
         shown = view.header(desk.studio.hardware(), waiting, desk.lang, visitor) + code
         shown += page_title.telling(scene.run, scene.runs, desk.lang)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tuning.settings import RemoteCode
+from tuning.settings import RemoteCode, Space
 from tuning.text import number, plain, rate, say, t, table
 
 GIB = 2**30
@@ -150,6 +150,15 @@ def header(hardware: Mapping[str, Any], waiting: int, lang: str, visitor: str | 
 def remote_code(allowed: RemoteCode | None, lang: str) -> str:
     """The chip that says which model may run its own code here, for as long as the program runs."""
     return "" if allowed is None else chip(f"{allowed.id} @ {allowed.revision[:12]}", t(lang, "code.chip"))
+
+
+def on_a_space(space: Space | None, lang: str) -> str:
+    """What visitors of a Space are told once: what they may do, and that nothing is kept where that is so."""
+    if space is None:
+        return ""
+    codes = ["space.visitor_oauth" if space.oauth else "space.visitor"]
+    codes += ["space.zero_gpu"] * space.zero_gpu + ["space.not_kept"] * (not space.kept)
+    return '<aside class="banner">' + "".join(f"<p>{escape(t(lang, code))}</p>" for code in codes) + "</aside>"
 
 
 def masthead(lang: str) -> str:

@@ -1,0 +1,230 @@
+"""A Space played on this machine: who a visitor is, by which address and in which frame the page is shown, whose account is believed."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+
+from tests.bench.server import ROOT, running
+from tuning import settings
+from tuning.errors import InputError
+from tuning.schema import ANONYMOUS, LOCAL, SIGNED_IN
+from tuning.serve import edge, hosted, owners
+from tuning.text import t
+
+HOST = "x-y.hf.space"
+SPACE = {"SYSTEM": "spaces", "SPACE_ID": "x/y"}
+PROXY = {"x-forwarded-host": HOST, "x-forwarded-proto": "https"}
+ON_SPACE = settings.Settings(home=pathlib.Path("home"), mode="space", space=settings.Space(oauth=True))
+
+
+def session_cookie(info: dict[str, Any], secret: str) -> str:
+    """A session cookie as Starlette signs it with `secret`, which is what Gradio makes of OAUTH_CLIENT_SECRET."""
+    word = hashlib.sha256((secret + "-v4").encode()).hexdigest().encode()
+    stamp = base64.urlsafe_b64encode(int(time.time()).to_bytes(4, "big")).rstrip(b"=")
+    value = base64.b64encode(json.dumps({"oauth_info": info}).encode()) + b"." + stamp
+    made = hashlib.sha1(b"itsdangerous.Signer" + b"signer" + word).digest()
+    return (value + b"." + base64.urlsafe_b64encode(hmac.new(made, value, hashlib.sha1).digest()).rstrip(b"=")).decode()
+
+
+def account(subject: Any = "64f1", lasts: float = 3600) -> dict[str, Any]:
+    return {"userinfo": {"sub": subject, "preferred_username": "anna"}, "expires_at": time.time() + lasts, "access_token": "x"}
+
+
+def asked(here: settings.Settings, **scope: Any) -> str:
+    """Whom a request speaks for, as Gradio hands it to an event."""
+    return owners.of(SimpleNamespace(request=SimpleNamespace(scope=scope), username=None), here)
+
+
+def test_on_a_space_the_account_is_the_owner_and_else_the_cookie() -> None:
+    visitor = {owners.VISITOR: ANONYMOUS + "1"}
+    assert asked(ON_SPACE, session={"oauth_info": account()}, **visitor) == SIGNED_IN + "64f1"
+    for session in ({}, {"oauth_info": None}, {"oauth_info": {}}, {"oauth_info": account(lasts=-1)}, {"oauth_info": account("")}):
+        assert asked(ON_SPACE, session=session, **visitor) == ANONYMOUS + "1"
+    with pytest.raises(InputError, match=r"auth\.log_in"):
+        asked(ON_SPACE)
+
+
+@pytest.mark.parametrize(
+    ("here", "owner"),
+    [
+        (settings.Settings(home=pathlib.Path("home")), LOCAL),
+        (settings.Settings(home=pathlib.Path("home"), mode="shared"), None),
+        (settings.Settings(home=pathlib.Path("home"), mode="space"), None),  # by name alone
+        (settings.Settings(home=pathlib.Path("home"), mode="space", space=settings.Space(oauth=False)), None),
+    ],
+)
+def test_no_account_is_believed_where_nobody_can_sign_in(here: settings.Settings, owner: str | None) -> None:
+    scope = {"session": {"oauth_info": account()}}
+    if owner is not None:
+        assert asked(here, **scope) == owner
+        return
+    with pytest.raises(InputError, match=r"auth\.log_in"):
+        asked(here, **scope)
+
+
+def through(hosts: tuple[str, ...] = (), key: bytes = b"k" * 32, **options: Any) -> tuple[httpx.Response, dict[str, Any]]:
+    """One request through both edges, and what arrives of it."""
+    found: dict[str, Any] = {}
+
+    async def inside(scope: Any, receive: Any, send: Any) -> None:
+        found.update(scope, host=dict(scope["headers"])[b"host"].decode())
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"inside"})
+
+    async def go() -> httpx.Response:
+        transport = httpx.ASGITransport(app=hosted.Hosted(edge.Edge(inside, hosts=None), hosts, key))
+        async with httpx.AsyncClient(transport=transport, base_url="http://10.0.0.7:7860") as client:
+            return await client.request(options.pop("method", "POST"), options.pop("path", "/gradio_api/queue/join"), **options)
+
+    return asyncio.run(go()), found
+
+
+@pytest.mark.parametrize(
+    ("hosts", "headers", "host", "status"),
+    [
+        ((), PROXY | {"origin": f"https://{HOST}"}, HOST, 200),
+        ((), {"host": HOST, "origin": f"https://{HOST}"}, HOST, 200),
+        ((HOST, "tailor.example"), {"x-forwarded-host": "tailor.example", "origin": "https://tailor.example"}, "tailor.example", 200),
+        ((), PROXY | {"origin": "https://huggingface.co"}, "", 403),
+        ((), PROXY | {"origin": "https://other.hf.space"}, "", 403),
+        ((), PROXY | {"origin": "null"}, "", 403),
+        ((), PROXY | {"sec-fetch-site": "cross-site"}, "", 403),
+        ((), {"x-forwarded-host": "evil.example", "origin": "https://evil.example"}, "", 403),
+        ((HOST,), {"x-forwarded-host": "other.hf.space", "origin": "https://other.hf.space"}, "", 403),
+        ((), {}, "10.0.0.7:7860", 200),
+    ],
+)
+def test_the_proxy_is_believed_for_the_space_s_own_names_alone(
+    hosts: tuple[str, ...], headers: dict[str, str], host: str, status: int
+) -> None:
+    answer, found = through(hosts, headers=headers)
+    assert (answer.status_code, found.get("host", "")) == (status, host)
+    if host and "." in host and not host[0].isdigit():
+        assert found["scheme"] == "https"
+
+
+def test_the_page_may_stand_in_the_frame_of_huggingface_and_in_no_other() -> None:
+    for path in ("/", "/nowhere", "/it?lang=en"):
+        answer, _ = through(method="GET", path=path)
+        (policy,) = answer.headers.get_list("content-security-policy")
+        assert (
+            policy.endswith("frame-ancestors 'self' https://huggingface.co https://*.hf.space") and "x-frame-options" not in answer.headers
+        )
+    language = next(line for line in answer.headers.get_list("set-cookie") if line.startswith("sartoria_language"))
+    assert language.endswith("SameSite=None; Secure; Partitioned") and "Lax" not in language
+
+
+def test_a_visitor_is_who_the_cookie_says_and_a_forged_one_is_somebody_new() -> None:
+    answer, first = through()
+    kept = answer.headers["set-cookie"]
+    assert all(word in kept for word in ("HttpOnly", "SameSite=None", "Secure", "Partitioned", "Path=/"))
+    value = kept.split(";")[0].partition("=")[2]
+    assert len(base64.urlsafe_b64decode(value.split(".")[0] + "=")) == 32 and value.split(".")[0] not in first[owners.VISITOR]
+    again, found = through(headers={"cookie": f"{hosted.COOKIE}={value}"})
+    assert found[owners.VISITOR] == first[owners.VISITOR] and "set-cookie" not in again.headers
+    token, signature = value.split(".")
+    turned = signature[:-1] + ("0" if signature[-1] != "0" else "1")
+    forged = [
+        f"{token}",
+        f"{token}.",
+        f"{token}.{turned}",
+        f"x.{signature}",
+        first[owners.VISITOR],
+        "\u00e8.\u00e8",
+        ".",
+        f"{value}.x",
+        "x" * 5000,
+    ]
+    seen = {first[owners.VISITOR]}
+    for cookie in forged:
+        answer, found = through(headers=[(b"cookie", f"{hosted.COOKIE}={cookie}".encode("latin-1"))])
+        assert found[owners.VISITOR] not in seen and hosted.COOKIE in answer.headers["set-cookie"], cookie
+        seen.add(found[owners.VISITOR])
+    _, elsewhere = through(key=b"l" * 32, headers={"cookie": f"{hosted.COOKIE}={value}"})
+    assert elsewhere[owners.VISITOR] not in seen
+
+
+def test_what_signs_the_cookies_is_kept_for_its_owner_alone(tmp_path: pathlib.Path) -> None:
+    made = hosted.key(tmp_path)
+    assert len(made) == 32 and hosted.key(tmp_path) == made and [*tmp_path.iterdir()] == [tmp_path / "visitors.key"]
+    assert sys.platform == "win32" or (tmp_path / "visitors.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("options", [["--share"], ["--auth", "anna:gatto7"], ["--public-url", "https://x.example"], None])
+def test_what_does_not_go_with_a_space_is_refused(options: list[str] | None, tmp_path: pathlib.Path) -> None:
+    env = {**os.environ, **(SPACE if options is not None else {"TUNING_MODE": "space"})}
+    command = [sys.executable, "app.py", "--no-browser", "--home", str(tmp_path), "--lang", "en", *(options or [])]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert (options or ["SYSTEM=spaces"])[0] in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    env = {"HF_HUB_OFFLINE": "1", **os.environ, **SPACE, "HF_TOKEN": "hf_token_of_the_space"}
+    home = tmp_path_factory.mktemp("space") / "home"
+    with running(home, env=env) as (address, _):
+        yield address
+    assert "hf_token_of_the_space" not in (home / "app.log").read_text(encoding="utf-8")
+
+
+def call(address: str, cookie: str, endpoint: str, *values: Any) -> Any:
+    """What an endpoint answers to a browser with this cookie; a sentence where it refuses."""
+    place, headers = f"{address}/gradio_api/call/{endpoint}", {"cookie": cookie}
+    event = httpx.post(place, json={"data": values}, headers=headers).json()["event_id"]
+    kind, said = httpx.get(f"{place}/{event}", headers=headers, timeout=60).text.strip().split("\n")[-2:]
+    found = json.loads(said.removeprefix("data: "))
+    return found[0] if kind == "event: complete" else found["error"]
+
+
+def names(address: str, cookie: str) -> list[str]:
+    return [run["run"] for run in call(address, cookie, "runs")]
+
+
+def test_two_visitors_train_the_starter_and_neither_sees_the_other_s_run(space: str) -> None:
+    anna, bruno = (httpx.get(space + "/", headers=PROXY).headers["set-cookie"].split(";")[0] for _ in range(2))
+    fast = {"max_steps": 1, "report": False}
+    runs = [call(space, who, "train", "starter", "starter-en", None, fast, None)["run"] for who in (anna, bruno)]
+    for who, own, other in ((anna, *runs), (bruno, *runs[::-1])):
+        assert names(space, who) == [own]
+        for endpoint, *more in (("run",), ("stop",), ("resume",), ("delete",), ("export", "adapter")):
+            assert "There is no run" in call(space, who, endpoint, other, *more)
+    deadline = time.monotonic() + 120
+    while call(space, anna, "run", runs[0])["status"] != "finished":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    turned = anna[:-1] + ("0" if anna[-1] != "0" else "1")
+    for cookie in (turned, f"{hosted.COOKIE}=anna", f"session={session_cookie(account(), '')}"):
+        assert names(space, cookie) == []
+    program = Client(space, headers={"cookie": anna}, verbose=False)
+    assert [run["run"] for run in program.predict(api_name="/runs")] == [runs[0]]
+    for secret in ("/etc/passwd", str(ROOT / "README.md")):
+        with pytest.raises(Exception, match="not here any more, or never were"):
+            program.predict(secret, api_name="/check")
+
+
+def test_the_page_is_served_as_the_space_s_and_without_a_log_in(space: str) -> None:
+    for path, lang in (("/", "en"), ("/it", "it")):
+        answer = httpx.get(space + path, headers=PROXY | {"accept-language": lang})
+        assert answer.status_code == 200 and "huggingface.co https://*.hf.space" in answer.headers["content-security-policy"]
+    config = httpx.get(space + "/config", headers=PROXY).json()
+    assert config["root"] == f"https://{HOST}" and httpx.get(space + "/config").json()["root"] == space
+    shown = json.dumps(config, ensure_ascii=False)
+    for lang in ("en", "it"):
+        assert t(lang, "space.visitor") in shown
+    assert "loginbutton" not in {component["type"] for component in config["components"]}
+    assert httpx.get(space + "/login/huggingface").status_code == 404
