@@ -226,5 +226,6 @@ def test_the_page_is_served_as_the_space_s_and_without_a_log_in(space: str) -> N
     shown = json.dumps(config, ensure_ascii=False)
     for lang in ("en", "it"):
         assert t(lang, "space.visitor") in shown
+    assert not config.get("space_id")  # with one the page would ask other hosts
     assert "loginbutton" not in {component["type"] for component in config["components"]}
     assert httpx.get(space + "/login/huggingface").status_code == 404

@@ -63,6 +63,18 @@ class Guarded(gr.Blocks):
             raise door.told(block_fn.page, error) from error
 
 
+def forget_the_space(demo: gr.Blocks) -> None:
+    """Have the page ask huggingface.co nothing about its Space, and the button to sign in be no endpoint.
+
+    Held: with a `space_id` in its configuration the frontend asks the Hub for the Space, and Google for fonts of a header that we do not
+    show; the button's event of loading is called `_check_login_status`.
+    """
+    demo.space_id = None
+    for function in demo.fns.values():
+        if function.name == "_check_login_status":
+            function.api_visibility = "private"
+
+
 def sent(event: gr.EventData, name: str, default: Any = None) -> Any:
     """What a script on the page sent along under `name`, as in `trigger("click", {what: …})`.
 

@@ -39,6 +39,8 @@ def build(house: Studio) -> gr.Blocks:
         _page(Desk(house, "en"), demo)
     with demo.route("Italiano", "it", show_in_navbar=False):
         _page(Desk(house, "it"), demo)
+    if house.settings.space is not None:
+        gradio_ways.forget_the_space(demo)
     return demo
 
 
@@ -57,17 +59,17 @@ def _page(desk: Desk, demo: gr.Blocks) -> None:
 
 def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
     gr.Navbar(visible=False)
-    space = desk.space
     for part in gradio_ways.in_order(desk.asked - {desk.target}):
         if not part.is_rendered:
             part.render()
     with gr.Row(elem_id="top"):
         desk.html(view.masthead(desk.lang), elem_id="masthead")
         chips = desk.html(script=page_title.SCRIPT, elem_id="chips")
-        if space is not None and space.oauth:  # elsewhere Gradio would show everybody as the machine's owner
-            gr.LoginButton(desk.say("space.sign_in"), desk.say("space.sign_out"), size="sm", elem_id="sign-in")
-    if space is not None:
-        desk.html(view.on_a_space(space, desk.lang), elem_id="space")
+    if desk.space is not None:
+        with gr.Row(elem_id="space"):
+            desk.html(view.on_a_space(desk.space, desk.lang))
+            if desk.space.oauth:  # elsewhere Gradio would show everybody as the machine's owner
+                gr.LoginButton(desk.say("space.sign_in"), desk.say("space.sign_out"), size="sm", elem_id="sign-in")
     with gr.Row(elem_id="bench"):
         with gr.Column(elem_id="work"):
             gradio_ways.configure(desk.tabs, elem_id="tabs", selected="model")

@@ -152,10 +152,8 @@ def remote_code(allowed: RemoteCode | None, lang: str) -> str:
     return "" if allowed is None else chip(f"{allowed.id} @ {allowed.revision[:12]}", t(lang, "code.chip"))
 
 
-def on_a_space(space: Space | None, lang: str) -> str:
+def on_a_space(space: Space, lang: str) -> str:
     """What visitors of a Space are told once: what they may do, and that nothing is kept where that is so."""
-    if space is None:
-        return ""
     codes = ["space.visitor_oauth" if space.oauth else "space.visitor"]
     codes += ["space.zero_gpu"] * space.zero_gpu + ["space.not_kept"] * (not space.kept)
     return '<aside class="banner">' + "".join(f"<p>{escape(t(lang, code))}</p>" for code in codes) + "</aside>"
