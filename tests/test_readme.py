@@ -11,7 +11,7 @@ import yaml
 
 from tests.test_architecture import LINTERS
 from tests.ui.test_page import ENDPOINTS
-from tuning import __version__
+from tuning import __version__, presets, settings
 from tuning.cli.main import VERBS
 from tuning.cli.options import parser
 
@@ -53,6 +53,11 @@ def test_the_front_matter_makes_a_space_of_what_is_pinned() -> None:
     assert (ROOT / front["app_file"]).is_file()
     assert {"title", "emoji", "colorFrom", "colorTo", "python_version", "license", "short_description"} <= front.keys()
     assert len(front["short_description"]) <= 60
+    assert {*front["models"]} <= presets.models(settings.PRESETS).keys() and (ROOT / front["thumbnail"]).is_file()
+    assert {*front["datasets"]} <= {card.hub for card in presets.datasets(settings.PRESETS).values()}
+    assert re.fullmatch(r"\d+[hm]", front["startup_duration_timeout"]) and front["hf_oauth"] is True
+    assert front["hf_oauth_scopes"] == []  # who somebody is, which is always told; nothing is done in their name
+    assert "preload_from_hub" not in front  # it fills a cache that the app does not read
 
 
 def test_the_tree_is_the_tree() -> None:

@@ -1,6 +1,7 @@
 """What the environment is told before the libraries are loaded."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -59,3 +60,34 @@ def test_whoever_has_the_hub_s_library_already_is_silent_too() -> None:
     code = "from huggingface_hub import constants; import tuning.hub; print(constants.HF_HUB_DISABLE_TELEMETRY)"
     loud = os.environ | {name: "0" for name in settings.SILENT}
     assert subprocess.run([sys.executable, "-c", code], env=loud, capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+SPACE = {"SYSTEM": "spaces", "SPACE_ID": "x/y"}
+
+
+def test_a_space_says_what_it_has_and_its_token_is_nobody_s() -> None:
+    found = settings.read({**SPACE, "SPACE_HOST": "x-y.hf.space, Tailor.example", "SPACES_ZERO_GPU": "true", "HF_TOKEN": "hf_x"}).space
+    assert found is not None and found.hosts == ("x-y.hf.space", "tailor.example") and found.zero_gpu and not found.oauth
+    assert settings.read({**SPACE, "HF_TOKEN": "hf_x"}).token is None and settings.read({"HF_TOKEN": "hf_x"}).token == "hf_x"
+    for half in ({"SYSTEM": "spaces"}, {"SPACE_ID": "x/y"}, {"TUNING_MODE": "space"}, {}):
+        assert settings.read(half).space is None
+    assert settings.read({**SPACE, "TUNING_MODE": "local"}).mode == "space"
+
+
+def test_the_storage_of_a_space_is_its_home_where_it_takes_something(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kept(**env: str) -> tuple[pathlib.Path, bool]:
+        found = settings.read({**SPACE, **env})
+        assert found.space is not None
+        return found.home, found.space.kept
+
+    monkeypatch.setattr(settings, "VOLUME", str(tmp_path / "data"))
+    elsewhere, _ = kept()
+    assert tmp_path not in elsewhere.parents
+    (tmp_path / "data").mkdir()
+    assert kept() == (tmp_path / "data" / "sartoria", False)  # a folder of the container goes with it
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == str(tmp_path / "data"))
+    assert kept() == (tmp_path / "data" / "sartoria", True)
+    assert kept(TUNING_HOME=str(tmp_path / "mine")) == (tmp_path / "mine", False)
+    assert tmp_path not in settings.read({}).home.parents
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert kept()[0] == elsewhere
