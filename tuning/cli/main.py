@@ -304,8 +304,9 @@ def _ask() -> str | None:
 
 
 def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    path = studio.runs.export(options.run, options.to, files.given(options.out))
-    return 0, {"run": options.run, "to": options.to, "path": str(path), "bytes": path.stat().st_size}
+    path = studio.runs.export(options.run, options.to, files.given(options.out), check=not options.no_check)
+    written = sum(one.stat().st_size for one in ([path] if path.is_file() else path.rglob("*")))
+    return 0, {"run": options.run, "to": options.to, "path": str(path), "bytes": written}
 
 
 VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] = {

@@ -65,9 +65,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate = _run(verb("evaluate", "compare a run with its base, on the rows that were held out"))
     evaluate.add_argument("-d", "--data", help="on other data instead: a built-in set, a local file, or data that was read before")
     evaluate.add_argument("--all", action="store_true", help="ask all questions, however long it takes")
-    export = _run(verb("export", "take a result away"))
-    export.add_argument("--to", default="adapter", help="form: adapter")
-    export.add_argument("--out", required=True, metavar="PATH", help="a file, or a folder to put it in")
+    _form(_run(verb("export", "take a result away")))
     for one in (download, resume, chat, evaluate):
         _remote_code(one)
     return top
@@ -95,6 +93,16 @@ def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument("--allow-remote-code", metavar="ID@REVISION", help=REMOTE_CODE)
     return parser
+
+
+def _form(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--to", default="adapter", metavar="FORM", help="adapter (a zip for PEFT; default) or merged (a model by itself, for transformers)"
+    )
+    verb.add_argument("--no-check", action="store_true", help="do not compare an adapter with the live model, in processes of their own")
+    verb.add_argument(
+        "--out", required=True, metavar="PATH", help="a file or, for merged, a new folder (or a .zip); or a folder to put it in"
+    )
 
 
 def _which_models(verb: argparse.ArgumentParser) -> None:

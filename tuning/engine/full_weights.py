@@ -65,13 +65,18 @@ def publish(model: Any, base: str, folder: pathlib.Path) -> None:
 
     The model itself is rounded to it, and is no more to be trained after. Raises OSError where the disk is full.
     """
-    said = _config_of(base)
-    found = getattr(torch, str(said.get("dtype") or said.get("torch_dtype") or "").removeprefix("torch."), None)
-    model.to(found if found in PUBLISHED else torch.bfloat16)  # 16 bits, where the base does not say how it keeps them
+    model.to(precision(base))
     upstream.forget_origin(model)
     for config in (model.config, model.generation_config):
-        config.use_cache = said.get("use_cache", True)  # the trainer has switched it off
+        config.use_cache = _config_of(base).get("use_cache", True)  # the trainer has switched it off
     model.save_pretrained(str(folder), max_shard_size="1TB")
+
+
+def precision(base: str) -> torch.dtype:
+    """How the base in a folder keeps its weights; 16 bits where it does not say."""
+    said = _config_of(base)
+    found = getattr(torch, str(said.get("dtype") or said.get("torch_dtype") or "").removeprefix("torch."), None)
+    return found if found in PUBLISHED else torch.bfloat16
 
 
 def _config_of(base: str) -> dict[str, Any]:

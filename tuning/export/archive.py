@@ -1,4 +1,4 @@
-"""What a run published as one zip: PEFT folder or whole model, tokenizer and card, nothing of this machine."""
+"""A finished folder as one zip, and what an export is called. What stands in the folder is `forms`' affair."""
 
 import os
 import pathlib
@@ -9,22 +9,20 @@ from tuning.runs.files import slug
 from tuning.runs.store import Run
 
 
-def zip_name(run: Run) -> str:
-    """A file name for people: the run's name in plain letters."""
-    return f"{slug(run.name(), 40)}-{'model' if (run.adapter / 'config.json').is_file() else 'adapter'}.zip"
+def name_of(run: Run, form: str) -> str:
+    """A name for people, without an ending: the run's in plain letters, and the form."""
+    kind = "model" if form == "adapter" and (run.adapter / "config.json").is_file() else form
+    return f"{slug(run.name(), 40)}-{kind}"
 
 
-def zip_adapter(run: Run, out: pathlib.Path) -> pathlib.Path:
-    """Write `out` (a file, or a folder to put one in) and return its path. Raises OSError where it cannot be written."""
-    target = out / zip_name(run) if out.is_dir() else out
-    target.parent.mkdir(parents=True, exist_ok=True)
+def pack(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """Write all files of `folder` into the zip `target`, whole or not at all. Raises OSError where it cannot be written."""
     handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(p for p in run.adapter.rglob("*") if p.is_file()):
-                archive.write(path, path.relative_to(run.adapter).as_posix())
+            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                archive.write(path, path.relative_to(folder).as_posix())
         os.replace(temporary, target)
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
-    return target

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError
-from tuning.export.archive import zip_adapter
+from tuning.export import forms
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.presets import judged
@@ -213,14 +213,21 @@ class Runs:
         self.shared.store.delete(found)
         return {"run": found.id, "deleted": True}
 
-    def export(self, run: str, to: str, out: pathlib.Path) -> pathlib.Path:
-        """Write what a run made as one file. Raises InputError for an unknown form, RunError where there is no adapter yet."""
-        if to != "adapter":
-            raise InputError("export.unknown", to=clean_name(to), known="adapter")
+    def export(self, run: str, to: str, out: pathlib.Path, check: bool = False, zipped: bool = False) -> pathlib.Path:
+        """Write what a run made with its certificate, as a zip; a merged model as a folder, but where it is to be `zipped`.
+
+        `check`: compare an adapter with the live model too, in processes of their own. Raises InputError for an unknown form or a place
+        that is taken, RunError without an adapter or enough memory.
+        """
+        if to not in forms.EXPORTS:
+            raise forms.unknown(to)
         found = self.shared.store.find(run, self.owner, unreadable=True)
         found.require_adapter()
+        spec = found.known()
+        trusts = spec is not None and self.shared.shelf.trusts(spec.model.path)
+        order = forms.ExportOrder(found, spec, self.shared.settings.home, self.shared.probe().memory_free, trusts, check)
         try:
-            return zip_adapter(found, out)
+            return forms.export(order, to, out, zipped)
         except (OSError, zipfile.LargeZipFile) as error:
             raise InputError("export.cannot_write", path=out.name) from error
 

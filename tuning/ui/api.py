@@ -116,10 +116,13 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         yield from itertools.accumulate(visits.studio.talk.chat(run, messages, base, seed))
 
     def export(run: str, to: str = "adapter") -> gr.FileData:
-        """Sends what a run learned as one file. `to`: adapter (a zip of PEFT's folder)."""
+        """Sends what a run learned as one zip, with its certificate. `to`: adapter (PEFT's folder) or merged (a model for transformers).
+
+        A merged model is made on the processor and compared with the live one, which takes up to some minutes.
+        """
         folder = gradio_ways.upload_folder() / slug(visits.studio.runs.show(run)["run"], 120)
         folder.mkdir(parents=True, exist_ok=True)
-        path = visits.studio.runs.export(run, to, folder)
+        path = visits.studio.runs.export(run, to, folder, zipped=True)
         return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
 
     def evaluate(run: str, data: str | None = None, whole: bool = False) -> Json:

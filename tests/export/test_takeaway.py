@@ -1,0 +1,186 @@
+"""What is taken away, used by programs that do not know us; and the certificate, which says what differs where something does."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from tuning import settings
+from tuning.engine.learn.train import train
+from tuning.engine.resident import Resident
+from tuning.errors import InputError, RunError
+from tuning.export import certificate, forms, portable, witness
+from tuning.runs.store import Run
+from tuning.schema import LOCAL
+from tuning.studio import Studio
+from tuning.text import say
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+FAST: dict[str, Any] = {"max_steps": 12, "learning_rate": 0.003, "lora.use_rslora": True, "report": False, "max_samples": 80}
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Studio, Run]:
+    """A run of the starter by rsLoRA."""
+    studio = Studio(settings.read(home=str(tmp_path_factory.mktemp("taken") / "home")), LOCAL)
+    run = studio.runs.create("starter", "starter-en", "facts", FAST, name="Prezzi è così")
+    assert train(run, studio.shared.store, Resident()).status == "finished", run.log()[-20:]
+    return studio, run
+
+
+@pytest.fixture(scope="module")
+def left(taught: tuple[Studio, Run], tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, dict[str, Any]]:
+    """A merged export, in a folder with an accent and a space, and what was heard of the live model for it."""
+    studio, run = taught
+    heard: list[dict[str, Any]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        listen = forms.listen
+        patch.setattr(forms, "listen", lambda *words: heard.append(listen(*words)) or heard[-1])
+        merged = studio.runs.export(run.id, "merged", tmp_path_factory.mktemp("a folder è"))
+    return merged, heard[0]
+
+
+@pytest.fixture
+def merged(left: tuple[pathlib.Path, dict[str, Any]]) -> pathlib.Path:
+    return left[0]
+
+
+def test_a_merged_model_stands_by_itself_and_answers_as_the_live_one(taught: tuple[Studio, Run], merged: pathlib.Path) -> None:
+    _, run = taught
+    assert merged.name == "prezzi-e-cosi-merged" and not list(merged.parent.glob(".export*"))
+    assert {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "README.md", "certificate.md"} <= {
+        path.name for path in merged.iterdir()
+    }
+    found = json.loads((merged / "certificate.json").read_text(encoding="utf-8"))
+    assert found["verdict"] == "same", found
+    assert (found["token_agreement"], found["questions"], len(found["answers"])) == (1.0, "held_out", 5)
+    assert found["tensors"]["equal"] == found["tensors"]["of"] > 10 and found["merged"]["into"] == "original"
+    base = AutoModelForCausalLM.from_pretrained(run.spec().model.path)
+    wanted = PeftModel.from_pretrained(base, str(run.adapter)).merge_and_unload().state_dict()
+    got = AutoModelForCausalLM.from_pretrained(merged).state_dict()
+    assert all(torch.allclose(got[name], wanted[name], atol=1e-6) for name in wanted)
+    words = (merged / "certificate.md").read_text(encoding="utf-8")
+    assert say("en", "export.certificate.same", {}) in words and say("it", "export.certificate.same", {}) in words
+    assert all(one["export"] in words and one["live"] for one in found["answers"])
+    card = (merged / "README.md").read_text(encoding="utf-8")
+    assert "license: cc0-1.0" in card and "library_name: transformers" in card
+    assert not [path for path in merged.iterdir() if str(run.folder.parent).encode() in path.read_bytes()]
+
+
+@pytest.mark.nightly
+def test_the_terminal_takes_an_adapter_that_engines_without_rslora_read_rightly(
+    taught: tuple[Studio, Run], tuning: Call, tmp_path: pathlib.Path
+) -> None:
+    studio, run = taught
+    done = tuning("--home", str(studio.settings.home), "export", run.id, "--out", str(tmp_path), "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    with zipfile.ZipFile(told["path"]) as archive:
+        archive.extractall(tmp_path / "taken")
+    taken = tmp_path / "taken"
+    found = json.loads((taken / "certificate.json").read_text(encoding="utf-8"))
+    assert (found["verdict"], found["form"], found["token_agreement"]) == ("same", "adapter", 1.0), found
+    before, after = (json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")) for folder in (run.adapter, taken))
+    assert before["use_rslora"] and not after["use_rslora"]
+    assert after["lora_alpha"] / after["r"] == pytest.approx(before["lora_alpha"] / before["r"] ** 0.5, rel=1e-15)
+    assert "rsLoRA" in (taken / "README.md").read_text(encoding="utf-8")
+    refused = tuning("--home", str(studio.settings.home), "export", run.id, "--to", "gguf", "--out", str(tmp_path / "x"))
+    assert refused.returncode == 2 and refused.stderr.strip() == say("en", "export.later", {"to": "gguf", "known": "adapter, merged"})
+
+
+def test_the_certificate_says_what_is_wrong(
+    taught: tuple[Studio, Run], left: tuple[pathlib.Path, dict[str, Any]], tmp_path: pathlib.Path
+) -> None:
+    """An adapter that is another one, a base without its adapter, a template with another end of turn; and one that is right."""
+    studio, run = taught
+    merged, heard = left
+    base = pathlib.Path(run.spec().model.path)
+    of_adapter = {**heard, "merged": None, "tensors": witness.digests(run.adapter)}
+
+    def changed(source: pathlib.Path, name: str) -> pathlib.Path:
+        return pathlib.Path(shutil.copytree(source, tmp_path / name))
+
+    with zipfile.ZipFile(studio.runs.export(run.id, "adapter", tmp_path)) as archive:
+        archive.extractall(tmp_path / "right")
+    other = changed(run.adapter, "other")
+    weights = load_file(other / "adapter_model.safetensors")
+    save_file({name: -3 * tensor for name, tensor in weights.items()}, other / "adapter_model.safetensors")
+    unmerged = changed(merged, "unmerged")
+    shutil.copy(base / "model.safetensors", unmerged)
+    ended = changed(run.adapter, "ended")
+    template = ended / "chat_template.jinja"
+    template.write_text(template.read_text(encoding="utf-8").replace("eos_token", "'<|system|>'"), encoding="utf-8")
+    stops = json.loads((merged / "generation_config.json").read_text(encoding="utf-8"))
+    (ended / "generation_config.json").write_text(json.dumps({**stops, "eos_token_id": [3]}), encoding="utf-8")
+
+    folders = [tmp_path / "right", other, unmerged, ended]
+    seen = forms.seen_elsewhere(folders, heard, str(base), tmp_path)
+    assert isinstance(seen, list), seen
+    assert "tuning" not in re.findall(r"(?:from|import) (\w+)", pathlib.Path(witness.__file__).read_text(encoding="utf-8"))
+    lives = [of_adapter, of_adapter, heard, of_adapter]
+    right, wrong, bare, stop = (certificate.compare("adapter", live, one) for live, one in zip(lives, seen, strict=True))
+    assert (right["verdict"], right["token_agreement"]) == ("same", 1.0), right
+    assert {one["verdict"] for one in (wrong, bare, stop)} == {"differs"}
+    for found in (wrong, bare):
+        assert found["token_agreement"] < 1 and found["tensors"]["equal"] < found["tensors"]["of"] and found["conversation_equal"]
+        differing = next(one for one in found["answers"] if not one["same"])
+        words = certificate.spoken(found, "it")
+        assert differing["live"].splitlines()[0] in words and differing["export"].splitlines()[0] in words
+    assert stop["conversation_equal"] is False and not stop["stop_tokens"]["equal"] and stop["prompts"]["equal"] < 5
+    assert stop["tensors"]["equal"] == stop["tensors"]["of"]
+
+
+def test_nothing_is_said_of_what_was_not_compared(taught: tuple[Studio, Run], tmp_path: pathlib.Path) -> None:
+    studio, run = taught
+    with zipfile.ZipFile(studio.runs.export(run.id, "adapter", tmp_path)) as archive:
+        found = json.loads(archive.read("certificate.json"))
+        words = archive.read("certificate.md").decode()
+    assert (found["verdict"], found["why"]) == ("not_checked", "asked")
+    assert say("it", "export.certificate.not_checked", {}) in words and "token_agreement" not in found
+    with pytest.raises(InputError) as caught:
+        studio.runs.export(run.id, "merged", studio.runs.export(run.id, "adapter", tmp_path).parent / "prezzi-e-cosi-adapter.zip" / "x")
+    assert caught.value.code == "export.cannot_write"
+    (tmp_path / "prezzi-e-cosi-merged").mkdir()
+    with pytest.raises(InputError) as caught:
+        studio.runs.export(run.id, "merged", tmp_path)
+    assert caught.value.code == "export.there"
+
+
+def test_without_memory_for_it_nothing_is_merged_and_nothing_compared(taught: tuple[Studio, Run], tmp_path: pathlib.Path) -> None:
+    studio, run = taught
+    order = forms.ExportOrder(run, run.spec(), studio.settings.home, memory_free=2**20)
+    with pytest.raises(RunError) as caught:
+        forms.export(order, "merged", tmp_path)
+    assert caught.value.code == "export.memory" and list(tmp_path.iterdir()) == []
+    assert "GiB" in say("it", caught.value.code, caught.value.params)
+    with zipfile.ZipFile(forms.export(order, "adapter", tmp_path)) as archive:
+        assert json.loads(archive.read("certificate.json"))["why"] == "memory"
+
+
+def test_rslora_with_ranks_of_their_own_is_folded_for_each_module(tmp_path: pathlib.Path) -> None:
+    """Every scaling is the one that PEFT reckons before."""
+    config = {
+        "use_rslora": True, "r": 16, "lora_alpha": 24, "rank_pattern": {"q_proj": 4}, "alpha_pattern": {"layers.1.v_proj": 10},
+    }  # fmt: skip
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    ranks = {"model.layers.0.q_proj": 4, "model.layers.0.v_proj": 16, "model.layers.1.v_proj": 16, "model.layers.1.o_proj": 16}
+    save_file(
+        {f"base_model.model.{name}.lora_A.weight": torch.zeros(rank, 3) for name, rank in ranks.items()},
+        tmp_path / "adapter_model.safetensors",
+    )
+    assert portable.fold(tmp_path) and not portable.fold(tmp_path)
+    made = json.loads((tmp_path / "adapter_config.json").read_text(encoding="utf-8"))
+    scalings = {name: made["alpha_pattern"].get(name, made["lora_alpha"]) / rank for name, rank in ranks.items()}
+    assert scalings == pytest.approx({
+        "model.layers.0.q_proj": 24 / 2, "model.layers.0.v_proj": 24 / 4, "model.layers.1.v_proj": 10 / 4, "model.layers.1.o_proj": 24 / 4,
+    })  # fmt: skip

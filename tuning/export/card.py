@@ -1,0 +1,83 @@
+"""README.md of an export: what it was made of, under which licence, its report, and how it is loaded; in English, as the Hub's are."""
+
+import json
+import pathlib
+from typing import Any
+
+from tuning.runs.store import Run
+from tuning.runs.verdict import FILE
+from tuning.schema import RunSpec
+
+MERGED = """---
+library_name: transformers
+base_model: {base}
+tags: [merged, sft, sartoria]
+---
+# {name}
+
+`{base}` with a LoRA adapter merged into it, trained on {rows} rows of "{data}". The base is not needed.
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained(MODEL)  # this folder
+tokenizer = AutoTokenizer.from_pretrained(MODEL)
+```
+
+Settings:
+
+```json
+{settings}
+```
+"""
+STOPS = """
+`generation_config.json` names the tokens that end an answer. PEFT does not read it by itself:
+
+```python
+from transformers import GenerationConfig
+
+model.generation_config = GenerationConfig.from_pretrained(ADAPTER)
+```
+"""
+FOLDED = """
+It was trained with rsLoRA. `lora_alpha` says the same as plain LoRA (alpha * sqrt(r)), for programs that do not know `use_rslora`.
+"""
+CHECKED = """
+`certificate.md` says what of this export was compared with the model that it was made of, and what came out.
+"""
+
+
+def write(folder: pathlib.Path, run: Run, spec: RunSpec, folded: bool) -> None:
+    """Complete the card that the run published, or write that of a merged model. Raises OSError."""
+    path = folder / "README.md"
+    adapter = (folder / "adapter_config.json").is_file()
+    whole = spec.settings.method == "full"
+    text = path.read_text(encoding="utf-8") if (adapter or whole) and path.is_file() else _merged(spec)
+    license = _license(spec.model.card.license)
+    if text.startswith("---\n") and license:
+        text = f"---\n{license}{text[4:]}"
+    path.write_text(f"{text}{STOPS if adapter else ''}{FOLDED if folded else ''}{_report(run)}{CHECKED}", encoding="utf-8")
+
+
+def _merged(spec: RunSpec) -> str:
+    base = spec.model.card.title if pathlib.Path(spec.model.id).is_absolute() else spec.model.id
+    settings = json.dumps(spec.settings.model_dump(exclude={"sft", "lora"}), indent=2)
+    return MERGED.format(base=base, name=spec.name, rows=spec.data.train_rows, data=spec.data.name, settings=settings)
+
+
+def _license(said: str) -> str:
+    """The base's licence as the Hub's cards name it; nothing where nobody knows."""
+    if not said or said.lower() in ("unknown", "other", "?"):
+        return ""
+    if said.startswith("LicenseRef-"):
+        return f"license: other\nlicense_name: {said.removeprefix('LicenseRef-').lower()}\n"
+    return f"license: {said.lower()}\n"
+
+
+def _report(run: Run) -> str:
+    """The loss of base and tuned on held-out rows, where there is a report."""
+    try:
+        loss: Any = json.loads((run.folder / FILE).read_text(encoding="utf-8"))["measures"]["loss"]
+        return f"\nLoss on held-out rows: base {float(loss['base']):.3f}, tuned {float(loss['tuned']):.3f}.\n"
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""

@@ -1,0 +1,128 @@
+"""The certificate of an export: what was compared with the live model and what came out, as JSON and in both languages.
+
+It judges nothing and blocks nothing: pure arithmetic over what `maker` and `witness` have noted. What was not done is said to be so.
+"""
+
+import json
+import pathlib
+from typing import Any
+
+from tuning.text import LANGUAGES, number, t
+
+JSON, WORDS = "certificate.json", "certificate.md"
+
+
+def unchecked(form: str, why: str, said: str = "") -> dict[str, Any]:
+    """A certificate that says that nothing was compared: `why` is asked, memory, model, unreadable or failed; `said` by a library."""
+    return {"schema": 1, "form": form, "verdict": "not_checked", "why": why, "said": said}
+
+
+def compare(form: str, live: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
+    """The certificate of what `maker` has told and `witness` has seen. `verdict`: same, differs or not_checked."""
+    answers = [_answer(live, seen, number) for number in range(len(live["answers"]))]
+    tokens = sum(one["of"] for one in answers)
+    tensors = {name: live["tensors"].get(name) for name in seen["tensors"]}
+    found: dict[str, Any] = {
+        "schema": 1,
+        "form": form,
+        "questions": live["source"],
+        "most_tokens": live["most"],
+        "live": {key: live[key] for key in ("precision", "quantization")},
+        "export": {"precision": seen["dtype"], "versions": seen["versions"]},
+        "merged": live["merged"],
+        "answers": answers,
+        "token_agreement": sum(one["agreeing"] for one in answers) / tokens if tokens else None,
+        "prompts": {"equal": sum(one["prompt_equal"] for one in answers), "of": len(answers)},
+        "conversation_equal": None if live["conversation"] is None else live["conversation"] == seen["conversation"],
+        "stop_tokens": {"live": live["stops"], "export": seen["stops"], "equal": set(live["stops"]) == set(seen["stops"])},
+        "tensors": {
+            "equal": sum(seen["tensors"][name] == digest for name, digest in tensors.items()),
+            "of": len(tensors),
+            "not_compared": sum(digest is None for digest in tensors.values()),
+        },
+    }
+    found["verdict"] = _verdict(found)
+    return found
+
+
+def _answer(live: dict[str, Any], seen: dict[str, Any], number: int) -> dict[str, Any]:
+    """One prompt: both answers, and how many tokens they have in common at their beginning, of those of the longer one."""
+    ours, theirs = live["answers"][number], seen["answers"][number]
+    pairs = list(zip(ours["tokens"], theirs["tokens"], strict=False))
+    agreeing = next((at for at, (a, b) in enumerate(pairs) if a != b), len(pairs))
+    return {
+        "question": str(live["asked"][number][0][-1].get("content") or ""),
+        "live": ours["text"],
+        "export": theirs["text"],
+        "same": ours["tokens"] == theirs["tokens"],
+        "agreeing": agreeing,
+        "of": max(len(ours["tokens"]), len(theirs["tokens"])),
+        "prompt_equal": live["prompts"][number] == theirs["prompt"],
+    }
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    if not found["answers"]:
+        return "not_checked"
+    tensors = found["tensors"]
+    sound = (
+        all(one["same"] and one["prompt_equal"] for one in found["answers"]),
+        found["conversation_equal"] is not False,
+        found["stop_tokens"]["equal"],
+        tensors["equal"] + tensors["not_compared"] == tensors["of"],
+    )
+    return "same" if all(sound) else "differs"
+
+
+def write(folder: pathlib.Path, found: dict[str, Any]) -> None:
+    """Put certificate.json and certificate.md into an export's folder."""
+    (folder / JSON).write_text(json.dumps(found, indent=2, ensure_ascii=False), encoding="utf-8")
+    (folder / WORDS).write_text("\n---\n\n".join(spoken(found, lang) for lang in LANGUAGES), encoding="utf-8")
+
+
+def spoken(found: dict[str, Any], lang: str) -> str:
+    """The certificate in words, as Markdown."""
+    verdict = t(lang, f"export.certificate.{found['verdict']}")
+    title = f"# {t(lang, 'export.certificate.title')}\n\n{verdict}\n"
+    if "why" in found:
+        why = t(lang, f"export.certificate.why.{found['why']}")
+        return f"{title}\n{why}\n{_quoted(found['said']) if found['said'] else ''}"
+    params = {
+        "source": t(lang, f"export.certificate.source.{found['questions']}"),
+        "count": len(found["answers"]),
+        "most": found["most_tokens"],
+        "share": number(100 * (found["token_agreement"] or 0.0), lang, 1),
+        "same": sum(one["same"] for one in found["answers"]),
+    }
+    lines = [
+        t(lang, "export.certificate.how", **params, versions=", ".join(" ".join(pair) for pair in found["export"]["versions"].items())),
+        t(lang, "export.certificate.precision", live=_precision(found["live"]), export=found["export"]["precision"]),
+        t(lang, "export.certificate.answers", **params),
+        t(lang, "export.certificate.prompts", **found["prompts"]),
+        t(lang, f"export.certificate.conversation.{found['conversation_equal']}".lower()),
+        t(lang, "export.certificate.stops", **{key: str(found["stop_tokens"][key]) for key in ("live", "export")}),
+        t(lang, "export.certificate.tensors", **found["tensors"]),
+    ]
+    if found["merged"] is not None:
+        lines.append(t(lang, f"export.certificate.into.{found['merged']['into']}"))
+    shown = "".join(f"- {line}\n" for line in lines)
+    return f"{title}\n{shown}{''.join(_both(one, lang) for one in found['answers'])}"
+
+
+def _precision(live: dict[str, Any]) -> str:
+    return live["precision"] if live["quantization"] == "none" else f"{live['quantization']}, {live['precision']}"
+
+
+def _both(one: dict[str, Any], lang: str) -> str:
+    """A question with its answer, or with both where they differ."""
+    said = _quoted(one["live"]) if one["same"] else ""
+    if not one["same"]:
+        for key in ("live", "export"):
+            who = t(lang, f"export.certificate.said.{key}")
+            said += f"\n{who}\n{_quoted(one[key])}"
+    return f"\n**{' '.join(one['question'].split())}**\n{said}"
+
+
+def _quoted(text: str) -> str:
+    """What somebody else wrote, as Markdown that is shown and not obeyed."""
+    return f"\n{''.join(f'    {line}{chr(10)}' for line in text.splitlines())}" if text.strip() else "\n    —\n"

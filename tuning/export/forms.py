@@ -1,0 +1,209 @@
+"""The forms in which a result leaves: a PEFT adapter, or a merged model; each in a folder with its card and its certificate.
+
+What loads a model does so in a child process on the processor, so that neither a training nor a chat notices. Nothing is sent anywhere.
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuning import settings
+from tuning.errors import FOLDERS, InputError, RunError
+from tuning.export import archive, card, certificate, portable
+from tuning.runs.files import clean_name, put, require_room
+from tuning.runs.store import Run
+from tuning.schema import RunSpec
+from tuning.settings import ROOT
+
+LATER = ("gguf", "ollama", "bundle")
+GIB = 2**30
+LIBRARIES_BYTES = 1.5 * GIB  # of a process with torch and transformers, before its first model
+MODEL_BYTES = 6  # for each weight: 32 bits, and a half more while they are read and rounded
+PATIENCE_SECONDS = 3600.0
+BESIDE_WEIGHTS = 64 * 2**20  # tokenizer, card and certificate
+_one = threading.Lock()  # two exports together would need the memory of both
+
+
+@dataclass(frozen=True)
+class ExportOrder:
+    """What is to be taken: a run, where to, and what this machine has for it."""
+
+    run: Run
+    spec: RunSpec | None  # None where it cannot be read: the adapter can be taken all the same
+    home: pathlib.Path
+    memory_free: int
+    trusts: bool = False  # may its base run code of its own?
+    check: bool = True
+    scratch: pathlib.Path = field(default_factory=pathlib.Path)
+
+    @property
+    def adapter(self) -> bool:
+        """Is it an adapter, and not a whole model?"""
+        return (self.run.adapter / "adapter_config.json").is_file()
+
+
+def export(order: ExportOrder, form: str, out: pathlib.Path, zipped: bool = False) -> pathlib.Path:
+    """Write `form` as `out`, or into the folder `out`, whole or not at all; its path. An adapter, and what ends in .zip, is a zip.
+
+    Raises InputError where `out` is taken, RunError where there is not enough memory, OSError.
+    """
+    zipped = zipped or form == "adapter" or out.suffix.lower() == ".zip"
+    target = out / (archive.name_of(order.run, form) + (".zip" if zipped else "")) if out.is_dir() else out
+    if target.exists() and not zipped:
+        raise InputError("export.there", path=target.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    require_room(target.parent, _bytes(order, form) * (2 if zipped else 1))
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as work, _one:
+        building, scratch = pathlib.Path(work) / "export", pathlib.Path(work) / "scratch"
+        building.mkdir()
+        scratch.mkdir()
+        EXPORTS[form](ExportOrder(**{**vars(order), "scratch": scratch}), building)
+        if zipped:
+            archive.pack(building, target)
+        else:
+            put(building, target)
+    return target
+
+
+def unknown(form: str) -> InputError:
+    """What is said of a form that is not there, or not yet."""
+    return InputError("export.later" if form in LATER else "export.unknown", to=clean_name(form), known=", ".join(EXPORTS))
+
+
+def _bytes(order: ExportOrder, form: str) -> int:
+    """What the files of an export take."""
+    own = sum(path.stat().st_size for path in order.run.adapter.rglob("*") if path.is_file())
+    if form == "adapter" or order.spec is None or not order.adapter:
+        return own + BESIDE_WEIGHTS
+    return own + BESIDE_WEIGHTS + sum(path.stat().st_size for path in pathlib.Path(order.spec.model.path).glob("*.safetensors"))
+
+
+def _adapter(order: ExportOrder, folder: pathlib.Path) -> None:
+    """What the run published; of an adapter also what other programs need to read it rightly."""
+    shutil.copytree(order.run.adapter, folder, dirs_exist_ok=True)
+    if order.spec is None:
+        certificate.write(folder, certificate.unchecked("adapter", "unreadable"))
+        return
+    folded = order.adapter and portable.fold(folder)
+    live = listen(order, None) if order.check else certificate.unchecked("adapter", "asked")
+    _complete(order, "adapter", folder, live, folded)
+
+
+def _merged(order: ExportOrder, folder: pathlib.Path) -> None:
+    """A model that plain transformers loads; one that was trained as a whole is one already."""
+    if order.spec is None:
+        order.run.spec()  # says what is wrong with it
+    if not order.adapter:
+        return _adapter(order, folder)
+    live = listen(order, folder)
+    if "verdict" in live:
+        raise _refused(order, live)
+    keep = shutil.ignore_patterns("adapter_*", "README.md")
+    shutil.copytree(order.run.adapter, folder, dirs_exist_ok=True, ignore=keep)
+    _complete(order, "merged", folder, live, folded=False)
+    return None
+
+
+EXPORTS: dict[str, Callable[[ExportOrder, pathlib.Path], None]] = {"adapter": _adapter, "merged": _merged}
+
+
+def _refused(order: ExportOrder, told: dict[str, Any]) -> InputError | RunError:
+    """Why there is no merged model, as an error."""
+    assert order.spec is not None
+    if told["why"] == "memory":
+        return RunError("export.memory", need=_need(order.spec) / GIB, have=order.memory_free / GIB)
+    if told["why"] == "model":
+        return InputError("model.not_here", model=order.spec.model.id)
+    if told.get("code"):
+        return RunError(told["code"], **told["params"])
+    return RunError("export.failed", said=told["said"])
+
+
+def _need(spec: RunSpec) -> float:
+    """Bytes of memory in which a model is loaded in 32 bits."""
+    return LIBRARIES_BYTES + MODEL_BYTES * spec.model.card.parameters
+
+
+def listen(order: ExportOrder, into: pathlib.Path | None) -> dict[str, Any]:
+    """What `maker` tells of the live model, with the merged one `into` a folder; a certificate of nothing where it could not."""
+    assert order.spec is not None
+    if not (pathlib.Path(order.spec.model.path) / "config.json").is_file():
+        return certificate.unchecked("adapter", "model")
+    if _need(order.spec) > order.memory_free:
+        return certificate.unchecked("adapter", "memory")
+    answer = order.scratch / "live.json"
+    request = {
+        "run": str(order.run.folder.resolve()),
+        "home": str(order.home.resolve()),
+        "trusts": order.trusts,
+        "answer": str(answer),
+        "into": None if into is None else str(into),
+    }
+    words = _child(["-P", "-m", "tuning.export.maker"], order.scratch, json.dumps(request))
+    told: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else {"fault": {"said": words}}
+    if "fault" in told:
+        return {**certificate.unchecked("adapter", "failed", told["fault"].get("said", "")), **told["fault"]}
+    return told
+
+
+def _complete(order: ExportOrder, form: str, folder: pathlib.Path, live: dict[str, Any], folded: bool) -> None:
+    """Add the tokens that end an answer, the card, and the certificate, which is made last: of all that leaves."""
+    assert order.spec is not None
+    if "stops" in live:
+        _name_stops(order, folder, live["stops"])
+    card.write(folder, order.run, order.spec, folded)
+    found = {**live, "form": form} if "verdict" in live else witnessed(form, live, folder, order.spec.model.path, order.scratch)
+    certificate.write(folder, found)
+
+
+def _name_stops(order: ExportOrder, folder: pathlib.Path, stops: list[int]) -> None:
+    """Write all tokens at which the live model ends an answer into generation_config.json; a base's own may lack the template's."""
+    assert order.spec is not None
+    path, base = folder / "generation_config.json", pathlib.Path(order.spec.model.path) / "generation_config.json"
+    source = path if path.is_file() else base
+    known = json.loads(source.read_text(encoding="utf-8")) if source.is_file() else {}
+    path.write_text(json.dumps({**known, "eos_token_id": stops}, indent=2), encoding="utf-8")
+
+
+def witnessed(form: str, live: dict[str, Any], folder: pathlib.Path, base: str, scratch: pathlib.Path) -> dict[str, Any]:
+    """The certificate of the export in `folder`, loaded by `witness` in a process that knows nothing of this project."""
+    seen = seen_elsewhere([folder], live, base, scratch)
+    return certificate.unchecked(form, "failed", seen) if isinstance(seen, str) else certificate.compare(form, live, seen[0])
+
+
+def seen_elsewhere(folders: list[pathlib.Path], live: dict[str, Any], base: str, scratch: pathlib.Path) -> list[dict[str, Any]] | str:
+    """What the script `witness` sees of each export when it is asked what the live model was asked; else what it said."""
+    dtypes = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+    asked, answer = scratch / "asked.json", scratch / "seen.json"
+    job = {"base": base, "dtype": dtypes.get(live["precision"], "auto"), "conversation": live["talk"]}
+    job |= {key: live[key] for key in ("asked", "most")}
+    asked.write_text(json.dumps([{**job, "folder": str(folder.resolve())} for folder in folders]), encoding="utf-8")
+    answer.unlink(missing_ok=True)
+    script = pathlib.Path(__file__).with_name("witness.py")
+    words = _child(["-I", "-X", "utf8", str(script), str(asked.resolve()), str(answer.resolve())], scratch)
+    if not answer.is_file():
+        return words
+    seen: list[dict[str, Any]] = json.loads(answer.read_text(encoding="utf-8"))
+    return seen
+
+
+def _child(words: list[str], folder: pathlib.Path, said: str = "") -> str:
+    """Run a script of ours without a card, the net and any token; the last line of its errors, without folders of this machine."""
+    env = {**settings.child_environment(), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    settings.share_processor(env)
+    try:
+        done = subprocess.run(
+            [sys.executable, *words], cwd=folder, env=env, input=said, capture_output=True, encoding="utf-8", errors="replace",
+            timeout=PATIENCE_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"{PATIENCE_SECONDS:.0f} s"
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return FOLDERS.sub("", lines[-1])[:300] if lines and done.returncode else f"exit {done.returncode}"
