@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
@@ -165,6 +167,51 @@ def test_without_memory_for_it_nothing_is_merged_and_nothing_compared(taught: tu
     assert "GiB" in say("it", caught.value.code, caught.value.params)
     with zipfile.ZipFile(forms.export(order, "adapter", tmp_path)) as archive:
         assert json.loads(archive.read("certificate.json"))["why"] == "memory"
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
+    taught: tuple[Studio, Run], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merged model needs room for the weights of its base, and as a zip twice that."""
+    studio, run = taught
+    weights = (pathlib.Path(run.spec().model.path) / "model.safetensors").stat().st_size
+    for name, share in (("x", 0.9), ("x.zip", 1.9)):
+        free = int(share * (weights + forms.BESIDE_WEIGHTS))
+        monkeypatch.setattr(shutil, "disk_usage", lambda place, free=free: SimpleNamespace(total=2**40, used=0, free=free))
+        monkeypatch.setattr(subprocess, "run", lambda *words, **more: pytest.fail("a model was loaded"))
+        with pytest.raises(InputError) as caught:
+            studio.runs.export(run.id, "merged", tmp_path / name)
+        assert caught.value.code == "export.cannot_write" and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("changes", "quantization"),
+    [
+        ({"lora.use_dora": True, "precision": "fp32"}, "none"),
+        ({"lora.use_rslora": False}, "nf4"),
+        ({"method": "full", "learning_rate": 3e-4}, "none"),
+    ],
+    ids=["dora", "nf4", "full"],
+)
+def test_other_runs_are_merged_as_they_speak(studio: Studio, changes: dict[str, Any], quantization: str, tmp_path: pathlib.Path) -> None:
+    """DoRA; a 4-bit base, here on a processor, which is expanded again; and a run of all weights, which is a model already."""
+    plain = {key: value for key, value in FAST.items() if "." not in key}
+    run = studio.runs.create("starter", "starter-en", "facts", {**plain, **changes})
+    assert train(run, studio.shared.store, Resident()).status == "finished", run.log()[-20:]
+    spec = run.folder / "spec.yaml"
+    said = yaml.safe_load(spec.read_text(encoding="utf-8"))
+    said["settings"]["quantization"] = quantization
+    spec.write_text(yaml.safe_dump(said), encoding="utf-8")
+    taken = studio.runs.export(run.id, "merged", tmp_path / "out.zip")
+    with zipfile.ZipFile(taken) as archive:
+        found = json.loads(archive.read("certificate.json"))
+        assert {"model.safetensors", "config.json", "tokenizer.json"} <= set(archive.namelist())
+    print(quantization, changes, found["token_agreement"], found["merged"])
+    assert found["verdict"] == "same", found
+    if quantization == "nf4":
+        assert found["merged"]["into"] == "dequantised"
+        assert found["merged"]["scores"]["dequantised"]["distance"] < found["merged"]["scores"]["original"]["distance"] / 3
 
 
 def test_rslora_with_ranks_of_their_own_is_folded_for_each_module(tmp_path: pathlib.Path) -> None:

@@ -28,7 +28,7 @@ LIBRARIES_BYTES = 1.5 * GIB  # of a process with torch and transformers, before 
 MODEL_BYTES = 6  # for each weight: 32 bits, and a half more while they are read and rounded
 PATIENCE_SECONDS = 3600.0
 BESIDE_WEIGHTS = 64 * 2**20  # tokenizer, card and certificate
-_one = threading.Lock()  # two exports together would need the memory of both
+_one = threading.Lock()  # two models together would need the memory of both
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def export(order: ExportOrder, form: str, out: pathlib.Path, zipped: bool = Fals
         raise InputError("export.there", path=target.name)
     target.parent.mkdir(parents=True, exist_ok=True)
     require_room(target.parent, _bytes(order, form) * (2 if zipped else 1))
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as work, _one:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as work:
         building, scratch = pathlib.Path(work) / "export", pathlib.Path(work) / "scratch"
         building.mkdir()
         scratch.mkdir()
@@ -85,15 +85,15 @@ def _bytes(order: ExportOrder, form: str) -> int:
     return own + BESIDE_WEIGHTS + sum(path.stat().st_size for path in pathlib.Path(order.spec.model.path).glob("*.safetensors"))
 
 
-def _adapter(order: ExportOrder, folder: pathlib.Path) -> None:
+def _adapter(order: ExportOrder, folder: pathlib.Path, form: str = "adapter") -> None:
     """What the run published; of an adapter also what other programs need to read it rightly."""
     shutil.copytree(order.run.adapter, folder, dirs_exist_ok=True)
     if order.spec is None:
-        certificate.write(folder, certificate.unchecked("adapter", "unreadable"))
+        certificate.write(folder, certificate.unchecked(form, "unreadable"))
         return
     folded = order.adapter and portable.fold(folder)
-    live = listen(order, None) if order.check else certificate.unchecked("adapter", "asked")
-    _complete(order, "adapter", folder, live, folded)
+    live = listen(order, None) if order.check or form != "adapter" else certificate.unchecked(form, "asked")
+    _complete(order, form, folder, live, folded)
 
 
 def _merged(order: ExportOrder, folder: pathlib.Path) -> None:
@@ -101,7 +101,7 @@ def _merged(order: ExportOrder, folder: pathlib.Path) -> None:
     if order.spec is None:
         order.run.spec()  # says what is wrong with it
     if not order.adapter:
-        return _adapter(order, folder)
+        return _adapter(order, folder, "merged")
     live = listen(order, folder)
     if "verdict" in live:
         raise _refused(order, live)
@@ -199,10 +199,11 @@ def _child(words: list[str], folder: pathlib.Path, said: str = "") -> str:
     env = {**settings.child_environment(), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     settings.share_processor(env)
     try:
-        done = subprocess.run(
-            [sys.executable, *words], cwd=folder, env=env, input=said, capture_output=True, encoding="utf-8", errors="replace",
-            timeout=PATIENCE_SECONDS, check=False,
-        )  # fmt: skip
+        with _one:
+            done = subprocess.run(
+                [sys.executable, *words], cwd=folder, env=env, input=said, capture_output=True, encoding="utf-8", errors="replace",
+                timeout=PATIENCE_SECONDS, check=False,
+            )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"{PATIENCE_SECONDS:.0f} s"
     lines = [line for line in done.stderr.splitlines() if line.strip()]
