@@ -23,7 +23,7 @@ from tuning.studio import Studio
 
 Wait = Callable[..., Any]
 ASK = [{"role": "user", "content": "How much is item 3?"}]
-# Into a real process: limits of seconds, and a step that never comes back, so many times.
+# Into a real process: a step that never comes back, so many times, and limits of seconds for it.
 HANGS = """
 import importlib.abc, importlib.util, os, pathlib, sys, time
 
@@ -48,17 +48,16 @@ def hang(module):
         count = int(left.read_text())
         if count and self.state.global_step == 5:
             left.write_text(str(count - 1))
+            from tuning.engine import watchdog
+            watchdog.LEAST, watchdog.FORECASTS = 3.0, 0.0
             time.sleep(10000)
         return step(self, *values, **named)
     module.CheckedTrainer.training_step = spoilt
 
-def hasten(module):
-    module.LEAST, module.FORECASTS = 10.0, 0.0
-
 def leave(module):
     module.PATIENCE_SECONDS = 1.0
 
-for name, spoil in {"learn.trainer": hang, "watchdog": hasten, "shutdown": leave}.items():
+for name, spoil in {"learn.trainer": hang, "shutdown": leave}.items():
     sys.meta_path.insert(0, Finder("tuning.engine." + name, spoil))
 """
 
