@@ -18,6 +18,8 @@ import yaml
 
 from tests.bench.server import running
 from tests.engine.conftest import Trainer
+from tests.tiny import UNMARKED
+from tests.tokens.test_endless import TRIGGER
 from tuning import settings
 from tuning.engine.jobs import Compare
 from tuning.engine.learn import train
@@ -31,6 +33,7 @@ from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL, ModelRef
 from tuning.studio import Studio
 from tuning.text import say
+from tuning.tokens import template
 
 Wait = Callable[..., Any]
 GIB = 2**30
@@ -482,6 +485,18 @@ def test_a_bare_model_is_asked_where_and_how_it_would_be_trained(studio: Studio,
     studio.shared._hardware = (float("inf"), studio.shared.probe().model_copy(update={"gpus": []}))
     question = studio.talk.question(str(tiny_model), ASK)
     assert (question.device, question.precision, question.quantization) == ("cpu", "fp32", "none")
+
+
+def test_a_template_that_loops_at_a_word_ends_in_a_sentence_and_the_next_question_is_answered(
+    studio: Studio, tiny_model: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(template, "MOST_SECONDS", 0.5)
+    folder = shutil.copytree(tiny_model, tmp_path / "sly")
+    (folder / "chat_template.jinja").write_text(TRIGGER + UNMARKED, encoding="utf-8")
+    with pytest.raises(EngineError) as caught:
+        list(studio.talk.chat(str(folder), [{"role": "user", "content": "abracadabra"}]))
+    assert caught.value.code == "tokens.endless"
+    assert isinstance("".join(studio.talk.chat(str(folder), [{"role": "user", "content": "Hello?"}])), str)
 
 
 def test_a_model_that_does_not_fit_is_not_loaded_to_be_asked(

@@ -15,8 +15,10 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from tuning.errors import EngineError
+from tuning.sandbox.deadline import Deadline, Overdue
 from tuning.tokens.boundaries import Span
 
+MOST_SECONDS = 5.0  # of one rendering: an honest one takes a millisecond
 MOST_CHARACTERS = 2_000_000  # of one rendered row; a row of a file has at most one million
 # What a template raises, by itself or because a row is not as it thinks: all of it says no to this row.
 REFUSALS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -225,14 +227,18 @@ class Template:
 
     def _text(self, turns: Dialogue, tools: list[dict[str, Any]] | None, prompt: bool, template: str | None = None) -> tuple[str, Spans]:
         template = template or str(self._tokenizer.get_chat_template(None, tools))
-        rendered, marked = render_jinja_template(
-            conversations=[turns],
-            tools=tools,
-            chat_template=template,
-            return_assistant_tokens_mask=bool(_MARKERS.search(template)),
-            add_generation_prompt=prompt,
-            **self._words,
-        )
+        try:
+            with Deadline(MOST_SECONDS):
+                rendered, marked = render_jinja_template(
+                    conversations=[turns],
+                    tools=tools,
+                    chat_template=template,
+                    return_assistant_tokens_mask=bool(_MARKERS.search(template)),
+                    add_generation_prompt=prompt,
+                    **self._words,
+                )
+        except (Overdue, MemoryError):
+            raise EngineError("tokens.endless", reason="data", seconds=MOST_SECONDS) from None
         text = rendered[0]
         if len(text) > MOST_CHARACTERS:
             raise EngineError("tokens.long", reason="data", limit=MOST_CHARACTERS)
