@@ -7,8 +7,11 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy
 import pytest
+from peft import LoraConfig
 from playwright.sync_api import Page, expect
+from safetensors.numpy import save_file
 
 from tests import folders
 from tests.browser.conftest import Shop, Watched
@@ -110,7 +113,8 @@ def test_started_again_renamed_and_taken_away(shop: Shop, store: Studio, visit: 
     run = folders.make(store, "mine", 40, {"lora_r": 64, "learning_rate": 0.0005, "seed": 3}, str(rows_file))
     count = len(store.runs.list())
     (run.folder / "adapter").mkdir()
-    (run.folder / "adapter" / "adapter_model.safetensors").write_bytes(b"weights")
+    save_file({"weights": numpy.zeros(4)}, run.folder / "adapter" / "adapter_model.safetensors")
+    LoraConfig(r=64, target_modules=["q_proj"]).save_pretrained(str(run.folder / "adapter"))
     visitor = visit(shop, lang)
     page = opened(visitor, lang)
     expect(page.locator("#run-ways")).to_contain_text("mine")
