@@ -21,7 +21,9 @@ ENGLISH = re.compile(
     r"download|settings|step|loss|running|finished|rows|none|search|share|built|use via api)\b",
     re.IGNORECASE,
 )
-TERMS = re.compile(r"\b(file|starter|Sartoria starter|CSV|JSON|JSON Lines|batch|token|adapter|dropout|alpha|CPU|GB|MB|LoRA|English)\b")
+TERMS = re.compile(
+    r"\b(rows\.json|file|starter|Sartoria starter|CSV|JSON|JSON Lines|batch|token|adapter|dropout|alpha|CPU|GB|MB|LoRA|English)\b"
+)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def answering(*pieces: str) -> Studio:
         for piece in (*pieces, None):
             question.pieces.put(piece)
 
-    return Studio(settings.read(), LOCAL, cast(Any, SimpleNamespace(ask=ask, ready=ready, shelf=None)))
+    return Studio(settings.read(), LOCAL, cast(Any, SimpleNamespace(ask=ask, ready=ready, shelf=None, holds=lambda: (None, 0))))
 
 
 @pytest.mark.parametrize(("lang", "word"), [("en", "said nothing"), ("it", "non ha detto nulla")])

@@ -70,7 +70,7 @@ def check(app: App, file: str, kind: str) -> list[str]:
             wrong.append(f"a plan of other data: {planned}")
         for tab in ("runs",) if parts[0] == "runs" else ("data", "train"):
             drawn = app.page(tab)
-            if tab == "runs" and (t("en", "ui.unexpected", kind="")[:20] in drawn or not all(run in drawn for run in whole)):
+            if tab == "runs" and (t("en", "ui.unexpected", kind="", number="")[:20] in drawn or not all(run in drawn for run in whole)):
                 wrong.append(f"the list on the page: {drawn[:300]}")
     wrong += [told] if (told := app.tracebacks()) else []
     if _said(app.call("run", run)) != _said(before):

@@ -141,7 +141,8 @@ def forecast(plan: Mapping[str, Any], lang: str, explained: bool = True) -> str:
     why = "".join(f"<li>{escape(reason)}</li>" for reason in reasons(plan["notices"], lang))
     reasoned = f'<div class="reasons"><h3>{escape(t(lang, "ui.slip.why"))}</h3><ul>{why}</ul></div>' if explained else ""
     return (
-        f'<div class="forecast"><p class="verdict num"><span class="fit {how}">{escape(t(lang, words))}</span> <b class="length">{escape(length)}</b></p>'
+        f'<div class="forecast"><p class="verdict num"><span class="fit {how}">{escape(t(lang, words))}</span> '
+        f'<b class="length">{escape(length)}</b></p>'
         f'<details class="more" data-fold="forecast"><summary>{escape(t(lang, "ui.slip.details"))}</summary>'
         f'<p class="num">{escape(memory)}</p>{memory_bar(plan["parts"], have, lang)}'
         f'<p class="soft num">{escape(steps)}</p>{reasoned}</details></div>'

@@ -2,6 +2,7 @@
 
 import pathlib
 import random
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 
 from tests import families
 from tuning import presets
+from tuning.engine.device import Device
 from tuning.engine.kernels import attention, head, packing
+from tuning.engine.kernels.try_out import TryOut
 from tuning.settings import PRESETS
 
 CARDS = {card.id: card for card in presets.models(PRESETS).values() if card.config}
@@ -110,6 +113,23 @@ def test_rows_longer_than_a_sliding_window_are_packed_within_it() -> None:
 def test_a_hybrid_that_was_planned_as_packed_is_found_out(tmp_path: pathlib.Path, kind: str) -> None:
     base = AutoModelForCausalLM.from_pretrained(families.build(tmp_path, KINDS[kind]), attn_implementation="sdpa")
     assert not packing.fits(base, attention.separately)
+
+
+def test_packing_that_ended_a_process_while_it_was_tried_is_not_tried_again(tmp_path: pathlib.Path) -> None:
+    base = AutoModelForCausalLM.from_pretrained(families.build(tmp_path, KINDS["llama"]), attn_implementation="sdpa")
+
+    def deadly(*_: Any) -> None:
+        raise SystemExit(139)
+
+    def fits() -> bool:
+        return packing.fits(base, attention.separately, TryOut(tmp_path, torch.device("cpu")).works)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "packed", deadly)
+        patch.setattr(Device, "alive", lambda self: False)
+        with pytest.raises(SystemExit):
+            fits()
+    assert not fits()
 
 
 def test_hybrids_are_never_packed() -> None:

@@ -20,7 +20,6 @@ import torch
 from tests.bench.server import running, wait_for
 from tests.engine import cards
 from tests.engine.conftest import FAST, Trainer, losses
-from tuning.engine.kernels import packing
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.engine.workshop import Workshop
@@ -141,11 +140,10 @@ TRIED: dict[str, tuple[dict[str, Any], Callable[[pytest.MonkeyPatch, Any], None]
         lambda patch, kernel: patch.setattr(bitsandbytes.optim.AdamW, "step", kernel),
         "recovery.optimizer",
     ),
-    "packing": ({"packing": True}, lambda patch, kernel: patch.setattr(packing, "packed", kernel), "recovery.packing"),
 }
 
 
-@pytest.mark.parametrize(("tried", "fault"), [("attention", ILLEGAL), ("optimizer", SystemExit(139)), ("packing", ILLEGAL)])
+@pytest.mark.parametrize(("tried", "fault"), [("attention", ILLEGAL), ("optimizer", SystemExit(139))])
 def test_a_kernel_that_ended_the_process_while_it_was_tried_is_not_tried_again(
     make_run: Callable[..., Run], studio: Studio, tried: str, fault: BaseException
 ) -> None:

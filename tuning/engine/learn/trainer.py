@@ -17,7 +17,7 @@ from trl import SFTConfig, SFTTrainer
 
 from tuning.engine import full_weights, upstream
 from tuning.engine.device import Device, ran_out, release
-from tuning.engine.kernels import head, packing, ready
+from tuning.engine.kernels import head, packing, ready, try_out
 from tuning.engine.kernels.try_out import TryOut, Works
 from tuning.engine.learn import callbacks, publish
 from tuning.engine.learn.early_stopping import Best
@@ -233,7 +233,9 @@ def make_trainer(
     works = TryOut(run.folder, resident.device).works
     trainer.quick = ready.ready(spec.settings, head.causal(resident.model), works)
     trainer.quick.apply(trainer.args)
-    notices = [*trainer.quick.notices, *trainer.choose_ways(spec.settings, head.causal(resident.model), works)]
+    # A processor is spoilt by no kernel: a process that ends while packing is tried there was killed, and packs when it goes on.
+    packing_works = works if Device(str(resident.device)).on_card else try_out.works
+    notices = [*trainer.quick.notices, *trainer.choose_ways(spec.settings, head.causal(resident.model), packing_works)]
     if untold := [notice for notice in notices if notice not in ladder.taken]:
         ladder.taken += untold
         trainer.healed()
