@@ -237,8 +237,8 @@ class Template:
                     add_generation_prompt=prompt,
                     **self._words,
                 )
-        except (Overdue, MemoryError):
-            raise EngineError("tokens.endless", reason="data", seconds=MOST_SECONDS) from None
+        except Overdue:
+            raise EngineError("tokens.endless", reason="data") from None
         text = rendered[0]
         if len(text) > MOST_CHARACTERS:
             raise EngineError("tokens.long", reason="data", limit=MOST_CHARACTERS)
