@@ -2,14 +2,19 @@
 
 import json
 import math
+import pathlib
+import shutil
+import socket
 import time
 from typing import Any
 
+from tuning import settings as reading
 from tuning.runs.store import Run
 from tuning.schema import RunState
 from tuning.studio import Studio
 
 GIB = 2**30
+HOME = pathlib.Path(__file__).resolve().parent / "fixtures" / "home-0.1"  # of version 0.1, with a run in each status
 
 
 def lines(steps: int, first: int = 1) -> list[str]:
@@ -35,3 +40,15 @@ def make(
     state |= {"eval_loss": 1.1, "base_eval_loss": 5.6, "tokens_per_second": 1903.0, "peak_bytes": int(0.4 * GIB), "ended": time.time()}
     run.write_state(RunState(**(state | changes)))
     return run
+
+
+def old_home(home: pathlib.Path) -> None:
+    """The home of version 0.1 that is kept, with this machine's places in it."""
+    shutil.copytree(HOME, home)
+    places = {"{HOME}": str(home), "{ROOT}": str(reading.ROOT), "{HOST}": socket.gethostname()}
+    for path in home.rglob("*"):
+        if path.is_file() and path.suffix not in (".safetensors", ".index"):
+            text = path.read_text(encoding="utf-8")
+            for name, place in places.items():
+                text = text.replace(name, place)
+            path.write_text(text, encoding="utf-8")

@@ -3,18 +3,16 @@
 import hashlib
 import json
 import pathlib
-import shutil
-import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests import folders
 from tuning import settings
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 
-HOMES = pathlib.Path(__file__).resolve().parents[1] / "fixtures"
 STATUSES = {
     "Tariffe di prova": ("finished", None),
     "Ancora": ("finished", None),
@@ -31,14 +29,7 @@ STATUSES = {
 @pytest.fixture
 def old(home: pathlib.Path) -> Studio:
     """The home of version 0.1, with this machine's places in it."""
-    shutil.copytree(HOMES / "home-0.1", home)
-    places = {"{HOME}": str(home), "{ROOT}": str(settings.ROOT), "{HOST}": socket.gethostname()}
-    for path in home.rglob("*"):
-        if path.is_file() and path.suffix not in (".safetensors", ".index"):
-            text = path.read_text(encoding="utf-8")
-            for name, place in places.items():
-                text = text.replace(name, place)
-            path.write_text(text, encoding="utf-8")
+    folders.old_home(home)
     return Studio(settings.read(), LOCAL)
 
 

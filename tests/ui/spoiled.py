@@ -9,7 +9,6 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,13 +18,13 @@ from typing import Any
 import httpx
 import yaml
 
+from tests import folders
 from tests.bench.server import free_port, wait_for
 from tuning import settings
 from tuning.runs import checkpoints
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 
-FIXTURE = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "home-0.1"
 KINDS = ("empty", "cut", "type", "deep", "bytes", "newer", "folder", "rights")
 DEEP = b"[" * 20_000 + b"]" * 20_000 + b"\n"
 OVERRIDES = (1, 2)  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, by which root reads what nobody may read
@@ -34,14 +33,7 @@ DROP = 24  # PR_CAPBSET_DROP
 
 def make(home: pathlib.Path, audited: bool) -> pathlib.Path:
     """A real home, whole: nine runs of version 0.1, and every kind of file that there is; `audited`: the one that takes longest, too."""
-    shutil.copytree(FIXTURE, home)
-    places = {"{HOME}": str(home), "{ROOT}": str(settings.ROOT), "{HOST}": socket.gethostname()}
-    for path in home.rglob("*"):
-        if path.is_file() and path.suffix not in (".safetensors", ".index"):
-            text = path.read_text(encoding="utf-8")
-            for name, place in places.items():
-                text = text.replace(name, place)
-            path.write_text(text, encoding="utf-8")
+    folders.old_home(home)
     for without_rows in (home / "data").glob("starter-*"):
         shutil.rmtree(without_rows)
     Studio(settings.read(home=str(home)), LOCAL).data.check("starter-en", "starter" if audited else None)

@@ -169,7 +169,7 @@ def yaml_document(path: pathlib.Path) -> Any:
     if found.count("[") + found.count("{") > MOST_BRACKETS:  # PyYAML takes seconds to find out
         raise FileFault("deep", path)
     try:
-        value = yaml.load(found, Loader=_SafePlain)
+        value = _SafePlain(found).get_single_data()
     except RecursionError as error:
         raise FileFault("deep", path) from error
     except NO_YAML as error:
