@@ -4,205 +4,22 @@ To add one: a class with its own example row, and its place in `FORMATS`. How a 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 from tuning.data.formats import marks, unfit
-from tuning.data.formats.annotations import ArgillaRecord, LabelStudio, TextLabel
-from tuning.data.formats.choices import MultipleChoice
-from tuning.data.formats.earlier import HISTORY
-from tuning.data.formats.notes import Notes
-from tuning.data.formats.shapes import Format, PairShape, Sides, Targets, TextShape, TurnsShape
-from tuning.data.formats.tool_calls import TOOLS, calls, tools
-from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS, SHAREGPT, WORDS, text
-from tuning.data.formats.vocabulary import ANSWER, CONTEXT, CONVERSATIONS, QUESTION, RATING, SYSTEM, TEXT
-from tuning.data.records import MISSING, Values, blank, broken, listed, shown, value_at
+from tuning.data.formats.kinds.annotations import ArgillaRecord, LabelStudio, TextLabel
+from tuning.data.formats.kinds.choices import MultipleChoice
+from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto, Preference, PromptCompletion, QuestionAnswer
+from tuning.data.formats.kinds.talks import KtoMessages, Messages, PlainText, ShareGpt
+from tuning.data.formats.shapes import Format, TurnsShape
+from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS, WORDS
+from tuning.data.records import MISSING, Values, broken, listed, shown, value_at
 from tuning.errors import InputError
 from tuning.schema import Notice
 
 __all__ = ["FORMATS", "WORDS", "ChosenFormat", "Format", "choose", "known"]
 
 _LEVELS = 2  # of objects within columns that are looked into
-_BESIDE: dict[str, Sequence[str]] = {"system": SYSTEM, "history": HISTORY, "tools": TOOLS}  # what any pair may have
-_TALK: dict[str, Sequence[str]] = {"system": SYSTEM, "tools": TOOLS, **dict.fromkeys(("role", "content", "user", "assistant"), ())}
-
-
-class Preference(Sides):
-    """Two answers, of which one was preferred (DPO): the preferred one is learned, the other is not."""
-
-    name = "preference"
-    example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "chosen": "The Po.", "rejected": "The Rhine."}
-    targets: ClassVar[Targets] = {
-        "prompt": ("prompt", "question", "domanda", "instruction", "istruzione", "query", "input", "conversations", "messages"),
-        "chosen": ("chosen", "preferita", "scelta"),
-        "rejected": ("rejected", "rifiutata", "scartata"),
-        "context": CONTEXT,
-        **_BESIDE,
-    }
-    required = frozenset({"chosen", "rejected"})
-    reason = "data.reason.preference"
-    asks = ("prompt", "context")
-    answers = "chosen"
-
-
-class Kto(Sides):
-    """A prompt, how it goes on, and whether that was wanted (KTO): what was not is refused."""
-
-    name = "kto"
-    example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "completion": "The Po.", "label": True}
-    targets: ClassVar[Targets] = {"prompt": QUESTION, "completion": ANSWER, "label": RATING, "context": CONTEXT, **_BESIDE}
-    required = frozenset({"prompt", "completion", "label"})
-    reason = "data.reason.kto"
-    asks = ("prompt", "context")
-    answers = "completion"
-
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
-        unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
-        return super().convert(row, mapping, mend, notes)
-
-
-class Messages(TurnsShape):
-    """Conversations as chat templates take them."""
-
-    name = "messages"
-    example: ClassVar[Values] = {
-        "messages": [
-            {"role": "system", "content": "You answer briefly."},
-            {"role": "user", "content": "What is the capital of Italy?"},
-            {"role": "assistant", "content": "Rome."},
-        ]
-    }
-    targets: ClassVar[Targets] = {"messages": ("messages", "messaggi"), **_TALK}
-    required = frozenset({"messages"})
-    turns = "messages"
-
-
-class KtoMessages(Messages):
-    """Conversations, and whether each was wanted: what was not is refused."""
-
-    name = "kto-messages"
-    example: ClassVar[Values] = {**Messages.example, "label": True}
-    targets: ClassVar[Targets] = {**Messages.targets, "messages": (*Messages.targets["messages"], *CONVERSATIONS), "label": RATING}
-    required = frozenset({"messages", "label"})
-    reason = "data.reason.kto"
-
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
-        unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
-        return super().convert(row, mapping, mend, notes)
-
-
-class ShareGpt(TurnsShape):
-    """Conversations as ShareGPT exported them."""
-
-    name = "sharegpt"
-    example: ClassVar[Values] = {
-        "conversations": [
-            {"from": "human", "value": "What is the capital of Italy?"},
-            {"from": "gpt", "value": "Rome."},
-        ]
-    }
-    targets: ClassVar[Targets] = {"conversations": CONVERSATIONS, **_TALK}
-    required = frozenset({"conversations"})
-    turns = "conversations"
-    words = SHAREGPT
-
-
-class Alpaca(PairShape):
-    """Stanford Alpaca: an instruction, sometimes an input, and the output."""
-
-    name = "alpaca"
-    example: ClassVar[Values] = {"instruction": "Translate into Italian.", "input": "Good morning!", "output": "Buongiorno!"}
-    targets: ClassVar[Targets] = {"instruction": ("instruction",), "input": ("input", *CONTEXT), "output": ("output",), **_BESIDE}
-    required = frozenset({"instruction", "output"})
-    asks = ("instruction", "input")
-    answers = "output"
-
-
-class Dolly(PairShape):
-    """Databricks Dolly: an instruction, sometimes a context, and the response. Its category is not learned."""
-
-    name = "dolly"
-    example: ClassVar[Values] = {
-        "instruction": "Who wrote it?",
-        "context": "The Betrothed is by Manzoni.",
-        "response": "Manzoni.",
-        "category": "closed_qa",
-    }
-    targets: ClassVar[Targets] = {
-        "instruction": ("instruction",),
-        "context": CONTEXT,
-        "response": ("response",),
-        **_BESIDE,
-    }
-    required = frozenset({"instruction", "response"})
-    asks = ("instruction", "context")
-    answers = "response"
-
-
-class PromptCompletion(Sides):
-    """A prompt and how it goes on; either may be a list of messages, as TRL has them."""
-
-    name = "prompt-completion"
-    example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "completion": "The Po."}
-    targets: ClassVar[Targets] = {
-        "prompt": ("prompt",),
-        "completion": ("completion",),
-        "context": CONTEXT,
-        **_BESIDE,
-    }
-    required = frozenset({"prompt", "completion"})
-    asks = ("prompt", "context")
-    answers = "completion"
-
-
-class FunctionCalling(Format):
-    """A query, the tools at hand and the calls that answer it, as xLAM has them: lists, or their JSON text."""
-
-    name = "function-calling"
-    example: ClassVar[Values] = {
-        "query": "What is the weather in Rome?",
-        "tools": '[{"name": "weather", "description": "The weather of a city.", "parameters": {"city": {"type": "str"}}}]',
-        "answers": '[{"name": "weather", "arguments": {"city": "Rome"}}]',
-    }
-    targets: ClassVar[Targets] = {
-        "query": ("query", "question", "instruction", "prompt"),
-        "tools": TOOLS,
-        "answers": ("answers", "calls"),
-        "system": SYSTEM,
-    }
-    required = frozenset({"query", "tools", "answers"})
-
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
-        values = {target: value_at(row, column) for target, column in mapping.items()}
-        absent = next((target for target in values if target in self.required and values[target] is MISSING), None)
-        if absent is not None:
-            raise InputError("data.row.columns", column=shown(mapping[absent]))
-        question = text(values["query"], mapping["query"])
-        if blank(question):
-            raise InputError("data.row.empty_question")
-        answer = {"role": "assistant", "content": "", "tool_calls": calls(values["answers"], 2, notes=notes)}
-        system = "" if values.get("system", MISSING) is MISSING else text(values["system"], mapping["system"])
-        said = [] if blank(system) else [{"role": "system", "content": system}]
-        return {"messages": [*said, {"role": "user", "content": question}, answer], "tools": tools(values["tools"], mapping["tools"])}
-
-
-class QuestionAnswer(PairShape):
-    """Questions and answers, by any of the names that English and Italian have for them."""
-
-    name = "question-answer"
-    example: ClassVar[Values] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
-    targets: ClassVar[Targets] = {"question": QUESTION, "answer": ANSWER, "context": CONTEXT, **_BESIDE}
-    required = frozenset({"question", "answer"})
-    asks = ("question", "context")
-    answers = "answer"
-
-
-class PlainText(TextShape):
-    """Texts without questions and answers."""
-
-    name = "text"
-    example: ClassVar[Values] = {"text": "Quel ramo del lago di Como, che volge a mezzogiorno…"}
-    targets: ClassVar[Targets] = {"text": TEXT}
-    required = frozenset({"text"})
 
 
 FORMATS: tuple[Format, ...] = (
