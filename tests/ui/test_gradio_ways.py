@@ -75,13 +75,15 @@ def test_what_is_configured_later_stands_in_the_configuration() -> None:
         gradio_ways.configure(text, lable="Name")
 
 
-def test_the_first_page_goes_on_after_another_one() -> None:
-    with gr.Blocks() as demo:
-        first = gr.HTML("first")
-    with demo.route("Other", "other"):
-        second = gr.HTML("second")
-    gradio_ways.first_page(demo)
+def test_pages_are_made_in_any_order_and_all_at_once() -> None:
+    demo = gr.Blocks()
+    demo.route("Other", "other")
     with demo:
+        gradio_ways.turn_to(demo, "")
+        first = gr.HTML("first")
+        gradio_ways.turn_to(demo, "other")
+        second = gr.HTML("second")
+        gradio_ways.turn_to(demo, "")
         third = gr.HTML("third")
         third.click(lambda: None)
     config = demo.get_config_file()

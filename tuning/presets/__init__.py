@@ -15,6 +15,7 @@ import yaml
 from tuning.errors import InputError
 from tuning.presets import judged, legacy
 from tuning.schema import DatasetCard, ModelCard, Notice, Probe, ProbeItem, Recipe, Record, TrainSettings
+from tuning.text import parsed
 
 Card = TypeVar("Card", bound=Record)
 FIRST = ("facts", "quick", "style")  # what most people come for; the first is taken where nobody chooses
@@ -102,7 +103,7 @@ def read(path: pathlib.Path, kind: type[Card]) -> tuple[Card, list[Notice]]:
     Raises InputError naming the file, and the key or the line at fault.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parsed(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError("preset.yaml", file=path.name, line=mark.line + 1 if mark else 1) from error

@@ -1,7 +1,7 @@
 """Which model: the catalog for this machine, models of the Hub, and those on the disk."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from tuning import presets
@@ -36,9 +36,11 @@ class Models:
         """Whether the model in this folder may run its own code."""
         return self.shared.shelf.trusts(path)
 
-    def guide(self) -> dict[str, Any]:
-        """For this machine: the largest model that it trains well (`now`), and what one step up would bring (`step_up`)."""
-        return guide.guide(self.list, max((gpu.memory_total for gpu in self.shared.probe().gpus), default=0) / planning.GIB)
+    def guide(self, here: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """For this machine, of which `here` is the list: the largest model that it trains well (`now`), and what one step up would
+        bring (`step_up`)."""
+        have = max((gpu.memory_total for gpu in self.shared.probe().gpus), default=0) / planning.GIB
+        return guide.guide(here, lambda size: self.list(gpu_memory=size), have)
 
     def search(self, words: str) -> list[dict[str, Any]]:
         """Models of the Hub with these words in their name, as `Hub.search` lists them."""

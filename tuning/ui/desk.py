@@ -101,7 +101,8 @@ class Painter:
 class Desk(Visits):
     """One page in one language. `studio` is the one of whoever asks."""
 
-    def __init__(self, house: Studio, lang: str) -> None:
+    def __init__(self, house: Studio, lang: str, beside: "Desk | None" = None) -> None:
+        """`beside` is the page in the other language: what is the same on both is found once."""
         super().__init__(house)
         self.lang, self.local, self.space = lang, house.settings.mode == "local", house.settings.space
         self.painters: list[Painter] = []
@@ -115,7 +116,9 @@ class Desk(Visits):
         self.target = gr.Dropdown(render=False)
         self.tabs = gr.Tabs(render=False, overflow_behavior="wrap")
         self._plans, self._reports, self._ways = OwnerCache[Planned](), OwnerCache[dict[str, Any]](), OwnerCache[dict[str, Any]]()
-        self._models, self._listed = OwnerCache[list[dict[str, Any]]](), OwnerCache[list[dict[str, Any]]]()
+        self._listed = OwnerCache[list[dict[str, Any]]]()
+        self._models: OwnerCache[list[dict[str, Any]]] = beside._models if beside else OwnerCache()
+        self._guides: OwnerCache[dict[str, Any]] = beside._guides if beside else OwnerCache()
         self._turns = Turns()
 
     @property
@@ -304,6 +307,10 @@ class Desk(Visits):
         Some dozens of plans, which hold up a run at work for a tenth of a second: made once for all who look.
         """
         return self._models.get(self.studio.owner, "models", self.studio.models.list, old)
+
+    def guide(self) -> dict[str, Any]:
+        """What this machine trains well, and what one step up would bring, as they were at most a minute ago."""
+        return self._guides.get(self.studio.owner, "guide", lambda: self.studio.models.guide(self.models()), NAMES_SECONDS)
 
     def ways(self, run: str) -> dict[str, Any]:
         """The ways out for a run in trouble; for one that is in none they cost nothing."""

@@ -124,12 +124,12 @@ def configure(part: Any, **properties: Any) -> None:
         setattr(part, name, value)
 
 
-def first_page(demo: gr.Blocks) -> None:
-    """Have what comes next stand on the page at `/`, also after another page was made.
+def turn_to(demo: gr.Blocks, path: str) -> None:
+    """Have what comes next stand on the page at this path, for which `demo.route` was called, or at `/` where it is empty.
 
-    Held: `Blocks.current_page` is the path of the page that is being made, and `Blocks.route` leaves it at its own at the end.
+    Held: `Blocks.current_page` is the path of the page that is being made, and what is made asks it alone.
     """
-    demo.current_page = ""
+    demo.current_page = path
 
 
 def upload_folder() -> pathlib.Path:

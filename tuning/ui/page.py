@@ -32,13 +32,16 @@ def build(house: Studio) -> gr.Blocks:
     demo = gradio_ways.Guarded(title="Sartoria", analytics_enabled=False, fill_width=True)
     # First: a private event that has a function of the same name must not take the name. And on a page of their own, which
     # nobody opens: the inputs of endpoints are components, too.
-    with demo.route("API", "endpoints", show_in_navbar=False):
+    demo.route("API", "endpoints", show_in_navbar=False)
+    demo.route("Italiano", "it", show_in_navbar=False)
+    english = Desk(house, "en")
+    with demo:  # once: each time that it is left costs a whole app
+        gradio_ways.turn_to(demo, "endpoints")
         api.expose(house)
-    gradio_ways.first_page(demo)
-    with demo:
-        _page(Desk(house, "en"), demo)
-    with demo.route("Italiano", "it", show_in_navbar=False):
-        _page(Desk(house, "it"), demo)
+        gradio_ways.turn_to(demo, "")
+        _page(english, demo)
+        gradio_ways.turn_to(demo, "it")
+        _page(Desk(house, "it", beside=english), demo)
     if house.settings.space is not None:
         gradio_ways.forget_the_space(demo)
     return demo

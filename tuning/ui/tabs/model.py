@@ -241,7 +241,7 @@ def _grid(desk: Desk, choice: Order, wanted: Mapping[str, Any]) -> str:
 
 def guide(desk: Desk) -> str:
     """What this machine trains well, and what one step up would bring."""
-    found = desk.studio.models.guide()
+    found = desk.guide()
     said = desk.say("ui.model.guide", model=found["now"]["title"]) if found["now"] else desk.say("ui.model.guide.none")
     if found["step_up"]:
         memory = view.number(found["step_up"]["gpu_memory"], desk.lang)
