@@ -4,6 +4,7 @@ import json
 import pathlib
 from typing import Any
 
+from tuning.runs import disk
 from tuning.runs.store import Run
 from tuning.runs.verdict import FILE
 from tuning.schema import RunSpec
@@ -52,7 +53,7 @@ def write(folder: pathlib.Path, run: Run, spec: RunSpec, folded: bool) -> None:
     path = folder / "README.md"
     adapter = (folder / "adapter_config.json").is_file()
     whole = spec.settings.method == "full"
-    text = path.read_text(encoding="utf-8") if (adapter or whole) and path.is_file() else _merged(spec)
+    text = disk.kept(lambda: disk.text(path), "") if (adapter or whole) and path.is_file() else _merged(spec)
     license = _license(spec.model.card.license)
     if text.startswith("---\n") and license:
         text = f"---\n{license}{text[4:]}"
@@ -77,7 +78,8 @@ def _license(said: str) -> str:
 def _report(run: Run) -> str:
     """The loss of base and tuned on held-out rows, where there is a report."""
     try:
-        loss: Any = json.loads((run.folder / FILE).read_text(encoding="utf-8"))["measures"]["loss"]
+        report: Any = disk.kept(lambda: disk.document(run.folder / FILE), None)
+        loss = report["measures"]["loss"]
         return f"\nLoss on held-out rows: base {float(loss['base']):.3f}, tuned {float(loss['tuned']):.3f}.\n"
-    except (OSError, ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError):
         return ""

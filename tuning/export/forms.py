@@ -17,6 +17,7 @@ from typing import Any
 from tuning import settings
 from tuning.errors import FOLDERS, InputError, RunError
 from tuning.export import archive, card, certificate, portable
+from tuning.runs import disk
 from tuning.runs.files import clean_name, put, require_room
 from tuning.runs.store import Run
 from tuning.schema import RunSpec
@@ -168,8 +169,8 @@ def _name_stops(order: ExportOrder, folder: pathlib.Path, stops: list[int]) -> N
     assert order.spec is not None
     path, base = folder / "generation_config.json", pathlib.Path(order.spec.model.path) / "generation_config.json"
     source = path if path.is_file() else base
-    known = json.loads(source.read_text(encoding="utf-8")) if source.is_file() else {}
-    path.write_text(json.dumps({**known, "eos_token_id": stops}, indent=2), encoding="utf-8")
+    known: Any = disk.kept(lambda: disk.document(source), None)
+    path.write_text(json.dumps({**(known if isinstance(known, dict) else {}), "eos_token_id": stops}, indent=2), encoding="utf-8")
 
 
 def witnessed(form: str, live: dict[str, Any], folder: pathlib.Path, base: str, scratch: pathlib.Path) -> dict[str, Any]:
