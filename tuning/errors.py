@@ -92,9 +92,14 @@ def of_disk(error: BaseException) -> InputError | None:
     return InputError(code, file=os.path.basename(os.fsdecode(error.filename))[:80] if isinstance(error.filename, str | bytes) else "…")
 
 
+def of_tokenizer(error: BaseException) -> EngineError | None:
+    """The panic of a tokenizer, which is written in Rust, as the error that a user can be told; None for any other."""
+    return EngineError("tokens.panic", reason="data") if type(error).__name__ == "PanicException" else None
+
+
 def told(error: BaseException, doing: str) -> TuningError:
     """An error as a user can be told it. One that nobody foresaw is logged in full, under the number that the sentence has."""
-    known = error if isinstance(error, TuningError) else of_disk(error)
+    known = error if isinstance(error, TuningError) else of_disk(error) or of_tokenizer(error)
     if known is None:
         number = secrets.token_hex(3)
         logger.error("error %s: %s failed", number, doing, exc_info=error)

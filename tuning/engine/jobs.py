@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from tuning.engine.question import Comparison, Question
-from tuning.errors import EngineError, RunError, TuningError, cause, of_disk
+from tuning.errors import EngineError, RunError, TuningError, cause, of_disk, of_tokenizer
 from tuning.runs import locks
 from tuning.runs.store import Run, Store
 from tuning.schema import ModelCard, Notice, RunState
@@ -64,7 +64,7 @@ class Job(abc.ABC):
         """What went wrong as somebody can be told it: as a code."""
         if isinstance(error, TuningError):
             return error
-        told = of_disk(error) or EngineError(self.failed, kind=type(error).__name__)
+        told = of_disk(error) or of_tokenizer(error) or EngineError(self.failed, kind=type(error).__name__)
         told.__cause__ = error
         return told
 

@@ -23,7 +23,7 @@ from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import lora_cpu
 from tuning.errors import EngineError
 from tuning.models import examine, model_folder
-from tuning.tokens import labels
+from tuning.tokens import labels, trial
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +95,9 @@ class Resident:
             self._device.select()
             if not self._trusts(path) and examine.wants_code(pathlib.Path(path)):
                 raise EngineError("model.remote_code", model=pathlib.Path(path).name)
+            if not self._trusts(path):
+                trial.require(path)
             with _told_of(path):
-                model_folder.check(pathlib.Path(path), pathlib.Path(path).name)
                 self.tokenizer = labels.load(path, self._trusts(path))
             self.path, self.quantization = path, quantization
         if bare and self.base is None and not self.training:

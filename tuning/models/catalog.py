@@ -4,12 +4,13 @@ A local folder gets a card from its config.json and the headers of its safetenso
 in it is executed. The Hub is not asked here.
 """
 
-import json
 import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import pydantic
 
 from tuning import presets
 from tuning.errors import InputError
@@ -93,19 +94,18 @@ def describe(folder: pathlib.Path) -> ModelCard:
     title = given.name.removeprefix("models--").replace("--", "/")
     names = [path.name for path in folder.glob("*")]
     if "adapter_config.json" in names and not any(examine.SHARD.fullmatch(name) for name in names):
-        base = str(_json(folder / "adapter_config.json").get("base_model_name_or_path") or "?")
+        base = str(model_folder.text(folder, "adapter_config.json", title).get("base_model_name_or_path") or "?")
         raise InputError("model.adapter", model=title, base=base[:120])
-    for name in ("config.json", "tokenizer_config.json"):
-        model_folder.regular(folder, name, title)
-    config = _json(folder / "config.json")
-    examine.configs(title, config, _json(folder / "tokenizer_config.json"))
-    shards = [folder / name for name in model_folder.check(folder, title)]
+    config = model_folder.text(folder, "config.json", title)
+    examine.configs(title, config, model_folder.text(folder, "tokenizer_config.json", title))
+    headers = model_folder.check(folder, title)
+    model_folder.agree(title, config, headers)
     found = card(
         config,
         id=str(folder),
         title=title,
         why=Bilingual(en="A model from a folder on this machine.", it="Un modello preso da una cartella di questo computer."),
-        parameters=sum(count_parameters(shard) for shard in shards),
+        parameters=sum(math.prod(entry["shape"]) for tensors in headers.values() for entry in tensors.values()),
     )
     return found.model_copy(update={"path": str(folder)})
 
@@ -113,16 +113,20 @@ def describe(folder: pathlib.Path) -> ModelCard:
 def card(config: dict[str, Any], id: str, title: str, why: Bilingual, parameters: int, **facts: Any) -> ModelCard:
     """A card from a config.json, with `facts` (license, languages …) as they are known.
 
-    Raises InputError for a config that lacks a size.
+    Raises InputError for a config that lacks a size, or has something else in its place.
     """
+    try:
+        return _card(config, id=id, title=title, why=why, parameters=parameters, **facts)
+    except (pydantic.ValidationError, TypeError, AttributeError) as error:
+        raise InputError("model.broken", model=title, file="config.json") from error
+
+
+def _card(config: dict[str, Any], title: str, **facts: Any) -> ModelCard:
     free = "state_size" in config  # Mamba and its like have no attention, and no words for it
     heads = 1 if free else _number(config, title, "num_attention_heads", "n_head", "num_heads")
     hidden = _number(config, title, "hidden_size", "n_embd")
     return ModelCard(
-        id=id,
         title=title,
-        why=why,
-        parameters=parameters,
         hidden_size=hidden,
         intermediate_size=config.get("intermediate_size") or config.get("n_inner") or 4 * hidden,
         num_hidden_layers=_number(config, title, "num_hidden_layers", "n_layer", "num_layers"),
@@ -149,16 +153,6 @@ def _snapshot(folder: pathlib.Path) -> pathlib.Path:
 def count_parameters(path: pathlib.Path) -> int:
     """Numbers in a safetensors file, from its header alone. Raises InputError for a broken one."""
     return sum(math.prod(entry["shape"]) for entry in model_folder.header(path).values())
-
-
-def _json(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError("model.broken", model=path.parent.name, file=path.name) from error
-    if not isinstance(content, dict):
-        raise InputError("model.broken", model=path.parent.name, file=path.name)
-    return content
 
 
 def _number(config: dict[str, Any], model: str, *names: str) -> int:

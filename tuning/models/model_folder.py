@@ -8,20 +8,29 @@ import json
 import math
 import os
 import pathlib
+import re
 import stat
 import struct
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuning.errors import InputError
 from tuning.models import examine
 
-MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors format itself
+MAX_HEADER = 16_000_000  # bytes, of some hundred thousand tensors: all of it is held in memory several times over
+MAX_TEXT = 64_000_000  # bytes of a JSON file that is read here: the largest index has a sixth of it
 BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 1),
     **dict.fromkeys(("I16", "U16", "F16", "BF16"), 2),
     **dict.fromkeys(("I32", "U32", "F32"), 4),
     **dict.fromkeys(("I64", "U64", "F64", "C64"), 8),
 }
+COUNTS = re.compile(r"(num|n)_(\w+_)?(layers?|blocks?|experts?)(_\w+)?")  # of what a model is built of, one by one
+SIZES = re.compile(
+    r"(hidden|vocab|intermediate)_size|n_(embd|inner)|d_model|(num|n)_(\w+_)?(heads?|groups?)"
+)  # each is a side of some tensor
+FEW, SMALL = 256, 65_536  # of parts and of a side: a folder may say so of a part of the model that it leaves out
+LARGEST = 2**53  # of any number in a configuration
 WEIGHTS = frozenset({"F16", "BF16", "F32", "F64"})  # what a weight can be kept in that is not quantised
 UNREADABLE = (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -38,6 +47,48 @@ def check(folder: pathlib.Path, title: str) -> dict[str, Tensors]:
     if len(headers) > 1 or "model.safetensors" not in headers:
         _indexed(folder, title, headers)
     return headers
+
+
+def text(folder: pathlib.Path, name: str, title: str) -> dict[str, Any]:
+    """The object in a JSON file of the folder. Raises InputError that names the file where there is none, or more than can be meant."""
+    try:
+        regular(folder, name, title)
+        if (folder / name).stat().st_size > MAX_TEXT:
+            raise ValueError(name)
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError(name)
+    except UNREADABLE as error:
+        raise InputError("model.broken", model=title, file=name) from error
+    return content
+
+
+def agree(title: str, config: Mapping[str, Any], headers: dict[str, Tensors]) -> None:
+    """Raises InputError where config.json asks for more parts than there are tensors, or for a larger one than any of them is.
+
+    A million layers take hours and all memory to be built, whatever a forecast says of the weights.
+    """
+    shapes = [entry["shape"] for tensors in headers.values() for entry in tensors.values()]
+    sides = {side for shape in shapes for side in shape}
+    for key, value in _numbers(config):
+        fits = abs(value) <= LARGEST
+        if COUNTS.fullmatch(key):
+            fits = 0 <= value <= max(FEW, len(shapes)) or ("expert" in key and value in sides)
+        elif SIZES.fullmatch(key):
+            fits = value <= max(SMALL, *sides)
+        if not fits:
+            raise InputError("model.broken", model=title, file=f"config.json ({key[:80]})")
+
+
+def _numbers(config: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, int]]:
+    """All whole numbers of a configuration by their key; of a list of layers also how long it is."""
+    if isinstance(config, int):
+        yield key, config
+    elif isinstance(config, list) and key == "layer_types":
+        yield "num_layers", len(config)
+    if depth and isinstance(config, dict | list):
+        for name, part in config.items() if isinstance(config, dict) else ((key, part) for part in config):
+            yield from _numbers(part, str(name), depth - 1)
 
 
 def header(path: pathlib.Path, title: str | None = None) -> Tensors:
@@ -85,7 +136,7 @@ def regular(folder: pathlib.Path, name: str, title: str) -> None:
 def _indexed(folder: pathlib.Path, title: str, headers: dict[str, Tensors]) -> None:
     """Raises InputError for a shard that the index names and that is not there, or that lacks what the index says of it."""
     try:
-        index = json.loads((folder / examine.INDEX).read_text(encoding="utf-8"))["weight_map"]
+        index = text(folder, examine.INDEX, title)["weight_map"]
         pairs = [(str(tensor), str(name)) for tensor, name in index.items()]
     except UNREADABLE as error:
         raise InputError("model.broken", model=title, file=examine.INDEX) from error

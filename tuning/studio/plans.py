@@ -113,6 +113,7 @@ class Plans:
         chosen = self.recipe(recipe)
         asked, mapped = presets.parse_settings(presets.base(chosen, changes), changes, "--set")
         reference = self._models.find(model or chosen.model or STARTER)
+        self.shared.require_sound(reference)
         spec = self._data.find(data or chosen.dataset or STARTER, lang=lang)
         mapped = [*presets.mapped(self.shared.settings.presets).get(chosen.id, []), *mapped]
         followers.allow(asked, self.shared.settings.mode)

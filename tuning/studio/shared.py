@@ -11,9 +11,10 @@ from tuning.machine.hardware import Hardware, probe
 from tuning.runs import disk
 from tuning.runs.contents import CalibrationRecord
 from tuning.runs.store import Store
-from tuning.schema import ModelCard, on_card
+from tuning.schema import ModelCard, ModelRef, on_card
 from tuning.settings import Settings
 from tuning.studio.profiles import Profiles
+from tuning.tokens import trial
 from tuning.tokens.kept import Audits
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Shared:
         if self._hardware is None or now - self._hardware[0] > HARDWARE_SECONDS:
             self._hardware = (now, probe(self.settings.home, self.settings.cuda_visible_devices, self.settings.cuda_device_order))
         return self._hardware[1]
+
+    def require_sound(self, model: ModelRef) -> None:
+        """Raises InputError for a model that is here and broken, or would harm this process; one that may run its code is trusted."""
+        if not self.shelf.trusts(model.path):
+            trial.require(model.path)
 
     def machine(self, card: ModelCard, gpu_memory: float | None, profile: planning.Lookup, device: str = "auto") -> planning.Machine:
         """What a plan for `card` reckons with: this machine or a card of `gpu_memory` GB, what runs have shown, and profiles."""

@@ -50,6 +50,7 @@ class Talk:
             self._models.quotas.model(reference)
             if not here(reference):
                 raise InputError("model.not_here", model=reference.id)
+            self.shared.require_sound(reference)
             way = planning.for_talking(reference.card, self.shared.probe())
             self._require_room(reference, way)
             return Question(turns, reference, way.device, way.precision, seed=seed, quantization=way.quantization)
@@ -58,6 +59,7 @@ class Talk:
         if state.status not in ("starting", "running"):
             run.require_adapter()
         settings = spec.settings
+        self.shared.require_sound(spec.model)
         self._require_room(spec.model, planning.Placement(settings.device, settings.precision, settings.quantization))
         asked = None if base else run
         return Question(turns, spec.model, settings.device, settings.precision, asked, seed, quantization=settings.quantization)
@@ -111,6 +113,7 @@ class Talk:
         found.require_adapter()
         if not here(found.spec().model):
             raise InputError("model.not_here", model=found.spec().model.id)
+        self.shared.require_sound(found.spec().model)
         from tuning.engine.question import Comparison
 
         return Comparison(found, None if data is None else self._data.find(data).id, whole)

@@ -17,6 +17,7 @@ from tuning.errors import RunError, TuningError, caught
 from tuning.hub.shelf import Shelf
 from tuning.runs import disk, files
 from tuning.schema import ModelRef, TrainSettings
+from tuning.tokens import trial
 from tuning.tokens.lengths import Audit, Lengths
 
 KEPT = 4  # audits held in memory
@@ -96,8 +97,11 @@ class Audits:
         if found is None:
             from tuning.tokens.audit import audit
 
+            words = self._shelf.words(model, owner)
+            if not self._shelf.trusts(str(words)):
+                trial.require(words)
             with self._one:
-                found = audit(model.card.title, str(self._shelf.words(model, owner)), self._folder / data / ROWS)
+                found = audit(model.card.title, str(words), self._folder / data / ROWS)
             with contextlib.suppress(OSError):  # it is known all the same
                 files.remove(path)
                 files.write(path, found.model_dump_json())

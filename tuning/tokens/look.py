@@ -63,16 +63,16 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
     template = Template(tokenizer)
 
     def render(row: labels.NormalRow) -> Rendered:
-        _alarm(wish.row_seconds * (1 + len(row.get("messages", ())) / TURNS))
+        alarm(wish.row_seconds * (1 + len(row.get("messages", ())) / TURNS))
         try:
             return template.render(row)
         finally:
-            _alarm(0)
+            alarm(0)
 
     began, seen = time.perf_counter(), Counted()
-    _alarm(wish.row_seconds)
+    alarm(wish.row_seconds)
     labeller = labels.Labeller(tokenizer)  # which asks the template how it ends an answer
-    _alarm(0)
+    alarm(0)
 
     def refuse(row: int, error: EngineError) -> None:
         seen.refused.append(Refused(row=row, code=error.code))
@@ -157,7 +157,7 @@ def _count(path: str) -> int:
         return sum(1 for _ in stream)
 
 
-def _alarm(seconds: float) -> None:
+def alarm(seconds: float) -> None:
     """Let the system end this process when it has computed for so long; 0 takes it back. On Windows the parent's clock must do."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)

@@ -27,7 +27,7 @@ from tuning.engine.learn.early_stopping import Best, evaluated, patience_of
 from tuning.engine.learn.trainer import CheckedTrainer, lora_config, make_trainer, own_tokenizer
 from tuning.engine.resident import Resident
 from tuning.engine.speak import timeline as samples
-from tuning.errors import EngineError, InputError, RunError, TuningError, caught, cause
+from tuning.errors import EngineError, InputError, RunError, TuningError, caught, cause, of_tokenizer
 from tuning.forecast import duration
 from tuning.forecast.full_finetune import save_bytes
 from tuning.forecast.memory import FIXED
@@ -126,6 +126,7 @@ def _judged(spec: RunSpec) -> RunSpec:
 def _explain(error: BaseException) -> tuple[str | None, Notice]:
     """The reason in the contract's words, and the sentence's code; with it what lies behind."""
     behind = {"cause": why} if (why := cause(error)) else {}
+    error = of_tokenizer(error) or error
     if isinstance(error, TuningError):
         of_data = isinstance(error, InputError) and not error.code.startswith("model.")
         reason = error.reason if isinstance(error, EngineError) else "data" if of_data else None

@@ -1,0 +1,110 @@
+"""The trial: a model's folder that came from elsewhere is opened once in a child process, before this process opens it.
+
+Configuration, headers, tokenizer and chat template are a stranger's. What panics, loops or swells, or is no such file, does so in the
+child, which has limits of time and memory; here it is one sentence that names the file. Weights are not read, and nothing is judged
+that honest models differ in: a template may say no to a conversation.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+import signal
+import sys
+import tempfile
+import threading
+import time
+from typing import Any
+
+from tuning.errors import InputError
+from tuning.models import examine
+from tuning.sandbox import run
+from tuning.sandbox.limits import OUT_OF_MEMORY, Limits, confine
+from tuning.settings import PRESETS
+
+logger = logging.getLogger(__name__)
+
+LIMITS = Limits(seconds=60.0)  # on the clock, beside others and from a slow disk
+SECONDS = 10  # of the processor for a file: an honest one takes a tenth of one, a vocabulary of 256,000 words three
+TEMPLATE_SECONDS = 3  # for the chat template: an honest one takes a tenth of one
+AGAIN_SECONDS = 60.0  # after a trial that failed
+VERDICT, STAGE = "verdict.json", "stage"  # files of the child: what it found, and which file it has in hand
+
+Mark = tuple[tuple[str, int, int, int, int], ...]
+
+_one = threading.Lock()  # one child at a time: somebody may be training beside it
+_verdicts: dict[str, tuple[Mark, float, InputError | None]] = {}  # by folder: of which files, since when, and what is wrong
+
+
+def require(path: str | pathlib.Path) -> None:
+    """Raises InputError, which names the file, for a model's folder that this process had better not open. Quick where nothing has changed.
+
+    The models that come with the project are not tried.
+    """
+    folder = pathlib.Path(os.path.abspath(path))
+    if folder.is_relative_to(PRESETS) or not folder.is_dir():
+        return
+    with _one:
+        mark = _mark(folder)
+        known, when, fault = _verdicts.get(str(folder), ((), 0.0, None))
+        if known != mark or (fault is not None and time.monotonic() - when > AGAIN_SECONDS):
+            fault = _tried(folder)
+            _verdicts[str(folder)] = mark, time.monotonic(), fault
+    if fault is not None:
+        raise InputError(fault.code, **fault.params)
+
+
+def _mark(folder: pathlib.Path) -> Mark:
+    """Which files the verdict is of. The time of a file's last change of state cannot be set back as that of its content can."""
+    names = sorted(entry.name for entry in os.scandir(folder) if _counts(entry.name))
+    found = [(name, os.lstat(folder / name), os.stat(folder / name)) for name in names if (folder / name).exists()]
+    return tuple((name, at.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns) for name, at, there in found)
+
+
+def _counts(name: str) -> bool:
+    return name in examine.TEXTS or name == examine.INDEX or examine.SHARD.fullmatch(name) is not None
+
+
+def _tried(folder: pathlib.Path) -> InputError | None:
+    """What the child says of the folder, or what its end says."""
+    title = folder.name.removeprefix("models--").replace("--", "/")
+    request = {"folder": str(folder), "title": title, "limits": dataclasses.asdict(LIMITS)}
+    with tempfile.TemporaryDirectory() as place:
+        here = pathlib.Path(place)
+        try:
+            run.run("tuning.tokens.trial", request, here, LIMITS)
+            found: dict[str, Any] = json.loads((here / VERDICT).read_text(encoding="utf-8"))
+        except InputError as error:
+            logger.info("the trial of %s: %s", title, error)
+            stage = here / STAGE
+            file = stage.read_text(encoding="utf-8") if stage.is_file() else "config.json"
+            return _death(error, title, file)
+    return InputError(found["code"], **found["params"]) if found else None
+
+
+def _death(error: InputError, title: str, file: str) -> InputError:
+    alarm = -signal.SIGPROF if hasattr(signal, "SIGPROF") else None
+    if error.code == "data.crashed" and error.params["how"] != alarm:
+        return InputError("model.broken", model=title, file=file)
+    seconds = TEMPLATE_SECONDS if "template" in file else SECONDS
+    return InputError("model.heavy", model=title, file=file, seconds=seconds, limit=LIMITS.memory_bytes // 2**20)
+
+
+def main() -> int:
+    """The child: one JSON request on stdin, its verdict in the working folder. Returns the exit code."""
+    sys.modules["torch"] = None  # type: ignore[assignment]  # tokenizers do without: a quarter of the time and memory
+    from tuning.tokens import first_use
+
+    request: dict[str, Any] = json.load(sys.stdin)
+    confine(dataclasses.replace(Limits(**request["limits"]), seconds=LIMITS.seconds * (os.cpu_count() or 1)))
+    try:
+        found = first_use.tried(pathlib.Path(request["folder"]), request["title"], pathlib.Path(STAGE), (SECONDS, TEMPLATE_SECONDS))
+        pathlib.Path(VERDICT).write_text(json.dumps(found), encoding="utf-8")
+    except MemoryError:
+        return OUT_OF_MEMORY
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
