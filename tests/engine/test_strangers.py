@@ -124,9 +124,10 @@ def test_a_hostile_model_is_told_at_every_door(name: str, stranger: Stranger) ->
     stranger.become(name)
     before = stranger.process.memory_info().rss
     found = stranger.doors()
-    print(f"lot {NUMBER}: {name}: {found}")
     assert all(not code or code.startswith(FORESEEN) for code, _ in found.values()), found
     assert stranger.process.is_running() and stranger.process.memory_info().rss - before < GIB
     assert stranger.app.http.get("/healthz").json()["alive"]
+    began = time.monotonic()
     answer = stranger.app.call("chat", "starter", HONEST, False, None)
+    print(f"lot {NUMBER}: {name}: {found}; then an answer after {time.monotonic() - began:.1f} s")
     assert isinstance(answer, str) and answer.strip(), answer

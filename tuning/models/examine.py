@@ -86,7 +86,8 @@ def wants_code(folder: pathlib.Path) -> bool:
     """Whether the model in a folder would run code of its own, if it might."""
     for name in ("config.json", "tokenizer_config.json"):
         with contextlib.suppress(OSError, ValueError, RecursionError):  # what is broken is said by who loads it
-            if any("auto_map" in part for part in _dictionaries(json.loads((folder / name).read_text(encoding="utf-8")))):
+            path = folder / name  # a pipe in its place would be waited for
+            if path.is_file() and any("auto_map" in part for part in _dictionaries(json.loads(path.read_text(encoding="utf-8")))):
                 return True
     return False
 

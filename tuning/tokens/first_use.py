@@ -18,6 +18,7 @@ from tuning.tokens.template import Rendered, Template
 
 GROWTH = 1000  # times that a text may grow on its way through a tokenizer's replacements
 LITERALS = 50  # words of the tokenizer's own rules that are tried
+SOURCES = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt")
 PLACES = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 FOREST = "The quick brown fox, 12:45! Perché no? 東京 🙂\n\t"
 TEXTS = (
@@ -42,16 +43,15 @@ TALKS: tuple[dict[str, Any], ...] = (
 )
 
 
-def tried(folder: pathlib.Path, title: str, stage: pathlib.Path, seconds: tuple[int, int]) -> dict[str, Any]:
+def tried(folder: pathlib.Path, title: str, stage: pathlib.Path, seconds_for: Callable[[str], int]) -> dict[str, Any]:
     """What is wrong with a model's folder, as a code and its parameters; nothing where all is well.
 
-    The file `stage` has the name of the file in hand. Each may take so many `seconds` of the processor, the chat template the second
-    number of them. Raises MemoryError.
+    The file `stage` has the name of the file in hand; each may take so many seconds of the processor. Raises MemoryError.
     """
 
     def begin(file: str) -> None:
         stage.write_text(file, encoding="utf-8")
-        look.alarm(seconds["template" in file])
+        look.alarm(seconds_for(file))
 
     def work() -> None:
         _configuration(folder, title, begin)
@@ -91,7 +91,7 @@ def _words(folder: pathlib.Path, title: str, begin: Callable[[str], None]) -> Pr
     begin("tokenizer_config.json")
     model_folder.text(folder, "tokenizer_config.json", title)
     whole = folder / "tokenizer.json"
-    begin(whole.name if whole.exists() else "tokenizer_config.json")
+    begin(next((name for name in SOURCES if (folder / name).exists()), "tokenizer_config.json"))
     rules = model_folder.text(folder, whole.name, title) if whole.exists() else {}
     parts = [rule for place in PLACES for rule in _parts(rules.get(place))]
     if math.prod(_growth(rule) for rule in parts) > GROWTH:

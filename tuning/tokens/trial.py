@@ -25,9 +25,7 @@ from tuning.settings import PRESETS
 
 logger = logging.getLogger(__name__)
 
-LIMITS = Limits(seconds=60.0)  # on the clock, beside others and from a slow disk
-SECONDS = 10  # of the processor for a file: an honest one takes a tenth of one, a vocabulary of 256,000 words three
-TEMPLATE_SECONDS = 3  # for the chat template: an honest one takes a tenth of one
+LIMITS = Limits(seconds=90.0)  # on the clock, beside others and from a slow disk
 AGAIN_SECONDS = 60.0  # after a trial that failed
 VERDICT, STAGE = "verdict.json", "stage"  # files of the child: what it found, and which file it has in hand
 
@@ -45,14 +43,28 @@ def require(path: str | pathlib.Path) -> None:
     folder = pathlib.Path(os.path.abspath(path))
     if folder.is_relative_to(PRESETS) or not folder.is_dir():
         return
-    with _one:
-        mark = _mark(folder)
-        known, when, fault = _verdicts.get(str(folder), ((), 0.0, None))
-        if known != mark or (fault is not None and time.monotonic() - when > AGAIN_SECONDS):
-            fault = _tried(folder)
-            _verdicts[str(folder)] = mark, time.monotonic(), fault
+    mark = _mark(folder)
+    if not _current(folder, mark):
+        with _one:
+            if not _current(folder, mark):  # nobody has tried it meanwhile
+                _verdicts[str(folder)] = mark, time.monotonic(), _tried(folder)
+    fault = _verdicts[str(folder)][2]
     if fault is not None:
         raise InputError(fault.code, **fault.params)
+
+
+def _current(folder: pathlib.Path, mark: Mark) -> bool:
+    """Whether there is a verdict of these very files; one that is bad is thought over after a while."""
+    known, when, fault = _verdicts.get(str(folder), (None, 0.0, None))
+    return known == mark and (fault is None or time.monotonic() - when < AGAIN_SECONDS)
+
+
+def seconds_for(file: str) -> int:
+    """How long a file may take, of the processor: an honest one a tenth of a second, with a vocabulary of 256,000 words three.
+
+    Older forms of a tokenizer are made into the new one first, which takes ten times as long.
+    """
+    return 3 if "template" in file else 10 if file.endswith(".json") else 60
 
 
 def _mark(folder: pathlib.Path) -> Mark:
@@ -87,8 +99,7 @@ def _death(error: InputError, title: str, file: str) -> InputError:
     alarm = -signal.SIGPROF if hasattr(signal, "SIGPROF") else None
     if error.code == "data.crashed" and error.params["how"] != alarm:
         return InputError("model.broken", model=title, file=file)
-    seconds = TEMPLATE_SECONDS if "template" in file else SECONDS
-    return InputError("model.heavy", model=title, file=file, seconds=seconds, limit=LIMITS.memory_bytes // 2**20)
+    return InputError("model.heavy", model=title, file=file, seconds=seconds_for(file), limit=LIMITS.memory_bytes // 2**20)
 
 
 def main() -> int:
@@ -99,7 +110,7 @@ def main() -> int:
     request: dict[str, Any] = json.load(sys.stdin)
     confine(dataclasses.replace(Limits(**request["limits"]), seconds=LIMITS.seconds * (os.cpu_count() or 1)))
     try:
-        found = first_use.tried(pathlib.Path(request["folder"]), request["title"], pathlib.Path(STAGE), (SECONDS, TEMPLATE_SECONDS))
+        found = first_use.tried(pathlib.Path(request["folder"]), request["title"], pathlib.Path(STAGE), seconds_for)
         pathlib.Path(VERDICT).write_text(json.dumps(found), encoding="utf-8")
     except MemoryError:
         return OUT_OF_MEMORY
