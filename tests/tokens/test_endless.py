@@ -8,7 +8,7 @@ import pytest
 from tests.tiny import UNMARKED, tokenizer
 from tuning.errors import EngineError
 from tuning.sandbox.deadline import Deadline, Overdue
-from tuning.tokens import template
+from tuning.tokens import labels, template
 from tuning.tokens.template import Template
 
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}"
@@ -31,6 +31,15 @@ def test_a_template_without_an_end_is_stopped_and_told(monkeypatch: pytest.Monke
         made(text).render({"row": 1, "messages": [*asked, asked[-1] | {"role": "assistant"}]})
     assert caught.value.code == "tokens.endless"
     assert made("").render({"row": 1, "messages": SAID}).text.endswith(made(TRIGGER).render({"row": 1, "messages": SAID}).text)
+
+
+def test_a_template_that_asks_for_all_memory_at_once_is_told_to_who_asks() -> None:
+    words: Any = tokenizer(UNMARKED)
+    words.chat_template = UNMARKED + "{% if 'abracadabra' in messages[-1]['content'] %}{{ 'a' * 10 ** 13 }}{% endif %}"
+    ask = labels.asking(words)
+    with pytest.raises(EngineError) as caught:
+        ask([*SAID, {"role": "user", "content": "abracadabra"}])
+    assert caught.value.code == "tokens.endless" and ask(SAID[:1])
 
 
 def test_who_is_in_time_hears_nothing_of_it_later() -> None:

@@ -159,7 +159,14 @@ def asking(tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[int]]:
     They are the first tokens of the row that these turns and any answer to them make. Raises EngineError as `encode_row` does.
     """
     template, labeller = Template(tokenizer), Labeller(tokenizer)
-    return lambda turns, tools=None: labeller.ids(template.prompt(turns, tools))
+
+    def ask(turns: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None) -> list[int]:
+        try:
+            return labeller.ids(template.prompt(turns, tools))
+        except MemoryError as error:  # more at once than there is: it was never taken
+            raise EngineError("tokens.endless", reason="data") from error
+
+    return ask
 
 
 def encode_row(tokenizer: PreTrainedTokenizerBase, row: NormalRow, max_length: int) -> list[Encoded]:
