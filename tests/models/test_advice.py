@@ -1,5 +1,6 @@
 """What is advised for a goal on a card of some size: nothing that does not fit stands above something that does."""
 
+import math
 import pathlib
 import shutil
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from tuning.errors import InputError
 from tuning.studio import Studio
+from tuning.text import say
 
 NAMED = {
     "quick": ["microsoft/phi-2", "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "HuggingFaceTB/SmolLM-360M"],
@@ -72,3 +74,11 @@ def test_a_copied_folder_takes_the_place_of_a_download(studio: Studio, tiny_mode
     shutil.copytree(tiny_model, studio.settings.home / "models" / "Qwen--Qwen2.5-1.5B")
     assert next(entry for entry in studio.models.list() if entry["id"] == "Qwen/Qwen2.5-1.5B")["here"]
     assert studio.runs.create("Qwen/Qwen2.5-1.5B", "starter-en").spec().model.id == "Qwen/Qwen2.5-1.5B"
+
+
+@pytest.mark.parametrize("size", [0, -1, 1e308, 10**400, math.nan, math.inf, "8", [8], True])
+def test_a_card_of_no_size_is_told(studio: Studio, size: Any) -> None:
+    for ask in (lambda: studio.models.list(None, size), lambda: studio.plans.plan("starter", "starter-en", gpu_memory=size)):
+        with pytest.raises(InputError) as caught:
+            ask()
+        assert caught.value.code == "plan.gpu_memory" and say("it", caught.value.code, caught.value.params)

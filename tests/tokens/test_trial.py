@@ -1,7 +1,10 @@
 """The trial of a model's folder: once for what its files are, and again when they change; honest ones pass, whatever their template is."""
 
+import os
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -13,8 +16,20 @@ from tuning.engine.workshop import Workshop
 from tuning.errors import EngineError, InputError
 from tuning.sandbox import run
 from tuning.schema import LOCAL
+from tuning.settings import ROOT
 from tuning.studio import Studio
 from tuning.tokens import first_use, labels, trial
+
+# Notes each trial's child that a process begins.
+NOTES = """
+import subprocess
+own = subprocess.Popen.__init__
+def begin(self, args, *rest, **named):
+    if "tuning.tokens.trial" in args:
+        open({began!r}, "a").write("1")
+    own(self, args, *rest, **named)
+subprocess.Popen.__init__ = begin
+"""
 
 
 def fault(folder: pathlib.Path) -> InputError | None:
@@ -39,6 +54,21 @@ def test_it_is_tried_once_and_again_when_a_file_changes(
     assert [(one.code, one.params["file"]) for one in told if one] == [("model.broken", "tokenizer.json")] * 2 and len(began) == 2
     (folder / "tokenizer.json").write_text(words, encoding="utf-8")
     assert fault(folder) is None and len(began) == 3
+
+
+def test_another_process_knows_that_it_has_passed(tiny_model: pathlib.Path, tmp_path: pathlib.Path, rows_file: pathlib.Path) -> None:
+    """A terminal is a new process for each command."""
+    began = tmp_path / "began"
+    (tmp_path / "sitecustomize.py").write_text(NOTES.format(began=str(began)), encoding="utf-8")
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    command = [sys.executable, "-m", "tuning", "plan", "-m", str(folder), "-d", str(rows_file)]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for spoiled in (False, False, True):
+        if spoiled:
+            (folder / "tokenizer.json").write_text("{", encoding="utf-8")
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == (2 if spoiled else 0) and ("tokenizer.json" in done.stderr) == spoiled, done.stderr
+        assert began.read_text(encoding="utf-8") == ("11" if spoiled else "1")
 
 
 def test_the_starter_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:

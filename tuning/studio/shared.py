@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tuning.data.library import Library
 from tuning.data.sources import Sources
+from tuning.errors import InputError
 from tuning.forecast import plan as planning
 from tuning.hub.shelf import Shelf
 from tuning.machine.hardware import Hardware, probe
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tuning.engine.workshop import Workshop
 
 HARDWARE_SECONDS = 2.0
+MOST_GPU_MEMORY = 100_000  # GB of a card that a plan can be asked for
 STARTER = "starter"  # the model and the data that are taken where nobody says which
 
 
@@ -48,10 +50,15 @@ class Shared:
     def require_sound(self, model: ModelRef) -> None:
         """Raises InputError for a model that is here and broken, or would harm this process; one that may run its code is trusted."""
         if not self.shelf.trusts(model.path):
-            trial.require(model.path)
+            trial.require(model.path, self.settings.home / trial.PASSED)
 
     def machine(self, card: ModelCard, gpu_memory: float | None, profile: planning.Lookup, device: str = "auto") -> planning.Machine:
-        """What a plan for `card` reckons with: this machine or a card of `gpu_memory` GB, what runs have shown, and profiles."""
+        """What a plan for `card` reckons with: this machine or a card of `gpu_memory` GB, what runs have shown, and profiles.
+
+        Raises InputError for a size that no card has.
+        """
+        if gpu_memory is not None and not (type(gpu_memory) in (int, float) and 0 < gpu_memory <= MOST_GPU_MEMORY):
+            raise InputError("plan.gpu_memory", most=MOST_GPU_MEMORY)
         records = [record.model_dump() for record in disk.records(self.settings.home / "calibration.jsonl", CalibrationRecord)[0]]
         on_cpu = not on_card(device) or (gpu_memory is None and not self.probe().gpus)
         shown = planning.calibrate(records, card, on_cpu)

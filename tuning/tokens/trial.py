@@ -5,7 +5,9 @@ child, which has limits of time and memory; here it is one sentence that names t
 that honest models differ in: a template may say no to a conversation.
 """
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -15,10 +17,12 @@ import sys
 import tempfile
 import threading
 import time
+from importlib import metadata
 from typing import Any
 
 from tuning.errors import InputError
 from tuning.models import examine
+from tuning.runs import disk, files
 from tuning.sandbox import run
 from tuning.sandbox.limits import OUT_OF_MEMORY, Limits, confine
 from tuning.settings import PRESETS
@@ -27,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 LIMITS = Limits(seconds=90.0)  # on the clock, beside others and from a slow disk
 AGAIN_SECONDS = 60.0  # after a trial that failed
+KEPT = 100  # folders that have passed
+FORM = 1  # of a trial: raise it when it finds more
+LIBRARIES = ("transformers", "tokenizers", "jinja2")
+PASSED = "passed.txt"  # in the home: which folders have passed, by what their files were
 VERDICT, STAGE = "verdict.json", "stage"  # files of the child: what it found, and which file it has in hand
 
 Mark = tuple[tuple[str, int, int, int, int], ...]
@@ -35,10 +43,10 @@ _one = threading.Lock()  # one child at a time: somebody may be training beside 
 _verdicts: dict[str, tuple[Mark, float, InputError | None]] = {}  # by folder: of which files, since when, and what is wrong
 
 
-def require(path: str | pathlib.Path) -> None:
+def require(path: str | pathlib.Path, passed: pathlib.Path | None = None) -> None:
     """Raises InputError, which names the file, for a model's folder that this process had better not open. Quick where nothing has changed.
 
-    The models that come with the project are not tried.
+    In the file `passed` it is kept which folders need no trial in another process. The models that come with the project need none.
     """
     folder = pathlib.Path(os.path.abspath(path))
     if folder.is_relative_to(PRESETS) or not folder.is_dir():
@@ -47,7 +55,7 @@ def require(path: str | pathlib.Path) -> None:
     if not _current(folder, mark):
         with _one:
             if not _current(folder, mark):  # nobody has tried it meanwhile
-                _verdicts[str(folder)] = mark, time.monotonic(), _tried(folder)
+                _verdicts[str(folder)] = mark, time.monotonic(), _kept(folder, mark, passed)
     fault = _verdicts[str(folder)][2]
     if fault is not None:
         raise InputError(fault.code, **fault.params)
@@ -76,6 +84,21 @@ def _mark(folder: pathlib.Path) -> Mark:
 
 def _counts(name: str) -> bool:
     return name in examine.TEXTS or name == examine.INDEX or examine.SHARD.fullmatch(name) is not None
+
+
+def _kept(folder: pathlib.Path, mark: Mark, passed: pathlib.Path | None) -> InputError | None:
+    """The verdict, from the file where the folder has passed before; what has passed now is added to it."""
+    if passed is None:
+        return _tried(folder)
+    asked = [FORM, str(folder), mark, [metadata.version(name) for name in LIBRARIES]]
+    key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    known = disk.kept(lambda: disk.text(passed), "").split()
+    fault = None if key in known else _tried(folder)
+    if fault is None and key not in known:
+        with contextlib.suppress(OSError):  # a full disk: it is tried again
+            passed.parent.mkdir(parents=True, exist_ok=True)
+            files.write(passed, "\n".join([*known[-KEPT:], key]))
+    return fault
 
 
 def _tried(folder: pathlib.Path) -> InputError | None:
