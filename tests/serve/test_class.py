@@ -10,8 +10,8 @@ import pytest
 
 from tests.bench.server import running
 from tuning.errors import InputError
-from tuning.serve.doors import TRIES, people
-from tuning.serve.names import COOKIE, FILE, Nicknames
+from tuning.serve.entrance.doors import TRIES, people
+from tuning.serve.entrance.names import COOKIE, FILE, Nicknames
 from tuning.text import t
 
 HTML = {"accept": "text/html"}

@@ -12,7 +12,7 @@ from gradio_client import Client
 from tests.bench.server import ROOT, running
 from tests.serve.test_hosted import account, session_cookie
 from tuning.errors import InputError
-from tuning.serve.doors import AUTO_NAME, REFILL_SECONDS, TRIES, Throttle, people
+from tuning.serve.entrance.doors import AUTO_NAME, REFILL_SECONDS, TRIES, Throttle, people
 from tuning.text import t
 
 ANNA, BRUNO = ("anna", "gatto:7"), ("Bruno Rossi", "cane8")

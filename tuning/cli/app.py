@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tuning.engine.workshop import Workshop
     from tuning.runs.store import Run
-    from tuning.serve.doors import People
+    from tuning.serve.entrance.doors import People
     from tuning.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -70,7 +70,7 @@ def doors(chosen: argparse.Namespace, settings: "Settings") -> "People | None":
     Raises Refusal for a page that others could open without a log-in, for log-ins that are at fault, and for what is not there yet.
     """
     from tuning.errors import InputError
-    from tuning.serve.doors import people
+    from tuning.serve.entrance.doors import people
 
     mode, wide = settings.mode, chosen.host not in LOOPBACK
     if mode == "space":
@@ -165,12 +165,12 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     from tuning.sandbox.limits import DEFAULT, OWN_FILES
     from tuning.schema import LOCAL
     from tuning.serve import patience
-    from tuning.serve.doors import Throttle
     from tuning.serve.edge import Edge
+    from tuning.serve.entrance.doors import Throttle
+    from tuning.serve.entrance.gate import Gate
+    from tuning.serve.entrance.names import Nicknames
     from tuning.serve.faults import Faults
-    from tuning.serve.gate import Gate
     from tuning.serve.hosted import Hosted, key
-    from tuning.serve.names import Nicknames
     from tuning.serve.routes import Door
     from tuning.studio import Studio
     from tuning.ui import gradio_ways, page, theme
@@ -206,7 +206,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
 
 def open_to(chosen: argparse.Namespace, people: "People | None", link: str | None) -> None:
     """Say where the page is, and for whom it is open there."""
-    from tuning.serve.doors import AUTO_NAME
+    from tuning.serve.entrance.doors import AUTO_NAME
     from tuning.text import t
 
     language = chosen.lang if chosen.lang != "auto" else "en"

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from tuning.schema import ANONYMOUS
 from tuning.serve import edge, owners
 from tuning.serve.edge import App, Event, Receive, Scope, Send
-from tuning.serve.gate import OPEN as SAME_FOR_ALL
+from tuning.serve.entrance.gate import OPEN as SAME_FOR_ALL
 
 COOKIE = "sartoria_visitor"
 IN_FRAME = "SameSite=None; Secure; Partitioned"  # of a cookie that a page in the frame of another site keeps

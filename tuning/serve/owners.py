@@ -6,7 +6,7 @@ from typing import Any
 
 from tuning.errors import InputError
 from tuning.schema import LOCAL, SIGNED_IN
-from tuning.serve.names import COOKIE, Nicknames
+from tuning.serve.entrance.names import COOKIE, Nicknames
 from tuning.settings import Settings
 
 VISITOR = "sartoria.visitor"  # where `hosted` puts whom a request's cookie stands for

@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tuning.errors import TuningError
-from tuning.serve import gradio_words, login_page
-from tuning.serve.doors import Throttle
+from tuning.serve import gradio_words
 from tuning.serve.edge import HOME, PAGES, App, Event, Header, Receive, Scope, Send, answer, cookie, language, redirect
-from tuning.serve.names import COOKIE, Nicknames
+from tuning.serve.entrance import login_page
+from tuning.serve.entrance.doors import Throttle
+from tuning.serve.entrance.names import COOKIE, Nicknames
 from tuning.serve.routes import STARTUP
 from tuning.text import say, t
 

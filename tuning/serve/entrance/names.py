@@ -14,7 +14,7 @@ import pydantic
 from tuning.errors import InputError
 from tuning.runs import disk, files, locks
 from tuning.schema import LOCAL, Record
-from tuning.serve.doors import NAME
+from tuning.serve.entrance.doors import NAME
 
 COOKIE = "sartoria_person"
 FILE = "people.json"
