@@ -172,16 +172,21 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     from tuning.serve.faults import Faults
     from tuning.serve.hosted import Hosted, key
     from tuning.serve.routes import Door
+    from tuning.serve.watch import Onlookers
     from tuning.studio import Studio
     from tuning.ui import gradio_ways, page, theme
+    from tuning.ui.draw import watching
 
     space = settings.space
     door = Door(launched=False, log_in=people is not None, oauth=space is not None and space.oauth)
-    demo = page.build(Studio(settings, LOCAL, workshop))
+    studio = Studio(settings, LOCAL, workshop)
+    demo = page.build(studio)
     idle = functools.partial(gradio_ways.idle_seconds, demo)
     edge = Middleware(
         Edge, lang=chosen.lang, hosts=names(chosen), alive=lambda: workshop.alive, public=chosen.public_url, door=door, idle=idle
     )
+    links = studio.links
+    watch = Middleware(Onlookers, page=functools.partial(watching.answer, links.follow), known=links.holds, script=watching.FOLLOWS)
     named = Nicknames(settings.home, people.passwords if people else ())
     gates = [] if people is None else [Middleware(Gate, throttle=Throttle(), common=people.common, names=named)]
     outside = [] if space is None else [Middleware(Hosted, hosts=space.hosts, key=key(settings.home))]
@@ -191,7 +196,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [*outside, edge, *gates, Middleware(Faults)]},
+        app_kwargs={"middleware": [*outside, edge, watch, *gates, Middleware(Faults)]},
         auth=None if people is None else people.admits,
         share=chosen.share,
         theme=theme.theme(),

@@ -164,6 +164,13 @@ class Queued(Loose):
     ahead: Finite = 0.0
 
 
+class WatchLink(Loose):
+    """The run that a watch link shows, and the secret of its address."""
+
+    run: str
+    secret: str
+
+
 class Holder(Loose):
     """Who wrote in a lock last. Empty in one that nobody has taken yet."""
 

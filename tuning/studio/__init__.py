@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuning.settings import Settings
 from tuning.studio.data import Data
 from tuning.studio.everybody import Everybody
+from tuning.studio.links import Links
 from tuning.studio.models import Models
 from tuning.studio.plans import Plans
 from tuning.studio.runs import Runs
@@ -36,6 +37,7 @@ class Studio:
         self.data = Data(self.shared, owner, self.models)
         self.plans = Plans(self.shared, owner, self.models, self.data)
         self.runs = Runs(self.shared, owner, self.plans)
+        self.links = Links(self.shared, owner)
         self.everybody = Everybody(self.shared, owner)
         self.talk = Talk(self.shared, owner, self.models, self.data)
 

@@ -133,22 +133,7 @@ class Runs:
 
     def show(self, run: str) -> dict[str, Any]:
         """Everything about one run: the result, spec, state and metrics; of one that cannot be read its `faults` and `files`."""
-        found = self.shared.store.find(run, self.owner, unreadable=True)
-        if found.known() is None:
-            return summary.remains(found)
-        state, logged = found.state(), found.logged()
-        return {
-            **summary.result(found, state),
-            "spec": summary.spec(found),
-            "state": state.model_dump(by_alias=True),
-            "metrics": logged.records,
-            "logged": logged.version,
-            "log": found.log([]),
-            "samples": found.samples(),
-            "size_bytes": reading.size(found.folder),
-            "stop_requested": found.stop_requested(),
-            "download": self.shared.shelf.coming.get(found.spec().model.path),
-        }
+        return shown(self.shared, self.shared.store.find(run, self.owner, unreadable=True))
 
     def ways(self, run: str) -> dict[str, Any]:
         """What is wrong with a run (`cause`: memory, slow or None), and the `offers`, as of `plan`, to start it anew with."""
@@ -257,6 +242,25 @@ class Runs:
         if self.shared.workshop is not None:
             self.shared.workshop.wake()
         return summary.brief(run)
+
+
+def shown(shared: Shared, run: Run) -> dict[str, Any]:
+    """Everything about one run of whomever, as `Runs.show` returns it."""
+    if run.known() is None:
+        return summary.remains(run)
+    state, logged = run.state(), run.logged()
+    return {
+        **summary.result(run, state),
+        "spec": summary.spec(run),
+        "state": state.model_dump(by_alias=True),
+        "metrics": logged.records,
+        "logged": logged.version,
+        "log": run.log([]),
+        "samples": run.samples(),
+        "size_bytes": reading.size(run.folder),
+        "stop_requested": run.stop_requested(),
+        "download": shared.shelf.coming.get(run.spec().model.path),
+    }
 
 
 def _by_hand(spec: RunSpec) -> dict[str, Any]:

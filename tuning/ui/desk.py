@@ -130,9 +130,9 @@ class Desk(Visits):
         """A line in the page's language."""
         return t(self.lang, code, **params)
 
-    def cards(self, elem_id: str, value: str = "", **options: Any) -> gr.HTML:
-        """A place for cards whose clicks are events."""
-        return gr.HTML(value, elem_id=elem_id, js_on_load=CLICKS + FOLDS, apply_default_css=False, **options)
+    def cards(self, elem_id: str, value: str = "", script: str = "", **options: Any) -> gr.HTML:
+        """A place for cards whose clicks are events; `script` runs once on the page, for what needs no server."""
+        return gr.HTML(value, elem_id=elem_id, js_on_load=CLICKS + FOLDS + script, apply_default_css=False, **options)
 
     def html(self, value: str = "", script: str | None = None, **options: Any) -> gr.HTML:
         """A place for HTML that only says something; `script` runs once on the page, for what needs no server."""

@@ -65,17 +65,21 @@ def live(run: Mapping[str, Any], lang: str, warm: bool = True) -> str:
     at_work = run["status"] == "running" and not measuring(state["step"], run["total_steps"], state["seconds_left"])
     if run["stop_requested"] and at_work:
         says = t(lang, "ui.live.stopping")
-    share = min(100.0, 100 * state["step"] / max(1, run["total_steps"]))
-    progress = (
-        f'<div class="progress" role="progressbar" aria-label="{escape(says)}" aria-valuemin="0" aria-valuemax="{run["total_steps"]}" '
-        f'aria-valuenow="{state["step"]}"><i style="width:{share:.1f}%"></i></div>'
-    )
     trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
     busy = " busy" if run["status"] in ALIVE else ""
     return (
         f'<div class="live{busy}"><h2>{escape(t(lang, "ui.live.title", name=run["name"]))} {status(run["status"], lang)}</h2>'
-        f'<p class="hint num">{escape(says)}</p>{progress}{trouble}{told(run, lang)}{stats(run, lang)}'
+        f'<p class="hint num">{escape(says)}</p>{bar(run, says)}{trouble}{told(run, lang)}{stats(run, lang)}'
         f"{report(run, lang)}{charts(run, lang)}{timeline(run, lang, 'live')}{log(run, lang)}</div>"
+    )
+
+
+def bar(run: Mapping[str, Any], says: str) -> str:
+    """How much of the run is done."""
+    step, total = run["state"]["step"], run["total_steps"]
+    return (
+        f'<div class="progress" role="progressbar" aria-label="{escape(says)}" aria-valuemin="0" aria-valuemax="{total}" '
+        f'aria-valuenow="{step}"><i style="width:{min(100.0, 100 * step / max(1, total)):.1f}%"></i></div>'
     )
 
 

@@ -16,6 +16,7 @@ from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import comparison, history, progress, timeline_view
 from tuning.ui.draw.history import Look, Names
+from tuning.ui.parts import watch_link
 from tuning.ui.slip import RESUMABLE, Order
 from tuning.ui.tabs import everybody
 from tuning.ui.tabs.train import choices_of
@@ -152,9 +153,10 @@ class RunActions:
         desk, lang = self.desk, self.desk.lang
         ids = [run["run"] for run in scene.runs]
         look = Look.of(scene.look, ids)
-        reference = scene.opened if scene.opened in ids else scene.run["run"] if scene.run else next(iter(ids), None)
-        if reference is None:
+        found = opened(scene)
+        if found is None:
             return [gr.update(visible=False), view.empty(desk.say("ui.runs.empty")), "", None, gr.update(visible=False), "", ""]
+        reference = found["run"]
         names = Names(desk.titles(), {entry["id"]: entry["title"][lang] for entry in desk.studio.plans.recipes()})
         run = desk.studio.runs.show(reference)
         pair = ""
@@ -171,6 +173,13 @@ class RunActions:
             history.remains(run, lang) if unreadable else progress.summary({**run, "data": names.of(run)[0]}, lang),
             history.ways(run, look.sure == (reference,), resumable, lang, desk.studio.talk.asking(reference)),
         ]
+
+
+def opened(scene: Scene) -> dict[str, Any] | None:
+    """The run that is looked at, in short: the one that was chosen, else the watched one, else the newest."""
+    runs = {run["run"]: run for run in scene.runs}
+    watched = scene.run["run"] if scene.run else None
+    return next((runs[run] for run in (scene.opened, watched, *runs) if run in runs), None)
 
 
 class Parts:
@@ -207,6 +216,7 @@ def build(desk: Desk) -> None:
         ways = desk.cards("run-ways")
         parts = Parts(desk)
         run_fault = desk.slot()
+        watch_link.build(desk, "runs", opened)
         summary = desk.html(script=timeline_view.KEEPS, elem_id="summary")
 
     shelf, chosen = RunActions(desk), desk.opened

@@ -15,6 +15,7 @@ from tuning.schema import ALIVE, TrainSettings
 from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.draw import cards, offers, progress, timeline_view
+from tuning.ui.parts import watch_link
 from tuning.ui.slip import RESUMABLE, Order
 
 SHOWN_SECONDS = 3600.0  # how long a run stays in sight here after its end
@@ -29,6 +30,7 @@ def build(desk: Desk) -> None:
             stop = gr.Button(desk.say("ui.live.stop"), elem_classes="quiet", visible=False, scale=0, min_width=150)
             resume = gr.Button(desk.say("ui.live.resume"), elem_classes="quiet", visible=False, scale=0, min_width=150)
         live_fault = desk.slot()
+        watch_link.build(desk, "train", lambda scene: scene.run if in_sight(scene) else None)
     desk.html(view.head(desk.say("ui.train.title"), desk.say("ui.train.hint")))
     grid = desk.cards("recipes")
     ways = desk.cards("ways")

@@ -1,0 +1,115 @@
+"""Two visitors of a shared machine, over plain HTTP: what one of them has the other never sees, and a watch link shows one run alone."""
+
+import json
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import folders
+from tests.bench.server import running
+from tests.ui.test_report import FOUND
+from tuning import settings
+from tuning.runs.store import Run
+from tuning.studio import Studio
+from tuning.studio.links import SECRET
+from tuning.text import t
+
+PROF, ANNA, BRUNO = ("prof", "thimble"), ("anna", "gatto7"), ("bruno", "cane8")
+ATTACK = "<img src=x onerror=alert(93741)>"
+PRIVATE = ("log-93741", "row-93741", "file-93741")  # in the log, in the data, in the data's name
+
+
+class Class:
+    """A shared machine with a teacher and two pupils, and its home as this process sees it."""
+
+    def __init__(self, home: pathlib.Path, address: str) -> None:
+        self.home, self.address = home, address
+        self.house = Studio(settings.opened(settings.read(home=str(home)), ("prof",)), "prof")
+
+    def of(self, name: str) -> Studio:
+        return self.house.for_owner(name)
+
+    def browser(self, who: tuple[str, str]) -> httpx.Client:
+        client = httpx.Client(base_url=self.address, timeout=60)
+        assert client.post("/login", data={"username": who[0], "password": who[1]}).status_code == 200
+        return client
+
+    def log(self) -> str:
+        return (self.home / "app.log").read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
+    home = tmp_path_factory.mktemp("school") / "home"
+    options = [word for pair in (PROF, ANNA, BRUNO) for word in ("--auth", ":".join(pair))]
+    with running(home, *options) as (address, _):
+        yield Class(home, address)
+
+
+def told(studio: Studio, folder: pathlib.Path) -> Run:
+    """A run with a curve, answers on the way and a report, on a file of its owner's own."""
+    rows = folder / f"{PRIVATE[2]}.json"
+    rows.write_text(json.dumps([{"question": f"{PRIVATE[1]} {n}?", "answer": f"{PRIVATE[1]} {n}."} for n in range(30)]), encoding="utf-8")
+    from tuning.data.ingest import ReadingOptions
+
+    data = studio.data.ingest([rows], ReadingOptions(name=rows.name)).id
+    run = folders.make(studio, f"Prices {ATTACK}", data=data)
+    answer = {"prompt": "What is the price?", "answer": f"Nine euro {ATTACK}", "reference": "Nine euro."}
+    (run.folder / "samples.jsonl").write_text(json.dumps({"step": 4, "answers": [answer]}) + "\n", encoding="utf-8")
+    (run.folder / "evaluation.json").write_text(json.dumps({**FOUND, "owner": studio.owner, "run": run.id}), encoding="utf-8")
+    (run.folder / "log.txt").write_text(f"{PRIVATE[0]} {run.folder}\n", encoding="utf-8")
+    return run
+
+
+def look(school: Class, secret: str, lang: str = "en", **more: Any) -> httpx.Response:
+    return httpx.get(f"{school.address}/watch/{secret}", headers={"accept-language": lang, **more}, timeout=60)
+
+
+def test_a_watch_link_shows_one_run_to_anybody_and_nothing_else(school: Class, tmp_path: pathlib.Path) -> None:
+    anna = school.of("anna")
+    run, other = told(anna, tmp_path), folders.make(anna, "Another one")
+    secret = anna.links.give(run.id)
+    assert SECRET.fullmatch(secret) and anna.links.give(run.id) == secret and anna.links.of(other.id) is None
+    for lang in ("en", "it"):
+        shown = look(school, secret, lang)
+        assert shown.status_code == 200 and f'lang="{lang}"' in shown.text
+        for part in ("polyline", "Nine euro", "91%", t(lang, "watch.hint"), t(lang, "ui.timeline.title")):
+            assert part in shown.text, part
+        hidden = (*PRIVATE, "anna", run.id, other.id, "Another one", str(school.home), ATTACK, "<script>alert", "93741)>")
+        assert not [word for word in hidden if word in shown.text]
+        assert "set-cookie" not in shown.headers and shown.headers["referrer-policy"] == "no-referrer"
+        assert "script-src 'sha256-" in shown.headers["content-security-policy"] and shown.headers["cache-control"] == "no-store"
+    part = look(school, f"{secret}?part=1&lang=it")
+    assert "<html" not in part.text and t("it", "ui.status.finished") in part.text
+    assert look(school, f"{secret}?part=1&lang=it", **{"if-none-match": part.headers["etag"]}).status_code == 304
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert httpx.request(method, f"{school.address}/watch/{secret}").status_code == 404
+    for path in ("", "/", f"{secret}/", f"{secret}x", secret[:-1], f"{secret}/%2e%2e/config", "A" * 32, "%2e%2e", run.id):
+        assert look(school, path).status_code in (401, 404), path
+    assert httpx.get(f"{school.address}/config", headers={"authorization": secret, "cookie": f"watch={secret}"}).status_code == 401
+
+
+def test_a_watch_link_is_withdrawn_at_once_and_no_copy_of_the_run_has_one(school: Class) -> None:
+    anna, bruno = school.of("anna"), school.of("bruno")
+    run = folders.make(anna, "Withdrawn")
+    secret = anna.links.give(run.id)
+    assert look(school, secret).status_code == 200
+    copy = run.folder.with_name(f"{run.id}-copy")
+    copy.mkdir()
+    for file in run.folder.iterdir():
+        if file.is_file():
+            (copy / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(Exception, match=r"run\.unknown"):
+        bruno.links.withdraw(run.id)
+    anna.links.withdraw(run.id)
+    gone = look(school, secret, "it")
+    assert gone.status_code == 404 and t("it", "watch.gone").split("'")[0] in gone.text and "Withdrawn" not in gone.text
+    fresh = anna.links.give(run.id)
+    assert fresh != secret and (look(school, fresh).status_code, look(school, secret).status_code) == (200, 404)
+    school.house.shared.store.delete(run)
+    assert look(school, fresh).status_code == 404
+    assert not re.search(f"{secret}|{fresh}", school.log())
