@@ -13,10 +13,13 @@ from tests import folders
 from tests.bench.server import running
 from tests.ui.test_report import FOUND
 from tuning import settings
+from tuning.data.ingest import ReadingOptions
 from tuning.runs.store import Run
+from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.studio.links import SECRET
 from tuning.text import t
+from tuning.ui.view import sentence
 
 PROF, ANNA, BRUNO = ("prof", "thimble"), ("anna", "gatto7"), ("bruno", "cane8")
 ATTACK = "<img src=x onerror=alert(93741)>"
@@ -54,8 +57,6 @@ def told(studio: Studio, folder: pathlib.Path) -> Run:
     """A run with a curve, answers on the way and a report, on a file of its owner's own."""
     rows = folder / f"{PRIVATE[2]}.json"
     rows.write_text(json.dumps([{"question": f"{PRIVATE[1]} {n}?", "answer": f"{PRIVATE[1]} {n}."} for n in range(30)]), encoding="utf-8")
-    from tuning.data.ingest import ReadingOptions
-
     data = studio.data.ingest([rows], ReadingOptions(name=rows.name)).id
     run = folders.make(studio, f"Prices {ATTACK}", data=data)
     answer = {"prompt": "What is the price?", "answer": f"Nine euro {ATTACK}", "reference": "Nine euro."}
@@ -113,3 +114,44 @@ def test_a_watch_link_is_withdrawn_at_once_and_no_copy_of_the_run_has_one(school
     school.house.shared.store.delete(run)
     assert look(school, fresh).status_code == 404
     assert not re.search(f"{secret}|{fresh}", school.log())
+
+
+def call(browser: httpx.Client, endpoint: str, *values: Any) -> Any:
+    """What an endpoint answers; a sentence where it refuses."""
+    event = browser.post(f"/gradio_api/call/{endpoint}", json={"data": values}).json()["event_id"]
+    kind, said = browser.get(f"/gradio_api/call/{endpoint}/{event}").text.strip().split("\n")[-2:]
+    found = json.loads(said.removeprefix("data: "))
+    return found[0] if kind == "event: complete" else found["error"]
+
+
+WEB = [{"sft.report_to": "tensorboard"}, {"sft": {"run_name": "x"}}, {"sft": {"torch_compile": True}}, {"sft.dataloader_num_workers": 2}]
+
+
+@pytest.mark.parametrize("who", [PROF, BRUNO], ids=["operator", "visitor"])
+@pytest.mark.parametrize("tried", WEB, ids=str)
+def test_what_may_be_set_over_the_web_is_a_list_and_the_rest_is_refused_by_name(
+    school: Class, who: tuple[str, str], tried: dict[str, Any]
+) -> None:
+    browser, alone = school.browser(who), Studio(settings.Settings(home=school.home / "alone"), LOCAL)
+    key = next(f"{group}.{next(iter(inner))}" if isinstance(inner, dict) else group for group, inner in tried.items())
+    for endpoint, more in (("plan", [None]), ("train", [None])):
+        assert call(browser, endpoint, "starter", "starter-en", None, tried, *more) == sentence("en", "settings.web", {"key": key})
+    assert call(browser, "runs") == [] or who == BRUNO
+    assert alone.plans.plan("starter", "starter-en", settings=tried)["fits"]  # on a machine of one's own it is one's own affair
+    kept = {"sft.weight_decay": 0.1, "lora.use_rslora": True, "sft": {"logging_steps": 5}}
+    assert call(browser, "plan", "starter", "starter-en", None, kept, None)["settings"]["sft"] == {"weight_decay": 0.1, "logging_steps": 5}
+
+
+def test_what_else_is_downloaded_on_the_machine_is_no_news_for_visitors(school: Class, tiny_model: pathlib.Path) -> None:
+    folder = school.home / "models"
+    folder.mkdir(exist_ok=True)
+    (folder / "secret--project").symlink_to(tiny_model, target_is_directory=True)  # as the operator fetched it with a token
+    bruno, prof = school.browser(BRUNO), school.browser(PROF)
+    for endpoint, more in (("plan", ["starter-en", None, None, None]), ("train", ["starter-en", None, None, None])):
+        known, unknown = (call(bruno, endpoint, model, *more) for model in ("secret/project", "secret/nothing"))
+        assert known == unknown.replace("nothing", "project") == t("en", "quota.model", model="secret/project")
+    asked = [call(bruno, "check", "starter-en", model, None) for model in ("secret/project", "secret/nothing")]
+    assert asked[0] == asked[1].replace("nothing", "project")
+    assert "secret" not in json.dumps(call(bruno, "models", None, None))
+    assert school.of("bruno").models.downloaded() == [] and school.of("prof").models.downloaded()[0]["path"]
+    assert call(prof, "plan", "secret/project", "starter-en", None, None, None)["steps"] > 0

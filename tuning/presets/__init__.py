@@ -69,6 +69,13 @@ def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> 
     return judged.check(_validate(TrainSettings, merged, where), where), notices
 
 
+def over_the_web(changes: dict[str, Any]) -> None:
+    """Raises InputError `settings.web` for a field of SFTConfig or LoraConfig that nobody sets who comes in over the web."""
+    for path in legacy.modern(changes)[0]:
+        if path.partition(".")[0] in judged.MAPS and "." in path and not judged.over_the_web(path):
+            raise InputError("settings.web", key=path)
+
+
 def base(recipe: Recipe, changes: Mapping[str, Any]) -> TrainSettings:
     """The settings of a recipe, with its number of rows, for who changes some of them."""
     settings = suited(recipe.settings, changes)

@@ -8,6 +8,7 @@ from tuning import presets
 from tuning.errors import InputError
 from tuning.forecast import guide
 from tuning.forecast import plan as planning
+from tuning.hub.repository import hub_id
 from tuning.hub.shelf import here
 from tuning.models import catalog
 from tuning.runs.files import clean_name
@@ -23,7 +24,13 @@ class Models:
         self.shared, self.owner, self.quotas = shared, owner, Quotas(shared, owner)
 
     def find(self, model: str) -> ModelRef:
-        """A catalog id, an id of the Hub, or on a machine of one's own a folder. No weight is fetched."""
+        """A catalog id, an id of the Hub, or on a machine of one's own a folder. No weight is fetched.
+
+        Raises InputError `quota.model` for visitors and whatever is not in the catalog: so they do not learn either what else is here.
+        """
+        cards = presets.models(self.shared.settings.presets)
+        if self.quotas.bounds is not None and model not in cards and hub_id(model) not in cards:
+            raise InputError("quota.model", model=clean_name(model))
         return self.shared.shelf.find(model, self.owner)
 
     def entry(self, model: ModelRef, gpu_memory: float | None = None) -> dict[str, Any]:
@@ -52,8 +59,14 @@ class Models:
         self.shared.shelf.fetch(model, self.owner, progress)
 
     def downloaded(self) -> list[dict[str, Any]]:
-        """The models on the disk: id, size_bytes, path, and whether they were moved and are whole."""
-        return self.shared.shelf.downloaded()
+        """The models on the disk: id, size_bytes, path, and whether they were moved and are whole. Visitors see those of the catalog, and
+        no path.
+        """
+        found = self.shared.shelf.downloaded()
+        if self.quotas.bounds is None:
+            return found
+        cards = presets.models(self.shared.settings.presets)
+        return [{key: one[key] for key in ("id", "size_bytes", "whole")} for one in found if one["id"] in cards]
 
     def remove(self, model: str) -> int:
         """Take a downloaded model off the disk; the bytes that this set free. Raises RunError while a run needs it."""

@@ -9,7 +9,7 @@ from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.runs import followers
 from tuning.runs.files import clean_name
-from tuning.schema import DataSpec, ModelCard, ModelRef, Recipe, TrainSettings
+from tuning.schema import LOCAL, DataSpec, ModelCard, ModelRef, Notice, Recipe, TrainSettings
 from tuning.studio.data import Data
 from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
@@ -60,7 +60,7 @@ class Plans:
 
     def settings_for(self, recipe: str | None, changes: dict[str, Any]) -> dict[str, Any]:
         """A recipe's settings with changes laid over them. Raises InputError for what the schema does not take."""
-        return presets.parse_settings(self.recipe(recipe).settings, changes, "--set")[0].model_dump()
+        return self._parsed(self.recipe(recipe).settings, changes)[0].model_dump()
 
     def plan(
         self,
@@ -111,7 +111,7 @@ class Plans:
     ) -> tuple[ModelRef, DataSpec, Recipe, planning.Resolved]:
         """Model, data, recipe and plan of these choices, `auto` decided everywhere. Raises InputError where one is at fault."""
         chosen = self.recipe(recipe)
-        asked, mapped = presets.parse_settings(presets.base(chosen, changes), changes, "--set")
+        asked, mapped = self._parsed(presets.base(chosen, changes), changes)
         reference = self._models.find(model or chosen.model or STARTER)
         self.shared.require_sound(reference)
         spec = self._data.find(data or chosen.dataset or STARTER, lang=lang)
@@ -133,6 +133,13 @@ class Plans:
 
         cards = presets.models(self.shared.settings.presets)
         return helping.Case(model.card, self._rows(spec, model), asked, machine, cards, **seen)
+
+    def _parsed(self, base: TrainSettings, changes: dict[str, Any]) -> tuple[TrainSettings, list[Notice]]:
+        """As `presets.parse_settings`. Raises InputError `settings.web` for a field that nobody sets who comes in over the web."""
+        found = presets.parse_settings(base, changes, "--set")
+        if self.shared.settings.mode != "local" and self.owner != LOCAL:
+            presets.over_the_web(changes)
+        return found
 
     def _rows(self, spec: DataSpec, model: ModelRef) -> planning.DataFacts:
         lengths = self.shared.audits.known(spec.id, model, spec.owner)
