@@ -18,6 +18,7 @@ from tuning.runs.store import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.studio.links import SECRET
+from tuning.studio.pace import RATES
 from tuning.text import t
 from tuning.ui.view import sentence
 
@@ -155,3 +156,17 @@ def test_what_else_is_downloaded_on_the_machine_is_no_news_for_visitors(school: 
     assert "secret" not in json.dumps(call(bruno, "models", None, None))
     assert school.of("bruno").models.downloaded() == [] and school.of("prof").models.downloaded()[0]["path"]
     assert call(prof, "plan", "secret/project", "starter-en", None, None, None)["steps"] > 0
+
+
+def test_whoever_asks_too_often_is_told_when_it_goes_on_and_nobody_else_waits(school: Class) -> None:
+    anna, bruno = school.browser(ANNA), school.browser(BRUNO)
+    told = [call(bruno, "resume", "nobody") for _ in range(RATES["start"].at_once + 5)]
+    slowed = re.compile(re.escape(t("en", "quota.pace", seconds=93741)).replace("93741", r"\d+"))
+    assert told[0] == t("en", "run.unknown", run="nobody") and all(map(slowed.fullmatch, told[-5:]))
+    assert call(anna, "resume", "nobody") == t("en", "run.unknown", run="nobody")
+    file = {"files": ("a.txt", b"a", "text/plain")}
+    sent = [bruno.post("/gradio_api/upload", files=file, headers={"accept-language": "it"}) for _ in range(RATES["upload"].at_once + 10)]
+    slow = next(answer for answer in sent if answer.status_code != 200)
+    assert slow.status_code == 429 and 0 < int(slow.headers["retry-after"]) <= 2
+    assert slow.json() == {"error": t("it", "quota.pace", seconds=int(slow.headers["retry-after"]))}
+    assert anna.post("/gradio_api/upload", files=file).status_code == 200

@@ -171,6 +171,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     from tuning.serve.entrance.names import Nicknames
     from tuning.serve.faults import Faults
     from tuning.serve.hosted import Hosted, key
+    from tuning.serve.paced import PacedUploads
     from tuning.serve.routes import Door
     from tuning.serve.watch import Onlookers
     from tuning.studio import Studio
@@ -190,13 +191,14 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     named = Nicknames(settings.home, people.passwords if people else ())
     gates = [] if people is None else [Middleware(Gate, throttle=Throttle(), common=people.common, names=named)]
     outside = [] if space is None else [Middleware(Hosted, hosts=space.hosts, key=key(settings.home))]
+    paced = [] if settings.mode == "local" else [Middleware(PacedUploads, take=studio.pace.take)]
     patience.take_over()
     demo.queue(default_concurrency_limit=8, max_size=100)
     gradio_ways.keep_answers(demo, SESSIONS_WITH_ANSWERS)
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [*outside, edge, watch, *gates, Middleware(Faults)]},
+        app_kwargs={"middleware": [*outside, edge, watch, *gates, *paced, Middleware(Faults)]},
         auth=None if people is None else people.admits,
         share=chosen.share,
         theme=theme.theme(),

@@ -24,6 +24,7 @@ Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+VISITOR = "sartoria.visitor"  # where a request's scope says who comes, by a cookie or a log-in
 HEALTH = "/healthz"
 PAGES = {"/": "en", "/it": "it"}
 HOME = {"en": "/", "it": "/it"}

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 
 from tuning.schema import ANONYMOUS
-from tuning.serve import edge, owners
+from tuning.serve import edge
 from tuning.serve.edge import App, Event, Receive, Scope, Send
 from tuning.serve.entrance.gate import OPEN as SAME_FOR_ALL
 from tuning.serve.watch import PATH as WATCH
@@ -52,7 +52,7 @@ class Hosted:
                     event["headers"].append((b"set-cookie", kept.encode()))
             await send(event)
 
-        await self.app({**self._addressed(scope, headers), owners.VISITOR: who}, receive, framed)
+        await self.app({**self._addressed(scope, headers), edge.VISITOR: who}, receive, framed)
 
     def _addressed(self, scope: Scope, headers: Mapping[bytes, str]) -> Scope:
         """The request as the visitor sent it to the proxy."""

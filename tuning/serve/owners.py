@@ -6,10 +6,9 @@ from typing import Any
 
 from tuning.errors import InputError
 from tuning.schema import LOCAL, SIGNED_IN
+from tuning.serve.edge import VISITOR
 from tuning.serve.entrance.names import COOKIE, Nicknames
 from tuning.settings import Settings
-
-VISITOR = "sartoria.visitor"  # where `hosted` puts whom a request's cookie stands for
 
 
 def of(request: Any, settings: Settings) -> str:

@@ -12,6 +12,7 @@ from tuning.studio.data import Data
 from tuning.studio.everybody import Everybody
 from tuning.studio.links import Links
 from tuning.studio.models import Models
+from tuning.studio.pace import Pace
 from tuning.studio.plans import Plans
 from tuning.studio.runs import Runs
 from tuning.studio.shared import Shared
@@ -54,6 +55,11 @@ class Studio:
     def workshop(self) -> "Workshop | None":
         """The thread that trains and answers, where there is one."""
         return self.shared.workshop
+
+    @property
+    def pace(self) -> Pace:
+        """How often each owner, and all together, may ask for what takes time."""
+        return self.shared.pace
 
     def warm(self) -> bool:
         """Whether the libraries are loaded, or whoever asks loads them."""

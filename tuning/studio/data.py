@@ -34,6 +34,7 @@ class Data:
 
     def check(self, data: str, model: str | None = None, mapping: Mapping[str, str] | None = None, lang: str = "en") -> dict[str, Any]:
         """Read data and say what is in it; with a model also how many tokens are learned, context and cut."""
+        self._models.quotas.pace("data")
         return self.report(self.find(data, ReadingOptions(mapping=mapping or {}), lang).id, model)
 
     def report(self, data: str, model: str | None = None) -> dict[str, Any]:
@@ -85,6 +86,7 @@ class Data:
 
     def ingest(self, paths: Sequence[pathlib.Path], wish: ReadingOptions, watch: Watch | None = None) -> DataSpec:
         """Read files that somebody brought, in a child process, into the library."""
+        self._models.quotas.pace("data")
         self._models.quotas.room()
         asked = replace(wish, name=clean_name(wish.name))
         return data_read.ingest(self.shared.settings.home, self.owner, paths, asked, self._limits(), watch)
@@ -110,6 +112,7 @@ class Data:
 
     def mend(self, data: str, repair: str | None, watch: Watch | None = None) -> DataSpec:
         """Data with one more repair done, as data of their own; None takes all repairs back."""
+        self._models.quotas.pace("data")
         if repair is not None:
             return self.reread(data, ReadingOptions(repairs=[repair]), watch)
         spec = self.shared.library.get(data, self.owner)
@@ -122,6 +125,7 @@ class Data:
 
     def describe(self, reference: Reference) -> Collection:
         """What the Hub says of a data set. Raises InputError `data.hub.…`."""
+        self._models.quotas.pace("data")
         return self.shared.sources.describe(reference, self.owner)
 
     def glimpse(self, reference: Reference, limit: int = 5) -> list[dict[str, Any]] | None:

@@ -14,6 +14,7 @@ from tuning.runs import disk, files
 from tuning.runs.contents import WatchLink
 from tuning.runs.store import RUN_ID, Run
 from tuning.studio import runs
+from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 
 FILE = "watch"
@@ -29,7 +30,7 @@ class Links:
     """The watch links of an owner's runs."""
 
     def __init__(self, shared: Shared, owner: str) -> None:
-        self.shared, self.owner = shared, owner
+        self.shared, self.owner, self._quotas = shared, owner, Quotas(shared, owner)
 
     def of(self, run: str) -> str | None:
         """The secret of a run's link; None where it has none. Raises InputError for a run that is not the owner's."""
@@ -37,6 +38,7 @@ class Links:
 
     def give(self, run: str) -> str:
         """The secret of a run's link, made where there is none yet."""
+        self._quotas.pace("change")
         found = self.shared.store.find(run, self.owner)
         known = _secret(found)
         if known is not None:
@@ -48,6 +50,7 @@ class Links:
 
     def withdraw(self, run: str) -> None:
         """From now on nobody gets in by the run's link; another one has another secret."""
+        self._quotas.pace("change")
         files.remove(self.shared.store.find(run, self.owner, unreadable=True).folder / FILE)
 
     def holds(self, secret: str) -> bool:

@@ -51,10 +51,12 @@ class Models:
 
     def search(self, words: str) -> list[dict[str, Any]]:
         """Models of the Hub with these words in their name, as `Hub.search` lists them."""
+        self.quotas.pace("errand")
         return self.shared.shelf.hub(self.owner).search(words)
 
     def download(self, model: ModelRef, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         """Fetch a model, or go on with a download that was cut. Raises InputError where it cannot be had."""
+        self.quotas.pace("errand")
         self.quotas.model(model)
         self.shared.shelf.fetch(model, self.owner, progress)
 

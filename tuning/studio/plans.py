@@ -76,6 +76,7 @@ class Plans:
         `cause` is what is wrong with it (memory, slow or None), and `offers` are the ways out: {code, params, changes,
         predicted_peak_bytes, available_bytes, seconds, suffices, advised}.
         """
+        self._models.quotas.pace("plan")
         reference, spec, chosen, resolved = self.resolve(model, data, recipe, settings or {}, gpu_memory, lang)
         forecast = resolved.forecast
         asked, _ = presets.parse_settings(presets.base(chosen, settings or {}), settings or {}, "--set")

@@ -61,6 +61,11 @@ class Quotas:
             space = self.shared.settings.space
             raise InputError("quota.sign_in" if space is not None and space.oauth else "quota.starter", model=model.id)
 
+    def pace(self, kind: str) -> None:
+        """Raises RunError `quota.pace` where this is asked too often, by the owner or by all together; see `studio.pace`."""
+        if self.shared.settings.mode != "local" and self.owner != LOCAL and (wait := self.shared.pace.take(self.owner, kind)):
+            raise RunError("quota.pace", seconds=math.ceil(wait))
+
     def machine(self) -> None:
         """Raises RunError `quota.operator` for what changes the machine for everybody."""
         if self.bounds is not None:

@@ -46,6 +46,7 @@ class Runs:
 
         Raises InputError where a choice is at fault or the audit found nothing to learn, RunError where it does not fit into memory.
         """
+        self.quotas.pace("start")
         reference, spec, chosen, resolved = self._plans.resolve(model, data, recipe, settings or {}, None, lang)
         self.quotas.model(reference)
         self.shared.shelf.require(reference, self.owner)
@@ -108,6 +109,7 @@ class Runs:
 
     def resume(self, run: str) -> dict[str, Any]:
         """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""
+        self.quotas.pace("start")
         found = self.resumable(run)
         self.quotas.turn()
         return self._enqueue(found)
@@ -127,6 +129,7 @@ class Runs:
 
     def stop(self, run: str) -> dict[str, Any]:
         """Ask a run to stop after its step; what it has learned is kept as an adapter."""
+        self.quotas.pace("change")
         found = self.shared.store.find(run, self.owner)
         found.request_stop()
         return summary.brief(found)
@@ -188,12 +191,14 @@ class Runs:
 
     def rename(self, run: str, name: str) -> dict[str, Any]:
         """Give a run another name."""
+        self.quotas.pace("change")
         found = self.shared.store.find(run, self.owner)
         found.rename(name)
         return summary.brief(found)
 
     def delete(self, run: str) -> dict[str, Any]:
         """Remove a run and all it made. Raises RunError while it is at work."""
+        self.quotas.pace("change")
         found = self.shared.store.find(run, self.owner, unreadable=True)
         self.shared.store.delete(found)
         return {"run": found.id, "deleted": True}
@@ -206,6 +211,7 @@ class Runs:
         """
         if to not in forms.EXPORTS:
             raise forms.unknown(to)
+        self.quotas.pace("errand")
         found = self.shared.store.find(run, self.owner, unreadable=True)
         found.require_adapter()
         spec = found.known()

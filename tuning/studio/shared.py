@@ -14,6 +14,7 @@ from tuning.runs.contents import CalibrationRecord
 from tuning.runs.store import Store
 from tuning.schema import ModelCard, ModelRef, on_card
 from tuning.settings import Settings
+from tuning.studio.pace import Pace
 from tuning.studio.profiles import Profiles
 from tuning.tokens import trial
 from tuning.tokens.kept import Audits
@@ -34,6 +35,7 @@ class Shared:
         self.store = Store(settings.home)
         self.library = Library(settings.home)
         self.workshop = workshop
+        self.pace = Pace()
         self.shelf = (workshop and workshop.shelf) or Shelf(settings, self.store)
         self.sources = Sources(settings)
         self.profiles = Profiles(settings.home, wait=workshop is None)

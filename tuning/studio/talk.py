@@ -89,6 +89,7 @@ class Talk:
 
     def ask(self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None) -> "Question":
         """A question handed to the workshop. Read `stream()`; set `stopped` to end the answer."""
+        self._models.quotas.pace("message")
         question = self.question(target, messages, base, seed)
         assert self.shared.workshop is not None
         self.shared.workshop.ask(question)
@@ -107,6 +108,7 @@ class Talk:
 
         Raises InputError for a run or data that are not there, RunError while the run is on or without an adapter.
         """
+        self._models.quotas.pace("errand")
         found = self.shared.store.find(run, self.owner)
         if found.state().status in ALIVE:
             raise RunError("evaluate.busy")

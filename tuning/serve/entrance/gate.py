@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from tuning.errors import TuningError
 from tuning.serve import gradio_words
-from tuning.serve.edge import HOME, PAGES, App, Event, Header, Receive, Scope, Send, answer, cookie, language, redirect
+from tuning.serve.edge import HOME, PAGES, VISITOR, App, Event, Header, Receive, Scope, Send, answer, cookie, language, redirect
 from tuning.serve.entrance import login_page
 from tuning.serve.entrance.doors import Throttle
 from tuning.serve.entrance.names import COOKIE, Nicknames
@@ -50,13 +50,14 @@ class Gate:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].rstrip("/") or "/"
         user = self.user(scope, headers.get(b"cookie", ""))
-        nameless = user is not None and user == self.common and self._name(headers) is None
+        named = self._name(headers) if user is not None and user == self.common else None
+        nameless = user is not None and user == self.common and named is None
         if path == LOGIN:
             await self._login(scope, headers, receive, send)
         elif path == NAME and user is not None and user == self.common:
             await self._take(scope, headers, receive, send)
         elif (user is not None and not nameless) or path in OPEN_FILES or scope["path"].startswith(OPEN):
-            await self.app(scope, receive, send)
+            await self.app({**scope, VISITOR: named or user or ""}, receive, send)
         elif path in PAGES:
             asked = login_page.person if nameless else login_page.page
             await answer(send, 200, asked(PAGES[path]).decode(), HTML)
