@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -170,3 +171,63 @@ def test_whoever_asks_too_often_is_told_when_it_goes_on_and_nobody_else_waits(sc
     assert slow.status_code == 429 and 0 < int(slow.headers["retry-after"]) <= 2
     assert slow.json() == {"error": t("it", "quota.pace", seconds=int(slow.headers["retry-after"]))}
     assert anna.post("/gradio_api/upload", files=file).status_code == 200
+
+
+def function(browser: httpx.Client, kind: str) -> dict[str, Any]:
+    """A function of the page that takes a part of this kind."""
+    config = browser.get("/config").json()
+    parts = {part["id"] for part in config["components"] if part["type"] == kind}
+    return next(one for one in config["dependencies"] if parts & set(one["inputs"]))
+
+
+def test_a_session_is_nobody_else_s(school: Class) -> None:
+    anna, bruno = school.browser(ANNA), school.browser(BRUNO)
+    index = next(one["id"] for one in anna.get("/config").json()["dependencies"] if one["api_name"] == "runs")
+    body = {"data": [], "fn_index": index, "session_hash": "s-of-anna"}
+    assert anna.post("/gradio_api/queue/join", json=body).status_code == 200
+    for path in ("queue/data?session_hash=s-of-anna", "heartbeat/s-of-anna"):
+        with bruno.stream("GET", f"/gradio_api/{path}") as stream:  # which would not end
+            assert stream.status_code == 404
+    tried = [
+        bruno.post("/gradio_api/queue/join", json=body),
+        bruno.post("/gradio_api/cancel", json={**body, "event_id": "x"}),
+        *(bruno.post(f"/gradio_api/{door}/runs", json={"data": [], "session_hash": "s-of-anna"}) for door in ("run", "call")),
+    ]
+    assert [(one.status_code, one.json()) for one in tried] == [(404, {"error": t("en", "edge.not_yours")})] * len(tried)
+    with anna.stream("GET", "/gradio_api/queue/data?session_hash=s-of-anna") as told:
+        assert any('"process_completed"' in line for line in told.iter_lines())
+    assert bruno.post("/gradio_api/queue/join", json={**body, "session_hash": "s-of-bruno"}).status_code == 200
+
+
+def test_what_is_uploaded_or_exported_is_nobody_else_s(school: Class, tmp_path: pathlib.Path) -> None:
+    anna, bruno = school.browser(ANNA), school.browser(BRUNO)
+    content = "question,answer\n" + "".join(f"{PRIVATE[1]} {n}?,{n}.\n" for n in range(20))
+    (path,) = anna.post("/gradio_api/upload", files={"files": ("mine.csv", content, "text/csv")}).json()
+    run = told(school.of("anna"), tmp_path)
+    shutil.copytree(folders.HOME / "runs", tmp_path / "runs")
+    shutil.copytree(next((tmp_path / "runs").glob("*/adapter")), run.folder / "adapter")
+    zipped = call(anna, "export", run.id, "adapter")
+    for place in (path, zipped["path"] if isinstance(zipped, dict) else zipped):
+        name = f"/gradio_api/file={place}"
+        assert (anna.get(name).status_code, bruno.get(name).status_code) == (200, 404), place
+        never = bruno.get(f"{name}x"), bruno.get(name.replace("uploads/", "uploads/f")), bruno.get(name)
+        assert len({(one.status_code, one.text) for one in never}) == 1
+        assert bruno.get(f"/gradio_api/file={pathlib.Path(place).parent}/../{pathlib.Path(place).parent.name}/mine.csv").status_code == 404
+    reads = function(bruno, "file")
+    config = bruno.get("/config").json()
+    files = {part["id"] for part in config["components"] if part["type"] == "file"}
+    for file in ({"path": path, "meta": {"_type": "gradio.FileData"}}, {"path": path}, {"path": f"{pathlib.Path(path).parent}/./mine.csv"}):
+        data = [[file] if part in files else {} for part in reads["inputs"]]
+        body = {"data": data, "fn_index": reads["id"], "session_hash": "b-reads"}
+        assert bruno.post("/gradio_api/queue/join", json=body).status_code == 200
+        with bruno.stream("GET", "/gradio_api/queue/data?session_hash=b-reads") as stream:
+            said = "".join(stream.iter_lines())
+        assert t("en", "edge.not_yours") in said and PRIVATE[1] not in said
+    assert anna.get(f"/gradio_api/file={path}").text == content
+    data = [[{"path": path, "meta": {"_type": "gradio.FileData"}}] if part in files else {} for part in reads["inputs"]]
+    assert anna.post("/gradio_api/queue/join", json={**body, "data": data, "session_hash": "a-reads"}).status_code == 200
+    with anna.stream("GET", "/gradio_api/queue/data?session_hash=a-reads") as stream:
+        assert t("en", "edge.not_yours") not in "".join(stream.iter_lines())
+    assert "mine.csv" in [spec.name for spec in school.house.shared.library.list("anna")]
+    again = bruno.post("/gradio_api/upload", files={"files": ("mine.csv", content, "text/csv")}).json()  # who has the file has it
+    assert bruno.get(f"/gradio_api/file={again[0]}").status_code == 200

@@ -165,6 +165,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     from tuning.sandbox.limits import DEFAULT, OWN_FILES
     from tuning.schema import LOCAL
     from tuning.serve import patience
+    from tuning.serve.belongings import Belongings, Owned
     from tuning.serve.edge import Edge
     from tuning.serve.entrance.doors import Throttle
     from tuning.serve.entrance.gate import Gate
@@ -191,14 +192,17 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     named = Nicknames(settings.home, people.passwords if people else ())
     gates = [] if people is None else [Middleware(Gate, throttle=Throttle(), common=people.common, names=named)]
     outside = [] if space is None else [Middleware(Hosted, hosts=space.hosts, key=key(settings.home))]
-    paced = [] if settings.mode == "local" else [Middleware(PacedUploads, take=studio.pace.take)]
+    visitors = []
+    if settings.mode != "local":
+        demo.belongings = Belongings(gradio_ways.upload_folder())
+        visitors = [Middleware(PacedUploads, take=studio.pace.take), Middleware(Owned, belongings=demo.belongings)]
     patience.take_over()
     demo.queue(default_concurrency_limit=8, max_size=100)
     gradio_ways.keep_answers(demo, SESSIONS_WITH_ANSWERS)
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [*outside, edge, watch, *gates, *paced, Middleware(Faults)]},
+        app_kwargs={"middleware": [*outside, edge, watch, *gates, *visitors, Middleware(Faults)]},
         auth=None if people is None else people.admits,
         share=chosen.share,
         theme=theme.theme(),

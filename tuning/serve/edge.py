@@ -25,6 +25,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 VISITOR = "sartoria.visitor"  # where a request's scope says who comes, by a cookie or a log-in
+NEW = "sartoria.new"  # and whether they come for the first time, or keep no cookie
 HEALTH = "/healthz"
 PAGES = {"/": "en", "/it": "it"}
 HOME = {"en": "/", "it": "/it"}

@@ -52,7 +52,7 @@ class Hosted:
                     event["headers"].append((b"set-cookie", kept.encode()))
             await send(event)
 
-        await self.app({**self._addressed(scope, headers), edge.VISITOR: who}, receive, framed)
+        await self.app({**self._addressed(scope, headers), edge.VISITOR: who, edge.NEW: not token}, receive, framed)
 
     def _addressed(self, scope: Scope, headers: Mapping[bytes, str]) -> Scope:
         """The request as the visitor sent it to the proxy."""

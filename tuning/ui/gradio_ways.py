@@ -10,13 +10,14 @@ import datetime
 import inspect
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
 from tuning.errors import InputError, of_disk
+from tuning.serve.belongings import Belongings, visitor
 from tuning.ui import door
 
 UNREADABLE = (gr.Error, ValueError, TypeError, LookupError, AttributeError, OSError)
@@ -27,8 +28,11 @@ class Guarded(gr.Blocks):
 
     Held: `Blocks.preprocess_data` makes what a function takes of what was sent, and `Blocks.process_api` is the whole call, for all
     routes and the queue; a function has `fn`, its `inputs`, `inputs_as_dict` and the path of its `page`. A `gr.Error` is answered as
-    it is, and without `print_exception` nothing of it stands in the log.
+    it is, and without `print_exception` nothing of it stands in the log. A file is a dictionary with its `path`, in what is sent and in
+    what is answered; the request's `scope` is the one that the middlewares have made.
     """
+
+    belongings: Belongings | None = None  # where others come in: what a function is given and hands out is noted there
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
         """What the function takes. Raises InputError with the name of the value that it cannot be made of."""
@@ -55,12 +59,46 @@ class Guarded(gr.Blocks):
         event = named.get("event_data")
         try:
             door.readable(event and event._data)
-            return await super().process_api(block_fn, *values, **named)
+            self._mine(named)
+            answer = await super().process_api(block_fn, *values, **named)
+            self._handed(named, answer)
+            return answer
         except gr.Error as error:
             error.print_exception = False
             raise
         except Exception as error:
             raise door.told(block_fn.page, error) from error
+
+    def _mine(self, named: Mapping[str, Any]) -> None:
+        """Raises InputError for a file in what was sent that another visitor has brought, as for one that never was."""
+        who = self._who(named)
+        if self.belongings is not None and who is not None:
+            for path in paths(named.get("inputs")):
+                if not self.belongings.may_have(path, who):
+                    raise InputError("edge.not_yours")
+
+    def _handed(self, named: Mapping[str, Any], answer: Any) -> None:
+        who = self._who(named)
+        if self.belongings is not None and who is not None:
+            for path in paths(answer.get("data")):
+                self.belongings.hand(path, who)
+
+    def _who(self, named: Mapping[str, Any]) -> str | None:
+        scope = getattr(getattr(named.get("request"), "request", None), "scope", None)
+        return None if scope is None else visitor(scope)
+
+
+def paths(value: Any) -> Iterator[str]:
+    """The places of all files in what a call is sent or answers."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, Mapping):
+            if isinstance(place := one.get("path"), str):
+                yield place
+            left += one.values()
+        elif isinstance(one, list | tuple):
+            left += one
 
 
 def forget_the_space(demo: gr.Blocks) -> None:
