@@ -21,6 +21,8 @@ MOST_EVENTS = 40  # of a stream that are read: an answer of a model may be long
 TRACE = re.compile(r"Traceback \(most recent call last\)")
 SLOW = 20  # seconds that nobody should wait
 SAFE_WORKERS = 4
+Headers = Mapping[str, str] | None
+LIMITS = httpx.Limits(max_connections=2 * SAFE_WORKERS)
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,9 @@ class Odd:
 class Caller:
     """What can be called in an app, and calls drawn by lot."""
 
-    def __init__(self, address: str, dice: random.Random, outside: pathlib.Path, runs: Sequence[str]) -> None:
+    def __init__(self, address: str, dice: random.Random, outside: pathlib.Path, runs: Sequence[str], headers: Headers = None) -> None:
         self.address, self.dice, self.odd = address, dice, Odd(dice, outside)
-        config = httpx.get(f"{address}/config", timeout=PATIENCE).json()
+        config = httpx.get(f"{address}/config", timeout=PATIENCE, headers=headers).json()
         self.parts = {part["id"]: part for part in config["components"]}
         self.functions = config["dependencies"]
         self.sessions = [f"s{number}" for number in range(8)]
@@ -316,8 +318,10 @@ def _plausible(runs: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
 class Judge:
     """Sends calls and judges answers. `hidden` are words that no answer may hold, `places` those that no refusal may hold."""
 
-    def __init__(self, address: str, hidden: Sequence[str], places: Sequence[str]) -> None:
-        self.client = httpx.Client(base_url=address, timeout=PATIENCE, limits=httpx.Limits(max_connections=2 * SAFE_WORKERS))
+    def __init__(self, address: str, hidden: Sequence[str], places: Sequence[str], headers: Headers = None) -> None:
+        self.client = httpx.Client(
+            base_url=address, timeout=PATIENCE, headers=headers, limits=httpx.Limits(max_connections=2 * SAFE_WORKERS)
+        )
         self.hidden, self.places, self.verdict = hidden, places, Verdict()
 
     def all(self, calls: Iterator[Call]) -> Verdict:
@@ -360,6 +364,8 @@ class Judge:
                 yield f"an answer with {word}"
         if TRACE.search(text) or 'File "' in text or 'File \\"' in text:
             yield "an answer with a traceback"
+        if status == 500:
+            yield "an error of the server"
         if refused and not _sentence(text):
             yield f"{status} without a sentence"
 

@@ -26,6 +26,7 @@ Header = tuple[bytes, bytes]
 
 VISITOR = "sartoria.visitor"  # where a request's scope says who comes, by a cookie or a log-in
 NEW = "sartoria.new"  # and whether they come for the first time, or keep no cookie
+TOLD = "sartoria.told"  # set in a scope where what went wrong is told in a sentence that was foreseen
 HEALTH = "/healthz"
 PAGES = {"/": "en", "/it": "it"}
 HOME = {"en": "/", "it": "/it"}

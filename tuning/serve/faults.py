@@ -9,7 +9,7 @@ import secrets
 import traceback
 
 from tuning.errors import of_disk
-from tuning.serve.edge import App, Event, Receive, Scope, Send
+from tuning.serve.edge import TOLD, App, Event, Receive, Scope, Send
 from tuning.text import say
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ class Faults:
         async def watch(event: Event) -> None:
             nonlocal begun, ended
             begun, ended = True, event["type"] == "http.response.body" and not event.get("more_body", False)
+            if event["type"] == "http.response.start" and event["status"] == 500 and scope.get(TOLD):
+                event = {**event, "status": 400}  # for Gradio every error of a function is one of the server
             await send(event)
 
         try:

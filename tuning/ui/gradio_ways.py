@@ -16,8 +16,9 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from tuning.errors import InputError, of_disk
+from tuning.errors import InputError, TuningError, of_disk
 from tuning.serve.belongings import Belongings, visitor
+from tuning.serve.edge import TOLD
 from tuning.ui import door
 
 UNREADABLE = (gr.Error, ValueError, TypeError, LookupError, AttributeError, OSError)
@@ -65,8 +66,11 @@ class Guarded(gr.Blocks):
             return answer
         except gr.Error as error:
             error.print_exception = False
+            self._foreseen(named)
             raise
         except Exception as error:
+            if isinstance(error, TuningError) or of_disk(error) is not None:
+                self._foreseen(named)
             raise door.told(block_fn.page, error) from error
 
     def _mine(self, named: Mapping[str, Any]) -> None:
@@ -83,9 +87,17 @@ class Guarded(gr.Blocks):
             for path in paths(answer.get("data")):
                 self.belongings.hand(path, who)
 
+    def _foreseen(self, named: Mapping[str, Any]) -> None:
+        """Note for the answer that it is a refusal, and no fault of the server."""
+        self._scope(named)[TOLD] = True
+
     def _who(self, named: Mapping[str, Any]) -> str | None:
-        scope = getattr(getattr(named.get("request"), "request", None), "scope", None)
-        return None if scope is None else visitor(scope)
+        return visitor(self._scope(named))
+
+    @staticmethod
+    def _scope(named: Mapping[str, Any]) -> Any:
+        """What the middlewares know of the request; an empty one where there is none."""
+        return getattr(getattr(named.get("request"), "request", None), "scope", {})
 
 
 def paths(value: Any) -> Iterator[str]:
