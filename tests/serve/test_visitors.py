@@ -161,9 +161,10 @@ def test_what_else_is_downloaded_on_the_machine_is_no_news_for_visitors(school: 
 
 def test_whoever_asks_too_often_is_told_when_it_goes_on_and_nobody_else_waits(school: Class) -> None:
     anna, bruno = school.browser(ANNA), school.browser(BRUNO)
-    told = [call(bruno, "resume", "nobody") for _ in range(RATES["start"].at_once + 5)]
+    asked = [call(bruno, "resume", "nobody") for _ in range(RATES["start"].at_once + 5)]
     slowed = re.compile(re.escape(t("en", "quota.pace", seconds=93741)).replace("93741", r"\d+"))
-    assert told[0] == t("en", "run.unknown", run="nobody") and all(map(slowed.fullmatch, told[-5:]))
+    others = {said for said in asked if not slowed.fullmatch(said)}
+    assert any(map(slowed.fullmatch, asked)) and others <= {t("en", "run.unknown", run="nobody")}
     assert call(anna, "resume", "nobody") == t("en", "run.unknown", run="nobody")
     file = {"files": ("a.txt", b"a", "text/plain")}
     sent = [bruno.post("/gradio_api/upload", files=file, headers={"accept-language": "it"}) for _ in range(RATES["upload"].at_once + 10)]
@@ -229,5 +230,6 @@ def test_what_is_uploaded_or_exported_is_nobody_else_s(school: Class, tmp_path: 
     with anna.stream("GET", "/gradio_api/queue/data?session_hash=a-reads") as stream:
         assert t("en", "edge.not_yours") not in "".join(stream.iter_lines())
     assert "mine.csv" in [spec.name for spec in school.house.shared.library.list("anna")]
-    again = bruno.post("/gradio_api/upload", files={"files": ("mine.csv", content, "text/csv")}).json()  # who has the file has it
-    assert bruno.get(f"/gradio_api/file={again[0]}").status_code == 200
+    prof = school.browser(PROF)
+    again = prof.post("/gradio_api/upload", files={"files": ("mine.csv", content, "text/csv")}).json()  # who has the file has it
+    assert prof.get(f"/gradio_api/file={again[0]}").status_code == 200

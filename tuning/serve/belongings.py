@@ -1,5 +1,6 @@
-"""Whose a session is, and whose a file that waits to be fetched or read: the visitor's with whom it was first seen. For everybody else it
-is not there.
+"""Whose a session or an event is, and whose a file that waits to be fetched or read: the visitor's with whom it was first seen.
+
+For everybody else it is not there.
 
 Gradio lets a client choose the name of its session, and serves what was uploaded or exported to whoever knows its place. Plain ASGI,
 behind the gate; what functions are given and hand out is held against it by `ui.gradio_ways`. In memory: uploads do not outlive a start.
@@ -11,6 +12,7 @@ import pathlib
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,8 +22,9 @@ from tuning.text import t
 
 MOST = 20_000  # sessions and files that are remembered, those that were used last
 FILE = "/gradio_api/file="
-NAMED = re.compile(r"/gradio_api/heartbeat/(.+)", re.DOTALL)
+NAMED = re.compile(r"/gradio_api/(?:heartbeat|call/(?:v2/)?[^/]+)/([^/]+)")  # a session, or an event, in a path that is read
 IN_QUERY = ("session_hash", "upload_id")
+JOBS = ("/gradio_api/call/", "/gradio_api/queue/join")  # whose answer names an event
 IN_BODY = ("/gradio_api/run/", "/gradio_api/call/", "/gradio_api/queue/join", "/gradio_api/cancel")
 ANYBODY = ""  # a visitor whose browser keeps no cookie: nothing is bound to it
 
@@ -51,6 +54,11 @@ class Belongings:
         if (key := self._place(path)) is not None:
             with self._lock:
                 self._add(("file", key), who)
+
+    def hand_all(self, paths: Iterable[str], who: str) -> None:
+        """As `hand`, for each of them."""
+        for path in paths:
+            self.hand(path, who)
 
     def may_have(self, path: str, who: str) -> bool:
         """Whether a visitor may have what lies at `path`. What lies elsewhere is others' to refuse."""
@@ -97,14 +105,16 @@ class Owned:
         if path.startswith(FILE) and not self.belongings.may_have(path.removeprefix(FILE), who):
             await self._nothing(scope, send)
             return
-        names = [*(found for found in NAMED.findall(path)), *_asked(scope)]
+        names = [*(NAMED.findall(path) if scope["method"] != "POST" else ()), *_asked(scope)]
         if scope["method"] == "POST" and path.startswith(IN_BODY):
             body, receive = await _read(receive)
-            names += _sessions(body)
+            names += _named(body)
         if not all(self.belongings.session(name, who) for name in names):
             await self._nothing(scope, send)
         elif scope["method"] == "POST" and path.startswith(gradio_words.UPLOAD):
-            await self._uploaded(scope, receive, send, who)
+            await self.app(scope, receive, _told(send, lambda body: self.belongings.hand_all(_listed(body), who)))
+        elif scope["method"] == "POST" and path.startswith(JOBS):
+            await self.app(scope, receive, _told(send, lambda body: [self.belongings.session(name, who) for name in _named(body)]))
         else:
             await self.app(scope, receive, send)
 
@@ -113,19 +123,19 @@ class Owned:
         said = json.dumps({"error": t(lang, "edge.not_yours")}, ensure_ascii=False)
         await answer(send, 404, said, b"application/json")
 
-    async def _uploaded(self, scope: Scope, receive: Receive, send: Send, who: str) -> None:
-        """Pass an upload on, and note what has come of it before the answer is out."""
-        told = bytearray()
 
-        async def watch(event: Event) -> None:
-            if event["type"] == "http.response.body":
-                told.extend(event.get("body", b""))
-                if not event.get("more_body", False):
-                    for path in _listed(bytes(told)):
-                        self.belongings.hand(path, who)
-            await send(event)
+def _told(send: Send, note: Callable[[bytes], object]) -> Send:
+    """`send` that notes what a short answer says before its end is out."""
+    told = bytearray()
 
-        await self.app(scope, receive, watch)
+    async def watch(event: Event) -> None:
+        if event["type"] == "http.response.body":
+            told.extend(event.get("body", b""))
+            if not event.get("more_body", False):
+                note(bytes(told))
+        await send(event)
+
+    return watch
 
 
 def _asked(scope: Scope) -> list[str]:
@@ -133,14 +143,14 @@ def _asked(scope: Scope) -> list[str]:
     return [name for key in IN_QUERY for name in given.get(key, [])]
 
 
-def _sessions(body: bytes) -> list[str]:
-    """The session that a call names; nothing where the body is none, which others will tell."""
+def _named(body: bytes) -> list[str]:
+    """The session and the event that a call or its answer names; nothing where the body is none, which others will tell."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
         return []
-    name = found.get("session_hash") if isinstance(found, dict) else None
-    return [name] if isinstance(name, str) else []
+    given = [found.get(key) for key in ("session_hash", "event_id")] if isinstance(found, dict) else []
+    return [name for name in given if isinstance(name, str)]
 
 
 def _listed(body: bytes) -> list[str]:
