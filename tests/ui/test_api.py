@@ -110,6 +110,18 @@ def test_it_answers_whole_and_in_pieces(user: User, trained: str) -> None:
     assert user.call("chat", run="starter", messages=ASKED) == user.call("chat", run=trained, messages=ASKED, base=True)
 
 
+def test_who_says_how_an_answer_is_made_gets_it_so(user: User, trained: str) -> None:
+    likeliest = user.call("chat", run=trained, messages=ASKED)
+    assert user.call("chat", run=trained, messages=ASKED, seed=1, temperature=0) == likeliest
+    assert user.call("chat", run=trained, messages=ASKED, temperature=2, top_p=1e-6) == likeliest
+    begun = user.call("chat", run=trained, messages=ASKED, max_new_tokens=2)
+    assert len(begun) < len(likeliest) and likeliest.startswith(begun)
+    for wrong in ({"temperature": 3}, {"top_p": 0}, {"max_new_tokens": 0}):
+        with pytest.raises(AppError) as refused:
+            user.call("chat", run=trained, messages=ASKED, **wrong)
+        assert next(iter(wrong)) in str(refused.value)
+
+
 def test_base_and_tuned_are_compared(user: User, trained: str, rows: str) -> None:
     found = user.call("evaluate", run=trained, data=rows)
     assert found["run"] == trained and found["rows"] == 2 and found["verdict"]["code"]

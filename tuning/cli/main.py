@@ -31,6 +31,7 @@ from tuning.schema import LOCAL, UNREADABLE
 from tuning.serve.webhook import Webhook
 from tuning.studio import Studio
 from tuning.studio.shared import STARTER
+from tuning.studio.talk import settings_of
 from tuning.text import number, say, t, unused
 from tuning.ui.draw import offers as ways
 from tuning.ui.draw import report_view
@@ -231,14 +232,15 @@ def _told(run: Run, hook: Webhook | None, result: tuple[int, Any]) -> tuple[int,
 
 
 def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    turns: list[dict[str, str]] = []
-    prompt = options.prompt
+    turns: list[dict[str, str]] = [] if options.system is None else [{"role": "system", "content": options.system}]
+    how = settings_of(temperature=options.temperature, top_p=options.top_p, max_new_tokens=options.max_new_tokens)
+    prompt, first = options.prompt, True
     while prompt is not None or (prompt := _ask()) is not None:
         turns.append({"role": "user", "content": prompt})
-        question = studio.talk.question(options.target, turns, options.base, options.seed)
+        question = studio.talk.question(options.target, turns, options.base, options.seed, how)
         if question.run is not None and not question.run.adapter.is_dir():
             raise RunError("run.no_adapter", run=question.run.id)
-        if len(turns) == 1 and question.run is None and studio.talk.untaught(question.model.id):
+        if first and question.run is None and studio.talk.untaught(question.model.id):
             print(t(lang, "chat.untaught"), file=sys.stderr)
         pieces = _answer(question, None if options.json else sys.__stdout__, studio.models.trusts)
         if not pieces.strip():
@@ -246,7 +248,7 @@ def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, 
         turns.append({"role": "assistant", "content": pieces})
         if options.prompt is not None:
             break
-        prompt = None
+        prompt, first = None, False
     answer = turns[-1]["content"] if turns else ""
     return 0, {"target": options.target, "base": options.base, "messages": turns, "answer": answer} if options.json else None
 

@@ -57,11 +57,7 @@ def parser() -> argparse.ArgumentParser:
     _run(verb("show", "everything about one run"))
     _run(verb("rename", "give a run another name")).add_argument("name", metavar="NAME")
     _run(verb("delete", "remove a run and all it made"))
-    chat = verb("chat", "talk to a run or a model")
-    chat.add_argument("target", metavar="RUN_OR_MODEL")
-    chat.add_argument("--base", action="store_true", help="as the model was before the run")
-    chat.add_argument("--prompt", help="one question, one answer")
-    chat.add_argument("--seed", type=int, help="sample with this seed instead of the likeliest words")
+    chat = _chat(verb("chat", "talk to a run or a model"))
     evaluate = _run(verb("evaluate", "compare a run with its base, on the rows that were held out"))
     evaluate.add_argument("-d", "--data", help="on other data instead: a built-in set, a local file, or data that was read before")
     evaluate.add_argument("--all", action="store_true", help="ask all questions, however long it takes")
@@ -69,6 +65,18 @@ def parser() -> argparse.ArgumentParser:
     for one in (download, resume, chat, evaluate):
         _remote_code(one)
     return top
+
+
+def _chat(chat: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    chat.add_argument("target", metavar="RUN_OR_MODEL")
+    chat.add_argument("--base", action="store_true", help="as the model was before the run")
+    chat.add_argument("--prompt", help="one question, one answer")
+    chat.add_argument("--system", metavar="TEXT", help="the system text before the conversation")
+    chat.add_argument("--seed", type=int, help="sample with this seed instead of the likeliest words")
+    chat.add_argument("--temperature", type=float, help="sample with this temperature, 0 to 2; 0: the likeliest words")
+    chat.add_argument("--top-p", type=float, metavar="P", help="sample from the likeliest tokens that have this probability together")
+    chat.add_argument("--max-new-tokens", type=int, metavar="N", help="length of an answer, at most (512)")
+    return chat
 
 
 def called() -> str:

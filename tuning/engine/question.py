@@ -38,9 +38,26 @@ class Awaited:
                     raise EngineError("workshop.late") from None
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of an answer at its end: tokens of the prompt and of the answer, how many the model can read, turns left out.
+
+    `cut`: it had more to say than it was given tokens for.
+    """
+
+    prompt: int
+    answer: int
+    context: int
+    left_out: int = 0
+    cut: bool = False
+
+
 @dataclass
 class Question(Awaited):
-    """One answer asked for. `run` None means the bare `model`; `seed` None means greedy."""
+    """One answer asked for. `run` None means the bare `model`; without a `temperature` and a `seed` it is greedy.
+
+    `begun`: the answer is to go on from these words. `shorten`: what does not fit the context is left out, the oldest turns first.
+    """
 
     messages: list[Message]
     model: ModelRef
@@ -50,6 +67,11 @@ class Question(Awaited):
     seed: int | None = None
     max_new_tokens: int = MAX_NEW_TOKENS
     quantization: str = "none"
+    temperature: float | None = None
+    top_p: float | None = None
+    begun: str = ""
+    shorten: bool = False
+    outcome: Outcome | None = None  # at the end of an answer
     pieces: "queue.SimpleQueue[str | TuningError | None]" = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
     sign: Callable[[], None] = lambda: None  # called at every token
@@ -72,7 +94,7 @@ class Question(Awaited):
 
     def spoken(self) -> Iterator[str]:
         """As `stream`, for somebody who waits for words. Raises EngineError where the answer held none, and nobody stopped it."""
-        silent = True
+        silent = not self.begun
         for piece in self.stream():
             silent = silent and not piece.strip()
             yield piece

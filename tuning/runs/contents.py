@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuning.schema import Language
+from tuning.schema import Language, Record
 
 Finite = Annotated[float, Field(allow_inf_nan=False, gt=-1e300, lt=1e300)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -19,6 +19,20 @@ class Loose(BaseModel):
     """A record with more in it than is asked for."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class AnswerSettings(Record):
+    """How answers are generated, by the names of transformers' GenerationConfig; None where nobody has said it.
+
+    `system`: the system message. `remember`: the earlier turns of a conversation are sent, too.
+    """
+
+    system: Annotated[str, Field(max_length=20_000)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_new_tokens: Annotated[int, Field(ge=1, le=8192)] | None = None
+    seed: int | None = None
+    remember: bool | None = None
 
 
 class LoggedStep(BaseModel):

@@ -13,6 +13,8 @@ from tuning.forecast import plan as planning
 from tuning.hub.shelf import here
 from tuning.models import model_folder
 from tuning.runs import files
+from tuning.runs.contents import AnswerSettings
+from tuning.runs.store import Run
 from tuning.schema import ALIVE, LOCAL, Message, ModelRef, on_card
 from tuning.studio.data import Data
 from tuning.studio.models import Models
@@ -20,6 +22,17 @@ from tuning.studio.shared import STARTER, Shared
 
 if TYPE_CHECKING:
     from tuning.engine.question import Comparison, Question
+
+AS_IT_COMES = AnswerSettings()
+
+
+def settings_of(**given: Any) -> AnswerSettings:
+    """Generation settings out of what somebody gave. Raises InputError `chat.settings` with the name of the first that is none."""
+    try:
+        return AnswerSettings.model_validate(given)
+    except pydantic.ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise InputError("chat.settings", name=str(fault["loc"][0]), given=str(given[str(fault["loc"][0])])[:40]) from error
 
 
 class Talk:
@@ -30,8 +43,10 @@ class Talk:
         self._models, self._data = models, data
         self._met: str | None = None  # the path of the model that a terminal has asked before
 
-    def question(self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None) -> "Question":
-        """An answer to ask for, of a run (or of its base) or of a model.
+    def question(
+        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, how: AnswerSettings = AS_IT_COMES
+    ) -> "Question":
+        """An answer to ask for, of a run (or of its base) or of a model. Of `how` all but the system text counts: that is a message.
 
         Raises InputError for a target that is neither or a conversation that is none, RunError for a run without an adapter, and
         for a model that does not fit into memory.
@@ -42,27 +57,42 @@ class Talk:
             raise InputError("chat.messages") from error
         if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
             raise InputError("chat.empty")
-        from tuning.engine.question import Question
+        from tuning.engine.question import MAX_NEW_TOKENS, Question
 
+        model, run = self.whom(target)
+        self.shared.require_sound(model)
+        seed = how.seed if seed is None else seed
+        said: dict[str, Any] = {
+            "seed": seed,
+            "temperature": how.temperature,
+            "top_p": how.top_p,
+            "max_new_tokens": how.max_new_tokens or MAX_NEW_TOKENS,
+        }
+        if run is None:
+            way = planning.for_talking(model.card, self.shared.probe())
+            self._require_room(model, way)
+            return Question(turns, model, way.device, way.precision, quantization=way.quantization, **said)
+        settings = run.spec().settings
+        self._require_room(model, planning.Placement(settings.device, settings.precision, settings.quantization))
+        asked = None if base else run
+        return Question(turns, model, settings.device, settings.precision, asked, quantization=settings.quantization, **said)
+
+    def whom(self, target: str) -> tuple[ModelRef, Run | None]:
+        """The model that is talked to, and the run that has tuned it where it is not talked to as it is.
+
+        Raises InputError for a target that is neither, RunError for a run without an adapter.
+        """
         folder = self.owner == LOCAL and self.shared.settings.mode == "local" and os.path.isdir(files.given(target))
         if folder or "/" in target or target in presets.models(self.shared.settings.presets):
             reference = self._models.find(target)
             self._models.quotas.model(reference)
             if not here(reference):
                 raise InputError("model.not_here", model=reference.id)
-            self.shared.require_sound(reference)
-            way = planning.for_talking(reference.card, self.shared.probe())
-            self._require_room(reference, way)
-            return Question(turns, reference, way.device, way.precision, seed=seed, quantization=way.quantization)
+            return reference, None
         run = self.shared.store.find(target, self.owner)
-        spec, state = run.spec(), run.state()
-        if state.status not in ("starting", "running"):
+        if run.state().status not in ("starting", "running"):
             run.require_adapter()
-        settings = spec.settings
-        self.shared.require_sound(spec.model)
-        self._require_room(spec.model, planning.Placement(settings.device, settings.precision, settings.quantization))
-        asked = None if base else run
-        return Question(turns, spec.model, settings.device, settings.precision, asked, seed, quantization=settings.quantization)
+        return run.spec().model, run
 
     def _require_room(self, model: ModelRef, way: planning.Placement) -> None:
         """Raises RunError `chat.no_room` where the forecast says that a model that is not loaded yet does not fit into memory.
@@ -87,17 +117,28 @@ class Talk:
         except TuningError:
             return False
 
-    def ask(self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None) -> "Question":
-        """A question handed to the workshop. Read `stream()`; set `stopped` to end the answer."""
+    def ask(
+        self, target: str, messages: list[dict[str, str]], base: bool = False, how: AnswerSettings = AS_IT_COMES, begun: str = ""
+    ) -> "Question":
+        """A question handed to the workshop, as a conversation asks it. Read `stream()`; set `stopped` to end the answer.
+
+        `begun`: the answer is to go on from these words. What does not fit the context is left out, the oldest turns first.
+        """
+        question = self.question(target, messages, base, how=how)
+        question.begun, question.shorten = begun, True
+        return self._hand_over(question)
+
+    def _hand_over(self, question: "Question") -> "Question":
         self._models.quotas.pace("message")
-        question = self.question(target, messages, base, seed)
         assert self.shared.workshop is not None
         self.shared.workshop.ask(question)
         return question
 
-    def chat(self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None) -> Iterator[str]:
+    def chat(
+        self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, how: AnswerSettings = AS_IT_COMES
+    ) -> Iterator[str]:
         """The answer in pieces, from the workshop. Closing the iterator stops the model. Raises EngineError for one without a word."""
-        question = self.ask(target, messages, base, seed)
+        question = self._hand_over(self.question(target, messages, base, seed, how))
         try:
             yield from question.stream()
         finally:

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from tuning.errors import EngineError
 from tuning.tokens.boundaries import Boundaries, Span
 from tuning.tokens.endings import signs, stop_ids
-from tuning.tokens.template import Rendered, Template
+from tuning.tokens.template import Dialogue, Rendered, Template
 
 logger = logging.getLogger(__name__)
 
@@ -156,13 +156,15 @@ def load(path: str, code: bool = False) -> PreTrainedTokenizerBase:
 def asking(tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[int]]:
     """How a model is asked, whoever does it: a function from turns, and tools, to the tokens of the prompt.
 
-    They are the first tokens of the row that these turns and any answer to them make. Raises EngineError as `encode_row` does.
+    They are the first tokens of the row that these turns and any answer to them make, and `said` where it begins with those words.
+    Raises EngineError as `encode_row` does.
     """
     template, labeller = Template(tokenizer), Labeller(tokenizer)
 
-    def ask(turns: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None) -> list[int]:
+    def ask(turns: Dialogue, tools: Any = None, said: str = "") -> list[int]:
         try:
-            return labeller.ids(template.prompt(turns, tools))
+            prompt = template.prompt(turns, tools)
+            return labeller.ids(replace(prompt, text=prompt.text + said) if said else prompt)
         except MemoryError as error:  # more at once than there is: it was never taken
             raise EngineError("tokens.endless", reason="data") from error
 

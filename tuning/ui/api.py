@@ -15,6 +15,7 @@ import gradio as gr
 from tuning.runs.files import slug
 from tuning.runs.summary import without_files
 from tuning.studio import Studio
+from tuning.studio.talk import settings_of
 from tuning.ui import gradio_ways
 from tuning.ui.visits import Visits
 
@@ -107,13 +108,23 @@ def _runs(visits: Visits) -> list[Callable[..., Any]]:
 
 
 def _results(visits: Visits) -> list[Callable[..., Any]]:
-    def chat(run: str, messages: list[Json], base: bool = False, seed: int | None = None) -> Iterator[str]:
+    def chat(
+        run: str,
+        messages: list[Json],
+        base: bool = False,
+        seed: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_new_tokens: int | None = None,
+    ) -> Iterator[str]:
         """Answers a conversation of role/content messages with a run's adapter, or with its base model.
 
+        With a seed or a temperature it is sampled, else the likeliest. `max_new_tokens` is 512 where nothing is said.
         `run` may be a model's id too. A client that streams gets the answer as far as it is there, again and again.
         One without a word is refused with a sentence.
         """
-        yield from itertools.accumulate(visits.studio.talk.chat(run, messages, base, seed))
+        how = settings_of(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
+        yield from itertools.accumulate(visits.studio.talk.chat(run, messages, base, seed, how))
 
     def export(run: str, to: str = "adapter") -> gr.FileData:
         """Sends what a run learned as one zip, with its certificate. `to`: adapter (PEFT's folder) or merged (a model for transformers).

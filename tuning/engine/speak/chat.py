@@ -3,30 +3,40 @@
 It runs on whatever thread owns the model; who asks, reads from a queue.
 """
 
+import bisect
+import secrets
 from typing import Any
 
 import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from tuning.engine.question import Question
+from tuning.engine.question import Outcome, Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.answer_form import AnswerForm, NextQuestion
 from tuning.errors import EngineError
 from tuning.tokens import labels
 
+TEMPERATURE, TOP_P = 0.7, 0.9  # where an answer is sampled and nobody says how
+SPELT = 8  # tokens before the first of an answer that goes on, by which it is spelt
+
 
 class _Pieces(BaseStreamer):
     """Turns token ids into text as soon as they are whole characters and certainly the answer's own, and no sooner."""
 
-    def __init__(self, turn: AnswerForm, question: Question) -> None:
+    def __init__(self, turn: AnswerForm, question: Question, prompt: list[int]) -> None:
         self.turn, self.question = turn, question
-        self.ids: list[int] = []
-        self.shown = 0  # ids whose text is out
+        self.ids = prompt[-SPELT:] if question.begun else []
+        self.before = self.shown = len(self.ids)  # ids whose text is out
         self.start = 0  # ids before this one are no longer needed to spell the next
-        self.prompt = self.opening = True
-        self.strip = bool(turn.frame.lead)  # the template writes a space, or a thought, before the first word
+        self.prompt, self.opening = True, not question.begun
+        self.strip = bool(turn.frame.lead) and self.opening  # the template writes a space, or a thought, before the first word
         self.held = ""  # what may be the beginning of the next question
+
+    @property
+    def made(self) -> list[int]:
+        """The tokens of the answer."""
+        return self.ids[self.before :]
 
     def put(self, value: torch.Tensor) -> None:
         if self.prompt:  # generate hands over the prompt first
@@ -81,33 +91,60 @@ class _Stopped(StoppingCriteria):
 
 
 def answer(resident: Resident, question: Question) -> None:
-    """Answer into `question.pieces`; None ends them. The question's base must be the resident one.
+    """Answer into `question.pieces`; None ends them, and `question.outcome` tells of it. The question's base must be the resident one.
 
     Raises EngineError where the conversation does not fit the context.
     """
-    tokenizer = resident.tokenizer
-    prompt = labels.asking(tokenizer)([message.model_dump(exclude_none=True) for message in question.messages])
-    ids = torch.tensor([prompt], device=resident.device)
-    room = question.model.card.context_length - ids.shape[1]
-    if room < 1:
-        raise EngineError("chat.too_long", tokens=ids.shape[1], context=question.model.card.context_length)
-    how: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    if question.seed is not None:
-        how = {"do_sample": True, "temperature": 0.7, "top_p": 0.9}
+    tokenizer, context = resident.tokenizer, question.model.card.context_length
     run = question.run
     with resident.speaking(run.id if run else None, run.adapter if run else None) as model, torch.no_grad():
-        if question.seed is not None:
-            torch.manual_seed(question.seed)
         turn = AnswerForm(tokenizer, model, learned=run is not None)
+        prompt, left_out = _prompt(tokenizer, question, turn.frame.lead)
+        room = context - len(prompt)
+        if room < 1:
+            raise EngineError("chat.too_long", tokens=len(prompt), context=context)
+        most = min(question.max_new_tokens, room)
+        pieces = _Pieces(turn, question, prompt)
+        ids = torch.tensor([prompt], device=resident.device)
         model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
-            max_new_tokens=min(question.max_new_tokens, room),
+            max_new_tokens=most,
             eos_token_id=sorted(turn.stops),
             pad_token_id=tokenizer.pad_token_id,
             use_cache=True,
-            streamer=_Pieces(turn, question),
-            stopping_criteria=StoppingCriteriaList([_Stopped(question), NextQuestion(turn, ids.shape[1])]),
-            **how,
+            streamer=pieces,
+            stopping_criteria=StoppingCriteriaList([_Stopped(question), NextQuestion(turn, len(prompt))]),
+            **_sampling(question),
         )
+    made = pieces.made
+    cut = len(made) >= most and not question.stopped.is_set() and made[-1] not in turn.stops and not turn.asks_on(made)
+    question.outcome = Outcome(len(prompt), len(made), context, left_out, cut)
     question.pieces.put(None)
+
+
+def _prompt(tokenizer: Any, question: Question, lead: str) -> tuple[list[int], int]:
+    """The tokens of the prompt, up to the words from which an answer goes on, and how many turns were left out of it to make room."""
+    ask = labels.asking(tokenizer)
+    turns = [message.model_dump(exclude_none=True) for message in question.messages]
+    said = lead + question.begun if question.begun else ""
+    whole = ask(turns, said=said)
+    context = question.model.card.context_length
+    most = context - min(question.max_new_tokens, context // 4)
+    if not question.shorten or len(whole) <= most:
+        return whole, 0
+    system = [turn for turn in turns if turn["role"] == "system"][:1]
+    starts = [at for at, turn in enumerate(turns) if turn["role"] == "user"]
+    chosen = bisect.bisect_left(starts, True, hi=len(starts) - 1, key=lambda at: len(ask(system + turns[at:], said=said)) <= most)
+    kept = system + turns[starts[chosen] :]
+    return ask(kept, said=said), len(turns) - len(kept)
+
+
+def _sampling(question: Question) -> dict[str, Any]:
+    """What `generate` is told, and the random state set: greedy where neither a temperature nor a seed was given."""
+    seed, temperature = question.seed, question.temperature
+    temperature = temperature if temperature is not None else 0.0 if seed is None else TEMPERATURE
+    if not temperature:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    torch.manual_seed(secrets.randbelow(2**31) if seed is None else seed)  # the state is put back, and else would never change
+    return {"do_sample": True, "temperature": temperature, "top_p": TOP_P if question.top_p is None else question.top_p}
