@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuning.schema import Language, Record
+from tuning.schema import Language, Message, Record
 
 Finite = Annotated[float, Field(allow_inf_nan=False, gt=-1e300, lt=1e300)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -33,6 +33,30 @@ class AnswerSettings(Record):
     max_new_tokens: Annotated[int, Field(ge=1, le=8192)] | None = None
     seed: int | None = None
     remember: bool | None = None
+
+
+class KeptChat(Record):
+    """A file of chats/: a conversation with a run or a model, and in `beside` the same with its base where that answered too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    owner: str
+    id: str
+    name: str
+    target: str
+    created: Finite
+    updated: Finite
+    turns: list[Message] = Field(default_factory=list)
+    beside: list[Message] = Field(default_factory=list)
+
+
+class KeptSettings(Record):
+    """How an owner's runs and models are to answer, by their ids."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    owner: str
+    targets: dict[str, AnswerSettings] = Field(default_factory=dict)
 
 
 class LoggedStep(BaseModel):

@@ -8,6 +8,8 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from tuning.settings import Settings
+from tuning.studio.answering import Answering
+from tuning.studio.chats import Chats
 from tuning.studio.data import Data
 from tuning.studio.everybody import Everybody
 from tuning.studio.links import Links
@@ -41,6 +43,8 @@ class Studio:
         self.links = Links(self.shared, owner)
         self.everybody = Everybody(self.shared, owner)
         self.talk = Talk(self.shared, owner, self.models, self.data)
+        self.chats = Chats(self.shared, owner, self.models.quotas)
+        self.answering = Answering(self.shared, owner, self.talk)
 
     def for_owner(self, owner: str) -> "Studio":
         """The same house for another owner, with the same caches; it costs nothing."""

@@ -10,6 +10,7 @@ from tuning import presets
 from tuning.errors import InputError, RunError
 from tuning.runs import reading
 from tuning.schema import ANONYMOUS, LOCAL, SIGNED_IN, ModelRef
+from tuning.studio import chats
 from tuning.studio.shared import Shared
 
 GIB = 2**30
@@ -102,9 +103,10 @@ class Quotas:
             raise RunError("quota.one", minutes=minutes) if self.passing else RunError("quota.runs", count=len(alive), minutes=minutes)
 
     def room(self) -> None:
-        """Raises InputError `quota.storage` where runs and data take all the owner's room."""
+        """Raises InputError `quota.storage` where runs, data and conversations take all the owner's room."""
         if self.bounds is None:
             return
         have = sum(reading.size(run.folder) for run in self.shared.store.all(self.owner)) + self.shared.library.size(self.owner)
+        have += chats.size(self.shared.settings.home, self.owner)
         if have >= self.bounds.storage_bytes:
             raise InputError("quota.storage", have=have / GIB, most=self.bounds.storage_bytes / GIB)

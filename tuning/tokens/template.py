@@ -125,6 +125,18 @@ class Template:
             return own
         return made if (shown, same) == (wanted, before) else own
 
+    def own_system(self) -> str:
+        """The system text that the template puts in where a conversation has none; nothing where it does not."""
+        question = [{"role": "user", "content": NEXT}]
+        try:
+            bare = self._text(question, None, prompt=True)[0]
+            told = self._text([{"role": "system", "content": PROBE}, *question], None, prompt=True)[0]
+        except (EngineError, *REFUSALS):
+            return ""
+        before, _, after = told.partition(PROBE)
+        whole = bare.startswith(before) and bare.endswith(after) and len(bare) > len(before + after)
+        return bare[len(before) : len(bare) - len(after)].strip() if whole else ""
+
     def after(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> str:
         """What the template writes after the answer `PROBE`, up to the question `NEXT` or the end; nothing where it takes no such turns."""
         for variant, _ in _variants(turns):
