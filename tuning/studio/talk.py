@@ -124,12 +124,12 @@ class Talk:
 
         `begun`: the answer is to go on from these words. What does not fit the context is left out, the oldest turns first.
         """
+        self._models.quotas.pace("message")
         question = self.question(target, messages, base, how=how)
         question.begun, question.shorten = begun, True
         return self._hand_over(question)
 
     def _hand_over(self, question: "Question") -> "Question":
-        self._models.quotas.pace("message")
         assert self.shared.workshop is not None
         self.shared.workshop.ask(question)
         return question
@@ -138,6 +138,7 @@ class Talk:
         self, target: str, messages: list[dict[str, str]], base: bool = False, seed: int | None = None, how: AnswerSettings = AS_IT_COMES
     ) -> Iterator[str]:
         """The answer in pieces, from the workshop. Closing the iterator stops the model. Raises EngineError for one without a word."""
+        self._models.quotas.pace("message")
         question = self._hand_over(self.question(target, messages, base, seed, how))
         try:
             yield from question.stream()
