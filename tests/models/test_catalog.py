@@ -4,6 +4,7 @@ import json
 import pathlib
 import shutil
 import struct
+from typing import Any
 
 import pytest
 
@@ -98,3 +99,27 @@ def test_a_broken_config_is_named(folder: pathlib.Path, text: str) -> None:
     with pytest.raises(InputError) as caught:
         catalog.find(str(folder), ROOT, local_folders=True, downloads=folder.parent)
     assert (caught.value.code, caught.value.params["file"]) == ("model.broken", "config.json")
+
+
+@pytest.mark.parametrize(
+    ("lie", "named"),
+    [
+        ({"num_hidden_layers": 1_000_000}, "num_hidden_layers"),
+        ({"layer_types": ["full_attention"] * 100_000}, "num_layers"),
+        ({"text_config": {"num_local_experts": 10**6}}, "num_local_experts"),
+        ({"num_nextn_predict_layers": -1}, "num_nextn_predict_layers"),
+        ({"vocab_size": 10**12}, "vocab_size"),
+        ({"max_position_embeddings": 10**400}, "max_position_embeddings"),
+        ({"intermediate_size": "many"}, "config.json"),
+        ({"num_key_value_heads": [1]}, "config.json"),
+        ({"layer_types": 5}, "config.json"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_configuration_of_other_weights_is_refused(tiny_model: pathlib.Path, tmp_path: pathlib.Path, lie: Any, named: str) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | lie), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        catalog.describe(folder)
+    assert caught.value.code == "model.broken" and named in caught.value.params["file"]

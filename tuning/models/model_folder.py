@@ -30,7 +30,7 @@ SIZES = re.compile(
     r"(hidden|vocab|intermediate)_size|n_(embd|inner)|d_model|(num|n)_(\w+_)?(heads?|groups?)"
 )  # each is a side of some tensor
 FEW, SMALL = 256, 1_048_576  # of parts and of a side: a folder may say so of a part of the model that it leaves out
-LARGEST = 2**53  # of any number in a configuration
+LARGEST = 2**64  # of any number in a configuration
 WEIGHTS = frozenset({"F16", "BF16", "F32", "F64"})  # what a weight can be kept in that is not quantised
 UNREADABLE = (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, RecursionError)
 

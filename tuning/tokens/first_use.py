@@ -1,4 +1,4 @@
-"""Inside the trial's child process: everything of a model's folder is opened and used as the app's process would, but for its weights.
+"""Inside the trial's child process: configuration, tokenizer and template of a model's folder are opened and used as the app would.
 
 What is no such file is told with its name; what does not come to an end, or takes all memory, ends this process, and `trial` tells it.
 """
@@ -11,8 +11,8 @@ from typing import Any
 
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
-from tuning.errors import EngineError, InputError, TuningError, caught
-from tuning.models import examine, model_folder
+from tuning.errors import EngineError, TuningError, caught
+from tuning.models import model_folder
 from tuning.tokens import labels, look
 from tuning.tokens.template import Rendered, Template
 
@@ -54,7 +54,7 @@ def tried(folder: pathlib.Path, title: str, stage: pathlib.Path, seconds_for: Ca
         look.alarm(seconds_for(file))
 
     def work() -> None:
-        _configuration(folder, title, begin)
+        _configuration(folder, begin)
         _template(folder, _words(folder, title, begin), begin)
 
     error = caught(work, "the trial")
@@ -69,15 +69,8 @@ def tried(folder: pathlib.Path, title: str, stage: pathlib.Path, seconds_for: Ca
     return {}
 
 
-def _configuration(folder: pathlib.Path, title: str, begin: Callable[[str], None]) -> None:
+def _configuration(folder: pathlib.Path, begin: Callable[[str], None]) -> None:
     begin("config.json")
-    config = model_folder.text(folder, "config.json", title)
-    if any(examine.SHARD.fullmatch(path.name) for path in folder.iterdir()):  # not where a tokenizer was fetched alone
-        begin("model.safetensors")
-        model_folder.agree(title, config, model_folder.check(folder, title))
-        begin("config.json")
-    if examine.wants_code(folder):
-        raise InputError("model.remote_code", model=title)
     AutoConfig.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
     if (folder / "generation_config.json").exists():
         begin("generation_config.json")

@@ -1,8 +1,8 @@
 """The trial: a model's folder that came from elsewhere is opened once in a child process, before this process opens it.
 
-Configuration, headers, tokenizer and chat template are a stranger's. What panics, loops or swells, or is no such file, does so in the
-child, which has limits of time and memory; here it is one sentence that names the file. Weights are not read, and nothing is judged
-that honest models differ in: a template may say no to a conversation.
+Configuration, tokenizer and chat template are a stranger's. What panics, loops or swells, or is no such file, does so in the child, which
+has limits of time and memory; here it is one sentence that names the file. Headers are looked at before that. Weights are not read, and
+nothing is judged that honest models differ in: a template may say no to a conversation.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from importlib import metadata
 from typing import Any
 
 from tuning.errors import InputError
-from tuning.models import examine
+from tuning.models import examine, model_folder
 from tuning.runs import disk, files
 from tuning.sandbox import run
 from tuning.sandbox.limits import OUT_OF_MEMORY, Limits, confine
@@ -104,6 +104,10 @@ def _kept(folder: pathlib.Path, mark: Mark, passed: pathlib.Path | None) -> Inpu
 def _tried(folder: pathlib.Path) -> InputError | None:
     """What the child says of the folder, or what its end says."""
     title = folder.name.removeprefix("models--").replace("--", "/")
+    try:
+        _look(folder, title)
+    except InputError as error:
+        return error
     request = {"folder": str(folder), "title": title, "limits": dataclasses.asdict(LIMITS)}
     with tempfile.TemporaryDirectory() as place:
         here = pathlib.Path(place)
@@ -116,6 +120,15 @@ def _tried(folder: pathlib.Path) -> InputError | None:
             file = stage.read_text(encoding="utf-8") if stage.is_file() else "config.json"
             return _death(error, title, file)
     return InputError(found["code"], **found["params"]) if found else None
+
+
+def _look(folder: pathlib.Path, title: str) -> None:
+    """Raises InputError for what is seen without a library, and within bounds: files that are none, headers that lie."""
+    config = model_folder.text(folder, "config.json", title)
+    if any(examine.SHARD.fullmatch(path.name) for path in folder.iterdir()):  # not where a tokenizer was fetched alone
+        model_folder.agree(title, config, model_folder.check(folder, title))
+    if examine.wants_code(folder):
+        raise InputError("model.remote_code", model=title)
 
 
 def _death(error: InputError, title: str, file: str) -> InputError:
