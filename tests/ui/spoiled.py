@@ -140,6 +140,8 @@ class App:
     def __init__(self, home: pathlib.Path, address: str) -> None:
         self.home, self.http = home, httpx.Client(base_url=address, timeout=60)
         self.config = self.http.get("/config").json()
+        named = self.http.get("/gradio_api/info").json()["named_endpoints"]
+        self.takes = {name.removeprefix("/"): len(about["parameters"]) for name, about in named.items()}
         self.known = len(self.log())
 
     def log(self) -> str:
@@ -152,8 +154,9 @@ class App:
         return told if "Traceback" in told else ""
 
     def call(self, endpoint: str, *values: Any) -> Any:
-        """The answer of a named endpoint, or its sentence."""
-        event = self.http.post(f"/gradio_api/call/{endpoint}", json={"data": list(values)}).json()["event_id"]
+        """The answer of a named endpoint, or its sentence. Values that are not given are those for which nothing is said."""
+        every = [*values, *[None] * (self.takes[endpoint] - len(values))]
+        event = self.http.post(f"/gradio_api/call/{endpoint}", json={"data": every}).json()["event_id"]
         answer = self.http.get(f"/gradio_api/call/{endpoint}/{event}").text
         data = json.loads(answer.rsplit("data: ", 1)[1].strip() or "null")
         return {"told instead": data} if "event: error" in answer else data[0]
