@@ -12,11 +12,13 @@ import pytest
 from tests.engine.conftest import FAST
 from tuning import settings
 from tuning.errors import InputError, TuningError
+from tuning.forecast import plan as planning
 from tuning.schema import LOCAL
 from tuning.serve import owners
 from tuning.studio import Studio
 from tuning.ui.desk import Desk
 from tuning.ui.slip import Order
+from tuning.ui.tabs import model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ASK = [{"role": "user", "content": "Ciao?"}]
@@ -210,3 +212,14 @@ def test_page_and_terminal_reach_nothing_past_the_studio() -> None:
         text = (ROOT / f"tuning/studio/{part}.py").read_text(encoding="utf-8")
         methods = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef) and node.name != "__init__"]
         assert methods and not [node.name for node in methods if "owner" in [one.arg for one in node.args.args]], part
+
+
+def test_the_catalog_and_the_guide_are_made_once_for_all_who_look(a: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, made = Page(a, monkeypatch).desk, []
+    offer = planning.offer
+    monkeypatch.setattr(planning, "offer", lambda *given: made.append(1) or offer(*given))
+    for owner in ("a", "b", "a", "c"):
+        with desk.serving(owner):
+            assert model.guide(desk) and desk.models()
+        made.append(0)
+    assert len(made[made.index(0) :]) == 4  # nothing after the first one

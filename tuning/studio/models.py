@@ -28,8 +28,7 @@ class Models:
 
         Raises InputError `quota.model` for visitors and whatever is not in the catalog: so they do not learn either what else is here.
         """
-        cards = presets.models(self.shared.settings.presets)
-        if self.quotas.bounds is not None and model not in cards and hub_id(model) not in cards:
+        if self.quotas.bounds is not None and not {model, hub_id(model)} & presets.models(self.shared.settings.presets).keys():
             raise InputError("quota.model", model=clean_name(model))
         return self.shared.shelf.find(model, self.owner)
 

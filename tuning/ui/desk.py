@@ -32,6 +32,7 @@ NAMES_SECONDS = 60.0  # what a model is called does not, and hardly which ones a
 HEAL_SECONDS = 20.0  # after so long everything is drawn, whether it seems to be shown already or not
 FAST, SLOW = 1.5, 5.0  # seconds between looks at the run folder: while something is about to happen, and while nothing is
 SETTLED_SECONDS = 60.0  # a run that has trained for so long gives nobody news in a second, but every look takes some time from it
+EVERYBODY = ""  # who is nobody's name: for what is the same for all owners
 SHARED_SECONDS = 0.7  # viewers whose pages only tick share one reading of the list of runs
 
 Planned = tuple[dict[str, Any] | None, tuple[str, dict[str, Any]] | None]  # a plan, or what is wrong with the choices
@@ -304,13 +305,14 @@ class Desk(Visits):
     def models(self, old: float = PLAN_SECONDS) -> list[dict[str, Any]]:
         """The catalog, best first for this machine, as it was at most `old` seconds ago.
 
-        Some dozens of plans, which hold up a run at work for a tenth of a second: made once for all who look.
+        Some dozens of plans, which hold up a run at work for a tenth of a second: made once for all who look, whoever they are, for the
+        catalog and the machine are the same for all.
         """
-        return self._models.get(self.studio.owner, "models", self.studio.models.list, old)
+        return self._models.get(EVERYBODY, "models", self.studio.models.list, old)
 
     def guide(self) -> dict[str, Any]:
-        """What this machine trains well, and what one step up would bring, as they were at most a minute ago."""
-        return self._guides.get(self.studio.owner, "guide", lambda: self.studio.models.guide(self.models()), NAMES_SECONDS)
+        """What this machine trains well, as `Models.guide` tells it: some dozens of plans more, of cards that are not here."""
+        return self._guides.get(EVERYBODY, "guide", lambda: self.studio.models.guide(self.models()), NAMES_SECONDS)
 
     def ways(self, run: str) -> dict[str, Any]:
         """The ways out for a run in trouble; for one that is in none they cost nothing."""
