@@ -79,12 +79,18 @@ def test_ten_thousand_tries_get_at_nothing_of_another_s(school: Class, things: T
     print(f"in all {verdict}")
 
 
+def made(home: pathlib.Path) -> set[pathlib.Path]:
+    """The runs, data and uploads of everybody; what a run that is on writes into its own folder is another's doing."""
+    return {path for folder in ("runs", "data", "uploads") for path in (home / folder).glob("[!.]*")}
+
+
 def hostile(address: str, home: pathlib.Path, count: int, dice: random.Random, headers: dict[str, str]) -> Verdict:
-    caller = Caller(address, dice, home.parent, [], headers)
+    caller, log = Caller(address, dice, home.parent, [], headers), home / "app.log"
+    before = traces(log.read_text(encoding="utf-8", errors="replace"))  # on a Space Gradio's own thread leaves one as it starts
     verdict = Judge(address, [], [str(home), "site-packages"], headers).all(caller.calls(count))
     print(f"lot {lots.NUMBER}: {verdict}")
     assert not verdict.faults, str(verdict)
-    assert traces((home / "app.log").read_text(encoding="utf-8", errors="replace")) == 0
+    assert traces(log.read_text(encoding="utf-8", errors="replace")) == before
     return verdict
 
 
@@ -95,12 +101,12 @@ def test_hostile_calls_of_somebody_who_has_logged_in_get_sentences(school: Class
 
 @pytest.mark.parametrize("count", [30, pytest.param(2000, marks=pytest.mark.nightly)])
 def test_hostile_calls_without_a_log_in_are_all_refused_and_do_nothing(school: Class, count: int) -> None:
-    dice, before = lots.lot(f"nobody {count}"), sorted(school.home.rglob("*"))
+    dice, before = lots.lot(f"nobody {count}"), made(school.home)
     caller = Caller(school.address, dice, school.home.parent, [], cookies(school.browser(BRUNO)))
     verdict = Judge(school.address, [], [str(school.home)]).all(caller.calls(count))
     print(f"lot {lots.NUMBER}: {verdict}")
     assert not verdict.faults and set(verdict.answers) == {"4xx"}, str(verdict)
-    assert [path for path in school.home.rglob("*") if path not in before and path.suffix != ".log"] == []
+    assert made(school.home) == before
 
 
 @pytest.mark.nightly
