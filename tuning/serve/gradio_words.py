@@ -86,6 +86,7 @@ FIXED = {
     "chatbot conversation": "gradio.aria.conversation",
     "bot's message:": "gradio.aria.bot",
     "user's message:": "gradio.aria.user",
+    "undo": "gradio.chatbot.undo",  # of a picture
 }
 LEAVE_OUT = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*|<link rel="manifest"[^>]*>\s*')
 

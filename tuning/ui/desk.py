@@ -85,6 +85,7 @@ class Scene:
     opened: str | None = None  # the run that is looked at among all
     talker: str | None = None  # who is chosen to talk to
     followed: str | None = None  # the run that was last chosen for talking without being asked
+    talk: str | None = None  # the conversation that is open
     wanted: dict[str, Any] = field(default_factory=dict)  # what the models are looked through for: goal, italian, fits
     browsed: dict[str, Any] = field(default_factory=dict)  # which rows of the data are looked at: rows, audit
     look: dict[str, Any] = field(default_factory=dict)  # how the list of runs is looked at: words, most, ticked, sure
@@ -109,6 +110,7 @@ class Desk(Visits):
         self.painters: list[Painter] = []
         self.changed: list[Any] = []  # events after which the page is drawn anew
         self.choice = gr.BrowserState({}, storage_key="sartoria", secret="sartoria: nothing secret")
+        self.talk = gr.BrowserState("", storage_key="sartoria-talk", secret="sartoria: nothing secret")
         self.tab = gr.State("model")
         self.run, self.opened, self.followed = gr.State(None), gr.State(None), gr.State(None)
         self.overrides, self.seen, self.wanted = gr.State({}), gr.State({}), gr.State({})
@@ -174,6 +176,7 @@ class Desk(Visits):
             self.opened,
             self.target,
             self.followed,
+            self.talk,
             self.seen,
             self.wanted,
             self.browsed,
@@ -247,6 +250,7 @@ class Desk(Visits):
             opened=values[self.opened],
             talker=values[self.target],
             followed=values[self.followed],
+            talk=values[self.talk] or None,
             wanted=dict(values[self.wanted] or {}),
             browsed=dict(values[self.browsed] or {}),
             look=dict(values[self.look] or {}),

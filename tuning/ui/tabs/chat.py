@@ -5,14 +5,20 @@ Answers stream from the workshop. Stop reaches the model itself, not only the pa
 
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from tuning.schema import ALIVE, UNREADABLE
+from tuning.errors import InputError, TuningError
+from tuning.runs.contents import AnswerSettings, KeptChat
+from tuning.schema import ALIVE, UNREADABLE, Message
+from tuning.studio.talk import AS_IT_COMES
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
+from tuning.ui.parts.chat_settings import ChatSettings, sent
+from tuning.ui.parts.chat_shelf import ChatShelf, listed, shown
 
 if TYPE_CHECKING:
     from tuning.engine.question import Question
@@ -38,6 +44,16 @@ class Talks:
             question.stopped.set()
 
 
+@dataclass
+class Asking:
+    """How one message is asked, and the questions that became of it, one for each side. `begun`: what the answers go on from."""
+
+    how: AnswerSettings = AS_IT_COMES
+    own_system: str = ""
+    begun: Sequence[str] = ("", "")
+    questions: "list[Question]" = field(default_factory=list)
+
+
 class Conversation:
     """What the tab does with one visitor's messages. Histories stay in the page; only open questions are kept here."""
 
@@ -45,20 +61,26 @@ class Conversation:
         self.desk, self.talks = desk, Talks()
 
     def answer(self, text: str, who: str | None, both: bool, tuned: Any, base: Any) -> Iterator[Any]:
-        """Stream the answer, and the base model's beside it where it was asked for."""
+        """Stream the answer to a message, and the base model's beside it where it was asked for."""
+        yield from self.stream([said(tuned, text), said(base, text)], who, both, Asking())
+
+    def stream(self, histories: list[list[dict[str, str]]], who: str | None, both: bool, asking: Asking) -> Iterator[Any]:
+        """Stream the answers to the last questions of these histories."""
         desk, same = self.desk, gr.skip()
-        histories = [said(tuned, text), said(base, text)]
         yield "", histories[TUNED], histories[BASE] if both else same, None, gr.update(visible=False), gr.update(visible=True)
         if not desk.warm():
             yield same, [*histories[TUNED], {"role": "assistant", "content": desk.say("ui.chat.warming")}], same, same, same, same
         sides = [TUNED, BASE] if both else [TUNED]
-        questions = [desk.studio.talk.ask(who or "", histories[side], base=side == BASE) for side in sides]
-        mine = self.talks.begin(questions)
+        for side in sides:
+            turns = sent(histories[side], asking.how, asking.own_system)
+            asking.questions.append(desk.studio.talk.ask(who or "", turns, side == BASE, asking.how, asking.begun[side]))
+        mine = self.talks.begin(asking.questions)
         try:
-            for side, question in zip(sides, questions, strict=True):
-                for whole in itertools.accumulate(question.spoken()):
-                    shown = [*histories[side], {"role": "assistant", "content": whole}]
-                    yield same, shown if side == TUNED else same, shown if side == BASE else same, mine, same, same
+            for side, question in zip(sides, asking.questions, strict=True):
+                for whole in itertools.accumulate(question.spoken(), initial=asking.begun[side]):
+                    if whole:
+                        shown = [*histories[side], {"role": "assistant", "content": whole}]
+                        yield same, shown if side == TUNED else same, shown if side == BASE else same, mine, same, same
         finally:
             self.talks.stop(mine)
 
@@ -69,31 +91,31 @@ class Conversation:
     def compare(self, both: bool) -> Any:
         """Show or hide the base model's side."""
         name = self.desk.say("ui.chat.tuned.name" if both else "ui.chat.conversation")
-        return gr.update(label=name), gr.update(visible=both)
+        return gr.update(label=name, show_label=both), gr.update(visible=both)
 
     def stop(self, mine: str | None) -> None:
         """End the answer under way, in the model too."""
         self.talks.stop(mine)
-
-    def wipe(self, mine: str | None) -> Any:
-        """A new conversation."""
-        self.talks.stop(mine)
-        return [], []
-
-    def greet(self, who: str | None) -> Any:
-        """Somebody else to talk to: other questions to try, and an empty sheet."""
-        is_run = who not in [entry["id"] for entry in self.desk.models(NAMES_SECONDS)]
-        return gr.update(visible=is_run, **({} if is_run else {"value": False})), suggested(self.desk, who), [], []
 
     def paint(self, scene: Scene) -> list[Any]:
         """Whom one can talk to; a run that was just started is chosen by itself."""
         options = targets(self.desk, scene)
         known = [value for _, value in options]
         watched = scene.run["run"] if scene.run else None
+        kept = scene.followed is None and scene.talk and self.kept(scene.talk)  # the page was opened anew
+        if kept and kept.target in known:
+            return [gr.update(choices=options, value=kept.target), watched or "", talking(self.desk, scene, kept.target)]
         follow = watched in known and watched != scene.followed
         wanted = watched if follow else scene.talker if scene.talker in known else next(iter(known), None)
         update = gr.update(choices=options, **({"value": wanted} if wanted != scene.talker else {}))
         return [update, watched if follow else scene.followed, talking(self.desk, scene, wanted)]
+
+    def kept(self, talk: str | None) -> KeptChat | None:
+        """The conversation of this id, if it is still there."""
+        try:
+            return self.desk.studio.chats.get(talk) if talk else None
+        except TuningError:
+            return None
 
 
 def rest() -> Any:
@@ -101,74 +123,224 @@ def rest() -> Any:
     return gr.update(visible=True), gr.update(visible=False)
 
 
+class ChatTab:
+    """The components of the tab, and what each press does with the conversation that lies on it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.talk, self.settings = desk, Conversation(desk), ChatSettings(desk)
+        with gr.Row(elem_classes="whom"):
+            gradio_ways.configure(desk.target, label=desk.say("ui.chat.target"), interactive=True, scale=3, elem_id="target")
+            desk.target.render()
+            self.clear = gr.Button(desk.say("ui.chat.clear"), scale=0, min_width=150, elem_id="new-chat", elem_classes="quiet")
+        self.about = desk.html(elem_id="talking-to")
+        with gr.Row(elem_classes="switches"):
+            self.settings.build_switch()
+            self.beside = gr.Checkbox(label=desk.say("ui.chat.base"), container=False, scale=0, min_width=230, elem_id="beside")
+        with gr.Row(elem_classes="folds"):
+            with gr.Accordion(desk.say("ui.chat.settings"), open=False, elem_id="chat-settings", elem_classes="fold"):
+                self.settings.build()
+            with gr.Accordion(desk.say("ui.chats.title"), open=False, elem_id="chat-shelf", elem_classes="fold"):
+                self.shelf = ChatShelf(desk)
+        with gr.Row(elem_classes="bots", equal_height=True):
+            self.bots = [_bot(desk, "tuned", True), _bot(desk, "base", False)]
+        self.suggestions = desk.cards("suggestions")
+        self.note = desk.cards("chat-note")
+        self.fault, self.quiet = desk.slot(), desk.slot()
+        with gr.Row(elem_classes="say"):
+            self.message = _message(desk)
+            self.send = gr.Button(desk.say("ui.chat.send"), scale=0, min_width=100, elem_id="send", elem_classes="go")
+            self.stop = gr.Button(desk.say("ui.chat.stop"), scale=0, min_width=100, elem_id="halt", visible=False)
+        self.token = gr.State(None)
+        self.asked = {self.message, desk.target, self.beside, *self.bots, desk.talk, self.token, *self.settings.parts.values()}
+        self.spoken = [self.message, *self.bots, self.token, self.send, self.stop, self.note]
+        self.spoken += [desk.talk, self.shelf.list, self.shelf.name, self.settings.parts["system"]]
+
+    def wire(self) -> None:
+        """Each press, and what it changes."""
+        desk, tuned = self.desk, self.bots[TUNED]
+        sending = desk.on([self.send.click, self.message.submit], self.ask, self.asked, self.spoken, self.fault, trigger_mode="once")
+        picked = desk.on(self.suggestions.click, self.talk.choose, [], [self.message], self.quiet)
+        events = [sending, desk.on(picked.then, self.ask, self.asked, self.spoken, self.fault, trigger_mode="once")]
+        for trigger, handler in ((tuned.retry, self.retry), (tuned.edit, self.edit), (self.note.click, self.more)):
+            events.append(desk.on(trigger, handler, self.asked, self.spoken, self.fault, trigger_mode="once"))
+        for event in events:
+            desk.on(event.then, rest, [], [self.send, self.stop], self.quiet)
+        desk.on(tuned.undo, self.undo, self.asked, self.spoken, self.fault, queue=False)
+        desk.on(self.stop.click, self.talk.stop, [self.token], [], self.quiet, queue=False)
+        desk.on(self.clear.click, self.wipe, [self.token], [*self.bots, self.note, desk.talk, self.shelf.list, self.shelf.name], self.quiet)
+        desk.on(self.beside.change, self.talk.compare, [self.beside], self.bots, self.quiet, queue=False)
+        greeted = [self.beside, self.suggestions, *self.bots, *self.settings.parts.values(), self.note, desk.talk, self.shelf.name]
+        desk.on(desk.target.change, self.greet, [desk.target, desk.talk], greeted, self.quiet)
+        self.settings.wire(self.quiet)
+        self.shelf.wire(self.bots, self.quiet)
+        desk.paints(self.talk.paint, [desk.target, desk.followed, self.about], live=True)
+        desk.paints(lambda scene: [listed(desk, scene.talk)], [self.shelf.list])
+
+    def ask(self, values: dict[Any, Any]) -> Iterator[Any]:
+        """The message that was typed."""
+        text = values[self.message]
+        yield from self._speak(values, [said(values[bot], text) for bot in self.bots])
+
+    def retry(self, values: dict[Any, Any], event: gr.EventData) -> Iterator[Any]:
+        """The same question again, and what came after it is gone."""
+        histories = before(self._histories(values), gradio_ways.whole(event, "index"))
+        asked = question_at(values[self.bots[TUNED]], gradio_ways.whole(event, "index"))
+        yield from self._speak(values, [said(history, asked) for history in histories])
+
+    def edit(self, values: dict[Any, Any], event: gr.EventData) -> Iterator[Any]:
+        """Another question in the place of one, and what came after it is gone."""
+        histories = before(self._histories(values), gradio_ways.whole(event, "index"))
+        text = plain(gradio_ways.sent(event, "value"))[:20_000]
+        yield from self._speak(values, [said(history, text) for history in histories])
+
+    def more(self, values: dict[Any, Any]) -> Iterator[Any]:
+        """The answers that were cut go on."""
+        histories = self._histories(values)
+        begun = [history[-1]["content"] if history and history[-1]["role"] == "assistant" else "" for history in histories]
+        if not begun[TUNED]:
+            raise InputError("chat.empty")
+        yield from self._speak(values, [history[: -1 if words else None] for history, words in zip(histories, begun, strict=True)], begun)
+
+    def undo(self, values: dict[Any, Any], event: gr.EventData) -> list[Any]:
+        """A question and what came after it are gone, and it can be written anew."""
+        self.talk.stop(values[self.token])
+        at = gradio_ways.whole(event, "index")
+        histories = before(self._histories(values), at)
+        talk = values[self.desk.talk]
+        kept = self._save(talk, values[self.desk.target], histories) if talk else ""
+        return [question_at(values[self.bots[TUNED]], at), *histories, None, *rest(), "", kept, *self._listed(kept), gr.skip()]
+
+    def wipe(self, mine: str | None) -> list[Any]:
+        """A new conversation; the old one stays in the list."""
+        self.talk.stop(mine)
+        return [[], [], "", "", *self._listed("")]
+
+    def greet(self, who: str | None, talk: str | None) -> list[Any]:
+        """Somebody else to talk to: other questions to try and other settings; an empty sheet, unless their conversation is open."""
+        is_run = who not in [entry["id"] for entry in self.desk.models(NAMES_SECONDS)]
+        kept = self.talk.kept(talk)
+        kept = kept if kept is not None and kept.target == who else None
+        sheets = [shown(kept.turns), shown(kept.beside)] if kept else [[], []]
+        beside = gr.update(visible=is_run, **({} if is_run else {"value": False}))
+        named = self.shelf.named(kept.id if kept else None)
+        note = chat_note(self.desk, None, self.settings.habits(who).single)
+        return [beside, suggested(self.desk, who), *sheets, *self.settings.shown(who), note, kept.id if kept else "", named]
+
+    def _histories(self, values: Mapping[Any, Any]) -> list[list[dict[str, str]]]:
+        return [said(values[bot]) for bot in self.bots]
+
+    def _speak(self, values: dict[Any, Any], histories: list[list[dict[str, str]]], begun: Sequence[str] = ("", "")) -> Iterator[Any]:
+        """Stream the answers, and keep the conversation; at the end what is to be said of them."""
+        desk, same, who = self.desk, gr.skip(), values[self.desk.target]
+        self.talk.stop(values[self.token])
+        both, habits = bool(values[self.beside]), self.settings.habits(who)
+        asking = Asking(self.settings.told(values, habits), habits.own_system, begun)
+        talk, sheets = values[desk.talk], list(histories)
+        if not any(begun):
+            talk = self._save(talk, who, sheets)
+        for step in self.talk.stream(histories, who, both, asking):
+            sheets = [new if isinstance(new, list) else old for old, new in zip(sheets, step[1:3], strict=True)]
+            yield *step, "", talk, same, same, same
+        talk = self._save(talk, who, sheets)
+        yield *[same] * 6, chat_note(desk, asking, habits.single), talk, *self._listed(talk), self.settings.learned(who, values)
+
+    def _save(self, talk: str | None, who: str | None, sheets: list[list[dict[str, str]]]) -> str:
+        turns = [[Message(role=turn["role"], content=turn["content"]) for turn in sheet] for sheet in sheets]  # type: ignore[arg-type]
+        return self.desk.studio.chats.save(talk, who or "", *turns)
+
+    def _listed(self, talk: str) -> list[Any]:
+        return [listed(self.desk, talk), self.shelf.named(talk)]
+
+
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
-    talk = Conversation(desk)
-    desk.html(view.head(desk.say("ui.chat.title"), desk.say("ui.chat.hint")))
-    with gr.Row(elem_classes="beside end"):
-        target = desk.target
-        words = {"label": desk.say("ui.chat.target"), "info": desk.say("ui.chat.target.hint")}
-        gradio_ways.configure(target, **words, interactive=True, scale=3, elem_id="target")
-        target.render()
-        hint = desk.say("ui.chat.base.hint")
-        beside = gr.Checkbox(label=desk.say("ui.chat.base"), info=hint, scale=2, min_width=240, elem_id="beside")
-    note = desk.html(elem_id="talking-to")
-    with gr.Row(elem_classes="bots", equal_height=True):
-        bots = [_bot(desk, "tuned", True), _bot(desk, "base", False)]
-    suggestions = desk.cards("suggestions")
-    with gr.Row(elem_classes="say"):
-        message = gr.Textbox(
-            label=desk.say("ui.chat.message"),
-            placeholder=desk.say("ui.chat.place"),
-            show_label=False,
-            container=False,
-            max_lines=6,
-            scale=5,
-            max_length=20_000,
-            elem_id="message",
-        )
-        send = gr.Button(desk.say("ui.chat.send"), scale=0, min_width=100, elem_id="send", elem_classes="go")
-        stop = gr.Button(desk.say("ui.chat.stop"), scale=0, min_width=100, elem_id="halt", visible=False)
-        clear = gr.Button(desk.say("ui.chat.clear"), scale=0, min_width=160, elem_classes="quiet")
-    fault, quiet = desk.slot(), desk.slot()
-    token = gr.State(None)
+    desk.html(view.head(desk.say("ui.chat.title"), desk.say("ui.chat.hint")), elem_id="chat-title")
+    ChatTab(desk).wire()
 
-    asked, outputs = [message, target, beside, *bots], [message, *bots, token, send, stop]
-    first = desk.on([send.click, message.submit], talk.answer, asked, outputs, fault, trigger_mode="once")
-    picked = desk.on(suggestions.click, talk.choose, [], [message], quiet)
-    second = desk.on(picked.then, talk.answer, asked, outputs, fault, trigger_mode="once")
-    for event in (first, second):
-        desk.on(event.then, rest, [], [send, stop], quiet)
-    desk.on(stop.click, talk.stop, [token], [], quiet, queue=False)
-    desk.on(clear.click, talk.wipe, [token], bots, quiet, queue=False)
-    desk.on(beside.change, talk.compare, [beside], bots, quiet, queue=False)
-    desk.on(target.change, talk.greet, [target], [beside, suggestions, *bots], quiet)
-    desk.paints(talk.paint, [target, desk.followed, note], live=True)
+
+def _message(desk: Desk) -> gr.Textbox:
+    return gr.Textbox(
+        label=desk.say("ui.chat.message"),
+        placeholder=desk.say("ui.chat.place"),
+        show_label=False,
+        container=False,
+        max_lines=6,
+        scale=5,
+        max_length=20_000,
+        elem_id="message",
+    )
 
 
 def _bot(desk: Desk, side: str, visible: bool) -> gr.Chatbot:
     return gr.Chatbot(
         label=desk.say("ui.chat.conversation" if visible else "ui.chat.base.name"),
         visible=visible,
-        height=420,
+        show_label=not visible,
+        height="100%",
         buttons=["copy"],
+        editable="user" if visible else None,
         layout="bubble",
         elem_id=f"bot-{side}",
         placeholder="### " + desk.say("ui.chat.empty") + "\n\n" + desk.say("ui.chat.empty.text"),
         feedback_options=None,
         allow_file_downloads=False,
+        group_consecutive_messages=False,
     )
 
 
-def said(history: Any, text: str) -> list[dict[str, str]]:
+def plain(content: Any) -> str:
+    """What a message says: Gradio has it as a text or as a list of parts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return str(content or "")
+
+
+def said(history: Any, text: str | None = None) -> list[dict[str, str]]:
     """The conversation so far as plain messages, and the new question."""
-    turns = []
-    for turn in history or []:
-        content = turn["content"]
-        if isinstance(content, list):
-            content = "".join(part.get("text", "") for part in content if isinstance(part, dict))
-        turns.append({"role": turn["role"], "content": str(content)})
-    return [*turns, {"role": "user", "content": text}]
+    turns = [{"role": str(turn["role"]), "content": plain(turn["content"])} for turn in history or []]
+    return turns if text is None else [*turns, {"role": "user", "content": text}]
+
+
+def _question(history: Sequence[Mapping[str, Any]], at: int) -> int:
+    """Where the question stands to which the message at `at` belongs."""
+    return next((place for place in range(min(at, len(history) - 1), -1, -1) if history[place]["role"] == "user"), 0)
+
+
+def question_at(history: Any, at: int) -> str:
+    """The question to which the message at `at` belongs."""
+    turns = said(history)
+    return turns[_question(turns, at)]["content"] if turns else ""
+
+
+def before(histories: list[list[dict[str, str]]], at: int) -> list[list[dict[str, str]]]:
+    """Both sides without the question to which the tuned side's message at `at` belongs, and all after it.
+
+    The base's side may have begun later: as many questions go from its end.
+    """
+    tuned, base = histories
+    cut = _question(tuned, at)
+    gone = sum(turn["role"] == "user" for turn in tuned[cut:])
+    asked = [place for place, turn in enumerate(base) if turn["role"] == "user"]
+    return [tuned[:cut], base[: asked[-gone]] if 0 < gone <= len(asked) else []]
+
+
+def chat_note(desk: Desk, asking: Asking | None, single: bool) -> str:
+    """What is to be said of an answer: that it was cut, with the way on; how much the model can still read; what was left out.
+
+    Where the data are `single` questions and so are those asked, that they are.
+    """
+    lines, button, ended = [], "", [] if asking is None else [one.outcome for one in asking.questions if one.outcome is not None]
+    if any(outcome.cut for outcome in ended):
+        lines.append(desk.say("ui.chat.cut", tokens=view.number(max(outcome.answer for outcome in ended if outcome.cut), desk.lang)))
+        button = f'<button type="button" class="mend" data-do="more">{view.escape(desk.say("ui.chat.more"))}</button>'
+    if any(outcome.left_out for outcome in ended):
+        lines.append(desk.say("ui.chat.left_out", count=view.number(max(outcome.left_out for outcome in ended), desk.lang)))
+    if asking is None or not asking.how.remember:
+        lines += [desk.say("ui.chat.remember.single")] if single else []
+    elif ended:
+        used, context = view.number(ended[0].prompt + ended[0].answer, desk.lang), view.number(ended[0].context, desk.lang)
+        lines.append(desk.say("ui.chat.context", used=used, context=context))
+    return f'<p class="hint">{view.escape(" ".join(lines))}</p>{button}' if lines else ""
 
 
 def targets(desk: Desk, scene: Scene) -> list[tuple[str, str]]:

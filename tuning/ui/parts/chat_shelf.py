@@ -1,0 +1,101 @@
+"""The conversations that are kept, as a list in the Chat tab: opened, renamed, taken away as a file, deleted.
+
+What a conversation is and where it lies is `studio.chats`; the talking itself is the tab's.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from tuning.runs.contents import KeptChat
+from tuning.schema import Message
+from tuning.ui import gradio_ways, view
+from tuning.ui.desk import NAMES_SECONDS, Desk
+
+MOST = 100  # conversations in the list; those that were talked in last
+# A file that the server has only said: the browser makes it.
+SAVE = """(file) => {
+  if (!file || !file.name) return;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([file.text], {type: "text/plain"}));
+  link.download = file.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}"""
+
+
+def listed(desk: Desk, current: str | None, sure: str | None = None) -> str:
+    """The list as HTML; the conversation that is open has its ways, and `sure` is the one that may be deleted for good."""
+    chats = desk.studio.chats.list()[:MOST]
+    if not chats:
+        return f'<p class="hint">{view.escape(desk.say("ui.chats.none"))}</p>'
+    return f'<ul class="chats">{"".join(_entry(desk, chat, current, sure) for chat in chats)}</ul>'
+
+
+def _entry(desk: Desk, chat: KeptChat, current: str | None, sure: str | None) -> str:
+    when = view.when(chat.updated, desk.lang)
+    mark, name = ' aria-current="true"' if chat.id == current else "", view.escape(chat.name)
+    opens = f'<button type="button" class="chat" data-do="open" data-value="{chat.id}"{mark}><b>{name}</b> <small>{when}</small></button>'
+    if chat.id != current:
+        return f"<li>{opens}</li>"
+    verbs = ["jsonl", "md", "keep", "delete"] if chat.id == sure else ["jsonl", "md", "sure"]
+    button = '<button type="button" class="mend" data-do="{verb}" data-value="{id}">{word}</button>'
+    ways = "".join(button.format(verb=verb, id=chat.id, word=view.escape(desk.say(f"ui.chats.do_{verb}"))) for verb in verbs)
+    return f'<li>{opens}<div class="ways">{ways}</div></li>'
+
+
+def shown(turns: list[Message]) -> list[dict[str, str]]:
+    """A kept conversation as the page shows it."""
+    return [{"role": turn.role, "content": turn.content} for turn in turns if turn.role in ("user", "assistant")]
+
+
+class ChatShelf:
+    """The list and what is pressed in it. `talk` is the conversation that is open, by its id."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.list = desk.cards("chats")
+        self.name = gr.Textbox(
+            label=desk.say("ui.chats.rename.label"),
+            max_lines=1,
+            max_length=80,
+            visible=False,
+            submit_btn=desk.say("ui.chats.rename"),
+            elem_id="chat-name",
+        )
+        self.file = gr.JSON(visible=False)
+
+    def wire(self, bots: list[Any], fault: gr.HTML) -> None:
+        """Presses in the list, and the new name."""
+        desk = self.desk
+        outputs = [self.list, desk.talk, desk.target, *bots, self.name, self.file]
+        pressed = desk.on(self.list.click, self.press, [desk.talk, desk.target], outputs, fault)
+        pressed.success(fn=None, inputs=[self.file], js=SAVE, api_visibility="private")
+        desk.on(self.name.submit, self.rename, [desk.talk, self.name], [self.list], fault)
+
+    def press(self, talk: str | None, target: str | None, event: gr.EventData) -> list[Any]:
+        """Open, take away or delete a conversation."""
+        desk, what, id = self.desk, gradio_ways.text(event, "what"), gradio_ways.text(event, "value")
+        same = gr.skip()
+        if what == "open":
+            chat = desk.studio.chats.get(id)
+            known = {run["run"] for run in desk.runs(shared=True)} | {one["id"] for one in desk.models(NAMES_SECONDS)}
+            who = gr.update(value=chat.target) if chat.target in known - {target} else same
+            return [listed(desk, id), id, who, shown(chat.turns), shown(chat.beside), self.named(id), None]
+        if what in ("jsonl", "md"):
+            name, text = desk.studio.chats.export(id, what, desk.lang)
+            return [same, same, same, same, same, same, {"name": name, "text": text}]
+        if what == "delete":
+            desk.studio.chats.delete(id)
+            return [listed(desk, None), "", same, [], [], self.named(None), None]
+        return [listed(desk, talk, id if what == "sure" else None), same, same, same, same, same, None]
+
+    def rename(self, talk: str | None, name: str) -> Any:
+        """Give the open conversation another name."""
+        self.desk.studio.chats.rename(talk or "", name)
+        return listed(self.desk, talk)
+
+    def named(self, id: str | None) -> Any:
+        """The field for a new name, where a conversation is open."""
+        known = next((chat.name for chat in self.desk.studio.chats.list() if chat.id == id), None)
+        return gr.update(visible=known is not None, value=known or "")
