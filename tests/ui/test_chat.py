@@ -13,10 +13,12 @@ import pytest
 from tuning import settings
 from tuning.cli import main
 from tuning.engine.question import Question
+from tuning.runs.contents import AnswerSettings
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.ui.desk import Desk, guard
-from tuning.ui.tabs.chat import Conversation, talking
+from tuning.ui.parts.chat_settings import sent
+from tuning.ui.tabs.chat import Conversation, before, question_at, talking
 
 ASKED = [{"role": "user", "content": "Are you open?"}]
 
@@ -72,3 +74,44 @@ def test_an_answer_comes_as_it_is() -> None:
     with desk.serving(None):
         assert list(desk.studio.talk.chat("starter", ASKED)) == ["\n", "Yes."]
         assert list(guard(Conversation(desk).answer, 6, "en")("Are you open?", "starter", False, [], []))[-1][-1] == ""
+
+
+FACTS = ("Are you open on Sundays?", "How much to hem a pair of trousers?", "Where exactly is your workshop?")
+
+
+def heard(*, taught: str, remember: bool, own: str = "") -> list[list[dict[str, str]]]:
+    """What the model is given at each of three questions in a row."""
+    history: list[dict[str, str]] = []
+    given = []
+    for fact in FACTS:
+        history.append({"role": "user", "content": fact})
+        given.append(sent(history, AnswerSettings(system=taught, remember=remember), own))
+        history.append({"role": "assistant", "content": f"Answer to {fact}"})
+    return given
+
+
+def test_of_single_questions_each_is_given_as_if_it_were_the_first() -> None:
+    alone = [[{"role": "user", "content": fact}] for fact in FACTS]
+    assert heard(taught="", remember=False) == alone
+    system = {"role": "system", "content": "You are a tailor."}
+    assert heard(taught="You are a tailor.", remember=False) == [[system, *turns] for turns in alone]
+    assert heard(taught=" Yours. ", remember=False, own="Yours.") == alone, "what the template puts in is left to it"
+    assert heard(taught="", remember=False, own="Yours.")[0][0] == {"role": "system", "content": ""}, "it was emptied"
+    assert [len(turns) for turns in heard(taught="", remember=True)] == [1, 3, 5]
+
+
+def test_a_question_that_nobody_answered_is_not_given_again() -> None:
+    history = [{"role": "user", "content": "A?"}, {"role": "user", "content": "B?"}, {"role": "assistant", "content": "B."}]
+    asked = {"role": "user", "content": "C?"}
+    assert sent([*history, asked], AnswerSettings(system=""), "") == [*history[1:], asked]
+
+
+def test_what_is_tried_again_goes_with_all_after_it_on_both_sides() -> None:
+    def turns(*texts: str) -> list[dict[str, str]]:
+        return [{"role": "user" if place % 2 == 0 else "assistant", "content": text} for place, text in enumerate(texts)]
+
+    tuned, base = turns("a", "A", "b", "B", "c", "C"), turns("b", "B2", "c", "C2")
+    assert before([tuned, base], 5) == [tuned[:4], base[:2]]
+    assert before([tuned, base], 2) == before([tuned, base], 3) == [tuned[:2], []]
+    assert before([tuned, base], 0) == before([tuned, base], -7) == [[], []]
+    assert before([[], []], 99) == [[], []] and question_at(tuned, 99) == "c" and question_at([], 3) == ""
