@@ -15,10 +15,10 @@ from tuning.cli import main
 from tuning.engine.question import Question
 from tuning.runs.contents import AnswerSettings
 from tuning.schema import LOCAL
-from tuning.studio import Studio
+from tuning.studio import Studio, quotas
 from tuning.ui.desk import Desk, guard
 from tuning.ui.parts.chat_settings import sent
-from tuning.ui.tabs.chat import Conversation, before, question_at, talking
+from tuning.ui.tabs.chat import ChatTab, Conversation, before, question_at, talking
 
 ASKED = [{"role": "user", "content": "Are you open?"}]
 
@@ -115,3 +115,17 @@ def test_what_is_tried_again_goes_with_all_after_it_on_both_sides() -> None:
     assert before([tuned, base], 2) == before([tuned, base], 3) == [tuned[:2], []]
     assert before([tuned, base], 0) == before([tuned, base], -7) == [[], []]
     assert before([[], []], 99) == [[], []] and question_at(tuned, 99) == "c" and question_at([], 3) == ""
+
+
+def test_who_has_no_room_left_is_answered_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with gr.Blocks():
+        desk = Desk(answering("Yes."), "en")
+        table = ChatTab(desk)
+    monkeypatch.setattr(quotas.Quotas, "bounds", quotas.Quota(storage_bytes=0))
+    values = {part: getattr(part, "value", None) for part in table.asked}
+    values |= {table.message: "Are you open?", desk.target: "starter", table.bots[0]: [], table.bots[1]: [], desk.talk: ""}
+    with desk.serving(None):
+        steps = list(guard(table.ask, len(table.spoken), "en")(values))
+        assert not desk.studio.chats.list()
+    assert [step[1][-1]["content"] for step in steps if isinstance(step[1], list)][-1] == "Yes."
+    assert "visitors have" in steps[-1][-1] and not any(step[-1] for step in steps[:-1])

@@ -125,8 +125,8 @@ class Chats:
         found = disk.kept(lambda: disk.record(self._folder / SETTINGS, KeptSettings), None)
         return found.targets if found is not None and found.owner == self.owner else {}
 
-    def _path(self, id: str) -> pathlib.Path:
-        if not _ID.fullmatch(id):
+    def _path(self, id: object) -> pathlib.Path:
+        if not isinstance(id, str) or not _ID.fullmatch(id):  # a browser may send anything
             raise InputError("chat.unknown")
         return self._folder / f"{id}.json"
 

@@ -3,6 +3,7 @@
 Answers stream from the workshop. Stop reaches the model itself, not only the page.
 """
 
+import contextlib
 import itertools
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -178,7 +179,7 @@ class ChatTab:
 
     def ask(self, values: dict[Any, Any]) -> Iterator[Any]:
         """The message that was typed."""
-        text = values[self.message]
+        text = values[self.message] or ""
         yield from self._speak(values, [said(values[bot], text) for bot in self.bots])
 
     def retry(self, values: dict[Any, Any], event: gr.EventData) -> Iterator[Any]:
@@ -232,17 +233,21 @@ class ChatTab:
     def _speak(self, values: dict[Any, Any], histories: list[list[dict[str, str]]], begun: Sequence[str] = ("", "")) -> Iterator[Any]:
         """Stream the answers, and keep the conversation; at the end what is to be said of them."""
         desk, same, who = self.desk, gr.skip(), values[self.desk.target]
+        if not histories[TUNED] or not histories[TUNED][-1]["content"].strip():
+            raise InputError("chat.empty")
         self.talk.stop(values[self.token])
         both, habits = bool(values[self.beside]), self.settings.habits(who)
         asking = Asking(self.settings.told(values, habits), habits.own_system, begun)
         talk, sheets = values[desk.talk], list(histories)
         if not any(begun):
-            talk = self._save(talk, who, sheets)
+            with contextlib.suppress(TuningError, OSError):  # told after the answer, which comes all the same
+                talk = self._save(talk, who, sheets)
         for step in self.talk.stream(histories, who, both, asking):
             sheets = [new if isinstance(new, list) else old for old, new in zip(sheets, step[1:3], strict=True)]
             yield *step, "", talk, same, same, same
+        yield *[same] * 6, chat_note(desk, asking, habits.single), talk, same, same, self.settings.learned(who, values)
         talk = self._save(talk, who, sheets)
-        yield *[same] * 6, chat_note(desk, asking, habits.single), talk, *self._listed(talk), self.settings.learned(who, values)
+        yield *[same] * 7, talk, *self._listed(talk), same
 
     def _save(self, talk: str | None, who: str | None, sheets: list[list[dict[str, str]]]) -> str:
         turns = [[Message(role=turn["role"], content=turn["content"]) for turn in sheet] for sheet in sheets]  # type: ignore[arg-type]
@@ -297,7 +302,8 @@ def plain(content: Any) -> str:
 
 def said(history: Any, text: str | None = None) -> list[dict[str, str]]:
     """The conversation so far as plain messages, and the new question."""
-    turns = [{"role": str(turn["role"]), "content": plain(turn["content"])} for turn in history or []]
+    known = [turn for turn in history or [] if turn["role"] in ("user", "assistant")]
+    turns = [{"role": str(turn["role"]), "content": plain(turn["content"])} for turn in known]
     return turns if text is None else [*turns, {"role": "user", "content": text}]
 
 
