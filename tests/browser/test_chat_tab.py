@@ -54,6 +54,8 @@ def test_field_and_last_answer_are_on_one_screen(shop: Shop, visit: Visit, lang:
         ask(page, text, count)
         expect(page.locator("#chat-note p")).to_be_visible()
         in_view(page, "#message", "#send", "#bot-tuned .bot.message", "#chat-note p")
+        note, field = (page.locator(place).bounding_box() for place in ("#chat-note p", "#tab-chat .say"))
+        assert note and field and note["y"] + note["height"] <= field["y"] + 1, "the field covers it"
     page.evaluate("scrollTo(0, 9999)")
     in_view(page, "#message", "#send", "#bot-tuned .bot.message")
     visitor.shot(f"chat-{lang}-{size}")
