@@ -99,16 +99,35 @@ def _programs() -> Iterator[Case]:
     base.execute("create table rows (question text, answer text)")
     yield case("a database", base.serialize(), Refused("data.binary", {"kind": "sqlite"}))
     odd = ("data.binary", "data.nul", "data.encoding")
-    yield case("a pickle", pickle.dumps([GOOD] * 50), Refused(odd))
+
+    def named(kind: str) -> Refused:
+        return Refused("data.binary", {"kind": kind})
+
+    yield case("a pickle", pickle.dumps([GOOD] * 50), named("pickle"))
     yield case("a pickle of the first kind", b"(lp0\nI1\naI2\na.", all_kept(4, kind="text"))
-    yield case("an array of NumPy", b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'shape': (2,)}\n" + bytes(16), Refused(odd))
+    yield case(
+        "an array of NumPy",
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'shape': (2,)}\n" + bytes(16),
+        named("NumPy"),
+    )
     yield case("a program of Windows", b"MZ\x90\x00\x03\x00" + bytes(100), Refused(odd))
     yield case("a program of Linux", b"\x7fELF\x02\x01\x01" + bytes(100), Refused(odd))
     weights = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    yield case("weights", struct.pack("<Q", len(weights)) + weights + bytes(4), Refused(odd))
+    yield case("weights", struct.pack("<Q", len(weights)) + weights + bytes(4), named("safetensors"))
     yield case("weights in a zip", zipped({"archive/data.pkl": b"\x80\x02}."}), Refused("data.binary", {"kind": "zip"}))
-    yield case("a table of Arrow", _arrow(file=True), Refused("data.binary", {"kind": "arrow"}))
-    yield case("a stream of Arrow", _arrow(file=False), Refused(odd))
+    for protocol in range(2, 6):
+        yield case(f"an object in a pickle of protocol {protocol}", pickle.dumps({"a": 1}, protocol), named("pickle"))
+    yield case("a quantised model", b"GGUF\x03\x00\x00\x00" + bytes(100), named("GGUF"))
+    yield case("a table of Arrow", _arrow(file=True), all_kept(1, kind="arrow"))
+    yield case("a stream of Arrow", _arrow(file=False), all_kept(1, kind="arrow"))
+    yield case("a stream of Arrow cut in half", _arrow(file=False)[:-60], Refused(("data.parquet", "data.no_rows")))
+    yield case("what begins as a stream of Arrow", b"\xff\xff\xff\xff" + bytes(range(100)), Refused("data.parquet"))
+    for name, row in {
+        "one row": {"input_ids": [1, 2], "labels": [-100, 2]},
+        "a column": {"input_ids": [[1, 2]], "attention_mask": [[1, 1]]},
+    }.items():
+        yield case(f"tokens, {name}", json.dumps(row), Refused("data.tokenized"))
+    yield case("tokens, line by line", '{"input_ids": [1, 2], "labels": [1, 2]}\n' * 3, Refused("data.tokenized"))
 
 
 def _arrow(file: bool) -> bytes:

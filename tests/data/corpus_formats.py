@@ -177,7 +177,7 @@ def _other_kinds() -> Iterator[Case]:
     tokens = {"tokens": ["a", "b"], "ner_tags": [0, 1]}
     yield case("words and their tags", rows(tokens), Refused("data.format", {"columns": "tokens, ner_tags"}))
     ids = {"input_ids": [1, 2], "attention_mask": [1, 1], "labels": [1, 2]}
-    yield case("tokens already", rows(ids), Refused("data.format", {"columns": "input_ids, attention_mask, labels"}))
+    yield case("tokens already", rows(ids), Refused("data.tokenized"))
 
 
 def _columns() -> Iterator[Case]:

@@ -85,13 +85,13 @@ def _pages() -> Iterator[Case]:
     yield case("a page after blank lines", "\ufeff\n\n  " + PAGE, Refused("data.page", {"kind": "HTML"}))
     yield case("a table as a page", f"<html><table><tr><td>{'x' * 200}</td></tr></table></html>", Refused("data.page", {"kind": "HTML"}))
     xml = '<?xml version="1.0"?>\n<rows><row><question>a</question><answer>b</answer></row></rows>\n'
-    yield case("XML", xml, Refused("data.page", {"kind": "XML"}))
+    yield case("XML", xml, Refused("data.binary", {"kind": "XML"}))
     for tag in ("<table border=1>", "<head>", "<META charset=utf-8>", "<body\n>", "<!-- sheet -->\n<table>", "\n <TABLE>"):
         part = f"{tag}<tr><td>question</td></tr></table>\n"
         yield case(f"a part of a page, {tag.strip()}", part, Refused("data.page", {"kind": "HTML"}))
     yield case("prose with a tag", "<header> is a tag.\n<b>So</b> is b.\n", all_kept(2, kind="text"))
     lol = '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "' + "&a;" * 100 + '">]><l>&b;</l>'
-    yield case("XML that unfolds", lol, Refused("data.page", {"kind": "XML"}))
+    yield case("XML that unfolds", lol, Refused("data.binary", {"kind": "XML"}))
     yield case("an answer of an API", '{"error": "Repository not found"}', Refused("data.format", {"columns": "error"}))
     yield case("an answer of the Hub", '{"error": "Invalid username or password."}\n', Refused("data.format", {"columns": "error"}))
     yield case("a line of the Hub", "Entry not found", Refused("data.page"))

@@ -481,7 +481,7 @@ def test_cells_are_text_to_the_letter(write: Write) -> None:
         (False, "FALSE"),
         (day, "2024-01-31"),
         (datetime.date(1900, 1, 15), "1900-01-15"),
-        (datetime.datetime(2024, 1, 31, 10, 30), "2024-01-31T10:30:00"),
+        (datetime.datetime(2024, 1, 31, 10, 30), "2024-01-31 10:30:00"),
         (datetime.time(9, 5), "09:05:00"),
         (datetime.timedelta(hours=30), "30:00:00"),
         ("#N/A", "#N/A"),
@@ -489,6 +489,60 @@ def test_cells_are_text_to_the_letter(write: Write) -> None:
     ]
     rows = values(write(workbook({"S": [["q", "a"], *(["x", cell] for cell, _ in cells)]})))
     assert [row["a"] for row in rows] == [expected for _, expected in cells]
+
+
+SHOWN: dict[str, list[tuple[Any, str, str]]] = {  # the language that a code names, or a sign behind the number, decides for all
+    "it": [
+        (184, "00000", "00184"),
+        (0.15, "0%", "15%"),
+        (12.5, '#,##0.00 "€"', "12,50 €"),
+        (0.125, "0.0%", "12,5%"),
+        (1234567.891, "#,##0.00", "1.234.567,89"),
+        (-3.5, "#,##0.00 [$€-410]", "-3,50 €"),
+        (datetime.date(1987, 3, 5), "dd/mm/yyyy", "05/03/1987"),
+        (datetime.date(1987, 3, 5), "d/m/yy", "5/3/87"),
+        (datetime.datetime(2024, 1, 31, 9, 5), "dd/mm/yyyy hh:mm", "31/01/2024 09:05"),
+        (0, '0.00 "€"', "0,00 €"),
+        (3331234567, "0", "3331234567"),
+    ],
+    "en": [
+        (1234.5, '"$"#,##0.00', "$1,234.50"),
+        (-2, "#,##0;(#,##0)", "(2)"),
+        (7.126, "0.00", "7.13"),
+        (0.5, "0.##", "0.5"),
+        (42, '"No. "000', "No. 042"),
+        (0.75, "# ?/?", "0.75"),
+        (12345, "0.00E+00", "12345"),
+        (2.5, "General", "2.5"),
+        (5, "@", "5"),
+        (9, "[Red]0.0;[Blue]-0.0", "9.0"),
+        (0.9999, "0%", "100%"),
+    ],
+}
+
+
+@pytest.mark.parametrize("language", SHOWN)
+def test_numbers_are_what_the_sheet_shows(write: Write, language: str) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["q", "a"])
+    for number, (stored, code, _) in enumerate(SHOWN[language], start=2):
+        sheet.append(["x", stored])
+        sheet.cell(number, 2).number_format = code
+    out = io.BytesIO()
+    book.save(out)
+    found = opened(write(out.getvalue()))
+    assert [record.values and record.values["a"] for record in found.records] == [shown for _, _, shown in SHOWN[language]]
+    assert [(note.code, note.params["shown"], note.params["stored"]) for note in found.notes] == [
+        ("data.note.shown", *{"it": ("00184", "184"), "en": ("$1,234.50", "1234.5")}[language])
+    ]
+
+
+@pytest.mark.parametrize("blank", [";;", ";", " ; ;\t", ";;;;"])
+def test_rows_without_a_letter_are_no_rows_and_are_counted_on(write: Write, blank: str) -> None:
+    content = f"Domanda;Risposta;\nUno?;1;\n{blank}\nDue?;2;\n{blank}\n{blank}\n"
+    found = read(write(content))
+    assert [(record.row, record.line, record.values and record.values["Domanda"]) for record in found] == [(1, 2, "Uno?"), (3, 4, "Due?")]
 
 
 def test_what_producers_write_by_hand(write: Write) -> None:
@@ -577,10 +631,11 @@ NOT_READ = {
     "rtf": (b"{\\rtf1 a}", "data.binary", "rtf"),
     "sqlite": (b"SQLite format 3\x00", "data.binary", "sqlite"),
     "a page": ("\ufeff\n <!DOCTYPE html>\n<html>".encode(), "data.page", "HTML"),
-    "XML": (b"<?xml version='1.0'?><a/>", "data.page", "XML"),
+    "an error in XML": (b"<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code></Error>", "data.page", "XML"),
+    "XML": (b"<?xml version='1.0'?><a/>", "data.binary", "XML"),
     "a word of the Hub": (b"Entry not found\n", "data.page", "Hub"),
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n", "data.pointer", None),
-    "arrow": (b"ARROW1\x00\x00", "data.binary", "arrow"),
+    "half an Arrow file": (b"ARROW1\x00\x00", "data.parquet", None),
 }
 
 

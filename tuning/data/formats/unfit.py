@@ -49,11 +49,13 @@ def refuse_image_parts(form: Format, mapping: Mapping[str, str], sample: Sequenc
 def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None, answered: bool) -> None:
     """`text` is the column of plain text, where there is one; `answered` where its label is taken as the answer.
 
-    Raises InputError: `data.tree`, `data.formats.turns` (column), `data.labels` (text, label).
+    Raises InputError: `data.tree`, `data.tokenized`, `data.formats.turns` (column), `data.labels` (text, label).
     """
     names = {squeezed(column): column for column in columns}
     if {"messageid", "parentid"} <= names.keys():
         raise InputError("data.tree")
+    if text is None and "inputids" in names:
+        raise InputError("data.tokenized")
     if text is None:
         return
     speaker = next((names[key] for key in ROLE_KEYS if key in names), None)

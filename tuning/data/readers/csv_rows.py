@@ -35,7 +35,8 @@ def records(text: TextFile, limits: Limits, layout: Layout, known: KnowsColumns)
         if header:
             check_names(header, known, layout.bare)
         for row, (line, cells) in enumerate(table, start=1):
-            yield record(row, line, header, cells, limits)
+            if cells:
+                yield record(row, line, header, cells, limits)
 
 
 def record(row: int, line: int, header: list[str], cells: list[str], limits: Limits) -> FileRecord:
@@ -60,14 +61,16 @@ def _lines(stream: TextIO, limits: Limits) -> Iterator[str]:
 
 
 def _rows(lines: Iterator[str], separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """Header and records that are not blank, each with the line it begins on."""
+    """Header and records, each with the line it begins on; of a record that is blank, as exports leave them, no cell. Blank lines are no
+    records."""
     reader = csv.reader(lines, delimiter=separator, strict=True)
     number = 0  # the header is record 0
     line = skipped + 1
     try:
         for cells in reader:
-            if len(cells) > 1 or "".join(cells).strip():
-                yield line, cells
+            blank = not "".join(cells).strip()
+            if len(cells) > 1 or not blank:
+                yield line, [] if blank and number else cells
                 number += 1
             line = skipped + reader.line_num + 1
     except csv.Error as error:

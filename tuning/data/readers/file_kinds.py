@@ -34,10 +34,19 @@ _MAGIC = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"SQLite format 3\x00", "sqlite"),
     (b"ARROW1\x00", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow"),  # a stream: the length of its first message follows
+    (b"GGUF", "GGUF"),
+    (b"\x93NUMPY", "NumPy"),
     (b"\x89PNG", "png"),
     (b"\xff\xd8\xff", "jpeg"),
 )
-_PAGE = re.compile(r"[\s\ufeff]*(?:<!--.{0,2000}?-->\s*)?<(?:(?:!doctype )?html|head|meta|body|table|\?(xml))\b", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(
+    r"[\s\ufeff]*(?:<!--.{0,2000}?-->\s*)?<(?:(?:!doctype )?html|head|meta|body|table|\?(xml)\b.{0,500}?<(?:html|Error))\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_MARKUP = re.compile(r"[\s\ufeff]*<\?xml\b", re.IGNORECASE)
+_PICKLE = re.compile(rb"\x80[\x02-\x05](?:\x95.{8})?[\x5d\x7d\x28\x8c\x63\x80-\x95q]", re.DOTALL)  # protocol, frame, first step
+_TENSORS = re.compile(rb".{8}\{\s*\"", re.DOTALL)
 _POINTER = "version https://git-lfs.github.com/spec/"
 _HUB = frozenset(("Entry not found", "Repository not found", "Invalid username or password."))  # all that a failed download left
 _ODS = "application/vnd.oasis.opendocument.spreadsheet"
@@ -47,7 +56,7 @@ _ODS = "application/vnd.oasis.opendocument.spreadsheet"
 class Opened:
     """A file that can be read, and what it is."""
 
-    kind: str  # json, csv, text, parquet or xlsx
+    kind: str  # json, csv, text, parquet, arrow or xlsx
     encoding: str | None  # of text
     records: Iterator[FileRecord]
     position: Callable[[], int] | None = None  # bytes of the file read so far
@@ -64,6 +73,7 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened
     with open(path, "rb") as stream:
         head = stream.read(HEAD)
     kind = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+    kind = kind or ("pickle" if _PICKLE.match(head) else "safetensors" if head[5:8] == bytes(3) and _TENSORS.match(head) else None)
     if kind == "zip":
         kind = _zipped(path)
     if kind == "office":
@@ -72,6 +82,9 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened
         raise InputError("data.spreadsheet", kind=kind)
     if kind == "parquet":
         table = parquet_rows.open_rows(path, limits)
+        return Opened(kind, None, table.records(), table.position)
+    if kind == "arrow":
+        table = parquet_rows.open_arrow(path, limits)
         return Opened(kind, None, table.records(), table.position)
     if kind == "xlsx":
         book = xlsx_rows.open_rows(path, limits, known)
@@ -101,6 +114,8 @@ def _check_download(head: str) -> None:
         raise InputError("data.page", kind=(page[1] or "html").upper() if page else "Hub")
     if head.startswith(_POINTER):
         raise InputError("data.pointer")
+    if _MARKUP.match(head):
+        raise InputError("data.binary", kind="XML")
 
 
 def _zipped(path: pathlib.Path) -> str:

@@ -130,11 +130,14 @@ def _wrapper(head: str, known: KnowsColumns) -> str | None:
 
 
 def _check_rows(value: dict[str, Any]) -> None:
-    """Raises InputError `data.columns` (columns) for an object that holds its columns one by one, as pandas writes them."""
+    """For an object that holds its columns one by one, as pandas writes them, raises InputError `data.columns` (columns), and
+    `data.tokenized` for one row of tokens."""
     inside = list(value.values())
     by_number = all(isinstance(item, dict) and item and all(key.isdigit() for key in item) for item in inside)
     in_lists = all(isinstance(item, list) and len(item) > 1 and not any(isinstance(one, (dict, list)) for one in item) for item in inside)
     if len(inside) > 1 and (by_number or (in_lists and len({len(item) for item in inside}) == 1)):
+        if "input_ids" in value:
+            raise InputError("data.tokenized")
         raise InputError("data.columns", columns=listed(list(value)))
 
 

@@ -1,4 +1,5 @@
-"""Rows of Parquet files, from small batches: a file of a megabyte may hold ten gigabytes, so nothing that its footer says is believed.
+"""Rows of Parquet and Arrow files, from small batches: a file of a megabyte may hold ten gigabytes, so nothing that its footer says
+is believed.
 
 Values come as JSON has them: numbers as `Number`, dates as ISO text, lists, objects; bytes stay bytes, for which no text has
 a use. What the columns mean is not its business.
@@ -35,6 +36,11 @@ def open_rows(path: pathlib.Path, limits: Limits) -> "ParquetRows":
     return ParquetRows(path, limits)
 
 
+def open_arrow(path: pathlib.Path, limits: Limits) -> "ArrowRows":
+    """An Arrow file or stream, as `datasets` keeps what it has loaded, its schema read. Raises as `open_rows`."""
+    return ArrowRows(path, limits)
+
+
 class _Deep(Exception):
     """A type nests too many lists and objects."""
 
@@ -44,7 +50,6 @@ class ParquetRows:
 
     def __init__(self, path: pathlib.Path, limits: Limits) -> None:
         import pyarrow
-        from pyarrow import parquet
 
         pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # the others reserve address space, which is limited here
         pyarrow.set_cpu_count(1)
@@ -52,22 +57,32 @@ class ParquetRows:
         self._limits = limits
         self._size = path.stat().st_size
         self._read = 0
+        self._total = 0
         try:
-            self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=65_536, arrow_extensions_enabled=False)
-            schema = self._file.schema_arrow
+            schema = self._open(path)
         except MemoryError:
             raise
         except self._damage as error:
             raise InputError("data.parquet") from error
-        self._total = self._file.metadata.num_rows
-        self._check_announced()
         check_header(schema.names)
         self._columns = [(field.name, *self._understood(field)) for field in schema]
+
+    def _open(self, path: pathlib.Path) -> Any:
+        """The schema. Raises InputError `data.output` for a file that announces too much."""
+        from pyarrow import parquet
+
+        self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=65_536, arrow_extensions_enabled=False)
+        self._total = self._file.metadata.num_rows
+        self._check_announced()
+        return self._file.schema_arrow
+
+    def _batches(self) -> Iterator[Any]:
+        yield from self._file.iter_batches(batch_size=_BATCH, use_threads=False)
 
     def records(self) -> Iterator[FileRecord]:
         """All rows in order. Raises InputError `data.parquet` where the file is damaged."""
         try:
-            for batch in self._file.iter_batches(batch_size=_BATCH, use_threads=False):
+            for batch in self._batches():
                 columns = [
                     column if column.type == target else column.cast(target, safe=False)
                     for column, (_, target, _) in zip(batch.columns, self._columns, strict=True)
@@ -131,6 +146,31 @@ class ParquetRows:
             except UnicodeDecodeError:
                 return str(name)
         return ""
+
+
+class ArrowRows(ParquetRows):
+    """The rows of one Arrow file or stream."""
+
+    def _open(self, path: pathlib.Path) -> Any:
+        import pyarrow
+
+        self._file = pyarrow.OSFile(str(path))
+        whole = self._file.read(6) == b"ARROW1"
+        self._file.seek(0)
+        self._reader = pyarrow.ipc.open_file(self._file) if whole else pyarrow.ipc.open_stream(self._file)
+        self._whole = whole
+        return self._reader.schema
+
+    def _batches(self) -> Iterator[Any]:
+        reader = self._reader
+        numbered = range(reader.num_record_batches) if self._whole else ()
+        for batch in (reader.get_batch(number) for number in numbered) if self._whole else reader:
+            for start in range(0, batch.num_rows, _BATCH):
+                yield batch.slice(start, _BATCH)
+
+    def position(self) -> int:
+        """Bytes of the file that have been read."""
+        return self._size if self._file.closed else int(self._file.tell())
 
 
 def _size(value: Any) -> int:

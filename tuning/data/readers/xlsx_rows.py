@@ -19,6 +19,7 @@ from itertools import islice
 from typing import BinaryIO
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
+from tuning.data.readers import number_formats
 from tuning.data.readers.csv_rows import check_header, record
 from tuning.data.readers.table_layout import check_names, header_at
 from tuning.data.records import FileRecord, KnowsColumns, shown
@@ -44,8 +45,11 @@ class _Book:
     """What cells refer to."""
 
     texts: list[str] = field(default_factory=list)
-    styles: list[str] = field(default_factory=list)  # per cell style: date, elapsed or nothing
+    styles: list[tuple[str, str]] = field(default_factory=list)  # per cell style: date, elapsed or nothing; and the code of its format
     from_1904: bool = False  # dates are counted from then
+    comma: bool = False  # whoever made it writes 1,5
+    shown: int = 0  # cells whose numbers are shown otherwise than they are stored
+    example: tuple[str, str] = ("", "")  # the first of them: as shown, and as stored
 
 
 def open_rows(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> "XlsxRows":
@@ -114,6 +118,10 @@ class XlsxRows:
         check_names(header, self._known)
         for row, (line, cells) in enumerate(rows, start=1):
             yield record(row, line, header, [cells.get(column, "") for column in range(len(header))], self._limits)
+        if self._book.shown:
+            shown_as, stored = self._book.example
+            params = {"count": self._book.shown, "shown": shown(shown_as), "stored": shown(stored)}
+            self.notes.append(Notice(code="data.note.shown", params=params))
 
     def _find_header(self) -> int:
         """How many rows with something in them stand above the names of the columns."""
@@ -161,15 +169,17 @@ class XlsxRows:
         for kind, part in self._related(main).values():
             if kind != "styles":
                 continue
-            own: dict[int, str] = {}
+            own: dict[int, str] = {}  # codes
             for element in self._elements(part, "numFmt", "cellXfs"):
                 if _name(element) == "numFmt":
-                    own[int(element.get("numFmtId", "0"))] = _date_kind(element.get("formatCode", ""))
+                    own[int(element.get("numFmtId", "0"))] = element.get("formatCode", "")
                     continue
                 for style in element:
                     number = int(style.get("numFmtId", "0"))
                     usual = "elapsed" if number == _ELAPSED else "date" if number in _DATES else ""
-                    self._book.styles.append(own.get(number, usual))
+                    kind = _date_kind(own[number]) if number in own else usual
+                    self._book.styles.append((kind, own.get(number, number_formats.USUAL.get(number, ""))))
+            self._book.comma = number_formats.comma(list(own.values()))
 
     def _rows(self, part: str) -> Iterator[tuple[int, dict[int, str]]]:
         """Number and texts by column of every row in which there is something."""
@@ -241,7 +251,7 @@ def _value(cell: Element, book: _Book) -> str:
         return "TRUE" if held.strip() in ("1", "true") else "FALSE"
     if kind == "n":
         style = int(cell.get("s", "0"))
-        return _number(held.strip(), book.styles[style] if style < len(book.styles) else "", book.from_1904)
+        return _number(held.strip(), *(book.styles[style] if style < len(book.styles) else ("", "")), book)
     return _unescaped(held)
 
 
@@ -261,14 +271,28 @@ def _unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
 
 
-def _number(held: str, style: str, from_1904: bool) -> str:
-    """A number as it was typed, as far as a spreadsheet keeps that: `7`, `0.1`; or a date by ISO 8601."""
+def _number(held: str, style: str, code: str, book: _Book) -> str:
+    """A number as the sheet shows it where its format says how, else as it was typed, as far as a spreadsheet keeps that: `7`, `0.1`.
+
+    Dates whose format says nothing, or shows them otherwise on each machine, are written by ISO 8601.
+    """
     value = float(held)
     if style == "elapsed":
         minutes, seconds = divmod(round(value * 86_400), 60)
         return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-    if style == "date" and (date := _date(value, from_1904)):
-        return date
+    if style == "date" and (date := _date(value, book.from_1904)) is not None:
+        return number_formats.moment(date[0], code, date[1]) or _iso(*date)
+    plain = _plain(held, value)
+    shown = number_formats.number(held, code, book.comma) if code else None
+    if shown is None or shown == plain:
+        return plain
+    book.shown += 1
+    book.example = book.example if book.shown > 1 else (shown, plain)
+    return shown
+
+
+def _plain(held: str, value: float) -> str:
+    """A number without a format."""
     if _WHOLE.fullmatch(held):
         return held
     if value.is_integer() and abs(value) < _LONGEST_WHOLE:
@@ -276,16 +300,22 @@ def _number(held: str, style: str, from_1904: bool) -> str:
     return repr(value)
 
 
-def _date(value: float, from_1904: bool) -> str:
-    """Days since the beginning of 1900 or 1904 as a date, a time or both, to the millisecond; empty where no calendar has it."""
+def _date(value: float, from_1904: bool) -> tuple[datetime.datetime, bool] | None:
+    """Days since the beginning of 1900 or 1904 as a moment, to the millisecond, and whether it has a day; None beyond any calendar."""
     if not 0 <= value < 2_958_466:  # the year 10000
-        return ""
+        return None
     span = datetime.timedelta(milliseconds=round(value * 86_400_000))
     if span.days == 0 and not from_1904:
-        return (datetime.datetime.min + span).time().isoformat("auto")
+        return datetime.datetime.min + span, False
     # For spreadsheets 1900 is a leap year: before March the days are one further from the end of 1899.
     start = datetime.datetime(1904, 1, 1) if from_1904 else datetime.datetime(1899, 12, 31 if span.days < 60 else 30)
-    moment = start + span
+    return start + span, True
+
+
+def _iso(moment: datetime.datetime, days: bool) -> str:
+    """A date, a time or both."""
+    if not days:
+        return moment.time().isoformat("auto")
     return moment.isoformat() if moment.time() != datetime.time() else moment.date().isoformat()
 
 
