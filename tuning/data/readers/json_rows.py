@@ -19,7 +19,15 @@ Shape = Literal["lines", "list", "objects"] | tuple[Literal["wrapped"], str]
 
 _PIECE = 262_144
 _SPACE = re.compile(r"[ \t\r\n]*")
-_BEGINNING = re.compile(r"""[\s\ufeff]*(\[\s*([\[{"'\]\d/-]|true|false|null|NaN|Infinity|\Z)|\{(?![{%\\#]))""")
+_AFTER = (
+    r"\s*(?:[,:]|\Z|\]\s*(?:\Z|[,\]]|\n\s*[\[{]))"  # what may follow a value in a list: in a text a bracket closes and the text goes on
+)
+_BEGINNING = re.compile(
+    rf"""[\s\ufeff]*(?:\{{(?!["'][^"'\n]*["']\s*\}})\s*(?:["'\}}]|//|/\*|\w+\s*:|\Z)
+    |\[(?:\s*\[)*\s*(?:\{{(?![{{%\\#])|//|/\*|\Z|\](?:\s*(?:\Z|[,\]])|[ \t]*\r?\n\s*[\[{{](?!\s*[\]xX]))
+    |(?:"(?:[^"\\]|\\.)*(?:"|\Z)|'(?:[^'\\]|\\.)*(?:'|\Z)|-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity){_AFTER}))""",
+    re.VERBOSE | re.DOTALL,
+)
 _LONE_RETURN = re.compile(r"\r(?!\n|\Z)")
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})){1,200}"'
 _BEFORE = rf"(?:{_STRING}\s*:\s*(?:{_STRING}|[\w.+-]+)\s*,\s*){{0,20}}"  # what an export says of itself: "version": "1.1"
