@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuning import text
-from tuning.data.checks import personal
+from tuning.data.checks import leftovers, personal
 from tuning.data.checks.findings import SAMPLED, Findings
 from tuning.data.checks.languages import language
 from tuning.data.checks.near_duplicates import MOST, Near
 from tuning.data.checks.repairs import Repairs
 from tuning.data.formats.content import KnownQuestions, mended, said
+from tuning.data.ingest import ReadingOptions, ingest
 from tuning.data.records import REPAIRS
+from tuning.errors import InputError
 
 STARTER = pathlib.Path(__file__).resolve().parents[2] / "presets" / "starter"
 
@@ -396,10 +398,14 @@ def damaged() -> list[dict[str, Any]]:
         row(201, LONG_QUESTION.upper(), LONG_ANSWER),
         row(202, LONG_QUESTION.title(), LONG_ANSWER),
     ]
-    return [*rows, row(300, misread("Perché il caffè è così buono?"), "Because it is freshly ground.")]
+    more = [
+        row(301, "How is tea made?", "Pour hot water on it.<br>Wait &amp; drink."),
+        row(302, "Who are you, sir?", "I am {{name}}, your helper."),
+    ]
+    return [*rows, row(300, misread("Perché il caffè è così buono?"), "Because it is freshly ground."), *more]
 
 
-@pytest.mark.parametrize("repair", ["encoding", "duplicates", "near_duplicates", "leak"])
+@pytest.mark.parametrize("repair", ["encoding", "duplicates", "near_duplicates", "leak", "html", "unfilled"])
 def test_a_repair_does_what_was_counted_and_no_more(repair: str) -> None:
     known = held_out(clean(2))
     rows, before = damaged(), json.dumps(damaged())
@@ -412,7 +418,7 @@ def test_a_repair_does_what_was_counted_and_no_more(repair: str) -> None:
     after = found([dict(one) for one in kept], known)
     assert repair not in {params.get("repair") for params in after.values()}
     changed = [one for one in kept if not any(one is other for other in rows)]
-    assert len(changed) == (repairs.counts["encoding"])
+    assert len(changed) == repairs.counts["encoding"] + repairs.counts["html"]
 
 
 def test_nothing_is_done_that_was_not_chosen() -> None:
@@ -426,9 +432,74 @@ def test_all_repairs_together() -> None:
     rows = [*damaged(), {"row": 400, "text": misread("così è")}, {"row": 401, "text": "così è"}]
     repairs = Repairs(REPAIRS, held_out(clean(2)))
     kept = [one for one in map(repairs.apply, rows) if one is not None]
-    assert repairs.counts == {"encoding": 2, "leak": 2, "duplicates": 4, "near_duplicates": 2}
-    assert [one["row"] for one in kept] == [*range(3, 21), 200, 300, 400]
-    assert said(kept[-2]) == ("Perché il caffè è così buono?", "Because it is freshly ground.") and kept[-1]["text"] == "così è"
+    assert repairs.counts == {"encoding": 2, "leak": 2, "duplicates": 4, "near_duplicates": 2, "html": 1, "unfilled": 1}
+    assert [one["row"] for one in kept] == [*range(3, 21), 200, 300, 301, 400]
+    assert said(kept[-3]) == ("Perché il caffè è così buono?", "Because it is freshly ground.") and kept[-1]["text"] == "così è"
+    assert said(kept[-2])[1] == "Pour hot water on it.\nWait & drink."
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Perch&eacute;? &laquo;S&igrave;&raquo;", "Perché? «Sì»"),
+        ("<p>Uno</p><p>Due</p>", "Uno\nDue"),
+        ("12&nbsp;&euro; &#8211; <b>subito</b>", "12 € – subito"),
+        ('<a href="https://example.org">qui</a>', "qui"),
+        ("a < b and c > d", None),
+        ("AT&T, R&D; fish & chips", None),
+        ("Use `<br>` in HTML to break a line.", None),
+        ("```\n<p>&amp;</p>\n```", None),
+        ("<html><body>x</body></html>", None),
+        ("if (a && b) return '&lt;'", None),
+        ("<b>", "<b>"),
+    ],
+)
+def test_html_becomes_plain_text_and_code_stays(before: str, after: str | None) -> None:
+    assert leftovers.unmarked(before) == (None if after == before else after)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("Sono {{name}}.", "{{name}}"),
+        ("Gentile [NOME], grazie.", "[NOME]"),
+        ("Dear [Your Name],", "[Your Name]"),
+        ("Scrivici: [inserisci email]", "[inserisci email]"),
+        ("Hello {{ user.first_name }}!", "{{ user.first_name }}"),
+        ("See [name](https://example.org).", None),
+        ("In a Jinja template write {{ name }}.", None),
+        ("x[0] and [1] and [data]frame is fine in ```x[name]```", None),
+        ("style={{color: 'red'}}", None),
+    ],
+)
+def test_places_that_nobody_filled_in(text: str, place: str | None) -> None:
+    assert leftovers.unfilled(text) == place
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", "None", "<noinput>", "N/A", "#N/A", "null", "No input", " n.d. "])
+def test_a_word_that_stands_for_nothing_is_told_and_the_cell_emptied(tmp_path: pathlib.Path, word: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(f"instruction,input,output\nAdd them.,{word},It depends.\nWhat is it?,a nan is bread,Bread.\n", encoding="utf-8")
+    told, mended_rows = (
+        ingest(tmp_path / "home", "local", [file], ReadingOptions(name=file.name, repairs=repairs)) for repairs in ([], ["no_value"])
+    )
+    assert [(note.params["count"], note.params["repair"]) for note in told.findings if note.code == "data.check.no_value"] == [
+        (1, "no_value")
+    ]
+    assert not mended_rows.findings and mended_rows.rows_kept == 2
+    questions = [json.loads(line)["messages"][0]["content"] for line in (tmp_path / "home/data" / mended_rows.id / "rows.jsonl").open()]
+    assert questions == ["Add them.", "What is it?\n\na nan is bread"]
+
+
+def test_repairs_that_leave_nothing_say_so(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("question,answer\nWho are you?,I am {{name}}.\nAnd you?,I am {{other}}.\n", encoding="utf-8")
+    assert (
+        "repair"
+        not in {note.code: note for note in ingest(tmp_path, "local", [file], ReadingOptions()).findings}["data.check.unfilled"].params
+    )
+    with pytest.raises(InputError, match="all_dropped"):
+        ingest(tmp_path, "local", [file], ReadingOptions(repairs=["unfilled"]))
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=30), st.sets(st.sampled_from(REPAIRS)))

@@ -171,6 +171,8 @@ def _nothing(sample: Sequence[FileRecord], reading: Reading) -> InputError:
     if reading.refused:
         first = reading.refused[0]
         return InputError("data.nothing", **first["params"], row=first["row"], line=first["line"], fault=first["code"])
+    if reading.rows_dropped:
+        return InputError("data.all_dropped", rows=reading.rows_dropped)
     if not sample:
         return InputError("data.no_rows")
     fault = sample[0].fault or InputError("data.row.object")

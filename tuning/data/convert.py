@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from tuning.data.checks import leftovers
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.formats import marks, registry
@@ -75,6 +76,7 @@ class Converter:
         self.repairs = repairs
         self.notes = Notes()  # of the last record
         self.doubt: str | None = None  # the column that may say not to learn it
+        self.hollow: str | None = None  # a word that stands for nothing, in a column that may be empty
         self.unused: Unused = Counter()
         self._form, self._marks, self._doubtful = chosen.form, chosen.marks, chosen.doubtful
         self._given = given
@@ -98,17 +100,18 @@ class Converter:
         if self.doubt is not None and "ratings" in self.repairs.chosen:
             self.repairs.note_dropped("ratings")
             return None
+        values = self._without_hollow(record.values, mapping)
         self.notes = Notes()
         try:
-            row = self._form.convert(record.values, mapping, notes=self.notes)
+            row = self._form.convert(values, mapping, notes=self.notes)
         except InputError as fault:
             if fault.code != "data.row.roles" or "roles" not in self.repairs.chosen:
                 raise
             self.notes = Notes()
-            row = self._form.convert(record.values, mapping, mend=True, notes=self.notes)
+            row = self._form.convert(values, mapping, mend=True, notes=self.notes)
             self.repairs.counts["roles"] += 1
         if spare:
-            row = self._beside(record.values, spare, mapping, row)
+            row = self._beside(values, spare, mapping, row)
         kept: Mapping[str, Any] | None = {"row": record.row, **row}
         if self.repairs.chosen:
             kept = self.repairs.apply({"row": record.row, **row})
@@ -123,6 +126,22 @@ class Converter:
         with contextlib.suppress(InputError):
             return bool(self._form.convert(record.values, self._columns(record.values)[0] or {}, mend=True))
         return False
+
+    def _without_hollow(self, values: Values, mapping: Mapping[str, str]) -> Values:
+        """The values; by the repair `no_value` without words that stand for nothing, where a column may be empty."""
+        self.hollow = None
+        if len(mapping) == len(self._form.required):  # most rows are so, and every row comes here
+            return values
+        hollow = [
+            column for target, column in mapping.items() if target not in self._form.required and leftovers.no_value(values.get(column))
+        ]
+        if not hollow:
+            return values
+        if "no_value" not in self.repairs.chosen:
+            self.hollow = values[hollow[0]]
+            return values
+        self.repairs.counts["no_value"] += 1
+        return {**values, **dict.fromkeys(hollow, "")}
 
     def _beside(self, values: Values, spare: Sequence[str], mapping: Mapping[str, str], row: dict[str, Any]) -> dict[str, Any]:
         """The row, with tools that stand in other columns where it has none; what else stands there is noted."""
@@ -214,6 +233,8 @@ def write(
             findings.add(row, converter.shape)
             if converter.notes.marked:
                 findings.mark(record.row, converter.notes.marked)
+            if converter.hollow is not None:
+                findings.no_value(record.row, converter.hollow)
             if converter.doubt is not None:
                 findings.doubt(record.row, converter.doubt)
             line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)

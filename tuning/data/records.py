@@ -16,7 +16,9 @@ from tuning.sandbox.limits import PROGRESS
 SPEC, ROWS, VALIDATION, REPORT = "spec.json", "rows.jsonl", "validation.jsonl", "report.json"
 INDEX = "rows.index"  # where each row begins in ROWS: 8 bytes each, little end first
 SOURCE = "source-"  # beginning of the names under which files are kept as they came
-REPAIRS = ("ratings", "roles", "encoding", "duplicates", "near_duplicates", "leak")  # what can be mended at a click
+REPAIRS = (  # what can be mended at a click
+    "ratings", "roles", "encoding", "html", "no_value", "unfilled", "duplicates", "near_duplicates", "leak",
+)  # fmt: skip
 HEAD = 65_536  # what is looked at to tell what a file is: bytes, or characters of text
 
 MISSING: Any = object()

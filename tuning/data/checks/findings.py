@@ -5,14 +5,14 @@ Findings are notices `data.check.*`. Nothing is changed here (`repairs` does, wh
 
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tuning.data.checks import personal
+from tuning.data.checks import leftovers, personal
 from tuning.data.checks.languages import language
 from tuning.data.checks.near_duplicates import MOST, Near
 from tuning.data.formats.content import KnownQuestions, Said, around, broken_letters, fold, mended, question_key, said, spoken, suspicious
@@ -96,6 +96,7 @@ class Findings:
         self._brief = 0
         self._long, self._nothing, self._echo, self._lost = _Rows(), _Rows(), _Rows(), _Rows()
         self._mojibake, self._emails, self._leak, self._marked = _Rows(), _Rows(), _Rows(), _Rows()
+        self._html, self._unfilled, self._no_value = _Rows(), _Rows(), _Rows()
         self._doubtful: dict[str, _Rows] = {}
 
     def add(self, row: Mapping[str, Any], shape: Sequence[str] | None = None) -> None:
@@ -118,6 +119,7 @@ class Findings:
             self._long.note(number)
         if "@" in whole:
             self._addresses(number, whole)
+        self._leftovers(number, texts, whole)
         if not whole.isascii() and suspicious(whole):
             self._letters(number, texts)
         rows = self._shapes.get(shape)
@@ -144,6 +146,10 @@ class Findings:
         self._marked.note(row)
         self._marked.count += answers - 1
 
+    def no_value(self, row: int, example: str) -> None:
+        """One row that is kept, of which a cell holds a word that stands for nothing."""
+        self._no_value.note(row, example)
+
     def doubt(self, row: int, column: str) -> None:
         """One row that is kept, though a column may say not to learn it."""
         self._doubtful.setdefault(column, _Rows()).note(row)
@@ -152,7 +158,7 @@ class Findings:
         """Take in what was found in the rows that follow, by another process that was forked from this one's."""
         for name in ("_numbers", "_contents", "_questions", "_answers", "_keys"):
             getattr(self, name).extend(getattr(other, name))
-        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak", "_marked"):
+        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak", "_marked", "_html", "_unfilled", "_no_value"):
             getattr(self, name).merge(getattr(other, name))
         for name in ("_refused", "_shapes", "_doubtful"):
             for key, rows in getattr(other, name).items():
@@ -192,6 +198,9 @@ class Findings:
             *self._echo.notice("data.check.echo"),
             *self._mojibake.notice("data.check.mojibake", repair="encoding"),
             *self._lost.notice("data.check.lost"),
+            *self._html.notice("data.check.html", repair="html"),
+            *self._unfilled.notice("data.check.unfilled", repair="unfilled" if self._unfilled.count < len(self._numbers) else None),
+            *self._no_value.notice("data.check.no_value", repair="no_value"),
             *self._emails.notice("data.check.personal.email"),
             *self._columns(),
             *self._long.notice("data.check.long", "info", limit=LONG),
@@ -216,6 +225,18 @@ class Findings:
         masked = next(personal.emails(whole), None)
         if masked is not None:
             self._emails.note(row, masked)
+
+    def _leftovers(self, row: int, texts: Said, whole: str) -> None:
+        """What other programs have left, one look a kind."""
+        looks: list[tuple[_Rows, Callable[[str], str | None]]] = []
+        if "&" in whole or "<" in whole:
+            looks.append((self._html, leftovers.markup))
+        if "{{" in whole or "[" in whole:
+            looks.append((self._unfilled, leftovers.unfilled))
+        for rows, look in looks:
+            example = next(filter(None, map(look, texts)), None)
+            if example is not None:
+                rows.note(row, example)
 
     def _letters(self, row: int, texts: Said) -> None:
         """Whether letters are damaged, and whether that can be undone."""

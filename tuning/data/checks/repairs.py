@@ -4,9 +4,10 @@ Pure and in one pass: the same rows and choice give the same result. What is dro
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tuning.data.checks import leftovers
 from tuning.data.checks.near_duplicates import MOST, Near
 from tuning.data.formats.content import KnownQuestions, mended, question_key, said, spoken
 
@@ -29,8 +30,9 @@ class Repairs:
 
     def apply(self, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The row, mended where that was chosen; None where it is dropped."""
-        if "encoding" in self.chosen:
-            row = self._mended(row)
+        for name, mend in (("encoding", mended), ("html", leftovers.unmarked)):
+            if name in self.chosen:
+                row = self._mended(row, name, mend)
         reason = self._reason_to_drop(row)
         if reason is None:
             return row
@@ -42,26 +44,28 @@ class Repairs:
         self.counts[reason] += 1
         self.dropped += 1
 
-    def _mended(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The row with its letters set right; the same object where there is nothing to mend."""
+    def _mended(self, row: Mapping[str, Any], name: str, mend: Callable[[str], str | None]) -> Mapping[str, Any]:
+        """The row, its texts set right by `mend`, which answers None for one that is; the same object where there is nothing to do."""
         if "text" in row:
-            text = mended(row["text"])
+            text = mend(row["text"])
             better = row if text is None else {**row, "text": text}
         else:
-            contents = [mended(message["content"]) for message in row["messages"]]
+            contents = [mend(message["content"]) for message in row["messages"]]
             if all(content is None for content in contents):
                 return row
             turns = zip(row["messages"], contents, strict=True)
             messages = [message if content is None else {**message, "content": content} for message, content in turns]
             better = {**row, "messages": messages}
-        self.counts["encoding"] += better is not row
+        self.counts[name] += better is not row
         return better
 
     def _reason_to_drop(self, row: Mapping[str, Any]) -> str | None:
         """The repair that drops this row."""
-        if self._seen is None and self._known is None:
+        if self._seen is None and self._known is None and "unfilled" not in self.chosen:
             return None
         texts = said(row)
+        if "unfilled" in self.chosen and any(map(leftovers.unfilled, texts)):
+            return "unfilled"
         if self._known is not None and question_key(texts) in self._known:
             return "leak"
         if self._seen is None:
