@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
-from tuning.data import parallel
+from tuning.data import parallel, speakers
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Reading, write
@@ -79,16 +79,23 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
     (row, line, fault and what the fault says), `data.output`.
     """
     reading = Reading()
-    records = islice(_told(_records(task, limits, reading, meter), meter), task.max_rows)
+    whole = _told(_records(task, limits, reading, meter), meter)
+    records = islice(whole, task.max_rows)
     sample = list(_sample(records))
     rows = [record.values for record in sample if record.values]
+    chat = speakers.found(rows, task.mapping)
+    if chat is not None:
+        records = islice(chat.conversations(chain(sample, whole)), task.max_rows)
+        task = replace(task, mapping={})
+        sample = list(_sample(records))
+        rows = [record.values for record in sample if record.values]
     findings = Findings(known, held_out=task.index is None)
     if rows:
         chosen = registry.choose(rows, task.mapping)
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
         converter = Converter(chosen, task.mapping, Repairs(task.repairs, known))
-        stretches = _stretches(task, reading, limits)
+        stretches = _stretches(task, reading, limits) if chat is None else []
         if stretches:
             job = parallel.ParallelTask(
                 TextFile(task.sources[0], str(reading.encoding)), task.out, chosen, task.mapping, limits, known, task.index is None
@@ -103,6 +110,9 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
             task.index.write_bytes(starts.tobytes())
     if reading.rows_kept == 0:
         raise _nothing(sample, reading)
+    if chat is not None:
+        reading.leave(chat.unused)
+        reading.findings.append(chat.notice().model_dump())
     reading.findings += [notice.model_dump() for notice in findings.finish()]
     return reading, findings
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows, xlsx_rows
 from tuning.data.readers.encoding import detect
+from tuning.data.readers.prose import whatsapp_rows
 from tuning.data.readers.table_layout import layout
 from tuning.data.records import HEAD, FileRecord, KnowsColumns
 from tuning.errors import InputError
@@ -98,6 +99,8 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
     text = detect(path)
     head = text.head()
     _check_download(head)
+    if whatsapp_rows.takes(head):
+        return Opened("text", text.encoding, whatsapp_rows.records(text, limits), text.position)
     if json_rows.takes(head):
         return Opened("json", text.encoding, json_rows.records(text, limits, known), text.position)
     table = layout(head, known)

@@ -19,9 +19,7 @@ Shape = Literal["lines", "list", "objects"] | tuple[Literal["wrapped"], str]
 
 _PIECE = 262_144
 _SPACE = re.compile(r"[ \t\r\n]*")
-_AFTER = (
-    r"\s*(?:[,:]|\Z|\]\s*(?:\Z|[,\]]|\n\s*[\[{]))"  # what may follow a value in a list: in a text a bracket closes and the text goes on
-)
+_AFTER = r"\s*(?:[,:]|\Z|\]\s*(?:\Z|[,\]]|\n\s*[\[{]))"  # what follows a value in a list; in a text the text goes on
 _BEGINNING = re.compile(
     rf"""[\s\ufeff]*(?:\{{(?!["'][^"'\n]*["']\s*\}})\s*(?:["'\}}]|//|/\*|\w+\s*:|\Z)
     |\[(?:\s*\[)*\s*(?:\{{(?![{{%\\#])|//|/\*|\Z|\](?:\s*(?:\Z|[,\]])|[ \t]*\r?\n\s*[\[{{](?!\s*[\]xX]))

@@ -1,0 +1,1 @@
+"""Plain text with a structure of its own: exports of chats."""

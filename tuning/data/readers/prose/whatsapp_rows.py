@@ -1,0 +1,73 @@
+"""Messages of a WhatsApp export (Android and iPhone): one record each, with author, date and content; a message over several lines is one.
+
+Who is who, and what of it is learned, is not its business.
+"""
+
+import re
+from collections.abc import Iterator
+
+from tuning.data.readers.encoding import TextFile
+from tuning.data.records import FileRecord
+from tuning.errors import InputError
+from tuning.sandbox.limits import Limits
+
+_HEAD = re.compile(
+    r"[\u200e\u200f\ufeff]*\[?(?P<date>\d{1,4}[./-]\d{1,2}[./-]\d{2,4}),?\s(?:(?:alle|at|ore)\s)?"
+    r"(?P<time>\d{1,2}[:.]\d{2}(?:[:.]\d{2})?)(?:\s?(?P<half>[ap])\.?\s?m\.?)?(?:\]|\s[-\u2013])\s(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_AUTHOR = re.compile(r"[\u200e\u200f]*(?P<author>[^:\n]{1,60}): (?P<content>.*)", re.DOTALL)
+
+
+def takes(head: str) -> bool:
+    """Whether a text is such an export: its first line and one more begin with a date, and somebody speaks."""
+    found = [match for line in head.splitlines()[:200] if (match := _HEAD.match(line))]
+    return len(found) > 1 and _HEAD.match(head.lstrip()) is not None and any(_AUTHOR.match(match["rest"]) for match in found)
+
+
+def records(text: TextFile, limits: Limits) -> Iterator[FileRecord]:
+    """The messages in the order of the file; those of the service itself have no author. Too long ones are refused (`data.row.long`)."""
+    numbers = [re.split("[./-]", match["date"]) for line in text.head().splitlines() if (match := _HEAD.match(line))]
+    american = all(int(first) <= 12 for first, *_ in numbers) and (
+        any(int(second) > 12 for _, second, _ in numbers) or _halves(text.head())
+    )
+    row = begin = 0
+    message: dict[str, str] | None = None
+    with text.open("\n") as stream:
+        for number, line in enumerate(iter(lambda: stream.readline(limits.line + 2), ""), start=1):
+            head = _HEAD.match(line)
+            if head is None and message is not None:
+                if len(message["content"]) <= limits.line:
+                    message["content"] += line
+                continue
+            if message is not None:
+                row += 1
+                yield _record(row, begin, message, limits)
+            message, begin = _message(head, american) if head else {"author": "", "date": "", "content": line}, number
+    if message is not None:
+        yield _record(row + 1, begin, message, limits)
+
+
+def _halves(head: str) -> bool:
+    """Whether hours are counted to twelve, and dates begin with the month therefore."""
+    return any(match["half"] and "/" in match["date"] for line in head.splitlines()[:50] if (match := _HEAD.match(line)))
+
+
+def _message(head: re.Match[str], american: bool) -> dict[str, str]:
+    said = _AUTHOR.match(head["rest"])
+    first, second, third = re.split("[./-]", head["date"])
+    year, month, day = (first, second, third) if len(first) == 4 else (third, *((first, second) if american else (second, first)))
+    hour, minute, second = [*re.split("[:.]", head["time"]), "0"][:3]
+    if head["half"]:
+        hour = str(int(hour) % 12 + (12 if head["half"].lower() == "p" else 0))
+    date = f"{int(year) + (2000 if len(year) == 2 else 0):04}-{int(month):02}-{int(day):02}T{int(hour):02}:{minute}:{int(second):02}"
+    if said is None:
+        return {"author": "", "date": date, "content": head["rest"]}
+    return {"author": said["author"], "date": date, "content": said["content"]}
+
+
+def _record(row: int, line: int, message: dict[str, str], limits: Limits) -> FileRecord:
+    message["content"] = message["content"].rstrip("\r\n")
+    if len(message["content"]) > limits.line:
+        return FileRecord(row, line, fault=InputError("data.row.long", limit=limits.line))
+    return FileRecord(row, line, values=message, size=len(message["content"]))

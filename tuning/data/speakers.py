@@ -1,0 +1,237 @@
+"""Exports of chats, where each record is one message, to conversations: of one speaker as the assistant, all others as the user.
+
+Told by the columns of a sample; records of any other kind never come here. Who the assistant is, a person has to say.
+"""
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuning.data.formats.notes import Unused
+from tuning.data.formats.turns import ROLE_KEYS, ROLES, WORDS
+from tuning.data.formats.vocabulary import ANSWER
+from tuning.data.records import FileRecord, Values, given, listed, shown, squeezed
+from tuning.errors import InputError
+from tuning.schema import Notice
+
+PAUSE = 8 * 3600.0  # seconds of silence after which another conversation begins
+_MOST = 50  # speakers that are offered by name
+
+_AUTHORS = ("author", "from", "sender", "sendername", "user", "username", "speaker", "autore", "mittente", "nome", "utente", "da", "name")
+_DATES = ("date", "timestamp", "timestampms", "ts", "time", "datetime", "data", "ora", "dataora", "createdat", "sentat", "when")
+_CONTENTS = ("content", "text", "message", "body", "messaggio", "testo", "contenuto", "msg")
+_CHATS = ("chat", "chatid", "channel", "channelid", "conversationid", "threadid", "canale")
+_NAMES = ("real_name", "display_name", "nickname", "name", "username", "id")
+_SERVICE = frozenset(("service", "system", "call", "guildmemberjoin", "channelpinnedmessage", "recipientadd", "recipientremove"))
+_OF_SERVICE = re.compile(
+    r"\W*(?:(?:messages and calls|messages|i messaggi e le chiamate|i messaggi) (?:are|sono|inviati).{0,40}"
+    r"(?:end-to-end|crittografat|cifrat).*"
+    r"|(?:this message was deleted|you deleted this message|questo messaggio è stato eliminato|hai eliminato questo messaggio)\.?"
+    r"|(?:missed (?:voice|video) call|(?:chiamata vocale|videochiamata|chiamata) persa).{0,40}|null)\W*",
+    re.IGNORECASE | re.DOTALL,
+)
+_MEDIA = re.compile(
+    r"\W*(?:<[^<>\n]{0,20}(?:omess[oiae]|omitted|esclus[oiae]|attached:[^<>\n]+|allegato:[^<>\n]+|omitido|omis|ausgeschlossen)>"
+    r"|(?:image|video|audio|sticker|gif|document|contact card|immagine|documento|nota vocale|scheda contatto|foto)"
+    r" (?:omitted|omess[oa]|esclus[oa]|non inclus[oa])|\S[^\n]{0,100}\.\w{2,5} \((?:file attached|file allegato)\))\W*",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class _Talk:
+    """A conversation that goes on."""
+
+    line: int
+    last: float | None = None
+    turns: list[dict[str, str]] = field(default_factory=list)
+
+
+class Chat:
+    """The messages of one export, and what became of them."""
+
+    def __init__(self, columns: tuple[str, str, str], asked: Mapping[str, str]) -> None:
+        self.author, self.content, self.date = columns
+        self.assistant = asked.get("assistant")
+        self.counts: Counter[str] = Counter()  # messages by speaker
+        self.left: Counter[str] = Counter()  # messages by the reason why they are left out
+        self.unused: Unused = Counter()
+        self.rows = self.talks = self.kept = 0
+        self.table = False  # whether each message has a row of its own, so that its column can be mapped
+
+    def conversations(self, records: Iterable[FileRecord]) -> Iterator[FileRecord]:
+        """A record of messages for each conversation. Raises InputError `data.speakers` where nobody, or a stranger, is the assistant."""
+        open_talks: dict[str, _Talk] = {}
+        for record in records:
+            if record.values is None:
+                self.rows += 1
+                yield FileRecord(self.rows, record.line, fault=record.fault)
+                continue
+            for values, chat in _messages(record.values):
+                yield from self._add(values, chat, record.line, open_talks)
+        if self.assistant is None or squeezed(self.assistant) not in {squeezed(name) for name in self.counts}:
+            names = [name for name, _ in self.counts.most_common(_MOST)]
+            told = listed([f"{shown(name, 30)} ({self.counts[name]})" for name in names])
+            code = "data.speakers.table" if self.table else "data.speakers"
+            raise InputError(code, speakers=told, example=names[-1] if names else "", names=names, column=shown(self.content))
+        for talk in open_talks.values():
+            yield from self._closed(talk)
+
+    def notice(self) -> Notice:
+        """What became of the messages."""
+        params = {key: self.left[key] for key in ("service", "media", "edge")}
+        return Notice(code="data.note.chat", params={"talks": self.talks, "messages": self.kept, **params})
+
+    def _add(self, values: Values, chat: str, line: int, open_talks: dict[str, _Talk]) -> Iterator[FileRecord]:
+        author, content = _speaker(values, self.author), _said(values.get(self.content))
+        kind = values.get("subtype") or values.get("type")
+        if not author or (isinstance(kind, str) and squeezed(kind) in _SERVICE) or _joins(values) or _OF_SERVICE.fullmatch(content):
+            self.left["service"] += 1
+            return
+        self.counts[author] += 1
+        if self.assistant is None:
+            return
+        if not content.strip("\u200e \t\r\n") or _MEDIA.fullmatch(content):
+            self.left["media"] += 1
+            return
+        used = (self.author, self.content, self.date)
+        self.unused.update(
+            ("key", shown(key, 80)) for key, value in values.items() if key not in used and given(value) and value != "message"
+        )
+        chat, now = chat or next((str(values[key]) for key in values if squeezed(key) in _CHATS), ""), moment(values.get(self.date))
+        talk = open_talks.get(chat)
+        if talk is not None and now is not None and talk.last is not None and now - talk.last > PAUSE:
+            yield from self._closed(open_talks.pop(chat))
+            talk = None
+        if talk is None:
+            talk = open_talks[chat] = _Talk(line)
+        talk.last = now if now is not None else talk.last
+        role = "assistant" if squeezed(author) == squeezed(self.assistant) else "user"
+        talk.turns.append({"role": role, "content": content})
+
+    def _closed(self, talk: _Talk) -> Iterator[FileRecord]:
+        """What of a conversation can be learned: from the first turn of others to the last of the assistant, turns in a row joined."""
+        turns = talk.turns
+        begin = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), len(turns))
+        end = next((place + 1 for place in range(len(turns) - 1, begin, -1) if turns[place]["role"] == "assistant"), begin)
+        self.left["edge"] += len(turns) - (end - begin)
+        if end > begin:
+            self.rows += 1
+            self.talks += 1
+            self.kept += end - begin
+            messages = joined(turns[begin:end])
+            size = sum(len(message["content"]) for message in messages)
+            yield FileRecord(self.rows, talk.line, values={"messages": messages}, size=size)
+
+
+def joined(turns: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The turns, those of one role in a row being one, with line ends between them."""
+    said: list[dict[str, str]] = []
+    for turn in turns:
+        if said and said[-1]["role"] == turn["role"]:
+            said[-1]["content"] += "\n" + turn["content"]
+        else:
+            said.append(dict(turn))
+    return said
+
+
+def found(sample: Sequence[Values], asked: Mapping[str, str]) -> Chat | None:
+    """The chat that a sample is the beginning of; None where its records are something else.
+
+    Each record has an author, a date and a text, and no answer; there are few authors, and each speaks again. A mapping by hand of
+    columns says that it is none.
+    """
+    if not sample or any(target not in WORDS for target in asked):
+        return None
+    messages = [message for values in sample[:20] for message, _ in _messages(values)][:500]
+    columns = list(dict.fromkeys(key for message in messages for key in message))
+    squeezed_names = {squeezed(column): column for column in reversed(columns)}
+    author = asked.get("role") or next((squeezed_names[name] for name in _AUTHORS if name in squeezed_names), None)
+    content = asked.get("content") or next((squeezed_names[name] for name in _CONTENTS if name in squeezed_names), None)
+    date = next((squeezed_names[name] for name in _DATES if name in squeezed_names), None)
+    if "role" in squeezed_names and "role" not in asked:  # turns whose speakers are known already
+        return None
+    if author is None or content is None or (date is None and "role" not in asked) or len({author, content, date}) < 3:
+        return None
+    if any(name in ANSWER for name in squeezed_names if name not in ("a", squeezed(author), squeezed(content))):
+        return None
+    speakers = Counter(name for message in messages if (name := _speaker(message, author)))
+    dated = sum(moment(message.get(date)) is not None for message in messages) if date else len(messages)
+    talks = len(speakers) > 1 and 2 * len(speakers) <= sum(speakers.values()) + 1 and 2 * dated > len(messages)
+    roles = {ROLES.get(squeezed(name)) for name in speakers}
+    if not talks or (roles <= {"user", "assistant", "system"} and squeezed(author) in ROLE_KEYS):
+        return None
+    if roles == {"user", "assistant"}:  # nothing to ask
+        asked = {"assistant": next(name for name in speakers if ROLES[squeezed(name)] == "assistant"), **asked}
+    chat = Chat((author, content, date or ""), asked)
+    chat.table = content in sample[0]
+    return chat
+
+
+def moment(value: Any) -> float | None:
+    """Seconds since 1970 of a date as exports write it, as if in UTC; None for anything else."""
+    text = str(value).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        pass
+    else:
+        return (number / 1000 if number > 1e11 else number) if number > 1e8 else None
+    for form in (
+        None,
+        "%d-%b-%y %I:%M %p",
+        "%m/%d/%Y %I:%M %p",
+        "%d/%m/%Y %H:%M",
+        "%d/%m/%Y %H:%M:%S",
+        "%d.%m.%Y %H:%M",
+        "%d.%m.%Y %H:%M:%S",
+    ):
+        try:
+            when = datetime.datetime.fromisoformat(text) if form is None else datetime.datetime.strptime(text, form)
+            return (when if when.tzinfo else when.replace(tzinfo=datetime.UTC)).timestamp()
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def _messages(values: Values) -> Iterator[tuple[Values, str]]:
+    """The messages in a record, each with the chat that it stands in: a message itself, a chat, or a list of chats."""
+    inside = values.get("messages")
+    chats = values.get("chats")
+    if isinstance(chats, dict) and isinstance(chats.get("list"), list):
+        for chat in chats["list"]:
+            if isinstance(chat, dict):
+                yield from _messages(chat)
+    elif (
+        isinstance(inside, list) and inside and all(isinstance(one, dict) and any(squeezed(key) in _DATES for key in one) for one in inside)
+    ):
+        name = str(values.get("id") or values.get("name") or "chat")
+        times = [moment(next((one[key] for key in one if squeezed(key) in _DATES), "")) or 0 for one in inside]
+        for one in reversed(inside) if times[0] > times[-1] else inside:
+            yield one, name
+    else:
+        yield values, ""
+
+
+def _speaker(values: Values, column: str) -> str:
+    profile = values.get("user_profile")
+    held = profile if isinstance(profile, dict) else values.get(column) or values.get("username")
+    if isinstance(held, dict):
+        held = next((held[key] for key in _NAMES if held.get(key)), "")
+    return str(held).strip() if isinstance(held, str) else ""
+
+
+def _said(content: Any) -> str:
+    """The text of a message; of one in parts, its parts one after the other."""
+    if isinstance(content, list):
+        return "".join(_said(part.get("text") if isinstance(part, dict) else part) for part in content)
+    return str(content) if isinstance(content, str) else ""
+
+
+def _joins(values: Values) -> bool:
+    """Whether a message of Slack says only that somebody came, went or renamed something."""
+    kind = values.get("subtype")
+    return isinstance(kind, str) and kind.startswith(("channel_", "group_", "pinned_", "reminder_"))
