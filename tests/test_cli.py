@@ -75,6 +75,29 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixtu
     assert named in err and "Traceback" not in err and len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Domanda: scrivi qui", "No"),
+        ("No", "Yes"),
+        ("007", "1.50"),
+        ("[a]", "{b: c}"),
+        ("# chiesto", "null"),
+        ("a = b", "~"),
+        (" sp ", "'quoted'"),
+        ("v1.2", "2024-05-01"),
+    ],
+)
+def test_columns_are_mapped_by_their_names_to_the_letter(
+    capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path, question: str, answer: str
+) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{question: "Dove?", answer: "Qui.", "altro": "x"}] * 3), encoding="utf-8")
+    code, out, err = asked(capsys, "check", str(path), "--map", f"question={question}", "--map", f"answer={answer}", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["mapping"] == {"question": question, "answer": answer}
+
+
 def test_what_is_our_fault_goes_to_the_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("ours")

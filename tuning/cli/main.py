@@ -98,15 +98,21 @@ def _write_log(home: pathlib.Path, error: Exception) -> pathlib.Path:
 
 def _pairs(words: list[str], option: str) -> dict[str, Any]:
     """`key=value` words; values are read as YAML, so that numbers, lists and `true` are what they look like."""
+    pairs: dict[str, Any] = dict(_words(words, option))
+    for key, value in pairs.items():
+        with contextlib.suppress(yaml.YAMLError):
+            pairs[key] = yaml.safe_load(value)
+    return pairs
+
+
+def _words(words: list[str], option: str) -> dict[str, str]:
+    """`key=value` words, divided at the first sign; values are taken to the letter."""
     pairs = {}
     for word in words:
         key, sign, value = word.partition("=")
         if not sign or not key:
             raise InputError("cli.pair", option=option, word=word[:80])
-        try:
-            pairs[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            pairs[key] = value
+        pairs[key] = value
     return pairs
 
 
@@ -146,7 +152,7 @@ def _check(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int,
 
 def _data(studio: Studio, options: argparse.Namespace, data: str, lang: str) -> str:
     """The id of data, read as the options ask."""
-    mapping = {key: str(value) for key, value in _pairs(options.map, "--map").items()}
+    mapping = _words(options.map, "--map")
     if options.rows is not None and options.rows < 1:
         raise InputError("cli.rows", rows=options.rows)
     paths = [files.given(name) for name in options.validation]
