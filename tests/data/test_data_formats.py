@@ -38,7 +38,14 @@ DIALECTS: list[dict[str, Any]] = [
     {"delimiter": ",", "quoting": csv.QUOTE_ALL},
     {"delimiter": "\t", "quoting": csv.QUOTE_ALL, "lineterminator": "\n"},
 ]
-OTHERS = {"function-calling", "multiple-choice", "label-studio", "argilla"}  # their answers are calls, one of several, or lie deep within
+OTHERS = {
+    "function-calling",
+    "multiple-choice",
+    "label-studio",
+    "argilla",
+    "chatgpt",
+    "claude",
+}  # their answers are calls, one of several, or lie deep within
 WITH_TEXTS = [form for form in FORMATS if form.name not in OTHERS]
 
 

@@ -111,3 +111,68 @@ def test_turns_in_a_row_are_one_and_what_else_a_message_holds_is_named(take: Tak
 def test_a_table_of_authors_can_be_learned_as_texts(take: Take) -> None:
     taken = take(CHATS["a table"], {"text": "Messaggio"})
     assert taken.reading.format == "text" and ("Alle 9.",) in taken.texts
+
+
+TEMPLATED = {
+    "ChatML": "<|im_start|>system\n{s}<|im_end|>\n<|im_start|>user\n{q}<|im_end|>\n<|im_start|>assistant\n{a}<|im_end|>\n",
+    "Llama 2": "<s>[INST] <<SYS>>\n{s}\n<</SYS>>\n\n{q} [/INST] {a} </s>",
+    "Llama 3": (
+        "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n{s}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n{q}<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n{a}<|eot_id|>"
+    ),
+    "Zephyr": "<|system|>\n{s}</s>\n<|user|>\n{q}</s>\n<|assistant|>\n{a}</s>\n",
+    "Alpaca": "{s}\n\n### Instruction:\n{q}\n\n### Response:\n{a}",
+    "Gemma": "<bos><start_of_turn>user\n{q}<end_of_turn>\n<start_of_turn>model\n{a}<end_of_turn>\n",
+    "Mistral": "<s>[INST] {q} [/INST] {a}</s>[INST] {q} [/INST] {a}</s>",
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATED)
+@pytest.mark.parametrize("column", ["text", "testo"])
+def test_a_text_in_a_template_is_taken_apart(take: Take, name: str, column: str) -> None:
+    said = {"s": "Sei il sarto.", "q": "Quanto costa?\nE quando?", "a": "Dodici euro.\n\n- domani"}
+    taken = take([{column: TEMPLATED[name].format(**said)}, {column: "Un testo senza segni."}, {column: TEMPLATED[name].format(**said)}])
+    system = () if name in ("Gemma", "Mistral") else (said["s"],)
+    talk = (*system, said["q"], said["a"]) if name != "Mistral" else (said["q"], said["a"]) * 2
+    assert taken.texts == [talk, ("Un testo senza segni.",), talk]
+    assert taken.reading.reason is not None and taken.reading.reason["code"] == "data.reason.templated"
+
+
+def gpt(role: str, text: str, parent: str | None, **more: Any) -> dict[str, Any]:
+    return {"parent": parent, "message": {"author": {"role": role}, "content": {"content_type": "text", "parts": [text]}, **more}}
+
+
+def test_of_a_tree_of_chatgpt_the_branch_that_is_shown_is_learned(take: Take) -> None:
+    tree = {
+        "root": {"parent": None, "message": None},
+        "s": gpt("system", "", "root"),
+        "q": gpt("user", "q", "s"),
+        "a1": gpt("assistant", "bad", "q"),
+        "a2": gpt("assistant", "search()", "q", recipient="browser"),
+        "t": gpt("tool", "found", "a2"),
+        "a3": gpt("assistant", "good", "t"),
+        "a4": gpt("assistant", "more", "a3"),
+        "q2": gpt("user", "thanks", "a4"),
+    }
+    taken = take(json.dumps([{"title": "T", "mapping": tree, "current_node": "q2"}] * 3))
+    assert taken.texts == [("q", "good\n\nmore")] * 3
+    parts = taken.reading.unused["part"]
+    assert parts == {
+        "mapping: other branches": 3,
+        "mapping: assistant text": 3,
+        "mapping: tool text": 3,
+        "mapping: without an answer": 3,
+    }
+    assert taken.reading.unused["column"] == {"title": 3}
+
+
+def test_an_export_of_claude_is_read(take: Take) -> None:
+    turns = [
+        {"sender": "human", "text": "q", "content": [{"type": "text", "text": "q"}], "attachments": []},
+        {"sender": "assistant", "text": "", "content": [{"type": "thinking", "thinking": "…"}, {"type": "text", "text": "a"}]},
+        {"sender": "human", "text": "r", "uuid": "7"},
+        {"sender": "assistant", "text": "b", "created_at": "2025-01-01"},
+    ]
+    taken = take(json.dumps([{"uuid": "u", "name": "N", "chat_messages": turns}, {"name": "empty", "chat_messages": []}]))
+    assert taken.texts == [("q", "a", "r", "b")] and taken.faults == [(2, "data.row.empty_question")]
+    assert taken.reading.unused == {"column": {"uuid": 1, "name": 1}, "part": {"thinking": 1}, "key": {"uuid": 1, "created_at": 1}}

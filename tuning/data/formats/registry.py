@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tuning.data.formats import marks, unfit
 from tuning.data.formats.kinds.annotations import ArgillaRecord, LabelStudio, TextLabel
+from tuning.data.formats.kinds.assistants import ChatGptExport, ClaudeExport
 from tuning.data.formats.kinds.choices import MultipleChoice
 from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto, Preference, PromptCompletion, QuestionAnswer
 from tuning.data.formats.kinds.talks import KtoMessages, Messages, PlainText, ShareGpt
@@ -27,6 +28,8 @@ FORMATS: tuple[Format, ...] = (
     Preference(),
     Kto(),
     KtoMessages(),
+    ChatGptExport(),
+    ClaudeExport(),
     Messages(),
     ShareGpt(),
     Alpaca(),

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from tuning.data.formats import unfit
+from tuning.data.formats.kinds.templated import Templated, turns
 from tuning.data.formats.notes import Notes
-from tuning.data.formats.shapes import Targets, TextShape, TurnsShape
+from tuning.data.formats.shapes import Format, Targets, TextShape, TurnsShape
 from tuning.data.formats.tool_calls import TOOLS
 from tuning.data.formats.turns import SHAREGPT
 from tuning.data.formats.vocabulary import CONVERSATIONS, RATING, SYSTEM, TEXT
@@ -67,3 +68,8 @@ class PlainText(TextShape):
     example: ClassVar[Values] = {"text": "Quel ramo del lago di Como, che volge a mezzogiorno…"}
     targets: ClassVar[Targets] = {"text": TEXT}
     required = frozenset({"text"})
+
+    def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> Format:
+        """Texts in which a template marks who speaks are taken apart, where most of the sample are such."""
+        marked = sum(turns(value_at(row, mapping["text"])) is not None for row in sample)
+        return Templated().placed(self.found) if 2 * marked > len(sample) else self

@@ -1,0 +1,80 @@
+"""Texts that hold a chat template already (ChatML, Llama 2 and 3, Gemma, Mistral, Zephyr, Alpaca), taken apart into turns.
+
+Only where most of a sample do; a text of such a file without marks stays plain text.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from tuning.data.formats.notes import Notes
+from tuning.data.formats.shapes import Targets, TextShape
+from tuning.data.formats.turns import ROLES, RawMessage, ordered
+from tuning.data.formats.vocabulary import TEXT
+from tuning.data.records import Values, blank, squeezed, value_at
+
+_SPOKEN = "system|user|assistant|model|tool|human"
+_MARKED = {  # name -> what begins a turn; its first group is the speaker
+    "ChatML": re.compile(rf"<\|im_start\|>({_SPOKEN})[ \t]*\n", re.IGNORECASE),
+    "Llama 3": re.compile(rf"<\|start_header_id\|>({_SPOKEN})<\|end_header_id\|>\n*", re.IGNORECASE),
+    "Gemma": re.compile(rf"<start_of_turn>({_SPOKEN})[ \t]*\n", re.IGNORECASE),
+    "Zephyr": re.compile(r"(?m)^<\|(system|user|assistant)\|>[ \t]*\n?", re.IGNORECASE),
+    "Alpaca": re.compile(r"(?m)^#{2,3} (Instruction|Input|Response|Istruzione|Risposta):?[ \t]*\n", re.IGNORECASE),
+}
+_ENDS = re.compile(r"(?:\s*(?:<\|im_end\|>|<\|eot_id\|>|<\|end_of_text\|>|<end_of_turn>|<eos>|</s>|<\|endoftext\|>))+\s*\Z")
+_BEGINS = re.compile(r"\s*(?:<s>|<bos>|<\|begin_of_text\|>)?\s*")
+_INST = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=(?:</s>\s*)?(?:<s>\s*)?\[INST\]|\Z)", re.DOTALL)
+_SYSTEM = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>(.*)\Z", re.DOTALL)
+_ALPACA = {"instruction": "user", "istruzione": "user", "input": "user", "response": "assistant", "risposta": "assistant"}
+
+
+class Templated(TextShape):
+    """Texts in which a known template marks who speaks."""
+
+    name = "templated"
+    example: ClassVar[Values] = {"text": "<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\nA tailor.<|im_end|>\n"}
+    targets: ClassVar[Targets] = {"text": TEXT}
+    required = frozenset({"text"})
+    reason = "data.reason.templated"
+
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
+        said = turns(value_at(row, mapping["text"]))
+        plain = super().convert(row, mapping, mend, notes)
+        return plain if said is None else {"messages": ordered(said)}
+
+
+def turns(text: Any) -> list[RawMessage] | None:
+    """The turns of a text; None where no template that is known marks any answer."""
+    if not isinstance(text, str) or not any(sign in text for sign in ("<|", "[INST]", "<start_of_turn>", "## ")):
+        return None
+    if "[INST]" in text:
+        return _instructed(text)
+    for name, mark in _MARKED.items():
+        found = list(mark.finditer(text))
+        speakers = [_ALPACA.get(match[1].lower()) or ROLES.get(squeezed(match[1])) or "user" for match in found]
+        if "assistant" not in speakers or "user" not in speakers or (name == "Alpaca" and speakers[-1] != "assistant"):
+            continue
+        ends = [*(match.start() for match in found[1:]), len(text)]
+        parts = [_ENDS.sub("", text[match.end() : end]).strip("\n") for match, end in zip(found, ends, strict=True)]
+        before = _BEGINS.sub("", text[: found[0].start()], count=1).strip("\n")
+        said: list[RawMessage] = [] if blank(before) else [{"role": "system", "content": before}]
+        for role, content in zip(speakers, parts, strict=True):
+            if name == "Alpaca" and said and said[-1]["role"] == role:  # instruction and input
+                said[-1]["content"] += f"\n\n{content}" if content else ""
+            else:
+                said.append({"role": role, "content": content})
+        if said[-1] == {"role": "assistant", "content": ""} and len(said) > 2:  # where a model would go on
+            said.pop()
+        return said
+    return None
+
+
+def _instructed(text: str) -> list[RawMessage] | None:
+    said: list[RawMessage] = []
+    for question, answer in _INST.findall(text):
+        system = _SYSTEM.match(question) if not said else None
+        if system:
+            said.append({"role": "system", "content": system[1].strip()})
+            question = system[2]
+        said += [{"role": "user", "content": question.strip()}, {"role": "assistant", "content": _ENDS.sub("", answer).strip()}]
+    return said or None
