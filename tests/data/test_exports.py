@@ -176,3 +176,46 @@ def test_an_export_of_claude_is_read(take: Take) -> None:
     taken = take(json.dumps([{"uuid": "u", "name": "N", "chat_messages": turns}, {"name": "empty", "chat_messages": []}]))
     assert taken.texts == [("q", "a", "r", "b")] and taken.faults == [(2, "data.row.empty_question")]
     assert taken.reading.unused == {"column": {"uuid": 1, "name": 1}, "part": {"thinking": 1}, "key": {"uuid": 1, "created_at": 1}}
+
+
+FAQS = {
+    "headings": "# FAQ\n\n## Quanto costa?\n\nDodici euro.\n\n- subito\n\n## Quando aprite?\n\nAlle 9.\n",
+    "headings below sections": "# Help\n## Prices\n### Quanto costa?\nDodici euro.\n\n- subito\n### Quando aprite?\nAlle 9.\n",
+    "bold": "**Quanto costa?**\n\nDodici euro.\n\n- subito\n\n**Quando aprite?**\nAlle 9.\n",
+    "bold labels": "**D:** Quanto costa?\n**R:** Dodici euro.\n\n- subito\n\n**D:** Quando aprite?\n**R:** Alle 9.\n",
+    "labels": "Domanda: Quanto costa?\nRisposta: Dodici euro.\n\n- subito\n\nDomanda: Quando aprite?\nRisposta: Alle 9.\n",
+    "letters": "Q: Quanto costa?\r\nA: Dodici euro.\r\n\r\n- subito\r\n\r\nQ: Quando aprite?\r\nA: Alle 9.\r\n",
+    "numbers": "Question 1: Quanto costa?\nAnswer 1: Dodici euro.\n\n- subito\n\nQuestion 2: Quando aprite?\nAnswer 2: Alle 9.\n",
+    "yaml": "- question: Quanto costa?\n  answer: |-\n    Dodici euro.\n\n    - subito\n- question: Quando aprite?\n  answer: Alle 9.\n",
+    "yaml, Italian, below a name": "# nostre\nfaq:\n  - domanda: Quanto costa?\n    risposta: |-\n      Dodici euro.\n\n      - subito\n"
+    "  - domanda: Quando aprite?\n    risposta: 'Alle 9.'\n",
+    "yaml, a mapping": '"Quanto costa?": "Dodici euro.\\n\\n- subito"\nQuando aprite?: Alle 9.\n',
+}
+
+
+@pytest.mark.parametrize("name", FAQS)
+def test_questions_and_answers_in_prose_are_pairs(take: Take, name: str) -> None:
+    taken = take(FAQS[name])
+    assert taken.texts == [("Quanto costa?", "Dodici euro.\n\n- subito"), ("Quando aprite?", "Alle 9.")]
+    left = [note["params"]["lines"] for note in taken.reading.findings if note["code"] == "data.note.faq"]
+    assert left == {"headings": [1], "headings below sections": [2]}.get(name, [])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "- question: &a x\n  answer: *a\n",
+        "Chi?: io\nChi?: tu\n",
+        "- question: [a\n  answer: b\n",
+    ],
+)
+def test_yaml_that_would_lose_or_unfold_something_is_refused(take: Take, content: str) -> None:
+    with pytest.raises(InputError, match=r"data\.yaml"):
+        take(content)
+
+
+@pytest.mark.parametrize(
+    "content", ["# Titolo\n\nUn testo. Chi sei?\n\n## Altro\n\nFine.\n", "Nota: uno\n\nNota: due\n", "- uno: a\n\n- due: b\n"]
+)
+def test_other_prose_stays_text(take: Take, content: str) -> None:
+    assert take(content).reading.format == "text"

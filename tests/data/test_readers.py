@@ -533,7 +533,7 @@ def test_numbers_are_what_the_sheet_shows(write: Write, language: str) -> None:
     book.save(out)
     found = opened(write(out.getvalue()))
     assert [record.values and record.values["a"] for record in found.records] == [shown for _, _, shown in SHOWN[language]]
-    assert [(note.code, note.params["shown"], note.params["stored"]) for note in found.notes] == [
+    assert [(note.code, note.params["shown"], note.params["stored"]) for note in found.told] == [
         ("data.note.shown", *{"it": ("00184", "184"), "en": ("$1,234.50", "1234.5")}[language])
     ]
 

@@ -134,7 +134,6 @@ def _records(task: Task, limits: Limits, reading: Reading, meter: ReadingMeter |
     for path in task.sources:
         opened = file_kinds.open_kind(path, limits, lambda columns: registry.known(columns, task.mapping))
         reading.kind, reading.encoding = opened.kind, opened.encoding
-        said = len(opened.notes)
         reading.findings += [notice.model_dump() for notice in opened.notes]
         if meter is not None:
             meter.position = opened.position
@@ -146,7 +145,7 @@ def _records(task: Task, limits: Limits, reading: Reading, meter: ReadingMeter |
                 last = record.row
                 yield replace(record, row=last + before)
             before += last
-        reading.findings += [notice.model_dump() for notice in opened.notes[said:]]  # what only its end could say
+        reading.findings += [notice.model_dump() for notice in opened.told]
         if meter is not None:
             meter.past(path)
 

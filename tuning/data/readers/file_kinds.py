@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows, xlsx_rows
 from tuning.data.readers.encoding import detect
-from tuning.data.readers.prose import whatsapp_rows
+from tuning.data.readers.prose import faq_rows, whatsapp_rows, yaml_rows
 from tuning.data.readers.table_layout import layout
 from tuning.data.records import HEAD, FileRecord, KnowsColumns
 from tuning.errors import InputError
@@ -57,11 +57,12 @@ _ODS = "application/vnd.oasis.opendocument.spreadsheet"
 class Opened:
     """A file that can be read, and what it is."""
 
-    kind: str  # json, csv, text, parquet, arrow or xlsx
+    kind: str  # json, csv, text, yaml, parquet, arrow or xlsx
     encoding: str | None  # of text
     records: Iterator[FileRecord]
     position: Callable[[], int] | None = None  # bytes of the file read so far
     notes: list[Notice] = field(default_factory=list)
+    told: list[Notice] = field(default_factory=list)  # filled once all records are read
 
 
 def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
@@ -89,7 +90,7 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened
         return Opened(kind, None, table.records(), table.position)
     if kind == "xlsx":
         book = xlsx_rows.open_rows(path, limits, known)
-        return Opened(kind, None, book.records(), book.position, book.notes)
+        return Opened(kind, None, book.records(), book.position, book.notes, book.told)
     if kind is not None:
         raise InputError("data.binary", kind=kind)
     return _text(path, limits, known)
@@ -103,6 +104,12 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
         return Opened("text", text.encoding, whatsapp_rows.records(text, limits), text.position)
     if json_rows.takes(head):
         return Opened("json", text.encoding, json_rows.records(text, limits, known), text.position)
+    if yaml_rows.takes(head, known):
+        return Opened("yaml", text.encoding, yaml_rows.records(text, limits), text.position)
+    labels = faq_rows.labelled(head)
+    if labels is not None:
+        faq_notes: list[Notice] = []
+        return Opened("text", text.encoding, faq_rows.records(text, limits, labels, faq_notes), text.position, told=faq_notes)
     table = layout(head, known)
     if table is not None:
         notes = [Notice(code="data.note.header", params={"line": table.above + 1})] if table.found else []

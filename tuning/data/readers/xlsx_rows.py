@@ -72,6 +72,7 @@ class XlsxRows:
 
     def __init__(self, stream: BinaryIO, size: int, limits: Limits, known: KnowsColumns) -> None:
         self.notes: list[Notice] = []
+        self.told: list[Notice] = []  # once all rows are read
         self._limits = limits
         self._known = known
         self._stream = stream
@@ -121,7 +122,7 @@ class XlsxRows:
         if self._book.shown:
             shown_as, stored = self._book.example
             params = {"count": self._book.shown, "shown": shown(shown_as), "stored": shown(stored)}
-            self.notes.append(Notice(code="data.note.shown", params=params))
+            self.told.append(Notice(code="data.note.shown", params=params))
 
     def _find_header(self) -> int:
         """How many rows with something in them stand above the names of the columns."""
