@@ -21,7 +21,7 @@ _MARKED = {  # name -> what begins a turn; its first group is the speaker
     "Zephyr": re.compile(r"(?m)^<\|(system|user|assistant)\|>[ \t]*\n?", re.IGNORECASE),
     "Alpaca": re.compile(r"(?m)^#{2,3} (Instruction|Input|Response|Istruzione|Risposta):?[ \t]*\n", re.IGNORECASE),
 }
-_ENDS = re.compile(r"(?:\s*(?:<\|im_end\|>|<\|eot_id\|>|<\|end_of_text\|>|<end_of_turn>|<eos>|</s>|<\|endoftext\|>))+\s*\Z")
+_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>", "<|endoftext|>", "<s>")
 _BEGINS = re.compile(r"\s*(?:<s>|<bos>|<\|begin_of_text\|>)?\s*")
 _INST = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=(?:</s>\s*)?(?:<s>\s*)?\[INST\]|\Z)", re.DOTALL)
 _SYSTEM = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>(.*)\Z", re.DOTALL)
@@ -55,7 +55,7 @@ def turns(text: Any) -> list[RawMessage] | None:
         if "assistant" not in speakers or "user" not in speakers or (name == "Alpaca" and speakers[-1] != "assistant"):
             continue
         ends = [*(match.start() for match in found[1:]), len(text)]
-        parts = [_ENDS.sub("", text[match.end() : end]).strip("\n") for match, end in zip(found, ends, strict=True)]
+        parts = [_closed(text[match.end() : end]).strip("\n") for match, end in zip(found, ends, strict=True)]
         before = _BEGINS.sub("", text[: found[0].start()], count=1).strip("\n")
         said: list[RawMessage] = [] if blank(before) else [{"role": "system", "content": before}]
         for role, content in zip(speakers, parts, strict=True):
@@ -76,5 +76,12 @@ def _instructed(text: str) -> list[RawMessage] | None:
         if system:
             said.append({"role": "system", "content": system[1].strip()})
             question = system[2]
-        said += [{"role": "user", "content": question.strip()}, {"role": "assistant", "content": _ENDS.sub("", answer).strip()}]
+        said += [{"role": "user", "content": question.strip()}, {"role": "assistant", "content": _closed(answer).strip()}]
     return said or None
+
+
+def _closed(said: str) -> str:
+    """A turn without the signs of its end."""
+    while (found := next((sign for sign in _ENDS if said.rstrip().endswith(sign)), None)) is not None:
+        said = said.rstrip().removesuffix(found).rstrip()
+    return said

@@ -18,7 +18,7 @@ _SAYS = r"(?:risposta|answer|a|r)"
 _LABELLED = r"(?i:^[ \t]*(?:[-*][ \t]+|#{{1,6}}[ \t]+)?{e}{name}(?:[ \t]*\d{{1,4}})?{e}[ \t]*[:.)]{e}[ \t]*(?P<said>.*))"
 _LABEL_ASKS = re.compile(_LABELLED.format(e=_EMPHASIS, name=_ASKS).replace("[:.)]", ":"))
 _LABEL_SAYS = re.compile(_LABELLED.format(e=_EMPHASIS, name=_SAYS).replace("[:.)]", ":"))
-_HEADING = re.compile(r"^(?:#{1,6}[ \t]+(?P<heading>.*?)[ \t#]*|(?:\d{1,3}[.)][ \t]+)?(?:\*\*|__)(?P<bold>[^*_\n]+)(?:\*\*|__)[ \t]*)$")
+_HEADING = re.compile(r"^(?:#{1,6}[ \t]+(?P<heading>.*)|(?:\d{1,3}[.)][ \t]+)?(?:\*\*|__)(?P<bold>[^*_\n]+)(?:\*\*|__)[ \t]*)$")
 
 
 def labelled(head: str) -> bool | None:
@@ -72,7 +72,7 @@ def records(text: TextFile, limits: Limits, labels: bool, notes: list[Notice]) -
 def _asked(line: str) -> bool | None:
     """Whether a heading asks; None where a line is no heading."""
     found = _HEADING.match(line.strip())
-    return None if found is None else (found["heading"] or found["bold"] or "").rstrip("*_ ").endswith("?")
+    return None if found is None else (found["heading"] or found["bold"] or "").rstrip("*_# \t").endswith("?")
 
 
 def _read(line: str, labels: bool) -> tuple[str, str]:
@@ -90,4 +90,4 @@ def _read(line: str, labels: bool) -> tuple[str, str]:
     if not asked:
         return ("other" if line.lstrip().startswith("#") else "text"), ""
     found = _HEADING.match(line.strip())
-    return "asks", ((found["heading"] or found["bold"] or "") if found else line).strip("*_ ")
+    return "asks", ((found["heading"] or found["bold"] or "") if found else line).rstrip("# \t").strip("*_ ")

@@ -16,7 +16,7 @@ from tuning.sandbox.limits import Limits
 
 _MOST = 64 * 2**20  # bytes: the whole is held
 _LIST = re.compile(
-    r"(?:\s*#[^\n]*\n|\s*---[^\n]*\n|\s*\n)*(?:[\w \"']+:[ \t]*\n)?\s*-\s+[\"']?(?P<key>[^\W\d][\w -]{0,60}?)[\"']?\s*:(?:\s|$)"
+    r"(?:[ \t]*(?:#[^\n]*|---[^\n]*)?\r?\n)*(?:[\w \"']+:[ \t]*\r?\n)?[ \t]*-[ \t]+[\"']?(?P<key>[^\W\d][\w -]{0,60}?)[\"']?\s*:(?:\s|$)"
 )
 _ASKED = re.compile(r"""(?m)^(?:"[^"\n]+\?"|'[^'\n]+\?'|[^\s#"'\-\n][^\n]*?\?)[ \t]*:[ \t]""")
 _KEY = re.compile(r"(?m)^\S[^\n]*:(?:\s|$)")
@@ -40,7 +40,7 @@ def takes(head: str, known: KnowsColumns) -> bool:
     found = _LIST.match(head)
     if found:
         item = head[found.end("key") :].split("\n-", 1)[0]
-        keys = [found["key"], *re.findall(r"(?m)^\s+[\"']?([^\W\d][\w -]{0,60}?)[\"']?\s*:(?:\s|$)", item)]
+        keys = [found["key"], *re.findall(r"(?m)^[ \t]+[\"']?([^\W\d][\w -]{0,60}?)[\"']?\s*:(?:\s|$)", item)]
         return known(keys)
     asked = len(_ASKED.findall(head))
     return asked > 1 and asked == len(_KEY.findall(head))
