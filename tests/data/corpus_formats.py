@@ -216,7 +216,7 @@ def _exports() -> Iterator[Case]:
     parts = {"contents": [{"role": "user", "parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}]}
     yield case("conversations of another service", lines(*[json.dumps(parts)] * 2), Refused("data.format", {"columns": "contents"}))
     tree = [{"title": "t", "mapping": {"a": {"message": None, "children": []}}, "id": "x"}]
-    yield case("an export of chats as a tree", json.dumps(tree), Refused("data.format", {"columns": "title, mapping, id"}))
+    yield case("an export of chats as a tree of nothing", json.dumps(tree), Refused("data.nothing", {"fault": "data.row.empty_question"}))
     told = {"name": "x", "messages": [{"from": "Anna", "text": "a"}, {"from": "Bruno", "text": "b"}]}
     place = {"row": 1, "fault": "data.row.role", "role": "Anna"}
     yield case("an export of one chat", json.dumps(told, indent=1), Refused("data.nothing", place))

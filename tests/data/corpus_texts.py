@@ -60,8 +60,10 @@ def _prose() -> Iterator[Case]:
     yield case("a poem with semicolons", poem, text(3, "Nel mezzo del cammin di nostra vita;"))
     code = "def f(a, b):\n    return a, b\n\n\nprint(f(1, 2))\n"
     yield case("a program", code, text(2, "def f(a, b):\n    return a, b"))
-    yield case("questions and answers as prose", "Q: Who?\nA: Me.\n\nQ: Where?\nA: Here.\n", text(2, "Q: Who?\nA: Me."))
-    yield case("YAML", "- instruction: a, b\n  output: c\n- instruction: d\n  output: e\n", text(4, "- instruction: a, b"))
+    yield case(
+        "questions and answers as prose", "Q: Who?\nA: Me.\n\nQ: Where?\nA: Here.\n", all_kept(2, kind="text", first=("Who?", "Me."))
+    )
+    yield case("YAML", "- instruction: a, b\n  output: c\n- instruction: d\n  output: e\n", all_kept(2, kind="yaml", first=("a, b", "c")))
     yield case("a list with stars", "* one, two\n* three\n* four, five, six\n", text(3, "* one, two"))
     yield case("a table of Markdown in prose", "Some words, first.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", text(2, "Some words, first."))
     yield case("spaces within and around", "  One.  \n\n\tTwo\n   more\n", text(2, "  One.  "))
