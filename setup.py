@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["tuning", "tuning.*"]), "tuning_presets"],
     package_dir={"tuning_presets": "presets"},
-    package_data={"tuning": ["py.typed", "**/*.yaml", "**/*.json", "**/*.css", "**/*.html"], "tuning_presets": ["**/*"]},
+    package_data={"tuning": ["py.typed", "**/*.yaml", "**/*.json", "**/*.css", "**/*.html", "**/*.txt"], "tuning_presets": ["**/*"]},
     exclude_package_data={"": ["**/__pycache__/*"]},
     include_package_data=False,
 )

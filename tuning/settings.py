@@ -25,6 +25,7 @@ PINNED = re.compile(r"(\w[\w.-]{0,95}/\w[\w.-]{0,95})@([0-9a-f]{40})", re.ASCII)
 CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and nvidia-smi do
 VOLUME = "/data"  # where a Space has its storage, if it has any
 OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")  # which `hf_oauth: true` in README brings
+_INDEX = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ssl_cert_file", "home", "userprofile", "localappdata")
 _CHILD = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "APPDATA")
 
 # What each library that may be here is told so that it reports to nobody; a tracker that somebody chooses works all the same.
@@ -157,6 +158,11 @@ def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
     """What a child process may know: enough for Python to start, and nothing that could hold a secret."""
     env = os.environ if environ is None else environ
     return {key: env[key] for key in _CHILD if key in env}
+
+
+def index_environment() -> dict[str, str]:
+    """What pip is to know beside that: how this machine reaches its index of packages, and where its settings and cache are."""
+    return {key: value for key, value in os.environ.items() if key.upper().startswith("PIP_") or key.lower() in _INDEX}
 
 
 def share_processor(environ: MutableMapping[str, str] | None = None) -> None:

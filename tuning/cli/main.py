@@ -312,7 +312,7 @@ def _ask() -> str | None:
 
 
 def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    path = studio.runs.export(options.run, options.to, files.given(options.out), check=not options.no_check)
+    path = studio.runs.export(options.run, options.to, files.given(options.out), check=not options.no_check, type=options.type or "")
     written = sum(one.stat().st_size for one in ([path] if path.is_file() else path.rglob("*")))
     return 0, {"run": options.run, "to": options.to, "path": str(path), "bytes": written}
 

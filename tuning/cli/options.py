@@ -105,11 +105,13 @@ def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def _form(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
-        "--to", default="adapter", metavar="FORM", help="adapter (a zip for PEFT; default) or merged (a model by itself, for transformers)"
-    )
+        "--to", default="adapter", metavar="FORM",
+        help="adapter (a zip for PEFT; default), merged (a model by itself, for transformers) or gguf (one file for Ollama and LM Studio)",
+    )  # fmt: skip
+    verb.add_argument("--type", choices=("f16", "bf16", "q8_0"), help="how gguf keeps the weights (f16)")
     verb.add_argument("--no-check", action="store_true", help="do not compare an adapter with the live model, in processes of their own")
     verb.add_argument(
-        "--out", required=True, metavar="PATH", help="a file or, for merged, a new folder (or a .zip); or a folder to put it in"
+        "--out", required=True, metavar="PATH", help="a file or, for merged and gguf, a new folder (or a .zip); or a folder to put it in"
     )
 
 

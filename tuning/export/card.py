@@ -31,6 +31,17 @@ Settings:
 {settings}
 ```
 """
+GGUF = """---
+base_model: {base}
+tags: [gguf, sft, sartoria]
+---
+# {name}
+
+`{base}`, trained on {rows} rows of "{data}", as one GGUF file with the chat template and the tokens that end an answer.
+
+LM Studio, Jan and llama.cpp open it as it is: `llama-cli -m {file}`. For Ollama, in this folder: `ollama create {model} -f Modelfile`,
+then `ollama run {model}`.
+"""
 STOPS = """
 `generation_config.json` names the tokens that end an answer. PEFT does not read it by itself:
 
@@ -60,10 +71,22 @@ def write(folder: pathlib.Path, run: Run, spec: RunSpec, folded: bool) -> None:
     path.write_text(f"{text}{STOPS if adapter else ''}{FOLDED if folded else ''}{_report(run)}{CHECKED}", encoding="utf-8")
 
 
+def write_gguf(folder: pathlib.Path, run: Run, spec: RunSpec, file: str) -> None:
+    """Write the card of a GGUF file, and the Modelfile that names it. Raises OSError."""
+    model, license = file.removesuffix(".gguf"), _license(spec.model.card.license)
+    text = GGUF.format(base=_base(spec), name=spec.name, rows=spec.data.train_rows, data=spec.data.name, file=file, model=model)
+    text = f"---\n{license}{text[4:]}"
+    (folder / "README.md").write_text(f"{text}{_report(run)}{CHECKED}", encoding="utf-8")
+    (folder / "Modelfile").write_text(f"FROM ./{file}\n", encoding="utf-8")
+
+
+def _base(spec: RunSpec) -> str:
+    return spec.model.card.title if pathlib.Path(spec.model.id).is_absolute() else spec.model.id
+
+
 def _merged(spec: RunSpec) -> str:
-    base = spec.model.card.title if pathlib.Path(spec.model.id).is_absolute() else spec.model.id
     settings = json.dumps(spec.settings.model_dump(exclude={"sft", "lora"}), indent=2)
-    return MERGED.format(base=base, name=spec.name, rows=spec.data.train_rows, data=spec.data.name, settings=settings)
+    return MERGED.format(base=_base(spec), name=spec.name, rows=spec.data.train_rows, data=spec.data.name, settings=settings)
 
 
 def _license(said: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from tuning.text import LANGUAGES, number, t
 
 JSON, WORDS = "certificate.json", "certificate.md"
+MOST_NAMED = 8  # of tensors that are not as they should be
 
 
 def unchecked(form: str, why: str, said: str = "") -> dict[str, Any]:
@@ -43,6 +44,44 @@ def compare(form: str, live: dict[str, Any], seen: dict[str, Any]) -> dict[str, 
     }
     found["verdict"] = _verdict(found)
     return found
+
+
+def of_gguf(live: dict[str, Any], seen: dict[str, Any], type: str) -> dict[str, Any]:
+    """The certificate of a GGUF file that `to_gguf` has read back: its tensors, template and stop tokens. No answer was asked of it.
+
+    `verdict`: file (all that is in it is as trained) or differs.
+    """
+    digests = seen["digests"]
+    of = seen["equal"] + len(seen["unlike"]) + len(seen["missing"])
+    found: dict[str, Any] = {
+        "schema": 1,
+        "form": "gguf",
+        "type": type,
+        "answers": [],
+        "tensors": {"equal": seen["equal"], "of": of, "unlike": seen["unlike"], "missing": seen["missing"], "more": seen["more"]},
+        "stored": seen["kinds"],
+        "merged": {"equal": sum(live["tensors"].get(name) == digest for name, digest in digests.items()), "of": len(digests)},
+        "template_equal": seen["template"] == live["template"],
+        "stop_tokens": {"live": live["stops"], "export": seen["stops"], "equal": set(live["stops"]) == set(seen["stops"])},
+        "pre_tokenizer": seen["pre"],
+    }
+    counted = all(found[key]["equal"] == found[key]["of"] > 0 for key in ("tensors", "merged"))
+    found["verdict"] = "file" if counted and found["template_equal"] and found["stop_tokens"]["equal"] else "differs"
+    return found
+
+
+def _file_lines(found: dict[str, Any], lang: str) -> list[str]:
+    """What was read back of a GGUF file, in words."""
+    tensors = found["tensors"]
+    lines = [
+        t(lang, "export.certificate.gguf.tensors", equal=tensors["equal"], of=tensors["of"], type=found["type"]),
+        t(lang, "export.certificate.gguf.merged", **found["merged"]),
+        t(lang, f"export.certificate.gguf.template.{found['template_equal']}".lower()),
+        t(lang, "export.certificate.stops", **{key: str(found["stop_tokens"][key]) for key in ("live", "export")}),
+        t(lang, "export.certificate.gguf.answers"),
+    ]
+    odd = [*tensors["unlike"], *tensors["missing"]]
+    return [*lines, t(lang, "export.certificate.gguf.odd", names=", ".join(odd[:MOST_NAMED]))] if odd else lines
 
 
 def _answer(live: dict[str, Any], seen: dict[str, Any], number: int) -> dict[str, Any]:
@@ -87,6 +126,8 @@ def spoken(found: dict[str, Any], lang: str) -> str:
     if "why" in found:
         why = t(lang, f"export.certificate.why.{found['why']}")
         return f"{title}\n{why}\n{_quoted(found['said']) if found['said'] else ''}"
+    if found["form"] == "gguf":
+        return f"{title}\n{''.join(f'- {line}{chr(10)}' for line in _file_lines(found, lang))}"
     params = {
         "source": t(lang, f"export.certificate.source.{found['questions']}"),
         "count": len(found["answers"]),

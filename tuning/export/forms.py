@@ -16,14 +16,14 @@ from typing import Any
 
 from tuning import settings
 from tuning.errors import FOLDERS, InputError, RunError
-from tuning.export import archive, card, certificate, portable
+from tuning.export import archive, card, certificate, converter, portable
 from tuning.runs import disk
 from tuning.runs.files import clean_name, put, require_room
 from tuning.runs.store import Run
 from tuning.schema import RunSpec
 from tuning.settings import ROOT
 
-LATER = ("gguf", "ollama", "bundle")
+LATER = ("ollama", "bundle")
 GIB = 2**30
 LIBRARIES_BYTES = 1.5 * GIB  # of a process with torch and transformers, before its first model
 MODEL_BYTES = 6  # for each weight: 32 bits, and a half more while they are read and rounded
@@ -42,6 +42,7 @@ class ExportOrder:
     memory_free: int
     trusts: bool = False  # may its base run code of its own?
     check: bool = True
+    type: str = ""  # of the weights in a GGUF file
     scratch: pathlib.Path = field(default_factory=pathlib.Path)
 
     @property
@@ -81,9 +82,10 @@ def unknown(form: str) -> InputError:
 def _bytes(order: ExportOrder, form: str) -> int:
     """What the files of an export take."""
     own = sum(path.stat().st_size for path in order.run.adapter.rglob("*") if path.is_file())
-    if form == "adapter" or order.spec is None or not order.adapter:
+    if form == "adapter" or order.spec is None:
         return own + BESIDE_WEIGHTS
-    return own + BESIDE_WEIGHTS + sum(path.stat().st_size for path in pathlib.Path(order.spec.model.path).glob("*.safetensors"))
+    weights = 0 if not order.adapter else sum(path.stat().st_size for path in pathlib.Path(order.spec.model.path).glob("*.safetensors"))
+    return (own + weights) * (2 if form == "gguf" else 1) + BESIDE_WEIGHTS
 
 
 def _adapter(order: ExportOrder, folder: pathlib.Path, form: str = "adapter") -> None:
@@ -112,7 +114,26 @@ def _merged(order: ExportOrder, folder: pathlib.Path) -> None:
     return None
 
 
-EXPORTS: dict[str, Callable[[ExportOrder, pathlib.Path], None]] = {"adapter": _adapter, "merged": _merged}
+def _gguf(order: ExportOrder, folder: pathlib.Path) -> None:
+    """One file for Ollama, LM Studio and llama.cpp, converted from the merged model, which goes again."""
+    spec = order.spec or order.run.spec()  # says what is wrong with it
+    tools = converter.installed(order.home, _child)
+    merged = order.scratch / "merged"
+    merged.mkdir()
+    live = listen(order, merged if order.adapter else None)
+    if "verdict" in live:
+        raise _refused(order, live)
+    keep = shutil.ignore_patterns("adapter_*", "README.md") if order.adapter else None
+    shutil.copytree(order.run.adapter, merged, dirs_exist_ok=True, ignore=keep)
+    name = archive.name_of(order.run, "gguf").removesuffix("-gguf")
+    job = {"tools": str(tools), "folder": str(merged.resolve()), "file": str((folder / f"{name}.gguf").resolve())}
+    job |= {"name": name, "type": order.type or converter.TYPES[0]} | {key: live[key] for key in ("stops", "template")}
+    seen = converter.write(job, order.scratch, _child)
+    card.write_gguf(folder, order.run, spec, f"{name}.gguf")
+    certificate.write(folder, certificate.of_gguf(live, seen, job["type"]))
+
+
+EXPORTS: dict[str, Callable[[ExportOrder, pathlib.Path], None]] = {"adapter": _adapter, "merged": _merged, "gguf": _gguf}
 
 
 def _refused(order: ExportOrder, told: dict[str, Any]) -> InputError | RunError:
@@ -195,9 +216,15 @@ def seen_elsewhere(folders: list[pathlib.Path], live: dict[str, Any], base: str,
     return seen
 
 
-def _child(words: list[str], folder: pathlib.Path, said: str = "") -> str:
-    """Run a script of ours without a card, the net and any token; the last line of its errors, without folders of this machine."""
+def _child(words: list[str], folder: pathlib.Path, said: str = "", online: bool = False) -> str:
+    """Run a script of ours without a card, the net and any token; the last line of its errors, without folders of this machine.
+
+    `online`: it is pip, which may know how this machine reaches its index.
+    """
     env = {**settings.child_environment(), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    if online:
+        del env["PYTHONPATH"]
+        env |= settings.index_environment()
     settings.share_processor(env)
     try:
         with _one:

@@ -161,6 +161,7 @@ def make(request: dict[str, Any]) -> dict[str, Any]:
         "talk": talk,
         "conversation": shown,
         "stops": live.stops,
+        "template": tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else None,
         "precision": str(spec.settings.precision),
         "quantization": str(spec.settings.quantization),
         "most": MOST,

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError
-from tuning.export import forms
+from tuning.export import converter, forms
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.presets import judged
@@ -203,7 +203,7 @@ class Runs:
         self.shared.store.delete(found)
         return {"run": found.id, "deleted": True}
 
-    def export(self, run: str, to: str, out: pathlib.Path, check: bool = False, zipped: bool = False) -> pathlib.Path:
+    def export(self, run: str, to: str, out: pathlib.Path, check: bool = False, zipped: bool = False, type: str = "") -> pathlib.Path:
         """Write what a run made with its certificate, as a zip; a merged model as a folder, but where it is to be `zipped`.
 
         `check`: compare an adapter with the live model too, in processes of their own. Raises InputError for an unknown form or a place
@@ -211,12 +211,16 @@ class Runs:
         """
         if to not in forms.EXPORTS:
             raise forms.unknown(to)
+        if type and to != "gguf":
+            raise InputError("export.type", to=to, type=type)
+        if to == "gguf" and not converter.place(self.shared.settings.home).is_dir():
+            self.quotas.machine()  # it would be fetched
         self.quotas.pace("errand")
         found = self.shared.store.find(run, self.owner, unreadable=True)
         found.require_adapter()
         spec = found.known()
         trusts = spec is not None and self.shared.shelf.trusts(spec.model.path)
-        order = forms.ExportOrder(found, spec, self.shared.settings.home, self.shared.probe().memory_free, trusts, check)
+        order = forms.ExportOrder(found, spec, self.shared.settings.home, self.shared.probe().memory_free, trusts, check, type)
         try:
             return forms.export(order, to, out, zipped)
         except (OSError, zipfile.LargeZipFile) as error:

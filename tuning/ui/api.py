@@ -127,7 +127,7 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         yield from itertools.accumulate(visits.studio.talk.chat(run, messages, base, seed, how))
 
     def export(run: str, to: str = "adapter") -> gr.FileData:
-        """Sends what a run learned as one zip, with its certificate. `to`: adapter (PEFT's folder) or merged (a model for transformers).
+        """Sends what a run learned as one zip, with its certificate. `to`: adapter (PEFT), merged (transformers) or gguf (Ollama).
 
         A merged model is made on the processor and compared with the live one, which takes up to some minutes.
         """

