@@ -221,8 +221,8 @@ def test_a_conversation_is_mended_by_its_ends_alone() -> None:
 
     assert order("assistant user assistant user") == "user assistant"
     assert order("system assistant assistant user assistant tool") == "system user assistant"
-    assert order("user assistant assistant") == "user assistant assistant"
-    assert order("user user assistant") == "user user assistant"
+    assert order("user assistant assistant") == "user assistant"  # joined
+    assert order("user user assistant") == "user assistant"
     assert [order("assistant"), order("user"), order("system"), order(""), order("assistant user")] == [None] * 5
     form = registry.choose([{"messages": QA}], {}).form
     row = {"messages": [*turns(("assistant", "hello")), *QA, *turns(("user", "bye"))]}
@@ -234,3 +234,42 @@ def test_json_within_a_text_keeps_its_numbers_and_doubts_its_keys() -> None:
     for broken in ('{"a": 1, "a": 2}', "[NaN]", "[", "[" * 100_000):
         with pytest.raises(ValueError):
             parsed(broken)
+
+
+def parts(*said: Any) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [said[0]]}, {"role": "assistant", "content": [said[1]]}]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"system": [{"text": "s"}], "messages": parts({"text": "q"}, {"text": "a"})},
+        {"system": {"parts": [{"text": "s"}]}, "messages": parts({"type": "text", "value": "q"}, {"type": "text", "value": "a"})},
+        {"sistema": "s", "messaggi": parts({"type": "text", "content": "q"}, {"type": "text", "text": {"value": "a"}})},
+        {
+            "systemInstruction": {"role": "system", "parts": [{"text": "s"}]},
+            "contents": [{"role": "user", "parts": [{"text": "q"}]}, {"role": "model", "parts": [{"text": "a"}]}],
+        },
+        {"system_instruction": "s", "dialogo": [{"role": "user", "parts": ["q"]}, {"role": "model", "parts": [{"text": "a"}]}]},
+    ],
+)
+def test_parts_hold_their_text_under_other_keys(row: dict[str, Any]) -> None:
+    assert said(one(row)) == ("s", "q", "a")
+
+
+CALLS = ["<tool_call>\n{}\n</tool_call>", "[TOOL_CALLS] meteo", "Azione: meteo", "<function=meteo>", '{"name": "meteo"}']
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_written_as_text_may_be_followed_by_its_answer(call: str) -> None:
+    talk = [("human", "q"), ("gpt", call), ("tool", "sole"), ("gpt", "a")]
+    assert said(one({"conversations": spoken(*talk)})) == ("q", call, "sole", "a")
+
+
+@pytest.mark.parametrize("order", ["user user assistant", "user assistant assistant", "system system user assistant"])
+def test_turns_of_one_role_are_joined_by_the_repair(order: str) -> None:
+    talk = turns(*[(role, str(at)) for at, role in enumerate(order.split())])
+    form = registry.choose([{"messages": QA}], {}).form
+    joined = said(form.convert({"messages": talk}, {"messages": "messages"}, mend=True))
+    assert "\n\n".join(joined) == "\n\n".join(map(str, range(len(talk))))
+    assert len(joined) == len(talk) - 1

@@ -17,6 +17,7 @@ from tuning.data.formats.turns import (
     WORDS,
     RawMessage,
     TurnKeys,
+    flat,
     mended,
     messages,
     ordered,
@@ -68,7 +69,7 @@ class Format:
         """A row in normal form: its `messages`, with `tools` where it has some, or its `text`; each text as it stands there.
 
         An answer that is not to be learned has `weight` 0. `notes` hears what the row holds beside, but for whole columns without a target.
-        `mend` drops the turns of a conversation before its first question and after its last answer. Raises InputError:
+        `mend` joins turns of one role, and drops those before the first question and after the last answer. Raises InputError:
         `data.row.columns`, `data.row.type`, `data.row.surrogate`, `data.row.tools` (column), `data.row.empty_question`,
         `data.row.empty_answer`, `data.row.empty_text`, `data.row.role`, `data.row.roles` (turn, role), `data.row.part` (turn, found),
         `data.row.turns` (column), `data.row.call` (turn), `data.row.unwanted`.
@@ -111,10 +112,10 @@ def _wanted(row: Values, mapping: Mapping[str, str], target: str) -> Any:
     return None if value is MISSING else value
 
 
-def _system(row: Values, mapping: Mapping[str, str]) -> list[RawMessage]:
+def _system(row: Values, mapping: Mapping[str, str], notes: Notes | None = None) -> list[RawMessage]:
     if "system" not in mapping:
         return []
-    said = text(_wanted(row, mapping, "system"), mapping["system"])
+    said = flat(_wanted(row, mapping, "system"), mapping["system"], notes or Notes())
     return [] if blank(said) else [{"role": "system", "content": said}]
 
 
@@ -215,7 +216,7 @@ class PairShape(Format):
         said = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         if "history" in mapping:
             said = [*_earlier(row, mapping, notes or Notes()), *said]
-        said = [*_system(row, mapping), *said] if "system" in mapping else said
+        said = [*_system(row, mapping, notes), *said] if "system" in mapping else said
         return with_tools(row, mapping, {"messages": said}, notes, self.strict)
 
 
@@ -243,8 +244,9 @@ class Sides(PairShape):
             notes.leave("column", (mapping[key] for key in (asks, with_context) if key in mapping and not _within(row, mapping, key, said)))
         if given(_wanted(row, mapping, "history")):
             notes.leave("column", [mapping["history"]])
-        system = _system(row, mapping)
-        kept = ordered([*system, *said], 1 - len(system))
+        system = _system(row, mapping, notes)
+        said = [*system, *said]
+        kept = ordered(mended(said) or said if mend else said, 1 - len(system))
         return with_tools(row, mapping, {"messages": learnable(kept, notes)}, notes)
 
 
@@ -282,10 +284,11 @@ class TurnsShape(Format):
             raise InputError("data.row.empty_question")
         notes = notes or Notes()
         said = messages(turns, mapping[self.turns], words(mapping, self.words), notes)
-        system = _system(row, mapping) if "system" in mapping else []
+        system = _system(row, mapping, notes) if "system" in mapping else []
+        said = [*system, *said] if system else said
         if mend:
             said = mended(said) or said
-        kept = learnable(ordered([*system, *said], 0) if system else ordered(said), notes)
+        kept = learnable(ordered(said, 1 - len(system)), notes)
         return with_tools(row, mapping, {"messages": kept}, notes)
 
 

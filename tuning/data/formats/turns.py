@@ -5,6 +5,7 @@ Which column holds a conversation is for the formats to say. What a model though
 of templates has its own name for it, and the normal form has none.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ RawMessage = dict[str, Any]
 
 WORDS = frozenset({"role", "content", "user", "assistant"})  # targets that name keys and speakers inside of turns, not columns
 ROLE_KEYS = ("role", "from", "speaker")
-CONTENT_KEYS = ("content", "value", "text")
+CONTENT_KEYS = ("content", "value", "text", "parts")
 ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's turn that holds nothing but calls of tools
     **dict.fromkeys(("system", "developer", "sistema"), "system"),
     **dict.fromkeys(("user", "human", "prompter", "utente", "umano"), "user"),
@@ -28,6 +29,8 @@ ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's
     **dict.fromkeys(("ipython", "strumento", "funzione", "osservazione"), "tool"),
 }
 _TEXT_PARTS = (None, "text", "input_text", "output_text")
+_PART_TEXTS = ("text", "value", "content")  # keys of a part under which its text may stand
+_CALL_IN_TEXT = re.compile(r"(tool|function)[_ ]?calls?\b|<function|python_tag|\b(action|azione)\s*:|\"name\"\s*:", re.IGNORECASE)
 _PART = 2  # keys of a part that is only type and text
 _FOLLOWS = {  # who may speak after whom; "calls" is an assistant who called tools
     "system": ("user",),
@@ -48,7 +51,7 @@ class TurnKeys(NamedTuple):
 
 
 USUAL = TurnKeys()
-SHAREGPT = TurnKeys(("from", "role", "speaker"), ("value", "content", "text"))
+SHAREGPT = TurnKeys(("from", "role", "speaker"), ("value", "content", "text", "parts"))
 
 
 def text(value: Any, column: str, turn: int = 0) -> str:
@@ -145,7 +148,8 @@ def ordered(said: Sequence[RawMessage], first: int = 1) -> list[RawMessage]:
     """The messages, if they follow one another as they should; `first` is the number of the first turn.
 
     One system text at most and at the head (an empty one is none), then user and assistant in turn; after calls of tools their
-    answers, then the assistant again; the assistant last. Raises InputError: `data.row.roles` (turn, role),
+    answers, then the assistant again, also where the call is written in the text; the assistant last.
+    Raises InputError: `data.row.roles` (turn, role),
     `data.row.empty_question`, `data.row.empty_answer`.
     """
     kept: list[RawMessage] = []
@@ -158,6 +162,8 @@ def ordered(said: Sequence[RawMessage], first: int = 1) -> list[RawMessage]:
                 kept.append(message)
             continue
         calls = "tool_calls" in message
+        if role == "tool" and before == "assistant" and _CALL_IN_TEXT.search(kept[-1]["content"]):
+            before = "calls"
         if role not in _FOLLOWS[before] or role == "system":
             raise InputError("data.row.roles", turn=number, role=role)
         if empty and role != "tool" and not calls:
@@ -170,11 +176,40 @@ def ordered(said: Sequence[RawMessage], first: int = 1) -> list[RawMessage]:
 
 
 def mended(said: Sequence[RawMessage]) -> list[RawMessage] | None:
-    """The messages without what stands before the first question (but system texts) and after the last answer; None if none is left."""
+    """The messages without what stands before the first question (but system texts) and after the last answer; None if none is left.
+
+    Messages of one role that follow one another are joined by an empty line.
+    """
+    said = _merged(said)
     head = [message for message in said if message["role"] == "system"][:1] if said and said[0]["role"] == "system" else []
     begin = next((place for place, message in enumerate(said) if message["role"] == "user"), len(said))
     end = next((place for place in range(len(said) - 1, begin, -1) if said[place]["role"] == "assistant"), None)
     return None if end is None else [*head, *said[begin : end + 1]]
+
+
+def _merged(said: Sequence[RawMessage]) -> list[RawMessage]:
+    """The messages, those of one role joined; answers of tools stay apart, as do an assistant's calls and what is said after them.
+
+    What holds a part that is not to be learned is not learned.
+    """
+    kept: list[RawMessage] = []
+    for message in said:
+        last = kept[-1] if kept else {"role": ""}
+        if message["role"] != last["role"] or message["role"] == "tool" or "tool_calls" in last:
+            kept.append(message)
+            continue
+        texts = (text for text in (last["content"], message["content"]) if text and not text.isspace())
+        kept[-1] = {**last, **message, "content": "\n\n".join(texts)}
+    return kept
+
+
+def flat(value: Any, column: str, notes: Notes) -> str:
+    """A text that may be written as one turn, or as the parts of one. Raises as `messages` does."""
+    if value.__class__ is dict:
+        key, said = _first(value, CONTENT_KEYS)
+        notes.leave("key", (f"{column}.{name}" for name, held in value.items() if name not in (key, "role", "type") and given(held)))
+        value = said if key else value
+    return _joined(value, column, 1, notes) if value.__class__ is list else text(value, column)
 
 
 def _wrong_type(value: Any, column: str, turn: int = 0) -> InputError:
@@ -255,15 +290,24 @@ def _heeded(key: str, value: Any, message: RawMessage, notes: Notes) -> bool:
 
 
 def _joined(parts: list[Any], column: str, number: int, notes: Notes) -> str:
-    """The texts of the typed parts of a content, one right after the other."""
+    """The texts of the typed parts of a content, one right after the other; a thought among them is noted as not used."""
     texts = []
     for part in parts:
+        if isinstance(part, str) and not isinstance(part, Number) and len(parts) == 1:
+            return text(part, column, number)
         if not isinstance(part, dict):
             raise _wrong_type(parts, column, number)
         kind = part.get("type")
+        key, said = _first(part, _PART_TEXTS)
         if kind not in _TEXT_PARTS or (kind is None and "text" not in part):
-            raise InputError("data.row.part", turn=number, found=shown(str(kind)))
-        texts.append(text(part.get("text"), column, number))
+            raise InputError("data.row.part", turn=number, found=shown(str(kind or next(iter(part), kind))))
+        if part.get("thought") is True:
+            notes.leave("part", ["thought"])
+            continue
+        if said.__class__ is dict and "value" in said:
+            notes.leave("part", (f"{key}.{name}" for name, held in said.items() if name != "value" and given(held)))
+            said = said["value"]
+        texts.append(text(said, column, number))
         if len(part) > _PART:
-            notes.leave("part", (key for key, value in part.items() if key not in ("type", "text") and given(value)))
+            notes.leave("part", (name for name, value in part.items() if name not in ("type", key, "thought") and given(value)))
     return "".join(texts)

@@ -5,7 +5,7 @@ Which of them a format takes, and for what, is for the formats to say.
 
 RESPONSES = ".responses"  # end of a column of Argilla's that holds answers by annotator
 
-SYSTEM = ("system", "systemprompt", "systemmessage", "sistema")
+SYSTEM = ("system", "systemprompt", "systemmessage", "systeminstruction", "sistema")
 QUESTION = ("question", "domanda", "instruction", "istruzione", "prompt", "query", "quesito", "richiesta", "user", "utente", "q", "input")
 ANSWER = (
     *("answer", "risposta", "response", "output", "completion", "reply", "assistant", "assistente", "a"),
