@@ -273,3 +273,11 @@ def test_turns_of_one_role_are_joined_by_the_repair(order: str) -> None:
     joined = said(form.convert({"messages": talk}, {"messages": "messages"}, mend=True))
     assert "\n\n".join(joined) == "\n\n".join(map(str, range(len(talk))))
     assert len(joined) == len(talk) - 1
+
+
+@pytest.mark.parametrize("beside", [{}, {"tools": []}, {"tools": [WEATHER]}, {"parallel_tool_calls": True}])
+def test_preference_pairs_of_openai_teach_the_preferred_answer(beside: dict[str, Any]) -> None:
+    good, bad = ([{"role": "assistant", "content": text}] for text in "ab")
+    asked = {"messages": [{"role": "user", "content": "q"}], **beside}
+    converted = one({"input": asked, "preferred_output": good, "non_preferred_output": bad})
+    assert (said(converted), "tools" in converted) == (("q", "a"), bool(beside.get("tools")))

@@ -251,6 +251,10 @@ class Sides(PairShape):
 
 
 def _side(value: Any, column: str, role: str, notes: Notes) -> list[RawMessage]:
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):  # as OpenAI has the question of a preference
+        notes.leave("key", (f"{column}.{key}" for key, held in value.items() if key not in ("messages", "tools") and given(held)))
+        notes.tools += tools(value.get("tools"), f"{column}.tools")
+        value = value["messages"]
     if isinstance(value, dict):
         value = [value]
     return messages(value, column, notes=notes) if isinstance(value, list) else [{"role": role, "content": text(value, column)}]

@@ -23,8 +23,8 @@ class Preference(Sides):
     example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "chosen": "The Po.", "rejected": "The Rhine."}
     targets: ClassVar[Targets] = {
         "prompt": ("prompt", "question", "domanda", "instruction", "istruzione", "query", "input", "conversations", "messages"),
-        "chosen": ("chosen", "preferita", "scelta"),
-        "rejected": ("rejected", "rifiutata", "scartata"),
+        "chosen": ("chosen", "preferredoutput", "preferita", "scelta"),
+        "rejected": ("rejected", "nonpreferredoutput", "rifiutata", "scartata"),
         "context": CONTEXT,
         **_BESIDE,
     }
