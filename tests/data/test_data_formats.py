@@ -39,13 +39,14 @@ DIALECTS: list[dict[str, Any]] = [
     {"delimiter": "\t", "quoting": csv.QUOTE_ALL, "lineterminator": "\n"},
 ]
 OTHERS = {
+    "header-pairs",
     "function-calling",
     "multiple-choice",
     "label-studio",
     "argilla",
     "chatgpt",
     "claude",
-}  # their answers are calls, one of several, or lie deep within
+}  # named by no exact name, or their answers are calls, one of several, or lie deep within
 WITH_TEXTS = [form for form in FORMATS if form.name not in OTHERS]
 
 

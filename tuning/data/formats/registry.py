@@ -10,6 +10,7 @@ from tuning.data.formats import marks, unfit
 from tuning.data.formats.kinds.annotations import ArgillaRecord, LabelStudio, TextLabel
 from tuning.data.formats.kinds.assistants import ChatGptExport, ClaudeExport
 from tuning.data.formats.kinds.choices import MultipleChoice
+from tuning.data.formats.kinds.meant import MeantPairs
 from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto, Preference, PromptCompletion, QuestionAnswer
 from tuning.data.formats.kinds.talks import KtoMessages, Messages, PlainText, ShareGpt
 from tuning.data.formats.shapes import Format, TurnsShape
@@ -40,6 +41,7 @@ FORMATS: tuple[Format, ...] = (
     LabelStudio(),
     ArgillaRecord(),
     TextLabel(),
+    MeantPairs(),
     PlainText(),
 )
 
@@ -65,12 +67,12 @@ class _Fit(NamedTuple):
 def known(columns: Sequence[str], given: Mapping[str, str]) -> bool:
     """Whether some format has a place for a row with these columns, `given` being the targets mapped by hand.
 
-    A column of plain text that stands alone says nothing: `content` may as well hold a list of rows.
+    A column of plain text that stands alone says nothing: `content` may as well hold a list of rows. Nor do headers that are only meant.
     """
     named = [column for target, column in given.items() if target not in WORDS]
     if any(column not in columns and column.split(".")[0] not in columns for column in named):
         return False
-    forms = [form for form in _candidates(given) if form.complete(columns, given) is not None]
+    forms = [form for form in _candidates(given) if not isinstance(form, MeantPairs) and form.complete(columns, given) is not None]
     return any(not isinstance(form, PlainText) or len(columns) > 1 or given for form in forms)
 
 
@@ -87,8 +89,8 @@ def choose(sample: Sequence[Values], given: Mapping[str, str]) -> ChosenFormat:
     if not given:
         unfit.refuse_images(sample, columns)
     fit = _fit(sample, given, _LEVELS)
-    if not given and (fit is None or isinstance(fit.form, PlainText | TextLabel)):
-        unfit.refuse(sample, columns, fit.mapping["text"] if fit is not None else None, "label" in (fit.mapping if fit else ()))
+    if not given and (fit is None or isinstance(fit.form, PlainText | TextLabel | MeantPairs)):
+        unfit.refuse(sample, columns, fit.mapping.get("text") if fit is not None else None, "label" in (fit.mapping if fit else ()))
     fit = fit or _first(sample, given, columns)
     fit = fit._replace(form=fit.form.seen(sample, fit.mapping))
     taken = {column for target, column in fit.mapping.items() if target not in WORDS}
@@ -110,7 +112,7 @@ def _first(sample: Sequence[Values], given: Mapping[str, str], columns: Sequence
     """The first format that has its columns, where no row of the sample can be used: its faults are the ones to tell."""
     for form in _candidates(given):
         mapping = form.complete(columns, given)
-        if mapping is not None:
+        if mapping is not None and not (isinstance(form, MeantPairs) and not form.bears_out(sample, mapping, given)):
             unfit.refuse_image_parts(form, mapping, sample)
             return _Fit(form, mapping, 0)
     raise InputError("data.format", columns=listed(columns), formats=", ".join(form.name for form in FORMATS))
@@ -142,7 +144,12 @@ def _fit(sample: Sequence[Values], given: Mapping[str, str], levels: int) -> _Fi
 
 
 def _rated(form: Format, mapping: Mapping[str, str] | None, given: Mapping[str, str], sample: Sequence[Values]) -> bool:
-    """Whether a format has its columns, and where it is of ratings, all labels are such: some of a scale from 1 to 5 are none."""
+    """Whether a format has its columns, and where it is of ratings, all labels are such: some of a scale from 1 to 5 are none.
+
+    Where headers are only meant, the values must bear them out.
+    """
+    if mapping is not None and isinstance(form, MeantPairs):
+        return form.bears_out(sample, mapping, given)
     if mapping is None or "label" not in form.required or isinstance(form, TextLabel) or "label" in given:
         return mapping is not None
     sure, _ = marks.columns(sample, [mapping["label"]])

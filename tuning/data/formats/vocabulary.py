@@ -1,7 +1,9 @@
 """What columns are called, in English and Italian, squeezed: names for each part of a row, the best first.
 
-Which of them a format takes, and for what, is for the formats to say.
+Which of them a format takes, and for what, is for the formats to say. Below them the words of headers that no format knows.
 """
+
+import re
 
 RESPONSES = ".responses"  # end of a column of Argilla's that holds answers by annotator
 
@@ -30,3 +32,40 @@ CONTEXT = (
 )
 TEXT = ("text", "testo", "content", "contenuto", "document", "documento", "body")
 LABEL = ("label", "labels", "etichetta", "etichette")
+
+# Words of headers, the surest first, by the part that they mean; those that mean a speaker or a direction need prose to bear them out.
+
+MEANINGS: tuple[dict[str, re.Pattern[str]], ...] = (
+    {
+        "question": re.compile(
+            r"domand\w*|quesit\w*|richiest\w*|chied\w*|question\w*|quer(?:y|ies)|ask(?:s|ed)?|prompts?|istruzion\w*|instructions?|fragen?"
+        ),
+        "answer": re.compile(
+            r"rispost\w*|rispond\w*|answer\w*|repl(?:y|ies|ica|iche)|respon(?:se|ses|d|ds)|soluzion\w*|solutions?|completions?|antwort\w*"
+        ),
+    },
+    {
+        "question": re.compile(
+            r"client[ei]|customers?|utent[ei]|users?|human|umano|visitors?|visitator[ei]|ospit[ei]|guests?|student[ei]?|alliev[oi]|pupils?|pazient[ei]|patients?"
+            r"|ricevut[oaie]|received|incoming|inbound|problem[ai]?|problems|issues?|original[ei]?|partenza|sources?|sorgente|inputs?|bozz[ae]|drafts?|d|q"
+        ),
+        "answer": re.compile(
+            r"operator[ei]?|agent[ei]?|assistant|assistente|bot|chatbot|ai|ia|staff|support|reception|segreteria|insegnante|teacher|tutor|medico|doctor"
+            r"|inviat[oaie]|sent|outgoing|outbound|resolution|fix|traduzion[ei]|tradott[oaie]|translations?|translated|targets?|outputs?|risultat[oi]|results?"
+            r"|riassunt[oi]|sintesi|summar(?:y|ies)|corrett[oaie]|corrected|say|r|a"
+        ),
+    },
+    {
+        "question": re.compile(
+            r"test[oi]|texts?|messaggi?o?|messages?|e?mails?|tickets?|articol[oi]|articles?|fras[ei]|sentences?|descrizion[ei]|descriptions?"
+        )
+    },
+)
+HEAD_ENDS = re.compile(
+    r"di|del|dell[oae]?|dei|degli|da|dal|dall[oae]?|a|al|all[oae]?|ai|agli|per|su|sul|sulla|con|in|nell?[oa]?|of|from|to|for|by|about|on|with|von|an|zu"
+)
+NO_PROSE = re.compile(  # what stands under such a header is about a question or an answer, or for the whole of the data
+    r"ids?|dat[ae]|dates?|times?|timestamp|ora|orario|numer[oi]|numbers?|tip[oi]|types?|categori[ae]|categor(?:y|ies)|autor[ei]|authors?|nom[ei]|names?"
+    r"|indirizz[oi]|address(?:es)?|links?|urls?|lingu[ae]|lang(?:uage)?|stat[oi]|status|vot[oi]|ratings?|scores?|punteggi?o?|lunghezza|length|count"
+    r"|sistema|system"
+)

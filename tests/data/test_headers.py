@@ -1,0 +1,124 @@
+"""Columns whose headers mean question and answer, in English and Italian; and those of which it is better to ask."""
+
+import pytest
+
+from tests.data.test_data_formats import refusal, said, understood
+from tuning.data.formats import registry
+
+ASKED = ("Quanto costa accorciare i pantaloni?", "Avete posto per sabato prossimo?", "Si possono portare i cani in camera?")
+ANSWERED = ("Dodici euro, pronti in due giorni.", "Sì, una camera doppia da ottanta euro.", "Certo, ma non nella sala da pranzo.")
+PAIRS = """
+Domanda del cliente | Risposta nostra
+Domande | Risposte
+La tua domanda | La nostra risposta
+La tua domanda | La risposta giusta
+Cliente | Operatore
+domanda 1 | risposta 1
+Domanda: scrivi qui | Risposta #1
+DOMANDA_CLIENTE | RISPOSTA_UFFICIO
+Testo della domanda | Testo della risposta
+Messaggio del cliente | Risposta dell'operatore
+Cosa chiede il cliente | Cosa rispondiamo
+Richiesta del cliente | Nostra soluzione
+Quesiti frequenti | Soluzioni
+Problema | Soluzione
+Ospite | Reception
+Studente | Insegnante
+Paziente | Medico
+Utente | Bot
+Email ricevuta | Risposta inviata
+Messaggio ricevuto | Messaggio inviato
+Testo originale | Traduzione
+Testo di partenza | Testo tradotto
+Testo | Riassunto
+Articolo | Sintesi
+Bozza | Versione corretta
+D | R
+Istruzioni | Risultato atteso
+Se chiedono | Rispondi
+Frase | Replica
+Customer question | Our answer
+Questions | Answers
+Q | A
+question_text | answer_text
+user | bot
+prompt | reply
+user_message | assistant_message
+userMessage | botReply
+Human | AI
+input_text | target_text
+source | target
+Source text | Translation
+Original text | Translated text
+Customer | Agent
+Visitor message | Staff reply
+Incoming email | Sent reply
+Email received | Reply sent
+Problem description | Resolution
+Issue | Fix
+Ticket | Suggested response
+Expected input | Expected output
+What customers ask | What we say
+FAQ question | FAQ answer
+Article | Summary
+Draft | Corrected version
+text | response
+Frage | Antwort
+""".strip().splitlines()
+
+UNSURE = """
+Italiano | Inglese
+Domanda 1 | Domanda 2
+Question | Generated answer | Reference answer
+Titolo | Note
+Nome | Indirizzo
+Colonna 1 | Colonna 2
+Data della domanda | Autore della risposta
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("turned", [False, True])
+def test_headers_that_mean_question_and_answer_are_understood(pair: str, turned: bool) -> None:
+    question, answer = pair.split(" | ")
+    rows = [
+        {"Timestamp": "2024/05/01 10:00:00", "Indirizzo email": "x0@esempio.it", question: asked, answer: answered, "Note": "da rivedere"}
+        for asked, answered in zip(ASKED, ANSWERED, strict=True)
+    ]
+    rows = [dict(reversed(row.items())) for row in rows] if turned else rows
+    assert [said(row) for row in understood(rows)[1]] == list(zip(ASKED, ANSWERED, strict=True))
+
+
+@pytest.mark.parametrize("columns", UNSURE)
+def test_where_headers_leave_a_doubt_it_is_asked(columns: str) -> None:
+    texts = (ASKED, ANSWERED, ANSWERED)
+    names = columns.split(" | ")
+    assert refusal([{name: texts[place][row] for place, name in enumerate(names)} for row in range(3)]).code == "data.format"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "rows"),
+    [
+        ("Cliente", "Operatore", [("Mario Rossi", "Anna"), ("Luca Bianchi", "Piero"), ("Ada Neri", "Anna")]),
+        ("Customer ID", "Answer date", [("17", "2024-05-01"), ("18", "2024-05-02")]),
+        ("User question", "Answer rating", [("Where are you?", "5"), ("When do you open?", "4")]),
+        ("La domanda", "Risposta corretta?", [("Dove siete esattamente?", "sì"), ("Quando aprite la mattina?", "no")]),
+        ("source", "target", [("https://a.example/1", "https://a.example/2"), ("https://a.example/3", "https://a.example/4")]),
+    ],
+)
+def test_headers_alone_are_not_enough_where_the_values_are_no_prose(question: str, answer: str, rows: list[tuple[str, str]]) -> None:
+    assert refusal([{question: asked, answer: answered} for asked, answered in rows]).code == "data.format"
+
+
+def test_short_answers_under_a_plain_header_are_answers() -> None:
+    rows = [{"Domanda nostra": "Dove?", "Risposta nostra": "Qui"}, {"Domanda nostra": "Quando?", "Risposta nostra": "Ora"}]
+    assert [said(row) for row in understood(rows)[1]] == [("Dove?", "Qui"), ("Quando?", "Ora")]
+
+
+def test_a_context_and_a_system_text_beside_them_are_used() -> None:
+    row = {"Contesto": "c", "Domanda del cliente": ASKED[0], "Risposta nostra": ANSWERED[0], "Sistema": "s"}
+    assert said(understood([row])[1][0]) == ("s", f"{ASKED[0]}\n\nc", ANSWERED[0])
+
+
+def test_names_that_are_only_meant_do_not_tell_a_header_from_a_row() -> None:
+    assert not registry.known(["Problema", "Soluzione"], {})
