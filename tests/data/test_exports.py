@@ -1,5 +1,8 @@
 """Files as people have them: texts that begin with a bracket, questions in prose, exports of chats, texts in a template."""
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.data.conftest import Take

@@ -1,5 +1,7 @@
 """Columns whose headers mean question and answer, in English and Italian; and those of which it is better to ask."""
 
+import time
+
 import pytest
 
 from tests.data.test_data_formats import refusal, said, understood
@@ -122,3 +124,12 @@ def test_a_context_and_a_system_text_beside_them_are_used() -> None:
 
 def test_names_that_are_only_meant_do_not_tell_a_header_from_a_row() -> None:
     assert not registry.known(["Problema", "Soluzione"], {})
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 1_000_000, " " * 1_000_000 + "x", "1 " * 500_000 + "x", "@" * 1_000_000], ids=["word", "blank", "digits", "signs"]
+)
+def test_a_long_value_under_a_header_that_is_only_meant_takes_no_time(value: str) -> None:
+    started = time.monotonic()
+    assert refusal([{"source": value, "target": value}] * 3).code == "data.format"
+    assert time.monotonic() - started < 20

@@ -16,8 +16,9 @@ from tuning.data.records import Values, blank, squeezed, value_at
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORDS = re.compile(r"[^\W\d_]+")
-_SENTENCE = re.compile(r"\S+\s+\S+\s+\S+|[?!.…]\s*$")
-_NO_TEXT = re.compile(r"\s*(?:\w+://\S+|\S+@\S+|[\d\s.,:/%€$+-]*)\s*")
+_NO_TEXT = re.compile(r"\w+://\S+|\S+@\S+|[\d\s.,:/%€$+-]*")
+_ENDS = ("?", "!", ".", "…")
+_LOOK = 200  # characters of a value that are looked at: patterns take long on what is hostile
 _SURE = 0  # place of the words that mean one thing only, in `MEANINGS`
 
 _Found = tuple[str, int]  # a part, and how sure it is: the less the surer
@@ -80,8 +81,10 @@ def _of_words(words: Sequence[str]) -> _Found | None:
 
 def _texts(sample: Sequence[Values], column: str) -> bool:
     values: list[Any] = [value for row in sample if not (isinstance(value := value_at(row, column), str) and blank(value))]
-    texts = [value for value in values if isinstance(value, str) and not _NO_TEXT.fullmatch(value)]
+    texts = [value.strip()[:_LOOK] for value in values if isinstance(value, str)]
+    texts = [text for text in texts if not _NO_TEXT.fullmatch(text)]
     found = _meaning(column)
     if 2 * len(texts) <= len(values) or all(verdict(value) is not None for value in values):
         return False
-    return (found is not None and found[1] == _SURE) or 2 * sum(bool(_SENTENCE.search(text)) for text in texts) > len(texts)
+    prose = sum(len(text.split()) > 2 or text.endswith(_ENDS) for text in texts)
+    return (found is not None and found[1] == _SURE) or 2 * prose > len(texts)
