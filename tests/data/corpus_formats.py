@@ -214,7 +214,7 @@ def _exports() -> Iterator[Case]:
     both = json.dumps({"instruction": "a", "input": "", "output": "b", "text": "Below is an instruction. a b"})
     yield case("instructions and their whole text", lines(both, both), all_kept(2, format="alpaca", first=("a", "b")))
     parts = {"contents": [{"role": "user", "parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}]}
-    yield case("conversations of another service", lines(*[json.dumps(parts)] * 2), Refused("data.format", {"columns": "contents"}))
+    yield case("conversations of another service", lines(*[json.dumps(parts)] * 2), all_kept(2, format="messages", first=("a", "b")))
     tree = [{"title": "t", "mapping": {"a": {"message": None, "children": []}}, "id": "x"}]
     yield case("an export of chats as a tree of nothing", json.dumps(tree), Refused("data.nothing", {"fault": "data.row.empty_question"}))
     told = {"name": "x", "messages": [{"from": "Anna", "text": "a"}, {"from": "Bruno", "text": "b"}]}

@@ -31,7 +31,6 @@ def build(desk: Desk) -> None:
         italian = gr.Checkbox(False, label=desk.say("ui.model.italian"), interactive=True, scale=1, min_width=170, container=False)
         fits = gr.Checkbox(False, label=desk.say("ui.model.fits"), interactive=True, scale=1, min_width=170, container=False)
     grid = desk.cards("models", _grid(desk, Order(), {}))
-    desk.html(f'<p class="hint">{view.escape(desk.say("ui.model.context.why"))}</p>', elem_id="token-note")
     fault = desk.slot()
     local = desk.local
     with gr.Accordion(desk.say("ui.model.other"), open=False, elem_classes="fold"):
@@ -236,7 +235,8 @@ def _grid(desk: Desk, choice: Order, wanted: Mapping[str, Any]) -> str:
     if not first:
         return above + view.empty(desk.say("ui.model.none"))
     fold = cards.fold(desk.say("ui.model.more", count=len(more)), cards.group(desk.say("ui.model.cards"), more)) if more else ""
-    return above + cards.group(desk.say("ui.model.cards"), drawn) + fold
+    below = f'<p class="hint" id="token-note">{view.escape(desk.say("ui.model.context.why"))}</p>'
+    return above + cards.group(desk.say("ui.model.cards"), drawn) + fold + below
 
 
 def guide(desk: Desk) -> str:

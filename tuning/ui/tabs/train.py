@@ -31,8 +31,8 @@ def build(desk: Desk) -> None:
             resume = gr.Button(desk.say("ui.live.resume"), elem_classes="quiet", visible=False, scale=0, min_width=150)
         live_fault = desk.slot()
         watch_link.build(desk, "train", lambda scene: scene.run if in_sight(scene) else None)
-    desk.html(view.head(desk.say("ui.train.title"), desk.say("ui.train.hint")))
-    grid = desk.cards("recipes")
+    head = view.head(desk.say("ui.train.title"), desk.say("ui.train.hint"))
+    grid = desk.cards("recipes", head)
     ways = desk.cards("ways")
     _knobs(desk)
     with gr.Row(elem_classes="beside end"):
@@ -64,7 +64,7 @@ def build(desk: Desk) -> None:
     def paint(scene: Scene) -> list[Any]:
         plan, trouble = desk.plan(scene.choice, scene.overrides)
         told = desk.instead(trouble) or offers.before(plan, desk.lang)
-        return [recipes_of(desk, scene.choice), told]
+        return [head + recipes_of(desk, scene.choice), told]
 
     def paint_live(scene: Scene) -> list[Any]:
         run, gone = scene.run, desk.studio.runs.gone()
@@ -99,8 +99,8 @@ def _knobs(desk: Desk) -> None:
     """The settings: a few in sight, the others folded away."""
     first = desk.html(script=form.TURNS, elem_id="knobs")
     with gr.Accordion(desk.say("ui.train.fine"), open=False, elem_classes="fold", elem_id="fine"):
-        desk.html(f'<p class="hint">{view.escape(desk.say("ui.train.fine.hint"))}</p>')
         folded = desk.html(script=form.TURNS, elem_id="more-knobs")
+    hint = f'<p class="hint">{view.escape(desk.say("ui.train.fine.hint"))}</p>'
     note, fault = desk.slot(), desk.slot()
     reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160, visible=False)
 
@@ -132,7 +132,7 @@ def _knobs(desk: Desk) -> None:
         plan, _ = desk.plan(scene.choice, scene.overrides)
         told = form.Told(scene.overrides, suited(scene.choice, scene.overrides), plan and plan["settings"], wrong(scene))
         cards_there = [card["index"] for card in desk.studio.hardware()["gpus"]]
-        drawn = form.first(told, desk.lang), form.folded(told, cards_there, desk.lang)
+        drawn = form.first(told, desk.lang), hint + form.folded(told, cards_there, desk.lang)
         return [*drawn, gr.update(visible=bool(scene.overrides))]
 
     for part in (first, folded):  # "multiple": no turn may get lost while an earlier one is on its way
