@@ -78,11 +78,12 @@ def _rows(lines: Iterator[str], separator: str, skipped: int) -> Iterator[tuple[
 
 
 def _piped(lines: Iterator[str], skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """Header and records of a table of Markdown, each with its line. White space around a cell is no part of it."""
+    """As `_rows`, of a table of Markdown. White space around a cell is no part of it."""
     held = ((number, line) for number, line in enumerate(lines, start=skipped + 1) if not line.isspace())
     for at, (number, line) in enumerate(held):
         if at != 1:  # of hyphens
-            yield number, piped(line)
+            cells = piped(line)
+            yield number, cells if not at or any(map(str.strip, cells)) else []
 
 
 def check_header(header: list[str]) -> None:
