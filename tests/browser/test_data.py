@@ -30,7 +30,7 @@ def odd(tmp_path: pathlib.Path) -> pathlib.Path:
     lines = [f"Quanto costa l'abito {n}?;L'abito n° {n} costa {n * 10} €." for n in range(1, 31)]
     lines += [lines[0], "Chi è il sarto?;", "Che ora è?;Ã¨ tardi"]
     path = tmp_path / "listino più bello.xyz"
-    path.write_bytes("\r\n".join(["quesito;replica", *lines]).encode("cp1252"))
+    path.write_bytes("\r\n".join(["prima;seconda", *lines]).encode("cp1252"))
     return path
 
 
@@ -40,9 +40,9 @@ def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(shop: 
     page = visitor.open()
     page.locator("#next").click()  # take the starter; the Data tab comes
     page.locator("#upload input[type=file]").set_input_files(odd)
-    expect(page.locator("#work .fault")).to_contain_text("replica")  # no column that is known for an answer
+    expect(page.locator("#work .fault")).to_contain_text("seconda")  # no column that is known for an answer
     expect(page.locator("#reading-file progress")).to_have_count(0)
-    odd.write_bytes(odd.read_bytes().replace(b"quesito;replica", b"quesito;risposta"))
+    odd.write_bytes(odd.read_bytes().replace(b"prima;seconda", b"quesito;risposta"))
     page.locator("#upload input[type=file]").set_input_files(odd)
     report = page.locator("#report")
     expect(report).to_contain_text("CP1252")

@@ -111,7 +111,8 @@ def test_answers_change_and_the_chosen_moment_stays(shop: Shop, pretend: Pretend
     visitor.clean()
 
 
-@pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("lang", ["en", "it"])
 def test_a_page_that_nobody_looks_at_says_when_it_is_over(shop: Shop, pretend: Pretend, visit: Visit, lang: str) -> None:
     now = time.time()
     old = pretend("Long ago")
@@ -155,6 +156,7 @@ window.requestAnimationFrame = (then) => ask((now) => { window.drawn.add(now); t
 """
 
 
+@pytest.mark.nightly
 def test_a_page_that_only_looks_on_draws_nothing_at_every_frame(shop: Shop, visit: Visit) -> None:
     """A loading screen's clock that nobody stopped took a twentieth of a core from the run, for as long as a page was open."""
     visitor = visit(shop)

@@ -88,6 +88,7 @@ def not_learned(found: dict[str, Any]) -> None:
     assert found["verdict"]["reason"] == "style"
 
 
+@pytest.mark.nightly
 def test_shuffled_answers_are_not_learned(judge: Judge, tmp_path: pathlib.Path) -> None:
     dice = lot("shuffled")
     lang, seed = dice.choice(("en", "it")), dice.randrange(10_000)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.lots import lot
 from tests.models import every
 from tests.tiny import tokenizer
 from tuning.engine.learn.train import train
@@ -122,7 +123,10 @@ def test_a_file_that_is_none_of_a_model_is_named_where_the_model_is_looked_for(n
     assert caught.value.code == "model.broken" and caught.value.params["file"] == told
 
 
-@pytest.mark.parametrize("name", FILES | TENSORS)
+LOT = set(lot("broken models").sample(sorted(FILES | TENSORS), 4))  # in every suite; the others by night
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in LOT else [pytest.mark.nightly]) for name in FILES | TENSORS])
 def test_a_run_of_it_ends_before_its_first_step_and_says_what_it_is(
     name: str, folder: pathlib.Path, rows_file: pathlib.Path, studio: Studio
 ) -> None:

@@ -35,6 +35,7 @@ def learns(studio: Studio, data: str, seed: int, asked: int | None = None) -> No
     assert abs(found["measures"]["facts"]["tuned"] - after) < 0.25  # found without being told what the facts are
 
 
+@pytest.mark.nightly
 def test_a_data_set_and_a_seed_by_lot(studio: Studio) -> None:
     dice = lot("starter")
     data, seed = dice.choice(SETS), dice.randrange(10_000)
