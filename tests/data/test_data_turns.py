@@ -214,7 +214,7 @@ def test_a_conversation_may_be_json_in_a_cell() -> None:
     assert said(one({"messages": cell})) == ("perché\n", "1.50") == said(one({"messages": talk}))
 
 
-def test_a_conversation_is_mended_by_its_ends_alone() -> None:
+def test_a_conversation_is_mended_at_its_ends_and_where_one_side_speaks_twice() -> None:
     def order(names: str) -> str | None:
         kept = mended([{"role": role, "content": "x"} for role in names.split()])
         return None if kept is None else " ".join(message["role"] for message in kept)

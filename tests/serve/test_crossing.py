@@ -6,7 +6,6 @@ The suite draws some tries; the long form has ten thousand of them. Then the sam
 import os
 import pathlib
 import random
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -14,17 +13,10 @@ import pytest
 from tests import lots
 from tests.bench.server import running
 from tests.serve.crossing import Thief, Things
+from tests.serve.school import ANNA, BRUNO, Class
 from tests.serve.test_hosted import PROXY, SPACE
-from tests.serve.test_visitors import ANNA, BRUNO, PRIVATE, PROF, Class, told
+from tests.serve.test_visitors import PRIVATE, told
 from tests.ui.fuzz import Caller, Judge, Verdict, traces
-
-
-@pytest.fixture(scope="module")
-def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
-    home = tmp_path_factory.mktemp("crossing") / "home"
-    options = [word for pair in (PROF, ANNA, BRUNO) for word in ("--auth", ":".join(pair))]
-    with running(home, *options) as (address, _):
-        yield Class(home, address)
 
 
 @pytest.fixture(scope="module")

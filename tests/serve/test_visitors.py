@@ -4,14 +4,13 @@ import json
 import pathlib
 import re
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from tests import folders
-from tests.bench.server import running
+from tests.serve.school import ANNA, BRUNO, PROF, Class
 from tests.ui.test_report import FOUND
 from tuning import settings
 from tuning.data.ingest import ReadingOptions
@@ -23,36 +22,8 @@ from tuning.studio.pace import RATES
 from tuning.text import t
 from tuning.ui.view import sentence
 
-PROF, ANNA, BRUNO = ("prof", "thimble"), ("anna", "gatto7"), ("bruno", "cane8")
 ATTACK = "<img src=x onerror=alert(93741)>"
 PRIVATE = ("log-93741", "row-93741", "file-93741")  # in the log, in the data, in the data's name
-
-
-class Class:
-    """A shared machine with a teacher and two pupils, and its home as this process sees it."""
-
-    def __init__(self, home: pathlib.Path, address: str) -> None:
-        self.home, self.address = home, address
-        self.house = Studio(settings.opened(settings.read(home=str(home)), ("prof",)), "prof")
-
-    def of(self, name: str) -> Studio:
-        return self.house.for_owner(name)
-
-    def browser(self, who: tuple[str, str]) -> httpx.Client:
-        client = httpx.Client(base_url=self.address, timeout=60)
-        assert client.post("/login", data={"username": who[0], "password": who[1]}).status_code == 200
-        return client
-
-    def log(self) -> str:
-        return (self.home / "app.log").read_text(encoding="utf-8", errors="replace")
-
-
-@pytest.fixture(scope="module")
-def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
-    home = tmp_path_factory.mktemp("school") / "home"
-    options = [word for pair in (PROF, ANNA, BRUNO) for word in ("--auth", ":".join(pair))]
-    with running(home, *options) as (address, _):
-        yield Class(home, address)
 
 
 def told(studio: Studio, folder: pathlib.Path) -> Run:

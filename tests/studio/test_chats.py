@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from tuning import settings
 from tuning.errors import TuningError
 from tuning.runs import locks
 from tuning.runs.contents import AnswerSettings
@@ -16,11 +15,6 @@ from tuning.schema import LOCAL, Message, RunState
 from tuning.studio import Studio, quotas
 
 SAID = [Message(role="user", content="Are you *open*?\nOr not?"), Message(role="assistant", content="Yes, <b>always</b>.")]
-
-
-@pytest.fixture
-def house(home: pathlib.Path) -> Studio:
-    return Studio(settings.opened(settings.read(), ("teacher",)), "teacher")
 
 
 def refusal(work: Callable[[], object]) -> str:

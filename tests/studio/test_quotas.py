@@ -16,11 +16,6 @@ from tuning.studio import Studio, quotas
 from tuning.text import say
 
 
-@pytest.fixture
-def house(home: pathlib.Path) -> Studio:
-    return Studio(settings.opened(settings.read(), ("teacher",)), "teacher")
-
-
 def refused(work: Callable[[], Any]) -> str:
     with pytest.raises(TuningError) as caught:
         work()

@@ -61,7 +61,7 @@ def of_gguf(live: dict[str, Any], seen: dict[str, Any], type: str) -> dict[str, 
         "tensors": {"equal": seen["equal"], "of": of, "unlike": seen["unlike"], "missing": seen["missing"], "more": seen["more"]},
         "stored": seen["kinds"],
         "merged": {"equal": sum(live["tensors"].get(name) == digest for name, digest in digests.items()), "of": len(digests)},
-        "template_equal": seen["template"] == live["template"],
+        "template_equal": bool(live["template"]) and seen["template"] == live["template"],
         "stop_tokens": {"live": live["stops"], "export": seen["stops"], "equal": set(live["stops"]) == set(seen["stops"])},
         "pre_tokenizer": seen["pre"],
     }

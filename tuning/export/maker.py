@@ -161,7 +161,7 @@ def make(request: dict[str, Any]) -> dict[str, Any]:
         "talk": talk,
         "conversation": shown,
         "stops": live.stops,
-        "template": tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else None,
+        "template": str(tokenizer.get_chat_template()),  # of several the one that a run without tools is taught with
         "precision": str(spec.settings.precision),
         "quantization": str(spec.settings.quantization),
         "most": MOST,

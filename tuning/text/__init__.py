@@ -28,7 +28,8 @@ def table(lang: str) -> dict[str, str]:
 
 def parsed(text: str) -> Any:
     """What a YAML file that a person wrote holds; by libyaml where it is there, ten times as fast. Raises yaml.YAMLError."""
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return loader(text).get_single_data()
 
 
 def t(lang: str, code: str, **params: Any) -> str:

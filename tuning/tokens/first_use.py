@@ -91,7 +91,7 @@ def _words(folder: pathlib.Path, title: str, begin: Callable[[str], None]) -> Pr
         raise ValueError("a text grows")
     try:
         tokenizer = labels.load(str(folder))
-    except Exception:
+    except Exception:  # it goes on, whatever it is: asked is only in which of two files it lies
         if whole.exists():
             _told_of_rules(whole, begin)
         raise

@@ -6,9 +6,11 @@ Code is left alone: a text that shows a page, or a template of one, is meant so.
 import html
 import re
 
-# A cell that says no more than this was empty in the program that wrote it (pandas, R, SQL, Alpaca's own file).
-NO_VALUE = frozenset(("nan", "none", "null", "nil", "n/a", "#n/a", "na", "<na>", "n.a.", "undefined", "no input", "noinput", "<noinput>",
-                      "<no input>", "nessun input", "<nessun input>", "n.d.", "nd"))  # fmt: skip
+EMPTY = frozenset(("nan", "none", "null", "nil", "n/a", "na", "undefined"))  # how programs (pandas, R, SQL) write that nothing is there
+# A cell that says no more than this was empty in the program that wrote it; Alpaca's own file has `<noinput>`.
+NO_VALUE = EMPTY | {
+    "#n/a", "<na>", "n.a.", "n.d.", "nd", "no input", "noinput", "<noinput>", "<no input>", "nessun input", "<nessun input>",
+}  # fmt: skip
 _LONGEST = max(map(len, NO_VALUE))
 
 _ENTITY = re.compile(

@@ -180,14 +180,14 @@ def mended(said: Sequence[RawMessage]) -> list[RawMessage] | None:
 
     Messages of one role that follow one another are joined by an empty line.
     """
-    said = _merged(said)
+    said = merged(said)
     head = [message for message in said if message["role"] == "system"][:1] if said and said[0]["role"] == "system" else []
     begin = next((place for place, message in enumerate(said) if message["role"] == "user"), len(said))
     end = next((place for place in range(len(said) - 1, begin, -1) if said[place]["role"] == "assistant"), None)
     return None if end is None else [*head, *said[begin : end + 1]]
 
 
-def _merged(said: Sequence[RawMessage]) -> list[RawMessage]:
+def merged(said: Sequence[RawMessage]) -> list[RawMessage]:
     """The messages, those of one role joined; answers of tools stay apart, as do an assistant's calls and what is said after them.
 
     What holds a part that is not to be learned is not learned.

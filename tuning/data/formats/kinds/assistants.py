@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Format, Targets
-from tuning.data.formats.turns import RawMessage, mended, ordered, text
+from tuning.data.formats.turns import RawMessage, mended, merged, ordered, text
 from tuning.data.records import Values, blank, given, shown, value_at
 from tuning.errors import InputError
 
@@ -109,12 +109,7 @@ def _text_of(message: Any) -> str:
 
 def _conversation(said: list[RawMessage], column: str, notes: Notes) -> dict[str, Any]:
     """What can be learned: messages of one side in a row are joined, what stands before a question or after the last answer is noted."""
-    joined: list[RawMessage] = []
-    for message in said:
-        if joined and joined[-1]["role"] == message["role"]:
-            joined[-1] = {**message, "content": f"{joined[-1]['content']}\n\n{message['content']}"}
-        else:
-            joined.append(message)
+    joined = merged(said)
     kept = mended(joined)
     if kept is None:
         raise InputError("data.row.empty_answer" if joined else "data.row.empty_question")
