@@ -129,3 +129,20 @@ def test_who_has_no_room_left_is_answered_and_told(monkeypatch: pytest.MonkeyPat
         assert not desk.studio.chats.list()
     assert [step[1][-1]["content"] for step in steps if isinstance(step[1], list)][-1] == "Yes."
     assert "visitors have" in steps[-1][-1] and not any(step[-1] for step in steps[:-1])
+
+
+def test_a_message_sent_before_the_page_has_drawn_whom_it_goes_to_is_answered() -> None:
+    with gr.Blocks():
+        desk = Desk(answering("Yes."), "en")
+        table = ChatTab(desk)
+    values = {part: getattr(part, "value", None) for part in table.asked}
+    values |= {table.message: "Are you open?", desk.target: None, table.bots[0]: [], table.bots[1]: [], desk.talk: ""}
+    with desk.serving(None):
+        steps = list(guard(table.ask, len(table.spoken), "en")(values))
+        (kept,) = desk.studio.chats.list()
+        scene = desk.scene(dict.fromkeys(desk.asked) | {desk.tab: "chat"})
+        chosen = table.talk.paint(scene)[0]["value"]
+        greeted = table.greet(chosen, "", [])
+    assert [step[1][-1]["content"] for step in steps if isinstance(step[1], list)][-1] == "Yes." and steps[-1][-1] == ""
+    assert kept.target == chosen == "starter"
+    assert greeted[2:4] == [gr.skip()] * 2, "what is asked while the page is drawn stays"

@@ -100,7 +100,7 @@ class Conversation:
 
     def paint(self, scene: Scene) -> list[Any]:
         """Whom one can talk to; a run that was just started is chosen by itself."""
-        options = targets(self.desk, scene)
+        options = targets(self.desk, scene.runs)
         known = [value for _, value in options]
         watched = scene.run["run"] if scene.run else None
         kept = scene.followed is None and scene.talk and self.kept(scene.talk)  # the page was opened anew
@@ -110,6 +110,12 @@ class Conversation:
         wanted = watched if follow else scene.talker if scene.talker in known else next(iter(known), None)
         update = gr.update(choices=options, **({"value": wanted} if wanted != scene.talker else {}))
         return [update, watched if follow else scene.followed, talking(self.desk, scene, wanted)]
+
+    def first(self) -> str:
+        """Whom a page offers that is opened now: for a message that comes before this is drawn."""
+        runs = self.desk.runs(shared=True)
+        known, watched = [value for _, value in targets(self.desk, runs)], self.desk.watched(runs, None)
+        return watched["run"] if watched and watched["run"] in known else next(iter(known), "")
 
     def kept(self, talk: str | None) -> KeptChat | None:
         """The conversation of this id, if it is still there."""
@@ -171,7 +177,7 @@ class ChatTab:
         desk.on(self.clear.click, self.wipe, [self.token], [*self.bots, self.note, desk.talk, self.shelf.list, self.shelf.name], self.quiet)
         desk.on(self.beside.change, self.talk.compare, [self.beside], self.bots, self.quiet, queue=False)
         greeted = [self.beside, self.suggestions, *self.bots, *self.settings.parts.values(), self.note, desk.talk, self.shelf.name]
-        desk.on(desk.target.change, self.greet, [desk.target, desk.talk], greeted, self.quiet)
+        desk.on(desk.target.change, self.greet, [desk.target, desk.talk, tuned], greeted, self.quiet)
         self.settings.wire(self.quiet)
         self.shelf.wire(self.bots, self.quiet)
         desk.paints(self.talk.paint, [desk.target, desk.followed, self.about], live=True)
@@ -216,23 +222,27 @@ class ChatTab:
         self.talk.stop(mine)
         return [[], [], "", "", *self._listed("")]
 
-    def greet(self, who: str | None, talk: str | None) -> list[Any]:
-        """Somebody else to talk to: other questions to try and other settings; an empty sheet, unless their conversation is open."""
+    def greet(self, who: str | None, talk: str | None, spoken: Any) -> list[Any]:
+        """Somebody else to talk to: other questions to try and other settings; an empty sheet, unless their conversation is open.
+
+        A sheet with nothing on it yet is left alone: what is asked at this moment stays.
+        """
         is_run = who not in [entry["id"] for entry in self.desk.models(NAMES_SECONDS)]
         kept = self.talk.kept(talk)
         kept = kept if kept is not None and kept.target == who else None
-        sheets = [shown(kept.turns), shown(kept.beside)] if kept else [[], []]
+        same = gr.skip()
+        sheets = [shown(kept.turns), shown(kept.beside), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
         beside = gr.update(visible=is_run, **({} if is_run else {"value": False}))
         named = self.shelf.named(kept.id if kept else None)
         note = chat_note(self.desk, None, self.settings.habits(who).single)
-        return [beside, suggested(self.desk, who), *sheets, *self.settings.shown(who), note, kept.id if kept else "", named]
+        return [beside, suggested(self.desk, who), *sheets[:2], *self.settings.shown(who), note, sheets[2], named]
 
     def _histories(self, values: Mapping[Any, Any]) -> list[list[dict[str, str]]]:
         return [said(values[bot]) for bot in self.bots]
 
     def _speak(self, values: dict[Any, Any], histories: list[list[dict[str, str]]], begun: Sequence[str] = ("", "")) -> Iterator[Any]:
         """Stream the answers, and keep the conversation; at the end what is to be said of them."""
-        desk, same, who = self.desk, gr.skip(), values[self.desk.target]
+        desk, same, who = self.desk, gr.skip(), values[self.desk.target] or self.talk.first()
         if not histories[TUNED] or not histories[TUNED][-1]["content"].strip():
             raise InputError("chat.empty")
         self.talk.stop(values[self.token])
@@ -349,10 +359,10 @@ def chat_note(desk: Desk, asking: Asking | None, single: bool) -> str:
     return f'<p class="hint">{view.escape(" ".join(lines))}</p>{button}' if lines else ""
 
 
-def targets(desk: Desk, scene: Scene) -> list[tuple[str, str]]:
+def targets(desk: Desk, runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Who can be talked to: runs with an adapter or at work, newest first, then the models as they are."""
     found = []
-    for run in scene.runs:
+    for run in runs:
         if run["status"] in ("starting", "running"):
             found.append((desk.say("ui.chat.learning", name=run["name"]), run["run"]))
         elif run["has_adapter"] and run["status"] not in (*ALIVE, UNREADABLE):
