@@ -6,6 +6,7 @@ Importing it does nothing: no environment is read, no thread started, no model l
 import argparse
 import contextlib
 import functools
+import gc
 import logging
 import os
 import pathlib
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tuning.cli.options import PORT, page_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tuning.engine.workshop import Workshop
     from tuning.runs.store import Run
@@ -49,7 +50,7 @@ LAUNCH: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: a context that it passes writes its traceback into it
 class Refusal(Exception):
     """Why the program does not start: a line of the language files, and what fills it."""
 
@@ -129,20 +130,11 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     free(chosen)
     settings = allowing(settings if people is None else reading.opened(settings, people.operators, people.common), chosen.allow_remote_code)
 
-    from tuning.engine.workshop import Workshop
-    from tuning.hub.shelf import Shelf
-    from tuning.runs.store import Store
-    from tuning.serve import uploads
     from tuning.text import t
 
-    language = chosen.lang if chosen.lang != "auto" else "en"
-    store = Store(settings.home)
-    workshop = Workshop(store, Shelf(settings, store))
-    if chosen.webhook:
-        workshop.over = told(chosen.webhook, language)
-    reading.upload_to(uploads.prepare(settings.home))
-    ending = Ending()
-    demo = launched(chosen, settings, people, workshop)
+    language, ending = language_of(chosen), Ending()
+    with uncollected():
+        workshop, demo = opened(chosen, settings, people)
     workshop.start()
     open_to(chosen, people, demo.share_url)
     if not chosen.no_browser and sys.stdout.isatty() and settings.display:
@@ -156,6 +148,41 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
         anew()
     sys.stdout.flush()
     os._exit(code)  # the workshop may be in the middle of a step; what it wrote is whole at any moment
+
+
+@contextlib.contextmanager
+def uncollected() -> "Iterator[None]":
+    """Without Python's search for cycles: among the objects of an import there are none to be found, and it takes a fifth of a start.
+
+    What is there afterwards stays as long as the process, and is not searched again either.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def opened(chosen: argparse.Namespace, settings: "Settings", people: "People | None") -> "tuple[Workshop, Any]":
+    """The workshop, and the page over it."""
+    from tuning import settings as reading
+    from tuning.engine.workshop import Workshop
+    from tuning.hub.shelf import Shelf
+    from tuning.runs.store import Store
+    from tuning.serve import uploads
+
+    store = Store(settings.home)
+    workshop = Workshop(store, Shelf(settings, store))
+    if chosen.webhook:
+        workshop.over = told(chosen.webhook, language_of(chosen))
+    reading.upload_to(uploads.prepare(settings.home))
+    return workshop, launched(chosen, settings, people, workshop)
+
+
+def language_of(chosen: argparse.Namespace) -> str:
+    """In which language the terminal is spoken to."""
+    return chosen.lang if chosen.lang != "auto" else "en"
 
 
 def launched(chosen: argparse.Namespace, settings: "Settings", people: "People | None", workshop: "Workshop") -> Any:
@@ -220,7 +247,7 @@ def open_to(chosen: argparse.Namespace, people: "People | None", link: str | Non
     from tuning.serve.entrance.doors import AUTO_NAME
     from tuning.text import t
 
-    language = chosen.lang if chosen.lang != "auto" else "en"
+    language = language_of(chosen)
     address = f"http://{'localhost' if chosen.host in ('127.0.0.1', *EVERYWHERE) else chosen.host}:{chosen.port}"
     print(t(language, "app.address", address=chosen.public_url or address), flush=True)
     if chosen.allow_remote_code:

@@ -3,6 +3,7 @@
 What changes the result of a run (length, rank, targets) is not touched here: where nothing fits, `smaller` says what would.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -30,18 +31,24 @@ def fastest(
     `settings` has a micro-batch and an accumulation to start from; `asked` says which of both, and of checkpointing, may
     change. Where nothing fits, the one that needs the least memory. `mean_tokens` is the mean length of a row.
     """
-    ways = [(way, share(way)) for way in _ways(asked, settings)]
-    notices: list[Notice] = []
+    ways, notices = list(_ways(asked, settings)), list[Notice]()
+    needed = _once(ways, share)
     for codes, squeezed in _squeezed(asked, settings):
-        if min(needed for _, needed in ways) <= 1:
+        if any(needed(place) <= 1 for place in reversed(range(len(ways)))):  # the last needs the least
             break
-        ways = [(way, share(way)) for way in _ways(asked, squeezed)]
-        notices = [Notice(code=code) for code in codes]
-    roomy, fitting = ([way for way, needed in ways if needed <= most] for most in (COMFORT, 1.0))
-    if not fitting:
-        return ways[-1][0], [*notices, _reason(ways[-1][0], ways[-1][0], card, mean_tokens)]
-    best = min(roomy or fitting, key=lambda way: cost(card, way, mean_tokens))
+        ways, notices = list(_ways(asked, squeezed)), [Notice(code=code) for code in codes]
+        needed = _once(ways, share)
+    places = sorted(range(len(ways)), key=lambda place: cost(card, ways[place], mean_tokens))
+    found = next((place for most in (COMFORT, 1.0) for place in places if needed(place) <= most), None)
+    if found is None:
+        return ways[-1], [*notices, _reason(ways[-1], ways[-1], card, mean_tokens)]
+    best = ways[found]
     return best, [*notices, _reason(best, best.model_copy(update={"gradient_checkpointing": "full"}), card, mean_tokens)]
+
+
+def _once(ways: Sequence[TrainSettings], share: Callable[[TrainSettings], float]) -> Callable[[int], float]:
+    """What the way at a place needs, reckoned when it is first asked for: of twenty ways most are never looked at."""
+    return functools.cache(lambda place: share(ways[place]))
 
 
 def smaller(card: ModelCard, settings: TrainSettings, share: Callable[[TrainSettings], float]) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from tuning.hub.repository import Cut, DownloadManifest, HubFile, Repository, fo
 from tuning.models import catalog, examine
 from tuning.runs import disk, files, locks
 from tuning.runs.store import Store
-from tuning.schema import ALIVE, LOCAL, ModelRef, Notice
+from tuning.schema import ALIVE, LOCAL, ModelCard, ModelRef, Notice
 from tuning.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ class Shelf:
         if place.is_dir():
             return catalog.find(str(place), self.settings.presets, True, self.folder)
         return ModelRef(id=id, path=str(place), card=self.hub(owner).recall(id).card)
+
+    def placed(self, card: ModelCard) -> ModelRef:
+        """A model of the catalog, where it is or would be."""
+        return catalog.placed(card, self.settings.presets, self.folder)
 
     def notices(self, model: ModelRef, owner: str) -> list[Notice]:
         """What to say of a model before a plan: nothing where it is here, else what the download takes or what is in its way.

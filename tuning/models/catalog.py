@@ -35,14 +35,19 @@ def find(reference: str, presets_root: pathlib.Path, local_folders: bool, downlo
     cards = presets.models(presets_root)
     known = cards.get(reference)
     if known is not None:
-        path = presets_root / known.path if known.path else downloads / known.id.replace("/", "--")
-        return ModelRef(id=known.id, path=str(path), card=known)
+        return placed(known, presets_root, downloads)
     folder = files.given(reference)
     if local_folders and reference and os.path.isdir(folder):  # unlike Path.is_dir it never raises
         folder = folder.absolute()
         found = with_family(describe(folder), cards)
         return ModelRef(id=str(folder), path=str(found.path), card=found)
     raise InputError("model.unknown", model=reference[:200], known=", ".join(cards))
+
+
+def placed(card: ModelCard, presets_root: pathlib.Path, downloads: pathlib.Path) -> ModelRef:
+    """A model of the catalog, where it is or would be."""
+    path = presets_root / card.path if card.path else downloads / card.id.replace("/", "--")
+    return ModelRef(id=card.id, path=str(path), card=card)
 
 
 def like(cards: Mapping[str, ModelCard], parameters: int, italian: bool, instruct: bool) -> str:

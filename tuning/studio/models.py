@@ -46,7 +46,8 @@ class Models:
         """For this machine, of which `here` is the list: the largest model that it trains well (`now`), and what one step up would
         bring (`step_up`)."""
         have = max((gpu.memory_total for gpu in self.shared.probe().gpus), default=0) / planning.GIB
-        return guide.guide(here, lambda size: self.list(gpu_memory=size), have)
+        cards = presets.models(self.shared.settings.presets)
+        return guide.guide(here, lambda entry, size: self.entry(self.shared.shelf.placed(cards[entry["id"]]), size), have)
 
     def search(self, words: str) -> list[dict[str, Any]]:
         """Models of the Hub with these words in their name, as `Hub.search` lists them."""
@@ -88,4 +89,4 @@ class Models:
         if goal is not None and goal not in get_args(Goal):
             raise InputError("model.goal", goal=clean_name(goal), known=", ".join(get_args(Goal)))
         cards = presets.models(self.shared.settings.presets)
-        return catalog.advise([self.entry(self.find(id), gpu_memory) for id in cards], goal)
+        return catalog.advise([self.entry(self.shared.shelf.placed(card), gpu_memory) for card in cards.values()], goal)
