@@ -15,13 +15,13 @@ import psutil
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from tuning.engine import fitting, full_weights, isolation, upstream
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import lora_cpu
-from tuning.errors import EngineError
+from tuning.errors import EngineError, caught
 from tuning.models import examine, model_folder
 from tuning.tokens import labels, trial
 
@@ -304,13 +304,23 @@ def _answering(model: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _told_of(path: str) -> Iterator[None]:
-    """Files that cannot be loaded are said by their folder's name; missing memory is said as it is."""
+    """Files that cannot be loaded are said by their folder's name, a configuration of which nothing can be built as such; missing memory
+    is said as it is."""
     try:
         yield
     except BROKEN as error:
         if ran_out(error):
             raise
-        raise EngineError("model.cannot_load", model=pathlib.Path(path).name) from error
+        name = pathlib.Path(path).name
+        if caught(lambda: _built(path), f"building {name} without its weights") is not None:
+            raise EngineError("model.broken", model=name, file="config.json") from error
+        raise EngineError("model.cannot_load", model=name) from error
+
+
+def _built(path: str) -> None:
+    """Build the architecture that config.json describes, without any number in it. No file but that is read."""
+    with torch.device("meta"):
+        AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False))
 
 
 def _quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig | None:

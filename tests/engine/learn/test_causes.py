@@ -1,16 +1,18 @@
 """A run that could not be done keeps why: what the library said stands in its log and in its state, whoever looks at it later."""
 
 import errno
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from transformers import AutoModelForCausalLM
 
+from tests import hostile
 from tuning.engine.jobs import Train
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.errors import EngineError
+from tuning.errors import EngineError, TuningError
 from tuning.runs.store import Run
 from tuning.studio import Studio
 
@@ -33,6 +35,14 @@ def test_a_model_that_cannot_be_loaded_leaves_the_cause_in_the_run(
     assert "Too many open files" in state.error.params["cause"] and "somebody" not in state.error.params["cause"]
     log = (run.folder / "log.txt").read_text(encoding="utf-8")
     assert "Traceback" in log and "Too many open files" in log
+
+
+@pytest.mark.parametrize("name", ["c-activation", "c-rope", "c-rope-unknown", "c-dtype"])
+def test_a_configuration_of_which_nothing_can_be_built_is_named(name: str, tiny_model: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    folder = hostile.make(name, tiny_model, tmp_path)
+    with pytest.raises(TuningError) as caught:
+        Resident().load(str(folder), "cpu", "fp32")
+    assert (caught.value.code, caught.value.params["file"]) == ("model.broken", "config.json")
 
 
 def test_a_fault_that_nobody_foresaw_keeps_its_words(make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
