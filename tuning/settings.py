@@ -56,6 +56,7 @@ class RemoteCode:
 class Space:
     """What a Hugging Face Space says of itself: the names of its page, and what it has."""
 
+    id: str = ""  # owner/name
     hosts: tuple[str, ...] = ()
     creator: str = ""  # whose Space it is: the number of an account of the Hub
     oauth: bool = False  # one can sign in with an account of the Hub
@@ -114,6 +115,7 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
 def _space(env: Mapping[str, str], home: pathlib.Path) -> Space:
     """What the environment of a Space says of it."""
     return Space(
+        id=env["SPACE_ID"],
         hosts=tuple(host.strip().lower() for host in env.get("SPACE_HOST", "").split(",") if host.strip()),
         creator=env.get("SPACE_CREATOR_USER_ID", ""),
         oauth=all(env.get(name) for name in OAUTH) and all(map(importlib.util.find_spec, ("authlib", "itsdangerous"))),

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import html
 import json
 import os
 import pathlib
@@ -24,6 +25,7 @@ from tuning.errors import InputError
 from tuning.schema import ANONYMOUS, LOCAL, SIGNED_IN
 from tuning.serve import edge, hosted, owners
 from tuning.text import t
+from tuning.ui import view
 
 HOST = "x-y.hf.space"
 SPACE = {"SYSTEM": "spaces", "SPACE_ID": "x/y"}
@@ -228,3 +230,10 @@ def test_the_page_is_served_as_the_space_s_and_without_a_log_in(space: str) -> N
         assert t(lang, "space.visitor") in shown and t(lang, "space.sign_in") not in shown
     assert not config.get("space_id")  # with one the page would ask other hosts
     assert httpx.get(space + "/login/huggingface").status_code == 404
+
+
+@pytest.mark.parametrize(("lang", "price"), [("en", "$0.80"), ("it", "0,80 $")])
+def test_a_visitor_finds_the_way_to_a_copy_with_a_card_and_what_it_takes(lang: str, price: str) -> None:
+    banner = view.on_a_space(settings.Space(id='x/y"><script>'), lang)
+    assert "https://huggingface.co/spaces/x/y%22%3E%3Cscript%3E?duplicate=true" in banner and "<script" not in banner
+    assert price in html.unescape(banner) and "24 GB" in banner

@@ -6,6 +6,7 @@ Pure functions: nothing is read or written here but the words of `tuning.text`, 
 import datetime
 import html
 import time
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,11 @@ from tuning.text import number, plain, rate, say, t, table
 
 GIB = 2**30
 MIB = 2**20
+RENTED = (
+    ("T4", 16, 0.40),
+    ("L4", 24, 0.80),
+    ("A100", 80, 2.50),
+)  # cards of Spaces: GB of theirs, and US dollars per hour, as of the month that `space.rented` names
 __all__ = ["number", "plain", "rate"]  # how numbers are written is the language's affair; tabs find it here
 
 
@@ -156,7 +162,11 @@ def on_a_space(space: Space, lang: str) -> str:
     """What visitors of a Space are told once: what they may do, and that nothing is kept where that is so."""
     codes = ["space.visitor_oauth" if space.oauth else "space.visitor"]
     codes += ["space.zero_gpu"] * space.zero_gpu + ["space.not_kept"] * (not space.kept)
-    return '<aside class="banner">' + "".join(f"<p>{escape(t(lang, code))}</p>" for code in codes) + "</aside>"
+    words = "".join(f"<p>{escape(t(lang, code))}</p>" for code in codes)
+    cards = ", ".join(t(lang, "space.card", card=card, memory=memory, price=number(price, lang, 2)) for card, memory, price in RENTED)
+    where = f"https://huggingface.co/spaces/{urllib.parse.quote(space.id)}?duplicate=true"
+    link = f'<a href="{escape(where)}" target="_blank" rel="noopener">{escape(t(lang, "space.copy"))}</a>'
+    return f'<aside class="banner">{words}<p>{link} {escape(t(lang, "space.rented", cards=cards))}</p></aside>'
 
 
 def masthead(lang: str) -> str:
