@@ -11,10 +11,9 @@ from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import watching
 
 
-def build(desk: Desk, tab: str, shown: Callable[[Scene], Any]) -> None:
-    """Lay out the box on a tab for the run that `shown` says, with its fault, and wire it; empty where there is none."""
+def build(desk: Desk, tab: str, shown: Callable[[Scene], Any], fault: gr.HTML) -> None:
+    """Lay out the box on a tab for the run that `shown` says, and wire it; empty where there is none. Faults are said in `fault`."""
     box = desk.cards(f"watch-{tab}", script=watching.COPIES)
-    fault = desk.slot()
 
     def press(event: gr.EventData) -> None:
         links, run = desk.studio.links, gradio_ways.text(event, "value")

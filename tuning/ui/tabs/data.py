@@ -19,8 +19,8 @@ ROWS = 4  # conversations to a page
 
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
-    desk.html(view.head(desk.say("ui.data.title"), desk.say("ui.data.hint")))
-    grid = desk.cards("datasets")
+    head = view.head(desk.say("ui.data.title"), desk.say("ui.data.hint"))
+    grid = desk.cards("datasets", head)
     fault = desk.slot()
     bring.build(desk)
     hub = hub_sets.build(desk)
@@ -51,7 +51,7 @@ def build(desk: Desk) -> None:
         entries = [one for one in entries if one in newest.values()]
         near = [cards.dataset(one, one["id"] in chosen, desk.lang) for one in entries if one["builtin"] or not one["offered"]]
         far = [cards.dataset(one, one["id"] in chosen, desk.lang) for one in entries if one["offered"] and not one["builtin"]]
-        drawn = [cards.group(desk.say("ui.data.cards"), near), cards.group(desk.say("ui.hub.title"), far)]
+        drawn = [head + cards.group(desk.say("ui.data.cards"), near), cards.group(desk.say("ui.hub.title"), far)]
         return [*drawn, *understood_of(desk, scene)]
 
     picked = desk.on(

@@ -216,7 +216,7 @@ def build(desk: Desk) -> None:
         ways = desk.cards("run-ways")
         parts = Parts(desk)
         run_fault = desk.slot()
-        watch_link.build(desk, "runs", opened)
+        watch_link.build(desk, "runs", opened, run_fault)
         summary = desk.html(script=timeline_view.KEEPS, elem_id="summary")
 
     shelf, chosen = RunActions(desk), desk.opened

@@ -30,7 +30,7 @@ def build(desk: Desk) -> None:
             stop = gr.Button(desk.say("ui.live.stop"), elem_classes="quiet", visible=False, scale=0, min_width=150)
             resume = gr.Button(desk.say("ui.live.resume"), elem_classes="quiet", visible=False, scale=0, min_width=150)
         live_fault = desk.slot()
-        watch_link.build(desk, "train", lambda scene: scene.run if in_sight(scene) else None)
+        watch_link.build(desk, "train", lambda scene: scene.run if in_sight(scene) else None, live_fault)
     head = view.head(desk.say("ui.train.title"), desk.say("ui.train.hint"))
     grid = desk.cards("recipes", head)
     ways = desk.cards("ways")
