@@ -1,11 +1,15 @@
 """Columns whose headers mean question and answer, in English and Italian; and those of which it is better to ask."""
 
 import time
+from collections.abc import Sequence
 
 import pytest
 
+from tests.data.conftest import Take
+from tests.data.corpus_books import book, sheet
 from tests.data.test_data_formats import refusal, said, understood
 from tuning.data.formats import registry
+from tuning.errors import InputError
 
 ASKED = ("Quanto costa accorciare i pantaloni?", "Avete posto per sabato prossimo?", "Si possono portare i cani in camera?")
 ANSWERED = ("Dodici euro, pronti in due giorni.", "Sì, una camera doppia da ottanta euro.", "Certo, ma non nella sala da pranzo.")
@@ -133,3 +137,29 @@ def test_a_long_value_under_a_header_that_is_only_meant_takes_no_time(value: str
     started = time.monotonic()
     assert refusal([{"source": value, "target": value}] * 3).code == "data.format"
     assert time.monotonic() - started < 20
+
+
+BARE = (
+    ("Quanto costa una camera doppia?", "Ottanta euro a notte, colazione compresa.", "agosto"),
+    ("Si può portare il cane?", "Sì, i cani piccoli sono benvenuti.", ""),
+    ("A che ora è la colazione?", "Dalle otto alle dieci e mezza.", "estate"),
+)
+SHORT = (("mare", "Blu e calmo"), ("monte", "Verde"))
+
+
+@pytest.mark.parametrize("rows", [BARE, SHORT])
+@pytest.mark.parametrize("separator", [";", ",", "\t", "xlsx"])
+def test_columns_without_names_are_called_by_letters(take: Take, rows: Sequence[tuple[str, ...]], separator: str) -> None:
+    """As spreadsheets call them; the first row is one of data, and none is lost."""
+    lines = (separator.join(f'"{cell}"' if separator in cell else cell for cell in row) for row in rows)
+    content = book(sheet(*rows)) if separator == "xlsx" else "\n".join(lines).encode()
+    found = take(content, {"question": "A", "answer": "B"})
+    assert found.texts == [row[:2] for row in rows] and found.reading.mapping["question"] == "A"
+    assert found.rows[0]["row"] == 1
+
+
+def test_names_are_names_where_nobody_speaks_of_letters(take: Take) -> None:
+    wide = [f"prima {place}" for place in range(20)]  # twenty letters would hold a Q and an A
+    with pytest.raises(InputError, match=r"data\.format"):
+        take(f"{','.join(wide)}\n{','.join('xyz' for _ in wide)}\n")
+    assert take("A;B\nuno;due\n", {"question": "A", "answer": "B"}).texts == [("uno", "due")]

@@ -5,11 +5,12 @@ apart. It does not know what the columns mean.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TextIO
 
 from tuning.data.readers.encoding import TextFile
-from tuning.data.readers.table_layout import Layout, check_names, piped, unwrapped
+from tuning.data.readers.table_layout import Layout, named, piped, unwrapped
 from tuning.data.records import FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
@@ -30,16 +31,18 @@ def records(text: TextFile, limits: Limits, layout: Layout, known: KnowsColumns)
             table = _piped(lines, layout.above)
         else:
             table = _rows(map(unwrapped, lines) if layout.style == "wrapped" else lines, layout.separator, layout.above)
-        header = list(layout.header) if layout.header is not None else next(table, (0, []))[1]
-        check_header(header)
+        first, header = (0, list(layout.header)) if layout.header is not None else next(table, (0, []))
+        names: Sequence[str] = header
         if header:
-            check_names(header, known, layout.bare)
+            names, data = named(header, known, layout.bare)
+            table = chain([(first, header)], table) if data and layout.header is None else table
+        check_header(names)
         for row, (line, cells) in enumerate(table, start=1):
             if cells:
-                yield record(row, line, header, cells, limits)
+                yield record(row, line, names, cells, limits)
 
 
-def record(row: int, line: int, header: list[str], cells: list[str], limits: Limits) -> FileRecord:
+def record(row: int, line: int, header: Sequence[str], cells: list[str], limits: Limits) -> FileRecord:
     """One row of a table, by the names of its header; a column without a name is left out."""
     if len(cells) != len(header):
         return FileRecord(row, line, fault=InputError("data.row.ragged", found=len(cells), expected=len(header)))
@@ -86,7 +89,7 @@ def _piped(lines: Iterator[str], skipped: int) -> Iterator[tuple[int, list[str]]
             yield number, cells if not at or any(map(str.strip, cells)) else []
 
 
-def check_header(header: list[str]) -> None:
+def check_header(header: Sequence[str]) -> None:
     """Raises InputError `data.csv.header` (column) for two columns of one name."""
     seen: set[str] = set()
     for name in filter(None, (name.strip() for name in header)):

@@ -29,6 +29,7 @@ _NAMES = re.compile(r"\s*[^\W\d_][\w .()/'’-]{0,39}(?<!\.)\s*")
 _LETTER = re.compile(r"[^\W\d_]")
 _SENTENCE = re.compile(r".*[?!…]|.*\s.*\.", re.DOTALL)
 _LONGEST_NAME = 80  # characters
+_MOST_LETTERS = 16
 _LOOKED_AT = 50  # records
 _EVEN, _EVEN_ENOUGH = 0.9, 0.6  # share of the records
 
@@ -97,12 +98,23 @@ def header_at(rows: Sequence[Sequence[str]], known: KnowsColumns) -> int:
     return at if rest and sum(_filled(row) > 1 for row in rest) >= _EVEN_ENOUGH * len(rest) else 0
 
 
-def check_names(header: Sequence[str], known: KnowsColumns, bare: bool = False) -> None:
-    """Raises InputError `data.header` (columns) where what should name the columns is a row of data."""
+def letters(count: int) -> list[str]:
+    """The names of columns that have none, as spreadsheets call them; none beyond P, for `Q` and `A` name a question and its answer."""
+    return [chr(ord("A") + place) for place in range(count)] if count <= _MOST_LETTERS else []
+
+
+def named(header: Sequence[str], known: KnowsColumns, bare: bool = False) -> tuple[Sequence[str], bool]:
+    """The names of the columns, and whether the row in their place is one of data: A, B, ... where somebody has said what those are.
+
+    Raises InputError `data.header` (columns) where it is one of data, and nobody has.
+    """
     if known([*header, ""]):
-        return
+        return header, False
+    if known(letters(len(header))):
+        return letters(len(header)), True
     if bare or any(len(name) > _LONGEST_NAME or _SENTENCE.fullmatch(name.strip()) for name in header):
         raise InputError("data.header", columns=listed(header, 4))
+    return header, False
 
 
 def unwrapped(line: str) -> str:

@@ -15,13 +15,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import BinaryIO
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from tuning.data.readers import number_formats
 from tuning.data.readers.csv_rows import check_header, record
-from tuning.data.readers.table_layout import check_names, header_at
+from tuning.data.readers.table_layout import header_at, named
 from tuning.data.records import FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
@@ -114,10 +114,11 @@ class XlsxRows:
         if self._part is None:
             return
         rows = islice(self._rows(self._part), self._above, None)
-        header = _listed(next(rows)[1])
+        first = next(rows)
+        header, data = named(_listed(first[1]), self._known)
         check_header(header)
-        check_names(header, self._known)
-        for row, (line, cells) in enumerate(rows, start=1):
+        again = [first] if data else []
+        for row, (line, cells) in enumerate(chain(again, rows), start=1):
             yield record(row, line, header, [cells.get(column, "") for column in range(len(header))], self._limits)
         if self._book.shown:
             shown_as, stored = self._book.example
