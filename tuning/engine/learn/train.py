@@ -8,10 +8,9 @@ import errno
 import logging
 import pathlib
 import re
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import transformers
@@ -24,6 +23,7 @@ from tuning.engine.judge import report
 from tuning.engine.kernels import head, packing
 from tuning.engine.learn import callbacks, healing, publish
 from tuning.engine.learn.early_stopping import Best, evaluated, patience_of
+from tuning.engine.learn.run_log import log_to
 from tuning.engine.learn.trainer import CheckedTrainer, lora_config, make_trainer, own_tokenizer
 from tuning.engine.resident import Resident
 from tuning.engine.speak import timeline as samples
@@ -75,7 +75,7 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
         before = run.saved_state() or RunState(status="starting")
         started = before.started or time.time()
         state = before.model_copy(update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None})
-        with own_settings(), _log_to(run.folder / "log.txt") as log, awake.kept() as told:
+        with own_settings(), log_to(run.folder / "log.txt") as log, awake.kept() as told:
             ledger = callbacks.StateWriter(run, state.model_copy(update={"notices": told}))
             _attempt(run, store, resident, ledger, log.without(yield_point))
         return ledger.state
@@ -341,52 +341,3 @@ def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: in
             "tokens_per_second": state.tokens_per_second,
         }
         files.append_line(home / "calibration.jsonl", record)
-
-
-@contextlib.contextmanager
-def _log_to(path: pathlib.Path) -> "Iterator[_Log]":
-    """What the libraries say of this run while it is on, into its log."""
-    handler = _Log(path, encoding="utf-8", delay=True)
-    handler.thread = threading.get_ident()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root, words = logging.getLogger(), transformers.utils.logging
-    root.addHandler(handler)
-    words.add_handler(handler)
-    words.disable_default_handler()
-    words.set_verbosity_info()
-    try:
-        yield handler
-    finally:
-        words.set_verbosity_warning()
-        words.enable_default_handler()
-        words.remove_handler(handler)
-        root.removeHandler(handler)
-        with contextlib.suppress(OSError):
-            handler.close()
-
-
-class _Log(logging.FileHandler):
-    """A log of the thread that trains, without what others have it do at a yield point.
-
-    A full disk cuts it off: what trains notices the disk by itself, and nobody wants a traceback for every line.
-    """
-
-    own, thread = True, 0
-
-    def without(self, work: Callable[[], None]) -> Callable[[], None]:
-        """`work`, of which nothing is logged here."""
-
-        def others() -> None:
-            self.own = False
-            try:
-                work()
-            finally:
-                self.own = True
-
-        return others
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return self.own and record.thread == self.thread and bool(super().filter(record))
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        pass
