@@ -26,6 +26,7 @@ PROCESSES = 2
 # Files are given out whole, for what the tests of one file share is made once for all of them; and these are given out together.
 TOGETHER = {
     "tests/browser/": "browser",  # one app and one Chromium
+    "tests/export/": "taken",  # one run
     "tests/engine/learn/test_kills.py": "happened",
     "tests/engine/learn/test_stops.py": "happened",
     "tests/engine/learn/test_disk.py": "happened",

@@ -13,27 +13,13 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from tuning import settings
-from tuning.engine.learn.train import train
-from tuning.engine.resident import Resident
 from tuning.errors import InputError, RunError
 from tuning.export import certificate, converter, forms, to_gguf, witness
 from tuning.runs.store import Run
-from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import say
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
-FAST: dict[str, Any] = {"max_steps": 6, "learning_rate": 0.003, "report": False, "max_samples": 40}
-
-
-@pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Studio, Run]:
-    """A run of the starter, in a home with a space and an accent."""
-    studio = Studio(settings.read(home=str(tmp_path_factory.mktemp("a home è"))), LOCAL)
-    run = studio.runs.create("starter", "starter-en", "facts", FAST, name="Prezzi è così")
-    assert train(run, studio.shared.store, Resident()).status == "finished", run.log()[-20:]
-    return studio, run
 
 
 @pytest.fixture(scope="module")

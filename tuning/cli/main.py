@@ -25,6 +25,8 @@ from tuning.cli.options import parser
 from tuning.data.ingest import ReadingOptions
 from tuning.data.sources import parse
 from tuning.errors import InputError, RunError, TuningError, of_disk
+from tuning.export import certificate
+from tuning.export.ollama.ollama_api import Handing
 from tuning.runs import files
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, UNREADABLE
@@ -312,9 +314,16 @@ def _ask() -> str | None:
 
 
 def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    path = studio.runs.export(options.run, options.to, files.given(options.out), check=not options.no_check, type=options.type or "")
+    handing = Handing(options.quantize or "", options.name or "", options.ollama or "", lang)
+    path = studio.runs.export(
+        options.run, options.to, files.given(options.out), check=not options.no_check, type=options.type or "", handing=handing
+    )
     written = sum(one.stat().st_size for one in ([path] if path.is_file() else path.rglob("*")))
-    return 0, {"run": options.run, "to": options.to, "path": str(path), "bytes": written}
+    told = {"run": options.run, "to": options.to, "path": str(path), "bytes": written}
+    found = certificate.read(path)
+    if options.to == "ollama" and "model" not in found:
+        print(t(lang, "export.ollama.elsewhere"), file=sys.stderr)
+    return 0, {**told, "verdict": found["verdict"], **({"command": f"ollama run {found['model']}"} if "model" in found else {})}
 
 
 VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] = {

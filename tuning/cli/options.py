@@ -106,12 +106,16 @@ def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def _form(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--to", default="adapter", metavar="FORM",
-        help="adapter (a zip for PEFT; default), merged (a model by itself, for transformers) or gguf (one file for Ollama and LM Studio)",
+        help="adapter (a zip for PEFT; default), merged (a model by itself, for transformers), gguf (one file for llama.cpp and LM Studio) "
+        "or ollama (handed to the Ollama of this machine; where none answers, a folder for a machine that has one)",
     )  # fmt: skip
     verb.add_argument("--type", choices=("f16", "bf16", "q8_0"), help="how gguf keeps the weights (f16)")
+    verb.add_argument("--quantize", metavar="NAME", help="what Ollama makes of the weights: q4_K_M (default), q4_K_S, q8_0 or none")
+    verb.add_argument("--name", help="what Ollama is to call the model (default: as the run)")
+    verb.add_argument("--ollama", metavar="ADDRESS", help="where Ollama answers (http://127.0.0.1:11434); none: the folder in any case")
     verb.add_argument("--no-check", action="store_true", help="do not compare an adapter with the live model, in processes of their own")
     verb.add_argument(
-        "--out", required=True, metavar="PATH", help="a file or, for merged and gguf, a new folder (or a .zip); or a folder to put it in"
+        "--out", required=True, metavar="PATH", help="a file or, for all but adapter, a new folder (or a .zip); or a folder to put it in"
     )
 
 

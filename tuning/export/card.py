@@ -42,6 +42,21 @@ tags: [gguf, sft, sartoria]
 LM Studio, Jan and llama.cpp open it as it is: `llama-cli -m {file}`. For Ollama, in this folder: `ollama create {model} -f Modelfile`,
 then `ollama run {model}`.
 """
+HANDED = """---
+base_model: {base}
+tags: [ollama, sft, sartoria]
+---
+# {name}
+
+`{base}`, trained on {rows} rows of "{data}", is in Ollama under the name `{model}` (quantised: {quantisation}), with the chat template and
+the tokens that end an answer.
+
+```
+ollama run {model}
+```
+
+`ollama rm {model}` takes it away again.
+"""
 STOPS = """
 `generation_config.json` names the tokens that end an answer. PEFT does not read it by itself:
 
@@ -72,12 +87,19 @@ def write(folder: pathlib.Path, run: Run, spec: RunSpec, folded: bool) -> None:
 
 
 def write_gguf(folder: pathlib.Path, run: Run, spec: RunSpec, file: str) -> None:
-    """Write the card of a GGUF file, and the Modelfile that names it. Raises OSError."""
-    model, license = file.removesuffix(".gguf"), _license(spec.model.card.license)
-    text = GGUF.format(base=_base(spec), name=spec.name, rows=spec.data.train_rows, data=spec.data.name, file=file, model=model)
-    text = f"---\n{license}{text[4:]}"
+    """Write the card of a GGUF file. Raises OSError."""
+    _write(folder, run, spec, GGUF, file=file, model=file.removesuffix(".gguf"))
+
+
+def write_handed(folder: pathlib.Path, run: Run, spec: RunSpec, model: str, quantisation: str) -> None:
+    """Write the card of a model that Ollama has. Raises OSError."""
+    _write(folder, run, spec, HANDED, model=model, quantisation=quantisation)
+
+
+def _write(folder: pathlib.Path, run: Run, spec: RunSpec, words: str, **more: str) -> None:
+    text = words.format(base=_base(spec), name=spec.name, rows=spec.data.train_rows, data=spec.data.name, **more)
+    text = f"---\n{_license(spec.model.card.license)}{text[4:]}"
     (folder / "README.md").write_text(f"{text}{_report(run)}{CHECKED}", encoding="utf-8")
-    (folder / "Modelfile").write_text(f"FROM ./{file}\n", encoding="utf-8")
 
 
 def _base(spec: RunSpec) -> str:

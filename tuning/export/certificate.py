@@ -5,6 +5,8 @@ It judges nothing and blocks nothing: pure arithmetic over what `maker` and `wit
 
 import json
 import pathlib
+import re
+import zipfile
 from typing import Any
 
 from tuning.text import LANGUAGES, number, t
@@ -70,6 +72,70 @@ def of_gguf(live: dict[str, Any], seen: dict[str, Any], type: str) -> dict[str, 
     return found
 
 
+def of_ollama(file: dict[str, Any], live: dict[str, Any], heard: dict[str, Any]) -> dict[str, Any]:
+    """The certificate of a model in Ollama: that of the file it was made of, and what it answers, compared word by word.
+
+    `heard`: `model`, `quantize`, Ollama's `version`, `answers` by the number of their prompt, and what it `said` in the place of more.
+    `verdict`: same, differs, or file where it gave no answer.
+    """
+    answers = [_spoken(live, one, number) for number, one in heard["answers"].items()]
+    words = sum(one["of"] for one in answers)
+    found: dict[str, Any] = {
+        **file,
+        "form": "ollama",
+        **{key: heard[key] for key in ("model", "quantize", "version", "said")},
+        "questions": live["source"],
+        "most_tokens": live["most"],
+        "live": {key: live[key] for key in ("precision", "quantization")},
+        "answers": answers,
+        "not_asked": len(live["answers"]) - len(answers),
+        "word_agreement": sum(one["agreeing"] for one in answers) / words if words else None,
+        "prompts": {"equal": sum(one["prompt_equal"] for one in answers), "of": len(answers)},
+    }
+    if answers and file["verdict"] != "differs":
+        found["verdict"] = "same" if all(one["same"] and one["prompt_equal"] for one in answers) else "differs"
+    return found
+
+
+def _spoken(live: dict[str, Any], said: dict[str, Any], number: int) -> dict[str, Any]:
+    """One prompt of an engine that gives words and no tokens; of a prompt it says how long it is."""
+    ours, theirs = _words(live["answers"][number]["text"]), _words(said["text"])
+    agreeing = next((at for at, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+    return {
+        "question": str(live["asked"][number][0][-1].get("content") or ""),
+        "live": live["answers"][number]["text"],
+        "export": said["text"],
+        "same": ours == theirs,
+        "agreeing": agreeing,
+        "of": max(len(ours), len(theirs)),
+        "prompt_equal": said["prompt"] == len(live["prompts"][number]),
+    }
+
+
+def _words(text: str) -> list[str]:
+    """Of an answer, without the marks around what was thought, which Ollama tells apart, and half a letter at its end."""
+    return re.sub(r"</?think>|�+$", " ", text.strip()).split()
+
+
+def _answer_lines(found: dict[str, Any], lang: str) -> list[str]:
+    """What a model in Ollama answered, in words."""
+    params = {
+        "source": t(lang, f"export.certificate.source.{found['questions']}"),
+        "share": number(100 * (found["word_agreement"] or 0.0), lang, 1),
+        "same": sum(one["same"] for one in found["answers"]),
+        "count": len(found["answers"]),
+        "most": found["most_tokens"],
+    }
+    lines = [t(lang, "export.certificate.ollama.made", **{key: found[key] for key in ("model", "quantize", "version")})]
+    if found["answers"]:
+        lines += [t(lang, f"export.certificate.ollama.{key}", **params, **found["prompts"]) for key in ("answers", "prompts")]
+    if found["said"]:
+        lines.append(t(lang, "export.certificate.ollama.said", said=" ".join(found["said"].split())))
+    if found["not_asked"]:
+        lines.append(t(lang, "export.certificate.ollama.not_asked", count=found["not_asked"]))
+    return lines
+
+
 def _file_lines(found: dict[str, Any], lang: str) -> list[str]:
     """What was read back of a GGUF file, in words."""
     tensors = found["tensors"]
@@ -78,7 +144,7 @@ def _file_lines(found: dict[str, Any], lang: str) -> list[str]:
         t(lang, "export.certificate.gguf.merged", **found["merged"]),
         t(lang, f"export.certificate.gguf.template.{found['template_equal']}".lower()),
         t(lang, "export.certificate.stops", **{key: str(found["stop_tokens"][key]) for key in ("live", "export")}),
-        t(lang, "export.certificate.gguf.answers"),
+        *(_answer_lines(found, lang) if found["form"] == "ollama" else [t(lang, "export.certificate.gguf.answers")]),
     ]
     odd = [*tensors["unlike"], *tensors["missing"]]
     return [*lines, t(lang, "export.certificate.gguf.odd", names=", ".join(odd[:MOST_NAMED]))] if odd else lines
@@ -113,6 +179,14 @@ def _verdict(found: dict[str, Any]) -> str:
     return "same" if all(sound) else "differs"
 
 
+def read(export: pathlib.Path) -> dict[str, Any]:
+    """The certificate in a finished export, a folder or a zip. Raises OSError."""
+    if export.is_dir():
+        return dict(json.loads((export / JSON).read_text(encoding="utf-8")))
+    with zipfile.ZipFile(export) as file:
+        return dict(json.loads(file.read(JSON)))
+
+
 def write(folder: pathlib.Path, found: dict[str, Any]) -> None:
     """Put certificate.json and certificate.md into an export's folder."""
     (folder / JSON).write_text(json.dumps(found, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -126,8 +200,9 @@ def spoken(found: dict[str, Any], lang: str) -> str:
     if "why" in found:
         why = t(lang, f"export.certificate.why.{found['why']}")
         return f"{title}\n{why}\n{_quoted(found['said']) if found['said'] else ''}"
-    if found["form"] == "gguf":
-        return f"{title}\n{''.join(f'- {line}{chr(10)}' for line in _file_lines(found, lang))}"
+    if "stored" in found:  # it is of a GGUF file
+        read = "".join(f"- {line}\n" for line in _file_lines(found, lang))
+        return f"{title}\n{read}{''.join(_both(one, lang) for one in found['answers'])}"
     params = {
         "source": t(lang, f"export.certificate.source.{found['questions']}"),
         "count": len(found["answers"]),

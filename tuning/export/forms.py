@@ -1,6 +1,7 @@
-"""The forms in which a result leaves: a PEFT adapter, or a merged model; each in a folder with its card and its certificate.
+"""The forms in which a result leaves: PEFT adapter, merged model, GGUF, Ollama; each in a folder with its card and its certificate.
 
-What loads a model does so in a child process on the processor, so that neither a training nor a chat notices. Nothing is sent anywhere.
+What loads a model does so in a child process on the processor, so that neither a training nor a chat notices. Nothing is sent but to
+the Ollama of this machine, or the one that somebody names.
 """
 
 import json
@@ -17,13 +18,16 @@ from typing import Any
 from tuning import settings
 from tuning.errors import FOLDERS, InputError, RunError
 from tuning.export import archive, card, certificate, converter, portable
+from tuning.export.ollama import ollama_api, ollama_folder
+from tuning.export.ollama.ollama_api import Handing
 from tuning.runs import disk
 from tuning.runs.files import clean_name, put, require_room
 from tuning.runs.store import Run
 from tuning.schema import RunSpec
 from tuning.settings import ROOT
 
-LATER = ("ollama", "bundle")
+LATER = ("bundle",)
+AS_GGUF = ("gguf", "ollama")
 GIB = 2**30
 LIBRARIES_BYTES = 1.5 * GIB  # of a process with torch and transformers, before its first model
 MODEL_BYTES = 6  # for each weight: 32 bits, and a half more while they are read and rounded
@@ -43,6 +47,7 @@ class ExportOrder:
     trusts: bool = False  # may its base run code of its own?
     check: bool = True
     type: str = ""  # of the weights in a GGUF file
+    handing: Handing = field(default_factory=Handing)
     scratch: pathlib.Path = field(default_factory=pathlib.Path)
 
     @property
@@ -74,18 +79,13 @@ def export(order: ExportOrder, form: str, out: pathlib.Path, zipped: bool = Fals
     return target
 
 
-def unknown(form: str) -> InputError:
-    """What is said of a form that is not there, or not yet."""
-    return InputError("export.later" if form in LATER else "export.unknown", to=clean_name(form), known=", ".join(EXPORTS))
-
-
 def _bytes(order: ExportOrder, form: str) -> int:
     """What the files of an export take."""
     own = sum(path.stat().st_size for path in order.run.adapter.rglob("*") if path.is_file())
     if form == "adapter" or order.spec is None:
         return own + BESIDE_WEIGHTS
     weights = 0 if not order.adapter else sum(path.stat().st_size for path in pathlib.Path(order.spec.model.path).glob("*.safetensors"))
-    return (own + weights) * (2 if form == "gguf" else 1) + BESIDE_WEIGHTS
+    return (own + weights) * (2 if form in AS_GGUF else 1) + BESIDE_WEIGHTS
 
 
 def _adapter(order: ExportOrder, folder: pathlib.Path, form: str = "adapter") -> None:
@@ -115,8 +115,52 @@ def _merged(order: ExportOrder, folder: pathlib.Path) -> None:
 
 
 def _gguf(order: ExportOrder, folder: pathlib.Path) -> None:
-    """One file for Ollama, LM Studio and llama.cpp, converted from the merged model, which goes again."""
-    spec = order.spec or order.run.spec()  # says what is wrong with it
+    """One file for Ollama, LM Studio and llama.cpp, with a Modelfile."""
+    live, file, found = _converted(order, folder)
+    card.write_gguf(folder, order.run, order.run.spec(), file)
+    (folder / "Modelfile").write_text(ollama_folder.modelfile(file, live["stop_words"]), encoding="utf-8")
+    certificate.write(folder, found)
+
+
+def _ollama(order: ExportOrder, folder: pathlib.Path) -> None:
+    """A GGUF file handed to the Ollama that answers, which quantises it and is asked; else a folder with all that another one needs."""
+    handing, file = order.handing, _file(order)
+    name, quantisation = handing.name or file.removesuffix(".gguf"), handing.quantisation(order.type)
+    ollama = ollama_api.find(handing)
+    if ollama is not None:
+        ollama.require_free(name)
+    live, _, found = _converted(order, folder if ollama is None else order.scratch)
+    if ollama is None:
+        card.write_gguf(folder, order.run, order.run.spec(), file)
+        ollama_folder.write(folder, file, name, quantisation, live["stop_words"], handing.lang)
+        certificate.write(folder, found)
+        return
+    ollama.create(name, file, ollama.send(order.scratch / file), quantisation, live["stop_words"])
+    heard = {"model": name, "quantize": quantisation, "version": ollama.version(), **_heard(ollama, name, live)}
+    card.write_handed(folder, order.run, order.run.spec(), name, quantisation)
+    certificate.write(folder, certificate.of_ollama(found, live, heard))
+
+
+def _heard(ollama: ollama_api.Ollama, name: str, live: dict[str, Any]) -> dict[str, Any]:
+    """What a model in Ollama answers to the prompts without tools, by their numbers; with them it says its answer in another form."""
+    heard: dict[str, Any] = {"answers": {}, "said": ""}
+    plain = [number for number, (turns, tools) in enumerate(live["asked"]) if not tools and not any("tool_calls" in turn for turn in turns)]
+    try:
+        for number in plain:
+            heard["answers"][number] = ollama.ask(name, live["asked"][number][0], live["most"])
+    except RunError as error:  # the model is made: that it does not answer is the certificate's to say
+        heard["said"] = str(error.params.get("said") or error.code)
+    return heard
+
+
+def _file(order: ExportOrder) -> str:
+    return f"{archive.name_of(order.run, 'gguf').removesuffix('-gguf')}.gguf"
+
+
+def _converted(order: ExportOrder, folder: pathlib.Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """A GGUF file in `folder`, converted from the merged model, which goes again: the live model, the file's name, its certificate."""
+    if order.spec is None:
+        order.run.spec()  # says what is wrong with it
     tools = converter.installed(order.home, _child)
     merged = order.scratch / "merged"
     merged.mkdir()
@@ -125,15 +169,33 @@ def _gguf(order: ExportOrder, folder: pathlib.Path) -> None:
         raise _refused(order, live)
     keep = shutil.ignore_patterns("adapter_*", "README.md") if order.adapter else None
     shutil.copytree(order.run.adapter, merged, dirs_exist_ok=True, ignore=keep)
-    name = archive.name_of(order.run, "gguf").removesuffix("-gguf")
-    job = {"tools": str(tools), "folder": str(merged.resolve()), "file": str((folder / f"{name}.gguf").resolve())}
-    job |= {"name": name, "type": order.type or converter.TYPES[0]} | {key: live[key] for key in ("stops", "template")}
+    file = _file(order)
+    job = {"tools": str(tools), "folder": str(merged.resolve()), "file": str((folder / file).resolve())}
+    job |= {"name": file.removesuffix(".gguf"), "type": order.type or converter.TYPES[0]} | {
+        key: live[key] for key in ("stops", "template")
+    }
     seen = converter.write(job, order.scratch, _child)
-    card.write_gguf(folder, order.run, spec, f"{name}.gguf")
-    certificate.write(folder, certificate.of_gguf(live, seen, job["type"]))
+    shutil.rmtree(merged)  # while the file is sent, its room is somebody's
+    return live, file, certificate.of_gguf(live, seen, job["type"])
 
 
-EXPORTS: dict[str, Callable[[ExportOrder, pathlib.Path], None]] = {"adapter": _adapter, "merged": _merged, "gguf": _gguf}
+EXPORTS: dict[str, Callable[[ExportOrder, pathlib.Path], None]] = {
+    "adapter": _adapter,
+    "merged": _merged,
+    "gguf": _gguf,
+    "ollama": _ollama,
+}
+
+
+def require(form: str, type: str, handing: Handing) -> None:
+    """Raises InputError for a form that is not there, and for what is asked of a form that has nothing of the kind."""
+    if form not in EXPORTS:
+        raise InputError("export.later" if form in LATER else "export.unknown", to=clean_name(form), known=", ".join(EXPORTS))
+    if type and form not in AS_GGUF:
+        raise InputError("export.type", to=form, type=type)
+    if handing.asked and form != "ollama":
+        raise InputError("export.ollama.only", to=form, option=handing.asked)
+    handing.quantisation(type)
 
 
 def _refused(order: ExportOrder, told: dict[str, Any]) -> InputError | RunError:

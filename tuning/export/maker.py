@@ -161,6 +161,7 @@ def make(request: dict[str, Any]) -> dict[str, Any]:
         "talk": talk,
         "conversation": shown,
         "stops": live.stops,
+        "stop_words": [tokenizer.decode([stop]) for stop in live.stops if stop in tokenizer.added_tokens_decoder],
         "template": str(tokenizer.get_chat_template()),  # of several the one that a run without tools is taught with
         "precision": str(spec.settings.precision),
         "quantization": str(spec.settings.quantization),

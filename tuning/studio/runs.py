@@ -4,12 +4,14 @@ import pathlib
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError
 from tuning.export import converter, forms
+from tuning.export.ollama.ollama_api import NOWHERE, Handing
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.presets import judged
@@ -203,24 +205,34 @@ class Runs:
         self.shared.store.delete(found)
         return {"run": found.id, "deleted": True}
 
-    def export(self, run: str, to: str, out: pathlib.Path, check: bool = False, zipped: bool = False, type: str = "") -> pathlib.Path:
+    def export(
+        self,
+        run: str,
+        to: str,
+        out: pathlib.Path,
+        check: bool = False,
+        zipped: bool = False,
+        type: str = "",
+        handing: Handing | None = None,
+    ) -> pathlib.Path:
         """Write what a run made with its certificate, as a zip; a merged model as a folder, but where it is to be `zipped`.
 
-        `check`: compare an adapter with the live model too, in processes of their own. Raises InputError for an unknown form or a place
-        that is taken, RunError without an adapter or enough memory.
+        `check`: compare an adapter with the live model too, in processes of their own. Ollama is handed what the machine's operator
+        exports, and the folder for another computer is everybody's. Raises InputError for an unknown form or a place that is taken,
+        RunError without an adapter or enough memory.
         """
-        if to not in forms.EXPORTS:
-            raise forms.unknown(to)
-        if type and to != "gguf":
-            raise InputError("export.type", to=to, type=type)
-        if to == "gguf" and not converter.place(self.shared.settings.home).is_dir():
+        handing = handing or Handing()
+        forms.require(to, type, handing)
+        if not self.quotas.operator:
+            handing = replace(handing, address=NOWHERE)
+        if to in forms.AS_GGUF and not converter.place(self.shared.settings.home).is_dir():
             self.quotas.machine()  # it would be fetched
         self.quotas.pace("errand")
         found = self.shared.store.find(run, self.owner, unreadable=True)
         found.require_adapter()
         spec = found.known()
         trusts = spec is not None and self.shared.shelf.trusts(spec.model.path)
-        order = forms.ExportOrder(found, spec, self.shared.settings.home, self.shared.probe().memory_free, trusts, check, type)
+        order = forms.ExportOrder(found, spec, self.shared.settings.home, self.shared.probe().memory_free, trusts, check, type, handing)
         try:
             return forms.export(order, to, out, zipped)
         except (OSError, zipfile.LargeZipFile) as error:

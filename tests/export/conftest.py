@@ -1,0 +1,34 @@
+"""What the tests of exports share: a run, and a converter that needs no net."""
+
+import pathlib
+import shutil
+from typing import Any
+
+import pytest
+
+from tuning import settings
+from tuning.engine.learn.train import train
+from tuning.engine.resident import Resident
+from tuning.runs.store import Run
+from tuning.schema import LOCAL
+from tuning.studio import Studio
+
+FAST: dict[str, Any] = {"max_steps": 6, "learning_rate": 0.003, "lora_dropout": 0, "report": False, "max_samples": 40}
+DOUBLE = pathlib.Path(__file__).with_name("converter_double")
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Studio, Run]:
+    """A run of the starter, in a home with a space and an accent."""
+    studio = Studio(settings.read(home=str(tmp_path_factory.mktemp("a home è"))), LOCAL)
+    run = studio.runs.create("starter", "starter-en", "facts", FAST, name="Prezzi è così")
+    assert train(run, studio.shared.store, Resident()).status == "finished", run.log()[-20:]
+    return studio, run
+
+
+@pytest.fixture
+def doubled(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
+    """In the place of llama.cpp's converter, which is on PyPI, one that does as much as its callers look at."""
+    place = pathlib.Path(shutil.copytree(DOUBLE, tmp_path / "the double è"))
+    monkeypatch.setattr("tuning.export.converter.place", lambda home: place)
+    return place
