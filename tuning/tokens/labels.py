@@ -17,7 +17,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from tuning.errors import EngineError
 from tuning.tokens.boundaries import Boundaries, Span
 from tuning.tokens.endings import signs, stop_ids
-from tuning.tokens.template import Dialogue, Rendered, Template
+from tuning.tokens.template import Rendered, Template
+from tuning.tokens.variants import Dialogue
 
 logger = logging.getLogger(__name__)
 
@@ -153,17 +154,20 @@ def load(path: str, code: bool = False) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def asking(tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[int]]:
+def asking(tokenizer: PreTrainedTokenizerBase, thinking: str = "auto") -> Callable[..., list[int]]:
     """How a model is asked, whoever does it: a function from turns, and tools, to the tokens of the prompt.
 
-    They are the first tokens of the row that these turns and any answer to them make, and `said` where it begins with those words.
+    They are the first tokens of the row that these turns and any answer to them make by the same choice of `thinking`, and `said`
+    where it begins with those words. With an `answer` they are those of the row with this very answer: where thoughts are learned,
+    one without any is asked for in another way.
     Raises EngineError as `encode_row` does.
     """
-    template, labeller = Template(tokenizer), Labeller(tokenizer)
+    template, labeller = Template(tokenizer, thinking), Labeller(tokenizer)
 
-    def ask(turns: Dialogue, tools: Any = None, said: str = "") -> list[int]:
+    def ask(turns: Dialogue, tools: Any = None, said: str = "", answer: Mapping[str, Any] | None = None) -> list[int]:
+        quiet = answer is not None and template.choice([*turns, dict(answer)]) != thinking
         try:
-            prompt = template.prompt(turns, tools)
+            prompt = (template.keeping if quiet else template).prompt(turns, tools)
             return labeller.ids(replace(prompt, text=prompt.text + said) if said else prompt)
         except MemoryError as error:  # more at once than there is: it was never taken
             raise EngineError("tokens.endless", reason="data") from error
@@ -171,16 +175,16 @@ def asking(tokenizer: PreTrainedTokenizerBase) -> Callable[..., list[int]]:
     return ask
 
 
-def encode_row(tokenizer: PreTrainedTokenizerBase, row: NormalRow, max_length: int) -> list[Encoded]:
+def encode_row(tokenizer: PreTrainedTokenizerBase, row: NormalRow, max_length: int, thinking: str = "auto") -> list[Encoded]:
     """One row in normal form: one sequence of a conversation, as many as it takes of a text.
 
     Raises EngineError where the chat template does not take it: `tokens.template`, `tokens.tools`, `tokens.long`.
     """
-    return Labeller(tokenizer).label([Template(tokenizer).render(row)])[0].cut(max_length)
+    return Labeller(tokenizer).label([Template(tokenizer, thinking).render(row)])[0].cut(max_length)
 
 
 def encode_rows(
-    tokenizer: PreTrainedTokenizerBase, rows: Iterable[NormalRow], max_length: int
+    tokenizer: PreTrainedTokenizerBase, rows: Iterable[NormalRow], max_length: int, thinking: str = "auto"
 ) -> tuple[list[dict[str, list[int]]], TokenCounts]:
     """All rows of a set as TRL takes them (`input_ids` and `labels`), without those that give nothing to learn, and totals.
 
@@ -190,7 +194,7 @@ def encode_rows(
     """
     encoded: list[dict[str, list[int]]] = []
     totals = TokenCounts()
-    for labelled in label_rows(Labeller(tokenizer), rows, Template(tokenizer).render, totals.refuse):
+    for labelled in label_rows(Labeller(tokenizer), rows, Template(tokenizer, thinking).render, totals.refuse):
         sequences = labelled.cut(max_length)
         totals.add(labelled.rendered.row, sequences)
         encoded.extend({"input_ids": one.input_ids, "labels": one.labels} for one in sequences if one.learned)

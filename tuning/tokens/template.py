@@ -5,7 +5,7 @@ Templates are strangers' programs: what takes part of a row away, or says no to 
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,9 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from tuning.errors import EngineError
 from tuning.sandbox.deadline import Deadline, Overdue
+from tuning.tokens import thoughts
 from tuning.tokens.boundaries import Span
+from tuning.tokens.variants import Dialogue, called_tools, check, refusal, unlearned_answers, variants
 
 MOST_SECONDS = 5.0  # of one rendering: an honest one takes a millisecond
 MOST_CHARACTERS = 2_000_000  # of one rendered row; a row of a file has at most one million
@@ -29,9 +31,12 @@ FOR_ANSWERS = (
     "{{% set answer_is_asked = add_generation_prompt %}}{{% set add_generation_prompt = false %}}"
     "{own}{{% if answer_is_asked %}}{{{{ {end} }}}}{{% endif %}}"
 )
+# One that is told by a variable whether to think, where nobody says it.
+SWITCHED = "{{% if {name} is not defined %}}{{% set {name} = {on} %}}{{% endif %}}{own}"
 PROBE, NEXT = "\u2603", "\u2604"  # an answer and a question that are in no template and in no row
 
-Dialogue = list[dict[str, Any]]
+ASKED, ANSWERED = {"role": "user", "content": NEXT}, {"role": "assistant", "content": PROBE}
+
 Spans = list[Span]
 
 
@@ -61,10 +66,10 @@ class Spoken:
 
 
 class Template:
-    """The chat template of one tokenizer."""
+    """The chat template of one tokenizer, and what it is to do with thoughts: see `thoughts`."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, thinking: str = "auto") -> None:
+        self._tokenizer, self.thinking = tokenizer, thinking
         self._words = dict(tokenizer.special_tokens_map)
 
     def render(self, row: Mapping[str, Any]) -> Rendered:
@@ -75,15 +80,17 @@ class Template:
         """
         if "text" in row:
             return Rendered(row["row"], row["text"], [], plain=True)
+        if self.choice(row["messages"]) != self.thinking:
+            return self.keeping.render(row)
         tools = row.get("tools") or None
-        for turns, merged in _variants(row["messages"]):
+        for turns, merged in variants(row["messages"]):
             try:
-                said = self._speak(turns, tools, _unlearned(row["messages"]))
+                said = self._speak(self._dressed(turns), tools, unlearned_answers(row["messages"]))
             except REFUSALS:
                 continue
             made = Rendered(row["row"], said.text, said.learned, merged=merged, rewritten=said.rewritten)
             return replace(made, unlearned=said.unlearned, asked=said.asked)
-        raise _refusal(row["messages"], tools)
+        raise refusal(row["messages"], tools)
 
     def prompt(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> Rendered:
         """What the model is given to answer to: a row's text up to where its last answer begins. Raises EngineError as `render` does.
@@ -94,15 +101,16 @@ class Template:
 
     def framed(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> tuple[Rendered, str]:
         """The `prompt`, and what the template writes between it and the answer's own words. Raises EngineError as `render` does."""
-        for variant, _ in _variants([*turns, {"role": "assistant", "content": PROBE}]):
+        thought = {thoughts.KEY: thoughts.THOUGHT} if self.thinking == "learn" else {}
+        for variant, _ in variants([*turns, {"role": "assistant", "content": PROBE, **thought}]):
             try:
-                said = self._speak(variant, tools)
+                said = self._speak(self._dressed(variant), tools)
             except REFUSALS:
                 continue
             text, asked = said.text, said.asked
             end = asked.pop() if asked else text.rindex(PROBE)
             return Rendered(0, text[:end], [], asked=asked), text[end : text.rindex(PROBE)]
-        raise _refusal(turns, tools)
+        raise refusal(turns, tools)
 
     def taught(self) -> str:
         """The chat template for whoever asks the trained model elsewhere: its prompt for an answer is the one that rows begin with.
@@ -110,20 +118,26 @@ class Template:
         The tokenizer's own where it is so already, or where it cannot be made so.
         """
         own = str(self._tokenizer.get_chat_template())
-        asked, answered = [{"role": "user", "content": NEXT}], {"role": "assistant", "content": PROBE}
-        several = [asked, [*asked, answered, *asked], [*asked, answered]]
+        asked = [ASKED]
+        several = [asked, [ASKED, ANSWERED, ASKED], [ASKED, ANSWERED]]
+
+        def shown(template: str, prompt: bool) -> list[str]:
+            """What one gets who knows of no variable."""
+            return [self._text(turns, None, prompt, template, {})[0] for turns in several[: 2 if prompt else 3]]
+
         try:
             wanted = [self.prompt(asked).text, self.prompt(several[1]).text]
-            if [self._text(turns, None, prompt=True)[0] for turns in several[:2]] == wanted:
-                return own
-            before = [self._text(turns, None, prompt=False)[0] for turns in several]
+            switched = SWITCHED.format(name=self.manner.switch, on=str(self.thinking == "learn").lower(), own=own) if self._told else own
+            for made in (own, switched):
+                if shown(made, prompt=True) == wanted:
+                    return made
+            before = shown(own, prompt=False)
             ends = {text.removeprefix(start) for text, start in zip(wanted, before, strict=False)}
             made = FOR_ANSWERS.format(own=own.removesuffix("\n"), end=json.dumps(ends.pop(), ensure_ascii=False))
-            shown = [self._text(turns, None, prompt=True, template=made)[0] for turns in several[:2]]
-            same = [self._text(turns, None, prompt=False, template=made)[0] for turns in several]
+            fits = shown(made, prompt=True) == wanted and shown(made, prompt=False) == before
         except (EngineError, *REFUSALS):
             return own
-        return made if (shown, same) == (wanted, before) else own
+        return made if fits else own
 
     def own_system(self) -> str:
         """The system text that the template puts in where a conversation has none; nothing where it does not."""
@@ -139,7 +153,7 @@ class Template:
 
     def after(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> str:
         """What the template writes after the answer `PROBE`, up to the question `NEXT` or the end; nothing where it takes no such turns."""
-        for variant, _ in _variants(turns):
+        for variant, _ in variants(turns):
             try:
                 text = self._text(variant, tools, prompt=False)[0]
             except (EngineError, *REFUSALS):
@@ -147,15 +161,100 @@ class Template:
             return text[text.rindex(PROBE) + len(PROBE) :].split(NEXT)[0] if PROBE in text else ""
         return ""
 
+    @cached_property
+    def manner(self) -> thoughts.Manner:
+        """What the template does with thoughts."""
+        question = {"role": "user", "content": NEXT}
+
+        def show(answer: Mapping[str, Any] | None, told: Mapping[str, Any]) -> str:
+            turns = [question] if answer is None else [question, {"role": "assistant", **answer}]
+            try:
+                return self._text(turns, None, answer is None, told=told)[0]
+            except (EngineError, *REFUSALS):
+                return ""
+
+        return thoughts.manner(show, str(self._tokenizer.get_chat_template()), PROBE)
+
+    @cached_property
+    def keeps_earlier(self) -> bool:
+        """Whether thoughts of earlier answers stand in the prompt for the next."""
+        try:
+            thought = {**ANSWERED, thoughts.KEY: thoughts.THOUGHT}
+            return thoughts.THOUGHT in Template(self._tokenizer, "learn").framed([ASKED, thought, ASKED])[0].text
+        except (EngineError, *REFUSALS):
+            return False
+
+    @cached_property
+    def keeping(self) -> "Template":
+        """The same template, by the choice `keep`."""
+        return Template(self._tokenizer, "keep")
+
+    def choice(self, turns: Dialogue) -> str:
+        """By what choice a conversation is learned: where thoughts are, an answer without any follows an empty one."""
+        if self.thinking != "learn" or thoughts.has_thoughts(turns[-1:]) or not self.manner.thinks:
+            return self.thinking
+        return "learn" if thoughts.has_thoughts(turns) and self.keeps_earlier and not self._opens else "keep"
+
+    @cached_property
+    def _opens(self) -> bool:
+        """Whether the prompt for an answer opens a thought."""
+        _, opened, after = self._text([ASKED], None, prompt=True)[0].rpartition(thoughts.OPEN)
+        return bool(opened) and thoughts.CLOSE not in after
+
+    @cached_property
+    def _told(self) -> dict[str, Any]:
+        """The variables by which the template thinks, or does not."""
+        if self.thinking not in ("learn", "keep") or not self.manner.switch:
+            return {}
+        return {self.manner.switch: self.thinking == "learn"}
+
+    def _dressed(self, turns: Dialogue) -> Dialogue:
+        """A conversation with its thoughts as the template is to take them; only the last answer has those that it would take away."""
+        if self.thinking == "auto":
+            return turns
+        last = len(turns) - 1
+        before = "off" if self.manner.drops else self.thinking
+
+        def worded(turn: dict[str, Any], at: int) -> dict[str, Any]:
+            choice, lead = (self.thinking, self._lead) if at == last else (before, "")
+            return thoughts.worded(turn, choice, self.manner, lead) if turn["role"] == "assistant" else turn
+
+        return [worded(turn, at) for at, turn in enumerate(turns)]
+
+    @cached_property
+    def _lead(self) -> str:
+        """The empty thought that answers get which the template gives none, though its prompt has one, or opens one."""
+        if self.thinking != "keep" or not self.manner.signs:
+            return ""
+        asked, shown = self._text([ASKED], None, prompt=True)[0], self._text([ASKED, ANSWERED], None, prompt=False)[0]
+        missing = asked[_common(asked, shown) :]
+        if missing:
+            opened = thoughts.OPEN in missing and thoughts.CLOSE not in missing
+            return missing + f"\n{thoughts.CLOSE}\n\n" if opened else missing if thoughts.CLOSE in missing else ""
+        written = thoughts.NO_THOUGHT.fullmatch(shown[len(asked) : shown.index(PROBE)])
+        return "" if written or self.manner.switch else thoughts.EMPTY
+
+    @cached_property
+    def _given(self) -> str:
+        """The empty thought that stands between the template's own prompt and an answer, and is no part of the answer."""
+        if self.thinking != "keep":
+            return ""
+        asked = self._text([ASKED], None, prompt=True)[0].removesuffix(self._untaught)
+        shown = self._text(self._dressed([ASKED, ANSWERED]), None, prompt=False)[0]
+        between = shown[len(asked) : shown.index(PROBE)] if shown.startswith(asked) else ""
+        return between if thoughts.NO_THOUGHT.fullmatch(between) else ""
+
     def _speak(self, turns: Dialogue, tools: list[dict[str, Any]] | None, unlearned: Collection[int] = ()) -> "Spoken":
         """A conversation as text; of its answers those with the numbers `unlearned` are context."""
         template = str(self._tokenizer.get_chat_template(None, tools))
         text, marked = self._text(turns, tools, prompt=False)
-        _check(text, turns, tools)
+        turns = [{**turn, "content": thoughts.unhidden(turn["content"])} for turn in turns]
+        check(text, turns, tools)
         answers = [position for position, turn in enumerate(turns) if turn["role"] == "assistant"]
         if _MARKERS.search(template):
             spans = [(start, min(end, len(text))) for start, end in marked if start < end]
             asked = self._asked(text, turns, spans, tools)
+            spans = self._after_given(spans, asked)
             if not unlearned:
                 return Spoken(text, spans, asked=asked)
             if _one_each(text, spans, [turns[position] for position in answers]):
@@ -166,7 +265,7 @@ class Template:
         rewritten = 0
         for number, position in enumerate(answers):
             turn, span = turns[position], self._span(text, turns, position, tools)
-            if span is not None and not all(name in text[slice(*span)] for name in _called(turn)):
+            if span is not None and not all(name in text[slice(*span)] for name in called_tools(turn)):
                 raise ValueError("calls of tools are left out")
             if span is not None:
                 found[number] = span
@@ -178,6 +277,12 @@ class Template:
                 rewritten += 1
         asked = [start for number, (start, _) in found.items() if number or turns[0]["role"] != "assistant"]
         return Spoken(text, *_apart(found, unlearned), rewritten, asked)
+
+    def _after_given(self, spans: Spans, asked: list[int]) -> Spans:
+        """What a template marks as learned, without empty thoughts that are given."""
+        if self.thinking != "keep":
+            return spans
+        return [(max([start, *(at for at in asked if start < at < end)]), end) for start, end in spans]
 
     def _asked(self, text: str, turns: Dialogue, spans: Spans, tools: list[dict[str, Any]] | None) -> list[int]:
         """Where answers are asked for, of a template that marks what is learned: where its prompt ends, or later the mark begins."""
@@ -212,18 +317,20 @@ class Template:
             found = text.find(turns[0]["content"].strip())
             return found if found >= 0 else None
         before = self._text(turns[:position], tools, prompt=True)[0].removesuffix(self._untaught)
-        if text.startswith(before):
-            return len(before)
+        if text.startswith(before + self._given):
+            return len(before + self._given)
+        if self.thinking in ("learn", "keep") and position < len(turns) - 1:
+            return None  # it is asked for in another way than it stands here
         asked = self._text(turns[:position], tools, prompt=False)[0]
         return _common(before, text) if text.startswith(asked) else None
 
     @cached_property
     def _untaught(self) -> str:
         """What the template's prompt ends with and no plain answer of a row begins with, such as a thought that is opened."""
-        question = {"role": "user", "content": NEXT}
+        thought = {thoughts.KEY: thoughts.THOUGHT} if self.thinking == "learn" else {}
         try:
-            before = self._text([question], None, prompt=True)[0]
-            return before[_common(before, self._text([question, {"role": "assistant", "content": PROBE}], None, prompt=False)[0]) :]
+            before = self._text([ASKED], None, prompt=True)[0]
+            return before[_common(before, self._text(self._dressed([ASKED, {**ANSWERED, **thought}]), None, prompt=False)[0]) :]
         except (EngineError, *REFUSALS):
             return ""
 
@@ -237,7 +344,15 @@ class Template:
         known = {str(token) for token in self._tokenizer.added_tokens_decoder.values()} - {self._tokenizer.bos_token}
         return max((sign for sign in known if following.startswith(sign)), key=len, default="")
 
-    def _text(self, turns: Dialogue, tools: list[dict[str, Any]] | None, prompt: bool, template: str | None = None) -> tuple[str, Spans]:
+    def _text(
+        self,
+        turns: Dialogue,
+        tools: list[dict[str, Any]] | None,
+        prompt: bool,
+        template: str | None = None,
+        told: Mapping[str, Any] | None = None,
+    ) -> tuple[str, Spans]:
+        """A conversation by the template and variables for it: those of `thinking`, where no others are `told`."""
         template = template or str(self._tokenizer.get_chat_template(None, tools))
         try:
             with Deadline(MOST_SECONDS):
@@ -248,19 +363,14 @@ class Template:
                     return_assistant_tokens_mask=bool(_MARKERS.search(template)),
                     add_generation_prompt=prompt,
                     **self._words,
+                    **(self._told if told is None else told),
                 )
         except Overdue:
             raise EngineError("tokens.endless", reason="data") from None
-        text = rendered[0]
+        text = thoughts.unhidden(rendered[0])
         if len(text) > MOST_CHARACTERS:
             raise EngineError("tokens.long", reason="data", limit=MOST_CHARACTERS)
         return text, marked[0] if marked else []
-
-
-def _unlearned(turns: Dialogue) -> frozenset[int]:
-    """Which answers, counted from 0, are not to be learned."""
-    answers = [turn for turn in turns if turn["role"] == "assistant"]
-    return frozenset(number for number, turn in enumerate(answers) if turn.get("weight") == 0)
 
 
 def _one_each(text: str, spans: Spans, answers: Dialogue) -> bool:
@@ -274,78 +384,6 @@ def _apart(found: Mapping[int, Span], unlearned: Collection[int]) -> tuple[Spans
     """Answers by their numbers: those that are learned, and those that are not to be."""
     kept = [span for number, span in found.items() if number not in unlearned]
     return kept, [span for number, span in found.items() if number in unlearned]
-
-
-def _refusal(turns: Dialogue, tools: list[dict[str, Any]] | None) -> EngineError:
-    with_tools = tools or any(turn["role"] == "tool" or turn.get("tool_calls") for turn in turns)
-    return EngineError("tokens.tools" if with_tools else "tokens.template", reason="data")
-
-
-def _variants(turns: Dialogue) -> Iterator[tuple[Dialogue, bool]]:
-    """A conversation as it is, then as stricter templates take it; and whether its system text was moved."""
-    turns = [{key: value for key, value in turn.items() if value is not None and key != "weight"} for turn in turns]
-    yield turns, False
-    called = any(turn.get("tool_calls") or turn["role"] == "tool" for turn in turns)
-    if called:
-        yield _numbered(turns), False
-    if any(turn["role"] == "system" for turn in turns):
-        merged = _merged(turns)
-        yield merged, True
-        if called:
-            yield _numbered(merged), True
-
-
-def _merged(turns: Dialogue) -> Dialogue:
-    """System texts in front of the question that follows them."""
-    merged: Dialogue = []
-    held: list[str] = []
-    for turn in turns:
-        if turn["role"] == "system":
-            held.append(turn["content"])
-        elif turn["role"] == "user" and held:
-            merged.append({**turn, "content": "\n\n".join([*held, turn["content"]])})
-            held = []
-        else:
-            merged.append(turn)
-    return merged
-
-
-def _numbered(turns: Dialogue) -> Dialogue:
-    """Calls of tools and their answers with ids of nine letters and digits, which Mistral's templates ask for."""
-    numbered: Dialogue = []
-    waiting: list[str] = []
-    count = 0
-    for turn in turns:
-        if turn.get("tool_calls"):
-            calls = []
-            for call in turn["tool_calls"]:
-                count += 1
-                waiting.append(f"call{count:05d}")
-                calls.append({"id": waiting[-1], **call})
-            numbered.append({**turn, "tool_calls": calls})
-        elif turn["role"] == "tool" and waiting:
-            numbered.append({"tool_call_id": waiting.pop(0), **turn})
-        else:
-            numbered.append(turn)
-    return numbered
-
-
-def _check(text: str, turns: Dialogue, tools: list[dict[str, Any]] | None) -> None:
-    """Raises ValueError where a template left something out in silence, as some do with roles that they do not know."""
-    names = [tool.get("function", tool).get("name") for tool in tools or []]
-    for turn in turns:
-        names.extend(_called(turn))
-        content = turn["content"].strip()
-        # Answers may lose their thoughts; what tools say is sometimes quoted.
-        if turn["role"] != "assistant" and content not in text and json.dumps(content, ensure_ascii=False)[1:-1] not in text:
-            raise ValueError(f"{turn['role']} is left out")
-    if not all(name and name in text for name in names):
-        raise ValueError("tools are left out")
-
-
-def _called(turn: Mapping[str, Any]) -> list[str]:
-    """The names of the tools that a turn calls."""
-    return [call["function"]["name"] for call in turn.get("tool_calls") or []]
 
 
 def _common(one: str, other: str) -> int:
