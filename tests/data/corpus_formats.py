@@ -171,7 +171,7 @@ def _other_kinds() -> Iterator[Case]:
     quiz = all_kept(3, format="multiple-choice", first=("a\n\nA) b\nB) c", "B) c"))
     yield case("questions of a quiz", rows({"question": "a", "choices": ["b", "c"], "answerKey": "B"}), quiz)
     squad = {"context": "c", "question": "q", "answers": {"text": ["a"], "answer_start": [0]}}
-    yield case("answers as SQuAD has them", rows(squad), Refused(("data.format", "data.nothing")))
+    yield case("answers as SQuAD has them", rows(squad), all_kept(3, format="question-answer", first=("q\n\nc", "a")))
     translation = {"translation": {"en": "Good morning", "it": "Buongiorno"}}
     yield case("translations", rows(translation), Refused("data.format"))
     tokens = {"tokens": ["a", "b"], "ner_tags": [0, 1]}

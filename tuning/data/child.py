@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
-from tuning.data import parallel, speakers
+from tuning.data import paragraphs, parallel, speakers
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Reading, write
@@ -89,13 +89,18 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
         task = replace(task, mapping={})
         sample = list(_sample(records))
         rows = [record.values for record in sample if record.values]
+    nested = chat is None and paragraphs.found(rows, task.mapping)
+    if nested:
+        records = islice(paragraphs.records(chain(sample, whole)), task.max_rows)
+        sample = list(_sample(records))
+        rows = [record.values for record in sample if record.values]
     findings = Findings(known, held_out=task.index is None)
     if rows:
         chosen = registry.choose(rows, task.mapping)
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
         converter = Converter(chosen, task.mapping, Repairs(task.repairs, known))
-        stretches = _stretches(task, reading, limits) if chat is None else []
+        stretches = _stretches(task, reading, limits) if chat is None and not nested else []
         if stretches:
             job = parallel.ParallelTask(
                 TextFile(task.sources[0], str(reading.encoding)), task.out, chosen, task.mapping, limits, known, task.index is None

@@ -85,7 +85,7 @@ class Format:
         taken = {column for target, column in mapping.items() if target not in WORDS}
         free: dict[str, str] = {}
         for column in columns:
-            if column not in taken:
+            if column not in taken and not any(path.startswith(f"{column}.") for path in taken):
                 free.setdefault(squeezed(column), column)
         for target, names in self.targets.items():
             name = next((name for name in names if name in free), None)
@@ -94,7 +94,7 @@ class Format:
         return mapping
 
 
-def _needed(row: Values, mapping: Mapping[str, str], target: str) -> Any:
+def needed(row: Values, mapping: Mapping[str, str], target: str) -> Any:
     """What a row holds for a target that it must have. Raises InputError `data.row.columns` (column)."""
     column = mapping.get(target)
     value = MISSING if column is None else row[column] if column in row else value_at(row, column)
@@ -103,7 +103,7 @@ def _needed(row: Values, mapping: Mapping[str, str], target: str) -> Any:
     return value
 
 
-def _wanted(row: Values, mapping: Mapping[str, str], target: str) -> Any:
+def wanted(row: Values, mapping: Mapping[str, str], target: str) -> Any:
     """What a row holds for a target that it may have; None where it has none."""
     column = mapping.get(target)
     if column is None:
@@ -112,16 +112,16 @@ def _wanted(row: Values, mapping: Mapping[str, str], target: str) -> Any:
     return None if value is MISSING else value
 
 
-def _system(row: Values, mapping: Mapping[str, str], notes: Notes | None = None) -> list[RawMessage]:
+def system_of(row: Values, mapping: Mapping[str, str], notes: Notes | None = None) -> list[RawMessage]:
     if "system" not in mapping:
         return []
-    said = flat(_wanted(row, mapping, "system"), mapping["system"], notes or Notes())
+    said = flat(wanted(row, mapping, "system"), mapping["system"], notes or Notes())
     return [] if blank(said) else [{"role": "system", "content": said}]
 
 
-def _context(row: Values, mapping: Mapping[str, str], target: str, notes: Notes | None) -> str:
+def context_of(row: Values, mapping: Mapping[str, str], target: str, notes: Notes | None) -> str:
     """The text of a context, or its texts; what is neither is noted as not used."""
-    value = _wanted(row, mapping, target)
+    value = wanted(row, mapping, target)
     texts = value if isinstance(value, list) and value else [value]
     if all(part is None or isinstance(part, str) for part in texts):
         return "\n\n".join(said for part in texts if not blank(said := text(part, mapping[target])))
@@ -132,7 +132,7 @@ def _context(row: Values, mapping: Mapping[str, str], target: str, notes: Notes 
 
 def _earlier(row: Values, mapping: Mapping[str, str], notes: Notes) -> list[RawMessage]:
     """The turns that a column holds of before the question."""
-    value = _wanted(row, mapping, "history")
+    value = wanted(row, mapping, "history")
     found = earlier(value, mapping["history"], notes) if given(value) else []
     if found is None:
         notes.leave("column", [mapping["history"]])
@@ -159,7 +159,7 @@ def with_tools(
     found: list[dict[str, Any]] = []
     if "tools" in mapping:
         try:
-            found = tools(_wanted(row, mapping, "tools"), mapping["tools"])
+            found = tools(wanted(row, mapping, "tools"), mapping["tools"])
         except InputError:
             if strict:
                 raise
@@ -203,10 +203,10 @@ class PairShape(Format):
 
     def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         asks, with_context = self.asks
-        question = text(_needed(row, mapping, asks), mapping[asks])
-        answer = text(submitted(_needed(row, mapping, self.answers), mapping[self.answers], notes), mapping[self.answers])
+        question = text(needed(row, mapping, asks), mapping[asks])
+        answer = text(submitted(needed(row, mapping, self.answers), mapping[self.answers], notes), mapping[self.answers])
         if with_context in mapping:
-            context = _context(row, mapping, with_context, notes)
+            context = context_of(row, mapping, with_context, notes)
             if context and not context.isspace():
                 question = context if blank(question) else f"{question}\n\n{context}"
         if not question or question.isspace():
@@ -216,60 +216,8 @@ class PairShape(Format):
         said = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         if "history" in mapping:
             said = [*_earlier(row, mapping, notes or Notes()), *said]
-        said = [*_system(row, mapping, notes), *said] if "system" in mapping else said
+        said = [*system_of(row, mapping, notes), *said] if "system" in mapping else said
         return with_tools(row, mapping, {"messages": said}, notes, self.strict)
-
-
-class Sides(PairShape):
-    """A pair, either side of which may be a list of messages; where the answer begins with a question, it is the whole conversation."""
-
-    strict = True
-
-    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
-        asks, with_context = self.asks
-        answer = submitted(_needed(row, mapping, self.answers), mapping[self.answers], notes)
-        prompt = _wanted(row, mapping, asks)
-        if prompt.__class__ not in (list, dict) and answer.__class__ not in (list, dict):
-            return super().convert(row, mapping, notes=notes)
-        notes = notes or Notes()
-        column = mapping[self.answers]
-        said = _side(answer, column, "assistant", notes)
-        spoken = next((message["role"] for message in said if message["role"] != "system"), "")
-        if spoken != "user":
-            said = [*_side(_needed(row, mapping, asks), mapping[asks], "user", notes), *said]
-            context = _context(row, mapping, with_context, notes) if with_context in mapping else ""
-            if not blank(context):  # where in a conversation it would belong, nobody says
-                raise InputError("data.row.type", column=shown(mapping[asks]), found="list")
-        else:  # the whole conversation: what stands elsewhere is a part of it, or not used
-            notes.leave("column", (mapping[key] for key in (asks, with_context) if key in mapping and not _within(row, mapping, key, said)))
-        if given(_wanted(row, mapping, "history")):
-            notes.leave("column", [mapping["history"]])
-        system = _system(row, mapping, notes)
-        said = [*system, *said]
-        kept = ordered(mended(said) or said if mend else said, 1 - len(system))
-        return with_tools(row, mapping, {"messages": learnable(kept, notes)}, notes)
-
-
-def _side(value: Any, column: str, role: str, notes: Notes) -> list[RawMessage]:
-    if isinstance(value, dict) and isinstance(value.get("messages"), list):  # as OpenAI has the question of a preference
-        notes.leave("key", (f"{column}.{key}" for key, held in value.items() if key not in ("messages", "tools") and given(held)))
-        notes.tools += tools(value.get("tools"), f"{column}.tools")
-        value = value["messages"]
-    if isinstance(value, dict):
-        value = [value]
-    return messages(value, column, notes=notes) if isinstance(value, list) else [{"role": role, "content": text(value, column)}]
-
-
-def _within(row: Values, mapping: Mapping[str, str], target: str, said: Sequence[RawMessage]) -> bool:
-    """Whether what a row holds for a target says nothing, or is said in the conversation as well."""
-    value = _wanted(row, mapping, target)
-    if isinstance(value, dict | list):
-        try:
-            texts = [message["content"] for message in _side(value, "", "user", Notes())]
-        except InputError:
-            return False
-        return all(any(text in message["content"] for message in said) for text in texts)
-    return not given(value) or any(str(value) in message["content"] for message in said)
 
 
 class TurnsShape(Format):
@@ -283,12 +231,12 @@ class TurnsShape(Format):
             simple = plain(row.get(mapping[self.turns]), self.words)
             if simple is not None:
                 return {"messages": simple}
-        turns = _needed(row, mapping, self.turns)
+        turns = needed(row, mapping, self.turns)
         if turns is None or turns == [] or (turns.__class__ is str and blank(turns)):
             raise InputError("data.row.empty_question")
         notes = notes or Notes()
         said = messages(turns, mapping[self.turns], words(mapping, self.words), notes)
-        system = _system(row, mapping, notes) if "system" in mapping else []
+        system = system_of(row, mapping, notes) if "system" in mapping else []
         said = [*system, *said] if system else said
         if mend:
             said = mended(said) or said
@@ -300,7 +248,7 @@ class TextShape(Format):
     """A text without question and answer: everything in it is learned."""
 
     def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
-        learned = text(_needed(row, mapping, "text"), mapping["text"])
+        learned = text(needed(row, mapping, "text"), mapping["text"])
         if blank(learned):
             raise InputError("data.row.empty_text")
         return {"text": learned}

@@ -18,8 +18,8 @@ from tuning.errors import InputError
 RawMessage = dict[str, Any]
 
 WORDS = frozenset({"role", "content", "user", "assistant"})  # targets that name keys and speakers inside of turns, not columns
-ROLE_KEYS = ("role", "from", "speaker")
-CONTENT_KEYS = ("content", "value", "text", "parts")
+ROLE_KEYS = ("role", "from", "speaker", "ruolo")
+CONTENT_KEYS = ("content", "value", "text", "parts", "contenuto", "testo")
 ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's turn that holds nothing but calls of tools
     **dict.fromkeys(("system", "developer", "sistema"), "system"),
     **dict.fromkeys(("user", "human", "prompter", "utente", "umano"), "user"),

@@ -41,7 +41,7 @@ class MeantPairs(QuestionAnswer):
 
     def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> Format:
         """The same format, its columns being those of the whole sample."""
-        return self.placed({target: mapping[target] for target in ("question", "answer")})
+        return super().seen(sample, mapping).placed({target: mapping[target] for target in ("question", "answer")})
 
     def bears_out(self, sample: Sequence[Values], mapping: Mapping[str, str], given: Mapping[str, str]) -> bool:
         """Whether the values are prose, or under sure names texts that are no numbers, links or ratings."""

@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 from tuning.data.formats import unfit
 from tuning.data.formats.earlier import HISTORY
+from tuning.data.formats.kinds.sides import Sides
 from tuning.data.formats.notes import Notes
-from tuning.data.formats.shapes import Format, PairShape, Sides, Targets
+from tuning.data.formats.shapes import Format, PairShape, Targets
 from tuning.data.formats.tool_calls import TOOLS, calls, tools
 from tuning.data.formats.turns import text
 from tuning.data.formats.vocabulary import ANSWER, CONTEXT, QUESTION, RATING, SYSTEM
@@ -14,6 +15,8 @@ from tuning.data.records import MISSING, Values, blank, shown, value_at
 from tuning.errors import InputError
 
 _BESIDE: dict[str, Sequence[str]] = {"system": SYSTEM, "history": HISTORY, "tools": TOOLS}  # what any pair may have
+
+_ANSWERS = ("answers", "risposte", "expectedoutput", "outputs", "responses")  # of several annotators, or in a log
 
 
 class Preference(Sides):
@@ -129,12 +132,18 @@ class FunctionCalling(Format):
         return {"messages": [*said, {"role": "user", "content": question}, answer], "tools": tools(values["tools"], mapping["tools"])}
 
 
-class QuestionAnswer(PairShape):
-    """Questions and answers, by any of the names that English and Italian have for them."""
+class QuestionAnswer(Sides):
+    """Questions and answers, by any of the names that English and Italian have for them, also of several answers and of logs."""
 
     name = "question-answer"
     example: ClassVar[Values] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
-    targets: ClassVar[Targets] = {"question": QUESTION, "answer": ANSWER, "context": CONTEXT, **_BESIDE}
+    targets: ClassVar[Targets] = {
+        "question": (*QUESTION, "inputs", "request"),
+        "answer": (*ANSWER, *_ANSWERS),
+        "context": CONTEXT,
+        **_BESIDE,
+    }
     required = frozenset({"question", "answer"})
     asks = ("question", "context")
     answers = "answer"
+    strict = False

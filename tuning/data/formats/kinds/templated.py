@@ -21,6 +21,7 @@ _MARKED = {  # name -> what begins a turn; its first group is the speaker
     "Zephyr": re.compile(r"(?m)^<\|(system|user|assistant)\|>[ \t]*\n?", re.IGNORECASE),
     "Alpaca": re.compile(r"(?m)^#{2,3} (Instruction|Input|Response|Istruzione|Risposta):?[ \t]*\n", re.IGNORECASE),
 }
+_SPEAKER = re.compile(r"(?:\A\s*|\n[ \t]*|(?=### ))(?:### ?)?(\w+) ?:[ \t]*")
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>", "<|endoftext|>", "<s>")
 _BEGINS = re.compile(r"\s*(?:<s>|<bos>|<\|begin_of_text\|>)?\s*")
 _INST = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=(?:</s>\s*)?(?:<s>\s*)?\[INST\]|\Z)", re.DOTALL)
@@ -45,8 +46,10 @@ class Templated(TextShape):
 
 def turns(text: Any) -> list[RawMessage] | None:
     """The turns of a text; None where no template that is known marks any answer."""
-    if not isinstance(text, str) or not any(sign in text for sign in ("<|", "[INST]", "<start_of_turn>", "## ")):
+    if not isinstance(text, str):
         return None
+    if not any(sign in text for sign in ("<|", "[INST]", "<start_of_turn>", "## ")):
+        return _ended(dialogue(text))
     if "[INST]" in text:
         return _instructed(text)
     for name, mark in _MARKED.items():
@@ -66,7 +69,27 @@ def turns(text: Any) -> list[RawMessage] | None:
         if said[-1] == {"role": "assistant", "content": ""} and len(said) > 2:  # where a model would go on
             said.pop()
         return said
-    return None
+    return _ended(dialogue(text))
+
+
+def dialogue(text: str) -> list[RawMessage] | None:
+    """The turns of a text in which a name stands before each: "Human: …", then "Assistant: …". An answer to come is none.
+
+    None where it does not begin with what a user says, or nobody answers.
+    """
+    found = [
+        (match, role) for match in _SPEAKER.finditer(text) if (role := ROLES.get(squeezed(match[1]))) in ("system", "user", "assistant")
+    ]
+    roles = [role for _, role in found]
+    if "assistant" not in roles or roles[0] == "assistant" or "user" not in roles[:2] or not blank(text[: found[0][0].start()]):
+        return None
+    ends = [*(match.start() for match, _ in found[1:]), len(text)]
+    said = [{"role": str(role), "content": text[match.end() : end].strip()} for (match, role), end in zip(found, ends, strict=True)]
+    return said if said[-1]["content"] else said[:-1]
+
+
+def _ended(said: list[RawMessage] | None) -> list[RawMessage] | None:
+    return said if said and said[-1]["role"] == "assistant" else None
 
 
 def _instructed(text: str) -> list[RawMessage] | None:

@@ -1,0 +1,187 @@
+"""What stands on either side of a pair: a text, messages, an entry of a service's log, or the answers of several annotators.
+
+Which columns the two sides have is for the formats to say; dialogues within a text are taken apart by `templated`.
+"""
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuning.data.formats.kinds.templated import dialogue
+from tuning.data.formats.notes import Notes
+from tuning.data.formats.shapes import Format, PairShape, context_of, learnable, needed, submitted, system_of, wanted, with_tools
+from tuning.data.formats.tool_calls import parsed, tools
+from tuning.data.formats.turns import ROLE_KEYS, ROLES, RawMessage, mended, messages, ordered, text
+from tuning.data.formats.vocabulary import ANSWER, QUESTION, TEXT
+from tuning.data.records import MISSING, Values, blank, given, shown, squeezed, value_at
+from tuning.errors import InputError
+
+_TALKS = ("messages", "messaggi", "contents", "conversations")  # keys under which a log has the messages of a request
+_SAYS = {"user": (*QUESTION, *TEXT), "assistant": (*TEXT, "value", "valore", *ANSWER, "answertext", "span", "spans")}
+_MARKED = re.compile(r"\s*(?:[\[{]|#{0,3} ?\w+ ?:)")  # what a text may begin with that is more than a text; most are none
+_SIGNS = re.compile(r"""["'](?:role|from|speaker|ruolo|answer_?[sS]tart)["']\s*:""")
+_ANNOTATED = re.compile(r"""["']answer_?[sS]tart["']\s*:""")
+_ARRAY = re.compile(r"\barray\((\[[^\[\]]*\])(?:,\s*dtype=\w+)?\)")  # as NumPy prints a list
+
+
+class Sides(PairShape):
+    """A pair, either side of which may be a list of messages; where the answer begins with a question, it is the whole conversation.
+
+    Of several answers to one question the first is learned.
+    """
+
+    strict = True
+    several: bool | None = None  # whether sides are more than texts; None where it is not known yet
+
+    def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> Format:
+        """The same format, which takes objects and lists for answers only where most rows of a sample have such."""
+        held = sum(isinstance(wanted(row, mapping, target), list | dict) for row in sample for target in (self.asks[0], self.answers))
+        if not held:
+            return self
+        form = copy.copy(self)
+        form.several = 2 * held > len(sample)
+        return form
+
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
+        asks, column = self.asks[0], mapping[self.answers]
+        prompt, answer = wanted(row, mapping, asks), value_at(row, column)
+        plain = prompt.__class__ is str and answer.__class__ is str and not (_MARKED.match(prompt) or _MARKED.match(answer))
+        if plain or answer is MISSING:
+            return super().convert(row, mapping, notes=notes)
+        notes = notes or Notes()
+        question = self._opened(prompt, mapping.get(asks, ""), "user", notes)
+        said = self._opened(submitted(answer, column, notes), column, "assistant", notes)
+        question, said = _taken_apart(question, said)
+        if isinstance(question, list | dict) or isinstance(said, list | dict):
+            return self._talk(row, mapping, _side(said, column, "assistant", notes), question, mend, notes)
+        flat = {**row, column: said}
+        if question is not prompt:
+            flat[mapping[asks]] = question
+        return super().convert(flat, mapping, notes=notes)
+
+    def _opened(self, value: Any, column: str, role: str, notes: Notes) -> Any:
+        """What a side says: its text where that is all, or messages. Raises InputError `data.row.type` (column)."""
+        held = _unpacked(value, column, notes)
+        if not isinstance(held, list | dict) or _speaks(held):
+            return held
+        if self.several is not False:
+            return _first(held, column, role, notes)
+        if not any(
+            isinstance(turn, dict) and not turn.keys().isdisjoint(ROLE_KEYS) for turn in (held if isinstance(held, list) else [held])
+        ):
+            text(held, column)
+        return held
+
+    def _talk(
+        self, row: Values, mapping: Mapping[str, str], said: list[RawMessage], question: Any, mend: bool, notes: Notes
+    ) -> dict[str, Any]:
+        """The conversation that two sides make, of which one at least is more than a text."""
+        asks, with_context = self.asks
+        spoken = next((message["role"] for message in said if message["role"] != "system"), "")
+        if spoken != "user":
+            needed(row, mapping, asks)
+            said = [*_side(question, mapping[asks], "user", notes), *said]
+            context = context_of(row, mapping, with_context, notes) if with_context in mapping else ""
+            if not blank(context):  # where in a conversation it would belong, nobody says
+                raise InputError("data.row.type", column=shown(mapping[asks]), found="list")
+        else:  # the whole conversation: what stands elsewhere is a part of it, or not used
+            notes.leave("column", (mapping[key] for key in (asks, with_context) if key in mapping and not _within(row, mapping, key, said)))
+        if given(wanted(row, mapping, "history")):
+            notes.leave("column", [mapping["history"]])
+        system = system_of(row, mapping, notes)
+        said = [*system, *said]
+        kept = ordered(mended(said) or said if mend else said, 1 - len(system))
+        return with_tools(row, mapping, {"messages": learnable(kept, notes)}, notes, self.strict)
+
+
+def _unpacked(value: Any, column: str, notes: Notes) -> Any:
+    """What a cell or an entry of a log holds of messages, out of its JSON text and what a service puts around them; else the value."""
+    if isinstance(value, str):
+        if value.lstrip()[:1] not in ("[", "{") or not _SIGNS.search(value):
+            return value
+        try:
+            held = parsed(_ARRAY.sub(r"\1", value))
+        except ValueError:
+            return value
+        if _ANNOTATED.search(value):
+            return _first(held, column, "assistant", notes)
+        if not _speaks(held):
+            return value
+        value = held
+    for around in ("choices", "message"):  # as OpenAI sends an answer
+        held = value.get(around) if isinstance(value, dict) else None
+        if held and isinstance(held, list | dict):
+            notes.leave("key", (f"{column}.{key}" for key, said in value.items() if key != around and given(said)))
+            notes.leave("part", [f"{column}.{around}"] * (len(held) - 1 if isinstance(held, list) else 0))
+            value = held[0] if isinstance(held, list) else held
+    return value
+
+
+def _speaks(value: Any) -> bool:
+    """Whether a value is messages, one of them, or an object that holds them: somebody who is known speaks in it."""
+    if isinstance(value, list):
+        return bool(value) and isinstance(value[0], dict) and _speaks(value[0])
+    if not isinstance(value, dict):
+        return False
+    inside = next((value[key] for key in (*_TALKS, "choices", "message") if isinstance(value.get(key), list | dict)), None)
+    if inside is not None:
+        return bool(inside)
+    return any(isinstance(value.get(key), str) and squeezed(value[key]) in ROLES for key in ROLE_KEYS)
+
+
+def _first(value: Any, column: str, role: str, notes: Notes) -> Any:
+    """The first of several answers, or the one text that an object holds; the others are noted. Anything else is as it was."""
+    if isinstance(value, list) and role == "assistant":
+        if not value:
+            return ""
+        if isinstance(value[0], dict):
+            notes.leave("part", [column] * (len(value) - 1))
+            return _first(value[0], column, role, notes)
+        if all(isinstance(one, str) for one in value):
+            notes.leave("part", [column] * (len(value) - 1))
+            return value[0]
+    if isinstance(value, dict):
+        names = {squeezed(key): key for key in value}
+        key = next((names[name] for name in _SAYS[role] if name in names), None)
+        said = None if key is None else _first(value[key], f"{column}.{key}", role, notes)
+        if isinstance(said, str):
+            notes.leave("key", (f"{column}.{name}" for name, held in value.items() if name != key and given(held)))
+            return said
+    return value
+
+
+def _taken_apart(question: Any, answer: Any) -> tuple[Any, Any]:
+    """A prompt that ends where the assistant is to speak, and an answer that is all of a dialogue, as their turns."""
+    if isinstance(question, str) and question.rstrip().endswith(":"):
+        turns = dialogue(question)
+        if turns is not None and turns[-1]["role"] == "user":
+            return turns, answer.strip() if isinstance(answer, str) else answer
+    if isinstance(answer, str) and (not question or (isinstance(question, str) and question.strip() in answer)):
+        turns = dialogue(answer)
+        if turns is not None and turns[-1]["role"] == "assistant":
+            return question, turns
+    return question, answer
+
+
+def _side(value: Any, column: str, role: str, notes: Notes) -> list[RawMessage]:
+    talk = next((key for key in _TALKS if isinstance(value.get(key), list)), None) if isinstance(value, dict) else None
+    if talk is not None:  # as OpenAI has the question of a preference
+        notes.leave("key", (f"{column}.{key}" for key, held in value.items() if key not in (talk, "tools") and given(held)))
+        notes.tools += tools(value.get("tools"), f"{column}.tools")
+        value = value[talk]
+    if isinstance(value, dict):
+        value = [value]
+    return messages(value, column, notes=notes) if isinstance(value, list) else [{"role": role, "content": text(value, column)}]
+
+
+def _within(row: Values, mapping: Mapping[str, str], target: str, said: Sequence[RawMessage]) -> bool:
+    """Whether what a row holds for a target says nothing, or is said in the conversation as well."""
+    value = wanted(row, mapping, target)
+    if isinstance(value, dict | list):
+        try:
+            texts = [message["content"] for message in _side(value, "", "user", Notes())]
+        except InputError:
+            return False
+        return all(any(text in message["content"] for message in said) for text in texts)
+    return not given(value) or any(str(value) in message["content"] for message in said)
