@@ -571,7 +571,8 @@ def test_what_producers_write_by_hand(write: Write) -> None:
 def test_the_first_sheet_with_something_in_it_is_read_and_the_others_told(write: Write) -> None:
     rows = [["q", "a"], ["x", "y"]]
     found = opened(write(workbook({"Empty": [], "Data": [[None], ["  "], *rows], "Notes": [["z"]], "More": rows})))
-    assert [(notice.code, notice.params) for notice in found.notes] == [("data.note.sheets", {"sheet": "Data", "count": 2})]
+    told = {"sheet": "Data", "count": 2, "others": "Notes, More", "example": "Notes"}
+    assert [(notice.code, notice.params) for notice in found.notes] == [("data.note.sheets", told)]
     assert [(record.row, record.line, record.values) for record in found.records] == [(1, 4, {"q": "x", "a": "y"})]
     assert values(write(workbook({"Empty": []}))) == []
 

@@ -23,7 +23,8 @@ from tuning.data.formats.content import KnownQuestions
 from tuning.data.readers import file_kinds, json_rows
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
-from tuning.data.records import INDEX, REPORT, ROWS, VALIDATION, FileRecord, Values, tell
+from tuning.data.readers.xlsx_rows import SheetChoice
+from tuning.data.records import INDEX, REPORT, ROWS, SHEET, VALIDATION, FileRecord, Values, tell
 from tuning.errors import InputError
 from tuning.sandbox.limits import OUT_OF_DISK, OUT_OF_MEMORY, Limits, confine
 
@@ -45,6 +46,7 @@ class Task:
     mapping: Mapping[str, str] = field(default_factory=dict)
     repairs: Sequence[str] = ()
     max_rows: int | None = None
+    sheet: str = ""  # of a workbook, by its name
 
 
 class ReadingMeter:
@@ -79,6 +81,8 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
     (row, line, fault and what the fault says), `data.output`.
     """
     reading = Reading()
+    if SHEET in task.mapping:
+        task = replace(task, sheet=task.mapping[SHEET], mapping={key: name for key, name in task.mapping.items() if key != SHEET})
     whole = _told(_records(task, limits, reading, meter), meter)
     records = islice(whole, task.max_rows)
     sample = list(_sample(records))
@@ -96,7 +100,7 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
         rows = [record.values for record in sample if record.values]
     findings = Findings(known, held_out=task.index is None)
     if rows:
-        chosen = registry.choose(rows, task.mapping)
+        chosen = _choose(rows, task.mapping, reading)
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
         converter = Converter(chosen, task.mapping, Repairs(task.repairs, known))
@@ -122,6 +126,28 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
     return reading, findings
 
 
+def _choose(rows: Sequence[Values], mapping: Mapping[str, str], reading: Reading) -> registry.ChosenFormat:
+    """The format of the rows. Raises as `registry.choose`, and `data.format.sheet` where another sheet may be meant."""
+    try:
+        return registry.choose(rows, mapping)
+    except InputError as fault:
+        sheets = next((note["params"] for note in reading.findings if note["code"] == "data.note.sheets"), None)
+        if fault.code != "data.format" or sheets is None:
+            raise
+        raise InputError("data.format.sheet", **fault.params, **sheets) from fault
+
+
+def _rank(rows: Sequence[Values], mapping: Mapping[str, str]) -> int:
+    """How far the rows of a sheet are understood: as more than texts 3, as texts 2, by their columns alone 1, not at all 0."""
+    try:
+        if rows and speakers.found(rows, mapping) is not None:
+            return 3
+        chosen = registry.choose(rows, mapping)
+    except InputError:
+        return 0
+    return 1 if chosen.reason.params["rows"] == "0" else 2 if chosen.form.name == "text" else 3
+
+
 def _stretches(task: Task, reading: Reading, limits: Limits) -> list[Stretch]:
     """Where a file is divided among processes; empty where one reads it all."""
     alone = len(task.sources) > 1 or reading.kind != "json" or task.max_rows is not None or task.repairs
@@ -137,7 +163,8 @@ def _records(task: Task, limits: Limits, reading: Reading, meter: ReadingMeter |
     """The records of all files; their rows are counted through."""
     before = 0
     for path in task.sources:
-        opened = file_kinds.open_kind(path, limits, lambda columns: registry.known(columns, task.mapping))
+        sheet = SheetChoice(task.sheet, lambda rows: _rank(rows, task.mapping))
+        opened = file_kinds.open_kind(path, limits, lambda columns: registry.known(columns, task.mapping), sheet)
         reading.kind, reading.encoding = opened.kind, opened.encoding
         reading.findings += [notice.model_dump() for notice in opened.notes]
         if meter is not None:
@@ -215,8 +242,9 @@ def _answer(request: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     paths = {key: [pathlib.Path(path) for path in request[key]] for key in ("validation", "sources")}
     meter = ReadingMeter(sum(path.stat().st_size for both in paths.values() for path in both))
     questions: KnownQuestions | None = None
+    columns = {target: name for target, name in request["mapping"].items() if target != SHEET}  # held-out rows have a workbook of their own
     tasks = {
-        "validation": Task(paths["validation"], pathlib.Path(VALIDATION), mapping=request["mapping"]),
+        "validation": Task(paths["validation"], pathlib.Path(VALIDATION), mapping=columns),
         "sources": Task(
             paths["sources"], pathlib.Path(ROWS), pathlib.Path(INDEX), request["mapping"], request["repairs"], request["max_rows"]
         ),

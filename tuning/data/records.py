@@ -16,6 +16,7 @@ from tuning.sandbox.limits import PROGRESS
 SPEC, ROWS, VALIDATION, REPORT = "spec.json", "rows.jsonl", "validation.jsonl", "report.json"
 INDEX = "rows.index"  # where each row begins in ROWS: 8 bytes each, little end first
 SOURCE = "source-"  # beginning of the names under which files are kept as they came
+SHEET = "sheet"  # target of a mapping by hand that names no column, but the sheet of a workbook
 REPAIRS = (  # what can be mended at a click
     "ratings", "roles", "encoding", "html", "no_value", "unfilled", "duplicates", "near_duplicates", "leak",
 )  # fmt: skip

@@ -15,7 +15,7 @@ from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows, xl
 from tuning.data.readers.encoding import detect
 from tuning.data.readers.prose import faq_rows, whatsapp_rows, yaml_rows
 from tuning.data.readers.table_layout import layout
-from tuning.data.records import HEAD, FileRecord, KnowsColumns
+from tuning.data.records import HEAD, FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 from tuning.schema import Notice
@@ -65,11 +65,12 @@ class Opened:
     told: list[Notice] = field(default_factory=list)  # filled once all records are read
 
 
-def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
-    """Looks at the content of a file and opens it for the reader of its kind.
+def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: xlsx_rows.SheetChoice | None = None) -> Opened:
+    """Looks at the content of a file and opens it for the reader of its kind; `sheet` says which of a workbook is wanted.
 
     Raises InputError: `data.binary` (kind), `data.spreadsheet` (kind) for those that can be saved in another form, `data.password`,
-    `data.page` (kind), `data.pointer`, and what `encoding.detect`, `parquet_rows.open_rows` and `xlsx_rows.open_rows` raise.
+    `data.page` (kind), `data.pointer`, `data.sheet.none` (sheet),
+    and what `encoding.detect`, `parquet_rows.open_rows` and `xlsx_rows.open_rows` raise.
     The records raise what their readers do.
     """
     with open(path, "rb") as stream:
@@ -78,6 +79,8 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened
     kind = kind or ("pickle" if _PICKLE.match(head) else "safetensors" if head[5:8] == bytes(3) and _TENSORS.match(head) else None)
     if kind == "zip":
         kind = _zipped(path)
+    if sheet is not None and sheet.name and kind != "xlsx":
+        raise InputError("data.sheet.none", sheet=shown(sheet.name))
     if kind == "office":
         raise _office(path)
     if kind in ("ods", "xlsb"):
@@ -89,7 +92,7 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened
         table = parquet_rows.open_arrow(path, limits)
         return Opened(kind, None, table.records(), table.position)
     if kind == "xlsx":
-        book = xlsx_rows.open_rows(path, limits, known)
+        book = xlsx_rows.open_rows(path, limits, known, sheet)
         return Opened(kind, None, book.records(), book.position, book.notes, book.told)
     if kind is not None:
         raise InputError("data.binary", kind=kind)

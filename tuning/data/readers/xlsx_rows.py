@@ -1,4 +1,4 @@
-"""Rows of a spreadsheet (.xlsx): of the first sheet that has something in it, named by its first row.
+"""Rows of a spreadsheet (.xlsx): of the sheet that was asked for, or that is understood best, named by its first row.
 
 A workbook is a zip archive of XML; its parts are read as streams and to the letter, which the usual library does not do: openpyxl
 takes escapes out of texts and makes up the rows that a sheet leaves out, a billion if it says so. Formulas are not computed:
@@ -13,16 +13,16 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from tuning.data.readers import number_formats
 from tuning.data.readers.csv_rows import check_header, record
 from tuning.data.readers.table_layout import header_at, named
-from tuning.data.records import FileRecord, KnowsColumns, shown
+from tuning.data.records import FileRecord, KnowsColumns, Values, listed, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 from tuning.schema import Notice
@@ -30,6 +30,7 @@ from tuning.schema import Notice
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ParseError, EOFError, LookupError, ValueError, NotImplementedError, RuntimeError, OSError)
 _ROOM, _SQUEEZED = 100 * MEGABYTE, 200  # what every workbook may unfold to, or this many times its size: real ones have 5 to 50
 _LOOKED_AT = 60  # rows, to find the one with the names
+_MOST_SHEETS = 50  # that are looked into, to find the one with the rows
 _COLUMNS = 16_384  # of a sheet, by the standard
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -38,6 +39,13 @@ _DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 5
 _ELAPSED = 46  # of these, [h]:mm:ss
 _UNSPOKEN = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)  # of a format: texts, colours, languages
 _LONGEST_WHOLE = 1e21
+
+
+class SheetChoice(NamedTuple):
+    """Which sheet of a workbook to read: the one of a name, else by how far the first rows of each are understood."""
+
+    name: str = ""
+    rank: Callable[[Sequence[Values]], int] = lambda rows: 0
 
 
 @dataclass
@@ -52,15 +60,16 @@ class _Book:
     example: tuple[str, str] = ("", "")  # the first of them: as shown, and as stored
 
 
-def open_rows(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> "XlsxRows":
+def open_rows(path: pathlib.Path, limits: Limits, known: KnowsColumns, choice: SheetChoice | None = None) -> "XlsxRows":
     """A workbook, its sheets found and the row that names the columns.
 
-    Raises InputError: `data.output` where it unfolds to too much, `data.xlsx` where it is damaged.
+    Raises InputError: `data.output` where it unfolds to too much, `data.xlsx` where it is damaged, `data.sheet` (sheet, sheets).
     """
     with contextlib.ExitStack() as held:
         stream = held.enter_context(open(path, "rb"))
         try:
             rows = XlsxRows(stream, path.stat().st_size, limits, known)
+            rows.choose(choice or SheetChoice())
         except _DAMAGE as error:
             raise InputError("data.xlsx") from error
         held.pop_all()  # from here on `records` closes it
@@ -87,11 +96,31 @@ class XlsxRows:
         self._read_strings(main)
         self._read_styles(main)
         filled = [(name, part) for name, part in sheets if next(self._rows(part), None) is not None]
-        self._part = filled[0][1] if filled else None
-        if len(filled) > 1:
-            params = {"sheet": shown(filled[0][0]), "count": len(filled) - 1}
+        self._sheets_filled = filled
+        self._part: str | None = None
+        self._above = 0
+
+    def choose(self, choice: SheetChoice) -> None:
+        """Takes the sheet of that name, else the first of those that are understood best; the others are told."""
+        filled = dict(self._sheets_filled)
+        if not filled:
+            return
+        ranks = {name: choice.rank(self._sample(part)) for name, part in list(filled.items())[:_MOST_SHEETS]} if len(filled) > 1 else {}
+        name = max(ranks, key=lambda name: ranks[name], default=next(iter(filled)))
+        if choice.name:
+            wanted = choice.name.strip().casefold()
+            asked = choice.name if choice.name in filled else next((name for name in filled if name.strip().casefold() == wanted), None)
+            if asked is None:
+                raise InputError("data.sheet", sheet=shown(choice.name), sheets=listed(list(filled)))
+            name = asked
+        self._part = filled.pop(name)
+        if filled:
+            others = sorted(filled, key=lambda name: -ranks.get(name, 0))
+            params = {"sheet": shown(name), "count": len(filled), "others": listed(list(filled)), "example": shown(others[0])}
             self.notes.append(Notice(code="data.note.sheets", params=params))
-        self._above = self._find_header() if self._part is not None else 0
+        self._above, line = self._find_header(self._part)
+        if self._above:
+            self.notes.append(Notice(code="data.note.header", params={"line": line}))
 
     def records(self) -> Iterator[FileRecord]:
         """All rows below the header that are not blank. `line` is the row of the sheet.
@@ -125,13 +154,24 @@ class XlsxRows:
             params = {"count": self._book.shown, "shown": shown(shown_as), "stored": shown(stored)}
             self.told.append(Notice(code="data.note.shown", params=params))
 
-    def _find_header(self) -> int:
-        """How many rows with something in them stand above the names of the columns."""
-        first = list(islice(self._rows(self._part or ""), _LOOKED_AT))
+    def _find_header(self, part: str) -> tuple[int, int]:
+        """How many rows with something in them stand above the names of the columns, and which row of the sheet those are."""
+        first = list(islice(self._rows(part), _LOOKED_AT))
         at = header_at([_listed(cells) for _, cells in first], self._known)
-        if at:
-            self.notes.append(Notice(code="data.note.header", params={"line": first[at][0]}))
-        return at
+        return at, first[at][0]
+
+    def _sample(self, part: str) -> list[Values]:
+        """The first rows of a sheet, as far as they are rows of a table."""
+        rows = islice(self._rows(part), self._find_header(part)[0], _LOOKED_AT)
+        first = next(rows)
+        try:
+            header, data = named(_listed(first[1]), self._known)
+            check_header(header)
+        except InputError:
+            return []
+        width = range(len(header))
+        found = (record(1, line, header, [cells.get(at, "") for at in width], self._limits) for line, cells in chain([first] * data, rows))
+        return [one.values for one in found if one.values]
 
     def _related(self, part: str) -> dict[str, tuple[str, str]]:
         """The parts that one part refers to: kind and path by id."""
