@@ -188,3 +188,53 @@ def test_an_object_without_a_message_is_refused_with_its_place(take: Take) -> No
     with pytest.raises(InputError) as refused:
         take([{"input": {"messages": [USER]}, "output": {"tokens": 7}}])
     assert refused.value.code in ("data.nothing", "data.format")
+
+
+# A text and a second column of prose
+
+P = ["Quanto costa accorciare i pantaloni?", "Fate riparazioni urgenti?", "Domani siete aperti in sartoria?"]
+S = ["Costa dodici euro, pronti in due giorni.", "Sì, entro sera se portate il capo.", "Domani siamo chiusi, si riapre lunedì."]
+BESIDE = [
+    *[("text", "reply"), ("content", "answer"), ("document", "summary"), ("testo", "risposta"), ("body", "response_text")],
+    *[("article", "highlights"), ("dialogue", "summary"), ("document", "abstract"), ("contenuto", "traduzione"), ("documento", "sintesi")],
+    *[("text", "paraphrase"), ("testo", "spiegazione"), ("content", "rewritten"), ("text", "simple"), ("contenuto", "in parole povere")],
+    *[("id;text", "formal_version"), ("testo", "versione semplice;lingua")],
+]
+
+
+@pytest.mark.parametrize("names", BESIDE, ids="/".join)
+@pytest.mark.parametrize("kind", ["JSON", "CSV"])
+def test_a_text_and_a_second_column_of_prose_are_a_pair(take: Take, names: tuple[str, str], kind: str) -> None:
+    columns = [*names[0].split(";"), *names[1].split(";")]
+    held = {"id": "7", "lingua": "it"}
+    rows = [
+        {**{name: held.get(name, q) for name in names[0].split(";")}, **{name: held.get(name, a) for name in names[1].split(";")}}
+        for q, a in zip(P, S, strict=True)
+    ]
+    taken = take(rows if kind == "JSON" else as_csv(*rows))
+    assert taken.texts == list(zip(P, S, strict=True)), columns
+
+
+@pytest.mark.parametrize("names", [("question", "text"), ("domanda", "testo"), ("Instruction", "content")], ids="/".join)
+def test_a_question_and_a_text_are_a_pair(take: Take, names: tuple[str, str]) -> None:
+    assert take([dict(zip(names, pair, strict=True)) for pair in zip(P, S, strict=True)]).texts == list(zip(P, S, strict=True))
+    whole = [{names[0]: q, names[1]: f"{q} {a}"} for q, a in zip(P, S, strict=True)]
+    assert take(whole).reading.format == "text"  # the question stands in the text: it is all of it
+
+
+@pytest.mark.parametrize("other", ["title", "Titolo", "note", "Commenti", "source", "url", "category", "author"])
+def test_a_text_with_what_is_only_about_it_stays_text_and_that_is_named(take: Take, other: str) -> None:
+    for order in (("text", other), (other, "text")):
+        taken = take([{name: {"text": q, other: a}[name] for name in order} for q, a in zip(P, S, strict=True)])
+        assert taken.texts == [(q,) for q in P] and taken.reading.unused == {"column": {other: 3}}
+
+
+def test_it_is_said_that_it_was_a_guess_and_the_way_out_of_it_works(take: Take) -> None:
+    rows = [{"text": q, "simple": a} for q, a in zip(P, S, strict=True)]
+    assert (take(rows).reading.reason or {})["code"] == "data.reason.beside"
+    assert take(rows, {"text": "text"}).texts == [(q,) for q in P]
+    assert take(rows, {"question": "simple", "answer": "text"}).texts == list(zip(S, P, strict=True))
+    few = [*rows, *({"text": q, "simple": ""} for q in P)]
+    assert take(few).reading.format == "text"
+    same = [{"text": q, "simple": "Sempre la stessa frase qui."} for q in P]
+    assert take(same).reading.format == "text"

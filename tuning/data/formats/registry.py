@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tuning.data.formats import marks, unfit
 from tuning.data.formats.kinds.annotations import ArgillaRecord, LabelStudio, TextLabel
 from tuning.data.formats.kinds.assistants import ChatGptExport, ClaudeExport
+from tuning.data.formats.kinds.beside import beside
 from tuning.data.formats.kinds.choices import MultipleChoice
 from tuning.data.formats.kinds.meant import MeantPairs
 from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto, Preference, PromptCompletion, QuestionAnswer
@@ -93,6 +94,9 @@ def choose(sample: Sequence[Values], given: Mapping[str, str]) -> ChosenFormat:
         unfit.refuse(sample, columns, fit.mapping.get("text") if fit is not None else None, "label" in (fit.mapping if fit else ()))
     fit = fit or _first(sample, given, columns)
     fit = fit._replace(form=fit.form.seen(sample, fit.mapping))
+    if not given and isinstance(fit.form, PlainText) and (pair := beside(sample, fit.mapping["text"])) is not None:
+        used = sum(_converts(pair, row, pair.complete(list(row), given) or {}) for row in sample)
+        fit = _Fit(pair, pair.complete(columns, given) or {}, used)
     taken = {column for target, column in fit.mapping.items() if target not in WORDS}
     sure_or_not = marks.beside(sample, taken, isinstance(fit.form, PlainText | TextLabel))
     said = ", ".join(f"{target} -> {shown(column)}" for target, column in fit.mapping.items())

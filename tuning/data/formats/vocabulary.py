@@ -52,12 +52,14 @@ MEANINGS: tuple[dict[str, re.Pattern[str]], ...] = (
         "answer": re.compile(
             r"operator[ei]?|agent[ei]?|assistant|assistente|bot|chatbot|ai|ia|staff|support|reception|segreteria|insegnante|teacher|tutor|medico|doctor"
             r"|inviat[oaie]|sent|outgoing|outbound|resolution|fix|traduzion[ei]|tradott[oaie]|translations?|translated|targets?|outputs?|risultat[oi]|results?"
-            r"|riassunt[oi]|sintesi|summar(?:y|ies)|corrett[oaie]|corrected|say|r|a"
+            r"|riassunt[oi]|sintesi|summar(?:y|ies)|corrett[oaie]|corrected|correction|correzion[ei]|say|r|a"
+            r"|highlights|abstract|paraphras\w*|parafras\w*|rewritten|riscritt[oaie]|explanations?|spiegazion[ei]"
         ),
     },
     {
         "question": re.compile(
             r"test[oi]|texts?|messaggi?o?|messages?|e?mails?|tickets?|articol[oi]|articles?|fras[ei]|sentences?|descrizion[ei]|descriptions?"
+            r"|contents?|contenut[oi]|document[oi]?|documents|body|corpo|dialog(?:ue|ues|o|hi)"
         )
     },
 )

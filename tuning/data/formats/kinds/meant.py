@@ -19,7 +19,7 @@ _WORDS = re.compile(r"[^\W\d_]+")
 _NO_TEXT = re.compile(r"\w+://\S+|\S+@\S+|[\d\s.,:/%€$+-]*")
 _ENDS = ("?", "!", ".", "…")
 _LOOK = 200  # characters of a value that are looked at: patterns take long on what is hostile
-_SURE = 0  # place of the words that mean one thing only, in `MEANINGS`
+SURE = 0  # place of the words that mean one thing only, in `MEANINGS`
 
 _Found = tuple[str, int]  # a part, and how sure it is: the less the surer
 
@@ -50,30 +50,35 @@ class MeantPairs(QuestionAnswer):
 
 def _best(columns: Iterable[str], target: str) -> str | None:
     """The one column that most surely means this; None where there is none, or there are two."""
-    found = {column: meaning for column in columns if (meaning := _meaning(column)) is not None}
+    found = {column: meant for column in columns if (meant := meaning(column)) is not None}
     places = {column: place for column, (part, place) in found.items() if part == target}
     surest = [column for column, place in places.items() if place == min(places.values())]
     return surest[0] if len(surest) == 1 else None
 
 
-def _meaning(header: str) -> _Found | None:
+def words(header: str) -> list[str]:
+    """The words of a header, in small letters."""
+    return [word.casefold() for word in _WORDS.findall(_CAMEL.sub(" ", header))]
+
+
+def meaning(header: str) -> _Found | None:
     """What a header means: its first part before "of", "del", ... where that says something, else the whole.
 
     What usually is the context is meant last.
     """
-    words = [word.casefold() for word in _WORDS.findall(_CAMEL.sub(" ", header))]
-    if any(NO_PROSE.fullmatch(word) for word in words):
+    said = words(header)
+    if any(NO_PROSE.fullmatch(word) for word in said):
         return None
-    end = next((place for place, word in enumerate(words) if place and HEAD_ENDS.fullmatch(word)), len(words))
-    head = _of_words(words[:end])
-    whole = _of_words(words)
+    end = next((place for place, word in enumerate(said) if place and HEAD_ENDS.fullmatch(word)), len(said))
+    head = _of_words(said[:end])
+    whole = _of_words(said)
     found = head if head is not None and (whole is None or head[1] <= whole[1]) else whole
     return (found[0], found[1] + len(MEANINGS)) if found is not None and squeezed(header) in CONTEXT else found
 
 
-def _of_words(words: Sequence[str]) -> _Found | None:
+def _of_words(said: Sequence[str]) -> _Found | None:
     for place, names in enumerate(MEANINGS):
-        meant = [part for part, name in names.items() if any(name.fullmatch(word) for word in words if len(word) > 1 or len(words) == 1)]
+        meant = [part for part, name in names.items() if any(name.fullmatch(word) for word in said if len(word) > 1 or len(said) == 1)]
         if meant:
             return (meant[0], place) if len(meant) == 1 else None
     return None
@@ -83,8 +88,8 @@ def _texts(sample: Sequence[Values], column: str) -> bool:
     values: list[Any] = [value for row in sample if not (isinstance(value := value_at(row, column), str) and blank(value))]
     texts = [value.strip()[:_LOOK] for value in values if isinstance(value, str)]
     texts = [text for text in texts if not _NO_TEXT.fullmatch(text)]
-    found = _meaning(column)
+    found = meaning(column)
     if 2 * len(texts) <= len(values) or all(verdict(value) is not None for value in values):
         return False
     prose = sum(len(text.split()) > 2 or text.endswith(_ENDS) for text in texts)
-    return (found is not None and found[1] == _SURE) or 2 * prose > len(texts)
+    return (found is not None and found[1] == SURE) or 2 * prose > len(texts)
