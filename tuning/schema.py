@@ -180,6 +180,7 @@ class Message(Record):
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    reasoning_content: str | None = None  # what an assistant thought before it answered
     tool_calls: list[dict[str, Any]] | None = None
     name: str | None = None  # of the tool that answers
 
@@ -218,6 +219,7 @@ class DataSpec(Record):
     rows_dropped: int = 0  # by the repairs: rows_read = rows_kept + rows_dropped + the refused ones
     sources: list[str] = Field(default_factory=list)  # the files as they came, where they are kept
     characters: int = 0  # of all that the kept rows say
+    thoughts: int | None = None  # rows in which something is thought before an answer; None: read before that was counted
     validation_rows: int = 0  # rows of a validation file of its own
     license: str | None = None  # of data from the Hub
     created: float

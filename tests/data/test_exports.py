@@ -178,7 +178,8 @@ def test_an_export_of_claude_is_read(take: Take) -> None:
     ]
     taken = take(json.dumps([{"uuid": "u", "name": "N", "chat_messages": turns}, {"name": "empty", "chat_messages": []}]))
     assert taken.texts == [("q", "a", "r", "b")] and taken.faults == [(2, "data.row.empty_question")]
-    assert taken.reading.unused == {"column": {"uuid": 1, "name": 1}, "part": {"thinking": 1}, "key": {"uuid": 1, "created_at": 1}}
+    assert taken.reading.unused == {"column": {"uuid": 1, "name": 1}, "key": {"uuid": 1, "created_at": 1}}
+    assert taken.rows[0]["messages"][1] == {"role": "assistant", "content": "a", "reasoning_content": "…"}
 
 
 FAQS = {

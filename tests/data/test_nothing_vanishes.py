@@ -33,7 +33,7 @@ def named(take: Take, *rows: Row) -> dict[str, Any]:
 UNUSED: dict[str, tuple[list[Row], dict[str, dict[str, int]]]] = {
     "a column": ([{**PAIR, "id": 7}, {**PAIR, "id": None}, {**PAIR, "note": "n"}], {"column": {"id": 1, "note": 1}}),
     "false and naught are something": ([{**PAIR, "checked": False, "price": 0}], {"column": {"checked": 1, "price": 1}}),
-    "thoughts": ([{"messages": [QA[0], {**QA[1], "reasoning_content": "12 * 3"}]}] * 2, {"key": {"reasoning_content": 2}}),
+    "thoughts": ([{"messages": [{**QA[0], "reasoning_content": "12 * 3"}, QA[1]]}] * 2, {"key": {"reasoning_content": 2}}),
     "a name": ([{"messages": [{**QA[0], "name": "Anna"}, {**QA[1], "id": "m1"}]}], {"key": {"name": 1, "id": 1}}),
     "keys of a part": (
         [{"messages": [{"role": "user", "content": [{"type": "text", "text": "q", "cache_control": {"type": "x"}}]}, QA[1]]}],
@@ -74,7 +74,7 @@ def test_a_file_of_all_names_is_not_held_whole(take: Take) -> None:
 
 def test_it_is_one_sentence_in_the_terminal_and_a_list_in_json(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "shop.jsonl"
-    turns = [QA[0], {**QA[1], "reasoning_content": "hm"}]
+    turns = [{**QA[0], "reasoning_content": "hm"}, QA[1]]
     path.write_text("\n".join(json.dumps(row) for row in ({"messages": turns, "id": 1}, {"messages": turns}, {"messages": QA, "id": 3})))
     for lang, sentence in (
         ("en", "- Not used: column id (2 of 3 rows), key reasoning_content (2 turns)."),

@@ -19,13 +19,15 @@ from tuning.data.checks.repairs import Repairs
 from tuning.data.formats import marks, registry
 from tuning.data.formats.notes import Notes, Unused
 from tuning.data.formats.tool_calls import TOOLS, parsed, tools
-from tuning.data.formats.turns import WORDS
+from tuning.data.formats.turns import THOUGHT, WORDS
 from tuning.data.records import FileRecord, Values, given, shown, squeezed
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 
 SHAPES = 1000  # different sets of columns remembered
 NAMES, OTHERS = 200, "others"  # what is not used: so many by their names
+
+_THOUGHT = f'"{THOUGHT}":'.encode()
 
 Starts: TypeAlias = "array[int]"  # where each row begins in its file
 
@@ -43,6 +45,7 @@ class Reading:
     rows_read: int = 0
     rows_kept: int = 0
     rows_dropped: int = 0  # by repairs
+    thoughts: int = 0  # rows in which something is thought before an answer
     characters: int = 0
     refused: list[dict[str, Any]] = field(default_factory=list)  # code, row, line, params
     rows_refused: int = 0  # all of them, also those that are not named
@@ -53,7 +56,7 @@ class Reading:
         """Take in what was read of the rows that follow; of those refused at most `refused` are named."""
         for target, column in other.mapping.items():
             self.mapping.setdefault(target, column)
-        for name in ("rows_read", "rows_kept", "rows_dropped", "rows_refused", "characters"):
+        for name in ("rows_read", "rows_kept", "rows_dropped", "rows_refused", "thoughts", "characters"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.refused = [*self.refused, *other.refused][:refused]
         self.leave(Counter({(kind, name): count for kind, names in other.unused.items() for name, count in names.items()}))
@@ -238,6 +241,9 @@ def write(
             if converter.doubt is not None:
                 findings.doubt(record.row, converter.doubt)
             line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+            if (b"<think>" in line or _THOUGHT in line) and "messages" in row:
+                reading.thoughts += 1
+                findings.characters += sum(len(turn.get(THOUGHT, "")) for turn in row["messages"])
             starts.append(written)
             written += len(line)
             if written > limits.output_bytes:

@@ -219,6 +219,7 @@ def _spec(report: Mapping[str, Any], wish: ReadingOptions, **about: Any) -> Data
         "rows_kept",
         "rows_dropped",
         "characters",
+        "thoughts",
         "findings",
     )
     return DataSpec(

@@ -17,6 +17,7 @@ from tuning.data.formats.turns import (
     WORDS,
     RawMessage,
     TurnKeys,
+    add_thought,
     flat,
     mended,
     messages,
@@ -139,6 +140,13 @@ def _earlier(row: Values, mapping: Mapping[str, str], notes: Notes) -> list[RawM
     return found or []
 
 
+def think(row: Values, mapping: Mapping[str, str], answer: RawMessage, notes: Notes | None) -> None:
+    """Gives an answer the thought that a column holds; what is none is noted as not used."""
+    value = wanted(row, mapping, "reasoning")
+    if given(value) and not (isinstance(value, str) and add_thought(answer, text(value, mapping["reasoning"]))):
+        _leave(notes, "column", [mapping["reasoning"]])
+
+
 def learnable(said: list[RawMessage], notes: Notes) -> list[RawMessage]:
     """The same messages; those whose marks say not to learn them are counted. Raises InputError `data.row.unwanted` where none is left."""
     if notes.marked:
@@ -214,6 +222,8 @@ class PairShape(Format):
         if not answer or answer.isspace():
             raise InputError("data.row.empty_answer")
         said = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        if "reasoning" in mapping:
+            think(row, mapping, said[-1], notes)
         if "history" in mapping:
             said = [*_earlier(row, mapping, notes or Notes()), *said]
         said = [*system_of(row, mapping, notes), *said] if "system" in mapping else said

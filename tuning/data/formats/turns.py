@@ -1,8 +1,8 @@
 """Conversations: from a list of turns, in any of the keys and names in use, to messages in normal form.
 
 Texts go through to the letter. What cannot be used is refused with a code; only `mended`, where it is asked for, drops turns.
-Which column holds a conversation is for the formats to say. What a model thought before it answered is not taken: each family
-of templates has its own name for it, and the normal form has none.
+Which column holds a conversation is for the formats to say. What a model thought before it answered stands in `reasoning_content`
+of the answer, wherever a turn had it; within the text of an answer it stays where it is.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from tuning.data.formats import marks
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.tool_calls import TOOLS, calls, parsed, tools
+from tuning.data.formats.vocabulary import THOUGHTS
 from tuning.data.records import Number, given, shown, squeezed
 from tuning.errors import InputError
 
@@ -28,6 +29,9 @@ ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's
     **dict.fromkeys(("tool", "observation", "function", "functionresponse", "functionresult", "toolresponse", "toolresult"), "tool"),
     **dict.fromkeys(("ipython", "strumento", "funzione", "osservazione"), "tool"),
 }
+THOUGHT = "reasoning_content"  # of an answer in normal form
+_THOUGHT_PARTS = ("thinking", "reasoning", "thought")
+_UNREADABLE_PARTS = ("redacted_thinking", "encrypted_reasoning")
 _TEXT_PARTS = (None, "text", "input_text", "output_text")
 _PART_TEXTS = ("text", "value", "content")  # keys of a part under which its text may stand
 _CALL_IN_TEXT = re.compile(r"(tool|function)[_ ]?calls?\b|<function|python_tag|\b(action|azione)\s*:|\"name\"\s*:", re.IGNORECASE)
@@ -198,8 +202,11 @@ def merged(said: Sequence[RawMessage]) -> list[RawMessage]:
         if message["role"] != last["role"] or message["role"] == "tool" or "tool_calls" in last:
             kept.append(message)
             continue
-        texts = (text for text in (last["content"], message["content"]) if text and not text.isspace())
-        kept[-1] = {**last, **message, "content": "\n\n".join(texts)}
+        both = {**last, **message}
+        for key in ("content", THOUGHT):
+            if key in both:
+                both[key] = "\n\n".join(held for one in (last, message) if (held := one.get(key, "")) and not held.isspace())
+        kept[-1] = both
     return kept
 
 
@@ -246,9 +253,12 @@ def _message(turn: Any, number: int, context: _Context) -> RawMessage:
     if role == "call":
         message = {"role": "assistant", "content": "", "tool_calls": calls(content, number, names, notes)}
     else:
+        thoughts: list[str] = []
         if content.__class__ is list:
-            content = _joined(content, column, number, notes)
+            content = _joined(content, column, number, notes, thoughts if role == "assistant" else None)
         message = {"role": role, "content": text(content, column, number)}
+        if thoughts:
+            message[THOUGHT] = "\n\n".join(thoughts)
     _add_rest(message, turn, number, context, {role_key, content_key})
     return message
 
@@ -280,6 +290,8 @@ def _heeded(key: str, value: Any, message: RawMessage, notes: Notes) -> bool:
         message["weight"] = 0
     if wanted is not None:
         return wanted is False or message["role"] == "assistant"  # questions are not learned, whatever a mark asks for
+    if squeezed(key) in THOUGHTS and isinstance(value, str):
+        return add_thought(message, text(value, key))
     if squeezed(key) not in TOOLS:
         return False
     try:
@@ -289,21 +301,42 @@ def _heeded(key: str, value: Any, message: RawMessage, notes: Notes) -> bool:
     return True
 
 
-def _joined(parts: list[Any], column: str, number: int, notes: Notes) -> str:
-    """The texts of the typed parts of a content, one right after the other; a thought among them is noted as not used."""
+def add_thought(message: RawMessage, thought: str) -> bool:
+    """Gives an answer its thought, to the letter. False where it is none of an assistant, or has one already."""
+    if message["role"] != "assistant" or THOUGHT in message or "<think>" in message["content"]:
+        return THOUGHT in message and thought in message[THOUGHT]
+    message[THOUGHT] = thought
+    return True
+
+
+def _thought(part: Mapping[str, Any], column: str, number: int, notes: Notes) -> str | None:
+    """What a typed part says of what was thought; None where it is no such part."""
+    kind = part.get("type")
+    if kind not in _THOUGHT_PARTS and part.get("thought") is not True:
+        return None
+    key, said = _first(part, (*_THOUGHT_PARTS, *_PART_TEXTS) if kind in _THOUGHT_PARTS else _PART_TEXTS)
+    notes.leave("part", (name for name, value in part.items() if name not in ("type", key, "thought") and given(value)))
+    return _joined(said, column, number, notes) if said.__class__ is list else text(said, column, number)
+
+
+def _joined(parts: list[Any], column: str, number: int, notes: Notes, thoughts: list[str] | None = None) -> str:
+    """The texts of the typed parts of a content, one right after the other; thoughts go to `thoughts`, or are noted as not used."""
     texts = []
     for part in parts:
         if isinstance(part, str) and not isinstance(part, Number) and len(parts) == 1:
             return text(part, column, number)
         if not isinstance(part, dict):
             raise _wrong_type(parts, column, number)
-        kind = part.get("type")
+        thought, kind = _thought(part, column, number, notes), part.get("type")
+        if thought is not None and thoughts is not None:
+            thoughts += [thought] if given(thought) else []
+            continue
+        if thought is not None or kind in _UNREADABLE_PARTS:
+            notes.leave("part", [str(kind or "thought")])
+            continue
         key, said = _first(part, _PART_TEXTS)
         if kind not in _TEXT_PARTS or (kind is None and "text" not in part):
             raise InputError("data.row.part", turn=number, found=shown(str(kind or next(iter(part), kind))))
-        if part.get("thought") is True:
-            notes.leave("part", ["thought"])
-            continue
         if said.__class__ is dict and "value" in said:
             notes.leave("part", (f"{key}.{name}" for name, held in said.items() if name != "value" and given(held)))
             said = said["value"]

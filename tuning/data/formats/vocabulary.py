@@ -13,6 +13,10 @@ ANSWER = (
     *("answer", "risposta", "response", "output", "completion", "reply", "assistant", "assistente", "a"),
     *(f"{name}{RESPONSES}" for name in ("answer", "risposta", "response", "output", "completion", "reply")),
 )
+THOUGHTS = (  # of a column, and of a key of turns; what a model thinks before it answers
+    *("reasoningcontent", "reasoning", "thinking", "thought", "thoughts", "think", "chainofthought", "cot", "complexcot", "reasoningtrace"),
+    *("reasoningsteps", "thinkingprocess", "thoughtprocess", "innermonologue", "ragionamento", "pensiero", "pensieri", "catenadipensiero"),
+)
 RATING = ("label", "ktotag", "etichetta")
 CONVERSATIONS = ("conversations", "conversation", "conversazioni", "conversazione")
 CONTEXT = (

@@ -130,6 +130,9 @@ def _turn(turn: Mapping[str, Any], lang: str, longest: int) -> str:
     for call in turn.get("tool_calls") or ():
         function = call.get("function", {})
         said += f"\n→ {function.get('name', '?')}({function.get('arguments', '')})"
+    if turn.get("reasoning_content"):
+        thought = _short(str(turn["reasoning_content"]), longest // 2)
+        said = t(lang, "ui.data.thought") + f": {thought}\n\n{said}"
     name, role = t(lang, SPEAKERS[turn["role"]]), turn["role"]
     if turn.get("weight") == 0:
         name, role = name + " · " + t(lang, "ui.data.not_learned"), f"{role} unlearned"

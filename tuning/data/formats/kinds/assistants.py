@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Format, Targets
-from tuning.data.formats.turns import RawMessage, mended, merged, ordered, text
+from tuning.data.formats.turns import RawMessage, add_thought, mended, merged, ordered, text
 from tuning.data.records import Values, blank, given, shown, value_at
 from tuning.errors import InputError
 
@@ -67,11 +67,19 @@ class ClaudeExport(Format):
             texts = [
                 str(part["text"]) for part in parts if isinstance(part, dict) and part.get("type") == "text" and given(part.get("text"))
             ]
-            notes.leave("part", [str(part.get("type")) for part in parts if isinstance(part, dict) and part.get("type") != "text"])
+            thoughts = [str(part["thinking"]) for part in parts if isinstance(part, dict) and _thinks(part) and turn["sender"] != "human"]
+            taken = ("text", "thinking") if thoughts else ("text",)
+            notes.leave("part", [str(part.get("type")) for part in parts if isinstance(part, dict) and part.get("type") not in taken])
             words = "\n".join(texts) or turn.get("text") or ""
             notes.leave("key", [key for key in turn if key not in ("sender", "text", "content") and given(turn[key])])
             said.append({"role": "user" if turn["sender"] == "human" else "assistant", "content": text(words, column, len(said) + 1)})
+            if thoughts:
+                add_thought(said[-1], text("\n\n".join(thoughts), column, len(said)))
         return _conversation([message for message in said if not blank(message["content"])], column, notes)
+
+
+def _thinks(part: Mapping[str, Any]) -> bool:
+    return part.get("type") == "thinking" and isinstance(part.get("thinking"), str) and not blank(part["thinking"])
 
 
 def _branch(nodes: Mapping[str, Any], leaf: str) -> Iterator[str]:

@@ -10,11 +10,11 @@ from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Format, PairShape, Targets
 from tuning.data.formats.tool_calls import TOOLS, calls, tools
 from tuning.data.formats.turns import text
-from tuning.data.formats.vocabulary import ANSWER, CONTEXT, QUESTION, RATING, SYSTEM
+from tuning.data.formats.vocabulary import ANSWER, CONTEXT, QUESTION, RATING, SYSTEM, THOUGHTS
 from tuning.data.records import MISSING, Values, blank, shown, value_at
 from tuning.errors import InputError
 
-_BESIDE: dict[str, Sequence[str]] = {"system": SYSTEM, "history": HISTORY, "tools": TOOLS}  # what any pair may have
+_BESIDE: dict[str, Sequence[str]] = {"system": SYSTEM, "history": HISTORY, "tools": TOOLS, "reasoning": THOUGHTS}  # what any pair may have
 
 _ANSWERS = ("answers", "risposte", "expectedoutput", "outputs", "responses")  # of several annotators, or in a log
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tuning.data.formats.kinds.templated import dialogue
 from tuning.data.formats.notes import Notes
-from tuning.data.formats.shapes import Format, PairShape, context_of, learnable, needed, submitted, system_of, wanted, with_tools
+from tuning.data.formats.shapes import Format, PairShape, context_of, learnable, needed, submitted, system_of, think, wanted, with_tools
 from tuning.data.formats.tool_calls import parsed, tools
 from tuning.data.formats.turns import ROLE_KEYS, ROLES, RawMessage, mended, messages, ordered, text
 from tuning.data.formats.vocabulary import ANSWER, QUESTION, TEXT
@@ -87,6 +87,8 @@ class Sides(PairShape):
                 raise InputError("data.row.type", column=shown(mapping[asks]), found="list")
         else:  # the whole conversation: what stands elsewhere is a part of it, or not used
             notes.leave("column", (mapping[key] for key in (asks, with_context) if key in mapping and not _within(row, mapping, key, said)))
+        if "reasoning" in mapping:
+            think(row, mapping, said[-1] if said else {"role": ""}, notes)
         if given(wanted(row, mapping, "history")):
             notes.leave("column", [mapping["history"]])
         system = system_of(row, mapping, notes)
