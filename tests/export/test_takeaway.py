@@ -96,9 +96,9 @@ def test_the_terminal_takes_an_adapter_that_engines_without_rslora_read_rightly(
     assert before["use_rslora"] and not after["use_rslora"]
     assert after["lora_alpha"] / after["r"] == pytest.approx(before["lora_alpha"] / before["r"] ** 0.5, rel=1e-15)
     assert "rsLoRA" in (taken / "README.md").read_text(encoding="utf-8")
-    refused = tuning("--home", str(studio.settings.home), "export", run.id, "--to", "bundle", "--out", str(tmp_path / "x"))
+    refused = tuning("--home", str(studio.settings.home), "export", run.id, "--to", "onnx", "--out", str(tmp_path / "x"))
     assert refused.returncode == 2 and refused.stderr.strip() == say(
-        "en", "export.later", {"to": "bundle", "known": "adapter, merged, gguf, ollama"}
+        "en", "export.unknown", {"to": "onnx", "known": "adapter, merged, gguf, ollama, bundle"}
     )
 
 

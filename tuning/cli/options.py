@@ -106,8 +106,9 @@ def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def _form(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--to", default="adapter", metavar="FORM",
-        help="adapter (a zip for PEFT; default), merged (a model by itself, for transformers), gguf (one file for llama.cpp and LM Studio) "
-        "or ollama (handed to the Ollama of this machine; where none answers, a folder for a machine that has one)",
+        help="adapter (a zip for PEFT; default), merged (a model by itself, for transformers), gguf (one file for llama.cpp, LM Studio), "
+        "ollama (into the Ollama of this machine; where none answers, a folder for one elsewhere) "
+        "or bundle (trains again with trl and peft alone)",
     )  # fmt: skip
     verb.add_argument("--type", choices=("f16", "bf16", "q8_0"), help="how gguf keeps the weights (f16)")
     verb.add_argument("--quantize", metavar="NAME", help="what Ollama makes of the weights: q4_K_M (default), q4_K_S, q8_0 or none")

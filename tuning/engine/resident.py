@@ -111,7 +111,7 @@ class Resident:
     def _load_base(self) -> None:
         assert self.path is not None
         dtype = DTYPES[self.precision]
-        self.base = self._open(self.path, dtype, _quantized(self.quantization, dtype))
+        self.base = self._open(self.path, dtype, quantized(self.quantization, dtype))
         upstream.keep_4_bit_in_training(self.base)
         self._found = isolation.Found(self.base)
 
@@ -323,7 +323,7 @@ def _built(path: str) -> None:
         AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False))
 
 
-def _quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig | None:
+def quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig | None:
     if quantization == "int8":
         upstream.silence_casts()
         return BitsAndBytesConfig(load_in_8bit=True)

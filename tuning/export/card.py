@@ -57,6 +57,27 @@ ollama run {model}
 
 `ollama rm {model}` takes it away again.
 """
+BUNDLE = """---
+base_model: {base}
+tags: [sft, sartoria]
+---
+# {name}
+
+All that trains `{base}` once more as it was trained on {rows} rows of "{data}", with TRL and PEFT and without Sartoria:
+
+```
+python -m venv .venv
+.venv/bin/pip install -r requirements.txt
+.venv/bin/python retrain.py
+```
+
+(On Windows `.venv\\Scripts\\pip` and `.venv\\Scripts\\python`.) `retrain.py MODEL` takes the base from another folder. The adapter is
+written to `adapter`; at the end stands how far the last loss is from that of the run. Without dropout and in 32 bits it is the same to
+0.0001; in 16 bits sums are rounded in another order, and with dropout other places are left out.
+
+- `rows.jsonl`: what the model sees, in tokens; `labels` of -100 are not learned. `conversations.jsonl`: the same rows as texts.
+- `settings.json`: the settings, by the names of SFTConfig and LoraConfig. `trl-sft.yaml`: the same for `trl sft --config trl-sft.yaml`.
+"""
 STOPS = """
 `generation_config.json` names the tokens that end an answer. PEFT does not read it by itself:
 
@@ -94,6 +115,11 @@ def write_gguf(folder: pathlib.Path, run: Run, spec: RunSpec, file: str) -> None
 def write_handed(folder: pathlib.Path, run: Run, spec: RunSpec, model: str, quantisation: str) -> None:
     """Write the card of a model that Ollama has. Raises OSError."""
     _write(folder, run, spec, HANDED, model=model, quantisation=quantisation)
+
+
+def write_bundle(folder: pathlib.Path, run: Run, spec: RunSpec) -> None:
+    """Write the card of what trains a run again. Raises OSError."""
+    _write(folder, run, spec, BUNDLE)
 
 
 def _write(folder: pathlib.Path, run: Run, spec: RunSpec, words: str, **more: str) -> None:

@@ -1,4 +1,4 @@
-"""The forms in which a result leaves: PEFT adapter, merged model, GGUF, Ollama; each in a folder with its card and its certificate.
+"""The forms in which a result leaves: PEFT adapter, merged model, GGUF, Ollama, bundle; each in a folder with its card and its certificate.
 
 What loads a model does so in a child process on the processor, so that neither a training nor a chat notices. Nothing is sent but to
 the Ollama of this machine, or the one that somebody names.
@@ -26,7 +26,6 @@ from tuning.runs.store import Run
 from tuning.schema import RunSpec
 from tuning.settings import ROOT
 
-LATER = ("bundle",)
 AS_GGUF = ("gguf", "ollama")
 GIB = 2**30
 LIBRARIES_BYTES = 1.5 * GIB  # of a process with torch and transformers, before its first model
@@ -179,18 +178,29 @@ def _converted(order: ExportOrder, folder: pathlib.Path) -> tuple[dict[str, Any]
     return live, file, certificate.of_gguf(live, seen, job["type"])
 
 
+def _bundle(order: ExportOrder, folder: pathlib.Path) -> None:
+    """What trains the run again without this project: a script over trl and peft, rows in tokens, settings, versions."""
+    spec = order.spec or order.run.spec()  # says what is wrong with it
+    fault = _told(order, "tuning.export.bundle.packer", folder).get("fault")
+    if fault:
+        raise RunError(fault["code"], **fault["params"]) if "code" in fault else RunError("export.bundle.failed", said=fault["said"])
+    card.write_bundle(folder, order.run, spec)
+    certificate.write(folder, certificate.unchecked("bundle", "bundle"))
+
+
 EXPORTS: dict[str, Callable[[ExportOrder, pathlib.Path], None]] = {
     "adapter": _adapter,
     "merged": _merged,
     "gguf": _gguf,
     "ollama": _ollama,
+    "bundle": _bundle,
 }
 
 
 def require(form: str, type: str, handing: Handing) -> None:
     """Raises InputError for a form that is not there, and for what is asked of a form that has nothing of the kind."""
     if form not in EXPORTS:
-        raise InputError("export.later" if form in LATER else "export.unknown", to=clean_name(form), known=", ".join(EXPORTS))
+        raise InputError("export.unknown", to=clean_name(form), known=", ".join(EXPORTS))
     if type and form not in AS_GGUF:
         raise InputError("export.type", to=form, type=type)
     if handing.asked and form != "ollama":
@@ -222,7 +232,15 @@ def listen(order: ExportOrder, into: pathlib.Path | None) -> dict[str, Any]:
         return certificate.unchecked("adapter", "model")
     if _need(order.spec) > order.memory_free:
         return certificate.unchecked("adapter", "memory")
-    answer = order.scratch / "live.json"
+    told = _told(order, "tuning.export.maker", into)
+    if "fault" in told:
+        return {**certificate.unchecked("adapter", "failed", told["fault"].get("said", "")), **told["fault"]}
+    return told
+
+
+def _told(order: ExportOrder, module: str, into: pathlib.Path | None) -> dict[str, Any]:
+    """What a module of ours tells that works on the run in a child process; under `fault` what was wrong."""
+    answer = order.scratch / "told.json"
     request = {
         "run": str(order.run.folder.resolve()),
         "home": str(order.home.resolve()),
@@ -230,10 +248,8 @@ def listen(order: ExportOrder, into: pathlib.Path | None) -> dict[str, Any]:
         "answer": str(answer),
         "into": None if into is None else str(into),
     }
-    words = _child(["-P", "-m", "tuning.export.maker"], order.scratch, json.dumps(request))
+    words = _child(["-P", "-m", module], order.scratch, json.dumps(request))
     told: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else {"fault": {"said": words}}
-    if "fault" in told:
-        return {**certificate.unchecked("adapter", "failed", told["fault"].get("said", "")), **told["fault"]}
     return told
 
 

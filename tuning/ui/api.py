@@ -127,7 +127,7 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         yield from itertools.accumulate(visits.studio.talk.chat(run, messages, base, seed, how))
 
     def export(run: str, to: str = "adapter") -> gr.FileData:
-        """Sends what a run learned as one zip, with its certificate. `to`: adapter, merged, gguf or ollama (handed to it, if it is here).
+        """Sends what a run learned as one zip, with its certificate. `to`: adapter, merged, gguf, ollama (handed to it, if here) or bundle.
 
         A merged model is made on the processor and compared with the live one, which takes up to some minutes.
         """

@@ -63,10 +63,7 @@ def publish(run: Run, spec: RunSpec, resident: Resident, tokenizer: Any) -> None
         config.base_model_name_or_path = _base(spec)
         resident.peft.save_pretrained(str(building), selected_adapters=[TRAINED], save_embedding_layers=False)
         config.base_model_name_or_path = known_as
-    _save(tokenizer, building)
-    words = building / "tokenizer_config.json"
-    kept = {key: value for key, value in json.loads(words.read_text(encoding="utf-8")).items() if key not in OF_THIS_MACHINE}
-    words.write_text(json.dumps(kept, indent=2, ensure_ascii=False), encoding="utf-8")
+    save_tokenizer(tokenizer, building)
     (building / "README.md").write_text(card(spec), encoding="utf-8")
     before = run.folder / ".adapter-before"
     shutil.rmtree(before, ignore_errors=True)
@@ -78,8 +75,8 @@ def publish(run: Run, spec: RunSpec, resident: Resident, tokenizer: Any) -> None
         resident.drop_adapter(run.id)
 
 
-def _save(tokenizer: Any, folder: pathlib.Path) -> None:
-    """Write the tokenizer, with a template that asks as the rows were learned."""
+def save_tokenizer(tokenizer: Any, folder: pathlib.Path) -> None:
+    """Write the tokenizer, with a template that asks as the rows were learned, and nothing of this machine. Raises OSError."""
     own = tokenizer.chat_template
     try:
         if isinstance(own, str):
@@ -87,6 +84,9 @@ def _save(tokenizer: Any, folder: pathlib.Path) -> None:
         tokenizer.save_pretrained(str(folder))
     finally:
         tokenizer.chat_template = own
+    words = folder / "tokenizer_config.json"
+    kept = {key: value for key, value in json.loads(words.read_text(encoding="utf-8")).items() if key not in OF_THIS_MACHINE}
+    words.write_text(json.dumps(kept, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def _base(spec: RunSpec) -> str:

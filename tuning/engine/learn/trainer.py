@@ -259,17 +259,13 @@ def _numbers(examples: list[dict[str, int]]) -> list[int]:
     return [example["row"] for example in examples]
 
 
-def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
-    """TRL's configuration from resolved settings, in the names of the installed versions.
-
-    The open map `sft` has been judged. Raises InputError where SFTConfig does not take its fields together.
-    """
+def sft_options(spec: RunSpec) -> dict[str, Any]:
+    """What a run asks of SFTConfig, by its names, beside where it saves; the open map `sft` has been judged."""
     settings = spec.settings
-    device, every = Device(settings.device), settings.gradient_checkpointing.removeprefix("every_")
+    every = settings.gradient_checkpointing.removeprefix("every_")
     every_n = {"every_n_layers": int(every)} if every.isdigit() else {}
     beside = {"gradient_checkpointing_kwargs": {**every_n, **(settings.sft.get("gradient_checkpointing_kwargs") or {})} or None}
     options: dict[str, Any] = {
-        "output_dir": str(run.checkpoints),
         "num_train_epochs": settings.num_train_epochs,
         "max_steps": settings.max_steps,
         "per_device_train_batch_size": settings.per_device_train_batch_size,
@@ -293,9 +289,17 @@ def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
         # Granite without experts carries the weight of a router's loss all the same, and TRL would switch that loss on.
         **({} if spec.model.card.config.get("num_local_experts") else {"router_aux_loss_coef": 0.0}),
     }
+    return {**options, **settings.sft, **beside}
+
+
+def sft_config(run: Run, spec: RunSpec) -> SFTConfig:
+    """TRL's configuration from resolved settings, in the names of the installed versions.
+
+    Raises InputError where SFTConfig does not take its fields together.
+    """
     try:
-        config = SFTConfig(**{**options, **settings.sft, **beside, **STOOD_FOR})
+        config = SFTConfig(**{**sft_options(spec), "output_dir": str(run.checkpoints), **STOOD_FOR})
     except (TypeError, ValueError) as error:
         raise InputError("settings.sft", detail=str(error).splitlines()[0][:200]) from error
-    device.claim(config)
+    Device(spec.settings.device).claim(config)
     return config
