@@ -194,6 +194,14 @@ class NotUsed(Record):
     of: int | None = None  # rows
 
 
+class CorrectedRows(Record):
+    """The first `count` rows of data: answers of `run` that somebody has put right, over the data that are called `name`."""
+
+    run: str
+    name: str
+    count: Annotated[int, Field(ge=1)]
+
+
 class DataSpec(Record):
     """Data in our normal form, below home/data/<id>/: what was read, kept and refused."""
 
@@ -222,6 +230,7 @@ class DataSpec(Record):
     thoughts: int | None = None  # rows in which something is thought before an answer; None: read before that was counted
     validation_rows: int = 0  # rows of a validation file of its own
     license: str | None = None  # of data from the Hub
+    corrected: CorrectedRows | None = None  # where they are a new version of a run's data
     created: float
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

@@ -261,6 +261,13 @@ def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, 
     return 0, {"target": options.target, "base": options.base, "messages": turns, "answer": answer} if options.json else None
 
 
+def _correct(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    turns = [{"role": "system", "content": options.system}] if options.system is not None else []
+    kept = studio.corrections.add(options.run, [*turns, {"role": "user", "content": options.prompt}], options.answer, lang)
+    print(t(lang, "cli.correct", run=options.run, data=kept["data"]), file=sys.stderr)
+    return 0, kept
+
+
 def _evaluate(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     wanted = studio.talk.comparison(options.run, options.data, options.all)
     print(t(lang, "cli.evaluating", run=wanted.run.id), file=sys.stderr)
@@ -344,6 +351,7 @@ VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] =
     "show": lambda studio, options, lang: (0, studio.runs.show(options.run)),
     "rename": lambda studio, options, lang: (0, studio.runs.rename(options.run, options.name)),
     "delete": lambda studio, options, lang: (0, studio.runs.delete(options.run)),
+    "correct": _correct,
     "chat": _chat,
     "evaluate": _evaluate,
     "export": _export,

@@ -23,7 +23,7 @@ from tuning.errors import InputError
 from tuning.runs import disk, files
 from tuning.sandbox import run
 from tuning.sandbox.limits import DEFAULT, MEGABYTE, PROGRESS, Limits, roomy
-from tuning.schema import DataSpec, Notice, NotUsed
+from tuning.schema import CorrectedRows, DataSpec, Notice, NotUsed
 
 FORM = 5  # of reading: raise it when the same file would give other rows, and a new upload gets a new id
 
@@ -43,6 +43,7 @@ class ReadingOptions:
     repairs: Sequence[str] | None = ()  # of `REPAIRS`; None where those done before are to be undone
     max_rows: int | None = None  # the first so many rows of the files
     license: str | None = None
+    corrected: CorrectedRows | None = None  # what the first rows are, where somebody has put a run's answers right
     keep: bool = False  # keep the files, so that they can be read again in another way
 
 
@@ -138,6 +139,7 @@ def _digest(owner: str, sources: Sequence[pathlib.Path], wish: ReadingOptions) -
     hashes = [_sha256(path) for path in sources]
     held_out = [_sha256(path) for path in wish.validation]
     asked = [sorted(wish.mapping.items()), sorted(wish.repairs or ()), wish.max_rows, owner]
+    asked += [wish.corrected.run] if wish.corrected else []
     whole = json.dumps([FORM, hashes, held_out, asked])
     content = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
     return hashlib.sha256(whole.encode()).hexdigest(), content
@@ -230,6 +232,7 @@ def _spec(report: Mapping[str, Any], wish: ReadingOptions, **about: Any) -> Data
         repairs=sorted(wish.repairs or ()),
         max_rows=wish.max_rows,
         license=wish.license,
+        corrected=wish.corrected,
         refused=refused,
         unused=unused,
         validation_rows=held_out["rows_kept"] if held_out is not None else 0,

@@ -8,7 +8,9 @@ from tuning.schema import DataSpec
 def report(spec: DataSpec) -> dict[str, Any]:
     """What a data set is. Plain JSON types. Rows read are those kept, those dropped by repairs and those refused."""
     same = ("id", "name", "kind", "format", "encoding", "columns", "mapping", "rows_read", "rows_kept", "rows_dropped", "repairs")
-    facts = spec.model_dump(include={*same, "validation_rows", "characters", "findings", "unused", "reason", "license", "max_rows"})
+    facts = spec.model_dump(
+        include={*same, "validation_rows", "characters", "findings", "unused", "reason", "license", "max_rows", "corrected"}
+    )
     return {
         **facts,
         "rows_refused": spec.rows_read - spec.rows_kept - spec.rows_dropped,

@@ -156,6 +156,15 @@ class ShownRow(Loose):
     tuned: str
 
 
+class CorrectedAnswers(Loose):
+    """How many corrected answers hold, and how many of those that were right before still are."""
+
+    held: Count
+    of: Count
+    right: Count | None = None
+    kept: Count | None = None
+
+
 class EvaluationReport(Loose):
     """evaluation.json, see `engine.judge.report`."""
 
@@ -172,6 +181,7 @@ class EvaluationReport(Loose):
     probe: dict[Language, Probed]
     best: list[ShownRow]
     worst: list[ShownRow]
+    corrected: CorrectedAnswers | None = None
 
 
 class CalibrationRecord(Loose):

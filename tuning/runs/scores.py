@@ -16,6 +16,7 @@ RARE_NUMBER = 0.25  # numbers say more than words; only one that stands nearly e
 ASKED = 0.005  # of the questions: a word that so many of them have is what people ask about, not what they are told
 SHORT = 8  # words; an answer of so many can be asked to be given exactly
 FEW = 5  # facts; an answer of so many with one of them wrong is wrong, and its numbers, where it has any, are what counts
+MOSTLY = 0.8  # of many facts; of few it takes all
 GRAM = 4
 MOST_WORDS = 256  # of an answer that ROUGE-L looks at: its time grows with the square
 
@@ -87,6 +88,12 @@ class Facts:
             return False
         often = self.questions[word] > 1 and self.questions[word] >= ASKED * self.rows
         return not often and self.answers[word] <= min(max(2.0, RARE * self.distinct), max(1.0, self.distinct / 2))
+
+
+def right(wanted: Wanted, reference: str, answer: str) -> bool:
+    """Whether an answer says what the reference does: in its words, or nearly all of what it has to say."""
+    said = words(answer)
+    return said == words(reference) or (wanted.checkable and wanted.share(said) >= MOSTLY)
 
 
 def matches(wanted: Sequence[Wanted], answers: Sequence[str]) -> tuple[list[float], list[float]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuning.settings import Settings
 from tuning.studio.answering import Answering
 from tuning.studio.chats import Chats
+from tuning.studio.correcting.corrections import Corrections
 from tuning.studio.data import Data
 from tuning.studio.everybody import Everybody
 from tuning.studio.links import Links
@@ -40,6 +41,7 @@ class Studio:
         self.data = Data(self.shared, owner, self.models)
         self.plans = Plans(self.shared, owner, self.models, self.data)
         self.runs = Runs(self.shared, owner, self.plans)
+        self.corrections = Corrections(self.shared, owner, self.data, self.runs)
         self.links = Links(self.shared, owner)
         self.everybody = Everybody(self.shared, owner)
         self.talk = Talk(self.shared, owner, self.models, self.data)

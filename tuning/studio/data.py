@@ -123,6 +123,16 @@ class Data:
         self.shared.library.require(data, self.owner)
         return list(self.shared.library.page(data, self.owner, start, limit))
 
+    def users(self, data: str) -> list[str]:
+        """The names of the owner's runs that have learned, or are to learn, from data."""
+        known = [(run, run.known()) for run in self.shared.store.all(self.owner)]
+        return [run.name() for run, spec in known if spec is not None and spec.data.id == data]
+
+    def delete(self, data: str) -> None:
+        """Remove data that were brought or made. Raises InputError `data.in_use` where a run needs them, `data.unknown`."""
+        self._models.quotas.pace("change")
+        self.shared.library.delete(data, self.owner, self.users(data))
+
     def describe(self, reference: Reference) -> Collection:
         """What the Hub says of a data set. Raises InputError `data.hub.…`."""
         self._models.quotas.pace("data")

@@ -19,6 +19,7 @@ from tuning.runs import followers, reading, summary
 from tuning.runs.files import clean_name, whole
 from tuning.runs.store import Run
 from tuning.schema import DataRef, RunSpec, RunState
+from tuning.studio.correcting import rehearsal
 from tuning.studio.plans import Plans
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
@@ -172,7 +173,8 @@ class Runs:
     def further(self, run: str, data: str | None = None, settings: dict[str, Any] | None = None, name: str | None = None) -> Run:
         """A new run that begins with the adapter of another one, on the same data or on other; it waits as one of `create` does.
 
-        Its adapter is shaped as the other's. Raises InputError where `settings` would change that, RunError `run.no_adapter`.
+        Its adapter is shaped as the other's, and corrected answers are learned as `rehearsal` says.
+        Raises InputError where `settings` would change that, RunError `run.no_adapter`.
         """
         found = self.shared.store.find(run, self.owner)
         spec = found.spec()
@@ -184,8 +186,16 @@ class Runs:
                 raise InputError("run.method", was=method)
             if key != "method" and key.split(".")[0] in shape:
                 raise InputError("run.shape", key=key)
-        changes = {**_by_hand(spec), **shape, **(settings or {})}
+        version = next((one for one in self.shared.library.list(self.owner) if one.id == data), None)
+        gentle = rehearsal.settings(version.corrected, spec.settings) if version is not None and version.corrected else {}
+        changes = {**_by_hand(spec), **shape, **gentle, **(settings or {})}
         return self.create(spec.model.id, data or spec.data.id, spec.recipe, changes, name or found.name(), continues=found)
+
+    def go_on(self, run: str, data: str, name: str) -> dict[str, Any]:
+        """Put what `further` makes in the queue of the workshop."""
+        made = self.further(run, data, name=name)
+        with whole(made.folder):
+            return self._enqueue(made)
 
     def glimpse(self, run: str) -> dict[str, Any]:
         """What a list shows of a run beside `list`: its losses as a few points (`spark`), and `size_bytes` on disk."""

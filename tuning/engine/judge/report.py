@@ -10,7 +10,8 @@ overfitted, forgot or unclear; reason, of unclear; also: other codes; level; par
 and `rows`), `perplexity`, `exact` as a share of short answers, `bleu` and `chrf` 0 to 100, `rouge_l` 0 to 1, `length` in words by those
 of the references, `repetition` 0 to 1; `training_loss`, tuned, on rows it learned from; `curve` {best, last} of the held-out loss in the
 run; `probe` by language {loss: {base, tuned, low, high}, right: {base, tuned, of} or null}; `best` and `worst`: rows as {row, question,
-reference, base, tuned, base_loss, tuned_loss, base_facts, tuned_facts}.
+reference, base, tuned, base_loss, tuned_loss, base_facts, tuned_facts}; `corrected`, of data with corrected answers: see
+`engine.judge.corrected`.
 """
 
 import json
@@ -20,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tuning.data.library import Library, NormalRows
+from tuning.engine.judge import corrected
 from tuning.engine.judge.measuring import Measuring, loss_of
 from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
@@ -46,11 +48,16 @@ def make(
     Without `seconds` it takes a share of those of the run. Something of the run's base must be resident. `between` is called after
     every batch; what it raises ends the report, which is then not written. Raises OSError where the disk is full.
     """
-    learned, held_out = Library(store.home).parts(spec.data.id, spec.owner, spec.settings)
+    library = Library(store.home)
+    learned, held_out = library.parts(spec.data.id, spec.owner, spec.settings)
+    corrections = library.get(spec.data.id, spec.owner).corrected
     state = run.saved_state()
     if seconds is None:
         seconds = min(MOST, max(LEAST, SHARE * (state.seconds if state else 0.0)))
-    found = _measure(_measuring(run, spec, resident, seconds, between), learned, held_out, own=True)
+    measuring, rows = _measuring(run, spec, resident, seconds, between), [*learned, *held_out]
+    found = _measure(measuring, learned, held_out, own=True)
+    if corrections is not None:
+        found["corrected"] = corrected.compare(measuring, learned, corrections.count, _facts(rows))
     files.write(run.folder / verdict.FILE, json.dumps(found, ensure_ascii=False, indent=1))
     return found
 

@@ -4,10 +4,11 @@ Random state is forked and the model's mode is put back, so that nothing of this
 """
 
 import math
+import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.nn import functional
@@ -26,6 +27,17 @@ ROOM = 1.5  # tokens that an answer may have, by those of the longest reference 
 SPARE = 8  # and so many more: the end of turn, and a short answer said in other words
 MOST_TOKENS = 512
 FIRST, BATCH = 4, 16  # questions answered together: few at first, to see how long it takes
+
+
+class Speaker(Protocol):
+    """Whoever answers by an adapter, or a whole model: a run, or what it began with."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def adapter(self) -> pathlib.Path: ...
+
 
 Sequences = list[dict[str, list[int]]]
 
@@ -137,7 +149,7 @@ def room(tokenizer: Any, batch: Sequence[EvaluationQuestion]) -> int:
     return min(MOST_TOKENS, math.ceil(ROOM * longest) + SPARE)
 
 
-def answers(resident: Resident, run: Run | None, ids: Sequence[list[int]], count: int, seconds: float) -> list[str] | None:
+def answers(resident: Resident, run: Speaker | None, ids: Sequence[list[int]], count: int, seconds: float) -> list[str] | None:
     """The texts of `greedy`; None where `seconds` or the memory were not enough for all of them."""
     until = time.monotonic() + seconds
     try:
@@ -169,7 +181,12 @@ class _Ending(StoppingCriteria):
 
 
 def greedy(
-    resident: Resident, run: Run | None, ids: Sequence[list[int]], count: int, seconds: float, ending: Callable[[], bool] = lambda: False
+    resident: Resident,
+    run: Speaker | None,
+    ids: Sequence[list[int]],
+    count: int,
+    seconds: float,
+    ending: Callable[[], bool] = lambda: False,
 ) -> list[Answer]:
     """Greedy answers to one batch of prompts: at most `count` tokens, for about `seconds`, or until `ending` says so.
 

@@ -51,7 +51,15 @@ def sentences(found: Evaluation, lang: str) -> list[str]:
     codes += [f"report.also.{code}" for code in verdict["also"]]
     asked, askable = found["generated"], found.get("questions")
     some = {"asked": number(asked, lang), "questions": number(askable, lang)} if askable and asked < askable else {}
-    return [t(lang, code, **params) for code in codes] + ([t(lang, "report.asked", **some)] if some else [])
+    said = [t(lang, code, **params) for code in codes]
+    said[1:1] = corrected(found, lang)
+    return said + ([t(lang, "report.asked", **some)] if some else [])
+
+
+def corrected(found: Evaluation, lang: str) -> list[str]:
+    """Of a run that learned corrected answers, whether they hold, and whether what was right before still is. Plain text."""
+    counts = {key: number(value, lang) for key, value in (found.get("corrected") or {}).items() if value is not None}
+    return [t(lang, "report.corrected" if "kept" in counts else "report.corrected.alone", **counts)] if counts else []
 
 
 def advice(found: Evaluation, lang: str) -> list[str]:
