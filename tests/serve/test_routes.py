@@ -95,3 +95,12 @@ def test_what_the_page_and_programs_need_goes_in() -> None:
         answer = ask(method, re.sub(r"\{\w+(:path)?\}", "x", path))
         assert answer.text == "inside", path
     assert ask("HEAD", "/").status_code == ask("GET", "/gradio_api/file=C:/sartoria/uploads/a.zip").status_code == 200
+
+
+def test_of_openai_s_routes_those_in_the_list_are_open() -> None:
+    assert routes.V1 == {"/v1/models": "GET", "/v1/models/{model:path}": "GET", "/v1/chat/completions": "POST"}
+    for path, method in routes.V1.items():
+        there = path.replace("{model:path}", "owner/name")
+        assert ask(method, there).text == "inside" and ask("DELETE", there).status_code == 404
+    for path in ("/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/", "/v1/chat/completions/x"):
+        assert ask("POST", path).status_code == 404

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tuning.engine.workshop import Workshop
     from tuning.runs.store import Run
     from tuning.serve.entrance.doors import People
+    from tuning.serve.entrance.names import Nicknames
     from tuning.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -200,6 +201,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     from tuning.serve.faults import Faults
     from tuning.serve.hosted import Hosted, key
     from tuning.serve.paced import PacedUploads
+    from tuning.serve.programs.completions import Completions
     from tuning.serve.routes import Door
     from tuning.serve.watch import Onlookers
     from tuning.studio import Studio
@@ -217,6 +219,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     links = studio.links
     watch = Middleware(Onlookers, page=functools.partial(watching.answer, links.follow), known=links.holds, script=watching.FOLLOWS)
     named = Nicknames(settings.home, people.passwords if people else ())
+    programs = Middleware(Completions, studio=studio, admits=functools.partial(admitted, settings, people, named))
     gates = [] if people is None else [Middleware(Gate, throttle=Throttle(), common=people.common, names=named)]
     outside = [] if space is None else [Middleware(Hosted, hosts=space.hosts, key=key(settings.home))]
     visitors = []
@@ -229,7 +232,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [*outside, edge, watch, *gates, *visitors, Middleware(Faults)]},
+        app_kwargs={"middleware": [*outside, edge, watch, programs, *gates, *visitors, Middleware(Faults)]},
         auth=None if people is None else people.admits,
         share=chosen.share,
         theme=theme.theme(),
@@ -240,6 +243,16 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     )
     door.launched = True
     return demo
+
+
+def admitted(settings: "Settings", people: "People | None", named: "Nicknames", owner: str) -> bool:
+    """Whether programs may come in for this owner by a key: whoever can come in by the page too, and the terminal."""
+    from tuning.schema import LOCAL, SIGNED_IN
+
+    if settings.mode == "space":  # nobody who is known by a cookie alone
+        return owner.startswith(SIGNED_IN) and settings.space is not None and settings.space.oauth
+    logged_in = people is not None and owner in people.passwords and owner != people.common
+    return owner == LOCAL or logged_in or (settings.common is not None and named.taken(owner))
 
 
 def open_to(chosen: argparse.Namespace, people: "People | None", link: str | None) -> None:

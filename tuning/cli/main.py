@@ -333,6 +333,13 @@ def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int
     return 0, {**told, "verdict": found["verdict"], **({"command": f"ollama run {found['model']}"} if "model" in found else {})}
 
 
+def _key(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    if not options.withdraw:
+        return 0, {"key": studio.keys.give()}
+    studio.keys.withdraw()
+    return 0, {"key": None}
+
+
 VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] = {
     "app": lambda studio, options, lang: (app.run(options), None),
     "models": _models,
@@ -355,6 +362,7 @@ VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] =
     "chat": _chat,
     "evaluate": _evaluate,
     "export": _export,
+    "key": _key,
 }
 
 

@@ -66,6 +66,10 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("-d", "--data", help="on other data instead: a built-in set, a local file, or data that was read before")
     evaluate.add_argument("--all", action="store_true", help="ask all questions, however long it takes")
     _form(_run(verb("export", "take a result away")))
+    withdraw = "from now on no program comes in by it"
+    verb("key", "a new API key for other programs, in the place of the one before").add_argument(
+        "--withdraw", action="store_true", help=withdraw
+    )
     for one in (download, resume, chat, evaluate):
         _remote_code(one)
     return top

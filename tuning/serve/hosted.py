@@ -16,6 +16,7 @@ from tuning.schema import ANONYMOUS
 from tuning.serve import edge
 from tuning.serve.edge import App, Event, Receive, Scope, Send
 from tuning.serve.entrance.gate import OPEN as SAME_FOR_ALL
+from tuning.serve.routes import V1_PREFIX
 from tuning.serve.watch import PATH as WATCH
 
 COOKIE = "sartoria_visitor"
@@ -41,7 +42,7 @@ class Hosted:
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         token = self._token(edge.cookie(headers.get(b"cookie", ""), COOKIE) or "")
-        made = None if token or scope["path"].startswith((*SAME_FOR_ALL, WATCH)) else secrets.token_urlsafe(32)
+        made = None if token or scope["path"].startswith((*SAME_FOR_ALL, WATCH, V1_PREFIX)) else secrets.token_urlsafe(32)
         who = ANONYMOUS + hashlib.sha256((token or made or secrets.token_urlsafe(32)).encode()).hexdigest()[:32]
 
         async def framed(event: Event) -> None:

@@ -8,6 +8,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from tuning.settings import Settings
+from tuning.studio.access.keys import Keys
 from tuning.studio.answering import Answering
 from tuning.studio.chats import Chats
 from tuning.studio.correcting.corrections import Corrections
@@ -47,6 +48,7 @@ class Studio:
         self.talk = Talk(self.shared, owner, self.models, self.data)
         self.chats = Chats(self.shared, owner, self.models.quotas)
         self.answering = Answering(self.shared, owner, self.talk)
+        self.keys = Keys(self.shared, owner)
 
     def for_owner(self, owner: str) -> "Studio":
         """The same house for another owner, with the same caches; it costs nothing."""

@@ -70,6 +70,12 @@ class Models:
         cards = presets.models(self.shared.settings.presets)
         return [{key: one[key] for key in ("id", "size_bytes", "whole")} for one in found if one["id"] in cards]
 
+    def present(self) -> list[str]:
+        """Ids of the models whose files are here: those of the catalog first, then others that were downloaded."""
+        cards = presets.models(self.shared.settings.presets)
+        found = [id for id, card in cards.items() if here(self.shared.shelf.placed(card))]
+        return [*found, *(one["id"] for one in self.downloaded() if one["whole"] and one["id"] not in found)]
+
     def remove(self, model: str) -> int:
         """Take a downloaded model off the disk; the bytes that this set free. Raises RunError while a run needs it."""
         self.quotas.machine()

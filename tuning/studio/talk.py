@@ -118,15 +118,22 @@ class Talk:
             return False
 
     def ask(
-        self, target: str, messages: list[dict[str, str]], base: bool = False, how: AnswerSettings = AS_IT_COMES, begun: str = ""
+        self,
+        target: str,
+        messages: list[dict[str, str]],
+        base: bool = False,
+        how: AnswerSettings = AS_IT_COMES,
+        begun: str = "",
+        shorten: bool = True,
     ) -> "Question":
         """A question handed to the workshop, as a conversation asks it. Read `stream()`; set `stopped` to end the answer.
 
-        `begun`: the answer is to go on from these words. What does not fit the context is left out, the oldest turns first.
+        `begun`: the answer is to go on from these words. What does not fit the context is left out, the oldest turns first, unless
+        `shorten` is False: it is refused then.
         """
         self._models.quotas.pace("message")
         question = self.question(target, messages, base, how=how)
-        question.begun, question.shorten = begun, True
+        question.begun, question.shorten = begun, shorten
         return self._hand_over(question)
 
     def _hand_over(self, question: "Question") -> "Question":

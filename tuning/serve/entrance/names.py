@@ -48,6 +48,10 @@ class Nicknames:
         found = _digest(cookie or "")
         return next((person.name for person in self._known().people.values() if found in person.browsers), None) if cookie else None
 
+    def taken(self, name: str) -> bool:
+        """Is it somebody's name here?"""
+        return any(person.name == name for person in self._known().people.values())
+
     def take(self, name: str, code: str) -> tuple[str, str | None]:
         """Give a browser a name: the cookie that it keeps, and for a new name the code that is shown once, for other browsers.
 

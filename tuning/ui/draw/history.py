@@ -27,12 +27,13 @@ class Look:
     most: int = PAGE
     ticked: tuple[str, ...] = ()
     sure: tuple[str, ...] = ()  # runs about which it was asked whether they are really to go
+    key: str = ""  # an API key that was made on this page, which shows it until it is loaded anew
 
     @classmethod
     def of(cls, value: Mapping[str, Any], there: Sequence[str]) -> "Look":
         """With only those runs that are still there."""
         chosen = {key: tuple(run for run in value.get(key, ()) if run in there) for key in ("ticked", "sure")}
-        return cls(words=value.get("words", ""), most=value.get("most", PAGE), **chosen)
+        return cls(words=value.get("words", ""), most=value.get("most", PAGE), key=value.get("key", ""), **chosen)
 
 
 @dataclass(frozen=True)

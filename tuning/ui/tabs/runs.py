@@ -14,7 +14,7 @@ from tuning.runs.files import clean_name
 from tuning.schema import ALIVE, UNREADABLE
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
-from tuning.ui.draw import comparison, history, progress, timeline_view
+from tuning.ui.draw import comparison, history, outside, progress, timeline_view
 from tuning.ui.draw.history import Look, Names
 from tuning.ui.parts import watch_link
 from tuning.ui.slip import RESUMABLE, Order
@@ -105,10 +105,8 @@ class RunActions:
             changed[parts.fetch], changed[parts.packed] = self.pack(run)
         elif do == "resume":
             changed[desk.run] = desk.studio.runs.resume(run)["run"]
-        elif do == "ask_all":
-            desk.studio.talk.ask_all(run)
-        elif do == "unqueue":
-            desk.studio.runs.stop(run)
+        elif do in ("ask_all", "unqueue"):
+            (desk.studio.talk.ask_all if do == "ask_all" else desk.studio.runs.stop)(run)
         elif do == "again":
             chosen, turned = self.again(run, Order.of(values[desk.choice]))
             changed |= {desk.choice: asdict(chosen), desk.overrides: turned}
@@ -119,7 +117,23 @@ class RunActions:
             changed[desk.look] = asdict(replace(look, sure=(run,) if do == "ask" else ()))
         elif do == "delete":
             changed |= {desk.look: asdict(self.remove(replace(look, sure=(run,)))), desk.opened: None}
+        elif do in ("key", "no_key"):
+            changed[desk.look] = asdict(replace(look, key=self.key(do)))
         return changed
+
+    def key(self, do: str) -> str:
+        """A new API key, or none any more."""
+        if do == "key":
+            return self.desk.studio.keys.give()
+        self.desk.studio.keys.withdraw()
+        return ""
+
+    def outside(self, run: Mapping[str, Any], key: str) -> str:
+        """How other programs talk to a run, for whoever may have a key."""
+        keys = self.desk.studio.keys
+        if not keys.offered or not (run["has_adapter"] or run["status"] in ("starting", "running")):
+            return ""
+        return outside.box(run["run"], keys.there(), key if keys.holder(key) == self.desk.studio.owner else "", self.desk.lang)
 
     def again(self, run: str, choice: Order) -> tuple[Order, dict[str, Any]]:
         """The choices of a run, and the settings that the plan would not find by itself. Raises InputError where model or data are gone."""
@@ -171,7 +185,7 @@ class RunActions:
             reference,
             gr.update(visible=True),
             history.remains(run, lang) if unreadable else progress.summary({**run, "data": names.of(run)[0]}, lang),
-            history.ways(run, look.sure == (reference,), resumable, lang, desk.studio.talk.asking(reference)),
+            history.ways(run, look.sure == (reference,), resumable, lang, desk.studio.talk.asking(reference)) + self.outside(run, look.key),
         ]
 
 
@@ -213,7 +227,7 @@ def build(desk: Desk) -> None:
     fault = desk.slot()
     pair = desk.cards("pair")
     with gr.Column(visible=False, elem_id="run", elem_classes="paper") as panel:
-        ways = desk.cards("run-ways")
+        ways = desk.cards("run-ways", script=outside.COPIES)
         parts = Parts(desk)
         run_fault = desk.slot()
         watch_link.build(desk, "runs", opened, run_fault)

@@ -1,0 +1,1 @@
+"""By what others than the owner's browser come in to a studio."""
