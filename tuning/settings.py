@@ -77,7 +77,8 @@ class Settings:
     offline: bool = False
     cuda_visible_devices: str | None = None
     cuda_device_order: str = CUDA_ORDER
-    rank: int = 0
+    rank: int = 0  # of the processes that a launcher has started, which this one is
+    local_rank: int = 0  # the same on this machine
     world_size: int = 1
     display: bool = True  # whether a browser could be opened here
     token: str | None = field(default=None, repr=False)
@@ -105,6 +106,7 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         cuda_visible_devices=env.get("CUDA_VISIBLE_DEVICES"),
         cuda_device_order=env.get("CUDA_DEVICE_ORDER") or CUDA_ORDER,
         rank=int(env.get("RANK") or 0),
+        local_rank=int(env.get("LOCAL_RANK") or 0),
         world_size=int(env.get("WORLD_SIZE") or 1),
         display=sys.platform in ("win32", "darwin") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
         token=None if mode == "space" else env.get("HF_TOKEN") or None,  # there it is the Space's, and visitors come in

@@ -11,6 +11,7 @@ import bitsandbytes
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.data_loader import prepare_data_loader
 from accelerate.state import AcceleratorState
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
@@ -84,6 +85,7 @@ def test_what_the_trainer_replaces_is_there_with_the_same_arguments() -> None:
     assert replaced == {
         *("get_batch_samples", "training_step", "floating_point_ops"),
         *("_get_output_dir", "_save", "_load_from_checkpoint", "_save_checkpoint"),
+        *("get_train_dataloader", "_save_rng_state", "store_flos"),
     }
     for name in replaced:
         assert list(inspect.signature(ours[name]).parameters) == list(inspect.signature(getattr(Trainer, name)).parameters), name
@@ -130,6 +132,25 @@ def test_the_next_accelerator_chooses_its_precision_anew(no_accelerator: None) -
     assert AcceleratorState().mixed_precision == "bf16"
     upstream.forget_accelerator()
     assert Accelerator(cpu=True, mixed_precision="no").mixed_precision == "no"
+
+
+def test_a_loader_hands_out_all_rows_in_each_process() -> None:
+    def batches(loader: Any) -> list[list[int]]:
+        return [batch.tolist() for batch in loader]
+
+    plain = torch.utils.data.DataLoader(torch.arange(7), batch_size=2)
+    dealt = prepare_data_loader(plain, torch.device("cpu"), num_processes=2, process_index=1, put_on_device=False)
+    assert list(dealt.batch_sampler) == [[2, 3], [6, 0]]  # a share, filled up with what another process has had
+    assert list(upstream.every_row(dealt).batch_sampler) == batches(plain) and len(dealt.batch_sampler) == len(plain)
+    assert upstream.every_row(plain) is plain and batches(plain)[-1] == [6]
+
+
+def test_accelerate_s_gradients_are_left_alone(no_accelerator: None) -> None:
+    accelerator, asked = Accelerator(cpu=True), []
+    accelerator.prepare_model = lambda *given, **more: asked.append(more)
+    upstream.leave_gradients(accelerator)
+    accelerator.prepare(llama())
+    assert [more["evaluation_mode"] for more in asked] == [True]
 
 
 def test_what_accelerate_puts_over_forward_is_taken_away(no_accelerator: None) -> None:

@@ -74,9 +74,26 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
     return _exit_code(state, interrupted), summary.result(run) if run.known() else {"run": run.id, **state.model_dump(by_alias=True)}
 
 
+def assist(studio: Studio, lang: str) -> int:
+    """Take part in a training as one of several processes of a launcher, of which rank 0 decides when it ends and tells of it.
+
+    As soon as there is a run, a signal that asks for the end is rank 0's affair: all of them stop after the same step.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing of Python's comes through while this waits
+
+    def begun() -> None:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, signal.SIG_IGN)
+
+    told = studio.runs.assist(begun)
+    if told is not None:
+        print(say(lang, told.code, told.params), file=sys.stderr)
+    return 0 if told is None else 1
+
+
 def _exit_code(state: RunState, by_hand: bool) -> int:
     """What the command line ends with for a run that ended so; `by_hand`: by Ctrl-C."""
-    if state.status == "interrupted":
+    if state.status == "interrupted" and state.error is None:
         return 128 + signal.SIGTERM
     if by_hand:
         return 130

@@ -11,19 +11,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from tuning.engine.question import Comparison, Question
+from tuning.engine.watchdog import load_seconds, stretch
 from tuning.errors import EngineError, RunError, TuningError, cause, of_disk, of_tokenizer
 from tuning.runs import locks
 from tuning.runs.store import Run, Store
-from tuning.schema import ModelCard, Notice, RunState
+from tuning.schema import Notice, RunState
 
 if TYPE_CHECKING:
     from tuning.engine.resident import Resident
 
-# A slow machine, for what no forecast tells apart.
-DISK = 1e8  # bytes that are read in a second
+# A slow machine, for what no forecast tells apart; more of it in `watchdog`.
 OPERATIONS = 2e10  # of a processor in a second
 CHARACTERS = 3.0  # of a token
-ROW_SECONDS = 0.002  # for the tokens of one row
 
 
 class Job(abc.ABC):
@@ -104,7 +103,7 @@ class Train(Job):
     @property
     def expected(self) -> float:
         """To load the model, to make tokens of the rows, or to take a step: the sum will do."""
-        return _stretch(self.target)
+        return stretch(self.target)
 
     def late(self) -> None:
         """Say it in the run's state; the next that the engine itself writes there takes it back."""
@@ -158,7 +157,7 @@ class Ask(Job):
         """To load the model and to read the conversation; each token of the answer is a sign."""
         card = self.question.model.card
         tokens = sum(len(message.content) for message in self.question.messages) / CHARACTERS
-        return _load_seconds(card) + 2 * card.parameters * tokens / OPERATIONS
+        return load_seconds(card) + 2 * card.parameters * tokens / OPERATIONS
 
     def late(self) -> None:
         """Whoever asked is told, and the answer ends at its next token."""
@@ -187,17 +186,7 @@ class Compare(Job):
 
     @property
     def expected(self) -> float:
-        return _stretch(self.comparison.run)
+        return stretch(self.comparison.run)
 
     def refuse(self, error: TuningError) -> None:
         self.comparison.answer.put(error)
-
-
-def _load_seconds(card: ModelCard) -> float:
-    return 2 * card.parameters / DISK
-
-
-def _stretch(run: Run) -> float:
-    """Seconds for the longest that a run does without a yield point."""
-    spec = run.spec()
-    return _load_seconds(spec.model.card) + ROW_SECONDS * spec.data.train_rows + spec.forecast.seconds / max(1, spec.forecast.steps)

@@ -21,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 from tuning.engine import fitting, full_weights, isolation, upstream
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import lora_cpu
+from tuning.engine.ranks import ALONE, Ranks
 from tuning.errors import EngineError, caught
 from tuning.models import examine, model_folder
 from tuning.tokens import labels, trial
@@ -43,9 +44,9 @@ class Resident:
     half of what its training took, so that later both are there, and a report asks them row by row.
     """
 
-    def __init__(self, trusts: Callable[[str], bool] = lambda path: False) -> None:
-        """`trusts` says of a folder whether the model in it may run its own code: `hub.shelf.Shelf.trusts`."""
-        self._trusts = trusts
+    def __init__(self, trusts: Callable[[str], bool] = lambda path: False, ranks: Ranks = ALONE) -> None:
+        """`trusts` says of a folder whether the model in it may run its own code: `hub.shelf.Shelf.trusts`. Each of `ranks` has a model."""
+        self._trusts, self.ranks = trusts, ranks
         self.path: str | None = None
         self.quantization = "none"
         self.libraries_bytes: int | None = None  # that this process held before its first model; not known of a card

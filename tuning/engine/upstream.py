@@ -136,6 +136,26 @@ def forget_accelerator() -> None:
     AcceleratorState._reset_state(True)
 
 
+def every_row(loader: Any) -> Any:
+    """Have the loader of a training hand out all rows in each of its processes, and not a share of them. Returns it.
+
+    Held: BatchSamplerShard's `num_processes`, `process_index` and `even_batches`, by which accelerate deals whole micro-batches out, and
+    fills the last ones of an epoch up with rows of its beginning.
+    """
+    sampler = loader.batch_sampler
+    if hasattr(sampler, "even_batches"):
+        sampler.num_processes, sampler.process_index, sampler.even_batches = 1, 0, False
+    return loader
+
+
+def leave_gradients(accelerator: Any) -> None:
+    """Let gradients of several processes alone: no DistributedDataParallel, whose hooks wait for a forward of the whole model.
+
+    Held: `prepare` calls `prepare_model`, which wraps no model that is only evaluated.
+    """
+    accelerator.prepare_model = functools.partial(accelerator.prepare_model, evaluation_mode=True)
+
+
 def uncover_forward(module: Any) -> None:
     """Take away what accelerate and TRL have put over the `forward` of a model.
 

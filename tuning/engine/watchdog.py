@@ -9,11 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tuning.errors import caught
+from tuning.runs.store import Run
+from tuning.schema import ModelCard
 
 LEAST = 900.0  # seconds without a sign of life: whoever reads 100 GB from a slow disk gives none
 FORECASTS = 10.0  # times what was expected, before it is said
 REPLACED = 2.5  # times that, before the process is replaced
 TICK = 1.0
+# A slow machine, for what no forecast tells apart.
+DISK = 1e8  # bytes that are read in a second
+ROW_SECONDS = 0.002  # for the tokens of one row
 
 
 class Watched(Protocol):
@@ -67,3 +72,14 @@ class Watchdog:
                     caught(job.hung, "leaving what hangs")
                 self._replace()
                 return
+
+
+def load_seconds(card: ModelCard) -> float:
+    """Seconds to load a model."""
+    return 2 * card.parameters / DISK
+
+
+def stretch(run: Run) -> float:
+    """Seconds for the longest that a run does without a yield point."""
+    spec = run.spec()
+    return load_seconds(spec.model.card) + ROW_SECONDS * spec.data.train_rows + spec.forecast.seconds / max(1, spec.forecast.steps)

@@ -231,6 +231,7 @@ SFT: dict[str, Judgement] = {
     **_passed(
         web=False,
         dataloader_num_workers=whole(0, 8),
+        ddp_timeout=whole(5, 7 * 86_400),  # seconds
         torch_compile=bool,
         torch_compile_backend=words("inductor eager aot_eager cudagraphs") | None,
         torch_compile_mode=words("default reduce-overhead max-autotune max-autotune-no-cudagraphs") | None,
@@ -258,7 +259,7 @@ SFT: dict[str, Judgement] = {
     **_refused("resuming", "resume_from_checkpoint", "ignore_data_skip", "restore_callback_states_from_checkpoint"),
     **_refused("logging", "logging_strategy", "logging_nan_inf_filter", "log_level", "log_level_replica", "log_on_each_node"),
     **_refused("logging", "disable_tqdm", "debug", "skip_memory_metrics", "include_num_input_tokens_seen", "full_determinism"),
-    **_refused("processes", "local_rank", "ddp_backend", "ddp_timeout", "ddp_find_unused_parameters", "ddp_bucket_cap_mb"),
+    **_refused("processes", "local_rank", "ddp_backend", "ddp_find_unused_parameters", "ddp_bucket_cap_mb"),
     **_refused("processes", "ddp_broadcast_buffers", "ddp_static_graph", "fsdp", "fsdp_config", "deepspeed"),
     **_refused("processes", "accelerator_config", "parallelism_config", "average_tokens_across_devices"),
 }

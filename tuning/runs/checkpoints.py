@@ -18,8 +18,9 @@ PREFIX = "checkpoint-"
 BUILDING = ".building"
 WEIGHTS = ("adapter_model.safetensors", "model.safetensors")
 SPARE_BYTES = 16 * 2**20  # for the state, the metrics, the log, samples and the report
+RANDOM = "rng_state"
 # Without these a Trainer resumes silently with a fresh optimizer or other random numbers.
-NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+NEEDED = ("optimizer.pt", "scheduler.pt", f"{RANDOM}.pth", "trainer_state.json")
 
 
 def building(folder: pathlib.Path) -> pathlib.Path:

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError
@@ -18,11 +18,14 @@ from tuning.presets import judged
 from tuning.runs import followers, reading, summary
 from tuning.runs.files import clean_name, whole
 from tuning.runs.store import Run
-from tuning.schema import DataRef, RunSpec, RunState
+from tuning.schema import DataRef, Notice, RunSpec, RunState
 from tuning.studio.correcting import rehearsal
 from tuning.studio.plans import Plans
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
+
+if TYPE_CHECKING:
+    from tuning.engine.ranks import Ranks
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 SHAPE = ("method", "lora_r", "lora_alpha", "target_modules", "lora")  # of an adapter: what goes on from one has the same
@@ -78,6 +81,7 @@ class Runs:
                 recipe=chosen.id,
                 continues=None if continues is None else continues.id,
                 changes=settings or {},
+                processes=self.shared.settings.world_size,
                 settings=resolved.settings,
                 forecast=resolved.forecast,
                 notices=resolved.notices,
@@ -108,7 +112,27 @@ class Runs:
         from tuning.engine.learn.train import train
         from tuning.engine.resident import Resident
 
-        return train(run, self.shared.store, Resident(self.shared.shelf.trusts), progress)
+        return train(run, self.shared.store, Resident(self.shared.shelf.trusts, self._ranks()), progress)
+
+    def assist(self, begun: Callable[[], None]) -> Notice | None:
+        """Take part, in this process, in the training that rank 0 of the same launcher begins; why it did not come to its end.
+
+        `begun` is called as soon as it is known which run it is.
+        """
+        from tuning.engine.learn.train import assist
+        from tuning.engine.resident import Resident
+
+        ranks = self._ranks()
+        store = self.shared.store
+        run = Run(store.folder / ranks.called())
+        begun()
+        return assist(run, store, Resident(self.shared.shelf.trusts, ranks))
+
+    def _ranks(self) -> "Ranks":
+        from tuning.engine.ranks import Ranks
+
+        here = self.shared.settings
+        return Ranks(here.rank, here.world_size, here.local_rank)
 
     def resume(self, run: str) -> dict[str, Any]:
         """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""

@@ -53,6 +53,7 @@ OTHER: dict[str, Any] = {
     "sft.per_device_eval_batch_size": 4,
     "sft.torch_empty_cache_steps": 2,
     "sft.dataloader_drop_last": True,
+    "sft.ddp_timeout": 60,
     "sft.run_name": "Prices",
     "sft.project": "tailor",
     "lora.use_rslora": True,

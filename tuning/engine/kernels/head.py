@@ -140,7 +140,15 @@ def scaled(logits: torch.Tensor, config: Any) -> torch.Tensor:
 
 
 def mean_loss(model: Any, rows: list[TokenRow], pad_id: int, batch_size: int, between: Callable[[], None] = lambda: None) -> float:
-    """Mean loss per learned token over all rows, in nats. `between` is called after every batch: a chance to answer a chat.
+    """Mean loss per learned token over all rows, in nats; the rest as of `total_loss`."""
+    total, count = total_loss(model, rows, pad_id, batch_size, between)
+    return total / max(1, count)
+
+
+def total_loss(
+    model: Any, rows: list[TokenRow], pad_id: int, batch_size: int, between: Callable[[], None] = lambda: None
+) -> tuple[float, int]:
+    """Summed loss over all rows, in nats, and how many tokens are learned. `between` is called after every batch: a chance for a chat.
 
     `model` may be a PeftModel; the adapter that is active counts. A batch has as many tokens as `batch_size` of the longest
     rows; one that is too much for the memory is halved. Raises torch.OutOfMemoryError where a single row is too much.
@@ -158,7 +166,7 @@ def mean_loss(model: Any, rows: list[TokenRow], pad_id: int, batch_size: int, be
             model.eval()
     finally:
         model.train(training)
-    return total / max(1, count)
+    return total, count
 
 
 def _nll(causal: Any, rows: list[TokenRow], pad_id: int) -> tuple[float, int]:

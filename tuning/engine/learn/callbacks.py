@@ -17,8 +17,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tuning.engine import shutdown
 from tuning.engine.device import Device, ran_out
-from tuning.engine.learn import publish
+from tuning.engine.learn import publish, random_states
 from tuning.engine.learn.early_stopping import Best
+from tuning.engine.ranks import ALONE, Ranks
 from tuning.engine.speak.timeline import Timeline
 from tuning.errors import EngineError
 from tuning.runs import files
@@ -66,6 +67,19 @@ class StateWriter:
             raise EngineError("run.gone", reason="gone", run=self.run.id)
 
 
+class Silent(StateWriter):
+    """The state as a process knows it that writes nothing, for another one does."""
+
+    def update(self, now: bool = False, **changes: Any) -> None:
+        self.state = self.state.model_copy(update=changes)
+
+    def beat(self) -> None:
+        """It is not for this process to say so."""
+
+    def metric(self, step: int, **values: float) -> None:
+        """Nothing is written."""
+
+
 class Throughput:
     """Seconds and tokens of the steps of this attempt, without evaluations, saves and answers between them."""
 
@@ -81,12 +95,8 @@ class Throughput:
         self._started = time.perf_counter()
 
     def count(self, tokens: int) -> None:
-        """Tokens of one micro-batch, padding aside."""
+        """Tokens of a step, padding aside."""
         self._uncounted += tokens
-
-    def forget(self) -> None:
-        """The step in hand begins anew: its tokens will be counted again."""
-        self._uncounted = 0
 
     def pause(self, seconds: float) -> None:
         """Take time out that was spent on something else within a step."""
@@ -145,8 +155,9 @@ class FolderCallback(TrainerCallback):
         yield_point: Callable[[], None],
         best: Best | None = None,
         timeline: Timeline | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.ledger, self.pace = ledger, pace
+        self.ledger, self.pace, self.ranks = ledger, pace, ranks
         self.evaluate, self.yield_point = evaluate, yield_point
         self.best = best or Best(0)
         self.timeline = timeline
@@ -162,6 +173,7 @@ class FolderCallback(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any) -> None:
         """Also makes up for an evaluation that the end of an earlier process cut off. Raises `shutdown.Leaving`."""
         self.every = checkpoint_steps(state.max_steps)
+        random_states.apart(args.seed, self.ranks.number)
         self.dice = RngState(Device.of(args.device))
         self.ledger.update(now=True, status="running", step=state.global_step, total_steps=state.max_steps)
         if state.global_step > self.best.seen and self._due(state):
@@ -177,12 +189,15 @@ class FolderCallback(TrainerCallback):
         self.pace.begin()
 
     def between(self) -> None:
-        """Between two micro-batches. Raises `shutdown.Leaving`: a step may be long, and what it has done so far is done again later."""
+        """Between two micro-batches. Raises `shutdown.Leaving`: a step may be long, and what it has done so far is done again later.
+
+        Of several processes none leaves in mid-step: the others would wait for it.
+        """
         self.ledger.beat()
         started = time.perf_counter()
         self.yield_point()
         self.pace.pause(time.perf_counter() - started)
-        if shutdown.asked(self.ledger.run):
+        if not self.ranks.several and shutdown.asked(self.ledger.run):
             raise shutdown.Leaving
 
     def on_pre_optimizer_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -200,10 +215,10 @@ class FolderCallback(TrainerCallback):
             seconds_left=self.pace.step_seconds * (state.max_steps - state.global_step),
             tokens_per_second=self.pace.tokens_per_second,
         )
-        stop, due = self.ledger.run.stop_requested(), self._due(state)
-        self.left = shutdown.asked(self.ledger.run)
+        due = self._due(state)
+        stop, self.left, late = self.ranks.first(self._asked())
         asked = state.save_steps > 0 and state.global_step % state.save_steps == 0  # `sft.save_steps`; 500, which never comes first
-        if due or asked or stop or self.left or time.monotonic() - self.saved_at >= SAVE_SECONDS:
+        if due or asked or stop or self.left or late:
             control.should_save = True
             self.saved_at = time.monotonic()
         if state.global_step % LOOK_STEPS == 0 and not publish.sound(model):
@@ -222,6 +237,11 @@ class FolderCallback(TrainerCallback):
             self.starved = control.should_save = True  # the step is logged and saved first
         control.should_training_stop |= stop or self.left or self.starved or self.best.exhausted
         return control
+
+    def _asked(self) -> tuple[bool, bool, bool]:
+        """Whether the run is to stop, whether the process is to leave, and whether the last save is too long ago."""
+        run = self.ledger.run
+        return run.stop_requested(), shutdown.asked(run), time.monotonic() - self.saved_at >= SAVE_SECONDS
 
     def _due(self, state: TrainerState) -> bool:
         return bool(state.global_step % self.every == 0 or state.global_step >= state.max_steps)

@@ -28,11 +28,11 @@ class Best:
     """What the evaluations of a run have shown. With a patience of 0 nothing is kept and nothing is stopped.
 
     `step` 0 means that none has been looked at yet: the base alone is no choice. With `aside`, the path of a file, weights are
-    kept there: checkpoints hold it by another name, so that it takes no room twice.
+    kept there: checkpoints hold it by another name, so that it takes no room twice. Of several processes one `keeps` them.
     """
 
-    def __init__(self, patience: int, aside: pathlib.Path | None = None) -> None:
-        self.patience, self.aside = patience, aside
+    def __init__(self, patience: int, aside: pathlib.Path | None = None, keeps: bool = True) -> None:
+        self.patience, self.aside, self.keeps = patience, aside, keeps
         self.step, self.loss = 0, math.inf
         self.vain = 0  # evaluations since the best
         self.seen = 0  # the last step that was evaluated
@@ -47,7 +47,7 @@ class Best:
         self.seen = step
         if loss < self.loss:
             self.step, self.loss, self.vain = step, loss, 0
-            if self.patience:
+            if self.patience and self.keeps:
                 self.kept = self._keep(model)
         elif counts:
             self.vain += 1
@@ -87,7 +87,7 @@ class Best:
         """From a checkpoint that verifies; one of an older version has nothing, and the choice begins there."""
         if (folder / NUMBERS).exists():
             vars(self).update(json.loads((folder / NUMBERS).read_text(encoding="utf-8")))
-        if not self.patience or not (folder / WEIGHTS).exists():
+        if not self.patience or not self.keeps or not (folder / WEIGHTS).exists():
             return
         if self.aside is None:
             self.kept = load_file(str(folder / WEIGHTS))

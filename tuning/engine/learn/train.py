@@ -4,30 +4,30 @@ Everything it learns on the way goes into the run folder; it knows no page and n
 """
 
 import contextlib
-import errno
 import logging
 import pathlib
-import re
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import transformers
 
 from tuning.data.library import Library
-from tuning.engine import shutdown
+from tuning.engine import shutdown, watchdog
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.isolation import own_settings
 from tuning.engine.judge import report
 from tuning.engine.kernels import head, packing
-from tuning.engine.learn import callbacks, healing, publish
+from tuning.engine.learn import callbacks, failures, healing, publish
 from tuning.engine.learn.early_stopping import Best, evaluated, patience_of
 from tuning.engine.learn.run_log import log_to
 from tuning.engine.learn.trainer import CheckedTrainer, lora_config, make_trainer, own_tokenizer
+from tuning.engine.ranks import ALONE, Ranks, Short
 from tuning.engine.resident import Resident
 from tuning.engine.speak import timeline as samples
-from tuning.errors import EngineError, InputError, RunError, TuningError, caught, cause, of_tokenizer
+from tuning.errors import EngineError, RunError, TuningError, caught
 from tuning.forecast import duration
 from tuning.forecast.full_finetune import save_bytes
 from tuning.forecast.memory import FIXED
@@ -40,9 +40,6 @@ from tuning.schema import Notice, RunSpec, RunState, TrainSettings
 from tuning.tokens import labels
 
 logger = logging.getLogger(__name__)
-
-# How torch and safetensors say that the disk took no more: they keep no errno.
-DISK_FULL = re.compile(r"iostream error|PytorchStreamWriter|unexpected pos|os error (27|28|122)\b|No space left|File too large")
 
 
 @dataclass
@@ -66,7 +63,7 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
         raise RunError("run.gone", run=run.id)
     if not lock.acquire():
         raise RunError("run.busy", run=run.id, status="running")
-    device = run.spec().settings.device
+    device = resident.ranks.device(run.spec().settings.device)
     with lock, locks.card(store.home, device, RunError("run.gpu_busy", device=device)):
         if queued and not run.waiting():  # another process has trained it meanwhile, or somebody took it out
             return run.saved_state() or RunState(status="interrupted")
@@ -85,12 +82,15 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
     """Train and write down how it ended, whatever goes wrong."""
 
     def work() -> None:
-        spec = _judged(run.spec())
+        spec = _judged(run.spec(), resident.ranks)
         ledger.update(now=True)
         large = save_bytes(spec.model.card, spec.settings) if spec.settings.method == "full" else 0
         checkpoints.require_room(run.checkpoints, saves=2, least=large)
         try:
+            resident.ranks.call(run.id)
+            resident.ranks.join(spec.settings.device, patience(run))
             status = _work(run, spec, store, resident, ledger, yield_point)
+            resident.ranks.leave()
         except shutdown.Leaving:
             status = "interrupted"
         if status == "interrupted":
@@ -108,8 +108,8 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
             logger.error("run %s: %s", run.id, error, exc_info=error)
         caught(lambda: resident.drop_adapter(run.id), "letting go of what was trained")  # no second fault hides the first
         gone = run.gone()  # whatever failed, failed for that
-        reason, notice = _explain(EngineError("run.gone", reason="gone", run=run.id) if gone else error)
-        status = "paused" if reason in ("disk", "memory") else "failed"
+        reason, notice = failures.explain(EngineError("run.gone", reason="gone", run=run.id) if gone else error)
+        status = failures.ENDS.get(reason or "", "failed")
         if reason == "disk":
             run.disk_is_full()
         with contextlib.suppress(OSError, EngineError):  # a disk that is full may not take the state either, nor a folder that is gone
@@ -118,25 +118,47 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
             run.clear_remade()
 
 
-def _judged(spec: RunSpec) -> RunSpec:
-    """The spec with its open maps as the libraries take them. Raises InputError for what an older version let through."""
-    return spec.model_copy(update={"settings": judged.check(spec.settings, "spec.yaml")})
+def assist(run: Run, store: Store, resident: Resident) -> Notice | None:
+    """Take part in the training of `run`, which rank 0 has begun, and write nothing.
+
+    Returns why it did not come to its end; rank 0 is told, and writes it down.
+    """
+
+    def work() -> None:
+        spec = _judged(run.spec(), resident.ranks)
+        device = spec.settings.device
+        state = run.saved_state() or RunState(status="starting")
+        with locks.card(store.home, device, RunError("run.gpu_busy", device=device)), own_settings():
+            resident.ranks.join(device, patience(run))
+            with contextlib.suppress(shutdown.Leaving):
+                _work(run, spec, store, resident, callbacks.Silent(run, state), lambda: None)
+            resident.ranks.leave()
+
+    error = caught(work, f"rank {resident.ranks.number} of run {run.id}")
+    if error is None:
+        return None
+    reason, notice = failures.explain(error)
+    if reason != "process":  # of one that is gone rank 0 knows by itself
+        resident.ranks.tell(reason, notice)
+    return notice
 
 
-def _explain(error: BaseException) -> tuple[str | None, Notice]:
-    """The reason in the contract's words, and the sentence's code; with it what lies behind."""
-    behind = {"cause": why} if (why := cause(error)) else {}
-    error = of_tokenizer(error) or error
-    if isinstance(error, TuningError):
-        of_data = isinstance(error, InputError) and not error.code.startswith("model.")
-        reason = error.reason if isinstance(error, EngineError) else "data" if of_data else None
-        return reason, Notice(code=error.code, level="error", params={**behind, **error.params})
-    if ran_out(error):
-        return "memory", Notice(code="train.memory", level="error", params=behind)
-    if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)) or DISK_FULL.search(str(error)):
-        return "disk", Notice(code="train.disk", level="error", params=behind)
-    reason = "cuda" if "CUDA error" in str(error) else None
-    return reason, Notice(code="train.unexpected", level="error", params={"kind": type(error).__name__, **behind})
+def patience(run: Run) -> float:
+    """Seconds that the processes of a training wait for each other, before one that does not answer is given up."""
+    return float(run.spec().settings.sft.get("ddp_timeout") or max(watchdog.LEAST, watchdog.FORECASTS * watchdog.stretch(run)))
+
+
+def _judged(spec: RunSpec, ranks: Ranks = ALONE) -> RunSpec:
+    """The spec with its open maps as the libraries take them. Raises InputError for what an older version let through.
+
+    A step has the micro-batches of all the processes that were planned for, whoever computes them; each process has its own device.
+    """
+    settings = judged.check(spec.settings, "spec.yaml")
+    changes: dict[str, Any] = {"gradient_accumulation_steps": int(settings.gradient_accumulation_steps) * spec.processes}
+    changes["device"] = ranks.device(settings.device)
+    if not ranks.main:
+        changes["sft"] = {**settings.sft, "report_to": "none"}
+    return spec.model_copy(update={"settings": settings.model_copy(update=changes)})
 
 
 def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.StateWriter, yield_point: Callable[[], None]) -> str:
@@ -149,7 +171,8 @@ def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: cal
         try:
             return _once(run, spec, store, resident, ledger, ladder, yield_point)
         except (RuntimeError, MemoryError) as error:
-            if not ran_out(error) or ladder.next(ledger.state.step) is None:
+            alone = resident.ranks.several and not isinstance(error, Short)  # the others do not know of it
+            if alone or not ran_out(error) or ladder.next(ledger.state.step) is None:
                 raise
             logger.warning("memory ran out: %s", ladder.taken[-1])
         ledger.update(now=True, recoveries=ladder.taken)
@@ -175,18 +198,22 @@ def _once(
     counted = _fresh(run, spec, resident)
     ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
     held_out = held_out_loss(run, settings, resident, rows, yield_point)
-    timeline = samples.Timeline(run, resident, rows.asked, spec.forecast.seconds, spec.model.card.context_length)
+    timeline = samples.Timeline(
+        run, resident, rows.asked if resident.ranks.main else [], spec.forecast.seconds, spec.model.card.context_length
+    )
     if full:
         timeline.ask_base()  # as long as it is the base
-    best = Best(patience_of(settings, rows.validation), run.checkpoints / ".best.safetensors" if full else None)
-    resume = checkpoints.newest(run.checkpoints)
+    best = Best(patience_of(settings, rows.validation), run.checkpoints / ".best.safetensors" if full else None, resident.ranks.main)
+    resume = resident.ranks.first(checkpoints.newest(run.checkpoints) if resident.ranks.main else None)
     if resume is not None:
         best.read(resume)
     else:
         _begin(run, spec, resident, ledger, held_out)
-    folder_callback = callbacks.FolderCallback(ledger, callbacks.Throughput(), held_out, yield_point, best, timeline)
+    folder_callback = callbacks.FolderCallback(ledger, callbacks.Throughput(), held_out, yield_point, best, timeline, resident.ranks)
     trainer = make_trainer(run, spec, resident, rows.train, folder_callback, ladder)
     _train_further(trainer, resident, folder_callback, resume)
+    if not resident.ranks.main:
+        return "finished"
     return _conclude(trainer, spec, resident, folder_callback)
 
 
@@ -215,13 +242,17 @@ def _begin(run: Run, spec: RunSpec, resident: Resident, ledger: callbacks.StateW
 def held_out_loss(
     run: Run, settings: TrainSettings, resident: Resident, rows: EncodedRows, yield_point: Callable[[], None]
 ) -> Callable[[], float | None]:
-    """What evaluates the adapter in training: the loss on the same held-out rows each time, None where there are none."""
+    """What evaluates the adapter in training: the loss on the same held-out rows each time, None where there are none.
+
+    Of several processes each looks at its share of them.
+    """
     every = callbacks.checkpoint_steps(count_steps(len(rows.train), settings))
     looked_at = evaluated(rows.validation, every, settings) if rows.validation else []
+    mine = [looked_at[place] for place in resident.ranks.share([len(row["input_ids"]) for row in looked_at])]
 
     def between() -> None:
         yield_point()
-        if shutdown.asked(run):
+        if not resident.ranks.several and shutdown.asked(run):
             raise shutdown.Leaving
 
     def loss() -> float | None:
@@ -231,7 +262,10 @@ def held_out_loss(
         narrow = settings.precision != "fp32" and (not settings.on_card or settings.method == "full")
         with Device.of(resident.device).autocast(DTYPES[settings.precision], narrow):
             batch = int(settings.per_device_train_batch_size)
-            return head.mean_loss(resident.model, looked_at, resident.tokenizer.pad_token_id, batch, between)
+            pad = resident.tokenizer.pad_token_id
+            found = resident.ranks.together(lambda: head.total_loss(resident.model, mine, pad, batch, between))
+        shares = resident.ranks.all(found)
+        return sum(loss for loss, _ in shares) / max(1, sum(count for _, count in shares))
 
     return loss
 
@@ -248,8 +282,8 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
     except shutdown.Leaving:
         trainer.save_last_step(callback.dice)
         raise
-    except (RuntimeError, MemoryError) as error:
-        if ran_out(error) and callback.whole:
+    except (RuntimeError, MemoryError, EngineError) as error:
+        if (ran_out(error) or resident.ranks.lost) and callback.whole:
             traceback.clear_frames(error.__traceback__)  # they hold the tensors of the step
             trainer.model.zero_grad()
             release()
@@ -260,7 +294,7 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
         trainer.trackers.close(trainer.args, trainer.state, trainer.control)
         resident.keep_for_chat()
     if callback.starved:
-        raise MemoryError("between two steps")
+        raise Short("between two steps")
     if callback.left:
         raise shutdown.Leaving
 
@@ -319,7 +353,7 @@ def load_rows(spec: RunSpec, store: Store, resident: Resident) -> EncodedRows:
 
 def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: int | None) -> None:
     """What this run showed about the machine, for the next forecast."""
-    if state.status == "finished" and state.peak_bytes and state.tokens_per_second:
+    if spec.processes == 1 and state.status == "finished" and state.peak_bytes and state.tokens_per_second:
         predicted = spec.forecast.parts.get("libraries", 0)
         before = 0 if spec.settings.on_card else libraries or predicted  # a card's peak is counted without its context
         parts = {**spec.forecast.parts, "libraries": before}

@@ -19,10 +19,11 @@ from tuning.engine import full_weights, upstream
 from tuning.engine.device import Device, ran_out, release
 from tuning.engine.kernels import head, packing, ready, try_out
 from tuning.engine.kernels.try_out import TryOut, Works
-from tuning.engine.learn import callbacks, publish
+from tuning.engine.learn import callbacks, publish, random_states
 from tuning.engine.learn.early_stopping import Best
 from tuning.engine.learn.healing import Ladder
 from tuning.engine.learn.trackers import Trackers
+from tuning.engine.ranks import ALONE, Ranks
 from tuning.engine.resident import TRAINED, Resident
 from tuning.errors import EngineError, InputError
 from tuning.forecast.memory import target_names
@@ -53,8 +54,14 @@ class CheckedTrainer(SFTTrainer):
     trackers: Trackers
     best: Best | None = None
     packed = False
+    ranks: Ranks = ALONE
     rows: TrainRows  # as tensors, by the numbers that the loader hands out
     quick: ready.Speed
+    _dice: list[random_states.State]
+
+    def get_train_dataloader(self) -> Any:
+        """Numbers of all rows, in each process: the rows of a step are the same for however many, and shared out there."""
+        return upstream.every_row(super().get_train_dataloader())
 
     def get_batch_samples(self, epoch_iterator: Iterator[list[int]], num_batches: int, device: torch.device) -> tuple[list[TrainRows], Any]:
         """All rows of an optimizer step as its last micro-batch: how they are computed is decided in `training_step`."""
@@ -65,33 +72,36 @@ class CheckedTrainer(SFTTrainer):
     def training_step(self, model: Any, inputs: TrainRows, num_items_in_batch: Any = None) -> torch.Tensor:
         """Forward and backward of a whole optimizer step, again from its beginning where memory ran out in it.
 
-        Returns the mean loss of its learned tokens, in nats. Raises torch.OutOfMemoryError where nothing is left to try.
+        Returns the mean loss of its learned tokens, in nats. Raises torch.OutOfMemoryError where nothing is left to try. Of several
+        processes each computes its share; gradients and loss are summed.
         """
         if not inputs:
             return torch.zeros((), device=self.args.device)
         dice = callbacks.RngState(Device.of(self.args.device))
         while True:
             try:
-                loss = self._step(model, inputs)
+                loss = self.ranks.together(lambda: self._step(model, inputs))
             except (RuntimeError, MemoryError) as error:
                 if not ran_out(error) or self.ladder.next(self.state.global_step) is None:
                     raise
             else:
-                return loss
+                break
             model.zero_grad()
             release()
-            self.pace.forget()
             dice.put_back()
             self.ladder.apply(head.causal(self.accelerator.unwrap_model(model)))
             self.healed()
+        if self.ranks.several:
+            self.ranks.add([loss, *gradients(model)])
+        self.pace.count(sum(len(row["input_ids"]) for row in self.ladder.cut(inputs)))
+        return loss
 
     def _step(self, model: Any, rows: TrainRows) -> torch.Tensor:
         model.train()
         rows = self.ladder.cut(rows)
         tokens = torch.tensor(packing.learned(rows), device=self.args.device)
-        if self.args.world_size > 1:
-            tokens = self.accelerator.gather(tokens).sum()
-        batches = packing.arrange(rows, self.ladder.most_tokens, self.packed)
+        mine = [rows[place] for place in self.ranks.share([len(row["input_ids"]) for row in rows])]
+        batches = packing.arrange(mine, self.ladder.most_tokens, self.packed)
         total = torch.zeros((), device=self.args.device)
         for number, batch in enumerate(batches, start=1):
             last = number == len(batches)
@@ -104,7 +114,6 @@ class CheckedTrainer(SFTTrainer):
     def _micro_batch(self, model: Any, rows: TrainRows, tokens: torch.Tensor) -> torch.Tensor:
         """Adds the gradients of `rows`; their loss as a share of a step with so many learned `tokens`."""
         causal, device = head.causal(self.accelerator.unwrap_model(model)), self.args.device
-        self.pace.count(sum(len(row["input_ids"]) for row in rows))
         if not self.packed:
             loss = self._loss(causal, head.pad(rows, self.processing_class.pad_token_id, device), tokens)
             self.accelerator.backward(loss)
@@ -118,7 +127,7 @@ class CheckedTrainer(SFTTrainer):
     def _loss(self, causal: Any, batch: packing.Batch, tokens: torch.Tensor) -> torch.Tensor:
         with self._autocast():
             loss, _ = head.own_nll(causal, batch, router=True) if self.aux_loss_enabled else head.nll(causal, batch)
-        return loss * self.accelerator.num_processes / tokens  # gradients of processes are averaged
+        return loss / tokens
 
     def _autocast(self) -> torch.autocast:
         narrow = torch.float16 if self.args.fp16 else torch.bfloat16
@@ -138,6 +147,9 @@ class CheckedTrainer(SFTTrainer):
     def floating_point_ops(self, inputs: Any) -> int:
         """The plan has its own arithmetic; transformers' wants tensors."""
         return 0
+
+    def store_flos(self) -> None:
+        """Nothing was counted; transformers would ask all processes for it, in the middle of a save by one."""
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.run.checkpoints / checkpoints.BUILDING)
@@ -166,6 +178,9 @@ class CheckedTrainer(SFTTrainer):
         """
         if not publish.sound(self.model):
             raise EngineError("train.diverged_weights", reason="diverged", step=self.state.global_step)
+        self._dice = self.ranks.all(random_states.now())
+        if not self.ranks.main:
+            return
         checkpoints.require_room(self.run.checkpoints, saves=1)
         building = checkpoints.building(self.run.checkpoints)
         upstream.save_checkpoint(self, model, trial)
@@ -177,6 +192,12 @@ class CheckedTrainer(SFTTrainer):
         checkpoints.rotate(self.run.checkpoints)
         if not self.control.should_training_stop:
             checkpoints.require_room(self.run.checkpoints, saves=2)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        if self.ranks.count == 1:
+            super()._save_rng_state(output_dir)
+        else:
+            random_states.save(pathlib.Path(output_dir), self._dice, self.args.device)
 
     def save_last_step(self, dice: callbacks.RngState | None) -> None:
         """A save of the last whole step, in the middle of the next; `dice` is random state as it was between them."""
@@ -225,12 +246,16 @@ def make_trainer(
         callbacks=[callback, followed],
     )
     _learn_in_32_bits(resident.model)
+    trainer.ranks = resident.ranks
+    if resident.ranks.several:
+        upstream.leave_gradients(trainer.accelerator)
+        resident.ranks.even([*full_weights.weights(resident.model).values()])
     trainer.run, trainer.ladder, trainer.pace, trainer.best = run, ladder, callback.pace, callback.best
     trainer.between, trainer.trackers = callback.between, followed
     trainer.healed = lambda: callback.ledger.update(now=True, recoveries=ladder.taken)
     trainer.rows = packing.tensors(rows)
     ladder.apply(head.causal(resident.model))
-    works = TryOut(run.folder, resident.device).works
+    works = TryOut(run.folder, resident.device).works if resident.ranks.main else try_out.works
     trainer.quick = ready.ready(spec.settings, head.causal(resident.model), works)
     trainer.quick.apply(trainer.args)
     # A processor is spoilt by no kernel: a process that ends while packing is tried there was killed, and packs when it goes on.
@@ -241,6 +266,15 @@ def make_trainer(
         trainer.healed()
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
+
+
+def gradients(model: Any) -> list[torch.Tensor]:
+    """The gradients of all that is trained, in the same order in each process; zeros where a process had no row for it."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    return [parameter.grad for parameter in trained]
 
 
 def _learn_in_32_bits(model: Any) -> None:
