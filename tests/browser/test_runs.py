@@ -118,9 +118,11 @@ def test_started_again_renamed_and_taken_away(shop: Shop, store: Studio, visit: 
     visitor = visit(shop, lang)
     page = opened(visitor, lang)
     expect(page.locator("#run-ways")).to_contain_text("mine")
-    with page.expect_download() as fetched:
-        press(page, "take")
+    page.locator('#take [data-do=make][data-value="adapter:"]').click()
+    with page.expect_download(timeout=120_000) as fetched:
+        page.locator("#take a.go").click(timeout=120_000)
     assert zipfile.is_zipfile(fetched.value.path())
+    expect(page.locator("#take .certificate summary")).to_contain_text(t(lang, "export.certificate.not_checked"))  # its weights are none
     press(page, "rename")
     field = page.locator("#new-name input, #new-name textarea")
     expect(field).to_have_value("mine")

@@ -99,12 +99,28 @@ def test_from_a_file_to_an_adapter(shop: Shop, visit: Visit, upload: pathlib.Pat
     visitor.shot(f"{lang}-chat")
     tab(page, lang, "runs")
     page.locator("#runs [data-do]").first.click()
+    take = page.locator("#take")
+    expect(take).to_contain_text(t(lang, "ui.take.about", size="1 MB"))
+    page.locator('#take [data-do=make][data-value="adapter:"]').click()
+    expect(take.locator("[role=progressbar], a.go").first).to_be_visible()
+    speaks(visitor, lang)
+    page.reload()  # whoever closes the page loses nothing of it
+    page.locator("#next").wait_for()
+    tab(page, lang, "runs")
+    expect(take.locator("a.go")).to_be_visible(timeout=180_000)
     with page.expect_download() as fetched:
-        page.locator("#run-ways [data-do=take]").click()
+        take.locator("a.go").click()
     path = tmp_path / fetched.value.suggested_filename
     fetched.value.save_as(path)
     with zipfile.ZipFile(path) as archive:
         assert {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json"} <= set(archive.namelist())
+        found = json.loads(archive.read("certificate.json"))
+    said = take.locator(".certificate")
+    expect(said.locator("summary")).to_contain_text(t(lang, "export.certificate.same"))
+    assert found["verdict"] == "same", found
+    said.locator("summary").click()
+    expect(said.locator("h4")).to_have_count(len(found["answers"]))
+    expect(said).to_contain_text(t(lang, "export.certificate.prompts", **found["prompts"]))
     speaks(visitor, lang)
     visitor.shot(f"{lang}-runs")
 

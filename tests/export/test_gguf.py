@@ -14,7 +14,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tuning.errors import InputError, RunError
-from tuning.export import certificate, converter, forms, to_gguf, witness
+from tuning.export import certificate, converter, forms, sizes, to_gguf, witness
 from tuning.runs.store import Run
 from tuning.studio import Studio
 from tuning.text import say
@@ -57,6 +57,8 @@ def test_a_file_holds_what_was_trained_and_a_changed_one_is_caught(
     print(type, found)
     assert (found["verdict"], found["type"], found["pre_tokenizer"]) == ("file", type, "smollm"), found
     assert found["tensors"]["equal"] == found["tensors"]["of"] > 10 and found["stored"][type.upper()] > 5
+    said, took = sizes.expected(run, run.spec(), "gguf", type), sum(path.stat().st_size for path in taken.iterdir())
+    assert said == pytest.approx(took, rel=0.05)
     words = (taken / "certificate.md").read_text(encoding="utf-8")
     assert all(say(lang, "export.certificate.gguf.answers", {}) in words for lang in ("en", "it"))
 

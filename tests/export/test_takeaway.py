@@ -21,7 +21,7 @@ from tuning import settings
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.errors import InputError, RunError
-from tuning.export import certificate, forms, portable, witness
+from tuning.export import certificate, forms, portable, sizes, witness
 from tuning.runs.store import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
@@ -77,6 +77,8 @@ def test_a_merged_model_stands_by_itself_and_answers_as_the_live_one(taught: tup
     card = (merged / "README.md").read_text(encoding="utf-8")
     assert "license: cc0-1.0" in card and "library_name: transformers" in card
     assert not [path for path in merged.iterdir() if str(run.folder.parent).encode() in path.read_bytes()]
+    taken = sum(path.stat().st_size for path in merged.iterdir())
+    assert sizes.expected(run, run.spec(), "merged") == pytest.approx(taken, rel=0.05)
 
 
 @pytest.mark.nightly
@@ -180,7 +182,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     for name, share in (("x", 0.9), ("x.zip", 1.9)):
         free = int(share * (weights + forms.BESIDE_WEIGHTS))
         monkeypatch.setattr(shutil, "disk_usage", lambda place, free=free: SimpleNamespace(total=2**40, used=0, free=free))
-        monkeypatch.setattr(subprocess, "run", lambda *words, **more: pytest.fail("a model was loaded"))
+        monkeypatch.setattr(subprocess, "Popen", lambda *words, **more: pytest.fail("a model was loaded"))
         with pytest.raises(InputError) as caught:
             studio.runs.export(run.id, "merged", tmp_path / name)
         assert caught.value.code == "export.cannot_write" and list(tmp_path.iterdir()) == []

@@ -28,6 +28,8 @@ DOES = (
     "withdraw",
     "halt",
     "drop",
+    "make",
+    "remove",
     "ahead",
 )
 

@@ -217,7 +217,7 @@ class Caller:
             (
                 "event_data",
                 lambda: {
-                    "what": self.dice.choice(["run", "delete", "tick", "rename", "take", "tab", "model", "again"]),
+                    "what": self.dice.choice(["run", "delete", "tick", "rename", "make", "remove", "stop", "tab", "model", "again"]),
                     "value": self.odd.value(),
                 },
             ),

@@ -131,6 +131,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     free(chosen)
     settings = allowing(settings if people is None else reading.opened(settings, people.operators, people.common), chosen.allow_remote_code)
 
+    from tuning.export import errands
     from tuning.text import t
 
     language, ending = language_of(chosen), Ending()
@@ -142,6 +143,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
         webbrowser.open(demo.local_url)
     code = ending.wait(workshop.spoiled)
     workshop.close()
+    errands.end_all()
     keep_place(workshop, language)
     demo.close(verbose=False)
     if code is None:
@@ -199,6 +201,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     from tuning.serve.entrance.gate import Gate
     from tuning.serve.entrance.names import Nicknames
     from tuning.serve.faults import Faults
+    from tuning.serve.fetched import Fetched
     from tuning.serve.hosted import Hosted, key
     from tuning.serve.paced import PacedUploads
     from tuning.serve.programs.completions import Completions
@@ -218,6 +221,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     )
     links = studio.links
     watch = Middleware(Onlookers, page=functools.partial(watching.answer, links.follow), known=links.holds, script=watching.FOLLOWS)
+    fetched = Middleware(Fetched, find=studio.exports.file)
     named = Nicknames(settings.home, people.passwords if people else ())
     programs = Middleware(Completions, studio=studio, admits=functools.partial(admitted, settings, people, named))
     gates = [] if people is None else [Middleware(Gate, throttle=Throttle(), common=people.common, names=named)]
@@ -232,7 +236,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     demo.launch(
         server_name=chosen.host,
         server_port=chosen.port,
-        app_kwargs={"middleware": [*outside, edge, watch, programs, *gates, *visitors, Middleware(Faults)]},
+        app_kwargs={"middleware": [*outside, edge, watch, programs, *gates, fetched, *visitors, Middleware(Faults)]},
         auth=None if people is None else people.admits,
         share=chosen.share,
         theme=theme.theme(),

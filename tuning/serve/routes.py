@@ -41,6 +41,7 @@ OAUTH = {"/login/huggingface": "GET", "/login/callback": "GET", "/logout": "GET"
 WATCH = {"/watch/{secret}": "GET"}  # of our own, and for whoever has the secret
 V1_PREFIX, MODELS, COMPLETIONS = "/v1/", "/v1/models", "/v1/chat/completions"
 V1 = {MODELS: "GET", MODELS + "/{model:path}": "GET", COMPLETIONS: "POST"}  # of our own too, for programs that have a key
+TAKE = {"/take/{secret}": "GET"}  # of our own, and told to whom the file belongs
 STARTUP = "/gradio_api/startup-events"  # which `launch` asks for itself, once
 ELSEWHERE = re.compile(r"/gradio_api/file=[\w+.-]{2,}:.*", re.DOTALL)  # an address: Gradio would fetch it for whoever asks
 
@@ -62,7 +63,8 @@ class Door:
     """
 
     def __init__(self, launched: bool = True, log_in: bool = False, oauth: bool = False) -> None:
-        self.launched, self._open = launched, _patterns({**OPEN, **WATCH, **V1, **(LOG_IN if log_in else {}), **(OAUTH if oauth else {})})
+        ours = {**OPEN, **WATCH, **TAKE, **V1}
+        self.launched, self._open = launched, _patterns({**ours, **(LOG_IN if log_in else {}), **(OAUTH if oauth else {})})
 
     def __call__(self, method: str, path: str) -> bool:
         if path == STARTUP:

@@ -14,6 +14,7 @@ from tuning.studio.chats import Chats
 from tuning.studio.correcting.corrections import Corrections
 from tuning.studio.data import Data
 from tuning.studio.everybody import Everybody
+from tuning.studio.leaving.exports import Exports
 from tuning.studio.links import Links
 from tuning.studio.models import Models
 from tuning.studio.pace import Pace
@@ -43,6 +44,7 @@ class Studio:
         self.plans = Plans(self.shared, owner, self.models, self.data)
         self.runs = Runs(self.shared, owner, self.plans)
         self.corrections = Corrections(self.shared, owner, self.data, self.runs)
+        self.exports = Exports(self.shared, owner, self.runs)
         self.links = Links(self.shared, owner)
         self.everybody = Everybody(self.shared, owner)
         self.talk = Talk(self.shared, owner, self.models, self.data)

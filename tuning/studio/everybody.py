@@ -52,7 +52,8 @@ class Everybody:
 
     def delete(self, run: str) -> None:
         """As `Runs.delete`."""
-        self.shared.store.delete(self._find(run))
+        self.shared.store.delete(found := self._find(run))
+        self.shared.errands.end(found.id)
 
     def _find(self, run: str) -> Run:
         self._quotas.machine()

@@ -237,6 +237,7 @@ class Runs:
         self.quotas.pace("change")
         found = self.shared.store.find(run, self.owner, unreadable=True)
         self.shared.store.delete(found)
+        self.shared.errands.end(found.id)
         return {"run": found.id, "deleted": True}
 
     def export(
@@ -255,7 +256,10 @@ class Runs:
         exports, and the folder for another computer is everybody's. Raises InputError for an unknown form or a place that is taken,
         RunError without an adapter or enough memory.
         """
-        handing = handing or Handing()
+        return self.written(self.ordered(run, to, check, type, handing or Handing()), to, out, zipped)
+
+    def ordered(self, run: str, to: str, check: bool, type: str, handing: Handing) -> forms.ExportOrder:
+        """All that an export needs to know. Raises as `export` does."""
         forms.require(to, type, handing)
         if not self.quotas.operator:
             handing = replace(handing, address=NOWHERE)
@@ -266,7 +270,10 @@ class Runs:
         found.require_adapter()
         spec = found.known()
         trusts = spec is not None and self.shared.shelf.trusts(spec.model.path)
-        order = forms.ExportOrder(found, spec, self.shared.settings.home, self.shared.probe().memory_free, trusts, check, type, handing)
+        return forms.ExportOrder(found, spec, self.shared.settings.home, self.shared.probe().memory_free, trusts, check, type, handing)
+
+    def written(self, order: forms.ExportOrder, to: str, out: pathlib.Path, zipped: bool) -> pathlib.Path:
+        """Make what was ordered. Raises as `export` does."""
         try:
             return forms.export(order, to, out, zipped)
         except (OSError, zipfile.LargeZipFile) as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from tuning.data.library import Library
 from tuning.data.sources import Sources
 from tuning.errors import InputError
+from tuning.export.errands import Errands
 from tuning.forecast import plan as planning
 from tuning.hub.shelf import Shelf
 from tuning.machine.hardware import Hardware, probe
@@ -36,6 +37,7 @@ class Shared:
         self.library = Library(settings.home)
         self.workshop = workshop
         self.pace = Pace()
+        self.errands = Errands()
         self.shelf = (workshop and workshop.shelf) or Shelf(settings, self.store)
         self.sources = Sources(settings)
         self.profiles = Profiles(settings.home, wait=workshop is None)

@@ -214,7 +214,11 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
         code = view.remote_code(desk.studio.settings.remote_code, desk.lang)
         shown = view.header(desk.studio.hardware(), waiting, desk.lang, visitor) + code
         shown += page_title.telling(scene.run, scene.runs, desk.lang)
-        return [shown, gr.update(value=pace(scene.run, desk.studio.data.auditing())), *(gr.update(label=label) for label in labels)]
+        return [
+            shown,
+            gr.update(value=pace(scene.run, desk.studio.data.auditing() or desk.studio.exports.busy())),
+            *(gr.update(label=label) for label in labels),
+        ]
 
     desk.paints(paint, [chips, timer, *items.values()], live=True)
 

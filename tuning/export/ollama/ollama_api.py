@@ -11,10 +11,11 @@ import pathlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from tuning.errors import FOLDERS, InputError, RunError
+from tuning.export import errands
 
 ADDRESS = "http://127.0.0.1:11434"
 NOWHERE = "none"  # for an address: it is to go to another computer; for a quantisation: none
@@ -95,9 +96,12 @@ class Ollama:
         with self._told(), self._asked("HEAD", f"/api/blobs/{digest}", allowed=(404,)) as answer:
             there = answer.status == http.HTTPStatus.OK
         if not there:
-            with self._told(), file.open("rb") as stream, self._asked("POST", f"/api/blobs/{digest}", stream, size=file.stat().st_size):
+            with self._told(), file.open("rb") as stream, self._sent(digest, stream, file.stat().st_size):
                 pass
         return digest
+
+    def _sent(self, digest: str, stream: BinaryIO, size: int) -> contextlib.AbstractContextManager[http.client.HTTPResponse]:
+        return self._asked("POST", f"/api/blobs/{digest}", errands.Followed(stream), size=size)
 
     def create(self, name: str, file: str, digest: str, quantisation: str, stops: list[str]) -> None:
         """Make a model of a file that it keeps. Raises RunError with what it says, and where it says no more."""
@@ -178,6 +182,7 @@ def find(handing: Handing) -> Ollama | None:
 def _lines(answer: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
     """What it says while it works, line by line. Raises RunError with an error among them."""
     for line in answer:
+        errands.current().check()
         try:
             said = json.loads(line)
         except ValueError as error:  # cut in the middle of a line

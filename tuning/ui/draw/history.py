@@ -143,10 +143,8 @@ def sure(asked: Sequence[str], runs: Sequence[RunBrief], freed: int, lang: str) 
 def ways(run: RunBrief, asked: bool, resumable: bool, lang: str, measuring: bool = False) -> str:
     """The head of the run that is open, and what can be done with it. `measuring`: a report on it is being made."""
     at_work, known = run["status"] in ("starting", "running"), run["status"] != UNREADABLE
-    take = "ui.runs.download.whole" if run.get("method") == "full" else "ui.runs.download"
     shown = [
         ("talk", "ui.runs.talk", (run["has_adapter"] and known) or at_work),
-        ("take", take, run["has_adapter"]),
         ("resume", "ui.runs.resume", resumable),
         ("unqueue", "ui.runs.unqueue", run["status"] == "queued"),
         ("again", "ui.runs.again", known),

@@ -1,8 +1,5 @@
 """The fifth tab: everything that was trained. Find a run, see what it gained, hold two against each other, take one away, tidy up."""
 
-import pathlib
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,20 +13,11 @@ from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import comparison, history, outside, progress, timeline_view
 from tuning.ui.draw.history import Look, Names
-from tuning.ui.parts import watch_link
+from tuning.ui.parts import take_away, watch_link
 from tuning.ui.slip import RESUMABLE, Order
 from tuning.ui.tabs import everybody
 from tuning.ui.tabs.train import choices_of
 
-# The browser takes each file once, as soon as the hidden download button has it.
-FETCH = """() => { setTimeout(() => {
-  const link = document.querySelector("#fetch a, a#fetch"), button = link || document.querySelector("#fetch");
-  const file = link ? link.href : null;
-  if (!button || (file && file === window.lastFetched)) return;
-  window.lastFetched = file;
-  button.click();
-}, 150); }"""
-SHOW = "() => { document.querySelector('%s')?.scrollIntoView({block: 'nearest'}); }"
 MOST_WORDS = 200
 
 
@@ -82,27 +70,13 @@ class RunActions:
         """Look for words; the list begins at its top again."""
         return asdict(replace(self.look(look), words=(words or "")[:MOST_WORDS], most=history.PAGE))
 
-    def pack(self, run: str) -> tuple[Any, str]:
-        """Make the zip, in a folder of its own."""
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="sartoria-"))
-        path = self.desk.studio.runs.export(run, "adapter", folder)
-        return gr.update(value=str(path)), str(folder)
-
-    @staticmethod
-    def unpack(folder: str | None) -> None:
-        """The browser has it: away with the folder."""
-        if folder and pathlib.Path(folder).name.startswith("sartoria-"):
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def act(self, values: Mapping[Any, Any], parts: "Parts", event: gr.EventData) -> dict[Any, Any]:
+    def act(self, values: Mapping[Any, Any], name: gr.Textbox, event: gr.EventData) -> dict[Any, Any]:
         """What was pressed below a run. Returns what changes on the page."""
         do, run = gradio_ways.text(event, "what"), values[self.desk.opened]
         desk, look = self.desk, self.look(values[self.desk.look])
-        changed: dict[Any, Any] = {parts.name: gr.update(visible=False), parts.packed: None}
+        changed: dict[Any, Any] = {name: gr.update(visible=False)}
         if do == "talk":
             changed |= {desk.run: run, desk.tabs: gr.update(selected="chat"), desk.tab: "chat"}
-        elif do == "take":
-            changed[parts.fetch], changed[parts.packed] = self.pack(run)
         elif do == "resume":
             changed[desk.run] = desk.studio.runs.resume(run)["run"]
         elif do in ("ask_all", "unqueue"):
@@ -112,7 +86,7 @@ class RunActions:
             changed |= {desk.choice: asdict(chosen), desk.overrides: turned}
             changed |= {desk.tabs: gr.update(selected="train"), desk.tab: "train"}
         elif do == "rename":
-            changed[parts.name] = gr.update(visible=True, value=desk.studio.runs.show(run)["name"])
+            changed[name] = gr.update(visible=True, value=desk.studio.runs.show(run)["name"])
         elif do in ("ask", "keep"):
             changed[desk.look] = asdict(replace(look, sure=(run,) if do == "ask" else ()))
         elif do == "delete":
@@ -196,22 +170,6 @@ def opened(scene: Scene) -> dict[str, Any] | None:
     return next((runs[run] for run in (scene.opened, watched, *runs) if run in runs), None)
 
 
-class Parts:
-    """Components of this tab that `RunActions.act` changes."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.fetch = gr.DownloadButton(desk.say("ui.runs.download"), elem_id="fetch", elem_classes="visually-hidden")
-        self.name = gr.Textbox(
-            label=desk.say("ui.runs.rename.label"),
-            max_lines=1,
-            max_length=80,
-            visible=False,
-            submit_btn=desk.say("ui.runs.rename"),
-            elem_id="new-name",
-        )
-        self.packed = gr.State(None)
-
-
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
     desk.html(view.head(desk.say("ui.runs.title"), desk.say("ui.runs.hint")))
@@ -228,8 +186,16 @@ def build(desk: Desk) -> None:
     pair = desk.cards("pair")
     with gr.Column(visible=False, elem_id="run", elem_classes="paper") as panel:
         ways = desk.cards("run-ways", script=outside.COPIES)
-        parts = Parts(desk)
+        name = gr.Textbox(
+            label=desk.say("ui.runs.rename.label"),
+            max_lines=1,
+            max_length=80,
+            visible=False,
+            submit_btn=desk.say("ui.runs.rename"),
+            elem_id="new-name",
+        )
         run_fault = desk.slot()
+        take_away.build(desk, opened, run_fault)
         watch_link.build(desk, "runs", opened, run_fault)
         summary = desk.html(script=timeline_view.KEEPS, elem_id="summary")
 
@@ -237,20 +203,17 @@ def build(desk: Desk) -> None:
     for cards in (listed, pair):
         desk.on(cards.click, shelf.press, [desk.look, chosen], [desk.look, chosen, words], fault, repaint=True)
     desk.on(words.change, shelf.search, [desk.look, words], [desk.look], fault, repaint=True, trigger_mode="always_last")
-    changing = [parts.fetch, parts.name, parts.packed, desk.run, desk.tabs, desk.tab, desk.choice, desk.overrides, desk.look, chosen]
+    changing = [name, desk.run, desk.tabs, desk.tab, desk.choice, desk.overrides, desk.look, chosen]
 
     def act(values: dict[Any, Any], event: gr.EventData) -> list[Any]:
-        changed = shelf.act(values, parts, event)
+        changed = shelf.act(values, name, event)
         return [changed.get(part, gr.skip()) for part in changing]
 
     def rename(run: str, text: str) -> Any:
         desk.studio.runs.rename(run, text)
         return gr.update(visible=False)
 
-    done = desk.on(ways.click, act, {desk.look, chosen, desk.choice}, changing, run_fault, repaint=True, trigger_mode="once")
-    done.success(fn=None, js=FETCH, api_visibility="private").then(
-        shelf.unpack, [parts.packed], None, api_visibility="private", show_progress="hidden"
-    )
-    desk.on(parts.name.submit, rename, [chosen, parts.name], [parts.name], run_fault, repaint=True)
+    desk.on(ways.click, act, {desk.look, chosen, desk.choice}, changing, run_fault, repaint=True, trigger_mode="once")
+    desk.on(name.submit, rename, [chosen, name], [name], run_fault, repaint=True)
     desk.paints(shelf.paint, [words, listed, pair, chosen, panel, summary, ways], live=True)
     everybody.build(desk)
