@@ -23,6 +23,8 @@ VERBS: dict[str, Callable[[Studio], Any]] = {
     "delete": lambda studio: studio.runs.delete("nobody"),
     "link": lambda studio: studio.links.give("nobody"),
     "withdraw": lambda studio: studio.links.withdraw("nobody"),
+    "key": lambda studio: studio.keys.give(),
+    "end of a key": lambda studio: studio.keys.withdraw(),
     "export": lambda studio: studio.runs.export("nobody", "adapter", pathlib.Path("x")),
     "plan": lambda studio: studio.plans.plan("starter", "starter-en"),
     "check": lambda studio: studio.data.check("starter-en"),
