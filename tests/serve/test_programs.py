@@ -23,6 +23,7 @@ from tuning.engine.question import Outcome, Question
 from tuning.errors import InputError
 from tuning.schema import ANONYMOUS, LOCAL, SIGNED_IN
 from tuning.serve.edge import answer
+from tuning.serve.entrance.doors import people
 from tuning.serve.entrance.names import Nicknames
 from tuning.serve.programs.completions import MOST_OF_ONE, Completions
 from tuning.serve.routes import V1
@@ -140,6 +141,8 @@ REFUSED = [
     ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
     ({"response_format": {"type": "json_object"}}, "response_format"),
     ({"messages": [{"role": "assistant", "content": "x"}]}, None), ({"stop": ["x"] * 17}, "stop"), ({"model": None}, "model"),
+    ({"model": "\ud800"}, "model"), ({"messages": [{"role": "user", "content": "\udfff?"}]}, "messages.0.content"),
+    ({"temperature": float("nan")}, "temperature"), ({"stop": "\ud800"}, "stop"), ({"seed": True, "stream": "perhaps"}, "stream"),
 ]  # fmt: skip
 
 
@@ -202,7 +205,7 @@ def test_a_key_is_shown_once_and_kept_as_a_digest(home: pathlib.Path, capsys: py
     assert asked("--withdraw") is None and studio.keys.holder(second) is None and studio.keys.holder(anna) == "anna"
 
 
-def test_on_a_space_keys_are_for_those_who_sign_in(home: pathlib.Path) -> None:
+def test_a_key_opens_as_long_as_its_owner_may_come_in_and_on_a_space_for_those_who_sign_in(home: pathlib.Path) -> None:
     space = settings.Settings(home=home, mode="space", space=settings.Space(oauth=True))
     with pytest.raises(InputError) as refused:
         Studio(space, f"{ANONYMOUS}x").keys.give()
@@ -213,6 +216,13 @@ def test_on_a_space_keys_are_for_those_who_sign_in(home: pathlib.Path) -> None:
         assert cli_app.admitted(space, None, names, owner) is admitted
     for owner, admitted in ((LOCAL, True), ("anna", False), (f"{SIGNED_IN}7", False)):
         assert cli_app.admitted(settings.Settings(home=home), None, names, owner) is admitted
+    names.take("Mia", "")
+    klass, everybody = (
+        people(["class:x", "prof:y"], None, open_class=True),
+        settings.opened(settings.Settings(home=home), ("prof",), "class"),
+    )
+    for owner, admitted in (("Mia", True), ("prof", True), (LOCAL, True), ("class", False), ("Leo", False)):
+        assert cli_app.admitted(everybody, klass, names, owner) is admitted
 
 
 class Bench:

@@ -57,14 +57,14 @@ class Reply:
     begun: bool = False
 
     async def whole(self, document: Any, status: int = 200, more: Iterable[Header] = ()) -> None:
-        await answer(self.send, status, json.dumps(document, ensure_ascii=False), b"application/json", more)
+        await answer(self.send, status, json.dumps(document), b"application/json", more)
 
     async def event(self, document: Any) -> None:
         """One server-sent event: a document, or a word as it is."""
         if not self.begun:
             self.begun = True
             await self.send({"type": "http.response.start", "status": 200, "headers": STREAM})
-        text = document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
+        text = document if isinstance(document, str) else json.dumps(document)
         await self.send({"type": "http.response.body", "body": f"data: {text}\n\n".encode(), "more_body": True})
 
     async def end(self) -> None:

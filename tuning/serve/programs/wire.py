@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 MOST_TOKENS = 8192  # of an answer; the context ends it sooner where it is shorter
 Document = dict[str, Any]
 Zero = Annotated[float, Field(ge=0, le=0)] | None
-Stop = Annotated[str, Field(max_length=200)]
+
+
+def _whole(text: str) -> str:
+    """Raises ValueError for half a character, of which no tokenizer makes tokens."""
+    return text.encode().decode()
+
+
+Text = Annotated[str, pydantic.AfterValidator(_whole)]
+Stop = Annotated[Text, Field(max_length=200)]
 
 
 class TextPart(pydantic.BaseModel):
@@ -27,7 +35,7 @@ class TextPart(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid")
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 class GivenTurn(pydantic.BaseModel):
@@ -35,7 +43,7 @@ class GivenTurn(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid")
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    content: Text | list[TextPart]
     name: str | None = None
 
     def plain(self) -> dict[str, str]:
@@ -61,7 +69,7 @@ class Asked(pydantic.BaseModel):
     """A request for a chat completion."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
-    model: str
+    model: Text
     messages: Annotated[list[GivenTurn], Field(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
