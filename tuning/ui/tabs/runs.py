@@ -107,7 +107,11 @@ class RunActions:
         keys = self.desk.studio.keys
         if not keys.offered or not (run["has_adapter"] or run["status"] in ("starting", "running")):
             return ""
-        return outside.box(run["run"], keys.there(), key if keys.holder(key) == self.desk.studio.owner else "", self.desk.lang)
+        try:
+            there, fresh = keys.there(), key if keys.holder(key) == self.desk.studio.owner else ""
+        except TuningError as error:  # all else of the run is shown
+            return view.fault(self.desk.lang, error.code, error.params)
+        return outside.box(run["run"], there, fresh, self.desk.lang)
 
     def again(self, run: str, choice: Order) -> tuple[Order, dict[str, Any]]:
         """The choices of a run, and the settings that the plan would not find by itself. Raises InputError where model or data are gone."""
