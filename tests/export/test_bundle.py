@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from safetensors.torch import load_file
 from tuning import settings
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.export import certificate
+from tuning.export import certificate, forms
 from tuning.export.bundle import retrain
 from tuning.runs.store import Run
 from tuning.schema import LOCAL
@@ -39,10 +40,12 @@ def outside(folder: pathlib.Path, *words: str) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_a_bundle_trains_to_the_same_loss_in_a_fresh_process(tmp_path: pathlib.Path) -> None:
-    """Rows in an order of their own, with rows beside each other in a step and a rank for some layers; in a folder with an accent."""
+def test_a_bundle_trains_to_the_same_loss_in_a_fresh_process(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several micro-batches in a step, and rsLoRA; in a folder with an accent, on a disk with no room for the base's weights."""
     studio = Studio(settings.read(home=str(tmp_path / "home")), LOCAL)
     run = learned(studio, {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 3, "lora.use_rslora": True})
+    own = sum(path.stat().st_size for path in run.adapter.iterdir()) + forms.BESIDE_WEIGHTS
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(total=2**40, used=0, free=own))
     folder = studio.runs.export(run.id, "bundle", tmp_path / "un pacchetto è")
     outside(folder, "-I", str(folder / "retrain.py"))
     told = json.loads((folder / "result.json").read_text(encoding="utf-8"))

@@ -82,7 +82,7 @@ def export(order: ExportOrder, form: str, out: pathlib.Path, zipped: bool = Fals
 def _bytes(order: ExportOrder, form: str) -> int:
     """What the files of an export take."""
     own = sum(path.stat().st_size for path in order.run.adapter.rglob("*") if path.is_file())
-    if form == "adapter" or order.spec is None:
+    if form in ("adapter", "bundle") or order.spec is None:
         return own + BESIDE_WEIGHTS
     weights = 0 if not order.adapter else sum(path.stat().st_size for path in pathlib.Path(order.spec.model.path).glob("*.safetensors"))
     return (own + weights) * (2 if form in AS_GGUF else 1) + BESIDE_WEIGHTS
