@@ -13,7 +13,10 @@ from tuning.runs.store import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 
-FAST: dict[str, Any] = {"max_steps": 6, "learning_rate": 0.003, "lora_dropout": 0, "report": False, "max_samples": 40}
+FAST: dict[str, Any] = {
+    "max_steps": 6, "learning_rate": 0.003, "lora_dropout": 0, "lora.use_rslora": True, "precision": "fp32", "max_samples": 40,
+    "per_device_train_batch_size": 3, "gradient_accumulation_steps": 2, "report": False,
+}  # fmt: skip
 DOUBLE = pathlib.Path(__file__).with_name("converter_double")
 
 
