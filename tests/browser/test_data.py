@@ -24,6 +24,11 @@ def press(page: Page, lang: str, code: str) -> None:
     page.get_by_role("button", name=t(lang, code), exact=True).click()
 
 
+def says(page: Page, lang: str, column: str, role: str) -> None:
+    """Choose what a column holds; another that held it does no longer."""
+    page.get_by_label(t(lang, "ui.data.ask.column", column=column), exact=True).select_option(role)
+
+
 @pytest.fixture
 def odd(tmp_path: pathlib.Path) -> pathlib.Path:
     """As Italian Excel saves it: semicolons, Windows letters; with a repeated row, an empty answer and a damaged letter."""
@@ -40,7 +45,7 @@ def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(shop: 
     page = visitor.open()
     page.locator("#next").click()  # take the starter; the Data tab comes
     page.locator("#upload input[type=file]").set_input_files(odd)
-    expect(page.locator("#work .fault")).to_contain_text("seconda")  # no column that is known for an answer
+    expect(page.locator("#columns table")).to_contain_text("seconda")  # no column that is known for an answer: it is asked
     expect(page.locator("#reading-file progress")).to_have_count(0)
     odd.write_bytes(odd.read_bytes().replace(b"prima;seconda", b"quesito;risposta"))
     page.locator("#upload input[type=file]").set_input_files(odd)
@@ -114,11 +119,10 @@ def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(shop: Shop, visit:
     page.locator("#paste textarea").fill("text,question,answer\nuno,due,tre\nquattro,cinque,sei\n")
     press(page, lang, "ui.data.paste.use")
     expect(page.locator("#rows .turn.user").first).to_contain_text("due")
-    page.locator("#columns button").first.click()
+    press(page, lang, "ui.data.columns")
     for role, column in (("question", "answer"), ("answer", "text")):
-        page.locator("#columns").get_by_label(t(lang, f"ui.data.role.{role}"), exact=True).click()
-        page.get_by_role("option", name=column, exact=True).click()
-        expect(page.get_by_role("option")).to_have_count(0)
+        says(page, lang, column, role)
+    expect(page.locator("#columns .turn.user").first).to_contain_text("tre")
     press(page, lang, "ui.data.columns.use")
     expect(page.locator("#rows .turn.user").first).to_contain_text("tre")
     expect(page.locator("#rows .turn.assistant").first).to_contain_text("uno")
@@ -131,6 +135,59 @@ def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(shop: Shop, visit:
     expect(page.locator("#work .fault").first).to_contain_text(t(lang, "data.stopped"))
     expect(page.locator("#stop-file")).to_be_hidden()
     assert sorted((shop.home / "data").glob("*")) == kept
+    speaks(visitor, lang)
+
+
+GUESTS = (
+    "Quanto costa una camera doppia?;Ottanta euro a notte, colazione compresa.;12",
+    "Si può portare il cane?;Sì, i cani piccoli sono benvenuti in camera.;13",
+)
+CHAT = """05/03/2024, 09:12 - Anna: Ciao, a che ora aprite?
+05/03/2024, 09:15 - Sartoria: Alle nove.
+05/03/2024, 10:01 - Anna: E la domenica?
+05/03/2024, 10:02 - Sartoria: Chiuso.
+"""
+
+
+@pytest.mark.parametrize(
+    ("lang", "size"), [("it", "desktop"), *(pytest.param(*one, marks=pytest.mark.nightly) for one in (("en", "phone"), ("it", "phone")))]
+)
+def test_what_was_not_understood_is_asked(shop: Shop, visit: Visit, tmp_path: pathlib.Path, lang: str, size: str) -> None:
+    """Columns that say nothing, no names at all, a chat: each is kept, asked and read; and each can be deleted."""
+    visitor = visit(shop, lang, size)
+    page = visitor.open()
+    tab(page, lang, "data")
+    name = f"agriturismo {lang} {size}"
+    path = tmp_path / f"{name}.csv"
+    path.write_text("\n".join(["a;b;c", *GUESTS]), encoding="utf-8")
+    page.locator("#upload input[type=file]").set_input_files(path)
+    question = page.locator("#columns .ask")
+    expect(question.locator(".turn.user").first).to_contain_text("Quanto costa")  # guessed
+    says(page, lang, "c", "answer")
+    expect(question.locator(".turn.assistant").first).to_contain_text("12")
+    says(page, lang, "b", "answer")
+    expect(question.locator(".turn.assistant").first).to_contain_text("Ottanta")
+    visitor.shot(f"columns-{lang}-{size}")
+    press(page, lang, "ui.data.columns.use")
+    expect(page.locator("#rows .turn.assistant").first).to_contain_text("Ottanta")
+    expect(question).to_have_count(0)
+    page.locator("#paste textarea").fill("\n".join(GUESTS).replace(";", "\t"))
+    press(page, lang, "ui.data.paste.use")
+    expect(question).to_contain_text(t(lang, "ui.data.ask.bare"))
+    expect(question.locator("input")).to_be_checked()
+    page = visitor.open()  # what waits is there still
+    tab(page, lang, "data")
+    page.locator("#datasets .card", has_text=t(lang, "ui.data.waiting")).click()
+    press(page, lang, "ui.data.columns.use")
+    expect(page.locator("#rows .turn.user").first).to_contain_text("Quanto costa")  # the first line is no heading
+    path.write_text(CHAT + f"05/03/2024, 10:03 - Anna: Grazie, {size}\n", encoding="utf-8")
+    page.locator("#upload input[type=file]").set_input_files(path)
+    question.get_by_role("button", name="Sartoria", exact=True).click()
+    expect(page.locator("#rows .turn.assistant").first).to_contain_text("Alle nove.")
+    page.locator("#report [data-do=sure]").click()
+    page.locator("#report [data-do=delete]").click()
+    expect(page.locator("#report")).to_contain_text(t(lang, "ui.data.empty"))
+    assert not any(kept["format"] == "messages" and kept["name"] == path.name for kept in shop.studio.data.list() if not kept["offered"])
     speaks(visitor, lang)
 
 

@@ -45,6 +45,7 @@ class ReadingOptions:
     license: str | None = None
     corrected: CorrectedRows | None = None  # what the first rows are, where somebody has put a run's answers right
     keep: bool = False  # keep the files, so that they can be read again in another way
+    ask: bool = False  # keep them also where they are not understood, for a person to say what is in them
 
 
 def ingest(
@@ -66,8 +67,8 @@ def ingest(
     size = sum(_check_file(path, limits) for path in [*sources, *wish.validation])
     if size > limits.file_bytes:
         raise InputError("data.large", file=shown(sources[0].name, 80), limit=max(1, limits.file_bytes // MEGABYTE))
-    digest, sha256 = _digest(owner, sources, wish)
-    target = folder_of(home) / f"{files.slug(wish.name, 40, 'data')}-{digest[:10]}"
+    whole, sha256 = digest(owner, sources, wish)
+    target = folder_of(home) / f"{files.slug(wish.name, 40, 'data')}-{whole[:10]}"
     kept = _kept(target)
     if kept is not None and (kept.sources or not wish.keep):
         return kept
@@ -78,7 +79,7 @@ def ingest(
         report = _read(stage, sources, wish, roomy(limits, size), watch)
         spec = _spec(report, wish, owner=owner, id=target.name, sha256=sha256)
         if wish.keep:
-            spec = spec.model_copy(update={"sources": _keep(stage, sources, wish.validation)})
+            spec = spec.model_copy(update={"sources": keep_files(stage, sources, wish.validation)})
         (stage / SPEC).write_text(spec.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
         return _publish(stage, target, spec)
     except OSError as error:
@@ -91,15 +92,21 @@ def ingest(
 
 def again(home: pathlib.Path, spec: DataSpec, wish: ReadingOptions, **how: Any) -> DataSpec:
     """The files of a data set read anew in another way, as another data set. Raises as `ingest`, and `data.gone`."""
-    folder = folder_of(home) / spec.id
-    paths = {key: [folder / name for name in spec.sources if name.startswith(f"{SOURCE}{key}-")] for key in ("rows", "validation")}
-    if not paths["rows"]:
-        raise InputError("data.gone", data=spec.name)
+    paths = kept_files(home, spec)
     held_out = wish.validation or paths["validation"]
     return ingest(home, spec.owner, paths["rows"], dataclasses.replace(wish, keep=True, validation=held_out), **how)
 
 
-def _keep(stage: pathlib.Path, sources: Sequence[pathlib.Path], validation: Sequence[pathlib.Path]) -> list[str]:
+def kept_files(home: pathlib.Path, spec: DataSpec) -> dict[str, list[pathlib.Path]]:
+    """The files of a data set as they came, by what they are for: `rows`, `validation`. Raises InputError `data.gone`."""
+    folder = folder_of(home) / spec.id
+    paths = {key: [folder / name for name in spec.sources if name.startswith(f"{SOURCE}{key}-")] for key in ("rows", "validation")}
+    if not paths["rows"]:
+        raise InputError("data.gone", data=spec.name)
+    return paths
+
+
+def keep_files(stage: pathlib.Path, sources: Sequence[pathlib.Path], validation: Sequence[pathlib.Path]) -> list[str]:
     """Files under names of ours; a link where the disk can, for they are large. Who wishes it gives the files away."""
     names = []
     for key, paths in (("rows", sources), ("validation", validation)):
@@ -134,7 +141,7 @@ def _check_file(path: pathlib.Path, limits: Limits) -> int:
     return status.st_size
 
 
-def _digest(owner: str, sources: Sequence[pathlib.Path], wish: ReadingOptions) -> tuple[str, str]:
+def digest(owner: str, sources: Sequence[pathlib.Path], wish: ReadingOptions) -> tuple[str, str]:
     """What makes a data set this one, and the SHA-256 of its files alone (of the one file, where there is one)."""
     hashes = [_sha256(path) for path in sources]
     held_out = [_sha256(path) for path in wish.validation]

@@ -1,5 +1,6 @@
 """What a model learns from, for page, command line and API: sets on offer, data that are brought, and what is in them."""
 
+import contextlib
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -9,10 +10,12 @@ from typing import Any
 from tuning import presets
 from tuning.data import ingest as data_read
 from tuning.data import overview as data_check
+from tuning.data import waiting
 from tuning.data.ingest import ReadingOptions
 from tuning.data.sources import Reference, kept, of_card, parse
 from tuning.data.sources import find as named
-from tuning.errors import InputError
+from tuning.data.waiting import NotUnderstood, WaitingFiles
+from tuning.errors import InputError, TuningError
 from tuning.forecast.plan import DEFAULT_MAX_LENGTH
 from tuning.hub.repository import Collection
 from tuning.runs import files
@@ -23,6 +26,8 @@ from tuning.schema import LOCAL, UNREADABLE, DatasetCard, DataSpec, ModelRef, No
 from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
 from tuning.tokens.lengths import Lengths
+
+NO_TABLE = ("data.stopped", "data.slow", "data.memory", "data.disk", "data.output", "data.repair")  # faults that no mapping mends
 
 
 class Data:
@@ -89,7 +94,52 @@ class Data:
         self._models.quotas.pace("data")
         self._models.quotas.room()
         asked = replace(wish, name=clean_name(wish.name))
-        return data_read.ingest(self.shared.settings.home, self.owner, paths, asked, self._limits(), watch)
+        try:
+            return data_read.ingest(self.shared.settings.home, self.owner, paths, asked, self._limits(), watch)
+        except InputError as fault:
+            if asked.ask and fault.code not in NO_TABLE and self._is_table(paths):
+                raise NotUnderstood(fault, self.shared.waiting.keep(self.owner, paths, asked, fault).id) from fault
+            raise
+
+    def waiting(self) -> Sequence[WaitingFiles]:
+        """Files that were not understood and wait until somebody says what is in them, the newest first."""
+        return self.shared.waiting.all(self.owner)
+
+    def columns(self, data: str, mapping: Mapping[str, str] | None = None, bare: bool | None = None) -> dict[str, Any]:
+        """The first rows of files that wait, or of data whose files were kept, as `waiting.look` has them.
+
+        `bare`: whether their columns have no names; None where nobody said so.
+        """
+        self._models.quotas.pace("data")
+        return waiting.look(self._files(data), mapping, bare, self._limits())
+
+    def take(self, data: str, mapping: Mapping[str, str], watch: Watch | None = None) -> DataSpec:
+        """Files that wait, or data that are there, read by a mapping. What has waited does so no longer."""
+        entry = self._waits(data)
+        if entry is None:
+            return self.reread(data, ReadingOptions(mapping=mapping), watch)
+        rows, held_out = self.shared.waiting.paths(entry)
+        wish = ReadingOptions(entry.name, held_out, mapping=mapping, max_rows=entry.max_rows, license=entry.license, keep=True)
+        found = self.ingest(rows, wish, watch)
+        self.shared.waiting.delete(entry.id, self.owner)
+        return found
+
+    def delete(self, data: str) -> None:
+        """Throw away data of one's own, in whatever way the same files were read, or files that wait.
+
+        Raises InputError `data.unknown`, and `data.in_use` where runs were made with them.
+        """
+        if self._waits(data) is not None:
+            self.shared.waiting.delete(data, self.owner)
+            return
+        spec = self.shared.library.get(data, self.owner)
+        alike = [one.id for one in self.shared.library.list(self.owner) if (one.name, one.sha256) == (spec.name, spec.sha256)]
+        used_by = []
+        for run in self.shared.store.all(self.owner):
+            with contextlib.suppress(TuningError):  # one that cannot be read needs nothing any more
+                used_by += [run.spec().name] if run.spec().data.id in alike else []
+        for id in alike:
+            self.shared.library.delete(id, self.owner, used_by)
 
     def reread(self, data: str, wish: ReadingOptions, watch: Watch | None = None) -> DataSpec:
         """Data that are there, read in another way; as they are, where `wish` changes nothing.
@@ -163,6 +213,22 @@ class Data:
         return offered + own + [_unreadable(id, fault) for id, fault in broken.items()]
 
     # Inside
+
+    def _waits(self, data: str) -> WaitingFiles | None:
+        return next((entry for entry in self.waiting() if entry.id == data), None)
+
+    def _files(self, data: str) -> Sequence[pathlib.Path]:
+        """The files of data, as they came. Raises InputError `data.gone` where they were not kept."""
+        entry = self._waits(data)
+        if entry is not None:
+            return self.shared.waiting.paths(entry)[0]
+        return data_read.kept_files(self.shared.settings.home, self.shared.library.get(data, self.owner))["rows"]
+
+    def _is_table(self, paths: Sequence[pathlib.Path]) -> bool:
+        try:
+            return bool(waiting.look(paths, None, None, self._limits())["columns"])
+        except InputError:
+            return False
 
     def _limits(self) -> Limits:
         """A machine of one's own may read what its disk holds."""

@@ -107,6 +107,6 @@ class Quotas:
         if self.bounds is None:
             return
         have = sum(reading.size(run.folder) for run in self.shared.store.all(self.owner)) + self.shared.library.size(self.owner)
-        have += chats.size(self.shared.settings.home, self.owner)
+        have += chats.size(self.shared.settings.home, self.owner) + self.shared.waiting.size(self.owner)
         if have >= self.bounds.storage_bytes:
             raise InputError("quota.storage", have=have / GIB, most=self.bounds.storage_bytes / GIB)

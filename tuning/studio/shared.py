@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tuning.data.library import Library
 from tuning.data.sources import Sources
+from tuning.data.waiting import WaitingRoom
 from tuning.errors import InputError
 from tuning.export.errands import Errands
 from tuning.forecast import plan as planning
@@ -35,6 +36,7 @@ class Shared:
         self.settings = settings
         self.store = Store(settings.home)
         self.library = Library(settings.home)
+        self.waiting = WaitingRoom(settings.home)
         self.workshop = workshop
         self.pace = Pace()
         self.errands = Errands()

@@ -107,6 +107,12 @@ def dataset(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
     return card("data", entry["id"], f'{inside}<ul class="facts">{listed}</ul>', chosen)
 
 
+def waiting(id: str, name: str, chosen: bool, lang: str) -> str:
+    """Files that were not understood, and wait for a word on what is in them."""
+    fact = f'<ul class="facts"><li>{escape(t(lang, "ui.data.waiting"))}</li></ul>'
+    return card("data", id, f'<span class="top"><strong>{escape(name)}</strong>{chosen_mark(chosen, lang)}</span>{fact}', chosen)
+
+
 def recipe(entry: Mapping[str, Any], chosen: bool, lang: str, here: str = "") -> str:
     """A recipe: its purpose, what that comes to, and `here` (HTML), what this machine would change in it."""
     settings = entry["settings"]

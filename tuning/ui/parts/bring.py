@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from tuning.data.ingest import ReadingOptions
+from tuning.data.waiting import NotUnderstood
 from tuning.errors import InputError
 from tuning.sandbox.run import Watch
 from tuning.schema import DataSpec
@@ -43,15 +44,18 @@ class Readings:
         if str(request.session_hash) in self._stops:
             self._stops[str(request.session_hash)].set()
 
-    def wire(self, trigger: Any, handler: Callable[..., Iterator[Any]], inputs: list[Any], *cleared: Any) -> None:
+    def wire(self, trigger: Any, handler: Callable[..., Iterator[Any]], inputs: list[Any], *cleared: Any, **options: Any) -> None:
         """Wire an event whose handler is `follow`; `cleared` are emptied afterwards, also after a fault."""
         desk = self._desk
-        event = desk.on(trigger, handler, inputs, [desk.choice, self.note, self.button], self.fault, repaint=True)
+        event = desk.on(trigger, handler, inputs, [desk.choice, desk.browsed, self.note, self.button], self.fault, repaint=True, **options)
         emptied = [*cleared, self.note, self.button]
         event.then(lambda: [*[None] * len(cleared), "", gr.update(visible=False)], None, emptied, **self._quiet)
 
     def follow(self, choice: Any, read: Callable[[Watch], DataSpec], session: str | None) -> Iterator[Any]:
-        """Choice, note and button while `read` goes on, and at its end. Raises what `read` raises, and `data.stopped`."""
+        """Choice, `browsed`, note and button while `read` goes on, and at its end. Raises what `read` raises, and `data.stopped`.
+
+        Where `read` understands nothing, and the files are kept, what is in them is asked.
+        """
         stop, share = threading.Event(), 0.0
 
         def watch(done: float) -> None:
@@ -65,9 +69,11 @@ class Readings:
             try:
                 reading = pool.submit(read, watch)
                 while not wait([reading], LOOK).done:
-                    yield gr.skip(), bar(share, self._desk.lang), gr.update(visible=True)
+                    yield gr.skip(), gr.skip(), bar(share, self._desk.lang), gr.update(visible=True)
                 found = reading.result()
-                yield asdict(Order.of(choice).but(data=found.id, source=found.id)), "", gr.update(visible=False)
+                yield asdict(Order.of(choice).but(data=found.id, source=found.id)), {}, "", gr.update(visible=False)
+            except NotUnderstood as fault:
+                yield asdict(Order.of(choice).but(data=None, source=None)), {"columns": fault.waiting}, "", gr.update(visible=False)
             finally:
                 stop.set()  # also where the page went away
                 self._stops.pop(str(session), None)
@@ -90,7 +96,7 @@ def build(desk: Desk) -> None:
         files = [pathlib.Path(path) for path in paths or []]
         if not files:
             return
-        wish, data = ReadingOptions(name=files[0].name, keep=True), desk.studio.data
+        wish, data = ReadingOptions(name=files[0].name, keep=True, ask=True), desk.studio.data
         try:
             yield from readings.follow(choice, lambda watch: data.ingest(files, wish, watch), request.session_hash)
         finally:
@@ -103,7 +109,7 @@ def build(desk: Desk) -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / desk.say("ui.data.pasted")
             file.write_text(text, encoding="utf-8", newline="")
-            wish, data = ReadingOptions(name=file.name, keep=True), desk.studio.data
+            wish, data = ReadingOptions(name=file.name, keep=True, ask=True), desk.studio.data
             yield from readings.follow(choice, lambda watch: data.ingest([file], wish, watch), request.session_hash)
 
     readings.wire(upload.upload, bring, [desk.choice, upload], upload)

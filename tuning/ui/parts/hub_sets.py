@@ -76,7 +76,7 @@ def build(desk: Desk) -> Field:
         reference = Reference(find(text).id, config, split)
         if aside == split:
             raise InputError("data.hub.aside", split=split[:80])
-        wish = ReadingOptions(max_rows=rows or None, held_out=str(Reference(reference.id, config, aside)) if aside else None)
+        wish = ReadingOptions(ask=True, max_rows=rows or None, held_out=str(Reference(reference.id, config, aside)) if aside else None)
         data = desk.studio.data
         yield from readings.follow(choice, lambda watch: data.find(str(reference), wish=wish, watch=watch), request.session_hash)
 

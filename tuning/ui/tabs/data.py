@@ -10,7 +10,7 @@ from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError
 from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import Desk, Scene
-from tuning.ui.draw import cards, sheet
+from tuning.ui.draw import cards, chooser, sheet
 from tuning.ui.parts import bring, columns, hub_sets, token_view
 from tuning.ui.slip import Order
 
@@ -25,8 +25,8 @@ def build(desk: Desk) -> None:
     bring.build(desk)
     hub = hub_sets.build(desk)
     report = repairs(desk)
+    columns.Chooser(desk)
     with gr.Column(visible=False, elem_id="understood") as understood:
-        columns.build(desk)
         limits(desk)
     token_view.build(desk)
     rows = desk.cards("rows")
@@ -36,6 +36,8 @@ def build(desk: Desk) -> None:
         entry = next((entry for entry in desk.studio.data.list() if entry["id"] == source), None)
         if entry is not None and not entry["here"]:
             return gr.skip(), gr.skip(), entry["hub"]
+        if any(one.id == source for one in desk.studio.data.waiting()):
+            return asdict(Order.of(choice).but(data=None, source=None)), {"columns": source}, ""
         found = desk.studio.data.find(source, lang=desk.lang)
         return asdict(Order.of(choice).but(data=found.id, source=source)), {}, ""
 
@@ -49,7 +51,8 @@ def build(desk: Desk) -> None:
         for one in sorted(entries, key=lambda one: one["id"] not in chosen):
             newest.setdefault(one["id"] if one["offered"] else (one["name"], one["sha256"]), one)
         entries = [one for one in entries if one in newest.values()]
-        near = [cards.dataset(one, one["id"] in chosen, desk.lang) for one in entries if one["builtin"] or not one["offered"]]
+        asked = [cards.waiting(one.id, one.name, one.id == scene.browsed.get("columns"), desk.lang) for one in desk.studio.data.waiting()]
+        near = [cards.dataset(one, one["id"] in chosen, desk.lang) for one in entries if one["builtin"] or not one["offered"]] + asked
         far = [cards.dataset(one, one["id"] in chosen, desk.lang) for one in entries if one["offered"] and not one["builtin"]]
         drawn = [head + cards.group(desk.say("ui.data.cards"), near), cards.group(desk.say("ui.hub.title"), far)]
         return [*drawn, *understood_of(desk, scene)]
@@ -76,6 +79,11 @@ def repairs(desk: Desk) -> gr.HTML:
         chosen, what = Order.of(choice), gradio_ways.text(event, "what")
         if chosen.data is None:
             raise InputError("ui.train.needs")
+        if what == "delete":
+            desk.studio.data.delete(chosen.data)
+            return asdict(chosen.but(data=None, source=None)), {}
+        if what in ("sure", "keep", "columns"):
+            return gr.skip(), columns.asked(desk, chosen.data) if what == "columns" else {"sure": what == "sure"}
         found = desk.studio.data.mend(chosen.data, gradio_ways.text(event, "value") if what == "repair" else None)
         return asdict(chosen.but(data=found.id, source=found.id)), {}
 
@@ -123,9 +131,19 @@ def understood_of(desk: Desk, scene: Scene) -> list[Any]:
     """The report, a page of rows, and whether what follows from them is in sight."""
     data = scene.choice.data
     if data is None:
-        return [view.empty(desk.say("ui.data.empty")), "", gr.update(visible=False)]
+        return ["" if scene.browsed.get("columns") else view.empty(desk.say("ui.data.empty")), "", gr.update(visible=False)]
     found = desk.checked(data)
     start = max(0, min(int(scene.browsed.get("rows", 0)), found["rows_kept"] - 1))
     shown = sheet.browser(desk.studio.data.preview(data, limit=ROWS, start=start), start, found["rows_kept"], desk.lang)
-    told = sheet.report(found, desk.data_title(scene.choice), desk.lang)
+    told = sheet.report(found, desk.data_title(scene.choice), desk.lang) + own_of(desk, scene, found)
     return [told, shown, gr.update(visible=found["source_kept"])]
+
+
+def own_of(desk: Desk, scene: Scene, found: dict[str, Any]) -> str:
+    """What can be done with data whose files were brought: say what their columns are, and delete them."""
+    if not found["source_kept"]:
+        return ""
+    name = desk.data_title(scene.choice)
+    ways = f'<button type="button" class="mend" data-do="columns" data-value="">{view.escape(desk.say("ui.data.columns"))}</button>'
+    chat = any(notice["code"] == "data.note.chat" for notice in found["findings"])  # its columns are no parts of a conversation
+    return f'<div class="owned">{"" if chat else ways}{chooser.deletion(name, bool(scene.browsed.get("sure")), desk.lang)}</div>'
