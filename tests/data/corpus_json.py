@@ -159,7 +159,7 @@ def _shapes() -> Iterator[Case]:
     split = {"columns": ["question", "answer"], "index": [0], "data": [["a", "b"]]}
     yield case("a table in three parts", json.dumps(split), Refused(("data.format", "data.columns"), {"columns": "columns, index, data"}))
     both = json.dumps({"train": [GOOD, GOOD], "test": [GOOD]})
-    yield case("two sets in one file", both, Refused("data.format", {"columns": "train, test"}))
+    yield case("two sets in one file", both, Refused("data.lists", {"columns": "train, test"}))
     yield case("columns unknown", '{"foo": "a", "bar": "b"}\n', Refused("data.format", {"columns": "foo, bar"}))
     yield case("a JSON text on its own", '"question"\n', all_kept(1, kind="text", format="text"))
 

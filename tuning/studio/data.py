@@ -82,12 +82,14 @@ class Data:
         if data in self.shared.library.unreadable(self.owner):
             return self.shared.library.require(data, self.owner)
         path = files.given(data)
-        if self.owner == LOCAL and self.shared.settings.mode == "local" and os.path.exists(path):  # unlike Path.exists it never raises
+        local = self.owner == LOCAL and self.shared.settings.mode == "local"
+        if local and os.path.exists(path):  # unlike Path.exists it never raises
             return self.ingest([path], replace(wish, name=path.name), watch)
         reference = of_card(cards[name]) if name in cards else parse(data)
         if reference is not None:
             return self._fetch(reference, wish, watch)
-        raise InputError("data.unknown", data=clean_name(data))
+        mistyped = local and ("." in data or os.sep in data)
+        raise InputError("data.missing", file=clean_name(data)) if mistyped else InputError("data.unknown", data=clean_name(data))
 
     def ingest(self, paths: Sequence[pathlib.Path], wish: ReadingOptions, watch: Watch | None = None) -> DataSpec:
         """Read files that somebody brought, in a child process, into the library."""

@@ -139,7 +139,8 @@ def _zipped(path: pathlib.Path) -> str:
             if "mimetype" in names and archive.open("mimetype").read(len(_ODS)) == _ODS.encode():
                 return "ods"
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError):
-        return "zip"
+        with open(path, "rb") as stream:
+            return "xlsx" if b"xl/work" in stream.read(HEAD) else "zip"  # a workbook that was cut off is damaged, not packed
     if "[Content_Types].xml" not in names:
         return "zip"
     if "xl/workbook.bin" in names:

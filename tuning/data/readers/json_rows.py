@@ -120,7 +120,7 @@ def _shape(text: TextFile, limits: Limits, known: KnowsColumns) -> Shape:
         return "lines"
     _check_rows(value)
     lists = [name for name, item in value.items() if name != _ABOUT and isinstance(item, list) and item and isinstance(item[0], dict)]
-    alone = len(value) == 1 or (wrapper in _ROWS and lists == [wrapper])
+    alone = len(value) == 1 or (wrapper in _ROWS and wrapper in lists)  # a second list of rows is refused there
     return otherwise if wrapper is not None and alone and not known(list(value)) else "lines"
 
 
