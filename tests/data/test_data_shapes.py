@@ -104,7 +104,8 @@ def test_a_completion_may_call_tools() -> None:
 
 def test_a_context_beside_messages_is_not_lost() -> None:
     row = {"prompt": QA[:1], "completion": "a", "context": "c"}
-    assert understood([{**row, "context": ""}, row])[1][1][0] == "data.row.type"
+    assert said(understood([{**row, "context": ""}, row])[1][1]) == (f"{QA[0]['content']}\n\nc", "a")
+    assert understood([row, {**row, "prompt": QA}])[1][1][0] == "data.row.type"  # behind an answer it has no place
 
 
 PICTURE = {"bytes": b"\x89PNG", "path": None}

@@ -4,6 +4,8 @@ The property is tried on tables and conversations with columns, keys and marks o
 """
 
 import collections
+import csv
+import io
 import json
 import pathlib
 import re
@@ -267,7 +269,8 @@ SPARE = [
 WORD = re.compile(r"w\d+w")
 KEYS = ["reasoning_content", "name", "id", "timestamp", "tools", "thinking", "tool_call_id", "meta"]
 MARKS = {"weight": (0, 1), "train": (False, True), "label": ("0", "1"), "thumbs": ("👎", "👍")}
-NAMES = [("question", "answer"), ("domanda", "risposta"), ("prompt", "completion"), ("instruction", "output")]
+NAMES = [("question", "answer"), ("domanda", "risposta"), ("prompt", "completion"), ("instruction", "output"), ("question", "answers")]
+SIDES = ("input", "output")  # messages on either side
 
 
 def value(draw: st.DrawFn, numbers: list[int]) -> Any:
@@ -284,10 +287,15 @@ def files(draw: st.DrawFn) -> list[Row]:
     numbers: list[int] = []
     spare = draw(st.lists(st.sampled_from(SPARE), max_size=4, unique=True))
     mark = draw(st.sampled_from([None, *MARKS]))
-    names = draw(st.sampled_from([None, *NAMES]))
+    names = draw(st.sampled_from([None, SIDES, *NAMES]))
     rows = []
     for number in range(draw(st.integers(1, 4))):
         row: Row = {names[0]: f"q{number}q", names[1]: f"a{number}a"} if names else {"messages": turns(draw, number, numbers)}
+        if names == SIDES:
+            said = turns(draw, number, numbers)
+            row = dict(zip(SIDES, ({"messages": said[:-1]}, said[-1]), strict=True))
+        elif names == NAMES[-1]:  # as SQuAD has it
+            row[names[1]] = {"text": [f"w90{number}w"]}
         row |= {column: value(draw, numbers) for column in spare if draw(st.booleans())}
         if mark is not None:
             row[mark] = MARKS[mark][draw(st.integers(0, 1))]
@@ -307,14 +315,31 @@ def turns(draw: st.DrawFn, number: int, numbers: list[int]) -> list[Row]:
     return said
 
 
+def spoken(row: Row) -> list[Row]:
+    """The turns of a row, wherever they stand."""
+    talk: list[Row] = [*row["input"]["messages"], row["output"]] if "input" in row else row.get("messages", [])
+    return talk
+
+
+def tabled(rows: list[Row]) -> str:
+    """The same rows as a table, what is no text in its cells as JSON."""
+    out = io.StringIO()
+    table = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)))
+    table.writeheader()
+    table.writerows(
+        {key: held if isinstance(held, str) else "" if held is None else json.dumps(held) for key, held in row.items()} for row in rows
+    )
+    return out.getvalue()
+
+
 def unwanted(of: Row) -> bool:
     return any(of.get(key) == bad for key, (bad, _) in MARKS.items() if key in of)
 
 
-def accounted(folder: pathlib.Path, rows: list[Row]) -> None:
+def accounted(folder: pathlib.Path, rows: list[Row], as_table: bool = False) -> None:
     """Every value has exactly one fate."""
-    path = folder / "rows.jsonl"
-    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    path = folder / "rows"
+    path.write_text(tabled(rows) if as_table else "\n".join(json.dumps(row) for row in rows), encoding="utf-8", newline="")
     try:
         taken = read_here([path], folder / "out")
     except InputError as error:  # nothing is left: the reason of the first row is told
@@ -328,11 +353,11 @@ def accounted(folder: pathlib.Path, rows: list[Row]) -> None:
         used = json.dumps(row)
         assert not unwanted(given_row)
         for key, held in given_row.items():
-            if key not in MARKS and key != "messages" and says(held) and not in_use(held, used):
+            if key not in (*MARKS, "messages", *SIDES) and says(held) and not in_use(held, used):
                 expected[("column", key)] += 1
-        for place, turn in enumerate(given_row.get("messages", [])):
+        for place, turn in enumerate(spoken(given_row)):
             answer = turn["role"] == "assistant"
-            (said,) = [one for one in row["messages"] if one["content"] == turn["content"]]
+            (said,) = [one for one in row["messages"] if one["content"].split("\n\n")[0] == turn["content"]]  # a context may follow
             assert (said.get("weight") == 0) == (answer and unwanted(turn)), place
             for key, held in turn.items():
                 wished = key in MARKS and not answer and not unwanted({key: held})
@@ -354,8 +379,8 @@ def test_every_value_is_learned_context_left_out_or_named(count: int, tmp_path: 
 
     @seed(number)
     @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(files())
-    def check(rows: list[Row]) -> None:
-        accounted(tmp_path, rows)
+    @given(files(), st.booleans())
+    def check(rows: list[Row], as_table: bool) -> None:
+        accounted(tmp_path, rows, as_table and not any(spoken(row) or "answers" in row for row in rows))
 
     check()

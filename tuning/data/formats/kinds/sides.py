@@ -81,10 +81,13 @@ class Sides(PairShape):
         spoken = next((message["role"] for message in said if message["role"] != "system"), "")
         if spoken != "user":
             needed(row, mapping, asks)
-            said = [*_side(question, mapping[asks], "user", notes), *said]
+            asked = _side(question, mapping[asks], "user", notes)
             context = context_of(row, mapping, with_context, notes) if with_context in mapping else ""
-            if not blank(context):  # where in a conversation it would belong, nobody says
-                raise InputError("data.row.type", column=shown(mapping[asks]), found="list")
+            if not blank(context):
+                if not asked or asked[-1]["role"] != "user":  # where it would belong, nobody says
+                    raise InputError("data.row.type", column=shown(mapping[asks]), found="list")
+                asked[-1] = {**asked[-1], "content": "\n\n".join(part for part in (asked[-1]["content"], context) if not blank(part))}
+            said = [*asked, *said]
         else:  # the whole conversation: what stands elsewhere is a part of it, or not used
             notes.leave("column", (mapping[key] for key in (asks, with_context) if key in mapping and not _within(row, mapping, key, said)))
         if "reasoning" in mapping:
