@@ -62,6 +62,7 @@ class TrainSettings(Record):
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.03
     max_length: Annotated[int, Field(ge=16, le=1_048_576)] | Auto = "auto"
     max_samples: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    thinking: Literal["auto", "learn", "keep", "off"] = "auto"  # of what a model may think before it answers: see `tokens.thoughts`
     validation_share: Annotated[float, Field(ge=0, le=0.5)] | Auto = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     quantization: Literal["none", "nf4", "int8"] | Auto = "auto"

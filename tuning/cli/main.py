@@ -381,6 +381,8 @@ def _print(document: Any, as_json: bool, lang: str) -> None:
         print("\n".join(_row(entry, lang) for entry in document) or t(lang, "cli.none"))
     else:
         notices = [*document.pop("faults", []), *document.pop("notices", []), *document.pop("findings", [])]
+        tokens = document.get("tokens")
+        notices += tokens.get("notices", []) if isinstance(tokens, dict) else []
         left = unused(lang, document.pop("unused", []))
         offered = ways.lines(document, lang) if document.get("offers") else []
         for key in ("offer", "offers"):

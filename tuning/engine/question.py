@@ -69,6 +69,7 @@ class Question(Awaited):
     quantization: str = "none"
     temperature: float | None = None
     top_p: float | None = None
+    thinking: str = "auto"  # see `tokens.thoughts`; with "learn" what is thought comes before the answer, from <think> to </think>
     begun: str = ""
     shorten: bool = False
     outcome: Outcome | None = None  # at the end of an answer

@@ -69,7 +69,7 @@ def listen(run: Run, home: pathlib.Path, trusts: bool) -> Live:
     settings, resident = spec.settings, Resident(lambda path: trusts)
     resident.load(spec.model.path, HERE, str(settings.precision), str(settings.quantization), settings.method != "full")
     source, asked = questions(spec, home)
-    ask = labels.asking(resident.tokenizer)
+    ask = labels.asking(resident.tokenizer, settings.thinking)
     live = Live(run, spec, resident, source, [], [], [], [], [])
     for turns, tools in asked:
         with contextlib.suppress(TuningError):  # the template refuses it

@@ -154,6 +154,23 @@ def templated(folder: pathlib.Path) -> bool:
         return False
 
 
+def thinks(folder: pathlib.Path) -> bool:
+    """Does the chat template beside the model know of thoughts? False where there is none yet."""
+    files = [folder / name for name in ("chat_template.jinja", "tokenizer_config.json")]
+    try:
+        return any(_thinks(path, path.stat().st_mtime_ns) for path in files if path.is_file())
+    except (OSError, ValueError):
+        return False
+
+
+@functools.lru_cache(maxsize=64)
+def _thinks(path: pathlib.Path, mark: int) -> bool:
+    said = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        said = str(json.loads(said).get("chat_template"))
+    return any(sign in said for sign in ("</think>", "enable_thinking", "reasoning_content"))
+
+
 @functools.lru_cache(maxsize=64)
 def _configured(config: pathlib.Path, mark: int) -> bool:
     """Whether a tokenizer's configuration, that was changed at `mark`, has a chat template; not a broken one, of which others tell."""

@@ -24,7 +24,7 @@ class Loose(BaseModel):
 class AnswerSettings(Record):
     """How answers are generated, by the names of transformers' GenerationConfig; None where nobody has said it.
 
-    `system`: the system message. `remember`: the earlier turns of a conversation are sent, too.
+    `system`: the system message. `remember`: the earlier turns of a conversation are sent, too. `thinking`: it thinks before it answers.
     """
 
     system: Annotated[str, Field(max_length=20_000)] | None = None
@@ -33,6 +33,7 @@ class AnswerSettings(Record):
     max_new_tokens: Annotated[int, Field(ge=1, le=8192)] | None = None
     seed: int | None = None
     remember: bool | None = None
+    thinking: bool | None = None
 
 
 class KeptChat(Record):

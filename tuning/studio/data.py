@@ -1,6 +1,5 @@
 """What a model learns from, for page, command line and API: sets on offer, data that are brought, and what is in them."""
 
-import contextlib
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from tuning.data.ingest import ReadingOptions
 from tuning.data.sources import Reference, kept, of_card, parse
 from tuning.data.sources import find as named
 from tuning.data.waiting import NotUnderstood, WaitingFiles
-from tuning.errors import InputError, TuningError
+from tuning.errors import InputError
 from tuning.forecast.plan import DEFAULT_MAX_LENGTH
 from tuning.hub.repository import Collection
 from tuning.runs import files
@@ -56,7 +55,8 @@ class Data:
 
         With the resolved `settings` of a plan only those rows that are learned from.
         """
-        found = self.shared.audits.find(data, self._models.find(model), self.owner)
+        thinking = "auto" if settings is None else str(settings["thinking"])
+        found = self.shared.audits.find(data, self._models.find(model), self.owner, thinking)
         if found is None or settings is None:
             return found
         return self.shared.audits.learned(found, data, TrainSettings.model_validate(settings), self.owner)
@@ -131,15 +131,13 @@ class Data:
 
         Raises InputError `data.unknown`, and `data.in_use` where runs were made with them.
         """
+        self._models.quotas.pace("change")
         if self._waits(data) is not None:
             self.shared.waiting.delete(data, self.owner)
             return
         spec = self.shared.library.get(data, self.owner)
         alike = [one.id for one in self.shared.library.list(self.owner) if (one.name, one.sha256) == (spec.name, spec.sha256)]
-        used_by = []
-        for run in self.shared.store.all(self.owner):
-            with contextlib.suppress(TuningError):  # one that cannot be read needs nothing any more
-                used_by += [run.spec().name] if run.spec().data.id in alike else []
+        used_by = [name for id in alike for name in self.users(id)]
         for id in alike:
             self.shared.library.delete(id, self.owner, used_by)
 
@@ -179,11 +177,6 @@ class Data:
         """The names of the owner's runs that have learned, or are to learn, from data."""
         known = [(run, run.known()) for run in self.shared.store.all(self.owner)]
         return [run.name() for run, spec in known if spec is not None and spec.data.id == data]
-
-    def delete(self, data: str) -> None:
-        """Remove data that were brought or made. Raises InputError `data.in_use` where a run needs them, `data.unknown`."""
-        self._models.quotas.pace("change")
-        self.shared.library.delete(data, self.owner, self.users(data))
 
     def describe(self, reference: Reference) -> Collection:
         """What the Hub says of a data set. Raises InputError `data.hub.…`."""

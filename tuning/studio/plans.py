@@ -120,11 +120,12 @@ class Plans:
         followers.allow(asked, self.shared.settings.mode)
         profile = helping.standing_in(self.shared.profiles.find, self.shared.profiles.look)
         machine = self.shared.machine(reference.card, gpu_memory, profile, asked.device)
-        resolved = planning.resolve(reference.card, self._rows(spec, reference), asked, machine)
+        asked, thought = self._thinking(asked, spec, reference)
+        resolved = planning.resolve(reference.card, self._rows(spec, reference, asked), asked, machine)
         if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe
             resolved = planning.rate_by_recipe(resolved)
         ignored = full_finetune.ignored(changes, resolved.settings)
-        return reference, spec, chosen, resolved.model_copy(update={"notices": [*mapped, *resolved.notices, *ignored]})
+        return reference, spec, chosen, resolved.model_copy(update={"notices": [*mapped, *resolved.notices, *thought, *ignored]})
 
     def case(self, model: ModelRef, spec: DataSpec, asked: TrainSettings, gpu_memory: float | None = None, **seen: Any) -> helping.Case:
         """Choices as the ways out of trouble are looked for; `seen` is what a run of them has shown."""
@@ -133,7 +134,7 @@ class Plans:
             return self.shared.machine(card, gpu_memory, helping.standing_in(self.shared.profiles.look, self.shared.profiles.look), device)
 
         cards = presets.models(self.shared.settings.presets)
-        return helping.Case(model.card, self._rows(spec, model), asked, machine, cards, **seen)
+        return helping.Case(model.card, self._rows(spec, model, asked), asked, machine, cards, **seen)
 
     def _parsed(self, base: TrainSettings, changes: dict[str, Any]) -> tuple[TrainSettings, list[Notice]]:
         """As `presets.parse_settings`. Raises InputError `settings.web` for a field that nobody sets who comes in over the web."""
@@ -142,6 +143,14 @@ class Plans:
             presets.over_the_web(changes)
         return found
 
-    def _rows(self, spec: DataSpec, model: ModelRef) -> planning.DataFacts:
-        lengths = self.shared.audits.known(spec.id, model, spec.owner)
+    def _thinking(self, asked: TrainSettings, spec: DataSpec, model: ModelRef) -> tuple[TrainSettings, list[Notice]]:
+        """The settings with the choice for thoughts, and why where the plan has made it."""
+        chosen = self.shared.audits.thinking(spec.id, model, spec.owner, asked.thinking)
+        codes = {"learn": "plan.thinking_learn", "keep": "plan.thinking_keep"}
+        said = asked.thinking == "auto" and chosen in codes and (spec.thoughts or chosen == "keep")
+        notices = [Notice(code=codes[chosen], params={"count": spec.thoughts or 0, "total": spec.rows_kept})] if said else []
+        return asked.model_copy(update={"thinking": chosen}), notices
+
+    def _rows(self, spec: DataSpec, model: ModelRef, asked: TrainSettings) -> planning.DataFacts:
+        lengths = self.shared.audits.known(spec.id, model, spec.owner, asked.thinking)
         return planning.DataFacts(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows, lengths=lengths)

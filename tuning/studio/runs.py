@@ -60,7 +60,7 @@ class Runs:
         if not resolved.forecast.fits:
             gib = planning.GIB
             raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
-        found = self.shared.audits.known(spec.id, reference, self.owner)
+        found = self.shared.audits.known(spec.id, reference, self.owner, resolved.settings.thinking)
         learned = found and self.shared.audits.learned(found, spec.id, resolved.settings, self.owner)
         blocked = learned and learned.blocked(int(resolved.settings.max_length))
         if blocked:

@@ -35,6 +35,13 @@ def settings_of(**given: Any) -> AnswerSettings:
         raise InputError("chat.settings", name=str(fault["loc"][0]), given=str(given[str(fault["loc"][0])])[:40]) from error
 
 
+def thinking_of(run: Run | None, how: AnswerSettings) -> str:
+    """How an answer is asked for: as somebody says, else as the run has learned it, and of a model as its template is."""
+    if how.thinking is not None:
+        return "learn" if how.thinking else "keep"
+    return "auto" if run is None else run.spec().settings.thinking
+
+
 class Talk:
     """What an owner can ask models and runs."""
 
@@ -67,6 +74,7 @@ class Talk:
             "temperature": how.temperature,
             "top_p": how.top_p,
             "max_new_tokens": how.max_new_tokens or MAX_NEW_TOKENS,
+            "thinking": thinking_of(run, how),
         }
         if run is None:
             way = planning.for_talking(model.card, self.shared.probe())

@@ -35,8 +35,9 @@ def audit(
     chosen: Sequence[int] | None = None,
     limits: Limits = LIMITS,
     watch: run.Watch | None = None,
+    thinking: str = "auto",
 ) -> Audit:
-    """What the model with its tokenizer in the folder `path` would learn of a file of rows in normal form.
+    """What the model with its tokenizer in the folder `path` would learn of a file of rows in normal form; `thinking`: see `thoughts`.
 
     `chosen` are the rows to look at, counted from 0 in the file (None: all); of more than `MOST` it takes an even sample.
     `model` is its name, for sentences; `watch` hears now and then which share is done, and what it raises ends the audit.
@@ -49,6 +50,7 @@ def audit(
         "rows": os.path.abspath(rows),
         "chosen": None if chosen is None else list(chosen),
         "most": MOST,
+        "thinking": thinking,
         "limits": dataclasses.asdict(limits),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +90,7 @@ def main() -> int:
     # The parent's clock is what counts; several threads spend the processor's time faster.
     confine(dataclasses.replace(limits, seconds=limits.seconds * (os.cpu_count() or 1)))
     try:
-        wish = look.AuditOptions(request["rows"], request["chosen"], request["most"], ROW_SECONDS, tell)
+        wish = look.AuditOptions(request["rows"], request["chosen"], request["most"], ROW_SECONDS, tell, request["thinking"])
         answer = look.answer(request["model"], request["path"], wish)
         pathlib.Path(ANSWER).write_text(answer, encoding="utf-8")
     except MemoryError:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from tuning.errors import EngineError
+from tuning.tokens import thoughts
 from tuning.tokens.template import NEXT, PROBE, Template
 
 QUESTION, ANSWER = {"role": "user", "content": "?"}, {"role": "assistant", "content": PROBE}
 CALL = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "look", "arguments": {"x": PROBE}}}]}
 TOOL = {"type": "function", "function": {"name": "look", "description": "?", "parameters": {"type": "object", "properties": {}}}}
 TEXT_ENDS = ("<|endoftext|>", "<|end_of_text|>", "<eos>", "</s>")  # of a text, whatever the template closes a turn with
-THOUGHT = "</think>"
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,20 @@ class Frame:
     stops: frozenset[int]
 
     @property
+    def opened(self) -> bool:
+        """Whether the prompt has opened a thought, which the answer goes on with."""
+        return thoughts.CLOSE in self.lead and thoughts.OPEN not in self.lead
+
+    @property
     def mark(self) -> str:
         """What stands last before the answer's own words where the model thinks or names a channel first."""
-        return self.lead.split()[-1] if self.lead.split() else THOUGHT
+        return self.lead.split()[-1] if self.lead.split() else thoughts.CLOSE
 
 
-def frame(tokenizer: PreTrainedTokenizerBase) -> Frame:
-    """What the tokenizer's template puts around answers."""
+def frame(tokenizer: PreTrainedTokenizerBase, thinking: str = "auto") -> Frame:
+    """What the tokenizer's template puts around answers, by the choice of `thinking`."""
     try:
-        lead = Template(tokenizer).framed([QUESTION])[1]
+        lead = Template(tokenizer, thinking).framed([QUESTION])[1]
     except EngineError:
         lead = ""
     return Frame(lead, frozenset(stop_ids(tokenizer)))

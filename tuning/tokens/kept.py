@@ -15,9 +15,10 @@ from tuning.data.library import Library, folder_of
 from tuning.data.records import ROWS
 from tuning.errors import RunError, TuningError, caught
 from tuning.hub.shelf import Shelf
+from tuning.models import model_folder
 from tuning.runs import disk, files
 from tuning.schema import ModelRef, TrainSettings
-from tuning.tokens import trial
+from tuning.tokens import thoughts, trial
 from tuning.tokens.lengths import Audit, Lengths
 
 KEPT = 4  # audits held in memory
@@ -25,7 +26,7 @@ MOST_SPLIT = 20_000  # rows that are told apart into those to learn and those to
 AGAIN_SECONDS = 60.0  # after one that failed
 WORDS = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "vocab.json", "tokenizer.model")
 LIBRARIES = ("transformers", "tokenizers", "jinja2")
-FORM = 2  # of an audit: raise it when the same rows and tokenizer would give another
+FORM = 3  # of an audit: raise it when the same rows and tokenizer would give another
 
 
 class Audits:
@@ -40,27 +41,33 @@ class Audits:
         self._parts: dict[str, Lengths] = {}
         self._one = threading.Lock()  # one at a time: somebody may be training beside it
 
-    def find(self, data: str, model: ModelRef, owner: str) -> Lengths | None:
+    def thinking(self, data: str, model: ModelRef, owner: str, asked: str) -> str:
+        """What is done with thoughts, where `asked` may leave it open; see `tokens.thoughts`."""
+        thinks = model.card.thinking or model_folder.thinks(pathlib.Path(model.path))
+        return thoughts.decide(asked, self._library.get(data, owner).thoughts, thinks)
+
+    def find(self, data: str, model: ModelRef, owner: str, thinking: str = "auto") -> Lengths | None:
         """What `model` would learn of data, for any maximum length; None while it is being found.
 
         Raises InputError `data.unknown`, and whatever went wrong a moment ago: `model.…`, `audit.…`.
         """
-        key = self._key(data, model, owner)
+        thinking = self.thinking(data, model, owner, thinking)
+        key = self._key(data, model, owner, thinking)
         if key in self._known:
             return self._known[key]
         if self._wait:
-            return self._look(key, data, model, owner)
+            return self._look(key, data, model, owner, thinking)
         when, fault = self._faults.get(key, (0.0, None))
         if fault is not None and time.monotonic() - when < AGAIN_SECONDS:
             raise fault
         if key not in self._working:
             self._working[key] = owner
-            threading.Thread(target=self._work, args=(key, data, model, owner), daemon=True).start()
+            threading.Thread(target=self._work, args=(key, data, model, owner, thinking), daemon=True).start()
         return None
 
-    def known(self, data: str, model: ModelRef, owner: str) -> Lengths | None:
+    def known(self, data: str, model: ModelRef, owner: str, thinking: str = "auto") -> Lengths | None:
         """As `find`, of what was found before; nothing is begun."""
-        key = self._key(data, model, owner)
+        key = self._key(data, model, owner, self.thinking(data, model, owner, thinking))
         found = None if key in self._known else _read(self._path(data, key))
         return self._known.get(key) if found is None else self._remember(key, found)
 
@@ -85,14 +92,14 @@ class Audits:
         """Whether one of the owner's is being found."""
         return owner in list(self._working.values())
 
-    def _work(self, key: str, data: str, model: ModelRef, owner: str) -> None:
-        error = caught(lambda: self._look(key, data, model, owner), f"the audit of {data}")
+    def _work(self, key: str, data: str, model: ModelRef, owner: str, thinking: str) -> None:
+        error = caught(lambda: self._look(key, data, model, owner, thinking), f"the audit of {data}")
         if error is not None:
             known = error if isinstance(error, TuningError) else RunError("audit.crashed", model=model.card.title, how="?")
             self._faults[key] = (time.monotonic(), known)
         self._working.pop(key, None)
 
-    def _look(self, key: str, data: str, model: ModelRef, owner: str) -> Lengths:
+    def _look(self, key: str, data: str, model: ModelRef, owner: str, thinking: str) -> Lengths:
         path = self._path(data, key)
         found = _read(path)
         if found is None:
@@ -102,7 +109,7 @@ class Audits:
             if not self._shelf.trusts(str(words)):
                 trial.require(words, self._passed)
             with self._one:
-                found = audit(model.card.title, str(words), self._folder / data / ROWS)
+                found = audit(model.card.title, str(words), self._folder / data / ROWS, thinking=thinking)
             with contextlib.suppress(OSError):  # it is known all the same
                 files.remove(path)
                 files.write(path, found.model_dump_json())
@@ -117,11 +124,11 @@ class Audits:
         self._known[key] = Lengths(found)
         return self._known[key]
 
-    def _key(self, data: str, model: ModelRef, owner: str) -> str:
-        """What an audit depends on: the data, the tokenizer's files where they are here, the libraries."""
+    def _key(self, data: str, model: ModelRef, owner: str, thinking: str) -> str:
+        """What an audit depends on: the data, the tokenizer's files where they are here, the libraries, what is done with thoughts."""
         there = [path.stat() for name in WORDS if (path := pathlib.Path(model.path) / name).is_file()]
         stamps = [(status.st_size, status.st_mtime_ns) for status in there]
-        asked = [FORM, self._library.get(data, owner).id, model.id, stamps, [metadata.version(name) for name in LIBRARIES]]
+        asked = [FORM, self._library.get(data, owner).id, model.id, thinking, stamps, [metadata.version(name) for name in LIBRARIES]]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

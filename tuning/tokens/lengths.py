@@ -61,6 +61,7 @@ class Audit(Record):
     refused: list[Refused] = Field(default_factory=list)
     merged: int = 0  # rows whose system text stands in front of the question
     rewritten: int = 0  # rows of which an earlier answer is not learned
+    thinking: list[Notice] = Field(default_factory=list)  # what becomes of thoughts
     seconds: float = 0.0  # it took to render and tokenise them
 
     @property
@@ -81,7 +82,7 @@ class Audit(Record):
             found.append(Notice(code="audit.merged", params={"count": self.merged}))
         if self.rewritten:
             found.append(Notice(code="audit.rewritten", level="warning", params={"count": self.rewritten}))
-        return found
+        return [*found, *self.thinking]
 
 
 class LengthTotals(Record):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from transformers import PreTrainedTokenizerBase
 
 from tuning.errors import EngineError
-from tuning.tokens import labels
+from tuning.tokens import labels, thoughts
 from tuning.tokens.labels import Labelled
 from tuning.tokens.lengths import Audit, Looked, Piece, Refused, Shown
 from tuning.tokens.template import Rendered, Template
@@ -34,6 +34,7 @@ class AuditOptions:
     most: int
     row_seconds: float  # of the processor, for one row through the template
     tell: Callable[[float], None] = lambda share: None  # hears now and then what share is done
+    thinking: str = "auto"  # see `thoughts`
 
 
 @dataclass
@@ -45,6 +46,8 @@ class Counted:
     refused: list[Refused] = field(default_factory=list)
     merged: int = 0
     rewritten: int = 0
+    thoughts: int = 0  # rows with some
+    several: bool = False  # some row has more than one answer
 
 
 def answer(model: str, path: str, wish: AuditOptions) -> str:
@@ -60,7 +63,7 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
     """The audit of a file of rows in normal form."""
     every = range(_count(wish.path)) if wish.chosen is None else wish.chosen
     some = every if len(every) <= wish.most else [every[at * len(every) // wish.most] for at in range(wish.most)]
-    template = Template(tokenizer)
+    template = Template(tokenizer, wish.thinking)
 
     def render(row: labels.NormalRow) -> Rendered:
         alarm(wish.row_seconds * (1 + len(row.get("messages", ())) / TURNS))
@@ -81,10 +84,16 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
     def rows() -> Iterator[dict[str, Any]]:
         for place, row in _rows(wish.path, some):
             seen.places.append(place)
+            turns = row.get("messages", ())
+            seen.thoughts += thoughts.has_thoughts(turns)
+            seen.several = seen.several or sum(turn["role"] == "assistant" for turn in turns) > 1
             yield row
             if len(seen.places) % labels.BATCH == 0:
                 wish.tell(len(seen.places) / len(some))
 
+    alarm(wish.row_seconds)
+    own, earlier = template.manner, template.keeps_earlier
+    alarm(0)
     for labelled in labels.label_rows(labeller, rows(), render, refuse):
         seen.looked.append(_measured(labelled))
         seen.merged += labelled.rendered.merged
@@ -98,6 +107,7 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
         refused=seen.refused,
         merged=seen.merged,
         rewritten=seen.rewritten,
+        thinking=thoughts.told(wish.thinking, own, (seen.thoughts, len(some)), earlier if seen.several else None),
         seconds=seconds,
     )
 

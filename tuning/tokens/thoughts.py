@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from tuning.schema import Notice
+
 OPEN, CLOSE = "<think>", "</think>"
 EMPTY = f"{OPEN}\n\n{CLOSE}\n\n"
 KEY = "reasoning_content"  # in our normal form
@@ -30,6 +32,13 @@ class Manner(NamedTuple):
     drops: bool = False  # it takes thoughts out of the text, also of the last answer
     thinks: bool = False  # its model was made to think
     signs: bool = False  # by the signs <think> and </think>
+
+
+def decide(asked: str, rows: int | None, thinks: bool) -> str:
+    """The choice, where `asked` leaves it open: by the number of `rows` with thoughts (None: not known), and whether the model thinks."""
+    if asked != "auto":
+        return asked
+    return "learn" if rows or (rows is None and not thinks) else "keep" if thinks else "off"
 
 
 def manner(show: Show, source: str, probe: str) -> Manner:
@@ -82,3 +91,25 @@ def unhidden(text: str) -> str:
     if _HIDDEN[CLOSE] not in text and _HIDDEN[OPEN] not in text:
         return text
     return text.replace(_HIDDEN[OPEN], OPEN).replace(_HIDDEN[CLOSE], CLOSE)
+
+
+def told(thinking: str, own: Manner, counts: tuple[int, int], earlier: bool | None) -> list[Notice]:
+    """What becomes of thoughts. `counts`: rows that have some, of all. `earlier`: whether those of earlier answers are shown."""
+    some, rows = counts
+    if not own.thinks and not some:
+        return []
+    found = []
+    if some and thinking in ("learn", "auto"):
+        aside = "audit.thoughts_learned_placed" if own.drops else "audit.thoughts_learned_inside"
+        code = "audit.thoughts_learned" if own.key else aside
+        found.append(Notice(code=code, params={"count": some, "total": rows}))
+    elif some:
+        found.append(Notice(code="audit.thoughts_left", level="warning", params={"count": some}))
+    if own.thinks and (thinking == "keep" or (thinking == "learn" and some < rows)):
+        code = "audit.thoughts_empty" if own.signs or own.switch else "audit.thoughts_none"
+        found.append(Notice(code=code, params={"count": rows - some if thinking == "learn" else rows}))
+    if own.thinks and thinking == "off":
+        found.append(Notice(code="audit.thoughts_stop", level="warning"))
+    if earlier is not None and (some or own.thinks):
+        found.append(Notice(code="audit.thoughts_earlier" if earlier else "audit.thoughts_earlier_left"))
+    return found

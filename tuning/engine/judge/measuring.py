@@ -90,13 +90,16 @@ class Measuring:
 
     def _tokens(self, rows: NormalRows) -> deque[Scored]:
         """What is to be scored of some rows, in their order."""
-        found = batches.encoded(self.resident.tokenizer, rows, int(self.spec.settings.max_length))
+        found = batches.encoded(self.resident.tokenizer, rows, int(self.spec.settings.max_length), self.spec.settings.thinking)
         return deque((number, one) for number, some in found.items() for one in some)
 
     def _prompts(self, rows: NormalRows) -> list[Prompt]:
         """The questions of some rows, in their order."""
         questions = [one for row in rows if (one := batches.asked(row)) is not None]
-        return batches.prompts(self.resident, questions, self.spec.model.card.context_length)
+        return self._asked_for(questions)
+
+    def _asked_for(self, questions: list[EvaluationQuestion]) -> list[Prompt]:
+        return batches.prompts(self.resident, questions, self.spec.model.card.context_length, self.spec.settings.thinking)
 
     def _first(self, scoring: deque[Scored], asking: Sequence[Prompt]) -> None:
         """A batch of each, to see how fast they are. The very first is slow for reasons of its own, and counts for what it does."""
@@ -213,7 +216,7 @@ class Measuring:
         """How many questions of the probe are answered right, where there is time for it."""
         for lang, items in presets.probe(PRESETS).items():
             questions = [EvaluationQuestion(number, [{"role": "user", "content": item.question}], "") for number, item in enumerate(items)]
-            some = batches.prompts(self.resident, questions, self.spec.model.card.context_length)
+            some = self._asked_for(questions)
             left = self.until["recall"] - self.clock.spent
             both = self._both(some, PROBE_TOKENS, left) if some and left > 0 else None
             if both is None:

@@ -63,7 +63,7 @@ def publish(run: Run, spec: RunSpec, resident: Resident, tokenizer: Any) -> None
         config.base_model_name_or_path = _base(spec)
         resident.peft.save_pretrained(str(building), selected_adapters=[TRAINED], save_embedding_layers=False)
         config.base_model_name_or_path = known_as
-    save_tokenizer(tokenizer, building)
+    save_tokenizer(tokenizer, building, spec.settings.thinking)
     (building / "README.md").write_text(card(spec), encoding="utf-8")
     before = run.folder / ".adapter-before"
     shutil.rmtree(before, ignore_errors=True)
@@ -75,12 +75,12 @@ def publish(run: Run, spec: RunSpec, resident: Resident, tokenizer: Any) -> None
         resident.drop_adapter(run.id)
 
 
-def save_tokenizer(tokenizer: Any, folder: pathlib.Path) -> None:
+def save_tokenizer(tokenizer: Any, folder: pathlib.Path, thinking: str) -> None:
     """Write the tokenizer, with a template that asks as the rows were learned, and nothing of this machine. Raises OSError."""
     own = tokenizer.chat_template
     try:
         if isinstance(own, str):
-            tokenizer.chat_template = Template(tokenizer).taught()
+            tokenizer.chat_template = Template(tokenizer, thinking).taught()
         tokenizer.save_pretrained(str(folder))
     finally:
         tokenizer.chat_template = own

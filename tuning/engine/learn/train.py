@@ -346,8 +346,8 @@ def load_rows(spec: RunSpec, store: Store, resident: Resident) -> EncodedRows:
     train_raw, validation_raw = Library(store.home).parts(spec.data.id, spec.owner, settings)
     length = int(settings.max_length)
     tokenizer = own_tokenizer(spec, resident)
-    train_rows, totals = labels.encode_rows(tokenizer, train_raw, length)
-    validation = labels.encode_rows(tokenizer, validation_raw, length)[0] if validation_raw else []
+    train_rows, totals = labels.encode_rows(tokenizer, train_raw, length, settings.thinking)
+    validation = labels.encode_rows(tokenizer, validation_raw, length, settings.thinking)[0] if validation_raw else []
     return EncodedRows(train_rows, validation, totals, samples.pick(validation_raw or train_raw))
 
 

@@ -14,10 +14,14 @@ TAIL = 16  # tokens at the end of what is being said in which the next question 
 
 
 class AnswerForm:
-    """How one model's answers end and begin. `learned`: it was trained on the template, and closes its turns by itself."""
+    """How one model's answers end and begin. `learned`: it was trained on the template, and closes its turns by itself.
 
-    def __init__(self, tokenizer: Any, model: Any, learned: bool) -> None:
-        self.tokenizer, self.frame = tokenizer, endings.frame(tokenizer)
+    `thinking`: see `tokens.thoughts`.
+    """
+
+    def __init__(self, tokenizer: Any, model: Any, learned: bool, thinking: str = "auto") -> None:
+        self.tokenizer, self.frame = tokenizer, endings.frame(tokenizer, thinking)
+        self.thinks = thinking == "learn"
         named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
         self.stops = self.frame.stops | frozenset(named if isinstance(named, list) else [] if named is None else [named])
         self.next = labels.PLAIN_NEXT if not learned and tokenizer.chat_template == labels.PLAIN_TEMPLATE else ""

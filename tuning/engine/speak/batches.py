@@ -20,7 +20,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.speak.answer_form import AnswerForm, NextQuestion
 from tuning.errors import EngineError
 from tuning.runs.store import Run
-from tuning.tokens import labels
+from tuning.tokens import labels, thoughts
 from tuning.tokens.template import Template
 
 ROOM = 1.5  # tokens that an answer may have, by those of the longest reference in its batch
@@ -69,11 +69,17 @@ class EvaluationQuestion:
     turns: list[dict[str, Any]]
     reference: str
     tools: list[dict[str, Any]] | None = None
+    thought: str = ""  # before that answer
 
     @property
     def question(self) -> str:
         """All that stands before the answer."""
         return "\n".join(str(turn.get("content") or "") for turn in self.turns)
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The answer as a turn, with its thought."""
+        return {"role": "assistant", "content": self.reference, thoughts.KEY: self.thought}
 
 
 def asked(row: Mapping[str, Any]) -> EvaluationQuestion | None:
@@ -84,13 +90,17 @@ def asked(row: Mapping[str, Any]) -> EvaluationQuestion | None:
         turns = turns[: learned[-1] + 1] if learned else []
     if len(turns) < 2 or turns[-1]["role"] != "assistant" or not turns[-1]["content"].strip() or turns[-1].get("tool_calls"):
         return None
-    return EvaluationQuestion(int(row["row"]), turns[:-1], str(turns[-1]["content"]), row.get("tools") or None)
+    thought, reference = thoughts.split(turns[-1])
+    return EvaluationQuestion(int(row["row"]), turns[:-1], reference, row.get("tools") or None, thought)
 
 
-def encoded(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: int) -> dict[int, Sequences]:
-    """Rows in normal form as they are learned, by row number; those that the template refuses or that teach nothing are left out."""
+def encoded(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: int, thinking: str = "auto") -> dict[int, Sequences]:
+    """Rows in normal form as they are learned, by the choice of `thinking`, by row number.
+
+    Those that the template refuses or that teach nothing are left out.
+    """
     found: dict[int, Sequences] = {}
-    for labelled in labels.label_rows(labels.Labeller(tokenizer), rows, Template(tokenizer).render, lambda row, error: None):
+    for labelled in labels.label_rows(labels.Labeller(tokenizer), rows, Template(tokenizer, thinking).render, lambda row, error: None):
         cut = [{"input_ids": one.input_ids, "labels": one.labels} for one in labelled.cut(max_length) if one.learned]
         if cut:
             found[labelled.rendered.row] = cut
@@ -128,14 +138,19 @@ def row_nll(causal: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tenso
     return sums, chosen.sum(dim=1)
 
 
-def prompts(resident: Resident, questions: Sequence[EvaluationQuestion], context: int) -> list[tuple[EvaluationQuestion, list[int]]]:
-    """The questions in tokens, as chat asks them; those that the template refuses or that leave no room are left out."""
+def prompts(
+    resident: Resident, questions: Sequence[EvaluationQuestion], context: int, thinking: str = "auto"
+) -> list[tuple[EvaluationQuestion, list[int]]]:
+    """The questions in tokens, as chat asks them and as rows with such an answer are learned.
+
+    Those that the template refuses or that leave no room are left out.
+    """
     tokenizer = resident.tokenizer
-    ask = labels.asking(tokenizer)
+    ask = labels.asking(tokenizer, thinking)
     found = []
     for one in questions:
         try:
-            ids = ask(one.turns, one.tools)
+            ids = ask(one.turns, one.tools, answer=one.answer)
         except EngineError:
             continue
         if len(ids) + room(tokenizer, [one]) <= context:
@@ -145,7 +160,7 @@ def prompts(resident: Resident, questions: Sequence[EvaluationQuestion], context
 
 def room(tokenizer: Any, batch: Sequence[EvaluationQuestion]) -> int:
     """Tokens that the answers of a batch may have."""
-    longest = max(len(tokenizer(one.reference, add_special_tokens=False, verbose=False)["input_ids"]) for one in batch)
+    longest = max(len(tokenizer(one.thought + one.reference, add_special_tokens=False, verbose=False)["input_ids"]) for one in batch)
     return min(MOST_TOKENS, math.ceil(ROOM * longest) + SPARE)
 
 

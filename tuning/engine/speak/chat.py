@@ -15,7 +15,7 @@ from tuning.engine.question import Outcome, Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.answer_form import AnswerForm, NextQuestion
 from tuning.errors import EngineError
-from tuning.tokens import labels
+from tuning.tokens import endings, labels, thoughts
 
 TEMPERATURE, TOP_P = 0.7, 0.9  # where an answer is sampled and nobody says how
 SPELT = 8  # tokens before the first of an answer that goes on, by which it is spelt
@@ -29,8 +29,8 @@ class _Pieces(BaseStreamer):
         self.ids = prompt[-SPELT:] if question.begun else []
         self.before = self.shown = len(self.ids)  # ids whose text is out
         self.start = 0  # ids before this one are no longer needed to spell the next
-        self.prompt, self.opening = True, not question.begun
-        self.strip = bool(turn.frame.lead) and self.opening  # the template writes a space, or a thought, before the first word
+        self.prompt, self.opening = True, not question.begun and not turn.thinks
+        self.strip = bool(turn.frame.lead) and not question.begun  # the template writes a space, or a thought, before the first word
         self.held = ""  # what may be the beginning of the next question
 
     @property
@@ -41,6 +41,8 @@ class _Pieces(BaseStreamer):
     def put(self, value: torch.Tensor) -> None:
         if self.prompt:  # generate hands over the prompt first
             self.prompt = False
+            if self.turn.thinks and self.turn.frame.opened and not self.question.begun:
+                self.question.pieces.put(f"{thoughts.OPEN}\n")
             return
         self.ids.extend(value.flatten().tolist())
         if self.opening:
@@ -98,8 +100,8 @@ def answer(resident: Resident, question: Question) -> None:
     tokenizer, context = resident.tokenizer, question.model.card.context_length
     run = question.run
     with resident.speaking(run.id if run else None, run.adapter if run else None) as model, torch.no_grad():
-        turn = AnswerForm(tokenizer, model, learned=run is not None)
-        prompt, left_out = _prompt(tokenizer, question, turn.frame.lead)
+        turn = AnswerForm(tokenizer, model, learned=run is not None, thinking=question.thinking)
+        prompt, left_out = _prompt(tokenizer, question, turn.frame)
         room = context - len(prompt)
         if room < 1:
             raise EngineError("chat.too_long", tokens=len(prompt), context=context)
@@ -123,11 +125,18 @@ def answer(resident: Resident, question: Question) -> None:
     question.pieces.put(None)
 
 
-def _prompt(tokenizer: Any, question: Question, lead: str) -> tuple[list[int], int]:
+def _begun(question: Question, frame: endings.Frame) -> str:
+    """What was said of an answer that goes on, with what the template writes before it."""
+    if question.thinking == "learn":
+        return question.begun.removeprefix(f"{thoughts.OPEN}\n") if frame.opened else question.begun
+    return frame.lead + question.begun if question.begun else ""
+
+
+def _prompt(tokenizer: Any, question: Question, frame: endings.Frame) -> tuple[list[int], int]:
     """The tokens of the prompt, up to the words from which an answer goes on, and how many turns were left out of it to make room."""
-    ask = labels.asking(tokenizer)
+    ask = labels.asking(tokenizer, question.thinking)
     turns = [message.model_dump(exclude_none=True) for message in question.messages]
-    said = lead + question.begun if question.begun else ""
+    said = _begun(question, frame)
     whole = ask(turns, said=said)
     context = question.model.card.context_length
     most = context - min(question.max_new_tokens, context // 4)

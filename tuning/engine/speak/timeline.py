@@ -20,7 +20,7 @@ from tuning.runs import files
 from tuning.runs.store import Run
 from tuning.schema import SCHEMA
 from tuning.text import t
-from tuning.tokens import labels
+from tuning.tokens import labels, thoughts
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class TimelineQuestion:
     prompt: str
     turns: tuple[tuple[str, str], ...]  # role and content; none where `prompt` is the beginning of a text
     reference: str = ""
+    thought: str = ""  # before that answer
     general: bool = False  # not from the data: it shows what may be forgotten
 
 
@@ -78,7 +79,8 @@ def _asked(row: Mapping[str, Any]) -> TimelineQuestion | None:
     before = tuple(turns[:place])
     if row.get("tools") or not before or before[-1][0] != "user" or sum(len(text) for _, text in before) > LONGEST:
         return None
-    return TimelineQuestion(before[-1][1], before, turns[place][1][:REFERENCE])
+    thought, answer = thoughts.split(messages[place])
+    return TimelineQuestion(before[-1][1], before, answer[:REFERENCE], thought)
 
 
 @dataclass
@@ -146,7 +148,7 @@ class Timeline:
         """Ask all, and append a line to samples.jsonl; none where the process has to end."""
         # Where it is to be trained as a whole, or has been changed for the adapter, it speaks as the run.
         base = step == 0 and self.resident.base is not None and not self.resident.rewritten
-        ids = list(_prompts(self.resident.tokenizer, self.asked))
+        ids = list(_prompts(self.resident.tokenizer, self.asked, self.run.spec().settings.thinking))
         room = max(1, min(count, self.context - max(map(len, ids))))
         answers = greedy(self.resident, None if base else self.run, ids, room, limit, lambda: shutdown.asked(self.run))
         if shutdown.asked(self.run):
@@ -169,11 +171,12 @@ def _shown(answer: Answer) -> str:
     return answer.text if answer.ended else f"{answer.text.rstrip(chr(0xFFFD))}…"
 
 
-def _prompts(tokenizer: Any, asked: Sequence[TimelineQuestion]) -> Iterator[list[int]]:
-    ask, bos = labels.asking(tokenizer), tokenizer.bos_token_id
+def _prompts(tokenizer: Any, asked: Sequence[TimelineQuestion], thinking: str = "auto") -> Iterator[list[int]]:
+    ask, bos = labels.asking(tokenizer, thinking), tokenizer.bos_token_id
     lead = [bos] if bos is not None and tokenizer("")["input_ids"][:1] == [bos] else []
     for one in asked:
         if one.turns:
-            yield ask([{"role": role, "content": content} for role, content in one.turns])
+            answer = {"role": "assistant", "content": one.reference, thoughts.KEY: one.thought}
+            yield ask([{"role": role, "content": content} for role, content in one.turns], answer=answer)
         else:
             yield [*lead, *tokenizer(one.prompt, add_special_tokens=False, verbose=False)["input_ids"]]

@@ -115,7 +115,7 @@ def pack(request: dict[str, Any]) -> None:
     (into / "settings.json").write_text(json.dumps(settings, indent=2, ensure_ascii=False), encoding="utf-8")
     (into / "trl-sft.yaml").write_text(for_trl(settings), encoding="utf-8")
     (into / "tokenizer").mkdir()
-    publish.save_tokenizer(own_tokenizer(spec, resident), into / "tokenizer")
+    publish.save_tokenizer(own_tokenizer(spec, resident), into / "tokenizer", spec.settings.thinking)
     if run.start.is_file():
         shutil.copyfile(run.start, into / "start.safetensors")
     shutil.copyfile(SCRIPT, into / SCRIPT.name)
