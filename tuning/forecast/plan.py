@@ -16,6 +16,7 @@ from tuning.forecast import acceleration, choose, duration, full_finetune, memor
 from tuning.machine.hardware import CUDA_CONTEXT, Hardware, best
 from tuning.models.catalog import COMFORT
 from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card
+from tuning.tokens import thoughts
 from tuning.tokens.lengths import Lengths
 
 GIB = 2**30
@@ -35,6 +36,7 @@ class DataFacts(Record):
     count: int
     characters: int
     validation_rows: int  # of a validation file of its own
+    thoughts: int | None = 0  # rows with some; None: not known
     characters_per_token: float = 3.5
     longest_characters: int | None = None
     lengths: Lengths | None = None  # in tokens of the model, where the audit has found them: then nothing has to be guessed
@@ -87,6 +89,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     hardware, gpu_memory = machine.hardware, machine.gpu_memory
     decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
     decided["precision"] = _precision(asked, hardware, decided["device"], notices)
+    decided["thinking"] = thoughts.decide(asked.thinking, rows.thoughts, card.thinking)
     decided |= _batch(card, asked)
     decided["learning_rate"] = _learning_rate(card, asked, notices)
     decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length

@@ -110,6 +110,6 @@ def told(thinking: str, own: Manner, counts: tuple[int, int], earlier: bool | No
         found.append(Notice(code=code, params={"count": rows - some if thinking == "learn" else rows}))
     if own.thinks and thinking == "off":
         found.append(Notice(code="audit.thoughts_stop", level="warning"))
-    if earlier is not None and (some or own.thinks):
+    if earlier is not None and some:
         found.append(Notice(code="audit.thoughts_earlier" if earlier else "audit.thoughts_earlier_left"))
     return found
