@@ -242,3 +242,13 @@ def test_who_is_refused_reads_the_command_that_was_typed(capsys: pytest.CaptureF
     assert main(["app", "--share"]) == 2
     said = capsys.readouterr()
     assert said.err.startswith("--share") and "sartoria app --share --auth auto" in said.err and not said.out
+
+
+@pytest.mark.parametrize(("key", "by"), [("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")])
+def test_a_model_in_shares_is_refused_before_anything_begins(
+    capsys: pytest.CaptureFixture[str], home: pathlib.Path, monkeypatch: pytest.MonkeyPatch, key: str, by: str
+) -> None:
+    monkeypatch.setenv(key, "true")
+    assert main(["train", "-m", "starter", "-d", "starter-en", "--lang", "en"]) == 2
+    said = capsys.readouterr().err
+    assert by in said and "ddp.yaml" in said and not (home / "runs").exists()

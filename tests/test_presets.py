@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 import yaml
+from accelerate.commands import launch
+from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.utils import FullyShardedDataParallelPlugin, patch_environment
+from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
 from tuning import presets, settings
 from tuning.errors import InputError
@@ -14,7 +18,8 @@ from tuning.machine.hardware import Hardware
 from tuning.schema import LOCAL, DatasetCard, ModelCard, Probe, Recipe, TrainSettings
 from tuning.studio import Studio
 
-FILES = sorted(settings.PRESETS.glob("*/*.yaml"))
+FILES = sorted(path for path in settings.PRESETS.glob("*/*.yaml") if path.parent.name != "distributed")
+LAUNCHES = sorted(settings.PRESETS.glob("distributed/*.yaml"))
 KINDS: dict[str, Any] = {"models": ModelCard, "recipes": Recipe, "datasets": DatasetCard, "probe": Probe}
 
 
@@ -22,6 +27,26 @@ KINDS: dict[str, Any] = {"models": ModelCard, "recipes": Recipe, "datasets": Dat
 def test_every_file_is_valid(path: pathlib.Path) -> None:
     card, _ = presets.read(path, KINDS[path.parent.name])
     assert card.id
+
+
+@pytest.mark.parametrize("path", LAUNCHES, ids=lambda path: path.name)
+def test_accelerate_itself_takes_every_configuration_of_several_cards(path: pathlib.Path) -> None:
+    """As `accelerate launch` reads it: each key known, each process told what it says."""
+    found = load_config_from_file(str(path))
+    words = ["--config_file", str(path), "-m", "tuning", "train", "--set", "max_steps=1"]
+    args, _, _ = launch._validate_launch_command(launch.launch_command_parser().parse_args(words))
+    assert args.training_script == "tuning" and args.module and args.training_script_args == ["train", "--set", "max_steps=1"]
+    assert (args.num_processes, args.num_machines) == (found.num_processes, found.num_machines) and args.num_processes > 1
+    args.deepspeed_fields_from_accelerate_config = ",".join(found.deepspeed_config)  # as `launch_command` does
+    told = prepare_multi_gpu_env(args) if path.stem.startswith(("ddp", "fsdp")) else prepare_deepspeed_cmd_env(args)[1]
+    assert told["ACCELERATE_MIXED_PRECISION"] == "no"
+    expected = {"fsdp2": {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_RESHARD_AFTER_FORWARD": "true"}}
+    expected |= {f"zero{stage}": {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": str(stage)} for stage in (2, 3)}
+    assert expected.get(path.stem, {}).items() <= told.items()
+    if path.stem == "fsdp2":
+        with patch_environment(**told):
+            plugin = FullyShardedDataParallelPlugin()
+        assert plugin.fsdp_version == 2 and str(plugin.state_dict_type).endswith("FULL_STATE_DICT")
 
 
 def test_the_probe_asks_the_same_in_both_languages_and_its_sentences_say_the_answers() -> None:

@@ -23,6 +23,7 @@ INSTALLED = ROOT / "tuning_presets"  # where a wheel puts presets/: `presets` wo
 PRESETS = INSTALLED if INSTALLED.is_dir() else ROOT / "presets"
 PINNED = re.compile(r"(\w[\w.-]{0,95}/\w[\w.-]{0,95})@([0-9a-f]{40})", re.ASCII)
 CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and nvidia-smi do
+SHARDING = {"FSDP": "ACCELERATE_USE_FSDP", "DeepSpeed": "ACCELERATE_USE_DEEPSPEED"}  # as accelerate launch says it
 VOLUME = "/data"  # where a Space has its storage, if it has any
 OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")  # which `hf_oauth: true` in README brings
 _INDEX = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ssl_cert_file", "home", "userprofile", "localappdata")
@@ -80,6 +81,7 @@ class Settings:
     rank: int = 0  # of the processes that a launcher has started, which this one is
     local_rank: int = 0  # the same on this machine
     world_size: int = 1
+    sharded: str | None = None  # by what a launcher wants the model in shares
     display: bool = True  # whether a browser could be opened here
     token: str | None = field(default=None, repr=False)
     remote_code: RemoteCode | None = None  # only ever by `allowing`
@@ -108,6 +110,7 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         rank=int(env.get("RANK") or 0),
         local_rank=int(env.get("LOCAL_RANK") or 0),
         world_size=int(env.get("WORLD_SIZE") or 1),
+        sharded=next((name for name, key in SHARDING.items() if env.get(key, "").lower() == "true"), None),
         display=sys.platform in ("win32", "darwin") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
         token=None if mode == "space" else env.get("HF_TOKEN") or None,  # there it is the Space's, and visitors come in
         space=_space(env, chosen) if space else None,

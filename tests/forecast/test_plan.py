@@ -1,5 +1,6 @@
 """Every auto is decided, with a reason; what cannot be done is refused; the arithmetic is the trainer's."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,24 @@ def test_steps_are_the_trainer_s(rows: int, batch: int, accumulation: int, epoch
     ).settings
     assert plan.count_steps(rows, settings) == steps
     assert plan.count_steps(rows, settings.model_copy(update={"max_steps": 5})) == 5
+
+
+@pytest.mark.parametrize("processes", [2, 4, 16])
+def test_several_cards_keep_the_rows_of_a_step_and_share_the_time(processes: int) -> None:
+    counted = plan.DataFacts(count=4000, characters=4000 * 400, validation_rows=0)
+    big = Gpu(index=0, name="big", memory_total=80 * GIB, memory_free=80 * GIB, compute_capability=9.0)
+    where = plan.Machine(machine(gpus=[big]), plan.Calibration(), 80)
+    alone, shared = (plan.resolve(card(10**9), counted, TrainSettings(), one) for one in (where, replace(where, processes=processes)))
+
+    def rows(found: plan.Resolved) -> int:
+        return int(found.settings.per_device_train_batch_size) * int(found.settings.gradient_accumulation_steps)
+
+    assert rows(shared) * processes == rows(alone) and shared.forecast.steps == alone.forecast.steps
+    begin = duration.START_SECONDS
+    assert shared.forecast.seconds - begin == pytest.approx((alone.forecast.seconds - begin) / processes, rel=0.01)
+    assert shared.forecast.peak_bytes <= alone.forecast.peak_bytes and shared.forecast.available_bytes == alone.forecast.available_bytes
+    (told,) = [notice for notice in shared.notices if notice.code == "plan.processes"]
+    assert told.params == {"processes": processes, "rows": rows(alone)}
 
 
 @pytest.mark.parametrize(

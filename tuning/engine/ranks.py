@@ -28,6 +28,7 @@ WAITING = datetime.timedelta(days=30)  # for rank 0, which may have to fetch a m
 RUN, FAULT = "sartoria/run", "sartoria/fault"  # keys of the launcher's store
 BUCKET = 16 * 2**20  # numbers that are summed at once
 FAULT_SECONDS = 3.0  # in which a rank that ends has said why
+TRANSPORT = re.compile(r"\bgloo\b|\bNCCL\b")  # in what the libraries below torch.distributed say
 LATE = re.compile(r"timed? ?out", re.IGNORECASE)
 
 
@@ -176,9 +177,19 @@ class Ranks:
         except (RuntimeError, ValueError) as error:
             if ran_out(error):
                 raise
-            self.give_up(error)
+            self._give_up(error)
 
-    def give_up(self, error: BaseException) -> NoReturn:
+    @contextlib.contextmanager
+    def of_others(self) -> Iterator[None]:
+        """What libraries do together in here fails as what is done here does. Raises EngineError for that, all else as it is."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not self.several or ran_out(error) or not (isinstance(error, distributed.DistError) or TRANSPORT.search(str(error))):
+                raise
+            self._give_up(error)
+
+    def _give_up(self, error: BaseException) -> NoReturn:
         """Raises EngineError: why a process of this training does not answer any more, by its own words where it has said any."""
         self.lost = True
         if LATE.search(str(error)):

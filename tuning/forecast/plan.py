@@ -59,13 +59,15 @@ class Calibration(Record):
 class Machine:
     """Where a run would be: what there is, what finished runs have shown, and what is known of the model's activations.
 
-    With `gpu_memory` in GB it is planned for a card of that size instead.
+    With `gpu_memory` in GB it is planned for a card of that size instead. `processes`: as many train the run together, each on a card of
+    its own or on the one processor.
     """
 
     hardware: Hardware
     calibration: Calibration
     gpu_memory: float | None = None
     profile: Lookup = lambda card, settings: None
+    processes: int = 1
 
 
 class Resolved(Record):
@@ -90,7 +92,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
     decided["precision"] = _precision(asked, hardware, decided["device"], notices)
     decided["thinking"] = thoughts.decide(asked.thinking, rows.thoughts, card.thinking)
-    decided |= _batch(card, asked)
+    decided |= _batch(card, asked, machine.processes)
     decided["learning_rate"] = _learning_rate(card, asked, notices)
     decided["max_length"] = min(card.context_length, DEFAULT_MAX_LENGTH) if asked.max_length == "auto" else asked.max_length
     if decided["max_length"] > card.context_length:
@@ -105,7 +107,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     profile = machine.profile(card, first)
 
     def forecast_of(settings: TrainSettings) -> Forecast:
-        return _forecast(card, rows, settings, count_steps(train_rows, settings), machine, profile)
+        return _forecast(card, rows, settings, count_steps(train_rows, settings, machine.processes), machine, profile)
 
     def share_of(settings: TrainSettings) -> float:
         found = forecast_of(settings)
@@ -116,7 +118,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     forecast = forecast_of(settings)
     if settings.quantization == "nf4" and not settings.on_card:
         notices.append(Notice(code="plan.nf4_cpu", level="warning", params={"times": round(duration.NF4_TIME_CPU)}))
-    notices += [_batch_notice(settings), *reasons, *quicker, *full_finetune.told(card, settings, hardware.disk_free)]
+    notices += [*_batch_notices(settings, machine.processes), *reasons, *quicker, *full_finetune.told(card, settings, hardware.disk_free)]
     found = None
     if not forecast.fits:
         found = choose.smaller(card, settings, share_of)
@@ -202,12 +204,12 @@ def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> C
     )
 
 
-def count_steps(train_rows: int, settings: TrainSettings) -> int:
-    """Optimizer steps, by the arithmetic of transformers' Trainer."""
+def count_steps(train_rows: int, settings: TrainSettings, processes: int = 1) -> int:
+    """Optimizer steps, by the arithmetic of transformers' Trainer. Each of the `processes` accumulates as the settings say."""
     if settings.max_steps > 0:
         return settings.max_steps
     batches = math.ceil(train_rows / int(settings.per_device_train_batch_size))
-    per_epoch = max(1, math.ceil(batches / int(settings.gradient_accumulation_steps)))
+    per_epoch = max(1, math.ceil(batches / (int(settings.gradient_accumulation_steps) * processes)))
     return math.ceil(settings.num_train_epochs * per_epoch)
 
 
@@ -258,19 +260,21 @@ def _precision(asked: TrainSettings, hardware: Hardware, device: str, notices: l
     return chosen
 
 
-def _batch(card: ModelCard, asked: TrainSettings) -> dict[str, Any]:
-    """Batch and accumulation for about 16 rows a step (8 for small models, which learn from more, smaller steps)."""
+def _batch(card: ModelCard, asked: TrainSettings, processes: int) -> dict[str, Any]:
+    """Batch and accumulation of each process for about 16 rows a step of all (8 for small models, which learn from more, smaller steps)."""
     rows_per_step = 8 if card.parameters < 500_000_000 else 16
     widest = 8 if card.parameters < 500_000_000 else 4
     given, repeats = asked.per_device_train_batch_size, asked.gradient_accumulation_steps
-    batch = widest if given == "auto" else given
-    accumulation = max(1, rows_per_step // batch) if repeats == "auto" else repeats
+    batch = max(1, min(widest, rows_per_step // processes)) if given == "auto" else given
+    accumulation = max(1, rows_per_step // (batch * processes)) if repeats == "auto" else repeats
     return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
 
 
-def _batch_notice(settings: TrainSettings) -> Notice:
+def _batch_notices(settings: TrainSettings, processes: int) -> list[Notice]:
     batch, repeats = int(settings.per_device_train_batch_size), int(settings.gradient_accumulation_steps)
-    return Notice(code="plan.batch", params={"batch": batch, "accumulation": repeats, "rows": batch * repeats})
+    told = [Notice(code="plan.batch", params={"batch": batch, "accumulation": repeats, "rows": batch * repeats})]
+    several = Notice(code="plan.processes", params={"processes": processes, "rows": batch * repeats * processes})
+    return [*told, several] if processes > 1 else told
 
 
 def _mean_tokens(rows: DataFacts, settings: TrainSettings) -> float:
@@ -358,6 +362,8 @@ def _forecast(
     card: ModelCard, rows: DataFacts, settings: TrainSettings, steps: int, machine: Machine, profile: ActivationProfile | None
 ) -> Forecast:
     available, calibration = _available(machine.hardware, settings, machine.gpu_memory), machine.calibration
+    cards = machine.processes if settings.on_card else 1  # a processor is shared: by halves it is no quicker
+    available = available if settings.on_card else available // machine.processes
     first_guess = _cores(machine.hardware, not settings.on_card)
     guess = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
     longest = rows.lengths.longest if rows.lengths is not None and rows.lengths.longest else guess
@@ -369,13 +375,13 @@ def _forecast(
         parts = {name: size if name in memory.FIXED else int(size * ratio) for name, size in parts.items()}
     peak = sum(parts.values())
     rows_per_step = int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
-    tokens = steps * rows_per_step * _mean_tokens(rows, settings)
+    tokens = steps * rows_per_step * machine.processes * _mean_tokens(rows, settings)
     per_token = duration.operations_per_token(card, settings, length)
     return Forecast(
         peak_bytes=peak,
         parts=parts,
         available_bytes=available,
-        seconds=duration.seconds(tokens * per_token * duration.slowed(settings), calibration.operations_per_second or first_guess),
+        seconds=duration.seconds(tokens * per_token * duration.slowed(settings) / cards, calibration.operations_per_second or first_guess),
         steps=steps,
         fits=peak <= available,
         raw_peak_bytes=raw,

@@ -68,4 +68,4 @@ class Shared:
         records = [record.model_dump() for record in disk.records(self.settings.home / "calibration.jsonl", CalibrationRecord)[0]]
         on_cpu = not on_card(device) or (gpu_memory is None and not self.probe().gpus)
         shown = planning.calibrate(records, card, on_cpu)
-        return planning.Machine(self.probe(), shown, gpu_memory, profile)
+        return planning.Machine(self.probe(), shown, gpu_memory, profile, self.settings.world_size)

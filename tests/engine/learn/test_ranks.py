@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.engine.conftest import FAST, Undisturbed, losses
 from tests.lots import lot
+from tuning import settings
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.runs.store import Run
@@ -26,16 +27,30 @@ from tuning.schema import LOCAL
 from tuning.studio import Studio
 
 EXACT = {**FAST, "lora_dropout": 0.0, "precision": "fp32", "per_device_train_batch_size": 2}
-LONG = {**EXACT, "max_steps": 300, "early_stopping_patience": 0, "gradient_accumulation_steps": 1}
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tuning"]
+# At a rate of 0.01 two orders of the same sums part after some twenty steps, in one process too.
+LONG = {**EXACT, "max_steps": 150, "early_stopping_patience": 0, "gradient_accumulation_steps": 1, "learning_rate": 0.001}
+LAUNCHERS = {
+    "torchrun": ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+    "accelerate": [
+        "accelerate.commands.launch",
+        "--config_file",
+        str(settings.PRESETS / "distributed" / "ddp.yaml"),
+        "--main_process_port",
+        "0",
+    ],
+}
+
+
+WAYS = [(by, packing) for by in LAUNCHERS for packing in (True, False)]
 
 
 def settings_of(changes: dict[str, Any]) -> list[str]:
     return [word for key, value in changes.items() for word in ("--set", f"{key}={json.dumps(value)}")]
 
 
-def begin(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([*TORCHRUN, *words], cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def begin(*words: str, by: str = "torchrun") -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", *LAUNCHERS[by], "-m", "tuning", *words]
+    return subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -59,16 +74,13 @@ def at_step(run: Run, step: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(
-    "packing", [lot("ranks").choice([True, False]), *(pytest.param(way, marks=pytest.mark.nightly) for way in (True, False))]
-)
+@pytest.mark.parametrize(("by", "packing"), [lot("ranks").choice(WAYS), *(pytest.param(*way, marks=pytest.mark.nightly) for way in WAYS)])
 def test_two_processes_learn_what_one_learns_with_twice_the_accumulation_and_write_one_folder(
-    undisturbed: Undisturbed, studio: Studio, tiny_model: pathlib.Path, rows_file: pathlib.Path, packing: bool
+    undisturbed: Undisturbed, studio: Studio, tiny_model: pathlib.Path, rows_file: pathlib.Path, by: str, packing: bool
 ) -> None:
     changes = {**EXACT, "packing": packing, "max_steps": 5}
-    process = begin(
-        "train", "-m", str(tiny_model), "-d", str(rows_file), "--json", *settings_of({**changes, "gradient_accumulation_steps": 2})
-    )
+    words_of = settings_of({**changes, "gradient_accumulation_steps": 2})
+    process = begin("train", "-m", str(tiny_model), "-d", str(rows_file), "--json", *words_of, by=by)
     code, out, words = ended(process)
     assert code == 0, words[-3000:]
     (run,) = studio.shared.store.all(LOCAL)
@@ -121,7 +133,7 @@ def goes_on_to_the_end(run: Run, undisturbed: Undisturbed, studio: Studio, alone
         code, _, words = ended(begin("resume", run.id))
         assert code == 0, words[-3000:]
     assert run.state().status == "finished"
-    assert losses(run) == pytest.approx(losses(undisturbed(**{**LONG, "gradient_accumulation_steps": 2})), abs=1e-3)
+    assert losses(run) == pytest.approx(losses(undisturbed(**{**LONG, "gradient_accumulation_steps": 2})), abs=1e-4)
 
 
 @pytest.mark.nightly

@@ -276,7 +276,8 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
         resident.keep_for_chat()
         return
     try:
-        trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+        with resident.ranks.of_others():
+            trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
     except callbacks.Enough:
         return
     except shutdown.Leaving:
