@@ -11,7 +11,7 @@ import pytest
 from tuning.studio import Studio
 from tuning.studio.access.keys import FILE
 from tuning.text import t
-from tuning.ui.draw import outside
+from tuning.ui.draw.leaving import outside
 from tuning.ui.tabs.runs import RunActions
 
 LEARNED = {"run": "20261129-starter-x", "has_adapter": True, "status": "finished"}

@@ -1,11 +1,10 @@
-"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. It and `foreground` print, and nobody else.
+"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. This, `app` and `foreground` print.
 
 With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
 """
 
 import argparse
 import contextlib
-import json
 import locale
 import logging
 import os
@@ -22,6 +21,7 @@ import yaml
 from tuning import settings
 from tuning.cli import app, foreground
 from tuning.cli.options import parser
+from tuning.cli.shown import text_of
 from tuning.data.ingest import ReadingOptions
 from tuning.data.sources import parse
 from tuning.errors import InputError, RunError, TuningError, of_disk
@@ -29,12 +29,12 @@ from tuning.export import certificate
 from tuning.export.ollama.ollama_api import Handing
 from tuning.runs import files
 from tuning.runs.store import Run
-from tuning.schema import LOCAL, UNREADABLE
+from tuning.schema import LOCAL
 from tuning.serve.webhook import Webhook
 from tuning.studio import Studio
 from tuning.studio.shared import STARTER
 from tuning.studio.talk import settings_of
-from tuning.text import number, say, t, unused
+from tuning.text import say, t
 from tuning.ui.draw import offers as ways
 from tuning.ui.draw import report_view
 
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
             return foreground.assist(studio, lang) if options.verb in ("train", "resume") else 0
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is ours
             code, document = VERBS[options.verb](studio, options, lang)
-        _print(document, options.json, lang)
+        print(text_of(document, options.json, lang), end="")
         return code
     except TuningError as error:
         print(say(lang, error.code, error.params), file=sys.stderr)
@@ -368,51 +368,3 @@ VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] =
     "export": _export,
     "key": _key,
 }
-
-
-# For people
-
-
-def _print(document: Any, as_json: bool, lang: str) -> None:
-    if document is None:
-        return
-    text = json.dumps(document, ensure_ascii=False, default=str)
-    if as_json:
-        print(text)
-    elif isinstance(document, list):
-        print("\n".join(_row(entry, lang) for entry in document) or t(lang, "cli.none"))
-    else:
-        notices = [*document.pop("faults", []), *document.pop("notices", []), *document.pop("findings", [])]
-        tokens = document.get("tokens")
-        notices += tokens.get("notices", []) if isinstance(tokens, dict) else []
-        left = unused(lang, document.pop("unused", []))
-        offered = ways.lines(document, lang) if document.get("offers") else []
-        for key in ("offer", "offers"):
-            document.pop(key, None)
-        shown = {key: value for key, value in json.loads(text).items() if key in document}
-        if shown.get("evaluation"):
-            shown["evaluation"] = report_view.spoken(shown["evaluation"], lang)
-        print(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), end="")
-        for notice in notices:
-            print("-", say(lang, notice["code"], notice["params"]))
-        if left:
-            print("-", left)
-        print("".join(f"{line}\n" for line in offered), end="")
-
-
-def _row(entry: dict[str, Any], lang: str) -> str:
-    """One line about a model, a recipe, data or a run."""
-    name = entry.get("run") or entry["id"]
-    if entry.get("status") == UNREADABLE:
-        faults = "  ".join(say(lang, fault["code"], fault["params"]) for fault in entry["faults"])
-        return f"{name}  {t(lang, 'ui.status.unreadable')}  {faults}"
-    if "status" in entry:
-        place = t(lang, "cli.place", place=str(entry["place"])) if entry["place"] else ""
-        return f"{name}  {entry['status']}{place}  {entry['step']}/{entry['total_steps']}  {entry.get('name') or entry['owner']}"
-    if "predicted_peak_bytes" in entry:
-        gib = number(entry["predicted_peak_bytes"] / GIB, lang, 1)
-        fits = t(lang, "cli.fits" if entry["fits"] else "cli.no_fit")
-        return f"{name}  {number(entry['parameters'] / 1e6, lang, 1)} M  {gib} GiB  {fits}"
-    title = entry.get("title")
-    words = title[lang] if isinstance(title, dict) else title or entry.get("name", "")
-    return f"{name}  {words}"

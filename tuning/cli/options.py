@@ -57,22 +57,25 @@ def parser() -> argparse.ArgumentParser:
     _run(verb("show", "everything about one run"))
     _run(verb("rename", "give a run another name")).add_argument("name", metavar="NAME")
     _run(verb("delete", "remove a run and all it made"))
-    correct = _run(verb("correct", "keep a better answer as a row of a new version of the run's data; `train --continue RUN -d` learns it"))
-    correct.add_argument("--prompt", required=True, metavar="TEXT", help="the question that was answered wrong")
-    correct.add_argument("--answer", required=True, metavar="TEXT", help="the right answer")
-    correct.add_argument("--system", metavar="TEXT", help="the system text before the question")
+    _correction(
+        _run(verb("correct", "keep a better answer as a row of a new version of the run's data; `train --continue RUN -d` learns it"))
+    )
     chat = _chat(verb("chat", "talk to a run or a model"))
     evaluate = _run(verb("evaluate", "compare a run with its base, on the rows that were held out"))
     evaluate.add_argument("-d", "--data", help="on other data instead: a built-in set, a local file, or data that was read before")
     evaluate.add_argument("--all", action="store_true", help="ask all questions, however long it takes")
     _form(_run(verb("export", "take a result away")))
-    withdraw = "from now on no program comes in by it"
-    verb("key", "a new API key for other programs, in the place of the one before").add_argument(
-        "--withdraw", action="store_true", help=withdraw
-    )
+    key = verb("key", "a new API key for other programs, in the place of the one before")
+    key.add_argument("--withdraw", action="store_true", help="from now on no program comes in by it")
     for one in (download, resume, chat, evaluate):
         _remote_code(one)
     return top
+
+
+def _correction(correct: argparse.ArgumentParser) -> None:
+    correct.add_argument("--prompt", required=True, metavar="TEXT", help="the question that was answered wrong")
+    correct.add_argument("--answer", required=True, metavar="TEXT", help="the right answer")
+    correct.add_argument("--system", metavar="TEXT", help="the system text before the question")
 
 
 def _chat(chat: argparse.ArgumentParser) -> argparse.ArgumentParser:

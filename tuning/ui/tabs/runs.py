@@ -11,8 +11,9 @@ from tuning.runs.files import clean_name
 from tuning.schema import ALIVE, UNREADABLE
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
-from tuning.ui.draw import comparison, history, outside, progress, timeline_view
+from tuning.ui.draw import comparison, history, progress, timeline_view
 from tuning.ui.draw.history import Look, Names
+from tuning.ui.draw.leaving import outside
 from tuning.ui.parts import take_away, watch_link
 from tuning.ui.slip import RESUMABLE, Order
 from tuning.ui.tabs import everybody
