@@ -188,6 +188,20 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
         assert caught.value.code == "export.cannot_write" and list(tmp_path.iterdir()) == []
 
 
+def test_a_base_that_is_kept_in_16_bits_and_speaks_of_32_needs_room_for_32(
+    taught: tuple[Studio, Run], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The starter is one: its merged model is twice its file."""
+    studio, run = taught
+    weights = (pathlib.Path(run.spec().model.path) / "model.safetensors").stat().st_size
+    free = int(1.7 * weights) + forms.BESIDE_WEIGHTS
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(total=2**40, used=0, free=free))
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **more: pytest.fail("a model was loaded"))
+    with pytest.raises(InputError) as caught:
+        studio.runs.export(run.id, "merged", tmp_path / "x")
+    assert caught.value.code == "export.cannot_write" and list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize(
     ("changes", "quantization"),

@@ -199,7 +199,8 @@ def test_what_differs_is_shown_with_both_texts() -> None:
         assert escape(t(lang, "export.certificate.differs")) in drawn and "✓" not in drawn and '" open><summary><i' in drawn
 
 
-def test_every_form_has_words() -> None:
+def test_every_form_has_words_and_a_size_before(studio: Studio) -> None:
+    assert all(file["size_bytes"] > 0 for one in studio.exports.offers(published(studio).id)["forms"] for file in one["files"])
     assert not {f"ui.take.{kind}.{form}" for kind in ("form", "says") for form in forms.EXPORTS} - table("en").keys()
 
 

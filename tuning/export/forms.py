@@ -17,7 +17,7 @@ from typing import Any
 
 from tuning import settings
 from tuning.errors import FOLDERS, InputError, RunError
-from tuning.export import archive, card, certificate, converter, errands, portable
+from tuning.export import archive, card, certificate, converter, errands, portable, sizes
 from tuning.export.ollama import ollama_api, ollama_folder
 from tuning.export.ollama.ollama_api import Handing
 from tuning.runs import disk
@@ -84,7 +84,7 @@ def _bytes(order: ExportOrder, form: str) -> int:
     own = sum(path.stat().st_size for path in order.run.adapter.rglob("*") if path.is_file())
     if form in ("adapter", "bundle") or order.spec is None:
         return own + BESIDE_WEIGHTS
-    weights = 0 if not order.adapter else sum(path.stat().st_size for path in pathlib.Path(order.spec.model.path).glob("*.safetensors"))
+    weights = (sizes.expected(order.run, order.spec, "merged") or 0) if order.adapter else 0
     return (own + weights) * (2 if form in AS_GGUF else 1) + BESIDE_WEIGHTS
 
 

@@ -8,6 +8,7 @@ from tuning.runs import disk
 from tuning.runs.store import Run
 from tuning.schema import RunSpec
 
+ROW = 500  # bytes of a row in tokens and in words, of a short question and answer
 BYTES = {"f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_K_M": 4.9 / 8}  # of a weight; of q8_0 a block of 32 has one scale of 16 bits
 
 
@@ -19,6 +20,9 @@ def expected(run: Run, spec: RunSpec | None, form: str, type: str = "") -> int |
     if spec is None:
         return None
     words = own.get(run.adapter / "tokenizer.json", 0)
+    if form == "bundle":
+        base = sum(_files(pathlib.Path(spec.model.path)).values()) if spec.model.card.path else 0  # one of our own goes along
+        return base + words + ROW * (spec.data.train_rows + spec.data.validation_rows)
     if form == "merged":
         return spec.model.card.parameters * _weight(spec.model.path) + words
     type = {"here": "q4_K_M", "away": "f16"}.get(type, type)  # what Ollama makes of it, and what it makes it of
