@@ -1,16 +1,21 @@
 """What the page shows, as pure functions: numbers and times in both languages, escaping, the curve, the slip."""
 
 import datetime
+import pathlib
 import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
+from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError
 from tuning.runs import differences
+from tuning.studio import Studio
 from tuning.tokens.lengths import Looked, Piece, Shown
 from tuning.ui import form, slip, view
 from tuning.ui.draw import cards, pictures, progress, sheet
+from tuning.ui.parts import bring
 from tuning.ui.parts import columns as columns_of_page
 
 GIB = 2**30
@@ -267,3 +272,14 @@ def test_perplexity_in_plain_words() -> None:
     assert "489" in said and "1,2" in said
     assert "non è meglio" in progress.gained({"status": "finished", "base_perplexity": 2.0, "perplexity": 3.0}, "it")
     assert "mancano" not in progress.gained({"status": "finished", "base_perplexity": None, "perplexity": None}, "it")
+
+
+@pytest.mark.parametrize(("lang", "separator"), [("en", ","), ("it", ";")])
+def test_the_table_to_begin_with_is_understood(studio: Studio, tmp_path: pathlib.Path, lang: str, separator: str) -> None:
+    found = re.search(r'download="([^"]+)" href="data:text/csv;charset=utf-8,([^"]+)"', bring.template(lang))
+    assert found is not None
+    path = tmp_path / found[1]
+    path.write_bytes(unquote_to_bytes(found[2]))
+    assert separator in path.read_text(encoding="utf-8-sig").splitlines()[0] and path.read_bytes().startswith(b"\xef\xbb\xbf")
+    spec = studio.data.ingest([path], ReadingOptions(name=path.name))
+    assert (spec.rows_kept, spec.refused, spec.findings) == (2, [], [])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -83,7 +84,7 @@ def build(desk: Desk) -> None:
     """A place for files, and one for text."""
     with gr.Row(elem_classes="beside ways"):
         with gr.Column(scale=1, min_width=270):
-            desk.html(view.head(desk.say("ui.data.upload"), desk.say("ui.data.upload.hint"), level=3))
+            desk.html(view.head(desk.say("ui.data.upload"), desk.say("ui.data.upload.hint"), level=3) + template(desk.lang))
             upload = gr.File(label=desk.say("ui.data.upload.label"), file_count="multiple", elem_id="upload", height=140, show_label=False)
         with gr.Column(scale=1, min_width=270):
             desk.html(view.head(desk.say("ui.data.paste"), desk.say("ui.data.paste.hint"), level=3))
@@ -114,6 +115,14 @@ def build(desk: Desk) -> None:
 
     readings.wire(upload.upload, bring, [desk.choice, upload], upload)
     readings.wire(use.click, paste, [desk.choice, text])
+
+
+def template(lang: str) -> str:
+    """The way to a table to begin with: headings and two rows, as the spreadsheets of this language open it."""
+    table = t(lang, "ui.data.template.rows").replace("\n", "\r\n") + "\r\n"
+    place = "data:text/csv;charset=utf-8," + quote("\ufeff" + table, safe="")
+    name = view.escape(t(lang, "ui.data.template.name"))
+    return f'<p class="hint"><a download="{name}" href="{place}">{view.escape(t(lang, "ui.data.template"))}</a></p>'
 
 
 def bar(share: float, lang: str) -> str:
