@@ -122,7 +122,7 @@ def template(lang: str) -> str:
     table = t(lang, "ui.data.template.rows").replace("\n", "\r\n") + "\r\n"
     place = "data:text/csv;charset=utf-8," + quote("\ufeff" + table, safe="")
     name = view.escape(t(lang, "ui.data.template.name"))
-    return f'<p class="hint"><a download="{name}" href="{place}">{view.escape(t(lang, "ui.data.template"))}</a></p>'
+    return f'<p class="hint template"><a download="{name}" href="{place}">{view.escape(t(lang, "ui.data.template"))}</a></p>'
 
 
 def bar(share: float, lang: str) -> str:
