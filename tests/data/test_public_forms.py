@@ -188,6 +188,9 @@ def test_an_object_without_a_message_is_refused_with_its_place(take: Take) -> No
     with pytest.raises(InputError) as refused:
         take([{"input": {"messages": [USER]}, "output": {"tokens": 7}}])
     assert refused.value.code in ("data.nothing", "data.format")
+    row = {"input": {"messages": [USER]}, "output": SAID, "system": {"k": "w"}}
+    with pytest.raises(InputError, match=r"data\.nothing"):  # and not the text of its answer alone
+        take([row])
 
 
 # A text and a second column of prose

@@ -144,6 +144,8 @@ def _fit(sample: Sequence[Values], given: Mapping[str, str], levels: int) -> _Fi
     found = [talk for column in columns if (talk := _talk(sample, column, given)) is not None]
     if not found and fit is None and levels:
         found = [within for column in columns if (within := _within(sample, column, given, levels)) is not None]
+        if not all(isinstance(form, PlainText) for form in forms):  # where rows are pairs at fault, the text of one side is not all of them
+            found = [fit for fit in found if not isinstance(fit.form, PlainText)]
     return found[0] if len(found) == 1 else fit
 
 

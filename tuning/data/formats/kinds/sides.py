@@ -45,9 +45,11 @@ class Sides(PairShape):
 
     def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         asks, column = self.asks[0], mapping[self.answers]
+        prompt, answer = row.get(mapping.get(asks, "")), row.get(column)
+        if prompt.__class__ is str and answer.__class__ is str and not (_MARKED.match(prompt) or _MARKED.match(answer)):  # most are so
+            return super().convert(row, mapping, notes=notes)
         prompt, answer = wanted(row, mapping, asks), value_at(row, column)
-        plain = prompt.__class__ is str and answer.__class__ is str and not (_MARKED.match(prompt) or _MARKED.match(answer))
-        if plain or answer is MISSING:
+        if answer is MISSING:
             return super().convert(row, mapping, notes=notes)
         notes = notes or Notes()
         question = self._opened(prompt, mapping.get(asks, ""), "user", notes)
