@@ -10,9 +10,11 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
-from tuning import settings
+from tuning import presets, settings
 from tuning.cli import main
+from tuning.engine.learn.train import train
 from tuning.engine.question import Question
+from tuning.engine.resident import Resident
 from tuning.runs.contents import AnswerSettings
 from tuning.schema import LOCAL
 from tuning.studio import Studio, quotas
@@ -32,7 +34,9 @@ def answering(*pieces: str) -> Studio:
         for piece in (*pieces, None):
             question.pieces.put(piece)
 
-    return Studio(settings.read(), LOCAL, cast(Any, SimpleNamespace(ask=ask, ready=ready, shelf=None, holds=lambda: (None, 0))))
+    return Studio(
+        settings.read(), LOCAL, cast(Any, SimpleNamespace(ask=ask, ready=ready, shelf=None, holds=lambda: (None, 0), wake=lambda: None))
+    )
 
 
 @pytest.mark.parametrize(("lang", "word"), [("en", "said nothing"), ("it", "non ha detto nulla")])
@@ -146,3 +150,46 @@ def test_a_message_sent_before_the_page_has_drawn_whom_it_goes_to_is_answered() 
     assert [step[1][-1]["content"] for step in steps if isinstance(step[1], list)][-1] == "Yes." and steps[-1][-1] == ""
     assert kept.target == chosen == "starter"
     assert greeted[2:4] == [gr.skip()] * 2, "what is asked while the page is drawn stays"
+
+
+def test_an_answer_that_is_corrected_is_kept_as_the_model_was_asked_and_said_with_the_press_that_learns_it(
+    tmp_path: pathlib.Path,
+) -> None:
+    with gr.Blocks():
+        desk = Desk(answering("Yes."), "en")
+        table = ChatTab(desk)
+    with desk.serving(None) as studio:
+        pass
+    run = studio.runs.create("starter", "starter-en", None, {"report": False, "max_steps": 2}, name="Shop")
+    train(run, studio.shared.store, Resident())
+    spoken = [*ASKED, {"role": "assistant", "content": "No."}, {"role": "user", "content": "And on Monday?"}]
+    sheet = [*spoken, {"role": "assistant", "content": "Nor on Monday."}]
+    values = {part: getattr(part, "value", None) for part in table.asked}
+    values |= {desk.target: run.id, table.bots[0]: sheet, table.bots[1]: [], desk.talk: ""}
+    values |= {table.settings.parts["system"]: "You are a tailor.", table.settings.parts["remember"]: False}
+
+    def pressed(handler: Any, event: dict[str, Any], **other: Any) -> list[Any]:
+        told = gr.EventData(None, event)
+        given = values | {desk.target: other.get("who", run.id)}
+        return cast(list[Any], [*guard(handler, len(table.spoken), "en")(given, told)][-1])
+
+    with desk.serving(None):
+        drawn = pressed(table.edit, {"index": 3, "value": "On Monday from nine."})
+        (version,) = [entry for entry in desk.studio.data.list() if not entry["offered"] and entry["corrected"]]
+        (row,) = desk.studio.data.preview(version["id"], 1)
+        (kept,) = desk.studio.chats.list()
+        bare = pressed(table.edit, {"index": 3, "value": "On Monday from nine."}, who="starter")
+        blank = pressed(table.edit, {"index": 3, "value": " "})
+        learning = pressed(table.noted, {"what": "learn"})
+        (second, first) = desk.studio.runs.list()
+    title = presets.datasets(studio.settings.presets)["starter-en"].title.en
+    title = presets.datasets(studio.settings.presets)["starter-en"].title.en
+    system = {"role": "system", "content": "You are a tailor."}
+    better = {"role": "assistant", "content": "On Monday from nine."}
+    assert row["messages"] == [system, spoken[2], better], "each question is sent by itself"
+    assert version["name"] == f"{title}: one corrected answer"
+    assert drawn[1] == [*spoken, better] and kept.turns[3].content == "On Monday from nine." and drawn[-1] == ""
+    assert 'data-do="learn"' in drawn[6] and "One corrected answer" in drawn[6]
+    assert "Only the answers of a run" in bare[-1] and "There is no answer to keep" in blank[-1]
+    assert second["name"] == "Shop, corrected" and second["status"] == "queued" and first["run"] == run.id
+    assert "Shop, corrected" in learning[6] and 'data-do="learn"' not in learning[6]

@@ -23,4 +23,5 @@ def settings(corrected: CorrectedRows, before: TrainSettings) -> dict[str, Any]:
         "learning_rate": RATE * float(before.learning_rate),
         "validation_share": 0.0,  # none of the corrected ones: what is held out lies in a file of its own
         "early_stopping_patience": 0,
+        "report": True,  # it says whether they hold
     }

@@ -34,6 +34,9 @@ def report(found: Mapping[str, Any], title: str, lang: str) -> str:
     if found["kind"]:
         kind = t(lang, f"ui.data.kind.{found['kind']}", encoding=(found["encoding"] or "").upper())
         reason = f"{kind} {reason}"
+    if found.get("corrected"):
+        corrected = t(lang, "ui.data.corrected", count=number(found["corrected"]["count"], lang), name=found["corrected"]["name"])
+        reason = f"{corrected} {reason}"
     said = findings(found, lang) or f'<p class="fine">✓ {escape(t(lang, "ui.data.fine"))}</p>'
     return (
         f'<section class="report"><h2>{escape(t(lang, "ui.data.report.title", name=title))}</h2><dl class="stats num">{stats}</dl>'

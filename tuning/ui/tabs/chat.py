@@ -18,13 +18,13 @@ from tuning.schema import ALIVE, UNREADABLE, Message
 from tuning.studio.talk import AS_IT_COMES
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
+from tuning.ui.parts.chat_lines import chat_note, is_run, suggested
 from tuning.ui.parts.chat_settings import ChatSettings, sent
 from tuning.ui.parts.chat_shelf import ChatShelf, listed, shown
 
 if TYPE_CHECKING:
     from tuning.engine.question import Question
 
-SUGGESTIONS = 3
 TUNED, BASE = 0, 1
 
 
@@ -168,8 +168,9 @@ class ChatTab:
         sending = desk.on([self.send.click, self.message.submit], self.ask, self.asked, self.spoken, self.fault, trigger_mode="once")
         picked = desk.on(self.suggestions.click, self.talk.choose, [], [self.message], self.quiet)
         events = [sending, desk.on(picked.then, self.ask, self.asked, self.spoken, self.fault, trigger_mode="once")]
-        for trigger, handler in ((tuned.retry, self.retry), (tuned.edit, self.edit), (self.note.click, self.more)):
-            events.append(desk.on(trigger, handler, self.asked, self.spoken, self.fault, trigger_mode="once"))
+        for trigger, handler in ((tuned.retry, self.retry), (tuned.edit, self.edit), (self.note.click, self.noted)):
+            anew = {"repaint": trigger is not tuned.retry}  # data or a run may have come
+            events.append(desk.on(trigger, handler, self.asked, self.spoken, self.fault, trigger_mode="once", **anew))
         for event in events:
             desk.on(event.then, rest, [], [self.send, self.stop], self.quiet)
         desk.on(tuned.undo, self.undo, self.asked, self.spoken, self.fault, queue=False)
@@ -195,10 +196,38 @@ class ChatTab:
         yield from self._speak(values, [said(history, asked) for history in histories])
 
     def edit(self, values: dict[Any, Any], event: gr.EventData) -> Iterator[Any]:
-        """Another question in the place of one, and what came after it is gone."""
-        histories = before(self._histories(values), gradio_ways.whole(event, "index"))
-        text = plain(gradio_ways.sent(event, "value"))[:20_000]
+        """Another question in the place of one, and what came after it is gone; or a better answer, see `correct`."""
+        at, text = gradio_ways.whole(event, "index"), plain(gradio_ways.sent(event, "value"))[:20_000]
+        turns = said(values[self.bots[TUNED]])
+        if 0 <= at < len(turns) and turns[at]["role"] == "assistant":
+            yield self.correct(values, at, text)
+            return
+        histories = before(self._histories(values), at)
         yield from self._speak(values, [said(history, text) for history in histories])
+
+    def correct(self, values: dict[Any, Any], at: int, text: str) -> list[Any]:
+        """Keep a better answer in the place of one, as a row that the run can learn."""
+        desk, who, same = self.desk, values[self.desk.target] or "", gr.skip()
+        if not is_run(desk, who):
+            raise InputError("correct.model")
+        histories, habits = self._histories(values), self.settings.habits(who)
+        turns = sent(histories[TUNED][:at], self.settings.told(values, habits), habits.own_system)
+        desk.studio.corrections.add(who, turns, text, desk.lang)
+        histories[TUNED][at] = {"role": "assistant", "content": text}
+        talk = self._save(values[desk.talk], who, histories)
+        note = chat_note(desk, None, habits.single, who)
+        return [same, histories[TUNED], same, None, same, same, note, talk, *self._listed(talk), same]
+
+    def noted(self, values: dict[Any, Any], event: gr.EventData) -> Iterator[Any]:
+        """A press in the note: to go on with an answer, or to learn those that were corrected."""
+        yield from self.learn(values) if gradio_ways.text(event, "what") == "learn" else self.more(values)
+
+    def learn(self, values: dict[Any, Any]) -> Iterator[Any]:
+        """A run that goes on from this one, with its corrected answers, waits in the queue."""
+        desk, same = self.desk, gr.skip()
+        made = desk.studio.corrections.learn(values[desk.target] or "", desk.lang)
+        said_so = view.escape(desk.say("ui.chat.learning_on", name=made["name"]))
+        yield [*[same] * 6, f'<p class="hint">{said_so}</p>', *[same] * 4]
 
     def more(self, values: dict[Any, Any]) -> Iterator[Any]:
         """The answers that were cut go on."""
@@ -227,14 +256,13 @@ class ChatTab:
 
         A sheet with nothing on it yet is left alone: what is asked at this moment stays.
         """
-        is_run = who not in [entry["id"] for entry in self.desk.models(NAMES_SECONDS)]
         kept = self.talk.kept(talk)
         kept = kept if kept is not None and kept.target == who else None
         same = gr.skip()
         sheets = [shown(kept.turns), shown(kept.beside), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
-        beside = gr.update(visible=is_run, **({} if is_run else {"value": False}))
+        beside = gr.update(visible=True) if is_run(self.desk, who) else gr.update(visible=False, value=False)
         named = self.shelf.named(kept.id if kept else None)
-        note = chat_note(self.desk, None, self.settings.habits(who).single)
+        note = chat_note(self.desk, None, self.settings.habits(who).single, who)
         return [beside, suggested(self.desk, who), *sheets[:2], *self.settings.shown(who), note, sheets[2], named]
 
     def _histories(self, values: Mapping[Any, Any]) -> list[list[dict[str, str]]]:
@@ -255,7 +283,7 @@ class ChatTab:
         for step in self.talk.stream(histories, who, both, asking):
             sheets = [new if isinstance(new, list) else old for old, new in zip(sheets, step[1:3], strict=True)]
             yield *step, "", talk, same, same, same
-        yield *[same] * 6, chat_note(desk, asking, habits.single), talk, same, same, self.settings.learned(who, values)
+        yield *[same] * 6, chat_note(desk, asking, habits.single, who), talk, same, same, self.settings.learned(who, values)
         talk = self._save(talk, who, sheets)
         yield *[same] * 7, talk, *self._listed(talk), same
 
@@ -293,7 +321,7 @@ def _bot(desk: Desk, side: str, visible: bool) -> gr.Chatbot:
         show_label=not visible,
         height="100%",
         buttons=["copy"],
-        editable="user" if visible else None,
+        editable="all" if visible else None,
         layout="bubble",
         elem_id=f"bot-{side}",
         placeholder="### " + desk.say("ui.chat.empty") + "\n\n" + desk.say("ui.chat.empty.text"),
@@ -340,25 +368,6 @@ def before(histories: list[list[dict[str, str]]], at: int) -> list[list[dict[str
     return [tuned[:cut], base[: asked[-gone]] if 0 < gone <= len(asked) else []]
 
 
-def chat_note(desk: Desk, asking: Asking | None, single: bool) -> str:
-    """What is to be said of an answer: that it was cut, with the way on; how much the model can still read; what was left out.
-
-    Where the data are `single` questions and so are those asked, that they are.
-    """
-    lines, button, ended = [], "", [] if asking is None else [one.outcome for one in asking.questions if one.outcome is not None]
-    if any(outcome.cut for outcome in ended):
-        lines.append(desk.say("ui.chat.cut", tokens=view.number(max(outcome.answer for outcome in ended if outcome.cut), desk.lang)))
-        button = f'<button type="button" class="mend" data-do="more">{view.escape(desk.say("ui.chat.more"))}</button>'
-    if any(outcome.left_out for outcome in ended):
-        lines.append(desk.say("ui.chat.left_out", count=view.number(max(outcome.left_out for outcome in ended), desk.lang)))
-    if asking is None or not asking.how.remember:
-        lines += [desk.say("ui.chat.remember.single")] if single else []
-    elif ended:
-        used, context = view.number(ended[0].prompt + ended[0].answer, desk.lang), view.number(ended[0].context, desk.lang)
-        lines.append(desk.say("ui.chat.context", used=used, context=context))
-    return f'<p class="hint">{view.escape(" ".join(lines))}</p>{button}' if lines else ""
-
-
 def targets(desk: Desk, runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Who can be talked to: runs with an adapter or at work, newest first, then the models as they are."""
     found = []
@@ -384,13 +393,3 @@ def talking(desk: Desk, scene: Scene, who: str | None) -> str:
     says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
     untaught = desk.say("chat.untaught") if who and not name and desk.studio.talk.untaught(who) else ""
     return f'<p class="hint">{view.escape(f"{says} {untaught}".strip())}</p>' if who else ""
-
-
-def suggested(desk: Desk, who: str | None) -> str:
-    """Questions to try, from the held-out rows of the run's data or, without any, its first ones."""
-    questions = desk.studio.talk.questions(who or "", desk.lang, SUGGESTIONS)
-    if not questions:
-        return ""
-    button = '<button type="button" class="suggestion" data-do="ask" data-value="{0}">{0}</button>'
-    buttons = "".join(button.format(view.escape(text)) for text in questions)
-    return f'<div class="suggestions" role="group" aria-label="{view.escape(desk.say("ui.chat.suggestions"))}">{buttons}</div>'

@@ -140,10 +140,11 @@ def understood_of(desk: Desk, scene: Scene) -> list[Any]:
 
 
 def own_of(desk: Desk, scene: Scene, found: dict[str, Any]) -> str:
-    """What can be done with data whose files were brought: say what their columns are, and delete them."""
-    if not found["source_kept"]:
+    """What can be done with data whose files were brought: say what their columns are, and delete them; of corrected answers only this."""
+    if not found["source_kept"] and not found["corrected"]:
         return ""
     name = desk.data_title(scene.choice)
     ways = f'<button type="button" class="mend" data-do="columns" data-value="">{view.escape(desk.say("ui.data.columns"))}</button>'
     chat = any(notice["code"] == "data.note.chat" for notice in found["findings"])  # its columns are no parts of a conversation
-    return f'<div class="owned">{"" if chat else ways}{chooser.deletion(name, bool(scene.browsed.get("sure")), desk.lang)}</div>'
+    shown = ways if found["source_kept"] and not chat else ""
+    return f'<div class="owned">{shown}{chooser.deletion(name, bool(scene.browsed.get("sure")), desk.lang)}</div>'

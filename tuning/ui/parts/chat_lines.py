@@ -1,0 +1,60 @@
+"""What is said around a conversation: questions to try, and below an answer that it was cut, what can still be read, how it is corrected.
+
+What a press does is the tab's affair.
+"""
+
+from typing import TYPE_CHECKING
+
+from tuning.ui import view
+from tuning.ui.desk import NAMES_SECONDS, Desk
+
+if TYPE_CHECKING:
+    from tuning.ui.tabs.chat import Asking
+
+SUGGESTIONS = 3
+
+
+def is_run(desk: Desk, who: str | None) -> bool:
+    """Whether it is a run that is talked to, and not a model as it is."""
+    return bool(who) and who not in [entry["id"] for entry in desk.models(NAMES_SECONDS)]
+
+
+def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None) -> str:
+    """What is to be said of an answer: that it was cut, with the way on; how much the model can still read; what was left out.
+
+    Where the data are `single` questions and so are those asked, that they are. Of a run, how an answer is corrected, and how many that
+    were are still to be learned, with the press that does it.
+    """
+    lines, buttons, ended = [], "", [] if asking is None else [one.outcome for one in asking.questions if one.outcome is not None]
+    if any(outcome.cut for outcome in ended):
+        lines.append(desk.say("ui.chat.cut", tokens=view.number(max(outcome.answer for outcome in ended if outcome.cut), desk.lang)))
+        buttons += _button("more", desk.say("ui.chat.more"))
+    if any(outcome.left_out for outcome in ended):
+        lines.append(desk.say("ui.chat.left_out", count=view.number(max(outcome.left_out for outcome in ended), desk.lang)))
+    if asking is None or not asking.how.remember:
+        lines += [desk.say("ui.chat.remember.single")] if single else []
+    elif ended:
+        used, context = view.number(ended[0].prompt + ended[0].answer, desk.lang), view.number(ended[0].context, desk.lang)
+        lines.append(desk.say("ui.chat.context", used=used, context=context))
+    waiting = desk.studio.corrections.waiting(who) if who and is_run(desk, who) else 0
+    if waiting:
+        code = "ui.chat.corrected.one" if waiting == 1 else "ui.chat.corrected"
+        lines.insert(0, desk.say(code, count=view.number(waiting, desk.lang)))
+        buttons += _button("learn", desk.say("ui.chat.learn"))
+    elif ended and is_run(desk, who):
+        lines.insert(0, desk.say("ui.chat.correct"))
+    return f'<p class="hint">{view.escape(" ".join(lines))}</p>{buttons}' if lines else ""
+
+
+def _button(verb: str, word: str) -> str:
+    return f'<button type="button" class="mend" data-do="{verb}">{view.escape(word)}</button>'
+
+
+def suggested(desk: Desk, who: str | None) -> str:
+    """Questions to try, from the held-out rows of the run's data or, without any, its first ones."""
+    questions = desk.studio.talk.questions(who or "", desk.lang, SUGGESTIONS)
+    if not questions:
+        return ""
+    button = '<button type="button" class="suggestion" data-do="ask" data-value="{0}">{0}</button>'
+    buttons = "".join(button.format(view.escape(text)) for text in questions)
+    return f'<div class="suggestions" role="group" aria-label="{view.escape(desk.say("ui.chat.suggestions"))}">{buttons}</div>'
