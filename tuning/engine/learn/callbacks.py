@@ -168,6 +168,7 @@ class FolderCallback(TrainerCallback):
         self.starved = False
         self.whole = True
         self.dice: RngState | None = None
+        self.logged = 0  # the last step whose loss was written
         self._skipped = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any) -> None:
@@ -238,6 +239,13 @@ class FolderCallback(TrainerCallback):
         control.should_training_stop |= stop or self.left or self.starved or self.best.exhausted
         return control
 
+    def make_up(self, step: int, loss: torch.Tensor | None) -> None:
+        """Write the loss of a step after which another process was lost: the trainer asks all of them before it logs."""
+        if loss is not None and self.logged < step:
+            self.ledger.metric(step, loss=float(loss))
+            self.ledger.update(train_loss=float(loss))
+            self.logged = step
+
     def _asked(self) -> tuple[bool, bool, bool]:
         """Whether the run is to stop, whether the process is to leave, and whether the last save is too long ago."""
         run = self.ledger.run
@@ -274,6 +282,7 @@ class FolderCallback(TrainerCallback):
             "memory_bytes": Device.of(args.device).memory_bytes(),
         }
         self.ledger.metric(state.global_step, **values, **gauged)
+        self.logged = state.global_step
         self.ledger.update(train_loss=values["loss"])
 
 

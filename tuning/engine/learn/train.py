@@ -285,6 +285,8 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
         raise
     except (RuntimeError, MemoryError, EngineError) as error:
         if (ran_out(error) or resident.ranks.lost) and callback.whole:
+            if resident.ranks.lost:
+                callback.make_up(trainer.state.global_step, trainer.last_loss)
             traceback.clear_frames(error.__traceback__)  # they hold the tensors of the step
             trainer.model.zero_grad()
             release()

@@ -55,6 +55,7 @@ class CheckedTrainer(SFTTrainer):
     best: Best | None = None
     packed = False
     ranks: Ranks = ALONE
+    last_loss: torch.Tensor | None = None  # of the last step that was computed by all
     rows: TrainRows  # as tensors, by the numbers that the loader hands out
     quick: ready.Speed
     _dice: list[random_states.State]
@@ -93,6 +94,7 @@ class CheckedTrainer(SFTTrainer):
             self.healed()
         if self.ranks.several:
             self.ranks.add([loss, *gradients(model)])
+        self.last_loss = loss
         self.pace.count(sum(len(row["input_ids"]) for row in self.ladder.cut(inputs)))
         return loss
 
