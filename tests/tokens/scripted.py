@@ -42,10 +42,11 @@ class Scripted:
             streamer.end()
         return torch.tensor([self.asked + self.said])
 
-    def chatted(self, turns: list[dict[str, Any]]) -> str:
-        """What somebody who chats with it is shown."""
+    def chatted(self, turns: list[dict[str, Any]], **how: Any) -> str:
+        """What somebody who chats with it is shown; `how` is of the question."""
         card = SimpleNamespace(context_length=10**6)
-        question = Question([Message(**turn) for turn in turns], SimpleNamespace(card=card), "cpu", "fp32")  # type: ignore[arg-type]
+        told = [Message(**turn) for turn in turns]
+        question = Question(told, SimpleNamespace(card=card), "cpu", "fp32", **how)  # type: ignore[arg-type]
         chat.answer(self, question)  # type: ignore[arg-type]
         question.pieces.put(None)
         shown = ""

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import trl
+from transformers import AddedToken
 
 from tests.engine import styles
 from tests.engine.styles import CHATML, SYSTEM, bytes_tokenizer, said
 from tests.lots import lot
 from tests.tokens import shipped
+from tests.tokens.scripted import Scripted
 from tests.tokens.test_asking import ANSWERS, LEFT_OUT, conversations, words_of
 from tuning.errors import EngineError
 from tuning.tokens import labels
@@ -75,9 +77,11 @@ CHOICES = ["learn", "keep", "off"]
 EMPTY = "<think>\n\n</think>\n\n"
 
 
-def tokenizer(style: str) -> Any:
+def tokenizer(style: str, special: bool = True) -> Any:
+    """One that knows the signs; those of thoughts are special ones, or not, as of most models that think."""
     words = bytes_tokenizer()
-    words.add_special_tokens({"additional_special_tokens": [*styles.SIGNS, *SIGNS]})
+    words.add_special_tokens({"additional_special_tokens": [*styles.SIGNS, *SIGNS[2:]]})
+    words.add_tokens([AddedToken(sign, special=special, normalized=False) for sign in SIGNS[:2]], special_tokens=special)
     words.chat_template = STYLES[style]
     return words
 
@@ -194,3 +198,24 @@ def test_who_asks_elsewhere_by_the_published_template_asks_as_it_was_learned() -
             text = own(words, turns[:-1], add_generation_prompt=True, chat_template=published)
             assert text == words.decode(ids), (style, thinking)
             assert own(words, BARE, chat_template=published) == own(words, BARE) or thinking == "keep"
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_who_chats_sees_the_thought_between_its_signs_and_the_answer_alone_where_none_is_asked_for(style: str) -> None:
+    words = tokenizer(style, special=False)
+    for thinking, shown in (("learn", f"<think>\n{THOUGHT}\n</think>\n\n{ANSWER}"), ("keep", ANSWER), ("off", ANSWER)):
+        row = encoded(words, ROW, thinking)
+        model = Scripted(words, [])
+        model.chatted(ROW[:-1], thinking=thinking)
+        assert row.input_ids[: len(model.asked)] == model.asked
+        model = Scripted(words, row.input_ids[len(model.asked) :])
+        assert model.chatted(ROW[:-1], thinking=thinking).rstrip("\n") == shown
+
+
+@pytest.mark.parametrize("style", ["qwen3", "deepseek r1"])
+def test_a_thought_that_was_cut_goes_on_where_it_was(style: str) -> None:
+    words = tokenizer(style, special=False)
+    model = Scripted(words, words(" and so on.", add_special_tokens=False)["input_ids"])
+    begun = "<think>\nIt is 5 each"
+    assert model.chatted(ROW[:-1], thinking="learn", begun=begun) == " and so on."
+    assert words.decode(model.asked).endswith("<think>\nIt is 5 each") and words.decode(model.asked).count("<think>") == 1

@@ -10,6 +10,7 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
+from tests.tokens.test_thinking import STYLES
 from tuning import presets, settings
 from tuning.cli import main
 from tuning.engine.learn.train import train
@@ -20,7 +21,8 @@ from tuning.schema import LOCAL
 from tuning.studio import Studio, quotas
 from tuning.ui.desk import Desk, guard
 from tuning.ui.parts.chat_settings import sent
-from tuning.ui.tabs.chat import ChatTab, Conversation, before, question_at, talking
+from tuning.ui.parts.chat_turns import before, folded, question_at, said, spot
+from tuning.ui.tabs.chat import ChatTab, Conversation, talking, thinking
 
 ASKED = [{"role": "user", "content": "Are you open?"}]
 
@@ -183,7 +185,6 @@ def test_an_answer_that_is_corrected_is_kept_as_the_model_was_asked_and_said_wit
         learning = pressed(table.noted, {"what": "learn"})
         (second, first) = desk.studio.runs.list()
     title = presets.datasets(studio.settings.presets)["starter-en"].title.en
-    title = presets.datasets(studio.settings.presets)["starter-en"].title.en
     system = {"role": "system", "content": "You are a tailor."}
     better = {"role": "assistant", "content": "On Monday from nine."}
     assert row["messages"] == [system, spoken[2], better], "each question is sent by itself"
@@ -193,3 +194,48 @@ def test_an_answer_that_is_corrected_is_kept_as_the_model_was_asked_and_said_wit
     assert "Only the answers of a run" in bare[-1] and "There is no answer to keep" in blank[-1]
     assert second["name"] == "Shop, corrected" and second["status"] == "queued" and first["run"] == run.id
     assert "Shop, corrected" in learning[6] and 'data-do="learn"' not in learning[6]
+
+
+THOUGHT = "<think>\nFive each.\n</think>\n\nTen."
+
+
+def test_thoughts_are_folded_away_and_no_turn_moves() -> None:
+    words = ("Two?", THOUGHT, "Three?", "Fifteen.")
+    turns = [{"role": role, "content": text} for role, text in zip(("user", "assistant") * 2, words, strict=True)]
+    shown = folded(turns, "Thoughts")
+    assert [turn["content"] for turn in shown] == ["Two?", "Five each.", "Ten.", "Three?", "Fifteen."]
+    assert shown[1]["metadata"] == {"title": "Thoughts", "status": "done"} and "metadata" not in shown[2]
+    assert said(shown) == turns and [spot(shown, at) for at in range(5)] == [0, 1, 1, 2, 3] and spot(shown, -1) == -1
+    cut = [turns[0], {"role": "assistant", "content": "<think>\nFive"}]
+    assert folded(cut, "T")[1]["metadata"]["status"] == "pending" and said(folded(cut, "T")) == cut, "it goes on within the thought"
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_a_thought_streams_folded_away_and_is_kept(lang: str) -> None:
+    with gr.Blocks():
+        desk = Desk(answering("<think>\nFive", " each.\n</think>", "\n\nTen."), lang)
+    with desk.serving(None):
+        steps = list(guard(Conversation(desk).answer, 6, lang)("Two?", "starter", False, [], []))
+    sheets = [step[1] for step in steps if isinstance(step[1], list)]
+    title = {"en": "Thoughts", "it": "Ragionamento"}[lang]
+    assert sheets[-1][1]["metadata"] == {"title": title, "status": "done"}
+    assert [turn["content"] for turn in sheets[-1]] == ["Two?", "Five each.", "Ten."]
+    assert any(sheet[-1].get("metadata", {}).get("status") == "pending" for sheet in sheets)
+
+
+def test_the_switch_for_thoughts_is_there_where_the_template_knows_of_them(tiny_model: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "thinker"
+    shutil.copytree(tiny_model, folder)
+    who = str(folder)
+    with gr.Blocks():
+        desk = Desk(answering("Yes."), "en")
+        tab = ChatTab(desk)
+    with desk.serving(None):
+        assert thinking(desk, who) == ""
+        (folder / "chat_template.jinja").write_text(STYLES["qwen3"], encoding="utf-8")
+        wanted = []
+        for on in ("true", "false", "true"):
+            assert f'aria-checked="{on}"' in thinking(desk, who)
+            wanted.append(desk.studio.talk.question(who, ASKED, how=desk.studio.chats.settings(who)).thinking)
+            tab.think(who)
+        assert wanted == ["auto", "keep", "learn"]

@@ -10,7 +10,8 @@ import pathlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuning.errors import InputError
+from tuning.errors import InputError, TuningError
+from tuning.models import model_folder
 from tuning.runs import disk
 from tuning.runs.contents import AnswerSettings
 from tuning.studio.shared import Shared
@@ -59,6 +60,16 @@ class Answering:
         single = bool(rows) and all([turn["role"] for turn in row if turn["role"] != "system"] == ["user", "assistant"] for row in rows)
         settings = AnswerSettings(system=_common_system(rows) or own, remember=not single, **_generation(path))
         return Habits(settings, own, single, bool(rows), model.card.context_length)
+
+    def thinks(self, target: str) -> bool | None:
+        """Whether `target` thinks before it answers when nobody says otherwise; None where its template knows of no thoughts."""
+        try:
+            model, run = self._talk.whom(target)
+        except TuningError:
+            return None
+        if not (model.card.thinking or model_folder.thinks(pathlib.Path(model.path))):
+            return None
+        return run is None or run.spec().settings.thinking in ("learn", "auto")
 
     def _rows(self, data: str) -> list[list[dict[str, Any]]]:
         """The conversations of the first rows; none of texts without turns."""

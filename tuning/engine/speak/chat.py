@@ -127,7 +127,7 @@ def answer(resident: Resident, question: Question) -> None:
 
 def _begun(question: Question, frame: endings.Frame) -> str:
     """What was said of an answer that goes on, with what the template writes before it."""
-    if question.thinking == "learn":
+    if question.thinking == "learn" or question.begun.startswith(thoughts.OPEN):
         return question.begun.removeprefix(f"{thoughts.OPEN}\n") if frame.opened else question.begun
     return frame.lead + question.begun if question.begun else ""
 

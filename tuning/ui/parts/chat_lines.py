@@ -58,3 +58,14 @@ def suggested(desk: Desk, who: str | None) -> str:
     button = '<button type="button" class="suggestion" data-do="ask" data-value="{0}">{0}</button>'
     buttons = "".join(button.format(view.escape(text)) for text in questions)
     return f'<div class="suggestions" role="group" aria-label="{view.escape(desk.say("ui.chat.suggestions"))}">{buttons}</div>'
+
+
+def thinking(desk: Desk, who: str) -> str:
+    """The switch for thoughts, where the template knows of them."""
+    usual = desk.studio.answering.thinks(who)
+    kept = desk.studio.chats.settings(who).thinking
+    if usual is None:
+        return ""
+    on = usual if kept is None else kept
+    label = ("☑ " if on else "☐ ") + view.escape(desk.say("ui.chat.thinking"))
+    return f'<button type="button" class="mend" role="switch" aria-checked="{str(on).lower()}" data-do="think">{label}</button>'

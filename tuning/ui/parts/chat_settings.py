@@ -77,6 +77,7 @@ class ChatSettings:
         if not (given["system"] or "").strip():
             kept = self.desk.studio.chats.settings(values[self.desk.target] or "").system
             given["system"] = habits.settings.system if kept is None else kept
+        given["thinking"] = self.desk.studio.chats.settings(values[self.desk.target] or "").thinking
         return settings_of(**given)
 
     def learned(self, who: str | None, values: Mapping[Any, Any]) -> Any:
@@ -92,6 +93,7 @@ class ChatSettings:
         usual = self.habits(who).settings.model_dump()
         given = settings_of(**{name: values[part] for name, part in self.parts.items()}).model_dump()
         given["system"] = (given["system"] or "").strip()
+        given["thinking"] = self.desk.studio.chats.settings(who).thinking
         self.desk.studio.chats.set(who, AnswerSettings(**{name: value for name, value in given.items() if value != usual[name]}))
 
     def forget(self, who: str | None) -> list[Any]:

@@ -11,6 +11,7 @@ from tuning.runs.contents import KeptChat
 from tuning.schema import Message
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk
+from tuning.ui.parts.chat_turns import folded
 
 MOST = 100  # conversations in the list; those that were talked in last
 # A file that the server has only said: the browser makes it.
@@ -81,7 +82,9 @@ class ChatShelf:
             chat = desk.studio.chats.get(id)
             known = {run["run"] for run in desk.runs(shared=True)} | {one["id"] for one in desk.models(NAMES_SECONDS)}
             who = gr.update(value=chat.target) if chat.target in known - {target} else same
-            return [listed(desk, id), id, who, shown(chat.turns), shown(chat.beside), self.named(id), None]
+            title = desk.say("ui.chat.thought")
+            sheets = [folded(shown(turns), title) for turns in (chat.turns, chat.beside)]
+            return [listed(desk, id), id, who, *sheets, self.named(id), None]
         if what in ("jsonl", "md"):
             name, text = desk.studio.chats.export(id, what, desk.lang)
             return [same, same, same, same, same, same, {"name": name, "text": text}]

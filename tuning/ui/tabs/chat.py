@@ -18,9 +18,10 @@ from tuning.schema import ALIVE, UNREADABLE, Message
 from tuning.studio.talk import AS_IT_COMES
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
-from tuning.ui.parts.chat_lines import chat_note, is_run, suggested
+from tuning.ui.parts.chat_lines import chat_note, is_run, suggested, thinking
 from tuning.ui.parts.chat_settings import ChatSettings, sent
 from tuning.ui.parts.chat_shelf import ChatShelf, listed, shown
+from tuning.ui.parts.chat_turns import before, folded, plain, question_at, said, spot
 
 if TYPE_CHECKING:
     from tuning.engine.question import Question
@@ -67,10 +68,11 @@ class Conversation:
 
     def stream(self, histories: list[list[dict[str, str]]], who: str | None, both: bool, asking: Asking) -> Iterator[Any]:
         """Stream the answers to the last questions of these histories."""
-        desk, same = self.desk, gr.skip()
-        yield "", histories[TUNED], histories[BASE] if both else same, None, gr.update(visible=False), gr.update(visible=True)
+        desk, same, title = self.desk, gr.skip(), self.desk.say("ui.chat.thought")
+        sheets = [folded(history, title) for history in histories]
+        yield "", sheets[TUNED], sheets[BASE] if both else same, None, gr.update(visible=False), gr.update(visible=True)
         if not desk.warm():
-            yield same, [*histories[TUNED], {"role": "assistant", "content": desk.say("ui.chat.warming")}], same, same, same, same
+            yield same, [*sheets[TUNED], {"role": "assistant", "content": desk.say("ui.chat.warming")}], same, same, same, same
         sides = [TUNED, BASE] if both else [TUNED]
         for side in sides:
             turns = sent(histories[side], asking.how, asking.own_system)
@@ -80,7 +82,7 @@ class Conversation:
             for side, question in zip(sides, asking.questions, strict=True):
                 for whole in itertools.accumulate(question.spoken(), initial=asking.begun[side]):
                     if whole:
-                        shown = [*histories[side], {"role": "assistant", "content": whole}]
+                        shown = [*sheets[side], *folded([{"role": "assistant", "content": whole}], title)]
                         yield same, shown if side == TUNED else same, shown if side == BASE else same, mine, same, same
         finally:
             self.talks.stop(mine)
@@ -139,7 +141,7 @@ class ChatTab:
             gradio_ways.configure(desk.target, label=desk.say("ui.chat.target"), interactive=True, scale=3, elem_id="target")
             desk.target.render()
             self.clear = gr.Button(desk.say("ui.chat.clear"), scale=0, min_width=150, elem_id="new-chat", elem_classes="quiet")
-        self.about = desk.html(elem_id="talking-to")
+        self.about = desk.cards("talking-to")
         with gr.Row(elem_classes="switches"):
             self.settings.build_switch()
             self.beside = gr.Checkbox(label=desk.say("ui.chat.base"), container=False, scale=0, min_width=230, elem_id="beside")
@@ -176,6 +178,7 @@ class ChatTab:
         desk.on(tuned.undo, self.undo, self.asked, self.spoken, self.fault, queue=False)
         desk.on(self.stop.click, self.talk.stop, [self.token], [], self.quiet, queue=False)
         desk.on(self.clear.click, self.wipe, [self.token], [*self.bots, self.note, desk.talk, self.shelf.list, self.shelf.name], self.quiet)
+        desk.on(self.about.click, self.think, [desk.target], [], self.quiet, repaint=True)
         desk.on(self.beside.change, self.talk.compare, [self.beside], self.bots, self.quiet, queue=False)
         greeted = [self.beside, self.suggestions, *self.bots, *self.settings.parts.values(), self.note, desk.talk, self.shelf.name]
         desk.on(desk.target.change, self.greet, [desk.target, desk.talk, tuned], greeted, self.quiet)
@@ -191,13 +194,13 @@ class ChatTab:
 
     def retry(self, values: dict[Any, Any], event: gr.EventData) -> Iterator[Any]:
         """The same question again, and what came after it is gone."""
-        histories = before(self._histories(values), gradio_ways.whole(event, "index"))
-        asked = question_at(values[self.bots[TUNED]], gradio_ways.whole(event, "index"))
+        at = self._spot(values, event)
+        histories, asked = before(self._histories(values), at), question_at(values[self.bots[TUNED]], at)
         yield from self._speak(values, [said(history, asked) for history in histories])
 
     def edit(self, values: dict[Any, Any], event: gr.EventData) -> Iterator[Any]:
         """Another question in the place of one, and what came after it is gone; or a better answer, see `correct`."""
-        at, text = gradio_ways.whole(event, "index"), plain(gradio_ways.sent(event, "value"))[:20_000]
+        at, text = self._spot(values, event), plain(gradio_ways.sent(event, "value"))[:20_000]
         turns = said(values[self.bots[TUNED]])
         if 0 <= at < len(turns) and turns[at]["role"] == "assistant":
             yield self.correct(values, at, text)
@@ -216,7 +219,7 @@ class ChatTab:
         histories[TUNED][at] = {"role": "assistant", "content": text}
         talk = self._save(values[desk.talk], who, histories)
         note = chat_note(desk, None, habits.single, who)
-        return [same, histories[TUNED], same, None, same, same, note, talk, *self._listed(talk), same]
+        return [same, self._drawn(histories)[TUNED], same, None, same, same, note, talk, *self._listed(talk), same]
 
     def noted(self, values: dict[Any, Any], event: gr.EventData) -> Iterator[Any]:
         """A press in the note: to go on with an answer, or to learn those that were corrected."""
@@ -240,11 +243,11 @@ class ChatTab:
     def undo(self, values: dict[Any, Any], event: gr.EventData) -> list[Any]:
         """A question and what came after it are gone, and it can be written anew."""
         self.talk.stop(values[self.token])
-        at = gradio_ways.whole(event, "index")
+        at = self._spot(values, event)
         histories = before(self._histories(values), at)
         talk = values[self.desk.talk]
         kept = self._save(talk, values[self.desk.target], histories) if talk else ""
-        return [question_at(values[self.bots[TUNED]], at), *histories, None, *rest(), "", kept, *self._listed(kept), gr.skip()]
+        return [question_at(values[self.bots[TUNED]], at), *self._drawn(histories), None, *rest(), "", kept, *self._listed(kept), gr.skip()]
 
     def wipe(self, mine: str | None) -> list[Any]:
         """A new conversation; the old one stays in the list."""
@@ -259,11 +262,24 @@ class ChatTab:
         kept = self.talk.kept(talk)
         kept = kept if kept is not None and kept.target == who else None
         same = gr.skip()
-        sheets = [shown(kept.turns), shown(kept.beside), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
+        sheets = [*self._drawn([shown(kept.turns), shown(kept.beside)]), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
         beside = gr.update(visible=True) if is_run(self.desk, who) else gr.update(visible=False, value=False)
         named = self.shelf.named(kept.id if kept else None)
         note = chat_note(self.desk, None, self.settings.habits(who).single, who)
         return [beside, suggested(self.desk, who), *sheets[:2], *self.settings.shown(who), note, sheets[2], named]
+
+    def _spot(self, values: dict[Any, Any], event: gr.EventData) -> int:
+        return spot(values[self.bots[TUNED]], gradio_ways.whole(event, "index"))
+
+    def _drawn(self, histories: list[list[dict[str, str]]]) -> list[list[dict[str, Any]]]:
+        return [folded(history, self.desk.say("ui.chat.thought")) for history in histories]
+
+    def think(self, who: str | None) -> None:
+        """The other way: with a thought before the answer, or without."""
+        kept, now = self.desk.studio.chats, self.desk.studio.answering.thinks(who or "")
+        if now is not None:
+            how = kept.settings(str(who))
+            kept.set(str(who), how.model_copy(update={"thinking": not (now if how.thinking is None else how.thinking)}))
 
     def _histories(self, values: Mapping[Any, Any]) -> list[list[dict[str, str]]]:
         return [said(values[bot]) for bot in self.bots]
@@ -281,7 +297,7 @@ class ChatTab:
             with contextlib.suppress(TuningError, OSError):  # told after the answer, which comes all the same
                 talk = self._save(talk, who, sheets)
         for step in self.talk.stream(histories, who, both, asking):
-            sheets = [new if isinstance(new, list) else old for old, new in zip(sheets, step[1:3], strict=True)]
+            sheets = [said(new) if isinstance(new, list) else old for old, new in zip(sheets, step[1:3], strict=True)]
             yield *step, "", talk, same, same, same
         yield *[same] * 6, chat_note(desk, asking, habits.single, who), talk, same, same, self.settings.learned(who, values)
         talk = self._save(talk, who, sheets)
@@ -331,43 +347,6 @@ def _bot(desk: Desk, side: str, visible: bool) -> gr.Chatbot:
     )
 
 
-def plain(content: Any) -> str:
-    """What a message says: Gradio has it as a text or as a list of parts."""
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return str(content or "")
-
-
-def said(history: Any, text: str | None = None) -> list[dict[str, str]]:
-    """The conversation so far as plain messages, and the new question."""
-    known = [turn for turn in history or [] if turn["role"] in ("user", "assistant")]
-    turns = [{"role": str(turn["role"]), "content": plain(turn["content"])} for turn in known]
-    return turns if text is None else [*turns, {"role": "user", "content": text}]
-
-
-def _question(history: Sequence[Mapping[str, Any]], at: int) -> int:
-    """Where the question stands to which the message at `at` belongs."""
-    return next((place for place in range(min(at, len(history) - 1), -1, -1) if history[place]["role"] == "user"), 0)
-
-
-def question_at(history: Any, at: int) -> str:
-    """The question to which the message at `at` belongs."""
-    turns = said(history)
-    return turns[_question(turns, at)]["content"] if turns else ""
-
-
-def before(histories: list[list[dict[str, str]]], at: int) -> list[list[dict[str, str]]]:
-    """Both sides without the question to which the tuned side's message at `at` belongs, and all after it.
-
-    The base's side may have begun later: as many questions go from its end.
-    """
-    tuned, base = histories
-    cut = _question(tuned, at)
-    gone = sum(turn["role"] == "user" for turn in tuned[cut:])
-    asked = [place for place, turn in enumerate(base) if turn["role"] == "user"]
-    return [tuned[:cut], base[: asked[-gone]] if 0 < gone <= len(asked) else []]
-
-
 def targets(desk: Desk, runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Who can be talked to: runs with an adapter or at work, newest first, then the models as they are."""
     found = []
@@ -392,4 +371,4 @@ def talking(desk: Desk, scene: Scene, who: str | None) -> str:
     title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), who or "")
     says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
     untaught = desk.say("chat.untaught") if who and not name and desk.studio.talk.untaught(who) else ""
-    return f'<p class="hint">{view.escape(f"{says} {untaught}".strip())}</p>' if who else ""
+    return f'<p class="hint">{view.escape(f"{says} {untaught}".strip())}</p>{thinking(desk, who)}' if who else ""
