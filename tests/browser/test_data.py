@@ -177,7 +177,8 @@ def test_what_was_not_understood_is_asked(shop: Shop, visit: Visit, tmp_path: pa
     expect(question.locator("input")).to_be_checked()
     page = visitor.open()  # what waits is there still
     tab(page, lang, "data")
-    page.locator("#datasets .card", has_text=t(lang, "ui.data.waiting")).click()
+    waiting = page.locator("#datasets .card", has_text=t(lang, "ui.data.waiting"))
+    waiting.filter(has_text=t(lang, "ui.data.pasted")).click()
     press(page, lang, "ui.data.columns.use")
     expect(page.locator("#rows .turn.user").first).to_contain_text("Quanto costa")  # the first line is no heading
     path.write_text(CHAT + f"05/03/2024, 10:03 - Anna: Grazie, {size}\n", encoding="utf-8")

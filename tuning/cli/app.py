@@ -331,9 +331,13 @@ def keep_place(workshop: "Workshop", language: str) -> None:
     deadline = time.monotonic() + shutdown.PATIENCE_SECONDS
     if workshop.current is not None:
         print(t(language, "app.saving"), flush=True)
+    asked = None
     while (run := workshop.current) is not None and time.monotonic() < deadline:
         shutdown.ask(run)
+        asked = run
         time.sleep(0.05)
+    if asked is not None and run is None:  # it may have been asked once more after it had left
+        shutdown.forget(asked)
 
 
 class Ending:

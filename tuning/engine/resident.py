@@ -321,7 +321,8 @@ def _told_of(path: str) -> Iterator[None]:
 def _built(path: str) -> None:
     """Build the architecture that config.json describes, without any number in it. No file but that is read."""
     with torch.device("meta"):
-        AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False))
+        config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        AutoModelForCausalLM.from_config(config, attn_implementation="eager")  # another may be missing here
 
 
 def quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig | None:
