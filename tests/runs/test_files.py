@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import shutil
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -46,3 +48,24 @@ def test_a_file_that_is_being_replaced_is_read_a_moment_later(tmp_path: pathlib.
     path.write_text("new", encoding="utf-8")
     monkeypatch.setattr(os, "open", refusing(2, os.open))
     assert disk.text(path) == "new"
+
+
+def test_a_folder_in_which_saves_come_and_go_is_counted(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "weights").write_bytes(b"x" * 1000)
+    over = threading.Event()
+
+    def save() -> None:
+        while not over.is_set():
+            place = tmp_path / ".building" / "deep"
+            place.mkdir(parents=True, exist_ok=True)
+            (place / "state").write_bytes(b"x")
+            shutil.rmtree(tmp_path / ".building")
+
+    saving = threading.Thread(target=save)
+    saving.start()
+    try:
+        assert {files.size(tmp_path) for _ in range(2000)} <= {1000, 1001}
+    finally:
+        over.set()
+        saving.join()

@@ -19,7 +19,7 @@ import orjson
 from tuning.data.records import INDEX, ROWS, SPEC, VALIDATION, shown
 from tuning.data.split import split
 from tuning.errors import InputError
-from tuning.runs import disk
+from tuning.runs import disk, files
 from tuning.schema import LOCAL, DataSpec, Notice, TrainSettings
 
 GRAVE = ".old-"  # beginning of the names of folders on their way out
@@ -54,8 +54,7 @@ class Library:
 
     def size(self, owner: str) -> int:
         """Bytes of an owner's data sets on disk."""
-        folders = (self.folder / spec.id for spec in self.list(owner))
-        return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+        return sum(files.size(self.folder / spec.id) for spec in self.list(owner))
 
     def unreadable(self, owner: str) -> dict[str, Notice]:
         """What is wrong with those data sets whose description or rows cannot be read, by id.

@@ -174,7 +174,7 @@ class Shelf:
                 continue
             kept = _manifest(place)
             id = kept.id if kept else place.name.replace("--", "/", 1)
-            size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+            size = files.size(place.resolve())
             intact = kept is None or _sizes_agree(kept, place)
             found.append({"id": id, "size_bytes": size, "path": str(place.resolve()), "moved": place.resolve() != place, "whole": intact})
         return found
@@ -182,7 +182,7 @@ class Shelf:
     def delete(self, id: str, owner: str) -> int:
         """Remove a downloaded model, wherever it was moved to. Returns the bytes that this set free."""
         place = self._downloaded(id, owner)
-        size = sum(path.stat().st_size for path in place.resolve().rglob("*") if path.is_file())
+        size = files.size(place.resolve())
         shutil.rmtree(place.resolve())
         _unlink(place)
         return size
@@ -197,7 +197,7 @@ class Shelf:
         target = folder.absolute() / place.name
         if not folder.is_dir() or target.exists() or target.is_relative_to(real):
             raise InputError("model.no_place", path=str(folder))
-        size = sum(path.stat().st_size for path in real.rglob("*") if path.is_file())
+        size = files.size(real)
         free = shutil.disk_usage(folder).free
         if os.stat(folder).st_dev != os.stat(real).st_dev and size + ASIDE > free:
             raise InputError("model.disk", model=id, need=size / GIB, have=free / GIB)

@@ -137,3 +137,13 @@ def anything_in(folder: pathlib.Path) -> bool:
             return next(entries, None) is not None
     except OSError:
         return os.path.isdir(folder)
+
+
+def size(folder: pathlib.Path) -> int:
+    """Bytes of all files below a folder. What goes while it is counted, as a save that is moved into its place, counts nothing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(place, name)).st_size
+    return total

@@ -283,7 +283,7 @@ class Run:
 
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        return files.size(self.folder)
 
 
 class Store:
