@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 from tests import folders
+from tuning.data.glimpse import guesses
 from tuning.data.ingest import ReadingOptions
 from tuning.data.waiting import NotUnderstood
 from tuning.errors import InputError
@@ -96,3 +97,13 @@ def test_data_are_deleted_in_all_ways_they_were_read(studio: Studio, tmp_path: p
     studio.runs.delete(run.id)
     studio.data.delete(first.id)
     assert not [one for one in studio.data.list() if not one["offered"] and one["name"] == "qa.csv"]
+
+
+def test_a_column_that_asks_is_guessed_as_the_question_however_long_it_is() -> None:
+    asks, tells = (
+        ["Quanto costa una camera con vista sul lago?", "C'è un parcheggio qui vicino?", ""],
+        ["Ottanta euro.", "Sì, gratuito.", ""],
+    )
+    for columns in ({"a": asks, "b": ["x", "", "y"], "c": tells}, {"c": tells, "b": ["x", "", "y"], "a": asks}):
+        assert guesses(columns) == {"a": ("question", False), "c": ("answer", False)}
+    assert guesses({"a": ["one thing", "two"], "b": ["a longer text", "and more of it"]})["b"] == ("answer", False)

@@ -63,7 +63,7 @@ def leaves(row: Values, path: str = "") -> Iterator[tuple[str, Any]]:
 def guesses(columns: Mapping[str, Sequence[Any]]) -> dict[str, tuple[str, bool]]:
     """The part of a conversation that each column seems to be, and whether its name says so; each part once.
 
-    Where names do not tell, the longest prose is the answer, and what comes before it the question.
+    Where names do not tell, a column that mostly asks is the question, and of the others the one with the longest prose the answer.
     """
     talks = [column for column, cells in columns.items() if any(_talk(cell) for cell in cells)]
     found = _named(columns)
@@ -74,6 +74,8 @@ def guesses(columns: Mapping[str, Sequence[Any]]) -> dict[str, tuple[str, bool]]
     for role in ("answer", "question"):
         order = list(columns)[::-1] if role == "answer" else list(columns)  # of two that are level, the later one answers
         free = {column: _words(columns[column]) for column in order if column not in found}
+        asking = {column: count for column, count in free.items() if _asks(columns[column])}
+        free = (asking if role == "question" else {column: free[column] for column in free if column not in asking}) or free
         best = max(free, key=lambda column: free[column], default=None)
         if role not in _roles(found) and best is not None and free[best] >= 1:
             found[best] = role, False
@@ -114,6 +116,12 @@ def _words(cells: Sequence[Any]) -> float:
     """Words of a cell in the mean: nothing but letters counts."""
     texts = [text for cell in cells for text in (cell if isinstance(cell, list) else [cell]) if isinstance(text, str)]
     return sum(len(_WORDS.findall(text[:1000])) for text in texts) / max(1, len(cells))
+
+
+def _asks(cells: Sequence[Any]) -> bool:
+    """Whether most cells with a text in them end in a question mark."""
+    texts = [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
+    return 2 * sum(text.endswith("?") for text in texts) > len(texts)
 
 
 def talks(paths: Sequence[pathlib.Path], mapping: Mapping[str, str], limits: Limits) -> list[dict[str, Any]]:

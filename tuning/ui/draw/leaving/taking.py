@@ -24,7 +24,7 @@ def panel(offers: Offers, name: str, elsewhere: str, lang: str) -> str:
     rows = "".join(_form(one, offers, going is not None, lang) for one in offers["forms"])
     label = escape(t(lang, "ui.take.of", name=name))
     return (
-        f'<details class="take" data-fold="take" open><summary><h3>{escape(t(lang, "ui.take.title"))}</h3></summary>'
+        f'<details class="leaving" data-fold="take" open><summary><h3>{escape(t(lang, "ui.take.title"))}</h3></summary>'
         f'<p class="hint">{escape(t(lang, "ui.take.hint"))}</p>{busy}<ul class="forms" aria-label="{label}">{rows}</ul></details>'
     )
 
