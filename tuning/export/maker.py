@@ -8,6 +8,7 @@ import json
 import logging
 import pathlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -172,12 +173,12 @@ def make(request: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def main() -> int:
-    """Read a request from stdin, write what came of it to the file that it names."""
+def child(work: Callable[[dict[str, Any]], dict[str, Any]], doing: str) -> int:
+    """An export's child process: read a request from stdin, write what `work` makes of it to the file that it names, or its fault."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     request = json.load(sys.stdin)
     told: dict[str, Any] = {}
-    error = caught(lambda: told.update(make(request)), "the export")
+    error = caught(lambda: told.update(work(request)), doing)
     if error is not None:
         known = isinstance(error, TuningError)
         told = {"fault": {"code": error.code, "params": error.params} if known else {"said": cause(error)}}  # type: ignore[attr-defined]
@@ -186,4 +187,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(child(make, "the export"))

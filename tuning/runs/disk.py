@@ -150,6 +150,16 @@ def record(path: pathlib.Path, kind: type[Kind]) -> Kind:
     return checked(path, document(path), kind)
 
 
+def record_or_new(path: pathlib.Path, kind: type[Kind]) -> Kind:
+    """A file in JSON as a record, one without anything said where there is no file. Raises FileFault."""
+    try:
+        return record(path, kind)
+    except FileFault as fault:
+        if fault.missing:
+            return kind()
+        raise
+
+
 def records(path: pathlib.Path, kind: type[Kind]) -> tuple[list[Kind], list[Notice]]:
     """The records of a file in JSON Lines, and the fault of the first line that is none; the others count all the same."""
     found, faults = list[Kind](), list[Notice]()

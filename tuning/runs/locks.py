@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, Any
 
+from tuning.errors import RunError
 from tuning.runs import disk
 from tuning.runs.contents import Holder
 from tuning.schema import on_card
@@ -83,6 +84,17 @@ class Lock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
+
+
+@contextlib.contextmanager
+def changing(path: pathlib.Path, patience: float = 5.0) -> Iterator[None]:
+    """Hold what guards a file of the home that is read, changed and written anew; its folder is made. Raises RunError `home.locked`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = Lock(path.with_suffix(".lock"))
+    if not lock.acquire(patience):
+        raise RunError("home.locked", file=path.name)
+    with lock:
+        yield
 
 
 @contextlib.contextmanager

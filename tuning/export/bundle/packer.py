@@ -4,7 +4,6 @@ Reading a tokenizer and naming TRL's settings needs transformers and trl, which 
 """
 
 import json
-import logging
 import pathlib
 import shutil
 import sys
@@ -15,7 +14,7 @@ import yaml
 from peft import LoraConfig
 
 from tuning.data.library import Library
-from tuning.errors import TuningError, caught, cause
+from tuning.export import maker
 from tuning.hub.repository import DownloadManifest
 from tuning.hub.shelf import MANIFEST
 from tuning.runs import disk
@@ -95,7 +94,7 @@ def base(run: Run, spec: RunSpec, into: pathlib.Path) -> tuple[str | None, str |
     return (kept.repository.id, kept.repository.revision) if kept else (None, None)
 
 
-def pack(request: dict[str, Any]) -> None:
+def pack(request: dict[str, Any]) -> dict[str, Any]:
     """Write the bundle. Raises TuningError, OSError."""
     from tuning.engine.learn import publish
     from tuning.engine.learn.train import load_rows
@@ -122,20 +121,8 @@ def pack(request: dict[str, Any]) -> None:
     names = [name for name in LIBRARIES if name != "bitsandbytes" or settings["quantization"]]
     pinned = [f"{name}=={(spec.versions.get(name) or metadata.version(name)).partition('+')[0]}\n" for name in names]
     (into / "requirements.txt").write_text("".join(pinned), encoding="utf-8")
-
-
-def main() -> int:
-    """Read a request from stdin, write what came of it to the file that it names."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    request = json.load(sys.stdin)
-    error = caught(lambda: pack(request), "the bundle")
-    told: dict[str, Any] = {}
-    if error is not None:
-        known = isinstance(error, TuningError)
-        told = {"fault": {"code": error.code, "params": error.params} if known else {"said": cause(error)}}  # type: ignore[attr-defined]
-    pathlib.Path(request["answer"]).write_text(json.dumps(told, default=str), encoding="utf-8")
-    return 0 if error is None else 1
+    return {}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(maker.child(pack, "the bundle"))

@@ -55,15 +55,15 @@ class Nicknames:
     def take(self, name: str, code: str) -> tuple[str, str | None]:
         """Give a browser a name: the cookie that it keeps, and for a new name the code that is shown once, for other browsers.
 
-        Raises InputError `auth.person.…`: a name that is none, that is taken where `code` is not its code, or one too many.
+        Raises InputError `auth.person.…`: a name that is none, that is taken where `code` is not its code, or one too many. RunError
+        `home.locked`.
         """
         name = " ".join(name.split())
         key = name.casefold()
         if not NAME.fullmatch(name) or key in self.reserved:
             raise InputError("auth.person.name", name=name[:40])
         cookie, made = secrets.token_urlsafe(32), None
-        with locks.Lock(self.path.with_suffix(".lock")) as lock:
-            lock.acquire(patience=5)
+        with locks.changing(self.path):
             kept = self._known()
             person = kept.people.get(key)
             if person is None:
@@ -78,12 +78,7 @@ class Nicknames:
         return cookie, made
 
     def _known(self) -> Register:
-        try:
-            return disk.record(self.path, Register)
-        except disk.FileFault as fault:
-            if fault.missing:
-                return Register()
-            raise
+        return disk.record_or_new(self.path, Register)
 
 
 def _digest(secret: str) -> str:

@@ -44,7 +44,7 @@ class Keys:
     def give(self) -> str:
         """A new key; the one before opens nothing any more.
 
-        Raises InputError `key.sign_in` for visitors of a Space who have not signed in.
+        Raises InputError `key.sign_in` for visitors of a Space who have not signed in, RunError `home.locked`.
         """
         if not self.offered:
             raise InputError("key.sign_in")
@@ -63,20 +63,13 @@ class Keys:
 
     def _keep(self, digest: str | None) -> None:
         self._quotas.pace("change")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with locks.Lock(self._path.with_suffix(".lock")) as lock:
-            lock.acquire(patience=5)
+        with locks.changing(self._path):
             kept = {owner: one for owner, one in self._known().digests.items() if owner != self.owner}
             files.write(self._path, Ring(digests=kept | ({self.owner: digest} if digest else {})).model_dump_json())
             self._path.chmod(0o600)
 
     def _known(self) -> Ring:
-        try:
-            return disk.record(self._path, Ring)
-        except disk.FileFault as fault:
-            if fault.missing:
-                return Ring()
-            raise
+        return disk.record_or_new(self._path, Ring)
 
 
 def _digest(key: str) -> str:
