@@ -102,7 +102,7 @@ class WaitingRoom:
 
     def size(self, owner: str) -> int:
         """Bytes of an owner's files here."""
-        return sum(path.stat().st_size for one in self.all(owner) for path in (self._folder / one.id).iterdir())
+        return sum(files.size(self._folder / one.id) for one in self.all(owner))
 
 
 def look(paths: Sequence[pathlib.Path], mapping: Mapping[str, str] | None, bare: bool | None, limits: Limits) -> dict[str, Any]:

@@ -136,7 +136,8 @@ class Data:
             self.shared.waiting.delete(data, self.owner)
             return
         spec = self.shared.library.get(data, self.owner)
-        alike = [one.id for one in self.shared.library.list(self.owner) if (one.name, one.sha256) == (spec.name, spec.sha256)]
+        same = spec.name, spec.sha256, spec.corrected  # what was corrected for another run is that run's, if every row is the same
+        alike = [one.id for one in self.shared.library.list(self.owner) if (one.name, one.sha256, one.corrected) == same]
         used_by = [name for id in alike for name in self.users(id)]
         for id in alike:
             self.shared.library.delete(id, self.owner, used_by)

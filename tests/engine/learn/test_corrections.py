@@ -58,6 +58,16 @@ def test_a_corrected_answer_is_a_row_of_a_new_version_of_the_data(make_run: Call
         studio.data.delete(run.spec().data.id)
 
 
+def test_the_same_answer_corrected_for_two_runs_is_kept_for_each(make_run: Callable[..., Run], studio: Studio) -> None:
+    one, other = make_run(), make_run()
+    for run in (one, other):
+        studio.corrections.add(run.id, question("Do you deliver?"), "By bike.")
+    studio.corrections.add(one.id, question("Are you open?"), "From nine.")  # its older version goes
+    assert [studio.corrections.waiting(run.id) for run in (one, other)] == [2, 1]
+    studio.data.delete(str(studio.corrections.newest(one.id).id))  # type: ignore[union-attr]
+    assert [studio.corrections.waiting(run.id) for run in (one, other)] == [0, 1]
+
+
 @pytest.mark.parametrize(("turns", "answer"), [([], "Yes."), (question("Why?"), "  "), ([{"role": "assistant", "content": "No."}], "Yes.")])
 def test_what_is_no_answer_to_a_question_is_refused(make_run: Callable[..., Run], studio: Studio, turns: Any, answer: str) -> None:
     with pytest.raises(InputError, match=r"correct\.empty"):
