@@ -25,10 +25,8 @@ QUANTISATIONS = (USUAL, "q4_K_S", "q8_0", NOWHERE)  # those of docs/api.md
 NAME = re.compile(r"(?:\w[\w-]{0,79}/)?\w[\w.-]{0,79}(?::\w[\w.-]{0,79})?", re.ASCII)  # types/model/name.go
 VERSION = re.compile(r"v?(\d+)\.(\d+)")
 FULL = re.compile(r"no space left|not enough space|disk is full|disk full|disk quota|os error (?:28|112|122)", re.IGNORECASE)
-HELLO_SECONDS, SECONDS = (
-    30.0,
-    1800.0,
-)  # to say who is there, where somebody listens; for a large model to be rewritten, or loaded, without a word in between
+HELLO_SECONDS = 30.0  # to say who is there, where somebody listens
+SECONDS = 1800.0  # for a large model to be rewritten, or loaded, without a word in between
 BLOCK = 2**20
 JSON = {"Content-Type": "application/json"}
 TALK = "thinking", "content"  # of a message, in the order in which they are said
