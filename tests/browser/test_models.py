@@ -26,13 +26,14 @@ def test_a_fitting_italian_model_in_three_clicks_without_scrolling(shop: Shop, v
     expect(first).not_to_have_attribute("data-value", "starter")  # it speaks no Italian of its own
     page.get_by_role("checkbox", name=t(lang, "ui.model.fits")).click()
     expect(page.locator("#models .card .fit.no")).to_have_count(0)
+    expect(first).to_be_in_viewport(ratio=1)
+    assert page.evaluate("() => window.scrollY") == 0
     first.click()
     expect(first).to_have_attribute("aria-pressed", "true")
     facts = first.locator(".predicted").inner_text()
     assert "GB" in facts and "1" in facts  # memory, and the time of 1,000 examples
     box = first.locator(".predicted").bounding_box()
     assert box is not None and box["y"] + box["height"] <= SCREEN["height"]
-    assert page.evaluate("() => window.scrollY") == 0
     speaks(visitor, lang)
     visitor.shot(f"models-{lang}")
 

@@ -47,6 +47,14 @@ def test_a_page_is_small_and_without_raw_keys(config: dict[str, Any], route: str
     assert len(words) < 300_000
 
 
+@pytest.mark.parametrize("route", ["", "it"])
+def test_the_whole_page_is_drawn_by_one_event(config: dict[str, Any], route: str) -> None:
+    """Of two of them on their way at once, the answer of the older could be applied last, and a press would be lost."""
+    drawn = [d for d in config["dependencies"] if d["id"] in config["page"][route]["dependencies"] and len(d["outputs"]) > 30]
+    asked = [(d["trigger_mode"], d["targets"][0][1]) for d in drawn if d["targets"][0][1] != "tick"]
+    assert asked == [("always_last", "change")]
+
+
 def test_the_italian_page_is_italian(config: dict[str, Any]) -> None:
     english, italian = text.table("en"), text.table("it")
     ids = set(config["page"]["it"]["components"])

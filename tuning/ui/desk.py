@@ -23,7 +23,7 @@ from tuning.text import t
 from tuning.ui import gradio_ways, view
 from tuning.ui.caches import OwnerCache
 from tuning.ui.draw import offers
-from tuning.ui.overtaking import Turns
+from tuning.ui.overtaking import Turns, nudging
 from tuning.ui.slip import Order
 from tuning.ui.visits import Visits
 
@@ -108,7 +108,7 @@ class Desk(Visits):
         super().__init__(house)
         self.lang, self.local, self.space = lang, house.settings.mode == "local", house.settings.space
         self.painters: list[Painter] = []
-        self.changed: list[Any] = []  # events after which the page is drawn anew
+        self.nudge = gr.State(0)  # another number: the page is to be drawn anew
         self.choice = gr.BrowserState({}, storage_key="sartoria", secret="sartoria: nothing secret")
         self.talk = gr.BrowserState("", storage_key="sartoria-talk", secret="sartoria: nothing secret")
         self.tab = gr.State("model")
@@ -150,16 +150,14 @@ class Desk(Visits):
 
         With `repaint` the page is drawn anew afterwards.
         """
-        guarded = self.bound(guard(handler, len(outputs), self.lang))
-        settings = {**self.silent, **options}
+        guarded, settings = guard(handler, len(outputs), self.lang), {**self.silent, **options}
+        told = [*outputs, fault]
+        if settings.pop("repaint", False):
+            guarded, told = nudging(guarded, len(told)), [*told, self.nudge]
         if settings["show_progress"] != "hidden":
             del settings["show_progress_on"]
-        repaint = settings.pop("repaint", False)
         listen = functools.partial(gr.on, trigger) if isinstance(trigger, list) else trigger
-        event = listen(fn=guarded, inputs=inputs, outputs=[*outputs, fault], **settings)
-        if repaint:
-            self.changed.append(event)
-        return event
+        return listen(fn=self.bound(guarded), inputs=inputs, outputs=told, **settings)
 
     def paints(self, paint: Callable[[Scene], Sequence[Any]], outputs: Sequence[Any], live: bool = False) -> None:
         """Have `outputs` drawn from the scene whenever it may have changed."""

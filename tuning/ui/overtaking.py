@@ -1,7 +1,17 @@
-"""Which draw of a page may still show something, where draws of one visitor overtake each other. It knows nothing of what is drawn."""
+"""Which draw of a page may still show something, where draws of one visitor overtake each other, and what asks for one.
 
+It knows nothing of what is drawn.
+"""
+
+import functools
+import inspect
 import itertools
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
 
 MOST_VISITORS = 1000  # whose order of draws is remembered
 
@@ -42,6 +52,30 @@ class Turns:
                 return False
             _keep(self._looked, visitor, turn.number)
         return True
+
+
+def another() -> int:
+    """A number that no page has had."""
+    return time.monotonic_ns()
+
+
+def nudging(handler: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """`handler` with `another` number as the last output, after `count` values that it returns or yields itself, once it has ended."""
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*values: Any, **named: Any) -> Iterator[list[Any]]:
+            for step in handler(*values, **named):
+                yield [*step, gr.skip()]
+            yield [*[gr.skip()] * count, another()]
+
+        return stream
+
+    @functools.wraps(handler)
+    def once(*values: Any, **named: Any) -> list[Any]:
+        return [*handler(*values, **named), another()]
+
+    return once
 
 
 def _keep(found: dict[str, int], visitor: str, number: int) -> None:

@@ -15,6 +15,7 @@ from tuning.text import t, table
 from tuning.ui import api, gradio_ways, slip, view
 from tuning.ui.desk import FAST, SETTLED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.draw import offers, page_title
+from tuning.ui.overtaking import another
 from tuning.ui.slip import TABS, Order
 from tuning.ui.tabs import chat, data, model, runs, train
 
@@ -34,11 +35,11 @@ def build(house: Studio) -> gr.Blocks:
     # nobody opens: the inputs of endpoints are components, too.
     demo.route("API", "endpoints", show_in_navbar=False)
     demo.route("Italiano", "it", show_in_navbar=False)
-    english = Desk(house, "en")
     with demo:  # once: each time that it is left costs a whole app
         gradio_ways.turn_to(demo, "endpoints")
         api.expose(house)
         gradio_ways.turn_to(demo, "")
+        english = Desk(house, "en")
         _page(english, demo)
         gradio_ways.turn_to(demo, "it")
         _page(Desk(house, "it", beside=english), demo)
@@ -232,7 +233,11 @@ def pace(run: Mapping[str, Any] | None, busy: bool) -> float:
 
 
 def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, gr.Tab]) -> None:
-    """Draw on opening, after each change and on the timer."""
+    """Draw on opening, after each change and on the timer.
+
+    All draws of the whole page are one event, so that the page asks for one at a time: of two answers on their way the larger, older
+    one could come last.
+    """
     quiet = {**desk.silent, "queue": False}
 
     def everything(values: dict[Any, Any], request: gr.Request) -> list[Any]:
@@ -244,10 +249,8 @@ def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, g
             return desk.draw(values, live_only=True, visitor=str(request.session_hash))
 
     whole, part = desk.drawn(live_only=False), desk.drawn(live_only=True)
-    for event in desk.changed:
-        event.then(everything, desk.asked, whole, trigger_mode="always_last", **quiet)
+    desk.nudge.change(everything, desk.asked, whole, trigger_mode="always_last", **quiet)
     for name, item in items.items():
-        chosen = item.select(lambda name=name: name, None, [desk.tab], **quiet)
-        chosen.then(everything, desk.asked, whole, trigger_mode="always_last", **quiet)
+        item.select(lambda name=name: (name, another()), None, [desk.tab, desk.nudge], **desk.silent)
     timer.tick(living, desk.asked, part, **quiet)
-    demo.load(everything, desk.asked, whole, **quiet)
+    demo.load(another, None, [desk.nudge], **desk.silent)
