@@ -83,7 +83,14 @@ def go(home: pathlib.Path, model: str, changes: dict[str, Any], capped: float | 
     free, total = torch.cuda.mem_get_info()
     limit = int(capped * GIB) if capped else total
     torch.cuda.set_per_process_memory_fraction(min(1.0, limit / total))
-    gpu = Gpu(index=0, name="card", memory_total=limit, memory_free=min(limit, free), compute_capability=9.0)
+    capability = float("{}.{}".format(*torch.cuda.get_device_capability()))
+    gpu = Gpu(
+        index=0,
+        name="card",
+        memory_total=limit,
+        memory_free=min(limit, free),
+        compute_capability=capability,
+    )
     studio.shared._hardware = (float("inf"), studio.shared.probe().model_copy(update={"gpus": [gpu], "trouble": None}))
     reference = studio.models.find(model)
     folder = pathlib.Path(reference.path)

@@ -41,7 +41,14 @@ def ours(home: pathlib.Path, changes: dict[str, Any]) -> tuple[float, float, flo
     """Tokens per second, MFU and peak in bytes of a run by the product."""
     studio = Studio(settings.read(home=str(home)), LOCAL)
     free, total = torch.cuda.mem_get_info()
-    gpu = Gpu(index=0, name="card", memory_total=total, memory_free=free, compute_capability=9.0)
+    capability = float("{}.{}".format(*torch.cuda.get_device_capability()))
+    gpu = Gpu(
+        index=0,
+        name="card",
+        memory_total=total,
+        memory_free=free,
+        compute_capability=capability,
+    )
     studio.shared._hardware = (float("inf"), studio.shared.probe().model_copy(update={"gpus": [gpu], "trouble": None}))
     reference = studio.models.find(MODEL)
     folder = pathlib.Path(reference.path)
