@@ -74,7 +74,7 @@ class Place:
         if not self.card:
             model = str(self.folder / "tiny" if (self.folder / "tiny").exists() else build(self.folder / "tiny"))
             rows = str(write_rows(self.folder / "rows.json"))
-        fixed = {"max_steps": 12 if self.card else 2, "max_length": 128, "early_stopping_patience": 0, "report": False}
+        fixed = {"max_steps": 12 if self.card else 6, "max_length": 128, "early_stopping_patience": 0, "report": False}
         return self.studio.runs.create(model or "starter", rows, "facts", {**fixed, "device": self.device, **changes})
 
     def train(self, run: Run, resident: Resident | None = None, between: Callable[[], None] = lambda: None) -> RunState:
@@ -169,7 +169,7 @@ def resume(place: Place) -> str:
     place.train(whole)
 
     def half_way() -> None:
-        if stopped.state().step >= (6 if place.card else 1):
+        if len(losses(stopped)) >= 2:
             (stopped.folder / "stop").touch()
 
     assert place.train(stopped, between=half_way).status == "stopped"
@@ -198,7 +198,7 @@ def chat(place: Place) -> str:
         return "".join(question.stream())
 
     def between() -> None:
-        if disturbed.state().step in (1, 6) and len(heard) < 4:
+        if len(losses(disturbed)) in (2, 4) and len(heard) < 8:
             heard.extend([ask(disturbed), ask(None)])
 
     place.train(disturbed, resident, between)
