@@ -1,17 +1,26 @@
 """Cards that are not there: a run that was planned for one computes on the processor, and torch.cuda answers as it is told."""
 
 import contextlib
+import itertools
+import os
 import pathlib
-from collections.abc import Iterator
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from transformers import AutoModelForCausalLM
+from torch.nn import functional
+from torch.nn.attention import varlen
+from transformers import AutoModelForCausalLM, training_args
 
 from tuning.engine.device import Device
+from tuning.machine.hardware import Gpu
 from tuning.runs.store import Run
+from tuning.studio import Studio
 
 GIB = 1 << 30
 
@@ -46,3 +55,88 @@ def planned_for(run: Run, device: str, **changes: Any) -> Run:
     spec["settings"].update(changes, device=device, sft=sft)
     path.write_text(yaml.safe_dump(spec), encoding="utf-8")
     return Run(run.folder)
+
+
+@dataclass
+class Card:
+    """What torch.cuda says of the one card there is; afterwards, what it was asked to do. `lost`: its context is gone."""
+
+    memory: int = 24 * GIB
+    capability: tuple[int, int] = (8, 9)
+    lost: bool = False
+    done: list[str] = field(default_factory=list)
+
+    @property
+    def gpu(self) -> Gpu:
+        """As the driver describes it."""
+        capability = float("{}.{}".format(*self.capability))
+        return Gpu(index=0, name="Card", memory_total=self.memory, memory_free=self.memory, compute_capability=capability, uuid="GPU-0")
+
+    def answers(self) -> dict[str, Callable[..., Any]]:
+        properties = types.SimpleNamespace(uuid="0", total_memory=self.memory, major=self.capability[0], minor=self.capability[1])
+        return {
+            "is_available": _asked_by_us,  # the libraries are to compute on the processor
+            "device_count": lambda: 1,
+            "set_device": lambda place: None,
+            "get_device_properties": lambda number=0: properties,
+            "get_rng_state": lambda place=None: torch.get_rng_state(),
+            "get_rng_state_all": lambda: [torch.get_rng_state()],
+            "set_rng_state": lambda state, place=None: torch.set_rng_state(state),
+            "empty_cache": lambda: None,
+            "reset_peak_memory_stats": lambda place=None: None,
+            "max_memory_reserved": lambda place=None: GIB,
+            "memory_reserved": lambda place=None: GIB // 2,
+        }
+
+
+def _asked_by_us() -> bool:
+    return f"{os.sep}tuning{os.sep}" in sys._getframe(1).f_code.co_filename
+
+
+def whole(patch: pytest.MonkeyPatch, studio: Studio, card: Card | None = None) -> Card:
+    """A machine with one card, from the plan to the report: our own code takes itself to be on it, and torch.cuda answers.
+
+    Numbers are computed by the processor. Only the kernel that has no form for one is replaced; bitsandbytes brings its own.
+    """
+    card, place, load, cast = card or Card(), Device.place.fget, AutoModelForCausalLM.from_pretrained, torch.autocast
+    assert place is not None
+
+    def answered(name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*values: Any, **named: Any) -> Any:
+            if card.lost:
+                raise RuntimeError("CUDA error: an illegal memory access was encountered")
+            card.done.append(name)
+            return answer(*values, **named)
+
+        return answer if name == "is_available" else call
+
+    def here(device: Device) -> torch.device:
+        place(device)
+        return torch.device("cpu")
+
+    for name, answer in card.answers().items():
+        patch.setattr(torch.cuda, name, answered(name, answer))
+    patch.setattr(Device, "place", property(here))
+    patch.setattr(Device, "of", classmethod(lambda cls, there: cls("cuda:0")))
+    patch.setattr(torch, "autocast", lambda device_type, **named: cast("cpu", **named))
+    loaded = staticmethod(lambda *values, **named: load(*values, **{**named, "device_map": None}))
+    patch.setattr(AutoModelForCausalLM, "from_pretrained", loaded)
+    patch.setattr(varlen, "varlen_attn", by_rows)
+    patch.setattr(training_args, "is_torch_bf16_gpu_available", lambda: True)
+    found = studio.shared.probe().model_copy(update={"gpus": [card.gpu], "trouble": None, "notes": []})
+    patch.setattr(studio.shared, "_hardware", (float("inf"), found))
+    return card
+
+
+def by_rows(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, starts: torch.Tensor, *_: Any,
+    scale: float | None = None, window_size: tuple[int, int] = (-1, -1), enable_gqa: bool = False,
+) -> torch.Tensor:  # fmt: skip
+    """What torch's kernel for packed rows gives, (tokens, heads, size), by the way that it has for a processor."""
+    assert window_size == (-1, 0)
+    done = []
+    for first, last in itertools.pairwise(starts.tolist()):
+        some = [tensor[first:last].transpose(0, 1)[None] for tensor in (query, key, value)]
+        found = functional.scaled_dot_product_attention(*some, is_causal=True, scale=scale, enable_gqa=enable_gqa)
+        done.append(found[0].transpose(0, 1))
+    return torch.cat(done)

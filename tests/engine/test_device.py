@@ -65,3 +65,31 @@ def test_a_card_is_found_by_its_uuid(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Device(f"cuda:GPU-{uuids[1]}").place == Device("cuda:1").place == torch.device("cuda:1")
     with pytest.raises(ValueError):
         Device("cuda:GPU-00000000-0000-0000-0000-000000000000").place  # noqa: B018
+
+
+def test_a_model_on_apple_s_gpu_is_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch says `mps:0` of whatever is there: a model that is asked for once more, as in a chat in mid-run, is not loaded anew."""
+    assert Device("mps").place == torch.device("mps:0") == Device.of(torch.device("mps:0")).place
+    resident = Resident()
+    resident.path, resident.base = "model", types.SimpleNamespace(device=torch.device("mps:0"))
+    assert resident.has("model", "mps", "none")
+
+
+def test_apple_s_gpu_is_asked_for_memory_and_random_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, freed = [torch.get_rng_state()], list[str]()
+    answers = {
+        "get_rng_state": lambda: state[0],
+        "set_rng_state": lambda new: state.__setitem__(0, new),
+        "driver_allocated_memory": lambda: 3 * cards.GIB,
+        "empty_cache": lambda: freed.append("freed"),
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(torch.mps, name, answer)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    device = Device("mps")
+    with device.forked():
+        state[0] = torch.zeros(8)
+    assert torch.equal(state[0], torch.get_rng_state())
+    device.forget_peak()
+    assert device.peak_bytes() == device.memory_bytes() == 3 * cards.GIB and freed
+    assert device.on_card and not device.substitutes and device.kind == "mps"

@@ -51,7 +51,9 @@ class Device:
 
     @property
     def place(self) -> torch.device:
-        """PyTorch's own device. Raises ValueError for the UUID of a card that is not there."""
+        """PyTorch's own device, as a tensor there names it. Raises ValueError for the UUID of a card that is not there."""
+        if self.kind == "mps":
+            return torch.device(self.kind, 0)
         if self.kind != "cuda":
             return torch.device(self.kind)
         number = self.name.partition(":")[2]

@@ -29,7 +29,7 @@ class TryOut:
     """Tries for one run, whose folder remembers what an earlier process did not survive; a line for each name."""
 
     def __init__(self, folder: pathlib.Path, device: torch.device) -> None:
-        self.file, self.device = folder / "trying", Device(str(device))
+        self.file, self.device = folder / "trying", Device.of(device)
         self.deadly = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
 
     def works(self, name: str, work: Callable[[], Any]) -> bool:

@@ -261,7 +261,7 @@ def make_trainer(
     trainer.quick = ready.ready(spec.settings, head.causal(resident.model), works)
     trainer.quick.apply(trainer.args)
     # A processor is spoilt by no kernel: a process that ends while packing is tried there was killed, and packs when it goes on.
-    packing_works = works if Device(str(resident.device)).on_card else try_out.works
+    packing_works = works if Device.of(resident.device).on_card else try_out.works
     notices = [*trainer.quick.notices, *trainer.choose_ways(spec.settings, head.causal(resident.model), packing_works)]
     if untold := [notice for notice in notices if notice not in ladder.taken]:
         ladder.taken += untold
