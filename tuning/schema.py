@@ -46,6 +46,11 @@ def on_card(device: str) -> bool:
     return not device.startswith("cpu")
 
 
+def on_nvidia(device: str) -> bool:
+    """Whether a device of this name is one that kernels for CUDA run on: bitsandbytes, FlashAttention, Liger, NCCL."""
+    return on_card(device) and not device.startswith("mps")
+
+
 class TrainSettings(Record):
     """Every option of a training run, in the names of the contract. `auto` leaves the value to the plan.
 
@@ -66,7 +71,7 @@ class TrainSettings(Record):
     validation_share: Annotated[float, Field(ge=0, le=0.5)] | Auto = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     quantization: Literal["none", "nf4", "int8"] | Auto = "auto"
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|shard|cuda:\d+)$")] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|shard|cuda:\d+)$")] = "auto"
     lora_r: Annotated[int, Field(ge=1, le=1024)] = 16
     lora_alpha: Annotated[int, Field(ge=1, le=4096)] = 32
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -85,6 +90,11 @@ class TrainSettings(Record):
     def on_card(self) -> bool:
         """Whether the run is computed on a card; "auto" counts as one until the plan has resolved it."""
         return on_card(self.device)
+
+    @property
+    def on_nvidia(self) -> bool:
+        """Whether it is one for which there are kernels; `on_nvidia`."""
+        return on_nvidia(self.device)
 
 
 class ModelCard(Record):

@@ -68,6 +68,10 @@ class Place:
         if not self.card:
             raise NoCard
 
+    def need_bitsandbytes(self) -> None:
+        if self.device.startswith("mps"):
+            raise NoCard
+
     def run(self, model: str | None = None, **changes: Any) -> Run:
         """A run of the starter on the card; of a tiny model on a processor."""
         rows = "starter-en"
@@ -110,7 +114,7 @@ def machine(place: Place) -> str:
     libraries = {name: wheels.metadata.version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes")}
     place.told |= {"libraries": libraries, "hardware": hardware.model_dump(), "cuda": torch.version.cuda, "wheels": wheels.installed()}
     if kind == "mps":
-        assert hardware.gpus, f"PyTorch sees Apple's GPU, and we do not: {hardware.trouble or hardware.notes}"
+        assert hardware.apple, f"PyTorch sees Apple's GPU, and we do not: {hardware.trouble or hardware.notes}"
         return f"Apple's GPU, {hardware.memory_total / GIB:.0f} GiB of memory"
     if kind == "cpu":
         raise NoCard
@@ -137,6 +141,7 @@ def lora(place: Place) -> str:
 
 
 def quantised(place: Place, way: str) -> str:
+    place.need_bitsandbytes()
     resident, run = Resident(), place.run(quantization=way)
     state = place.train(run, resident)
     kinds = {type(module).__name__ for module in resident.base.modules()}
@@ -151,6 +156,7 @@ def full(place: Place) -> str:
 
 def kernels(place: Place) -> str:
     """Of packed rows, for each size of a head in the catalog; and AdamW in 8 bits."""
+    place.need_bitsandbytes()
     here, works = Device(place.device).place, dict[str, bool]()
     wanted = ["varlen", *(["flash_attention_2"] if "flash_attn" in wheels.installed() else [])] if place.card else []
     for way, size, precision in itertools.product(wanted, HEADS, ("bf16", "fp16")):

@@ -148,7 +148,7 @@ def test_a_recipe_says_what_this_machine_changes_in_it(lang: str) -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_knob_is_a_setting_that_takes_its_values_and_is_explained(lang: str) -> None:
     told = form.Told({}, RECIPE)
-    drawn = form.first(told, lang) + form.folded(told, [0, 1], lang)
+    drawn = form.first(told, lang) + form.folded(told, ["cuda:0", "cuda:1", "mps"], lang)
     assert sorted(re.findall(r'data-key="([^"]*)"', drawn)) == sorted(form.KNOBS)
     assert len(set(re.findall(r'id="([^"]*)"', drawn))) == 2 * len(form.KNOBS)
     for key, knob in form.KNOBS.items():

@@ -19,7 +19,7 @@ from torch import distributed
 
 from tuning.engine.device import ran_out
 from tuning.errors import EngineError
-from tuning.schema import Notice, on_card
+from tuning.schema import Notice, on_nvidia
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Ranks:
         if self.count > 1:
             with self._collective():
                 store = distributed.PrefixStore(f"sartoria/{self.count}", self._launcher())
-                backend = "cpu:gloo,cuda:nccl" if on_card(device) else "gloo"
+                backend = "cpu:gloo,cuda:nccl" if on_nvidia(device) else "gloo"
                 limit = datetime.timedelta(seconds=seconds)
                 distributed.init_process_group(backend, store=store, rank=self.number, world_size=self.count, timeout=limit)
 

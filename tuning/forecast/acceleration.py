@@ -27,7 +27,7 @@ def decide(card: ModelCard, asked: TrainSettings, settings: TrainSettings, hardw
         notices.append(Notice(code=f"plan.attention_{attention}"))
     elif asked.attn_implementation not in ("auto", "sdpa"):
         notices.append(Notice(code="plan.attention_plain", level="warning", params={"asked": asked.attn_implementation}))
-    liger = settings.on_card and "liger_kernel" in hardware.wheels and settings.method == "lora" and card.model_type in LIGER
+    liger = settings.on_nvidia and "liger_kernel" in hardware.wheels and settings.method == "lora" and card.model_type in LIGER
     wanted = asked.sft.get("use_liger_kernel")
     changes: dict[str, Any] = {"attn_implementation": attention}
     if wanted and not liger:
@@ -42,7 +42,7 @@ def decide(card: ModelCard, asked: TrainSettings, settings: TrainSettings, hardw
 def _attention(card: ModelCard, asked: TrainSettings, settings: TrainSettings, hardware: Hardware) -> str:
     """The wheel where it is installed, else PyTorch's own kernel, else a call for each row. A card that is only planned for
     counts as a new one, and gets no wheel but those that are here."""
-    if not settings.on_card or not settings.packing or settings.precision == "fp32" or asked.attn_implementation == "sdpa":
+    if not settings.on_nvidia or not settings.packing or settings.precision == "fp32" or asked.attn_implementation == "sdpa":
         return "sdpa"
     there = hardware.card(settings.device)
     old = there is not None and there.compute_capability < OLDEST

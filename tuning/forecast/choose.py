@@ -79,7 +79,7 @@ def ladder(card: ModelCard, settings: TrainSettings) -> list[tuple[str, dict[str
         rungs.append(("batch", fewer))
     if settings.method == "full":
         rungs.append(("adapter", {"method": "lora"}))
-    elif settings.quantization == "none":
+    elif settings.quantization == "none" and (settings.on_nvidia or not settings.on_card):
         rungs.append(("nf4", {"quantization": "nf4"}))
     rungs += [("shorter", {"max_length": length}) for length in LENGTHS if length < int(settings.max_length)]
     if settings.method == "full":
@@ -123,7 +123,7 @@ def _squeezed(asked: TrainSettings, settings: TrainSettings) -> Iterator[tuple[l
     """What a card can hold in fewer bits, the least change first, with what is said of it: Adam's moments in 8 bits, which
     give back 6 bytes for each trained number (a quarter of a gigabyte at rank 16 on 8B, 48 of them where all of it is
     trained); weights in 4; both."""
-    if not settings.on_card:
+    if not settings.on_nvidia:
         return
     eight = {"sft": {**settings.sft, "optim": memory.EIGHT_BIT[0]}}
     if "optim" not in asked.sft:

@@ -9,6 +9,7 @@ from tuning.schema import ModelCard, TrainSettings
 # Before any run has finished here: operations per second that small LoRA runs reach, per core and per card.
 FIRST_GUESS_CORE = 6e9
 FIRST_GUESS_GPU = 4e13
+FIRST_GUESS_APPLE = 1e12  # of an M1's 2.6e12 in 32 bits; nobody has measured it yet
 # Loading libraries and model, measuring the base, saving: seconds, on two cores.
 START_SECONDS = 15.0
 

@@ -20,6 +20,7 @@ SAVED = 88.7
 # NF4 with quantised constants: 4 bits, an 8-bit constant for each 64 numbers, one in 32 bits for each 256 of those.
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 EIGHT_BIT = ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")  # Dettmers et al., 2022; by the names of SFTConfig's `optim`
+BITSANDBYTES = (*EIGHT_BIT, "paged_adamw_32bit")  # the forms of AdamW that come from there
 # What the allocator holds beyond what lives. On a card 3 to 8 % with expandable segments; on a CPU glibc keeps freed blocks
 # below 32 MiB, and rows of many lengths leave holes: 0.2 to 0.6 of what lived (Llamas of 4 and 63 million, Alpaca's rows).
 FRAGMENTS_GPU = 0.05
@@ -101,7 +102,7 @@ def parts(
     moving = sum(step.values())
     weight_bytes = 4 if full else BYTES[settings.precision]  # what all of is trained is kept in 32 bits
     return {
-        "libraries": libraries or (LIBRARIES if on_cpu else CUDA_CONTEXT),
+        "libraries": libraries or beside(settings),
         **_weights(card, settings, weight_bytes),
         **({} if full else {"adapter": 4 * trained}),  # trained in 32 bits whatever the base is in
         "gradients": 4 * trained,
@@ -116,7 +117,12 @@ def bare(card: ModelCard, settings: TrainSettings) -> int:
     """Bytes that a model takes which only answers, with the device, precision and quantization of `settings`."""
     weight_bytes, on_cpu = BYTES[settings.precision], not settings.on_card
     held = sum(_weights(card, settings, weight_bytes).values()) + _conversation(card, weight_bytes)
-    return (LIBRARIES if on_cpu else CUDA_CONTEXT) + int(held * (1 if on_cpu else 1 + FRAGMENTS_GPU))
+    return beside(settings) + int(held * (1 if on_cpu else 1 + FRAGMENTS_GPU))
+
+
+def beside(settings: TrainSettings) -> int:
+    """Bytes that a process takes, where it computes, without any model: Apple's graphics cores share the memory with the libraries."""
+    return CUDA_CONTEXT if settings.on_nvidia else LIBRARIES
 
 
 def _conversation(card: ModelCard, weight_bytes: int) -> int:

@@ -13,9 +13,9 @@ from pydantic import ConfigDict
 
 from tuning.errors import InputError
 from tuning.forecast import acceleration, choose, duration, full_finetune, memory
-from tuning.machine.hardware import CUDA_CONTEXT, Hardware, best
+from tuning.machine.hardware import Hardware, best
 from tuning.models.catalog import COMFORT
-from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card
+from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card, on_nvidia
 from tuning.tokens import thoughts
 from tuning.tokens.lengths import Lengths
 
@@ -157,8 +157,7 @@ def for_talking(card: ModelCard, hardware: Hardware) -> Placement:
 def room_to_talk(card: ModelCard, way: Placement, hardware: Hardware, warm: bool) -> tuple[int, int]:
     """Bytes that a model placed so takes, and those that are free there. `warm`: the libraries are loaded, and not counted again."""
     settings = TrainSettings(**way._asdict())
-    there = CUDA_CONTEXT if settings.on_card else memory.LIBRARIES
-    return memory.bare(card, settings) - (there if warm else 0), _available(hardware, settings, None)
+    return memory.bare(card, settings) - (memory.beside(settings) if warm else 0), _available(hardware, settings, None)
 
 
 def rate_by_recipe(resolved: Resolved) -> Resolved:
@@ -224,6 +223,10 @@ def _refuse(asked: TrainSettings) -> None:
         if refused:
             raise InputError("plan.unsupported", key=key, value=str(getattr(asked, key)))
     full_finetune.refuse(asked)
+    bits = {"quantization": str(asked.quantization), "sft.optim": str(asked.sft.get("optim"))}
+    for key, value in bits.items():
+        if value in ("nf4", "int8", *memory.BITSANDBYTES) and asked.on_card and not asked.on_nvidia:
+            raise InputError("plan.apple_bits", key=key, value=value)
 
 
 def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, notices: list[Notice]) -> dict[str, Any]:
@@ -238,12 +241,14 @@ def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, 
         return {"device": f"cuda:{best(hardware.gpus).index if hardware.gpus else 0}" if asked.device == "auto" else asked.device}
     if hardware.card(asked.device) is None:
         raise InputError("plan.no_device", device=asked.device, count=len(hardware.gpus))
+    if not asked.on_nvidia:
+        notices.append(Notice(code="plan.device_apple", level="warning"))
     return {"device": asked.device}
 
 
 def _precision(asked: TrainSettings, hardware: Hardware, device: str, notices: list[Notice]) -> str:
     there = hardware.card(device)
-    old = there is not None and there.compute_capability < BF16
+    old = on_nvidia(device) and there is not None and there.compute_capability < BF16
     if asked.precision == "bf16" and there is not None and old:
         notices.append(Notice(code="plan.precision_card", params={"card": there.name}))
         return "fp16"
@@ -354,8 +359,11 @@ def _available(hardware: Hardware, settings: TrainSettings, gpu_memory: float | 
     return card.memory_free
 
 
-def _cores(hardware: Hardware, on_cpu: bool) -> float:
-    return hardware.cores * duration.FIRST_GUESS_CORE if on_cpu else duration.FIRST_GUESS_GPU
+def _first_guess(hardware: Hardware, settings: TrainSettings) -> float:
+    """Operations per second before a run of this machine has shown any."""
+    if not settings.on_card:
+        return hardware.cores * duration.FIRST_GUESS_CORE
+    return duration.FIRST_GUESS_GPU if settings.on_nvidia else duration.FIRST_GUESS_APPLE
 
 
 def _forecast(
@@ -364,7 +372,7 @@ def _forecast(
     available, calibration = _available(machine.hardware, settings, machine.gpu_memory), machine.calibration
     cards = machine.processes if settings.on_card else 1  # a processor is shared: by halves it is no quicker
     available = available if settings.on_card else available // machine.processes
-    first_guess = _cores(machine.hardware, not settings.on_card)
+    first_guess = _first_guess(machine.hardware, settings)
     guess = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
     longest = rows.lengths.longest if rows.lengths is not None and rows.lengths.longest else guess
     length = max(16, min(int(settings.max_length), math.ceil(longest)))

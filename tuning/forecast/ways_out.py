@@ -248,8 +248,12 @@ def _processor(case: Case, plan: Resolved) -> Offer | None:
 
 def _card(case: Case, plan: Resolved) -> Offer | None:
     """A card that is there, where the processor was chosen."""
-    there = not plan.settings.on_card and case.machine(case.card, "auto").hardware.gpus
-    return case.offer("slow", "card", {"device": "auto"}, {}) if there else None
+    if plan.settings.on_card:
+        return None
+    hardware = case.machine(case.card, "auto").hardware
+    if hardware.apple is not None:
+        return case.offer("slow", "apple", {"device": "mps"}, {})
+    return case.offer("slow", "card", {"device": "auto"}, {}) if hardware.gpus else None
 
 
 def _quicker(case: Case, name: str, steps: Iterator[dict[str, Any]], plan: Resolved) -> Offer | None:

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from tuning.machine import driver, wheels
 from tuning.machine.driver import Gpu as Gpu
-from tuning.schema import Notice, Record
+from tuning.schema import Notice, Record, on_nvidia
 
 # Oldest driver branch for a CUDA major version (CUDA release notes, "CUDA Toolkit and Minimum Required Driver Version").
 OLDEST_DRIVER = {"11": 450, "12": 525, "13": 580}
@@ -28,6 +28,9 @@ OLDEST_DRIVER = {"11": 450, "12": 525, "13": 580}
 SUPPORTED = {"12": (5.0, 12.1), "13": (7.5, 12.1)}
 AMD = "0x1002"  # PCI vendor
 CUDA_CONTEXT = 600 * 2**20  # that a process takes on a card besides its tensors: kernels and the libraries' workspaces
+# What Metal gives a process of the one memory that there is (recommendedMaxWorkingSetSize), as machines have told: two thirds, or
+# three quarters where there is much.
+METAL, METAL_MUCH, MUCH = 2 / 3, 3 / 4, 36 * 2**30
 OTHERS = 2**30  # bytes taken on a card from which on it is said
 
 
@@ -42,12 +45,15 @@ class Hardware(Record):
     memory_free: int
     disk_free: int
     gpus: list[Gpu]  # those that the installed PyTorch can use
+    apple: Gpu | None = None  # Apple's graphics cores, PyTorch's "mps": never chosen unless somebody asks for them
     wheels: dict[str, str] = Field(default_factory=dict)  # for speed on them, installed by somebody: their versions
     notes: list[Notice] = Field(default_factory=list)  # what is good to know about the cards
     trouble: Notice | None = None  # why it can use no card that the driver sees, and the way out
 
     def card(self, device: str) -> Gpu | None:
-        """The card that PyTorch calls `device` ("cuda:0"), if it is there and usable."""
+        """The card that PyTorch calls `device` ("cuda:0", "mps"), if it is there and usable."""
+        if not on_nvidia(device):
+            return self.apple
         return next((card for card in self.gpus if device == f"cuda:{card.index}"), None)
 
 
@@ -89,6 +95,7 @@ def probe(
         memory_free=memory.available,
         disk_free=shutil.disk_usage(existing).free,
         gpus=cards,
+        apple=_apple(memory.total, memory.available),
         wheels=wheels.installed(),
         notes=[*troubles, *_notes(cards)] if cards else troubles[1:] or ([] if troubles else _no_card()),
         trouble=None if cards or not troubles else troubles[0],
@@ -111,10 +118,21 @@ def _notes(cards: list[Gpu]) -> list[Notice]:
 
 
 def _no_card() -> list[Notice]:
-    """Cards of other makers, which this version does not train on."""
-    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+    """Graphics of other makers: Apple's, which is asked for by name, and AMD's, which this version does not train on."""
     vendors = {path.read_text(encoding="ascii").strip() for path in pathlib.Path("/sys/class/drm").glob("card*/device/vendor")}
-    return [Notice(code=code) for code, there in (("hardware.apple", apple), ("hardware.amd", AMD in vendors)) if there]
+    return [Notice(code=code) for code, there in (("hardware.apple", _has_apple()), ("hardware.amd", AMD in vendors)) if there]
+
+
+def _has_apple() -> bool:
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
+
+
+def _apple(total: int, free: int) -> Gpu | None:
+    """Apple's graphics cores, which share the memory of the machine."""
+    if not _has_apple():
+        return None
+    most = int(total * (METAL_MUCH if total > MUCH else METAL))
+    return Gpu(index=0, name="Apple", memory_total=most, memory_free=min(most, free), compute_capability=0.0)
 
 
 def torch_cuda() -> str | None:

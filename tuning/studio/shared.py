@@ -14,7 +14,7 @@ from tuning.machine.hardware import Hardware, probe
 from tuning.runs import disk
 from tuning.runs.contents import CalibrationRecord
 from tuning.runs.store import Store
-from tuning.schema import ModelCard, ModelRef, on_card
+from tuning.schema import ModelCard, ModelRef, on_card, on_nvidia
 from tuning.settings import Settings
 from tuning.studio.pace import Pace
 from tuning.studio.profiles import Profiles
@@ -66,6 +66,7 @@ class Shared:
         if gpu_memory is not None and not (type(gpu_memory) in (int, float) and 0 < gpu_memory <= MOST_GPU_MEMORY):
             raise InputError("plan.gpu_memory", most=MOST_GPU_MEMORY)
         records = [record.model_dump() for record in disk.records(self.settings.home / "calibration.jsonl", CalibrationRecord)[0]]
-        on_cpu = not on_card(device) or (gpu_memory is None and not self.probe().gpus)
+        there = self.probe().gpus or not on_nvidia(device)  # Apple's cores are taken only where they are asked for
+        on_cpu = not on_card(device) or (gpu_memory is None and not there)
         shown = planning.calibrate(records, card, on_cpu)
         return planning.Machine(self.probe(), shown, gpu_memory, profile, self.settings.world_size)

@@ -117,8 +117,8 @@ def first(told: Told, lang: str) -> str:
     return f'<div class="knobs" role="group" aria-label="{label}">{"".join(_drawn(knob, told, lang) for knob in FIRST)}</div>'
 
 
-def folded(told: Told, cards: list[int], lang: str) -> str:
-    """The others, in groups. `cards` are the numbers of the graphics cards that can be used."""
+def folded(told: Told, cards: list[str], lang: str) -> str:
+    """The others, in groups. `cards` are the graphics cards that can be used, as PyTorch names them."""
     drawn = ""
     for name, knobs in FOLDED.items():
         title = view.escape(t(lang, f"ui.train.group.{name}"))
@@ -127,9 +127,9 @@ def folded(told: Told, cards: list[int], lang: str) -> str:
     return drawn
 
 
-def with_cards(knob: Knob, cards: list[int]) -> Knob:
+def with_cards(knob: Knob, cards: list[str]) -> Knob:
     """The knob for the device offers those that are there."""
-    return replace(knob, options=(*knob.options, *(f"cuda:{number}" for number in cards))) if knob.key == "device" else knob
+    return replace(knob, options=(*knob.options, *cards)) if knob.key == "device" else knob
 
 
 def _drawn(knob: Knob, told: Told, lang: str) -> str:

@@ -12,10 +12,9 @@ from transformers.training_args import OptimizerNames
 
 from tuning.engine.device import DTYPES, Device
 from tuning.engine.kernels import attention, lora_cpu, norms, try_out
-from tuning.forecast.memory import EIGHT_BIT
+from tuning.forecast.memory import BITSANDBYTES, EIGHT_BIT
 from tuning.schema import Notice, TrainSettings
 
-BITSANDBYTES = (*EIGHT_BIT, "paged_adamw_32bit")  # the forms of AdamW that come from there
 BLOCKS = 16 * 256  # bitsandbytes keeps the states of anything smaller in 32 bits
 
 

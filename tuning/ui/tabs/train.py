@@ -131,7 +131,8 @@ def _knobs(desk: Desk) -> None:
     def paint(scene: Scene) -> list[Any]:
         plan, _ = desk.plan(scene.choice, scene.overrides)
         told = form.Told(scene.overrides, suited(scene.choice, scene.overrides), plan and plan["settings"], wrong(scene))
-        cards_there = [card["index"] for card in desk.studio.hardware()["gpus"]]
+        hardware = desk.studio.hardware()
+        cards_there = [f"cuda:{card['index']}" for card in hardware["gpus"]] + ["mps"] * (hardware["apple"] is not None)
         drawn = form.first(told, desk.lang), hint + form.folded(told, cards_there, desk.lang)
         return [*drawn, gr.update(visible=bool(scene.overrides))]
 
