@@ -317,6 +317,7 @@ class RunState(Record):
     seconds: float = 0.0  # spent training, over all attempts
     seconds_left: float | None = None
     tokens_per_second: float | None = None
+    undisturbed_tokens_per_second: float | None = None  # on a processor: what it would have been with nothing else at work
     learned_tokens: int = 0
     train_loss: float | None = None
     eval_loss: float | None = None

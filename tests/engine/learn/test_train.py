@@ -266,6 +266,21 @@ def test_every_logged_step_says_how_it_went(finished: tuple[Run, RunState, Studi
     assert all(2**26 < record["memory_bytes"] <= 1.05 * state.peak_bytes for record in steps)
 
 
+def test_what_else_the_machine_does_is_no_part_of_the_speed_that_the_next_forecast_learns(
+    trained: Trainer, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = torch.optim.AdamW.step
+
+    def kept_waiting(self: torch.optim.AdamW, *args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.7)  # the processor is another's
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", kept_waiting)
+    _, state = trained(max_steps=2)
+    record = json.loads((studio.settings.home / "calibration.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert state.tokens_per_second and record["tokens_per_second"] > 2 * state.tokens_per_second
+
+
 def test_a_full_disk_pauses_the_run_and_it_goes_on_later(undisturbed: Undisturbed, studio: Studio, make_run: Callable[..., Run]) -> None:
     whole = undisturbed()
     biggest = max(path.stat().st_size for path in whole.checkpoints.rglob("optimizer.pt"))

@@ -3,12 +3,13 @@
 One `StateWriter` per attempt is the only writer of state.json and metrics.jsonl while a run is on.
 """
 
+import contextlib
 import math
 import random
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
@@ -86,22 +87,30 @@ class Throughput:
     def __init__(self) -> None:
         self.recent: deque[float] = deque(maxlen=20)
         self.seconds = 0.0
+        self.processor_seconds = 0.0  # of all threads
         self.tokens = 0
         self._started: float | None = None
+        self._processor = 0.0
         self._uncounted = 0
         self._lap = (0, 0.0)
 
     def begin(self) -> None:
-        self._started = time.perf_counter()
+        self._started, self._processor = time.perf_counter(), time.process_time()
 
     def count(self, tokens: int) -> None:
         """Tokens of a step, padding aside."""
         self._uncounted += tokens
 
-    def pause(self, seconds: float) -> None:
-        """Take time out that was spent on something else within a step."""
-        if self._started is not None:
-            self._started += seconds
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take time out that is spent on something else within a step."""
+        started, processor = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            if self._started is not None:
+                self._started += time.perf_counter() - started
+                self._processor += time.process_time() - processor
 
     def end(self) -> None:
         self.tokens += self._uncounted
@@ -109,6 +118,7 @@ class Throughput:
         if self._started is not None:
             self.recent.append(time.perf_counter() - self._started)
             self.seconds += self.recent[-1]
+            self.processor_seconds += time.process_time() - self._processor
             self._started = None
 
     def lap(self) -> float:
@@ -124,6 +134,11 @@ class Throughput:
     @property
     def tokens_per_second(self) -> float | None:
         return self.tokens / self.seconds if self.seconds else None
+
+    @property
+    def undisturbed(self) -> float | None:
+        """Tokens per second that a processor would compute with nothing else to do, by the seconds that its threads had of it."""
+        return self.tokens * torch.get_num_threads() / self.processor_seconds if self.processor_seconds else None
 
 
 class RngState:
@@ -195,9 +210,8 @@ class FolderCallback(TrainerCallback):
         Of several processes none leaves in mid-step: the others would wait for it.
         """
         self.ledger.beat()
-        started = time.perf_counter()
-        self.yield_point()
-        self.pace.pause(time.perf_counter() - started)
+        with self.pace.paused():
+            self.yield_point()
         if not self.ranks.several and shutdown.asked(self.ledger.run):
             raise shutdown.Leaving
 

@@ -313,7 +313,12 @@ def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callba
         raise EngineError("train.diverged_weights", reason="diverged", step=steps)
     publish.publish(run, spec, resident, trainer.processing_class)
     best.forget()
-    ledger.update(peak_bytes=Device(spec.settings.device).peak_bytes(), tokens_per_second=callback.pace.tokens_per_second)
+    device, pace = Device(spec.settings.device), callback.pace
+    ledger.update(
+        peak_bytes=device.peak_bytes(),
+        tokens_per_second=pace.tokens_per_second,
+        undisturbed_tokens_per_second=None if device.on_card else pace.undisturbed,
+    )
     before_the_end = steps < ledger.state.total_steps
     if best.exhausted and before_the_end:
         params = {"step": steps, "patience": best.patience, "best": best.step}
@@ -375,6 +380,6 @@ def _calibrate(home: pathlib.Path, spec: RunSpec, state: RunState, libraries: in
             "fixed_bytes": sum(parts.get(name, 0) for name in FIXED),
             "peak_bytes": state.peak_bytes,
             "predicted_seconds": spec.forecast.seconds,
-            "tokens_per_second": state.tokens_per_second,
+            "tokens_per_second": state.undisturbed_tokens_per_second or state.tokens_per_second,
         }
         files.append_line(home / "calibration.jsonl", record)
