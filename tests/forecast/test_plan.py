@@ -10,6 +10,7 @@ from tuning.errors import InputError
 from tuning.forecast import duration, memory, plan
 from tuning.machine.hardware import Gpu, Hardware
 from tuning.schema import ModelCard, TrainSettings
+from tuning.text import t
 from tuning.tokens.lengths import Audit, Lengths, Looked
 
 STARTER = presets.models(settings.PRESETS)["starter"]
@@ -226,6 +227,27 @@ def test_parts_add_up_and_grow_with_what_costs_memory() -> None:
     sometimes = settings.model_copy(update={"gradient_checkpointing": "every_2"})
     sizes = [memory.parts(card(10**9), one, 512)["activations"] for one in (saving, sometimes, settings)]
     assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, []),
+        ({"lora": {"use_rslora": True}}, ["plan.outside_rslora"]),
+        ({"lora": {"use_dora": True}}, ["plan.outside_dora"]),
+        ({"quantization": "nf4"}, ["plan.outside_quantized"]),
+        ({"method": "full"}, []),
+    ],
+    ids=str,
+)
+def test_what_a_choice_means_for_the_adapter_outside_is_said_where_it_is_chosen(changes: dict[str, Any], said: list[str]) -> None:
+    rows = plan.DataFacts(count=200, characters=24_000, validation_rows=0)
+    found = plan.resolve(STARTER, rows, TrainSettings.model_validate(changes), plan.Machine(machine(), plan.Calibration()))
+    outside = [notice for notice in found.notices if notice.code.startswith("plan.outside")]
+    assert [notice.code for notice in outside] == said
+    words = {notice.code: [t(lang, notice.code, **notice.params) for lang in ("en", "it")] for notice in outside}
+    assert all("vLLM" in text and "llama.cpp" in text for text in words.get("plan.outside_dora", []))
+    assert all("4" in text and "16" in text for text in words.get("plan.outside_quantized", []))
 
 
 def test_finished_runs_correct_the_forecast() -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import ConfigDict
 
 from tuning.errors import InputError
-from tuning.forecast import acceleration, choose, duration, full_finetune, memory
+from tuning.forecast import acceleration, choose, duration, elsewhere, full_finetune, memory
 from tuning.machine.hardware import Hardware, best
 from tuning.models.catalog import COMFORT
 from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card, on_nvidia
@@ -119,6 +119,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     if settings.quantization == "nf4" and not settings.on_card:
         notices.append(Notice(code="plan.nf4_cpu", level="warning", params={"times": round(duration.NF4_TIME_CPU)}))
     notices += [*_batch_notices(settings, machine.processes), *reasons, *quicker, *full_finetune.told(card, settings, hardware.disk_free)]
+    notices += elsewhere.told(settings)
     found = None
     if not forecast.fits:
         found = choose.smaller(card, settings, share_of)
