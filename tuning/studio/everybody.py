@@ -6,12 +6,12 @@ It reads no data, no conversation and no answer, and hands none out. Whoever is 
 from typing import Any
 
 from tuning.errors import InputError
-from tuning.runs import reading, summary
-from tuning.runs.files import clean_name
+from tuning.runs import files, reading, summary
 from tuning.runs.store import Run
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 
+OPERATOR = "operator"  # in what a run keeps of its stop
 SHOWN = ("run", "status", "model_title", "created", "seconds", "step", "total_steps", "place", "wait_seconds")
 
 
@@ -47,8 +47,10 @@ class Everybody:
         self._find(run).put_ahead()
 
     def stop(self, run: str) -> None:
-        """As `Runs.stop`."""
-        self._find(run).request_stop()
+        """As `Runs.stop`; whose run it is will see who did it."""
+        found = self._find(run)
+        found.request_stop()
+        files.write(found.folder / "stop", OPERATOR)
 
     def delete(self, run: str) -> None:
         """As `Runs.delete`."""
@@ -60,4 +62,4 @@ class Everybody:
         for found in self.shared.store.of_everybody():
             if found.id == run:
                 return found
-        raise InputError("run.unknown", run=clean_name(run))
+        raise InputError("run.unknown", run=files.clean_name(run))

@@ -15,7 +15,7 @@ from tuning.export.ollama.ollama_api import NOWHERE, Handing
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.presets import judged
-from tuning.runs import followers, reading, summary
+from tuning.runs import disk, followers, reading, summary
 from tuning.runs.files import clean_name, whole
 from tuning.runs.store import Run
 from tuning.schema import DataRef, Notice, RunSpec, RunState
@@ -153,6 +153,10 @@ class Runs:
             raise RunError("run.setting", run=found.id, key=error.params["key"]) from error
         (found.folder / "stop").unlink(missing_ok=True)
         return found
+
+    def waiting(self) -> int:
+        """How many runs wait on this machine, whosever they are."""
+        return len(self.shared.store.queue())
 
     def stop(self, run: str) -> dict[str, Any]:
         """Ask a run to stop after its step; what it has learned is kept as an adapter."""
@@ -322,6 +326,7 @@ def shown(shared: Shared, run: Run) -> dict[str, Any]:
         "samples": run.samples(),
         "size_bytes": reading.size(run.folder),
         "stop_requested": run.stop_requested(),
+        "stopped_by": disk.kept(lambda: disk.text(run.folder / "stop"), "") or None,
         "download": shared.shelf.coming.get(run.spec().model.path),
     }
 

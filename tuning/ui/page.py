@@ -13,7 +13,8 @@ from tuning.schema import ALIVE
 from tuning.studio import Studio
 from tuning.text import t, table
 from tuning.ui import api, gradio_ways, slip, view
-from tuning.ui.desk import FAST, SETTLED_SECONDS, SLOW, Desk, Scene
+from tuning.ui.caches import OwnerCache
+from tuning.ui.desk import EVERYBODY, FAST, SETTLED_SECONDS, SHARED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.draw import offers, page_title
 from tuning.ui.overtaking import another
 from tuning.ui.slip import TABS, Order
@@ -102,7 +103,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         step = step_of(desk, scene)
         ways = "" if scene.tab == "train" else desk.instead(trouble) or offers.before(plan, desk.lang, most=WAYS)  # there they are in full
         drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways)
-        return [drawn, gr.update(value=label_of(desk, scene.choice, step, scene.wanted))]
+        return [drawn, gr.update(value=label_of(desk, scene.choice, step, scene.wanted, scene.run))]
 
     def press(values: dict[Any, Any]) -> list[Any]:
         scene = desk.scene(values)
@@ -133,10 +134,11 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
     desk.paints(paint, [paper, button], live=True)
 
 
-def label_of(desk: Desk, choice: Order, step: str, wanted: Mapping[str, Any]) -> str:
+def label_of(desk: Desk, choice: Order, step: str, wanted: Mapping[str, Any], run: Mapping[str, Any] | None = None) -> str:
     """What the button says."""
     taken = model.advice(desk, wanted, choice).taken["title"] if step == "take_model" else ""
-    return slip.label(step, desk.lang, taken, _example(desk)["title"][desk.lang] if step == "take_data" else "")
+    example = _example(desk)["title"][desk.lang] if step == "take_data" else ""
+    return slip.label(step, desk.lang, taken, example, waits=run is not None and run["status"] == "queued")
 
 
 def step_of(desk: Desk, scene: Scene) -> str:
@@ -176,13 +178,10 @@ def _placed(scene: Scene) -> bool:
 
 
 def _above(desk: Desk, scene: Scene) -> str:
-    """The run at work with those that wait for it, or that the order is done, as HTML."""
+    """The run at work or next in turn with those behind it, or that the order is done, as HTML."""
     run, made = scene.run, scene.choice.made
     if run is not None and run["status"] in ALIVE:
-        waiting = [
-            (entry["place"] or 0, entry["name"]) for entry in scene.runs if entry["status"] == "queued" and entry["run"] != run["run"]
-        ]
-        return slip.at_work(run, sorted(waiting), desk.lang)
+        return slip.at_work(run, scene.runs, desk.lang)
     if run is None or made != run["run"] or not run["has_adapter"]:
         return ""
     return f'<p class="above">{view.escape(desk.say("ui.slip.done", name=run["name"]))}</p>'
@@ -205,15 +204,20 @@ def _lines(desk: Desk, choice: Order) -> list[tuple[str, str, str]]:
 
 def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.Tab]) -> None:
     """Chips, ticks on tabs, and how often to look."""
+    waiting = OwnerCache[int]()  # whosever they are: the queue is the machine's
 
     def paint(scene: Scene) -> list[Any]:
-        waiting = sum(run["status"] == "queued" for run in scene.runs)
         ticked = slip.done(scene.choice, scene.runs)
         names = {name: desk.say(f"ui.tab.{name}") for name in items}
         labels = [desk.say("ui.tab.done", tab=text) if ticked.get(name) else text for name, text in names.items()]
         visitor = None if desk.local or desk.space else desk.studio.owner
         code = view.remote_code(desk.studio.settings.remote_code, desk.lang)
-        shown = view.header(desk.studio.hardware(), waiting, desk.lang, visitor) + code
+        shown = (
+            view.header(
+                desk.studio.hardware(), waiting.get(EVERYBODY, "waiting", desk.studio.runs.waiting, SHARED_SECONDS), desk.lang, visitor
+            )
+            + code
+        )
         shown += page_title.telling(scene.run, scene.runs, desk.lang)
         return [
             shown,

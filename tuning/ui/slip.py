@@ -92,8 +92,10 @@ def goes_to(step: str, tab: str) -> str:
     }.get(step, tab)  # fmt: skip
 
 
-def label(step: str, lang: str, model: str = "", data: str = "") -> str:
-    """What the button says."""
+def label(step: str, lang: str, model: str = "", data: str = "", waits: bool = False) -> str:
+    """What the button says; `waits` says that the watched run has not begun to learn."""
+    if waits and step in ("watch", "talk_now"):
+        return t(lang, f"ui.next.{step}.waits")
     return t(lang, f"ui.next.{step}", model=model, data=data)
 
 
@@ -149,11 +151,17 @@ def forecast(plan: Mapping[str, Any], lang: str, explained: bool = True) -> str:
     )
 
 
-def at_work(run: Mapping[str, Any], waiting: Sequence[tuple[int, str]], lang: str) -> str:
-    """The run at work in a panel of its own, with place and name of those that wait for it; what is ordered next stands below."""
-    queue = "".join(f"<li>{escape(t(lang, 'ui.slip.waits', place=number(place, lang), name=name))}</li>" for place, name in waiting)
+def at_work(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], lang: str) -> str:
+    """The run that is at work or waits, in a panel of its own, with those behind it; what is ordered next stands below."""
+    behind = [other for other in runs if other["status"] == "queued" and other["run"] != run["run"]]
+    others = sorted((other["place"] or 0, other["name"], other["wait_seconds"]) for other in behind)
+    queue = "".join(
+        f"<li>{escape(t(lang, 'ui.slip.waits', place=number(place, lang), name=name, duration=duration(wait or 0, lang)))}</li>"
+        for place, name, wait in others
+    )
+    kind, code = ("at-work waits", "ui.slip.turn") if run["status"] == "queued" else ("at-work", "ui.slip.working")
     return (
-        f'<div class="at-work"><b>{escape(t(lang, "ui.slip.working", name=run["name"]))}</b>'
+        f'<div class="{kind}"><b>{escape(t(lang, code, name=run["name"]))}</b>'
         f'<p class="soft num">{escape(line(run, lang))}</p>{f"<ul>{queue}</ul>" if queue else ""}</div>'
     )
 

@@ -55,8 +55,9 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
             parts.append(t(lang, "ui.live.ends", clock=clock(moment + left, lang, moment), duration=duration(left, lang)))
         return " · ".join([*parts, t(lang, "ui.live.close")])
     if code == "stopped" and not state["step"]:
-        return t(lang, "ui.live.stopped.before")
-    return t(lang, f"ui.live.{code}", **steps, duration=duration(run["seconds"], lang), steps=steps["step"])
+        code = "stopped.before"
+    says = t(lang, f"ui.live.{code}", **steps, duration=duration(run["seconds"], lang), steps=steps["step"])
+    return f"{t(lang, 'ui.live.stopped.operator')} {says}" if run["status"] == "stopped" and run["stopped_by"] else says
 
 
 def live(run: Mapping[str, Any], lang: str, warm: bool = True) -> str:

@@ -177,7 +177,7 @@ def opened(scene: Scene) -> dict[str, Any] | None:
 
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
-    desk.html(view.head(desk.say("ui.runs.title"), desk.say("ui.runs.hint")))
+    desk.html(view.head(desk.say("ui.runs.title"), desk.say("ui.runs.hint" if desk.local else "ui.runs.hint.others")))
     words = gr.Textbox(
         label=desk.say("ui.runs.search"),
         placeholder=desk.say("ui.runs.search.place"),

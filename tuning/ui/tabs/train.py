@@ -12,7 +12,7 @@ import gradio as gr
 
 from tuning import presets
 from tuning.schema import ALIVE, TrainSettings
-from tuning.ui import form, gradio_ways, view
+from tuning.ui import form, gradio_ways, slip, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.draw import cards, offers, progress, timeline_view
 from tuning.ui.parts import watch_link
@@ -69,6 +69,8 @@ def build(desk: Desk) -> None:
     def paint_live(scene: Scene) -> list[Any]:
         run, gone = scene.run, desk.studio.runs.gone()
         told = view.fault(desk.lang, gone["code"], gone["params"]) if gone else ""
+        if run is not None and run["status"] in ALIVE:  # beside the button that was pressed, however far up the rest stands
+            told += slip.at_work(run, scene.runs, desk.lang)
         hidden = gr.update(visible=False)
         if run is None or not in_sight(scene):
             return [hidden, "", "", hidden, hidden, told or view.empty(desk.say("ui.train.empty"))]
@@ -78,7 +80,7 @@ def build(desk: Desk) -> None:
             gr.update(visible=True),
             drawn,
             offers.after(run, desk.ways(run["run"]), desk.lang),
-            gr.update(visible=can_stop),
+            gr.update(visible=can_stop, value=desk.say("ui.runs.unqueue" if run["status"] == "queued" else "ui.live.stop")),
             gr.update(visible=run["status"] in (*RESUMABLE, "stopped", "failed")),
             told,
         ]

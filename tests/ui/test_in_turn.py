@@ -1,0 +1,116 @@
+"""What the page says to somebody whose run waits on a machine that others use too: never that it is at work, always where it stands."""
+
+import re
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests import folders
+from tuning import settings
+from tuning.runs import locks
+from tuning.runs.store import Run
+from tuning.schema import RunState
+from tuning.studio import Studio
+from tuning.text import t
+from tuning.ui import page, slip
+from tuning.ui.desk import Desk
+from tuning.ui.draw import progress
+
+NIGHTLY_EN = pytest.param("en", marks=pytest.mark.nightly)
+
+
+@pytest.fixture
+def desk(studio: Studio) -> Desk:
+    """One page over the home, asked as its owner's."""
+    with gr.Blocks() as demo:
+        made = Desk(studio, "en")
+        page._page(made, demo)
+    return made
+
+
+def drawn(desk: Desk, tab: str = "train") -> dict[str, Any]:
+    """What the parts of the page show that have a name, and the buttons by what they say."""
+    values: dict[Any, Any] = dict.fromkeys(desk.asked) | {desk.tab: tab, desk.choice: {}, desk.seen: {}}
+    with desk.serving(None):
+        shown = zip(desk.drawn(live_only=False), desk.draw(values, live_only=False), strict=True)
+    return {part.elem_id: value for part, value in shown if getattr(part, "elem_id", None)}
+
+
+def waits(studio: Studio, name: str) -> str:
+    run = studio.runs.create("starter", "starter-en", settings={"max_steps": 40}, name=name)
+    run.enqueue()
+    return run.id
+
+
+def test_the_queue_that_is_counted_is_the_machine_s(studio: Studio, desk: Desk) -> None:
+    for owner in ("anna", "bruno"):
+        waits(studio.for_owner(owner), "Of others")
+    assert "<b>2</b> in the queue" in drawn(desk)["chips"]
+    waits(studio, "Of one's own")
+    assert "<b>3</b> in the queue" in drawn(desk)["chips"]
+
+
+def test_place_and_expected_wait_stand_where_the_button_was_pressed(studio: Studio, desk: Desk) -> None:
+    with locks.Lock(folders.make(studio, "At work", 10, status="running", ended=None, seconds_left=90.0).lock_path) as lock:
+        assert lock.acquire()
+        waits(studio, "Mine & theirs")
+        place = re.compile(r"“Mine &amp; theirs” is number 1 in the queue: it starts in about 2 min")
+        shown = drawn(desk)
+        assert place.search(shown["promise"]) and place.search(shown["order"])
+    shown = drawn(desk)
+    for part in ("promise", "order"):  # nobody is at work
+        assert "“Mine &amp; theirs” waits its turn" in shown[part] and "at work" not in shown[part]
+
+
+@pytest.mark.parametrize("lang", ["it", NIGHTLY_EN])
+def test_nothing_is_kept_of_a_run_that_only_waits_and_it_does_not_learn_yet(studio: Studio, lang: str) -> None:
+    with gr.Blocks() as demo:
+        desk = Desk(studio, lang)
+        page._page(desk, demo)
+    waits(studio, "Mine")
+    values: dict[Any, Any] = dict.fromkeys(desk.asked) | {desk.tab: "train", desk.choice: {}, desk.seen: {}}
+    with desk.serving(None):
+        words = [value.get("value") for value in desk.draw(values, live_only=False) if isinstance(value, dict)]
+    assert t(lang, "ui.runs.unqueue") in words and t(lang, "ui.live.stop") not in words
+    assert t(lang, "ui.next.talk_now") not in words
+    assert slip.label("watch", lang, waits=True) != slip.label("watch", lang)
+
+
+def shared(studio: Studio) -> Studio:
+    """The same home as a machine into which others come, and whose operator is prof."""
+    return Studio(settings.opened(studio.settings, ("prof",)), "prof")
+
+
+@pytest.mark.parametrize(
+    ("lang", "whose"), [("it", "gestisce questo computer"), pytest.param("en", "runs this machine", marks=pytest.mark.nightly)]
+)
+@pytest.mark.parametrize("at_work", [False, True])
+def test_whoever_s_run_the_operator_stops_is_told_so_until_it_goes_on(studio: Studio, lang: str, whose: str, at_work: bool) -> None:
+    operator = shared(studio)
+    anna = operator.for_owner("anna")
+    run = Run(studio.settings.home / "runs" / waits(anna, "Mine"))
+    if at_work:
+        with locks.Lock(run.lock_path) as lock:
+            assert lock.acquire()
+            run.begin()
+            operator.everybody.stop(run.id)
+            assert run.stop_requested()
+        run.write_state(RunState(status="stopped", step=3, total_steps=40))
+    else:
+        operator.everybody.stop(run.id)
+    assert whose in progress.line(anna.runs.show(run.id), lang)
+    anna.runs.resume(run.id)
+    assert not run.stop_requested()
+    anna.runs.stop(run.id)
+    assert whose not in progress.line(anna.runs.show(run.id), lang)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("lang", "word"), [("en", "terminal"), ("it", "terminale")])
+def test_where_others_come_in_nobody_s_runs_are_from_the_terminal(studio: Studio, lang: str, word: str) -> None:
+    with gr.Blocks() as demo:
+        page._page(Desk(shared(studio), lang), demo)
+    shown = [str(part.value) for part in demo.blocks.values() if isinstance(part, gr.HTML)]
+    (hint,) = [text for text in shown if t(lang, "ui.runs.title") in text and "hint" in text]
+    assert word not in hint and word in t(lang, "ui.runs.hint")
