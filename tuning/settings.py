@@ -26,6 +26,7 @@ CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and 
 SHARDING = {"FSDP": "ACCELERATE_USE_FSDP", "DeepSpeed": "ACCELERATE_USE_DEEPSPEED"}  # as accelerate launch says it
 VOLUME = "/data"  # where a Space has its storage, if it has any
 OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")  # which `hf_oauth: true` in README brings
+SIGNING_IN = ("authlib", "itsdangerous")  # as the extra `oauth` of Gradio names them
 _INDEX = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ssl_cert_file", "home", "userprofile", "localappdata")
 _CHILD = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "APPDATA")
 
@@ -61,6 +62,7 @@ class Space:
     hosts: tuple[str, ...] = ()
     creator: str = ""  # whose Space it is: the number of an account of the Hub
     oauth: bool = False  # one can sign in with an account of the Hub
+    lacks: tuple[str, ...] = ()  # packages without which one cannot, though the Space has it switched on
     zero_gpu: bool = False  # cards are lent for seconds
     kept: bool = False  # the home folder outlives a restart
 
@@ -119,11 +121,14 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
 
 def _space(env: Mapping[str, str], home: pathlib.Path) -> Space:
     """What the environment of a Space says of it."""
+    wanted = all(env.get(name) for name in OAUTH)
+    lacks = tuple(name for name in SIGNING_IN if wanted and importlib.util.find_spec(name) is None)
     return Space(
         id=env["SPACE_ID"],
         hosts=tuple(host.strip().lower() for host in env.get("SPACE_HOST", "").split(",") if host.strip()),
         creator=env.get("SPACE_CREATOR_USER_ID", ""),
-        oauth=all(env.get(name) for name in OAUTH) and all(map(importlib.util.find_spec, ("authlib", "itsdangerous"))),
+        oauth=wanted and not lacks,
+        lacks=lacks,
         zero_gpu=env.get("SPACES_ZERO_GPU", "").lower() in {"1", "true"},
         kept=any(os.path.ismount(folder) for folder in (home, *home.parents[:-1])),
     )

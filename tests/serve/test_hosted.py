@@ -130,6 +130,45 @@ def test_the_page_may_stand_in_the_frame_of_huggingface_and_in_no_other() -> Non
     assert language.endswith("SameSite=None; Secure; Partitioned") and "Lax" not in language
 
 
+def test_a_frame_keeps_every_cookie_of_the_page() -> None:
+    """Without a jar of its own the browser of a visitor forgets within the frame that somebody has signed in."""
+    made = [
+        b"session=e30.a.b; path=/; httponly; samesite=none; secure",
+        b"other=1; Path=/; SameSite=Lax",
+        b"gone=null; Max-Age=0; SameSite=strict",
+    ]
+
+    async def inside(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 302, "headers": [(b"Set-Cookie", line) for line in made]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def go() -> httpx.Response:
+        transport = httpx.ASGITransport(app=hosted.Hosted(inside, (), b"k" * 32))
+        async with httpx.AsyncClient(transport=transport, base_url=f"https://{HOST}") as client:
+            return await client.get("/login/callback")
+
+    kept = [line for line in asyncio.run(go()).headers.get_list("set-cookie") if not line.startswith(hosted.COOKIE)]
+    assert [line.split(";")[0] for line in kept] == ["session=e30.a.b", "other=1", "gone=null"]
+    for line in kept:
+        said = [part.strip().lower() for part in line.split(";")]
+        assert [part for part in said if part.startswith(("samesite", "secure", "partitioned"))] == [
+            "samesite=none",
+            "secure",
+            "partitioned",
+        ]
+    assert "httponly" in kept[0].lower() and "max-age=0" in kept[2].lower()
+
+
+def test_where_signing_in_is_wanted_and_its_packages_are_missing_the_program_says_which(tmp_path: pathlib.Path) -> None:
+    hidden = "import sys; sys.modules['authlib'] = None; from tuning.cli import app; from tuning import settings\n"
+    oauth = dict.fromkeys(settings.OAUTH, "x")
+    said = subprocess.run(
+        [sys.executable, "-c", hidden + "app.doors(app.options([]), settings.read())"],
+        cwd=ROOT, env={**os.environ, **SPACE, **oauth, "HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert "gradio[oauth]" in said.stderr and "authlib" in said.stderr and "itsdangerous" not in said.stderr, said
+
+
 def test_a_visitor_is_who_the_cookie_says_and_a_forged_one_is_somebody_new() -> None:
     answer, first = through()
     kept = answer.headers["set-cookie"]
@@ -181,7 +220,8 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("space") / "home"
     with running(home, env=env) as (address, _):
         yield address
-    assert "hf_token_of_the_space" not in (home / "app.log").read_text(encoding="utf-8")
+    said = (home / "app.log").read_text(encoding="utf-8")
+    assert "hf_token_of_the_space" not in said and "Traceback" not in said, said
 
 
 def call(address: str, cookie: str, endpoint: str, *values: Any) -> Any:
@@ -234,6 +274,8 @@ def test_the_page_is_served_as_the_space_s_and_without_a_log_in(space: str) -> N
 
 @pytest.mark.parametrize(("lang", "price"), [("en", "$0.80"), ("it", "0,80 $")])
 def test_a_visitor_finds_the_way_to_a_copy_with_a_card_and_what_it_takes(lang: str, price: str) -> None:
-    banner = view.on_a_space(settings.Space(id='x/y"><script>'), lang)
+    banner = view.on_a_space(settings.Space(id='x/y"><script>', oauth=True), lang)
+    signed = view.on_a_space(settings.Space(oauth=True), lang, signed_in=True)
+    assert html.escape(t(lang, "space.visitor_oauth")) in banner and html.escape(t(lang, "space.visitor_oauth")) not in signed
     assert "https://huggingface.co/spaces/x/y%22%3E%3Cscript%3E?duplicate=true" in banner and "<script" not in banner
     assert price in html.unescape(banner) and "24 GB" in banner

@@ -35,6 +35,7 @@ class Provider(ThreadingHTTPServer):
         self.address = f"http://127.0.0.1:{self.server_port}"
         self.key = jwk.RSAKey.generate_key(2048, {"kid": "k", "alg": "RS256", "use": "sig"})
         self.subject = self.nonce = ""
+        self.authorize = f"{self.address}/authorize"  # where it asks the person
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -45,7 +46,7 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         base = self.server.address
-        places = {"authorization_endpoint": f"{base}/authorize", "token_endpoint": f"{base}/token", "jwks_uri": f"{base}/jwks"}
+        places = {"authorization_endpoint": self.server.authorize, "token_endpoint": f"{base}/token", "jwks_uri": f"{base}/jwks"}
         keys = {"keys": [self.server.key.as_dict(private=False)]}
         self.say(keys if self.path == "/jwks" else {"issuer": base, "id_token_signing_alg_values_supported": ["RS256"], **places})
 

@@ -99,6 +99,10 @@ def on_a_space(chosen: argparse.Namespace, settings: "Settings") -> None:
     other |= {"--open-class": chosen.open_class, "--allow-remote-code": chosen.allow_remote_code}
     if option := next((option for option, given in other.items() if given), None):
         raise Refusal("app.on_space", {"option": option})
+    if settings.space.lacks:
+        from tuning.text import t
+
+        print(t(language_of(chosen), "app.no_sign_in", packages=", ".join(settings.space.lacks)), file=sys.stderr, flush=True)
 
 
 def free(chosen: argparse.Namespace) -> None:

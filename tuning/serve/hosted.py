@@ -79,8 +79,11 @@ def _framed(name: bytes, value: bytes) -> bytes:
     """One header of an answer as it has to be for a page that stands in the frame of huggingface.co."""
     if name == b"content-security-policy":
         return value.replace(b"frame-ancestors 'self'", FRAMES.encode())
-    if name == b"set-cookie" and value.startswith(f"{edge.COOKIE}=".encode()):
-        return value.replace(b"SameSite=Lax", IN_FRAME.encode())
+    if name == b"set-cookie":  # Gradio's own among them: without a jar of its own a frame forgets who has signed in
+        kept = [
+            part for part in map(bytes.strip, value.split(b";")) if not part.lower().startswith((b"samesite", b"secure", b"partitioned"))
+        ]
+        return b"; ".join([*kept, IN_FRAME.encode()])
     return value
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
+from gradio import http_server
 from gradio.utils import get_upload_folder
 
 from tuning.errors import InputError, TuningError, of_disk
@@ -114,12 +115,14 @@ def paths(value: Any) -> Iterator[str]:
 
 
 def forget_the_space(demo: gr.Blocks) -> None:
-    """Have the page ask huggingface.co nothing about its Space, and the button to sign in be no endpoint.
+    """Have the page ask huggingface.co nothing about its Space, the button to sign in be no endpoint, and nobody put other code in.
 
     Held: with a `space_id` in its configuration the frontend asks the Hub for the Space, and Google for fonts of a header that we do not
-    show; the button's event of loading is called `_check_login_status`.
+    show; the button's event of loading is called `_check_login_status`; where the server's module finds a Space, it starts one
+    more server, which takes code while the page runs.
     """
     demo.space_id = None
+    http_server.get_space = lambda: None
     for function in demo.fns.values():
         if function.name == "_check_login_status":
             function.api_visibility = "private"

@@ -9,7 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.schema import ALIVE
+from tuning.schema import ALIVE, SIGNED_IN
+from tuning.settings import Space
 from tuning.studio import Studio
 from tuning.text import t, table
 from tuning.ui import api, gradio_ways, slip, view
@@ -72,7 +73,7 @@ def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
         chips = desk.html(script=page_title.SCRIPT, elem_id="chips")
     if desk.space is not None:
         with gr.Row(elem_id="space"):
-            desk.html(view.on_a_space(desk.space, desk.lang))
+            _banner(desk, desk.space)
             if desk.space.oauth:  # elsewhere Gradio would show everybody as the machine's owner
                 gr.LoginButton(desk.say("space.sign_in"), desk.say("space.sign_out"), size="sm", elem_id="sign-in")
     with gr.Row(elem_id="bench"):
@@ -93,6 +94,11 @@ def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
     _slip(desk, paper, button, fault)
     _frame(desk, chips, timer, items)
     _refresh(desk, timer, demo, items)
+
+
+def _banner(desk: Desk, space: Space) -> None:
+    banner = desk.html(view.on_a_space(space, desk.lang))
+    desk.paints(lambda scene: [view.on_a_space(space, desk.lang, desk.studio.owner.startswith(SIGNED_IN))], [banner])
 
 
 def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None:

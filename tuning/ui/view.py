@@ -158,9 +158,9 @@ def remote_code(allowed: RemoteCode | None, lang: str) -> str:
     return "" if allowed is None else chip(f"{allowed.id} @ {allowed.revision[:12]}", t(lang, "code.chip"))
 
 
-def on_a_space(space: Space, lang: str) -> str:
+def on_a_space(space: Space, lang: str, signed_in: bool = False) -> str:
     """What visitors of a Space are told once: what they may do, and that nothing is kept where that is so."""
-    codes = ["space.visitor_oauth" if space.oauth else "space.visitor"]
+    codes = ["space.signed_in" if signed_in else "space.visitor_oauth" if space.oauth else "space.visitor"]
     codes += ["space.zero_gpu"] * space.zero_gpu + ["space.not_kept"] * (not space.kept)
     words = "".join(f"<p>{escape(t(lang, code))}</p>" for code in codes)
     cards = ", ".join(t(lang, "space.card", card=card, memory=memory, price=number(price, lang, 2)) for card, memory, price in RENTED)
