@@ -168,6 +168,8 @@ def test_a_run_from_end_to_end(
     shown = document("show", "last")
     assert shown["run"] == result["run"] and all({"step", "time"} <= record.keys() for record in shown["metrics"])
     assert document("chat", "last", "--prompt", "How much is item 3?")["answer"] == again.stdout.removesuffix("\n")
+    base, none = (document("chat", "last", "--prompt", "How much is item 3?", *how) for how in (["--base"], ["--strength", "0"]))
+    assert none["answer"] == base["answer"]
     exported = document("export", "last", "--no-check", "--out", str(tmp_path / "mine.zip"))
     with zipfile.ZipFile(exported["path"]) as archive:
         assert archive.testzip() is None

@@ -114,9 +114,10 @@ def test_who_says_how_an_answer_is_made_gets_it_so(user: User, trained: str) -> 
     likeliest = user.call("chat", run=trained, messages=ASKED)
     assert user.call("chat", run=trained, messages=ASKED, seed=1, temperature=0) == likeliest
     assert user.call("chat", run=trained, messages=ASKED, temperature=2, top_p=1e-6) == likeliest
+    assert user.call("chat", run=trained, messages=ASKED, strength=0) == user.call("chat", run=trained, messages=ASKED, base=True)
     begun = user.call("chat", run=trained, messages=ASKED, max_new_tokens=2)
     assert len(begun) < len(likeliest) and likeliest.startswith(begun)
-    for wrong in ({"temperature": 3}, {"top_p": 0}, {"max_new_tokens": 0}):
+    for wrong in ({"temperature": 3}, {"top_p": 0}, {"max_new_tokens": 0}, {"strength": 151}):
         with pytest.raises(AppError) as refused:
             user.call("chat", run=trained, messages=ASKED, **wrong)
         assert next(iter(wrong)) in str(refused.value)

@@ -33,7 +33,7 @@ from tuning.schema import LOCAL
 from tuning.serve.webhook import Webhook
 from tuning.studio import Studio
 from tuning.studio.shared import STARTER
-from tuning.studio.talk import settings_of
+from tuning.studio.talk import scaling, settings_of
 from tuning.text import say, t
 from tuning.ui.draw import offers as ways
 from tuning.ui.draw import report_view
@@ -245,7 +245,9 @@ def _told(run: Run, hook: Webhook | None, result: tuple[int, Any]) -> tuple[int,
 
 def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     turns: list[dict[str, str]] = [] if options.system is None else [{"role": "system", "content": options.system}]
-    how = settings_of(temperature=options.temperature, top_p=options.top_p, max_new_tokens=options.max_new_tokens)
+    how = settings_of(
+        temperature=options.temperature, top_p=options.top_p, max_new_tokens=options.max_new_tokens, strength=options.strength
+    )
     prompt, first = options.prompt, True
     while prompt is not None or (prompt := _ask()) is not None:
         turns.append({"role": "user", "content": prompt})
@@ -254,6 +256,8 @@ def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, 
             raise RunError("run.no_adapter", run=question.run.id)
         if first and question.run is None and studio.talk.untaught(question.model.id):
             print(t(lang, "chat.untaught"), file=sys.stderr)
+        if first and how.strength is not None and scaling(question.run) == "direction":
+            print(t(lang, "ui.chat.strength.direction"), file=sys.stderr)
         pieces = _answer(question, None if options.json else sys.__stdout__, studio.models.trusts)
         if not pieces.strip():
             print(t(lang, "chat.nothing"), file=sys.stderr)

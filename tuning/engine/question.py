@@ -70,6 +70,7 @@ class Question(Awaited):
     temperature: float | None = None
     top_p: float | None = None
     thinking: str = "auto"  # see `tokens.thoughts`; with "learn" what is thought comes before the answer, from <think> to </think>
+    strength: float = 100.0  # percent of its scaling with which the adapter is added
     begun: str = ""
     shorten: bool = False
     outcome: Outcome | None = None  # at the end of an answer

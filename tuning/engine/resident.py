@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+from peft.helpers import rescale_adapter_scale
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
@@ -247,8 +248,10 @@ class Resident:
             self._load_base()
 
     @contextlib.contextmanager
-    def speaking(self, run_id: str | None, folder: pathlib.Path | None) -> Iterator[Any]:
+    def speaking(self, run_id: str | None, folder: pathlib.Path | None, strength: float = 100.0) -> Iterator[Any]:
         """The model in answering mode with the adapter of `run_id` (None: the bare base); afterwards all is as it was.
+
+        `strength`: percent of PEFT's scaling with which the adapter is added; a whole model and the magnitudes of DoRA have none.
 
         Random state is forked, so that an answer in mid-run changes nothing of the run. Raises EngineError where the base or
         another run is asked for while the whole model, or an adapter that has changed the base, is in training.
@@ -276,7 +279,8 @@ class Resident:
                         assert self.peft is not None
                         if self.peft.active_adapter != name:
                             self.peft.set_adapter(name)
-                        yield self.peft
+                        with scaled_by(self.peft, strength):
+                            yield self.peft
             finally:
                 if self.peft is not None and before in self.peft.peft_config and self.peft.active_adapter != before:
                     self.peft.set_adapter(before)
@@ -290,6 +294,11 @@ class Resident:
         assert folder is not None
         self._drop_whole()
         self.whole, self.whose = self._open(str(folder), DTYPES[self.precision]), run_id
+
+
+def scaled_by(model: PeftModel, strength: float) -> contextlib.AbstractContextManager[None]:
+    """LoRA layers with so many percent of their scaling; afterwards with the very numbers that they had."""
+    return contextlib.nullcontext() if strength == 100 else rescale_adapter_scale(model, strength / 100)
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ class AnswerSettings(Record):
     """How answers are generated, by the names of transformers' GenerationConfig; None where nobody has said it.
 
     `system`: the system message. `remember`: the earlier turns of a conversation are sent, too. `thinking`: it thinks before it answers.
+    `strength`: percent of its scaling with which an adapter is added to the base.
     """
 
     system: Annotated[str, Field(max_length=20_000)] | None = None
@@ -34,6 +35,7 @@ class AnswerSettings(Record):
     seed: int | None = None
     remember: bool | None = None
     thinking: bool | None = None
+    strength: Annotated[float, Field(ge=0, le=150)] | None = None
 
 
 class KeptChat(Record):

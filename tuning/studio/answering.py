@@ -15,6 +15,7 @@ from tuning.models import model_folder
 from tuning.runs import disk
 from tuning.runs.contents import AnswerSettings
 from tuning.studio.shared import Shared
+from tuning.studio.talk import scaling
 
 if TYPE_CHECKING:
     from tuning.studio.talk import Talk
@@ -30,7 +31,7 @@ class Habits:
     """The settings of an answer with nothing left open but the seed, and where they come from.
 
     `own_system`: the text that the template puts in by itself where a conversation has no system message. `single`: the rows are
-    single questions with their answers, and `taught` says that there are rows at all.
+    single questions with their answers, and `taught` says that there are rows at all. `scaling`: see `talk.scaling`.
     """
 
     settings: AnswerSettings
@@ -38,6 +39,7 @@ class Habits:
     single: bool = False
     taught: bool = False
     context: int = 0
+    scaling: str = "nothing"
 
 
 class Answering:
@@ -58,8 +60,8 @@ class Answering:
         if self.shared.workshop is None or self.shared.workshop.ready.is_set():
             own = _own_system(model.path, path.stat().st_mtime_ns, self.shared.shelf.trusts(model.path))
         single = bool(rows) and all([turn["role"] for turn in row if turn["role"] != "system"] == ["user", "assistant"] for row in rows)
-        settings = AnswerSettings(system=_common_system(rows) or own, remember=not single, **_generation(path))
-        return Habits(settings, own, single, bool(rows), model.card.context_length)
+        settings = AnswerSettings(system=_common_system(rows) or own, remember=not single, strength=100.0, **_generation(path))
+        return Habits(settings, own, single, bool(rows), model.card.context_length, scaling(run))
 
     def thinks(self, target: str) -> bool | None:
         """Whether `target` thinks before it answers when nobody says otherwise; None where its template knows of no thoughts."""

@@ -42,6 +42,19 @@ def thinking_of(run: Run | None, how: AnswerSettings) -> str:
     return "auto" if run is None else run.spec().settings.thinking
 
 
+def scaling(run: Run | None) -> str:
+    """What of a run the strength scales: `all` of its adapter; only the `direction` of a DoRA adapter; of a whole model `nothing`."""
+    if run is None or run.spec().settings.method == "full":
+        return "nothing"
+    return "direction" if run.spec().settings.lora.get("use_dora") else "all"
+
+
+def require_scaled(run: Run | None, how: AnswerSettings) -> None:
+    """Raises InputError `chat.strength` where a strength was asked for, and there is no adapter that has one."""
+    if how.strength not in (None, 100) and scaling(run) == "nothing":
+        raise InputError("chat.strength")
+
+
 class Talk:
     """What an owner can ask models and runs."""
 
@@ -68,6 +81,7 @@ class Talk:
 
         model, run = self.whom(target)
         self.shared.require_sound(model)
+        require_scaled(None if base else run, how)
         seed = how.seed if seed is None else seed
         said: dict[str, Any] = {
             "seed": seed,
@@ -75,6 +89,7 @@ class Talk:
             "top_p": how.top_p,
             "max_new_tokens": how.max_new_tokens or MAX_NEW_TOKENS,
             "thinking": thinking_of(run, how),
+            "strength": 100.0 if how.strength is None else how.strength,
         }
         if run is None:
             way = planning.for_talking(model.card, self.shared.probe())

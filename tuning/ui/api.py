@@ -116,14 +116,16 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         temperature: float | None = None,
         top_p: float | None = None,
         max_new_tokens: int | None = None,
+        strength: float | None = None,
     ) -> Iterator[str]:
         """Answers a conversation of role/content messages with a run's adapter, or with its base model.
 
         With a seed or a temperature it is sampled, else the likeliest. `max_new_tokens` is 512 where nothing is said.
+        `strength`, 0 to 150, is the percent of its scaling with which the adapter is added, 100 where nothing is said.
         `run` may be a model's id too. A client that streams gets the answer as far as it is there, again and again.
         One without a word is refused with a sentence.
         """
-        how = settings_of(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
+        how = settings_of(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens, strength=strength)
         yield from itertools.accumulate(visits.studio.talk.chat(run, messages, base, seed, how))
 
     def export(run: str, to: str = "adapter") -> gr.FileData:

@@ -42,6 +42,26 @@ def test_the_base_is_in_four_bits_and_the_adapter_learns(trained: Trainer, tiny_
     PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), str(run.adapter))  # loads on the whole base
 
 
+@pytest.mark.nightly
+def test_answers_at_other_strengths_change_no_loss(trained: Trainer, studio: Studio) -> None:
+    how = {**FOUR_BITS, "lora_dropout": 0.1, "gradient_accumulation_steps": 2, "gradient_checkpointing": "full", "max_steps": 3}
+    plain, _ = trained(**how)
+    resident, said = Resident(), set[str]()
+
+    def talk() -> None:
+        run = studio.shared.store.find("last", plain.owner())
+        for whom, strength in ((run, 0.0), (run, 150.0), (None, 100.0), (run, 100.0)):
+            asked = [Message(role="user", content="How much?")]
+            question = Question(asked, run.spec().model, "cpu", "bf16", whom, max_new_tokens=2, quantization="nf4", strength=strength)
+            answer(resident, question)
+            said.add("".join(question.stream()))
+
+    talked, state = trained(talk, resident, **how)
+    assert state.status == "finished" and said
+    assert losses(talked) == losses(plain)
+    assert (talked.adapter / "adapter_model.safetensors").read_bytes() == (plain.adapter / "adapter_model.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2])
 def test_evaluation_between_the_steps_changes_no_loss(trained: Trainer, share: float) -> None:
     rows = {"max_samples": 20, "validation_share": share} if share else {"max_samples": 16, "validation_share": 0.0}

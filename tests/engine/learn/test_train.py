@@ -104,8 +104,9 @@ def test_chat_in_mid_run_changes_no_loss(trained: Trainer, studio: Studio) -> No
 
     def talk() -> None:
         run = studio.shared.store.find("last", LOCAL)
-        for whom, seed in ((run, None), (run, 3), (None, 5), (plain, None)):
+        for whom, seed, strength in ((run, None, 100.0), (run, 3, 0.0), (run, None, 150.0), (None, 5, 100.0), (plain, None, 35.0)):
             question = Question([Message(role="user", content="How much?")], run.spec().model, "cpu", "fp32", whom, seed, max_new_tokens=4)
+            question.strength = strength
             answer(resident, question)
             answers.append("".join(question.stream()))
 

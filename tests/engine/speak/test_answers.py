@@ -1,18 +1,22 @@
 """How an answer is generated when somebody says how: sampling, length, what it goes on from, and what of a long history is left out."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import torch
 
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
-from tuning.errors import EngineError
+from tuning.errors import EngineError, InputError
+from tuning.runs.contents import AnswerSettings
 from tuning.runs.store import Run
 from tuning.schema import Message, RunState
 from tuning.studio import Studio
+from tuning.studio.talk import scaling, settings_of
 
 ASKED = [Message(role="user", content="How much is item 3?")]
 
@@ -46,6 +50,43 @@ def test_an_answer_is_sampled_as_it_is_told(finished: tuple[Run, RunState, Studi
     assert wild[0] == wild[1] != wild[2]
     drawn = {asked(finished, resident, temperature=2.0, top_p=1.0)[0] for _ in range(4)}
     assert len(drawn) > 1, "without a seed each answer is drawn anew"
+
+
+def test_the_strength_scales_the_adapter_and_is_put_back(finished: tuple[Run, RunState, Studio], resident: Resident) -> None:
+    run = finished[0]
+    resident.load(run.spec().model.path, "cpu", "fp32")
+    ids = torch.tensor([[5, 6, 7, 8]])
+
+    def logits(who: Run | None, strength: float = 100.0) -> torch.Tensor:
+        with resident.speaking(who and who.id, who and who.adapter, strength) as model, torch.no_grad():
+            return cast(torch.Tensor, model(input_ids=ids).logits)
+
+    def scalings() -> list[dict[str, float]]:
+        return [dict(layer.scaling) for layer in resident.base.modules() if hasattr(layer, "scaling") and hasattr(layer, "lora_A")]
+
+    base, tuned, before = logits(None), logits(run), scalings()
+    assert before and not torch.equal(base, tuned)
+    assert torch.equal(logits(run, 0.0), base)
+    apart = [(logits(run, strength) - base).norm().item() for strength in (50.0, 100.0, 150.0)]
+    assert apart == sorted(apart) and apart[0] > 0
+    with pytest.raises(EngineError):
+        asked(finished, resident, [Message(role="user", content="How much? " * 5000)], strength=50.0)
+    assert scalings() == before and torch.equal(logits(run), tuned), "put back after an answer that failed, too"
+
+
+def test_a_strength_is_for_an_adapter_alone(finished: tuple[Run, RunState, Studio], make_run: Callable[..., Run]) -> None:
+    run, _, studio = finished
+    turns = [{"role": "user", "content": "How much?"}]
+    assert studio.talk.question(run.id, turns, how=AnswerSettings(strength=50)).strength == 50
+    for target, base in (("starter", False), (run.id, True)):
+        with pytest.raises(InputError) as refused:
+            studio.talk.question(target, turns, base, how=AnswerSettings(strength=50))
+        assert refused.value.code == "chat.strength"
+        assert studio.talk.question(target, turns, base, how=AnswerSettings(strength=100)).strength == 100
+    with pytest.raises(InputError):
+        settings_of(strength=151)
+    kinds = {"all": {}, "direction": {"lora.use_dora": True}, "nothing": {"method": "full"}}
+    assert {scaling(make_run(**how)): kind for kind, how in kinds.items()} == {kind: kind for kind in kinds}
 
 
 def test_an_answer_that_was_cut_says_so_and_goes_on_as_if_it_had_not_been(

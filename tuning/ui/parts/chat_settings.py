@@ -45,13 +45,16 @@ class ChatSettings:
                 16, 4096, 512, step=16, label=say("ui.chat.length"), info=say("ui.chat.length.hint"), elem_id="length"
             )
             self.parts["seed"] = gr.Number(None, precision=0, label=say("ui.chat.seed"), info=say("ui.chat.seed.hint"), elem_id="seed")
+            self.parts["strength"] = gr.Slider(
+                0, 150, 100, step=5, label=say("ui.chat.strength"), info=say("ui.chat.strength.all"), elem_id="strength", visible=False
+            )
         self.reset = gr.Button(say("ui.chat.reset"), elem_classes="quiet", scale=0, min_width=200)
 
     def wire(self, fault: gr.HTML) -> None:
         """Keep what somebody has changed, and bring the defaults back."""
         target, parts = self.desk.target, self.parts
         changes = [parts["system"].blur, parts["seed"].blur, parts["remember"].input]
-        changes += [parts[name].release for name in ("temperature", "top_p", "max_new_tokens")]
+        changes += [parts[name].release for name in ("temperature", "top_p", "max_new_tokens", "strength")]
         self.desk.on(changes, self.keep, {target, *parts.values()}, [], fault)
         self.desk.on(self.reset.click, self.forget, [target], [*parts.values()], fault)
 
@@ -60,7 +63,7 @@ class ChatSettings:
         try:
             return self.desk.studio.answering.habits(who or "")
         except TuningError:
-            return Habits(AnswerSettings(system="", temperature=0.0, top_p=0.9, max_new_tokens=512, remember=True))
+            return Habits(AnswerSettings(system="", temperature=0.0, top_p=0.9, max_new_tokens=512, remember=True, strength=100.0))
 
     def shown(self, who: str | None) -> list[Any]:
         """Updates of `parts` for a target."""
@@ -69,11 +72,14 @@ class ChatSettings:
         return [gr.update(value=values[name], **self._extra(name, habits)) for name in self.parts]
 
     def _extra(self, name: str, habits: Habits) -> dict[str, Any]:
+        if name == "strength":
+            return {"visible": habits.scaling != "nothing", "info": self.desk.say(f"ui.chat.strength.{habits.scaling}")}
         return {"maximum": max(64, min(4096, habits.context or 4096))} if name == "max_new_tokens" else {}
 
     def told(self, values: Mapping[Any, Any], habits: Habits) -> AnswerSettings:
         """What the page says. An empty system text is one where it was emptied, and else the default that was not known yet."""
         given = {name: values[part] for name, part in self.parts.items()}
+        given["strength"] = given["strength"] if habits.scaling != "nothing" else None  # the slider is of whoever was talked to before
         if not (given["system"] or "").strip():
             kept = self.desk.studio.chats.settings(values[self.desk.target] or "").system
             given["system"] = habits.settings.system if kept is None else kept

@@ -76,7 +76,8 @@ class Conversation:
         sides = [TUNED, BASE] if both else [TUNED]
         for side in sides:
             turns = sent(histories[side], asking.how, asking.own_system)
-            asking.questions.append(desk.studio.talk.ask(who or "", turns, side == BASE, asking.how, asking.begun[side]))
+            how = asking.how.model_copy(update={"strength": None}) if side == BASE else asking.how
+            asking.questions.append(desk.studio.talk.ask(who or "", turns, side == BASE, how, asking.begun[side]))
         mine = self.talks.begin(asking.questions)
         try:
             for side, question in zip(sides, asking.questions, strict=True):
