@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from tuning.engine.question import Comparison, Question
+from tuning.engine.question import Comparison, Question, Strengths
 from tuning.engine.watchdog import load_seconds, stretch
 from tuning.errors import EngineError, RunError, TuningError, cause, of_disk, of_tokenizer
 from tuning.runs import locks
@@ -190,3 +190,35 @@ class Compare(Job):
 
     def refuse(self, error: TuningError) -> None:
         self.comparison.answer.put(error)
+
+
+class Measure(Job):
+    """Measures the adapter of a run at several strengths; refused while a run is trained, as a report is."""
+
+    busy = "evaluate.busy"
+    failed = "strengths.failed"
+
+    def __init__(self, asked: Strengths, store: Store) -> None:
+        self.asked, self.store = asked, store
+
+    def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
+        from tuning.engine.judge.strengths import measure
+
+        def looked() -> None:
+            if self.asked.stopped.is_set():
+                raise EngineError("strengths.stopped")
+            between()
+
+        looked()
+        measure(self.asked.run, self.store, resident, looked)
+
+    @property
+    def expected(self) -> float:
+        return stretch(self.asked.run)
+
+    def refuse(self, error: TuningError) -> None:
+        """Keep the reason where the page looks for the figures, but of a stop. A run that was deleted meanwhile does not come back."""
+        from tuning.engine.judge.strengths import keep
+
+        if error.code != "strengths.stopped" and not self.asked.run.gone():
+            keep(self.asked.run, self.asked.run.owner(), [], error={"code": error.code, "level": "error", "params": error.params})

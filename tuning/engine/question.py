@@ -1,4 +1,5 @@
-"""What is asked of the workshop: an answer, or a report on a run; and the queue through which it comes back. Imports no library."""
+"""What is asked of the workshop: an answer, a report on a run, or its adapter measured at several strengths; and the queue through
+which it comes back. Imports no library."""
 
 import queue
 import threading
@@ -52,6 +53,19 @@ class Outcome:
     cut: bool = False
 
 
+@dataclass(frozen=True)
+class Proof:
+    """Which adapters an answer came from (None: of none), and how far from the base it began.
+
+    `distance`: total variation of the two next-token distributions at the first token of the answer, 0 to 1; None where the base is not
+    loaded beside. `fault`: `dead` where the adapter changes nothing, `other` where it is not the one that was asked, `not_base`.
+    """
+
+    adapter: str | None
+    distance: float | None
+    fault: str = ""
+
+
 @dataclass
 class Question(Awaited):
     """One answer asked for. `run` None means the bare `model`; without a `temperature` and a `seed` it is greedy.
@@ -74,6 +88,8 @@ class Question(Awaited):
     begun: str = ""
     shorten: bool = False
     outcome: Outcome | None = None  # at the end of an answer
+    proven: bool = False  # is it to be proven whom the answer came from? It takes as long as reading the prompt once more
+    proof: Proof | None = None
     pieces: "queue.SimpleQueue[str | TuningError | None]" = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
     sign: Callable[[], None] = lambda: None  # called at every token
@@ -122,3 +138,11 @@ class Comparison(Awaited):
         if isinstance(found, TuningError):
             raise found
         return found
+
+
+@dataclass
+class Strengths:
+    """A run to be measured at several strengths of its adapter. Nobody waits: what is found is kept with the run. `stopped` ends it."""
+
+    run: Run
+    stopped: threading.Event = field(default_factory=threading.Event)

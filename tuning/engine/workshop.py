@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tuning.engine.jobs import Ask, Compare, Job, Preload, Train
+from tuning.engine.jobs import Ask, Compare, Job, Measure, Preload, Train
 from tuning.engine.watchdog import Watchdog
 from tuning.errors import EngineError, RunError, TuningError, caught, cause
 from tuning.hub.shelf import Shelf, whole
@@ -19,7 +19,7 @@ from tuning.runs.store import Run, Store
 from tuning.schema import ModelRef, Notice, RunSpec
 
 if TYPE_CHECKING:
-    from tuning.engine.question import Comparison, Question
+    from tuning.engine.question import Comparison, Question, Strengths
     from tuning.engine.resident import Resident
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,18 @@ class Workshop:
         comparison.alive = lambda: self.alive
         self._jobs.append(Compare(comparison, self.store))
         self.wake()
+
+    def measure(self, asked: "Strengths") -> None:
+        """Hand over a run to be measured at several strengths; as `compare`."""
+        if self.current is not None:
+            raise RunError("evaluate.busy")
+        self._jobs.append(Measure(asked, self.store))
+        self.wake()
+
+    def measured(self, run: str) -> "Strengths | None":
+        """What was handed over to `measure` this run, and is not over."""
+        jobs = [*self._jobs, *self._at_work]
+        return next((job.asked for job in jobs if isinstance(job, Measure) and job.asked.run.id == run), None)
 
     # The thread
 

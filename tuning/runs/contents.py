@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuning.schema import Language, Message, Record
+from tuning.schema import Language, Message, Notice, Record
 
 Finite = Annotated[float, Field(allow_inf_nan=False, gt=-1e300, lt=1e300)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -19,6 +19,10 @@ class Loose(BaseModel):
     """A record with more in it than is asked for."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+
+
+STRENGTHS = (0.0, 50.0, 75.0, 100.0, 150.0)  # percent, at which an adapter is measured on a press
+STRENGTHS_FILE = "strengths.json"
 
 
 class AnswerSettings(Record):
@@ -185,6 +189,24 @@ class EvaluationReport(Loose):
     best: list[ShownRow]
     worst: list[ShownRow]
     corrected: CorrectedAnswers | None = None
+
+
+class StrengthPoint(Loose):
+    """What an adapter comes to at one strength."""
+
+    strength: Finite
+    loss: Finite | None
+    probe: dict[Language, Finite | None]
+
+
+class StrengthsReport(Loose):
+    """strengths.json, see `engine.judge.strengths`."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    rows: Count
+    done: bool
+    points: list[StrengthPoint]
+    error: Notice | None = None
 
 
 class CalibrationRecord(Loose):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuning.settings import Settings
 from tuning.studio.access.keys import Keys
 from tuning.studio.answering import Answering
+from tuning.studio.beside.strength_table import StrengthTable
 from tuning.studio.chats import Chats
 from tuning.studio.correcting.corrections import Corrections
 from tuning.studio.data import Data
@@ -49,6 +50,7 @@ class Studio:
         self.everybody = Everybody(self.shared, owner)
         self.talk = Talk(self.shared, owner, self.models, self.data)
         self.chats = Chats(self.shared, owner, self.models.quotas)
+        self.strengths = StrengthTable(self.shared, owner, self.models.quotas)
         self.answering = Answering(self.shared, owner, self.talk)
         self.keys = Keys(self.shared, owner)
 

@@ -107,15 +107,17 @@ def encoded(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: int, 
     return found
 
 
-def losses(resident: Resident, run: Run | None, sequences: Sequences, bf16: bool = False) -> list[tuple[float, int]]:
+def losses(
+    resident: Resident, run: Run | None, sequences: Sequences, bf16: bool = False, strength: float = 100.0
+) -> list[tuple[float, int]]:
     """Summed negative log-likelihood in nats, and number of learned tokens, of each sequence: one batch.
 
-    `run` None means the bare base. `bf16`: compute under autocast on a CPU, as the run does.
+    `run` None means the bare base. `strength`: see `Resident.speaking`. `bf16`: compute under autocast on a CPU, as the run does.
     """
     here = Device.of(resident.device)
     batch = pad(sequences, resident.tokenizer.pad_token_id, resident.device)
     with (
-        resident.speaking(run.id if run else None, run.adapter if run else None) as model,
+        resident.speaking(run.id if run else None, run.adapter if run else None, strength) as model,
         torch.no_grad(),
         here.autocast(torch.bfloat16, bf16 and not here.on_card),
     ):

@@ -18,6 +18,7 @@ from tuning.schema import ALIVE, UNREADABLE, Message
 from tuning.studio.talk import AS_IT_COMES
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
+from tuning.ui.parts.beside.fold import BesideFold
 from tuning.ui.parts.chat_lines import chat_note, is_run, suggested, thinking
 from tuning.ui.parts.chat_settings import ChatSettings, sent
 from tuning.ui.parts.chat_shelf import ChatShelf, listed, shown
@@ -151,6 +152,8 @@ class ChatTab:
                 self.settings.build()
             with gr.Accordion(desk.say("ui.chats.title"), open=False, elem_id="chat-shelf", elem_classes="fold"):
                 self.shelf = ChatShelf(desk)
+            with gr.Accordion(desk.say("ui.beside.title"), open=False, elem_id="chat-beside", elem_classes="fold"):
+                self.fold = BesideFold(desk)
         with gr.Row(elem_classes="bots", equal_height=True):
             self.bots = [_bot(desk, "tuned", True), _bot(desk, "base", False)]
         self.suggestions = desk.cards("suggestions")
@@ -185,6 +188,7 @@ class ChatTab:
         desk.on(desk.target.change, self.greet, [desk.target, desk.talk, tuned], greeted, self.quiet)
         self.settings.wire(self.quiet)
         self.shelf.wire(self.bots, self.quiet)
+        self.fold.wire()
         desk.paints(self.talk.paint, [desk.target, desk.followed, self.about], live=True)
         desk.paints(lambda scene: [listed(desk, scene.talk)], [self.shelf.list])
 
