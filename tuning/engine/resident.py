@@ -296,9 +296,9 @@ class Resident:
         self.whole, self.whose = self._open(str(folder), DTYPES[self.precision]), run_id
 
 
-def scaled_by(model: PeftModel, strength: float) -> contextlib.AbstractContextManager[None]:
+def scaled_by(model: PeftModel | None, strength: float) -> contextlib.AbstractContextManager[None]:
     """LoRA layers with so many percent of their scaling; afterwards with the very numbers that they had."""
-    return contextlib.nullcontext() if strength == 100 else rescale_adapter_scale(model, strength / 100)
+    return contextlib.nullcontext() if model is None or strength == 100 else rescale_adapter_scale(model, strength / 100)
 
 
 @contextlib.contextmanager

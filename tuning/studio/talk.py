@@ -148,15 +148,16 @@ class Talk:
         how: AnswerSettings = AS_IT_COMES,
         begun: str = "",
         shorten: bool = True,
+        proven: bool = False,
     ) -> "Question":
         """A question handed to the workshop, as a conversation asks it. Read `stream()`; set `stopped` to end the answer.
 
         `begun`: the answer is to go on from these words. What does not fit the context is left out, the oldest turns first, unless
-        `shorten` is False: it is refused then.
+        `shorten` is False: it is refused then. `proven`: at its end the question has a `proof` of whom it came from.
         """
         self._models.quotas.pace("message")
         question = self.question(target, messages, base, how=how)
-        question.begun, question.shorten = begun, shorten
+        question.begun, question.shorten, question.proven = begun, shorten, proven
         return self._hand_over(question)
 
     def _hand_over(self, question: "Question") -> "Question":

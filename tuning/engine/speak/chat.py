@@ -4,6 +4,7 @@ It runs on whatever thread owns the model; who asks, reads from a queue.
 """
 
 import bisect
+import contextlib
 import secrets
 from typing import Any
 
@@ -14,7 +15,8 @@ from transformers.generation.streamers import BaseStreamer
 from tuning.engine.question import Outcome, Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.answer_form import AnswerForm, NextQuestion
-from tuning.errors import EngineError
+from tuning.engine.speak.proof import Beginning, prove
+from tuning.errors import EngineError, caught
 from tuning.tokens import endings, labels, thoughts
 
 TEMPERATURE, TOP_P = 0.7, 0.9  # where an answer is sampled and nobody says how
@@ -108,21 +110,28 @@ def answer(resident: Resident, question: Question) -> None:
         most = min(question.max_new_tokens, room)
         pieces = _Pieces(turn, question, prompt)
         ids = torch.tensor([prompt], device=resident.device)
-        model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=most,
-            eos_token_id=sorted(turn.stops),
-            pad_token_id=tokenizer.pad_token_id,
-            use_cache=True,
-            streamer=pieces,
-            stopping_criteria=StoppingCriteriaList([_Stopped(question), NextQuestion(turn, len(prompt))]),
-            **_sampling(question),
-        )
+        with Beginning(model) if question.proven else contextlib.nullcontext() as began:
+            model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=most,
+                eos_token_id=sorted(turn.stops),
+                pad_token_id=tokenizer.pad_token_id,
+                use_cache=True,
+                streamer=pieces,
+                stopping_criteria=StoppingCriteriaList([_Stopped(question), NextQuestion(turn, len(prompt))]),
+                **_sampling(question),
+            )
+    if began is not None:
+        caught(lambda: _proven(resident, question, ids, began), "the proof of an answer")  # which has been given all the same
     made = pieces.made
     cut = len(made) >= most and not question.stopped.is_set() and made[-1] not in turn.stops and not turn.asks_on(made)
     question.outcome = Outcome(len(prompt), len(made), context, left_out, cut)
     question.pieces.put(None)
+
+
+def _proven(resident: Resident, question: Question, ids: torch.Tensor, began: Beginning) -> None:
+    question.proof = prove(resident, question, ids, began)
 
 
 def _begun(question: Question, frame: endings.Frame) -> str:

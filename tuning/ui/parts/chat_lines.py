@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuning.ui import view
 from tuning.ui.desk import NAMES_SECONDS, Desk
+from tuning.ui.parts.beside.badge import proofs
 
 if TYPE_CHECKING:
     from tuning.ui.tabs.chat import Asking
@@ -43,7 +44,8 @@ def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None
         buttons += _button("learn", desk.say("ui.chat.learn"))
     elif ended and is_run(desk, who):
         lines.insert(0, desk.say("ui.chat.correct"))
-    return f'<p class="hint">{view.escape(" ".join(lines))}</p>{buttons}' if lines else ""
+    badges = "" if asking is None else proofs(asking.questions, desk.lang)
+    return f'{badges}<p class="hint">{view.escape(" ".join(lines))}</p>{buttons}' if lines or badges else ""
 
 
 def _button(verb: str, word: str) -> str:

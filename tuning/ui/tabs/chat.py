@@ -78,7 +78,7 @@ class Conversation:
         for side in sides:
             turns = sent(histories[side], asking.how, asking.own_system)
             how = asking.how.model_copy(update={"strength": None}) if side == BASE else asking.how
-            asking.questions.append(desk.studio.talk.ask(who or "", turns, side == BASE, how, asking.begun[side]))
+            asking.questions.append(desk.studio.talk.ask(who or "", turns, side == BASE, how, asking.begun[side], proven=True))
         mine = self.talks.begin(asking.questions)
         try:
             for side, question in zip(sides, asking.questions, strict=True):

@@ -1,0 +1,70 @@
+"""What the Chat tab shows to prove an answer: the badge below it."""
+
+import re
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+
+from tests.ui.test_chat import answering
+from tuning.engine.question import Proof, Question
+from tuning.ui.desk import Desk
+from tuning.ui.parts.beside.badge import proofs
+from tuning.ui.tabs.chat import ChatTab
+
+RUN = SimpleNamespace(id="20260101-x", spec=lambda: SimpleNamespace(name='Shop <b>"1"</b>'))
+
+
+def badge(proof: Proof, run: Any = RUN, lang: str = "en", strength: float = 100.0) -> str:
+    return proofs([cast(Question, SimpleNamespace(proof=proof, run=run, strength=strength))], lang)
+
+
+@pytest.mark.parametrize(
+    ("proof", "run", "look", "words"),
+    [
+        (Proof("20260101-x", 0.4213), RUN, "sure", {"en": "0.421 from the base", "it": "a 0,421 dalla base"}),
+        (Proof("20260101-x", None), RUN, "unknown", {"en": "not measured", "it": "non misurata"}),
+        (Proof(None, 0.0), None, "sure", {"en": "without an adapter", "it": "senza adapter"}),
+        (Proof("20260101-x", 0.0, "dead"), RUN, "fault", {"en": "changes nothing", "it": "non cambia niente"}),
+        (Proof("another", 0.2, "other"), RUN, "fault", {"en": "This was not", "it": "Questo non era"}),
+        (Proof("another", 0.2, "not_base"), None, "fault", {"en": "not the base", "it": "non era la base"}),
+    ],
+)
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_the_badge_says_whom_an_answer_came_from(proof: Proof, run: Any, look: str, words: dict[str, str], lang: str) -> None:
+    drawn = badge(proof, run, lang)
+    (summary,) = re.findall('<summary title="([^"]*)">([^<]*)<', drawn)
+    assert words[lang] in summary[1] and f'class="badge {look}"' in drawn and len(summary[0]) > 60
+    assert "<b>" not in drawn and proofs([cast(Question, SimpleNamespace(proof=None))], lang) == ""
+    if run is RUN:
+        assert ("50" in badge(proof, run, lang, 50.0)) or proof.fault == "other"
+
+
+def test_each_side_has_its_badge_when_the_answers_are_there() -> None:
+    proofs_of = [Proof("20260101-x", 0.5), Proof("20260101-x", 0.5, "not_base")]
+    studio = answering("Yes.")
+    ask = studio.shared.workshop.ask  # type: ignore[union-attr]
+
+    def answer(question: Question) -> None:
+        assert question.proven
+        question.proof = proofs_of.pop(0)
+        ask(question)
+
+    cast(Any, studio.shared.workshop).ask = answer
+    with gr.Blocks():
+        desk = Desk(studio, "en")
+        table = ChatTab(desk)
+    values = {part: getattr(part, "value", None) for part in table.asked}
+    values |= {
+        table.message: "Are you open?",
+        desk.target: "starter",
+        table.beside: True,
+        table.bots[0]: [],
+        table.bots[1]: [],
+        desk.talk: "",
+    }
+    with desk.serving(None):
+        steps = list(table.ask(values))
+    notes = [step[6] for step in steps if isinstance(step[6], str) and step[6]]
+    assert notes[-1].count("<summary") == 2 and "not the base" in notes[-1]

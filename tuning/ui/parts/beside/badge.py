@@ -1,0 +1,44 @@
+"""The badge below each answer: whom it came from, as `engine.speak.proof` has found, in words. HTML alone."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tuning.errors import TuningError
+from tuning.text import t
+from tuning.ui import view
+
+if TYPE_CHECKING:
+    from tuning.engine.question import Question
+
+
+def proofs(questions: "Sequence[Question]", lang: str) -> str:
+    """The badges of answers beside each other; nothing of those that were not proven."""
+    found = "".join(_badge(question, lang) for question in questions if question.proof is not None)
+    return f'<div class="badges">{found}</div>' if found else ""
+
+
+def _badge(question: "Question", lang: str) -> str:
+    assert question.proof is not None
+    distance, fault = question.proof.distance, question.proof.fault
+    kind = fault or ("base" if question.run is None else "unmeasured" if distance is None else "sure")
+    said: dict[str, Any] = {
+        "name": _name(question, lang),
+        "distance": "–" if distance is None else view.number(distance, lang, 3),
+        "spoke": question.proof.adapter or "–",
+    }
+    look = "fault" if fault else "unknown" if kind == "unmeasured" else "sure"
+    short, long = (view.escape(t(lang, f"ui.badge.{kind}{part}", **said)) for part in ("", ".says"))
+    opens = f'<details class="badge {look}" data-fold="badge-{kind}">'
+    return f'{opens}<summary title="{long}">{short}</summary><div class="says">{long}</div></details>'
+
+
+def _name(question: "Question", lang: str) -> str:
+    """What the run is called, with its strength where that is not the one it was trained with."""
+    if question.run is None:
+        return ""
+    try:
+        name = question.run.spec().name
+    except TuningError:  # deleted while it answered
+        name = question.run.id
+    strength = view.number(question.strength, lang)
+    return name if question.strength == 100 else t(lang, "ui.badge.at", name=name, strength=strength)
