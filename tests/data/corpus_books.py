@@ -58,7 +58,7 @@ def _good() -> Iterator[Case]:
     yield case("a workbook without styles or a theme", book(good), two)
     yield case("a blank row in a workbook", book(sheet(HEADER, ("a", "b"), ("", ""), ("c", "d"))), two)
     yield case(
-        "cells that are empty", book(sheet(HEADER, ("a", "b"), ("c", ""))), Kept(2, 1, [(2, 3, "data.row.empty_answer")], kind="xlsx")
+        "cells that are empty", book(sheet(HEADER, ("a", "b"), ("c", ""))), Kept(2, 1, [(3, 3, "data.row.empty_answer")], kind="xlsx")
     )
     yield case("a workbook that begins further down", book(sheet(("", ""), ("", ""), HEADER, ("a", "b"))), all_kept(1, first=("a", "b")))
     yield case("a workbook that begins further right", book(sheet(("", *HEADER), ("", "a", "b"))), all_kept(1, first=("a", "b")))
@@ -80,7 +80,7 @@ def _good() -> Iterator[Case]:
     formula = sheet(HEADER, ("a", "F"), ("c", "d")).replace('t="inlineStr"><is><t>F</t></is>', 't="str"><f>A1&amp;"x"</f><v>questionx</v>')
     yield case("a formula with its value", book(formula), all_kept(2, first=("a", "questionx")))
     bare = formula.replace("<v>questionx</v>", "")
-    yield case("a formula that nobody has worked out", book(bare), Kept(2, 1, [(1, 2, "data.row.empty_answer")], first=("c", "d")))
+    yield case("a formula that nobody has worked out", book(bare), Kept(2, 1, [(2, 2, "data.row.empty_answer")], first=("c", "d")))
 
 
 def _odd() -> Iterator[Case]:
@@ -111,7 +111,7 @@ def _odd() -> Iterator[Case]:
     laughs = good.replace(HEAD, f'{HEAD}<!DOCTYPE w [<!ENTITY l0 "ha">{declared}]>').replace(">a<", ">&l9;<")
     yield case("a workbook that laughs", book(laughs), bad)
     far = good.replace("</sheetData>", '<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>far</t></is></c></row></sheetData>')
-    yield case("a cell in the last corner", book(far), Kept(3, 2, [(3, 1048576, "data.row.empty_question")], first=("a", "b")), large=True)
+    yield case("a cell in the last corner", book(far), Kept(3, 2, [(4, 1048576, "data.row.empty_question")], first=("a", "b")), large=True)
     deep = "<a>" * 20_000 + "</a>" * 20_000
     yield case("a workbook of nested elements", book(good.replace("<sheetData>", deep + "<sheetData>")), two)
     whole = book(good)

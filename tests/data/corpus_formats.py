@@ -230,4 +230,4 @@ def _exports() -> Iterator[Case]:
     log = lines(*['{"question": "a", "answer": "b"}'] * 3, "Done in 3 s")
     yield case("a line of a program after the rows", log, Kept(4, 3, [(4, 4, "data.row.json")], first=("a", "b")))
     raw = 'question\tanswer\n"Ciao" disse\tb\n'
-    yield case("quotation marks that a table of tabs does not know", raw, Refused("data.csv.quote", {"row": 1, "line": 2}))
+    yield case("quotation marks that a table of tabs does not know", raw, Refused("data.csv.quote", {"row": 2, "line": 2}))

@@ -26,7 +26,7 @@ def _titles() -> Iterator[Case]:
     yield case("comments above a table", "# by X, on Monday, for Y\n#\nquestion,answer\na,b\nc,d\n", two)
     yield case("facts above a table", "Esportato:;01/02/2024\nUfficio:;URP\n\ndomanda;risposta\na;b\nc;d\n", two)
     yield case("Excel's hint and a title", "sep=;\r\nFAQ;\r\nquestion;answer\r\na;b\r\nc;d\r\n", two)
-    faults = Kept(2, 1, [(2, 4, "data.row.ragged")], first=PAIR)
+    faults = Kept(2, 1, [(4, 4, "data.row.ragged")], first=PAIR)
     yield case("lines below a title are those of the file", "FAQ\nquestion;answer\na;b\nc;d;e\n", faults)
     ten = "".join(f"# {number}\n" for number in range(10))
     yield case("ten comments above a table", f"{ten}question,answer\na,b\nc,d\n", two)
@@ -60,7 +60,7 @@ def _sheets() -> Iterator[Case]:
     yield case("a title above a sheet of unknown columns", strange, Refused("data.format", {"columns": "foo, bar"}))
     yield case("a sheet without names", book(sheet(("Chi sei?", "Io."), PAIR)), Refused("data.header", {"columns": "Chi sei?, Io."}))
     below = book(sheet(("FAQ",), HEADER, PAIR, ("c", "")))
-    yield case("rows below a title are those of the sheet", below, Kept(2, 1, [(2, 4, "data.row.empty_answer")], first=PAIR))
+    yield case("rows below a title are those of the sheet", below, Kept(2, 1, [(4, 4, "data.row.empty_answer")], first=PAIR))
 
 
 def _other() -> Iterator[Case]:
@@ -75,7 +75,7 @@ def _other() -> Iterator[Case]:
     )
     unknown = markdown.replace("question", "foo").replace("answer", "bar")
     yield case("a table of Markdown with unknown columns", unknown, Refused("data.format", {"columns": "foo, bar"}))
-    yield case("a table of Markdown, ragged", markdown + "| c |\n", Kept(3, 2, [(3, 6, "data.row.ragged")], first=PAIR))
+    yield case("a table of Markdown, ragged", markdown + "| c |\n", Kept(3, 2, [(4, 6, "data.row.ragged")], first=PAIR))
     anki = "#separator:tab\n#html:true\n"
     yield case("cards of Anki with names", anki + "#columns:Question\tAnswer\tTags\na\tb\t\nc\td\tx\n", two)
     yield case("cards of Anki below a line of names", "#separator:Semicolon\n#html:false\nquestion;answer\na;b\nc;d\n", two)

@@ -104,7 +104,7 @@ def _charsets() -> Iterator[Case]:
     yield case("UTF-8 that was read as cp1252", twice, all_kept(1, encoding="utf-8"))
     yield case("replacement characters", "question;answer\nPerch\ufffd?;S\ufffd\n", all_kept(1, first=("Perch\ufffd?", "S\ufffd")))
     yield case("a NUL in a cell", "question,answer\na,b\nc,d\0e\n", Refused("data.nul", {"line": 3}))
-    yield case("an end of file of DOS in a table", "question,answer\na,b\n\x1a", Kept(2, 1, [(2, 3, "data.row.ragged")]))
+    yield case("an end of file of DOS in a table", "question,answer\na,b\n\x1a", Kept(2, 1, [(3, 3, "data.row.ragged")]))
 
 
 def _quotes() -> Iterator[Case]:
@@ -113,25 +113,25 @@ def _quotes() -> Iterator[Case]:
     def fault(row: int, line: int) -> Refused:
         return Refused("data.csv.quote", {"row": row, "line": line})
 
-    yield case("a quotation mark that never closes", head + '3,"4\n5,6\n', fault(2, 3))
-    yield case("a quotation mark that never closes, long", lambda: (head + '3,"4\n' + "5,6\n" * 300_000).encode(), fault(2, 3))
-    yield case("a quotation mark that opens the last cell", head + '3,"', fault(2, 3))
-    yield case("text after a quotation mark", head + '3,"4"x\n5,6\n', fault(2, 3))
-    yield case("a space after a quotation mark", head + '"3" ,4\n', fault(2, 3))
-    yield case("quotation marks after backslashes", head + '3,"say \\"hi\\""\n', fault(2, 3))
+    yield case("a quotation mark that never closes", head + '3,"4\n5,6\n', fault(3, 3))
+    yield case("a quotation mark that never closes, long", lambda: (head + '3,"4\n' + "5,6\n" * 300_000).encode(), fault(3, 3))
+    yield case("a quotation mark that opens the last cell", head + '3,"', fault(3, 3))
+    yield case("text after a quotation mark", head + '3,"4"x\n5,6\n', fault(3, 3))
+    yield case("a space after a quotation mark", head + '"3" ,4\n', fault(3, 3))
+    yield case("quotation marks after backslashes", head + '3,"say \\"hi\\""\n', fault(3, 3))
     header = '"question,answer\n' + "a,b\n" * 3
     yield case("a header that never closes", header, all_kept(4, kind="text"))  # nothing tells it from a quotation
-    yield case("a carriage return outside quotation marks", head + "3,old\rMac\n5,6\n", fault(2, 3))
-    yield case("a fault after lines inside quotation marks", 'question,answer\n"a\nb\nc",d\n"e"f,g\n', fault(2, 5))
+    yield case("a carriage return outside quotation marks", head + "3,old\rMac\n5,6\n", fault(3, 3))
+    yield case("a fault after lines inside quotation marks", 'question,answer\n"a\nb\nc",d\n"e"f,g\n', fault(3, 5))
     yield case("a quotation mark within a cell", head + '3,5" disk\n', all_kept(2, first=("1", "2")))
     yield case("single quotation marks in a table", "question,answer\n'a','b'\n", all_kept(1, first=("'a'", "'b'")))
     yield case("typographic quotation marks in a table", "question,answer\n“a”,«b»\n", all_kept(1, first=("“a”", "«b»")))
     yield case("a space before a quotation mark", 'question,answer\n"a", "b"\n', all_kept(1, first=("a", ' "b"')))
     cut = 'question,answer\n"a", "b, c"\n"d","e"\n'
-    yield case("a space before a quotation mark, and a comma", cut, Kept(2, 1, [(1, 2, "data.row.ragged")], first=("d", "e")))
+    yield case("a space before a quotation mark, and a comma", cut, Kept(2, 1, [(2, 2, "data.row.ragged")], first=("d", "e")))
     yield case("four quotation marks", 'question,answer\n"""",""""""\n', all_kept(1, first=('"', '""')))
     yield case(
-        "lines inside quotation marks", 'question,answer\n"a\nb",c\nd\ne,f\n', Kept(3, 2, [(2, 4, "data.row.ragged")], first=("a\nb", "c"))
+        "lines inside quotation marks", 'question,answer\n"a\nb",c\nd\ne,f\n', Kept(3, 2, [(3, 4, "data.row.ragged")], first=("a\nb", "c"))
     )
     yield case("Windows lines inside quotation marks", 'question,answer\r\n"a\r\nb","c\rd"\r\n', all_kept(1, first=("a\r\nb", "c\rd")))
     yield case("blank lines inside quotation marks", 'question,answer\n"\n\na\n\n",b\n', all_kept(1, first=("\n\na\n\n", "b")))
@@ -140,23 +140,23 @@ def _quotes() -> Iterator[Case]:
 
 def _widths() -> Iterator[Case]:
     ragged = "question,answer\na,b\nc\nd,e,f\ng,h\n"
-    yield case("rows too short and too long", ragged, Kept(4, 2, [(2, 3, "data.row.ragged"), (3, 4, "data.row.ragged")]))
+    yield case("rows too short and too long", ragged, Kept(4, 2, [(3, 3, "data.row.ragged"), (4, 4, "data.row.ragged")]))
     short = "question,answer,note\na,b,c\nd,e\nf,g,h\n"
-    yield case("a row without its last cell", short, Kept(3, 2, [(2, 3, "data.row.ragged")]))
+    yield case("a row without its last cell", short, Kept(3, 2, [(3, 3, "data.row.ragged")]))
     yield case(
         "a separator behind each row",
         "question,answer\na,b,\nc,d,\n",
-        Refused("data.nothing", {"row": 1, "line": 2, "fault": "data.row.ragged"}),
+        Refused("data.nothing", {"row": 2, "line": 2, "fault": "data.row.ragged"}),
     )
     yield case("a separator behind each line", "question,answer,\na,b,\nc,d,\n", all_kept(2, first=("a", "b")))
     yield case("many separators behind each line", "question,answer,,,,\na,b,,,,\n", all_kept(1, first=("a", "b")))
     yield case("a column of numbers without a name", ",question,answer\n0,a,b\n1,c,d\n", all_kept(2, first=("a", "b")))
     yield case("rows of separators alone", "question,answer\na,b\n,\n", all_kept(1))
     empty = "question,answer\na,b\n,x\nc,\n \t,y\n"
-    faults = [(2, 3, "data.row.empty_question"), (3, 4, "data.row.empty_answer"), (4, 5, "data.row.empty_question")]
+    faults = [(3, 3, "data.row.empty_question"), (4, 4, "data.row.empty_answer"), (5, 5, "data.row.empty_question")]
     yield case("empty cells", empty, Kept(4, 1, faults))
-    yield case("a comment line in a table", "question,answer\na,b\n# note\nc,d\n", Kept(3, 2, [(2, 3, "data.row.ragged")]))
-    yield case("a line of sums at the end", "question;answer\na;b\nTotal: 1\n", Kept(2, 1, [(2, 3, "data.row.ragged")]))
+    yield case("a comment line in a table", "question,answer\na,b\n# note\nc,d\n", Kept(3, 2, [(3, 3, "data.row.ragged")]))
+    yield case("a line of sums at the end", "question;answer\na;b\nTotal: 1\n", Kept(2, 1, [(3, 3, "data.row.ragged")]))
     wide = ",".join(f"c{number}" for number in range(10_000))
     cells = ",".join(["x"] * 10_000)
     yield case("10,000 columns in a table", f"{wide},question,answer\n{cells},a,b\n", all_kept(1, first=("a", "b")))
@@ -165,7 +165,7 @@ def _widths() -> Iterator[Case]:
     line = head_of("x" * 1_000_001)
     yield case("a line of 1 MB in a table", lambda: line.encode(), Refused("data.csv.long", {"line": 3}))
     record = "question,answer\n1,2\n" + ",".join(['"' + "x\n" * 300_000 + '"'] * 2) + "\n3,4\n"
-    yield case("a record of 1 MB over many lines", lambda: record.encode(), Kept(3, 2, [(2, 3, "data.row.long")]))
+    yield case("a record of 1 MB over many lines", lambda: record.encode(), Kept(3, 2, [(3, 3, "data.row.long")]))
 
 
 def head_of(cell: str) -> str:
@@ -228,5 +228,5 @@ def _cuts() -> Iterator[Case]:
         if content.count('"') % 2:
             row = sum(start < cut for start in starts)
             begin = starts[row - 1] if row else 0
-            place = {"row": row, "line": 1 + text[:begin].count("\n")}
+            place = {"row": 1 + row, "line": 1 + text[:begin].count("\n")}
             yield case(f"a table cut at {cut}", content, Refused("data.csv.quote", place))

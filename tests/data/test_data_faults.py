@@ -18,7 +18,7 @@ Write = Callable[..., pathlib.Path]
 
 def test_a_ragged_row_has_its_line_and_widths(take: Take) -> None:
     fault = take('question,answer\n"a\nb",c\nd\ne,f\n').reading.refused[0]
-    assert fault == {"code": "data.row.ragged", "row": 2, "line": 4, "params": {"found": 1, "expected": 2}}
+    assert fault == {"code": "data.row.ragged", "row": 3, "line": 4, "params": {"found": 1, "expected": 2}}
 
 
 def test_elements_have_their_lines(take: Take) -> None:
@@ -74,9 +74,9 @@ def test_rows_of_several_files_are_counted_through(write: Write, tmp_path: pathl
         write('[{"instruction": "d", "output": "e"}]', "c"),
     ]
     taken = read_here(files, tmp_path / "out")
-    assert [row["row"] for row in taken.rows] == [1, 3, 4, 6]
+    assert [row["row"] for row in taken.rows] == [1, 3, 5, 7]
     places = [(fault["row"], fault["line"], fault["code"]) for fault in taken.reading.refused]
-    assert places == [(2, 2, "data.row.columns"), (5, 3, "data.row.ragged")]
+    assert places == [(2, 2, "data.row.columns"), (6, 3, "data.row.ragged")]
     assert taken.texts[-1] == ("d", "e")
 
 

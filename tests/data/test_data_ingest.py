@@ -62,8 +62,8 @@ def test_several_files_are_one_set_of_rows(tmp_path: pathlib.Path, write: Write)
     files = [write(ROWS[:3], "a.jsonl"), write("question;answer\nE?;Sì\nNo\n", "b.csv"), write(json.dumps(ROWS[3:5]), "c.json")]
     spec = ingest(tmp_path, LOCAL, files, ReadingOptions(name="abc"))
     assert (spec.rows_read, spec.rows_kept) == (7, 6)
-    assert [(notice.params["row"], notice.params["line"]) for notice in spec.refused] == [(5, 3)]
-    assert [row["row"] for row in Library(tmp_path).rows(spec.id, LOCAL)] == [1, 2, 3, 4, 6, 7]
+    assert [(notice.params["row"], notice.params["line"]) for notice in spec.refused] == [(6, 3)]
+    assert [row["row"] for row in Library(tmp_path).rows(spec.id, LOCAL)] == [1, 2, 3, 5, 7, 8]
     assert ingest(tmp_path, LOCAL, files[::-1], ReadingOptions(name="abc")).id != spec.id, "their order counts"
     with pytest.raises(InputError) as caught:
         ingest(tmp_path, LOCAL, files, ReadingOptions(name="x"), Limits(file_bytes=sum(path.stat().st_size for path in files) - 1))

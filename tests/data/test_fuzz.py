@@ -83,16 +83,17 @@ def outcome(folder: pathlib.Path, content: bytes) -> Taken | InputError:
 def kept(folder: pathlib.Path, content: bytes, pairs: Sequence[tuple[str, str]], table: bool = False) -> None:
     """All pairs that say something come through to the letter, under their numbers; the others are refused for what they lack.
 
-    Rows of a table without a letter are no rows, but are counted on.
+    Rows of a table without a letter are no rows, but are counted on. In a table and a sheet the header is row 1.
     """
+    first = 2 if table or content.startswith(b"PK") else 1
     lacking = {
         number: "data.row.empty_question" if not question.strip() else "data.row.empty_answer"
-        for number, (question, answer) in enumerate(pairs, start=1)
+        for number, (question, answer) in enumerate(pairs, start=first)
         if not question.strip() or not answer.strip()
     }
-    said = [(number, pair) for number, pair in enumerate(pairs, start=1) if number not in lacking]
+    said = [(number, pair) for number, pair in enumerate(pairs, start=first) if number not in lacking]
     if table:
-        lacking = {number: fault for number, fault in lacking.items() if any(map(str.strip, pairs[number - 1]))}
+        lacking = {number: fault for number, fault in lacking.items() if any(map(str.strip, pairs[number - first]))}
     got = outcome(folder, content)
     if not said:
         assert isinstance(got, InputError) and got.code == ("data.nothing" if lacking else "data.no_rows")

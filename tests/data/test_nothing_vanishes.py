@@ -349,7 +349,7 @@ def accounted(folder: pathlib.Path, rows: list[Row], as_table: bool = False) -> 
     assert len(out) == taken.reading.rows_refused and len(rows) == len(out) + len(taken.rows)  # left out: each by its reason
     expected: collections.Counter[tuple[str, str]] = collections.Counter()
     for row in taken.rows:
-        given_row = rows[row["row"] - 1]
+        given_row = rows[row["row"] - 1 - as_table]  # a table has its names in row 1
         used = json.dumps(row)
         assert not unwanted(given_row)
         for key, held in given_row.items():

@@ -151,7 +151,7 @@ def test_tables(write: Write, separator: str, encoding: str, end: str) -> None:
     records = list(found.records)
     assert (found.kind, found.encoding) == ("csv", encoding)
     assert [record.values for record in records] == rows
-    assert [record.row for record in records] == [*range(1, len(rows) + 1)]
+    assert [record.row for record in records] == [*range(2, len(rows) + 2)], "the header is row 1"
     line = 2
     for record, row in zip(records, rows, strict=True):
         assert record.line == line
@@ -188,7 +188,7 @@ def test_spreadsheet(write: Write) -> None:
     assert (found.kind, found.encoding, found.notes) == ("xlsx", None, [])
     records = list(found.records)
     assert [record.values for record in records] == rows
-    assert [(record.row, record.line) for record in records] == [(number, number + 1) for number in range(1, len(rows) + 1)]
+    assert [(record.row, record.line) for record in records] == [(number, number) for number in range(2, len(rows) + 2)]
 
 
 def test_plain_text(write: Write) -> None:
@@ -542,7 +542,7 @@ def test_numbers_are_what_the_sheet_shows(write: Write, language: str) -> None:
 def test_rows_without_a_letter_are_no_rows_and_are_counted_on(write: Write, blank: str) -> None:
     content = f"Domanda;Risposta;\nUno?;1;\n{blank}\nDue?;2;\n{blank}\n{blank}\n"
     found = read(write(content))
-    assert [(record.row, record.line, record.values and record.values["Domanda"]) for record in found] == [(1, 2, "Uno?"), (3, 4, "Due?")]
+    assert [(record.row, record.line, record.values and record.values["Domanda"]) for record in found] == [(2, 2, "Uno?"), (4, 4, "Due?")]
 
 
 def test_what_producers_write_by_hand(write: Write) -> None:
@@ -561,10 +561,10 @@ def test_what_producers_write_by_hand(write: Write) -> None:
     for main in ("http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://purl.oclc.org/ooxml/spreadsheetml/main"):
         records = read(write(sheet_of(head + body, texts, main)))
         assert [(record.row, record.line, record.values) for record in records] == [
-            (1, 1_000_000, {"q": "", "a": "a\r\nb_x000D_"}),
-            (2, 1_000_001, {"q": "rich text", "a": "2"}),
-            (3, 1_000_003, {"q": "#DIV/0!", "a": "12345678901234567000"}),
-            (4, 1_000_004, {"q": "1900-02-28", "a": "1e+300"}),
+            (1_000_000, 1_000_000, {"q": "", "a": "a\r\nb_x000D_"}),
+            (1_000_001, 1_000_001, {"q": "rich text", "a": "2"}),
+            (1_000_003, 1_000_003, {"q": "#DIV/0!", "a": "12345678901234567000"}),
+            (1_000_004, 1_000_004, {"q": "1900-02-28", "a": "1e+300"}),
         ]
 
 
@@ -573,12 +573,12 @@ def test_the_first_sheet_with_something_in_it_is_read_and_the_others_told(write:
     found = opened(write(workbook({"Empty": [], "Data": [[None], ["  "], *rows], "Notes": [["z"]], "More": rows})))
     told = {"sheet": "Data", "count": 2, "others": "Notes, More", "example": "Notes"}
     assert [(notice.code, notice.params) for notice in found.notes] == [("data.note.sheets", told)]
-    assert [(record.row, record.line, record.values) for record in found.records] == [(1, 4, {"q": "x", "a": "y"})]
+    assert [(record.row, record.line, record.values) for record in found.records] == [(4, 4, {"q": "x", "a": "y"})]
     assert values(write(workbook({"Empty": []}))) == []
 
 
 def test_a_cell_that_is_long(write: Write) -> None:
-    assert faults(read(write(workbook({"S": [["q", "a"], ["x" * 60, "y" * 60], ["x", "y"]]})), line=100)) == [(1, 2, "data.row.long")]
+    assert faults(read(write(workbook({"S": [["q", "a"], ["x" * 60, "y" * 60], ["x", "y"]]})), line=100)) == [(2, 2, "data.row.long")]
 
 
 def test_damaged_spreadsheets(write: Write) -> None:
@@ -674,5 +674,5 @@ def test_a_title_above_the_names_is_told(tmp_path: pathlib.Path) -> None:
     for content in (b"FAQ\n\nquestion;answer\na;b\n", workbook({"S": [["FAQ"], [], ["question", "answer"], ["a", "b"]]})):
         path.write_bytes(content)
         found = opened(path)
-        assert [(record.row, record.line, record.values) for record in found.records] == [(1, 4, {"question": "a", "answer": "b"})]
+        assert [(record.row, record.line, record.values) for record in found.records] == [(4, 4, {"question": "a", "answer": "b"})]
         assert [(notice.code, notice.params) for notice in found.notes] == [("data.note.header", {"line": 3})]

@@ -50,7 +50,8 @@ def tell(share: float) -> None:
 class FileRecord:
     """One row as it stands in a file: its values by column, or the fault that keeps it out.
 
-    `row` counts from 1: the line of JSON Lines, the element of a JSON list, the record after the header of a CSV.
+    `row` counts from 1, as whoever made the file counts: the row of a sheet or CSV as a spreadsheet shows it (the header is one, a
+    blank one too), the line of JSON Lines, the element of a JSON list.
     `line` is the line of the file where it begins, `size` how many characters it takes there (where it was read).
     """
 

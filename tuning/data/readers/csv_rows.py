@@ -30,16 +30,16 @@ def records(text: TextFile, limits: Limits, layout: Layout, known: KnowsColumns)
         if layout.style == "piped":
             table = _piped(lines, layout.above)
         else:
-            table = _rows(map(unwrapped, lines) if layout.style == "wrapped" else lines, layout.separator, layout.above)
-        first, header = (0, list(layout.header)) if layout.header is not None else next(table, (0, []))
+            table = _rows(map(unwrapped, lines) if layout.style == "wrapped" else lines, layout)
+        first = (0, 0, [*layout.header]) if layout.header is not None else next(table, (0, 0, []))
+        header = first[2]
         names: Sequence[str] = header
         if header:
             names, data = named(header, known, layout.bare)
-            table = chain([(first, header)], table) if data and layout.header is None else table
+            table = chain([first], table) if data and layout.header is None else table
         check_header(names)
-        for row, (line, cells) in enumerate(table, start=1):
-            if cells:
-                yield record(row, line, names, cells, limits)
+        for row, line, cells in table:
+            yield record(row, line, names, cells, limits)
 
 
 def record(row: int, line: int, header: Sequence[str], cells: list[str], limits: Limits) -> FileRecord:
@@ -63,30 +63,28 @@ def _lines(stream: TextIO, limits: Limits) -> Iterator[str]:
         yield line
 
 
-def _rows(lines: Iterator[str], separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """Header and records, each with the line it begins on; of a record that is blank, as exports leave them, no cell. Blank lines are no
-    records."""
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    number = 0  # the header is record 0
+def _rows(lines: Iterator[str], layout: Layout) -> Iterator[tuple[int, int, list[str]]]:
+    """Header and records that are not blank: the row of the sheet, where blank lines are rows, the line it begins on, and the cells."""
+    reader = csv.reader(lines, delimiter=layout.separator, strict=True)
+    skipped, row = layout.above, layout.above - layout.unshown
     line = skipped + 1
     try:
         for cells in reader:
-            blank = not "".join(cells).strip()
-            if len(cells) > 1 or not blank:
-                yield line, [] if blank and number else cells
-                number += 1
+            row += 1
+            if any(map(str.strip, cells)):
+                yield row, line, cells
             line = skipped + reader.line_num + 1
     except csv.Error as error:
-        raise InputError("data.csv.quote", row=number, line=line) from error
+        raise InputError("data.csv.quote", row=row + 1, line=line) from error
 
 
-def _piped(lines: Iterator[str], skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """As `_rows`, of a table of Markdown. White space around a cell is no part of it."""
+def _piped(lines: Iterator[str], skipped: int) -> Iterator[tuple[int, int, list[str]]]:
+    """As `_rows`, of a table of Markdown, whose hyphens are no row. White space around a cell is no part of it."""
     held = ((number, line) for number, line in enumerate(lines, start=skipped + 1) if not line.isspace())
     for at, (number, line) in enumerate(held):
-        if at != 1:  # of hyphens
-            cells = piped(line)
-            yield number, cells if not at or any(map(str.strip, cells)) else []
+        cells = piped(line)
+        if at == 0 or (at > 1 and any(map(str.strip, cells))):  # the line at 1 is of hyphens
+            yield max(1, at), number, cells
 
 
 def check_header(header: Sequence[str]) -> None:

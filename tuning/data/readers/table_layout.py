@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -43,6 +43,7 @@ class Layout:
     separator: str
     style: Style = "csv"
     above: int = 0  # lines that are passed over
+    unshown: int = 0  # of those, lines that a spreadsheet obeys and has no row for
     found: bool = False  # whether those are no part of the table but a title or comments, which its owner should hear of
     header: tuple[str, ...] | None = None  # the names, where no row holds them
     bare: bool = False  # whether a header is not to be expected: Anki writes none
@@ -68,7 +69,7 @@ def layout(head: str, known: KnowsColumns) -> Layout | None:
     hint = _EXCEL_HINT.match(head)
     if hint:
         below = _below(head, known, (hint[1],), 1)
-        return below or Layout(hint[1], above=1)
+        return replace(below or Layout(hint[1], above=1), unshown=1)
     anki = _anki(head)
     if anki is not None:
         return anki

@@ -123,7 +123,7 @@ class XlsxRows:
             self.notes.append(Notice(code="data.note.header", params={"line": line}))
 
     def records(self) -> Iterator[FileRecord]:
-        """All rows below the header that are not blank. `line` is the row of the sheet.
+        """All rows below the header that are not blank, numbered as the sheet numbers them.
 
         Raises InputError: `data.csv.header` (column), `data.header` (columns), `data.xlsx` where the file is damaged.
         """
@@ -147,8 +147,8 @@ class XlsxRows:
         header, data = named(_listed(first[1]), self._known)
         check_header(header)
         again = [first] if data else []
-        for row, (line, cells) in enumerate(chain(again, rows), start=1):
-            yield record(row, line, header, [cells.get(column, "") for column in range(len(header))], self._limits)
+        for line, cells in chain(again, rows):
+            yield record(line, line, header, [cells.get(column, "") for column in range(len(header))], self._limits)
         if self._book.shown:
             shown_as, stored = self._book.example
             params = {"count": self._book.shown, "shown": shown(shown_as), "stored": shown(stored)}
