@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
+from tests.data.test_sheets import workbook
 from tests.data.test_sources import parquet, rows
 from tests.hub.hub_server import Data
 from tuning import settings
@@ -189,6 +190,35 @@ def test_what_was_not_understood_is_asked(shop: Shop, visit: Visit, tmp_path: pa
     page.locator("#report [data-do=delete]").click()
     expect(page.locator("#report")).to_contain_text(t(lang, "ui.data.empty"))
     assert not any(kept["format"] == "messages" and kept["name"] == path.name for kept in shop.studio.data.list() if not kept["offered"])
+    speaks(visitor, lang)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("lang", "size"), [("it", "desktop"), ("en", "phone")])
+def test_another_sheet_is_chosen(shop: Shop, visit: Visit, tmp_path: pathlib.Path, lang: str, size: str) -> None:
+    """Of a workbook that is understood, and of one that is not."""
+    visitor = visit(shop, lang, size)
+    page = visitor.open()
+    tab(page, lang, "data")
+    summer = [["Domanda", "Risposta"], ["Aprite in agosto?", "Sì, ogni giorno."]]
+    price = [["a", "b"], ["Quanto costa una camera?", "Ottanta euro."]]
+    path = workbook(tmp_path / f"{lang} {size}.xlsx", Estate=summer, Listino=price)
+    page.locator("#upload input[type=file]").set_input_files(path)
+    expect(page.locator("#rows .turn.assistant").first).to_contain_text("ogni giorno")
+    press(page, lang, "ui.data.sheets")
+    question = page.locator("#columns .ask")
+    for name, said in (("Listino", "Ottanta"), ("Estate", "ogni giorno"), ("Listino", "Ottanta")):
+        page.get_by_label(t(lang, "ui.data.ask.sheet")).select_option(name)
+        expect(question.locator(".turn.assistant").first).to_contain_text(said)
+    visitor.shot(f"sheet-{lang}-{size}")
+    press(page, lang, "ui.data.columns.use")
+    expect(page.locator("#rows .turn.assistant").first).to_contain_text("Ottanta")
+    path = workbook(tmp_path / f"{lang} {size} 2.xlsx", Uno=[["a", "b"], ["x", "1"]], Due=price)
+    page.locator("#upload input[type=file]").set_input_files(path)
+    page.get_by_label(t(lang, "ui.data.ask.sheet")).select_option("Due")
+    expect(question.locator(".turn.assistant").first).to_contain_text("Ottanta")
+    press(page, lang, "ui.data.columns.use")
+    expect(page.locator("#rows .turn.assistant").first).to_contain_text("Ottanta")
     speaks(visitor, lang)
 
 

@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 from tests import folders
+from tests.data.test_sheets import workbook
 from tuning.data.glimpse import guesses
 from tuning.data.ingest import ReadingOptions
 from tuning.data.waiting import NotUnderstood
@@ -54,6 +55,23 @@ def test_what_is_not_understood_waits_and_is_taken(
     found = studio.data.take(waiting, mapping)
     assert studio.data.preview(found.id)[0]["messages"][1]["content"] == said
     assert not studio.data.waiting() and found.sources and studio.data.reread(found.id, ReadingOptions()) == found
+
+
+def test_another_sheet_of_a_workbook_is_looked_at_and_taken(studio: Studio, tmp_path: pathlib.Path) -> None:
+    sheets = {"Listino": [["a", "b"], ["giacca", "90"]], "Domande": [["x", "y"], ["Quanto costa?", "Novanta euro al pezzo."]]}
+    path = workbook(tmp_path / "shop.xlsx", **sheets)
+    with pytest.raises(NotUnderstood) as caught:
+        studio.data.ingest([path], ReadingOptions(name=path.name, keep=True, ask=True))
+    assert caught.value.code == "data.format.sheet"
+    waiting = caught.value.waiting
+    seen = studio.data.columns(waiting)
+    assert (seen["sheets"], seen["sheet"], seen["rows"]) == (["Listino", "Domande"], "Listino", [["giacca", "90"]])
+    seen = studio.data.columns(waiting, sheet="Domande")
+    assert seen["sheet"] == "Domande" and [column["role"] for column in seen["columns"]] == ["question", "answer"]
+    assert seen["talks"][0]["messages"][-1]["content"] == "Novanta euro al pezzo."
+    found = studio.data.take(waiting, {"question": "x", "answer": "y", "sheet": "Domande"})
+    assert studio.data.preview(found.id)[0]["row"] == 2
+    assert studio.data.columns(found.id, {"question": "a", "answer": "b"}, sheet="Listino")["talks"][0]["messages"][1]["content"] == "90"
 
 
 def test_nobody_else_sees_takes_or_deletes_it(studio: Studio, tmp_path: pathlib.Path) -> None:

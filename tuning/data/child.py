@@ -137,7 +137,7 @@ def _choose(rows: Sequence[Values], mapping: Mapping[str, str], reading: Reading
         raise InputError("data.format.sheet", **fault.params, **sheets) from fault
 
 
-def _rank(rows: Sequence[Values], mapping: Mapping[str, str]) -> int:
+def rank(rows: Sequence[Values], mapping: Mapping[str, str]) -> int:
     """How far the rows of a sheet are understood: as more than texts 3, as texts 2, by their columns alone 1, not at all 0."""
     try:
         if rows and speakers.found(rows, mapping) is not None:
@@ -163,7 +163,7 @@ def _records(task: Task, limits: Limits, reading: Reading, meter: ReadingMeter |
     """The records of all files; their rows are counted through."""
     before = 0
     for path in task.sources:
-        sheet = SheetChoice(task.sheet, lambda rows: _rank(rows, task.mapping))
+        sheet = SheetChoice(task.sheet, lambda rows: rank(rows, task.mapping))
         opened = file_kinds.open_kind(path, limits, lambda columns: registry.known(columns, task.mapping), sheet)
         reading.kind, reading.encoding = opened.kind, opened.encoding
         reading.findings += [notice.model_dump() for notice in opened.notes]

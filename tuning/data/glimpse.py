@@ -18,7 +18,8 @@ from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS
 from tuning.data.formats.vocabulary import ANSWER, CONTEXT, CONVERSATIONS, MEANINGS, QUESTION, SYSTEM
 from tuning.data.readers import file_kinds
 from tuning.data.readers.table_layout import letters
-from tuning.data.records import REPORT, ROWS, Values, shown, squeezed
+from tuning.data.readers.xlsx_rows import SheetChoice
+from tuning.data.records import REPORT, ROWS, SHEET, Values, shown, squeezed
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits, confine
 
@@ -30,25 +31,25 @@ _NAMES = {"answer": ANSWER, "question": QUESTION, "system": SYSTEM, "context": C
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
-def table(path: pathlib.Path, limits: Limits, bare: bool | None) -> tuple[list[Values], str, bool]:
-    """The first records, the kind of their file, and whether the columns are called by letters.
+def table(path: pathlib.Path, limits: Limits, bare: bool | None, sheet: str) -> tuple[list[Values], file_kinds.Opened, bool]:
+    """The first records, their file (of a workbook by the sheet of that name, if any), and whether the columns are called by letters.
 
     They are where that is asked, and where nobody says and a row of data stands for their names.
     """
     try:
-        return *_records(path, limits, bool(bare)), bool(bare)
+        return *_records(path, limits, bool(bare), sheet), bool(bare)
     except InputError as fault:
         if fault.code != "data.header" or bare is not None:
             raise
-        return *_records(path, limits, bare=True), True
+        return *_records(path, limits, True, sheet), True
 
 
-def _records(path: pathlib.Path, limits: Limits, bare: bool) -> tuple[list[Values], str]:
+def _records(path: pathlib.Path, limits: Limits, bare: bool, sheet: str) -> tuple[list[Values], file_kinds.Opened]:
     def known(columns: Sequence[str]) -> bool:
         return list(columns) == letters(len(columns)) != [] if bare else registry.known(columns, {})
 
-    opened = file_kinds.open_kind(path, limits, known)
-    return [record.values for record in islice(opened.records, _LOOKED_AT) if record.values], opened.kind
+    opened = file_kinds.open_kind(path, limits, known, SheetChoice(sheet, lambda rows: child.rank(rows, {})))
+    return [record.values for record in islice(opened.records, _LOOKED_AT) if record.values], opened
 
 
 def leaves(row: Values, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -139,10 +140,12 @@ def _cell(value: Any) -> str:
     return shown(text, _CELL)
 
 
-def _answer(paths: Sequence[pathlib.Path], mapping: Mapping[str, str] | None, bare: bool | None, limits: Limits) -> dict[str, Any]:
-    """Columns with their guesses, first rows, conversations; or the error."""
+def _answer(
+    paths: Sequence[pathlib.Path], mapping: Mapping[str, str] | None, bare: bool | None, sheet: str, limits: Limits
+) -> dict[str, Any]:
+    """Columns with their guesses, first rows, conversations, and the sheets of a workbook; or the error."""
     try:
-        records, kind, bare = table(paths[0], limits, bare)
+        records, opened, bare = table(paths[0], limits, bare, sheet)
     except InputError as error:
         return {"error": {"code": error.code, "params": error.params}}
     rows = [dict(islice(leaves(record), 10 * _COLUMNS)) for record in records]
@@ -152,14 +155,16 @@ def _answer(paths: Sequence[pathlib.Path], mapping: Mapping[str, str] | None, ba
         "columns": [{"name": name, "role": guessed.get(name, ("", False))[0], "sure": guessed.get(name, ("", False))[1]} for name in names],
         "rows": [[_cell(row.get(name)) for name in names] for row in rows[:SHOWN]],
         "bare": bare,
-        "flat": kind in ("csv", "xlsx"),  # whether columns may be without names
+        "flat": opened.kind in ("csv", "xlsx"),  # whether columns may be without names
+        "sheets": [*opened.sheets],
+        "sheet": opened.sheet,
     }
     if mapping is None:
         mapping = {role: name for name, (role, _) in guessed.items()}
         mapping = mapping if "messages" in mapping or {"question", "answer"} <= mapping.keys() else {}
     if mapping:
         try:
-            report["talks"] = talks(paths, mapping, limits)
+            report["talks"] = talks(paths, {**mapping, SHEET: opened.sheet} if opened.sheet else mapping, limits)
         except InputError as error:
             report["fault"] = {"code": error.code, "params": error.params}
     return report
@@ -171,7 +176,7 @@ def main() -> int:
     limits = Limits(**request["limits"])
     confine(limits)
     paths = [pathlib.Path(path) for path in request["sources"]]
-    report = _answer(paths, request["mapping"], request["bare"], limits)
+    report = _answer(paths, request["mapping"], request["bare"], request["sheet"], limits)
     pathlib.Path(REPORT).write_text(json.dumps(report), encoding="utf-8")
     return 0
 

@@ -105,15 +105,19 @@ class WaitingRoom:
         return sum(files.size(self._folder / one.id) for one in self.all(owner))
 
 
-def look(paths: Sequence[pathlib.Path], mapping: Mapping[str, str] | None, bare: bool | None, limits: Limits) -> dict[str, Any]:
+def look(
+    paths: Sequence[pathlib.Path], mapping: Mapping[str, str] | None, bare: bool | None, limits: Limits, sheet: str = ""
+) -> dict[str, Any]:
     """The first rows of files as a table, with a guess for each column; by a mapping, or by the guesses, also its conversations.
 
+    Of a workbook those of the sheet of that name, else of the one that is understood best; `sheets` are all that hold something.
     Raises InputError where they are no table.
     """
     request = {
         "sources": [str(path.absolute()) for path in paths],
         "mapping": mapping,
         "bare": bare,
+        "sheet": sheet,
         "limits": dataclasses.asdict(limits),
     }
     with tempfile.TemporaryDirectory() as folder:

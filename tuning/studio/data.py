@@ -107,13 +107,13 @@ class Data:
         """Files that were not understood and wait until somebody says what is in them, the newest first."""
         return self.shared.waiting.all(self.owner)
 
-    def columns(self, data: str, mapping: Mapping[str, str] | None = None, bare: bool | None = None) -> dict[str, Any]:
+    def columns(self, data: str, mapping: Mapping[str, str] | None = None, bare: bool | None = None, sheet: str = "") -> dict[str, Any]:
         """The first rows of files that wait, or of data whose files were kept, as `waiting.look` has them.
 
-        `bare`: whether their columns have no names; None where nobody said so.
+        `bare`: whether their columns have no names; None where nobody said so. `sheet`: the one of a workbook, by its name.
         """
         self._models.quotas.pace("data")
-        return waiting.look(self._files(data), mapping, bare, self._limits())
+        return waiting.look(self._files(data), mapping, bare, self._limits(), sheet)
 
     def take(self, data: str, mapping: Mapping[str, str], watch: Watch | None = None) -> DataSpec:
         """Files that wait, or data that are there, read by a mapping. What has waited does so no longer."""

@@ -8,7 +8,7 @@ import mmap
 import pathlib
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows, xlsx_rows
@@ -63,6 +63,8 @@ class Opened:
     position: Callable[[], int] | None = None  # bytes of the file read so far
     notes: list[Notice] = field(default_factory=list)
     told: list[Notice] = field(default_factory=list)  # filled once all records are read
+    sheets: Sequence[str] = ()  # of a workbook, those in which there is something
+    sheet: str = ""  # and the one that is read
 
 
 def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: xlsx_rows.SheetChoice | None = None) -> Opened:
@@ -93,7 +95,7 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: xl
         return Opened(kind, None, table.records(), table.position)
     if kind == "xlsx":
         book = xlsx_rows.open_rows(path, limits, known, sheet)
-        return Opened(kind, None, book.records(), book.position, book.notes, book.told)
+        return Opened(kind, None, book.records(), book.position, book.notes, book.told, book.sheets, book.sheet)
     if kind is not None:
         raise InputError("data.binary", kind=kind)
     return _text(path, limits, known)

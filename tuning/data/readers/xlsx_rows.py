@@ -97,6 +97,8 @@ class XlsxRows:
         self._read_styles(main)
         filled = [(name, part) for name, part in sheets if next(self._rows(part), None) is not None]
         self._sheets_filled = filled
+        self.sheets = [name for name, _ in filled]  # in which there is something
+        self.sheet = ""  # the one that is read
         self._part: str | None = None
         self._above = 0
 
@@ -113,7 +115,7 @@ class XlsxRows:
             if asked is None:
                 raise InputError("data.sheet", sheet=shown(choice.name), sheets=listed(list(filled)))
             name = asked
-        self._part = filled.pop(name)
+        self.sheet, self._part = name, filled.pop(name)
         if filled:
             others = sorted(filled, key=lambda name: -ranks.get(name, 0))
             params = {"sheet": shown(name), "count": len(filled), "others": listed(list(filled)), "example": shown(others[0])}

@@ -15,7 +15,7 @@ ROLES = ("question", "answer", "system", "history", "context", "messages", "text
 # Each role once: a column that takes it takes it from another. One choice is under way at a time, the last one follows when all is drawn:
 # of several at once the answers could overtake each other.
 SCRIPT = """
-const lists = () => [...element.querySelectorAll("select")];
+const lists = () => [...element.querySelectorAll("select[data-column]")];
 const roles = () => JSON.stringify(Object.fromEntries(lists().map((list) => [list.dataset.column, list.value])));
 let last = null, wanted = null, asked = null, flying = 0;
 const send = () => {
@@ -25,6 +25,7 @@ const send = () => {
 };
 element.addEventListener("change", (event) => {
   const chosen = event.target;
+  if (chosen.dataset.sheet !== undefined) { wanted = null; trigger("click", {what: "sheet", value: chosen.value}); return; }
   if (chosen.type === "checkbox") { wanted = null; trigger("click", {what: "bare", value: chosen.checked ? "1" : ""}); return; }
   if (chosen.tagName !== "SELECT") return;
   last = chosen.dataset.column;
@@ -48,6 +49,8 @@ watch("value", () => {
   }
   asked = now;
   lists().forEach((list) => { list.value = list.dataset.role; });  // what is drawn anew keeps what was chosen by hand
+  const sheet = question?.querySelector("[data-sheet]");
+  if (sheet) sheet.value = sheet.dataset.sheet;
   const box = question?.querySelector("[type=checkbox]");
   if (box) box.checked = box.dataset.on === "1";
   if (wanted !== null && wanted !== roles()) {
@@ -75,7 +78,18 @@ def chooser(seen: Mapping[str, Any], roles: Mapping[str, str], lang: str) -> str
     table = f'<div class="scroll"><table class="rows asks"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     way = f'<button type="button" class="mend take" data-do="take">{escape(t(lang, "ui.data.columns.use"))}</button>'
     ways = f'<div class="ways-on">{way if seen.get("talks") else ""}{bare if seen["flat"] else ""}</div>'
-    return f"{table}{ways}{_outcome(seen, lang)}"
+    return f"{_sheets(seen, lang)}{table}{ways}{_outcome(seen, lang)}"
+
+
+def _sheets(seen: Mapping[str, Any], lang: str) -> str:
+    """Which sheet of a workbook it is, where there are several."""
+    if len(seen["sheets"]) < 2:
+        return ""
+    choices = "".join(
+        f'<option value="{escape(name)}"{" selected" if name == seen["sheet"] else ""}>{escape(name)}</option>' for name in seen["sheets"]
+    )
+    chosen = f'<select data-sheet="{escape(seen["sheet"])}">{choices}</select>'
+    return f'<label class="asks sheet">{escape(t(lang, "ui.data.ask.sheet"))} {chosen}</label>'
 
 
 def _head(column: Mapping[str, Any], role: str, lang: str) -> str:

@@ -58,6 +58,8 @@ def findings(found: Mapping[str, Any], lang: str) -> str:
             name = escape(params["repair"])
             button = escape(t(lang, f"ui.data.repair.{params['repair']}"))
             said += f' <button type="button" class="mend" data-do="repair" data-value="{name}">{button}</button>'
+        if notice["code"] == "data.note.sheets" and found["source_kept"]:
+            said += f' <button type="button" class="mend" data-do="columns" data-value="">{escape(t(lang, "ui.data.sheets"))}</button>'
         lines.append(f'<li class="{notice["level"]}"><span>{said}</span></li>')
     left = unused(lang, found.get("unused", ()))
     if left:

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from tuning.data.records import SHEET
 from tuning.data.waiting import WaitingFiles
 from tuning.errors import InputError
 from tuning.ui import gradio_ways
@@ -30,11 +31,11 @@ ROLES: dict[str, Sequence[str]] = {
 }
 NONE = ""
 MOST = 100_000  # characters of what a page sends
-SAID = ("data.format", "data.header", "data.speakers", "data.speakers.table")  # faults that the question itself tells
+SAID = ("data.format", "data.format.sheet", "data.header", "data.speakers", "data.speakers.table")  # faults that the question itself tells
 
 
 class Chooser:
-    """The question, and what is answered. What was answered so far stands in the page's `browsed`: columns, roles, bare, sure."""
+    """The question, and what is answered. What was answered so far stands in the page's `browsed`: columns, roles, bare, sheet, sure."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -51,7 +52,7 @@ class Chooser:
         if not data:
             raise InputError("ui.train.needs")
         if do in ("take", "speaker"):
-            wish = {"assistant": value} if do == "speaker" else mapping(by_role(value))
+            wish = {"assistant": value} if do == "speaker" else mapping(by_role(value)) | self.sheet(now)
             yield from self.readings.follow(choice, lambda watch: studio.data.take(data, wish, watch), request.session_hash)
             return
         if do == "delete":
@@ -59,6 +60,8 @@ class Chooser:
             now = {}
         elif do in ("sure", "keep"):
             now["sure"] = do == "sure"
+        elif do == "sheet":
+            now |= {"sheet": value, "bare": None, "roles": None}
         elif do == "bare":
             now |= {"bare": bool(value), "roles": None}
         elif do == "roles":
@@ -69,7 +72,7 @@ class Chooser:
 
     def look(self, browsed: Mapping[str, Any]) -> dict[str, Any]:
         """The first rows, and what the roles chosen so far make of them."""
-        data, roles, bare = browsed["columns"], browsed.get("roles"), browsed.get("bare")
+        data, roles, bare, sheet = browsed["columns"], browsed.get("roles"), browsed.get("bare"), str(browsed.get("sheet") or "")
         wish = None
         if roles is not None:
             try:
@@ -77,7 +80,12 @@ class Chooser:
             except InputError:  # not enough yet
                 wish = {}
         find = self.desk.studio.data.columns
-        return self._seen.get(self.desk.studio.owner, json.dumps([data, wish, bare]), lambda: find(data, wish, bare))
+        return self._seen.get(self.desk.studio.owner, json.dumps([data, wish, bare, sheet]), lambda: find(data, wish, bare, sheet))
+
+    def sheet(self, browsed: Mapping[str, Any]) -> dict[str, str]:
+        """The sheet that is looked at, as a part of a mapping, where a workbook has several."""
+        seen = self.look(browsed)
+        return {SHEET: seen["sheet"]} if len(seen["sheets"]) > 1 else {}
 
     def paint(self, scene: Scene) -> list[str]:
         """The question about files that wait, or about the chosen data where that was asked for; else nothing."""
@@ -110,7 +118,9 @@ class Chooser:
 
 def asked(desk: Desk, data: str) -> dict[str, Any]:
     """What `browsed` holds where somebody wants to say what the columns of data are that were understood otherwise."""
-    return {"columns": data, "roles": roles(desk.checked(data)["mapping"])}
+    found = desk.checked(data)
+    sheet = next((notice["params"]["sheet"] for notice in found["findings"] if notice["code"] == "data.note.sheets"), None)
+    return {"columns": data, "roles": roles(found["mapping"]), "sheet": sheet}
 
 
 def roles(found: Mapping[str, str]) -> dict[str, str]:
