@@ -235,6 +235,8 @@ class DataSpec(Record):
     findings: list[Notice] = Field(default_factory=list)  # params: count, rows, repair, sampled, and more by code
     unused: list[NotUsed] = Field(default_factory=list)  # all that is given, and neither learned nor context
     repairs: list[str] = Field(default_factory=list)  # what was mended on the way in
+    edits: dict[int, dict[str, Any] | None] = Field(default_factory=dict)  # by hand: a row's new content by its number, None if removed
+    last_row: int = 0  # number of the last row there was, kept or not
     rows_dropped: int = 0  # by the repairs: rows_read = rows_kept + rows_dropped + the refused ones
     sources: list[str] = Field(default_factory=list)  # the files as they came, where they are kept
     characters: int = 0  # of all that the kept rows say

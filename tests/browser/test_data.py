@@ -195,6 +195,52 @@ def test_what_was_not_understood_is_asked(shop: Shop, visit: Visit, tmp_path: pa
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("lang", "size"), [("it", "desktop"), ("en", "phone")])
+def test_rows_are_found_edited_added_and_removed(shop: Shop, visit: Visit, tmp_path: pathlib.Path, lang: str, size: str) -> None:
+    visitor = visit(shop, lang, size)
+    page = visitor.open()
+    tab(page, lang, "data")
+    path = tmp_path / f"edits {lang} {size}.csv"
+    path.write_text(
+        "Domanda;Risposta\n" + "".join(f"Quanto costa l'abito {n}?;Costa {n * 10} euro.\n" for n in range(1, 31)), encoding="utf-8"
+    )
+    page.locator("#upload input[type=file]").set_input_files(path)
+    rows = page.locator("#rows")
+    expect(rows.locator(".conversation")).to_have_count(4)
+    rows.locator("input[type=search]").fill("17")
+    press(page, lang, "ui.data.find.go")
+    expect(rows.locator(".conversation").first).to_contain_text("abito 16?")
+    rows.locator("input[type=search]").fill("ABITO 3")
+    press(page, lang, "ui.data.find.go")
+    expect(rows.locator(".pager")).to_contain_text(t(lang, "ui.data.found", first="1", last="2", count="2", words="ABITO 3"))
+    rows.locator("[data-do=edit][data-value='4']").click()
+    answer = rows.locator("form.edits textarea").nth(1)
+    expect(answer).to_have_value("Costa 30 euro.")
+    answer.fill("")
+    press(page, lang, "ui.data.edit.keep")
+    expect(page.locator("#work .fault").first).to_contain_text(t(lang, "data.edit.empty"))
+    answer.fill("Costa 33 euro.")
+    visitor.shot(f"edit-{lang}-{size}")
+    press(page, lang, "ui.data.edit.keep")
+    expect(rows.locator(".turn.assistant").first).to_contain_text("Costa 33 euro.")
+    rows.locator("[data-do=remove][data-value='31']").click()
+    expect(rows.locator(".conversation")).to_have_count(1)
+    press(page, lang, "ui.data.edit.add")
+    for place, said in enumerate(("Fate orli?", "Sì, in giornata.")):
+        rows.locator("form.edits textarea").nth(place).fill(said)
+    press(page, lang, "ui.data.edit.keep")
+    expect(page.locator("#report")).to_contain_text(t(lang, "ui.data.edited", count="3"))
+    press(page, lang, "ui.data.find.all")
+    rows.locator("input[type=search]").fill("32")
+    press(page, lang, "ui.data.find.go")
+    expect(rows.locator(".turn.assistant").first).to_contain_text("Sì, in giornata.")
+    visitor.shot(f"edited-{lang}-{size}")
+    press(page, lang, "ui.data.edit.undo")
+    expect(page.locator("#report")).not_to_contain_text("✎")
+    speaks(visitor, lang)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("lang", "size"), [("it", "desktop"), ("en", "phone")])
 def test_another_sheet_is_chosen(shop: Shop, visit: Visit, tmp_path: pathlib.Path, lang: str, size: str) -> None:
     """Of a workbook that is understood, and of one that is not."""
     visitor = visit(shop, lang, size)

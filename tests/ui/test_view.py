@@ -15,7 +15,7 @@ from tuning.studio import Studio
 from tuning.tokens.lengths import Looked, Piece, Shown
 from tuning.ui import form, slip, view
 from tuning.ui.draw import cards, pictures, progress, sheet
-from tuning.ui.parts import bring
+from tuning.ui.parts import bring, row_browser
 from tuning.ui.parts import columns as columns_of_page
 
 GIB = 2**30
@@ -79,7 +79,7 @@ def test_nothing_from_outside_is_markup_or_template(text: str) -> None:
     rows = [{"row": 1, "messages": messages, "tools": [call]}, {"row": 2, "text": text}]
     pieces = Shown(row=1, pieces=[Piece(text=text, kind="learned"), Piece(text=text, kind="context", special=True)])
     shown = [
-        sheet.browser(rows, 0, 2, "en"),
+        row_browser.browser(rows, (0, 2, text), row_browser.Edits("2", False), "en"),
         sheet.table([{text: text}]),
         sheet.tokens(pieces, Looked(row=1, length=2, learned=[(0, 1)], stop=0), 1, "en"),
         sheet.report(REPORT | {"findings": [found(text)], "refused": [{"code": "data.row.columns", "row": 1, "column": text}]}, text, "en"),

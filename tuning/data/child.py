@@ -17,7 +17,7 @@ from typing import Any
 from tuning.data import paragraphs, parallel, speakers
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
-from tuning.data.convert import Converter, Reading, write
+from tuning.data.convert import Converter, Edits, Reading, write
 from tuning.data.formats import registry
 from tuning.data.formats.content import KnownQuestions
 from tuning.data.readers import file_kinds, json_rows
@@ -47,6 +47,7 @@ class Task:
     repairs: Sequence[str] = ()
     max_rows: int | None = None
     sheet: str = ""  # of a workbook, by its name
+    edits: Edits = field(default_factory=dict)
 
 
 class ReadingMeter:
@@ -103,7 +104,7 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
         chosen = _choose(rows, task.mapping, reading)
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
-        converter = Converter(chosen, task.mapping, Repairs(task.repairs, known))
+        converter = Converter(chosen, task.mapping, Repairs(task.repairs, known), task.edits)
         stretches = _stretches(task, reading, limits) if chat is None and not nested else []
         if stretches:
             job = parallel.ParallelTask(
@@ -150,7 +151,7 @@ def rank(rows: Sequence[Values], mapping: Mapping[str, str]) -> int:
 
 def _stretches(task: Task, reading: Reading, limits: Limits) -> list[Stretch]:
     """Where a file is divided among processes; empty where one reads it all."""
-    alone = len(task.sources) > 1 or reading.kind != "json" or task.max_rows is not None or task.repairs
+    alone = len(task.sources) > 1 or reading.kind != "json" or task.max_rows is not None or task.repairs or task.edits
     count = 1 if alone else parallel.processes(task.sources[0].stat().st_size)
     if count < 2:
         return []
@@ -246,7 +247,13 @@ def _answer(request: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     tasks = {
         "validation": Task(paths["validation"], pathlib.Path(VALIDATION), mapping=columns),
         "sources": Task(
-            paths["sources"], pathlib.Path(ROWS), pathlib.Path(INDEX), request["mapping"], request["repairs"], request["max_rows"]
+            paths["sources"],
+            pathlib.Path(ROWS),
+            pathlib.Path(INDEX),
+            request["mapping"],
+            request["repairs"],
+            request["max_rows"],
+            edits=dict(request.get("edits") or ()),
         ),
     }
     for key, task in tasks.items():

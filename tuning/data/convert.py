@@ -29,6 +29,7 @@ NAMES, OTHERS = 200, "others"  # what is not used: so many by their names
 
 _THOUGHT = f'"{THOUGHT}":'.encode()
 
+Edits: TypeAlias = Mapping[int, Mapping[str, Any] | None]  # rows as somebody has written them, by their number; None if removed
 Starts: TypeAlias = "array[int]"  # where each row begins in its file
 
 
@@ -44,10 +45,11 @@ class Reading:
     mapping: dict[str, str] = field(default_factory=dict)
     rows_read: int = 0
     rows_kept: int = 0
-    rows_dropped: int = 0  # by repairs
+    rows_dropped: int = 0  # by repairs, or removed by hand
     thoughts: int = 0  # rows in which something is thought before an answer
     characters: int = 0
     refused: list[dict[str, Any]] = field(default_factory=list)  # code, row, line, params
+    last_row: int = 0  # its number, kept or not
     rows_refused: int = 0  # all of them, also those that are not named
     findings: list[dict[str, Any]] = field(default_factory=list)
     unused: dict[str, dict[str, int]] = field(default_factory=dict)  # column, key or part -> its name -> rows or turns
@@ -58,6 +60,7 @@ class Reading:
             self.mapping.setdefault(target, column)
         for name in ("rows_read", "rows_kept", "rows_dropped", "rows_refused", "thoughts", "characters"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.last_row = other.last_row or self.last_row
         self.refused = [*self.refused, *other.refused][:refused]
         self.leave(Counter({(kind, name): count for kind, names in other.unused.items() for name, count in names.items()}))
 
@@ -73,10 +76,11 @@ class Reading:
 class Converter:
     """Records to rows in normal form, by one format and with the chosen repairs; columns are looked up anew for each set of them."""
 
-    def __init__(self, chosen: registry.ChosenFormat, given: Mapping[str, str], repairs: Repairs) -> None:
+    def __init__(self, chosen: registry.ChosenFormat, given: Mapping[str, str], repairs: Repairs, edits: Edits | None = None) -> None:
         self.mapping: dict[str, str] = {}
         self.shape: tuple[str, ...] = ()  # the columns of the last record
         self.repairs = repairs
+        self.edits, self.removed = edits or {}, 0
         self.notes = Notes()  # of the last record
         self.doubt: str | None = None  # the column that may say not to learn it
         self.hollow: str | None = None  # a word that stands for nothing, in a column that may be empty
@@ -88,10 +92,13 @@ class Converter:
         self._shapes: dict[tuple[str, ...], tuple[dict[str, str] | None, Sequence[str]]] = {}
 
     def convert(self, record: FileRecord) -> Mapping[str, Any] | None:
-        """The row as it will be kept, or None where a repair drops it.
+        """The row as it will be kept, or None where a repair or a hand drops it.
 
         Raises InputError: the fault of the record, or what its format says.
         """
+        return self._edited(record) if record.row in self.edits else self._converted(record)
+
+    def _converted(self, record: FileRecord) -> Mapping[str, Any] | None:
         if record.values is None:
             raise record.fault or InputError("data.row.object")
         mapping, spare = self._columns(record.values)
@@ -121,6 +128,16 @@ class Converter:
         if self.notes.unused and kept is not None:
             self._count()
         return kept
+
+    def _edited(self, record: FileRecord) -> Mapping[str, Any] | None:
+        """The row as somebody has written it by hand; None where it was removed."""
+        self.shape = tuple(record.values) if record.values is not None else self.shape
+        self.notes, self.doubt, self.hollow = Notes(), None, None
+        content = self.edits[record.row]
+        if content is None:
+            self.removed += 1
+            return None
+        return self.repairs.apply({"row": record.row, **content})
 
     def mendable(self, record: FileRecord, fault: InputError) -> bool:
         """Whether the repair `roles`, which was not chosen, would have saved this record."""
@@ -213,6 +230,17 @@ def _left(values: Values, taken: Collection[str], path: str = "") -> Iterator[tu
             yield name, value
 
 
+def _with_added(records: Iterable[FileRecord], edits: Edits) -> Iterator[FileRecord]:
+    """The records, and after them a place for each row that was added by hand."""
+    last = 0
+    for record in records:
+        last = record.row
+        yield record
+    for row, content in sorted(edits.items()):
+        if row > last and content is not None:
+            yield FileRecord(row, row)
+
+
 def write(
     records: Iterable[FileRecord], out: pathlib.Path, converter: Converter, reading: Reading, findings: Findings, limits: Limits
 ) -> Starts:
@@ -222,7 +250,8 @@ def write(
     """
     written, starts = 0, array("Q")
     with open(out, "wb") as stream:
-        for record in records:
+        for record in _with_added(records, converter.edits) if converter.edits else records:
+            reading.last_row = record.row
             try:
                 row = converter.convert(record)
             except InputError as fault:
@@ -249,7 +278,7 @@ def write(
             if written > limits.output_bytes:
                 raise InputError("data.output", limit=limits.output_bytes // MEGABYTE)
             stream.write(line)
-    reading.rows_kept, reading.rows_dropped = len(starts), converter.repairs.dropped
+    reading.rows_kept, reading.rows_dropped = len(starts), converter.repairs.dropped + converter.removed
     reading.rows_read = reading.rows_kept + reading.rows_dropped + reading.rows_refused
     reading.characters = findings.characters
     reading.leave(converter.unused)

@@ -176,7 +176,7 @@ def main() -> int:
     limits = Limits(**request["limits"])
     confine(limits)
     paths = [pathlib.Path(path) for path in request["sources"]]
-    report = _answer(paths, request["mapping"], request["bare"], request["sheet"], limits)
+    report = _answer(paths, request["mapping"], request["bare"], request.get("sheet") or "", limits)
     pathlib.Path(REPORT).write_text(json.dumps(report), encoding="utf-8")
     return 0
 

@@ -41,6 +41,7 @@ class ReadingOptions:
     held_out: str | None = None  # or a part of a data set of the Hub: id:config:split
     mapping: Mapping[str, str] = dataclasses.field(default_factory=dict)
     repairs: Sequence[str] | None = ()  # of `REPAIRS`; None where those done before are to be undone
+    edits: Mapping[int, Mapping[str, Any] | None] | None = None  # rows by hand, see DataSpec; None: as they were edited before, if at all
     max_rows: int | None = None  # the first so many rows of the files
     license: str | None = None
     corrected: CorrectedRows | None = None  # what the first rows are, where somebody has put a run's answers right
@@ -147,6 +148,7 @@ def digest(owner: str, sources: Sequence[pathlib.Path], wish: ReadingOptions) ->
     held_out = [_sha256(path) for path in wish.validation]
     asked = [sorted(wish.mapping.items()), sorted(wish.repairs or ()), wish.max_rows, owner]
     asked += [wish.corrected.run] if wish.corrected else []
+    asked += [sorted(wish.edits.items())] if wish.edits else []
     whole = json.dumps([FORM, hashes, held_out, asked])
     content = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
     return hashlib.sha256(whole.encode()).hexdigest(), content
@@ -177,6 +179,7 @@ def _read(
         "validation": [str(path.absolute()) for path in wish.validation],
         "mapping": dict(wish.mapping),
         "repairs": list(wish.repairs or ()),
+        "edits": list((wish.edits or {}).items()),
         "max_rows": wish.max_rows,
         "limits": dataclasses.asdict(limits),
     }
@@ -227,6 +230,7 @@ def _spec(report: Mapping[str, Any], wish: ReadingOptions, **about: Any) -> Data
         "rows_read",
         "rows_kept",
         "rows_dropped",
+        "last_row",
         "characters",
         "thoughts",
         "findings",
@@ -237,6 +241,7 @@ def _spec(report: Mapping[str, Any], wish: ReadingOptions, **about: Any) -> Data
         name=shown(wish.name, 120),
         given=dict(wish.mapping),
         repairs=sorted(wish.repairs or ()),
+        edits={row: None if content is None else dict(content) for row, content in (wish.edits or {}).items()},
         max_rows=wish.max_rows,
         license=wish.license,
         corrected=wish.corrected,

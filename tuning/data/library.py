@@ -5,23 +5,27 @@ Another owner's data set is as unknown as one that never was. It never reads a f
 
 import bisect
 import functools
+import json
 import os
 import pathlib
 import re
 import shutil
 import tempfile
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import orjson
 
+from tuning.data.formats.content import said
 from tuning.data.records import INDEX, ROWS, SPEC, VALIDATION, shown
 from tuning.data.split import split
 from tuning.errors import InputError
 from tuning.runs import disk, files
 from tuning.schema import LOCAL, DataSpec, Notice, TrainSettings
 
+MOST_FOUND = 1000  # rows that a search finds
 GRAVE = ".old-"  # beginning of the names of folders on their way out
 
 _ID = re.compile("[a-z0-9][a-z0-9-]*")
@@ -112,6 +116,20 @@ class Library:
         """Where among the kept rows the one stands that is number `row` in the file; if it is not there, the next one."""
         kept = range(self.get(id, owner).rows_kept)
         return bisect.bisect_left(kept, row, key=lambda at: int(self.page(id, owner, at, 1)[0]["row"]))
+
+    def search(self, id: str, owner: str, words: str, most: int = MOST_FOUND) -> Sequence[int]:
+        """Where among the kept rows those stand in which somebody says `words`, in any case: the first `most`."""
+        wanted, found = words.casefold(), array("Q")
+        written = json.dumps(wanted, ensure_ascii=False)[1:-1]
+        with disk.opened(self._path(id, owner) / ROWS) as stream:
+            for place, line in enumerate(stream):
+                if written in line.decode(errors="replace").casefold() and any(
+                    wanted in text.casefold() for text in said(orjson.loads(line))
+                ):
+                    found.append(place)
+                    if len(found) == most:
+                        break
+        return found
 
     def validation_rows(self, id: str, owner: str) -> Iterator[dict[str, Any]]:
         """The rows of a validation file of its own; none where there was no such file."""

@@ -15,5 +15,6 @@ def report(spec: DataSpec) -> dict[str, Any]:
         **facts,
         "rows_refused": spec.rows_read - spec.rows_kept - spec.rows_dropped,
         "refused": [{"code": notice.code, **notice.params} for notice in spec.refused],
+        "rows_edited": len(spec.edits),
         "source_kept": bool(spec.sources),  # whether it can be read again in another way
     }

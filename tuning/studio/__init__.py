@@ -13,6 +13,7 @@ from tuning.studio.answering import Answering
 from tuning.studio.beside.strength_table import StrengthTable
 from tuning.studio.chats import Chats
 from tuning.studio.correcting.corrections import Corrections
+from tuning.studio.correcting.row_edits import RowEdits
 from tuning.studio.data import Data
 from tuning.studio.everybody import Everybody
 from tuning.studio.leaving.exports import Exports
@@ -45,6 +46,7 @@ class Studio:
         self.plans = Plans(self.shared, owner, self.models, self.data)
         self.runs = Runs(self.shared, owner, self.plans)
         self.corrections = Corrections(self.shared, owner, self.data, self.runs)
+        self.edits = RowEdits(self.shared, owner, self.data)
         self.exports = Exports(self.shared, owner, self.runs)
         self.links = Links(self.shared, owner)
         self.everybody = Everybody(self.shared, owner)

@@ -11,6 +11,7 @@ from tuning.data import ingest as data_read
 from tuning.data import overview as data_check
 from tuning.data import waiting
 from tuning.data.ingest import ReadingOptions
+from tuning.data.records import SHEET
 from tuning.data.sources import Reference, kept, of_card, parse
 from tuning.data.sources import find as named
 from tuning.data.waiting import NotUnderstood, WaitingFiles
@@ -145,8 +146,8 @@ class Data:
     def reread(self, data: str, wish: ReadingOptions, watch: Watch | None = None) -> DataSpec:
         """Data that are there, read in another way; as they are, where `wish` changes nothing.
 
-        What was wished for before (columns, repairs, number of rows) is wished for still. Raises InputError `data.gone` where the
-        files were not kept.
+        What was wished for before (columns, repairs, rows edited by hand, number of rows) is wished for still. Raises InputError
+        `data.gone` where the files were not kept.
         """
         spec = self.shared.library.require(data, self.owner)
         asked = replace(
@@ -154,10 +155,12 @@ class Data:
             name=spec.name,
             mapping=wish.mapping or spec.given,
             repairs=[] if wish.repairs is None else sorted({*spec.repairs, *wish.repairs}),
+            edits=spec.edits if wish.edits is None and _same_rows(wish.mapping, spec) else wish.edits or {},
             max_rows=wish.max_rows or spec.max_rows,
             license=spec.license,
         )
-        if (dict(asked.mapping), asked.repairs, asked.max_rows, asked.validation) == (spec.given, spec.repairs, spec.max_rows, ()):
+        before = spec.given, spec.repairs, spec.max_rows, (), spec.edits
+        if (dict(asked.mapping), asked.repairs, asked.max_rows, asked.validation, asked.edits) == before:
             return spec
         return data_read.again(self.shared.settings.home, spec, asked, limits=self._limits(), watch=watch)
 
@@ -169,10 +172,25 @@ class Data:
         spec = self.shared.library.get(data, self.owner)
         return self.reread(data, ReadingOptions(repairs=None), watch) if spec.repairs else spec
 
+    def rewrite(self, data: str, edits: Mapping[int, Mapping[str, Any] | None]) -> DataSpec:
+        """Data with these rows by hand, and no others, as data of their own."""
+        self._models.quotas.pace("data")
+        self._models.quotas.room()
+        return self.reread(data, ReadingOptions(edits=edits))
+
     def preview(self, data: str, limit: int = 5, start: int = 0) -> list[dict[str, Any]]:
         """Rows of data in the library, in normal form, from the one at `start` on."""
         self.shared.library.require(data, self.owner)
         return list(self.shared.library.page(data, self.owner, start, limit))
+
+    def search(self, data: str, words: str) -> Sequence[int]:
+        """Where rows stand in which somebody says these words, among those of the library from 0 on."""
+        self._models.quotas.pace("data")
+        return self.shared.library.search(data, self.owner, words)
+
+    def place(self, data: str, row: int) -> int:
+        """Where the row of that number stands, among those of the library from 0 on; if it is not there, the next one."""
+        return self.shared.library.place(data, self.owner, row)
 
     def users(self, data: str) -> list[str]:
         """The names of the owner's runs that have learned, or are to learn, from data."""
@@ -266,6 +284,11 @@ class Data:
         held_out = [root / card.validation] if card.validation else []
         asked = replace(wish, name=card.id, validation=wish.validation or held_out, license=card.license)
         return data_read.ingest(self.shared.settings.home, self.owner, [root / str(card.path)], asked)
+
+
+def _same_rows(mapping: Mapping[str, str], spec: DataSpec) -> bool:
+    """Whether rows keep their numbers under another mapping: not on another sheet, nor in conversations of another speaker."""
+    return not mapping or all(mapping.get(target) == spec.given.get(target) for target in (SHEET, "assistant"))
 
 
 def _unreadable(id: str, fault: Notice) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Pure functions; whatever comes from a file is escaped. A press of a button in it is heard as (what, value).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tuning.text import t, unused
@@ -69,6 +69,10 @@ def findings(found: Mapping[str, Any], lang: str) -> str:
 
 def _mended(found: Mapping[str, Any], lang: str) -> str:
     """What was mended on the way in, and the way back."""
+    if found.get("rows_edited"):
+        undo = f' <button type="button" class="mend" data-do="unedit" data-value="">{escape(t(lang, "ui.data.edit.undo"))}</button>'
+        said = escape(t(lang, "ui.data.edited", count=number(found["rows_edited"], lang)))
+        return f'<p class="fine">✎ {said}{undo}</p>' + _mended({**found, "rows_edited": 0}, lang)
     if not found["repairs"]:
         return ""
     names = ", ".join(t(lang, f"ui.data.repair.{name}") for name in found["repairs"])
@@ -95,16 +99,6 @@ def _refused(found: Mapping[str, Any], lang: str, most: int = 20) -> str:
     return f'<details class="refused" open><summary>{summary}</summary><ul>{"".join(lines)}</ul></details>'
 
 
-def browser(rows: Sequence[Mapping[str, Any]], start: int, count: int, lang: str) -> str:
-    """Some of the rows as conversations, with the way to the others. `start` from 0, of `count` in all."""
-    if not rows:
-        return ""
-    place = t(lang, "ui.data.rows.place", first=number(start + 1, lang), last=number(start + len(rows), lang), count=number(count, lang))
-    size = len(rows)
-    ways = pager("rows", start, size, count, place, lang)
-    return f'<section class="paper browse"><h3>{escape(t(lang, "ui.data.preview"))}</h3>{ways}{conversations(rows, lang)}</section>'
-
-
 def pager(what: str, start: int, size: int, count: int, place: str, lang: str) -> str:
     """Back and on, and where one is."""
     before, after = max(0, start - size), start + size
@@ -115,8 +109,10 @@ def pager(what: str, start: int, size: int, count: int, place: str, lang: str) -
     return f'<p class="pager num">{drawn[0]}<span>{escape(place)}</span>{drawn[1]}</p>'
 
 
-def conversations(rows: Sequence[Mapping[str, Any]], lang: str, longest: int = 600) -> str:
-    """Rows as bubbles: who asks, who answers, with the row's number in the file."""
+def conversations(
+    rows: Sequence[Mapping[str, Any]], lang: str, longest: int = 600, ways: Callable[[Mapping[str, Any]], str] | None = None
+) -> str:
+    """Rows as bubbles: who asks, who answers, with the row's number in the file, and below it the `ways` to change it."""
     shown = []
     for row in rows:
         label = f'<span class="row num">{escape(t(lang, "ui.data.row", row=number(row["row"], lang)))}</span>'
@@ -126,7 +122,7 @@ def conversations(rows: Sequence[Mapping[str, Any]], lang: str, longest: int = 6
         if row.get("tools"):
             names = ", ".join(str(tool.get("function", {}).get("name", "?")) for tool in row["tools"])
             turns = f'<small class="soft">{escape(t(lang, "ui.data.tools", names=names))}</small>{turns}'
-        shown.append(f'<li class="conversation">{label}{turns}</li>')
+        shown.append(f'<li class="conversation">{label}{turns}{ways(row) if ways else ""}</li>')
     return f'<ol class="conversations">{"".join(shown)}</ol>'
 
 

@@ -11,10 +11,8 @@ from tuning.errors import InputError
 from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import cards, chooser, sheet
-from tuning.ui.parts import bring, columns, hub_sets, token_view
+from tuning.ui.parts import bring, columns, hub_sets, row_browser, token_view
 from tuning.ui.slip import Order
-
-ROWS = 4  # conversations to a page
 
 
 def build(desk: Desk) -> None:
@@ -29,7 +27,7 @@ def build(desk: Desk) -> None:
     with gr.Column(visible=False, elem_id="understood") as understood:
         limits(desk)
     token_view.build(desk)
-    rows = desk.cards("rows")
+    row_browser.build(desk)
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         source = gradio_ways.text(event, "value")
@@ -40,9 +38,6 @@ def build(desk: Desk) -> None:
             return asdict(Order.of(choice).but(data=None, source=None)), {"columns": source}, ""
         found = desk.studio.data.find(source, lang=desk.lang)
         return asdict(Order.of(choice).but(data=found.id, source=source)), {}, ""
-
-    def turn(browsed: Any, event: gr.EventData) -> Any:
-        return {**(browsed or {}), "rows": gradio_ways.whole(event, "value")}
 
     def paint(scene: Scene) -> list[Any]:
         chosen = {scene.choice.source, scene.choice.data} - {None}
@@ -67,8 +62,7 @@ def build(desk: Desk) -> None:
         show_progress="minimal",
     )
     hub.after(picked)
-    desk.on(rows.click, turn, [desk.browsed], [desk.browsed], fault, repaint=True)
-    desk.paints(paint, [grid, hub.grid, report, rows, understood])
+    desk.paints(paint, [grid, hub.grid, report, understood])
 
 
 def repairs(desk: Desk) -> gr.HTML:
@@ -84,7 +78,10 @@ def repairs(desk: Desk) -> gr.HTML:
             return asdict(chosen.but(data=None, source=None)), {}
         if what in ("sure", "keep", "columns"):
             return gr.skip(), columns.asked(desk, chosen.data) if what == "columns" else {"sure": what == "sure"}
-        found = desk.studio.data.mend(chosen.data, gradio_ways.text(event, "value") if what == "repair" else None)
+        if what == "unedit":
+            found = desk.studio.edits.undo(chosen.data)
+        else:
+            found = desk.studio.data.mend(chosen.data, gradio_ways.text(event, "value") if what == "repair" else None)
         return asdict(chosen.but(data=found.id, source=found.id)), {}
 
     desk.on(report.click, mend, [desk.choice], [desk.choice, desk.browsed], fault, repaint=True, show_progress="minimal")
@@ -128,15 +125,13 @@ def limits(desk: Desk) -> None:
 
 
 def understood_of(desk: Desk, scene: Scene) -> list[Any]:
-    """The report, a page of rows, and whether what follows from them is in sight."""
+    """The report, and whether what follows from it is in sight."""
     data = scene.choice.data
     if data is None:
-        return ["" if scene.browsed.get("columns") else view.empty(desk.say("ui.data.empty")), "", gr.update(visible=False)]
+        return ["" if scene.browsed.get("columns") else view.empty(desk.say("ui.data.empty")), gr.update(visible=False)]
     found = desk.checked(data)
-    start = max(0, min(int(scene.browsed.get("rows", 0)), found["rows_kept"] - 1))
-    shown = sheet.browser(desk.studio.data.preview(data, limit=ROWS, start=start), start, found["rows_kept"], desk.lang)
     told = sheet.report(found, desk.data_title(scene.choice), desk.lang) + own_of(desk, scene, found)
-    return [told, shown, gr.update(visible=found["source_kept"])]
+    return [told, gr.update(visible=found["source_kept"])]
 
 
 def own_of(desk: Desk, scene: Scene, found: dict[str, Any]) -> str:

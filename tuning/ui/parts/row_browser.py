@@ -1,0 +1,177 @@
+"""The rows of the chosen data, a few at a time: page, search, and edit, add or remove a row by hand. One component in all.
+
+What is looked at stands in the page's `browsed`: rows (the place of the first), find, edit (a row's number, or "new").
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from tuning.errors import InputError
+from tuning.text import t
+from tuning.ui import gradio_ways
+from tuning.ui.caches import OwnerCache
+from tuning.ui.desk import Desk, Scene
+from tuning.ui.draw import sheet
+from tuning.ui.slip import Order
+from tuning.ui.view import escape, number
+
+ROWS = 4  # conversations to a page
+NEW = "new"
+LONGEST = 200  # characters of a search
+
+# What is typed is kept while the page is drawn anew, until its row is no longer edited.
+SCRIPT = """
+let typed = {};
+const texts = (form) => [...form.querySelectorAll("textarea")].map((area) => area.value);
+element.addEventListener("input", (event) => {
+  const form = event.target.closest("form");
+  if (form?.dataset.form === "save") typed = {row: form.dataset.row, texts: texts(form)};
+});
+element.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target, what = form.dataset.form;
+  const said = what === "find" ? form.querySelector("input").value : JSON.stringify({row: form.dataset.row, texts: texts(form)});
+  trigger("click", {what, value: said});
+});
+let open = null;
+watch("value", () => {
+  const form = element.querySelector("form[data-form=save]"), row = form?.dataset.row ?? null;
+  if (row === null || row !== typed.row) typed = {};
+  if (typed.texts) [...form.querySelectorAll("textarea")].forEach((area, place) => { area.value = typed.texts[place] ?? area.value; });
+  if (row !== null && row !== open) form.querySelector("textarea")?.focus();
+  open = row;
+});
+"""
+
+
+class Edits(NamedTuple):
+    """What is edited of rows that can be: one of them by its number, a new one, or nothing; and whether they are plain texts."""
+
+    row: str | None
+    texts: bool
+
+
+def build(desk: Desk) -> None:
+    """Lay out the rows and wire what is pressed in them."""
+    place, fault = desk.cards("rows", script=SCRIPT), desk.slot()
+    found = OwnerCache[Sequence[int]]()
+
+    def press(choice: Any, browsed: Any, event: gr.EventData) -> Any:
+        what, now, chosen = gradio_ways.text(event, "what"), dict(browsed or {}), Order.of(choice)
+        if chosen.data is None:
+            raise InputError("ui.train.needs")
+        if what in ("save", "remove"):
+            made = _saved(desk, chosen.data, what, gradio_ways.text(event, "value"))
+            return asdict(chosen.but(data=made.id, source=made.id)), {key: now[key] for key in ("rows", "find") if key in now}
+        if what == "rows":
+            now |= {"rows": gradio_ways.whole(event, "value"), "edit": None}
+        elif what == "find":
+            now = _looked_for(desk, chosen.data, gradio_ways.text(event, "value").strip()[:LONGEST])
+        else:
+            now["edit"] = gradio_ways.text(event, "value") if what == "edit" else None
+        return gr.skip(), now
+
+    def paint(scene: Scene) -> list[str]:
+        data = scene.choice.data
+        if data is None:
+            return [""]
+        checked, words = desk.checked(data), str(scene.browsed.get("find") or "")
+        search, owner = desk.studio.data.search, desk.studio.owner
+        places = found.get(owner, (data, words), lambda: search(data, words)) if words else range(checked["rows_kept"])
+        start = max(0, min(int(scene.browsed.get("rows", 0)), len(places) - 1))
+        if words:
+            rows = [row for place in places[start : start + ROWS] for row in desk.studio.data.preview(data, limit=1, start=place)]
+        else:
+            rows = desk.studio.data.preview(data, limit=ROWS, start=start)
+        edits = Edits(scene.browsed.get("edit"), checked["format"] == "text") if checked["source_kept"] else None
+        return [browser(rows, (start, len(places), words), edits, desk.lang)]
+
+    desk.on(place.click, press, [desk.choice, desk.browsed], [desk.choice, desk.browsed], fault, repaint=True, show_progress="minimal")
+    desk.paints(paint, [place])
+
+
+def _saved(desk: Desk, data: str, what: str, sent: str) -> Any:
+    """The version of data without a row, or with one as it was written: a row's number and its texts as JSON."""
+    if what == "remove":
+        return desk.studio.edits.remove(data, _whole(sent))
+    try:
+        said = json.loads(sent)
+        row, texts = said["row"], [text for text in said["texts"] if isinstance(text, str)]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        raise InputError("data.edit.empty") from None
+    return desk.studio.edits.write(data, None if row == NEW else _whole(row), texts)
+
+
+def _whole(sent: Any) -> int:
+    if not isinstance(sent, str) or not sent.isascii() or not sent.isdigit() or len(sent) > 12:
+        raise InputError("data.edit.row", row=str(sent)[:20])
+    return int(sent)
+
+
+def _looked_for(desk: Desk, data: str, words: str) -> dict[str, Any]:
+    """Where to look for words: at the row of that number, where they are one, else at the rows that say them."""
+    if words.isascii() and words.isdigit() and len(words) < 12:
+        return {"rows": desk.studio.data.place(data, int(words))}
+    return {"find": words, "rows": 0}
+
+
+def browser(rows: Sequence[Mapping[str, Any]], at: tuple[int, int, str], edits: Edits | None, lang: str) -> str:
+    """Some of the rows as conversations, with the ways to others and to change them. `at`: the first from 0, of how many, words in them."""
+    start, count, words = at
+    says = {"first": number(start + 1, lang), "last": number(start + len(rows), lang), "count": number(count, lang)}
+    place = t(lang, "ui.data.found", words=words, **says) if words else t(lang, "ui.data.rows.place", **says)
+    if words and not rows:
+        place = t(lang, "ui.data.found.none", words=words)
+    pages = sheet.pager("rows", start, len(rows) or ROWS, count, place, lang)
+    add = _button("edit", NEW, "ui.data.edit.add", lang) if edits else ""
+    new = _form(NEW, _blank(edits.texts), lang) if edits and edits.row == NEW else ""
+
+    def change(row: Mapping[str, Any]) -> str:
+        own = str(row["row"])
+        if edits and edits.row == own:
+            return _form(own, row, lang)
+        buttons = _button("edit", own, "ui.data.edit", lang) + _button("remove", own, "ui.data.edit.remove", lang)
+        return f'<p class="ways-on">{buttons}</p>'
+
+    shown = sheet.conversations(rows, lang, ways=change if edits else None)
+    title = escape(t(lang, "ui.data.preview"))
+    return (
+        f'<section class="paper browse"><h3>{title}</h3><div class="ways-on">{_search(words, lang)}{add}</div>{new}{pages}{shown}</section>'
+    )
+
+
+def _blank(texts: bool) -> dict[str, Any]:
+    return {"text": ""} if texts else {"messages": [{"role": role, "content": ""} for role in ("user", "assistant")]}
+
+
+def _search(words: str, lang: str) -> str:
+    label = escape(t(lang, "ui.data.find"))
+    every = _button("find", "", "ui.data.find.all", lang) if words else ""
+    return (
+        f'<form data-form="find" role="search"><input type="search" value="{escape(words)}" placeholder="{label}" aria-label="{label}">'
+        f'<button type="submit" class="mend">{escape(t(lang, "ui.data.find.go"))}</button>{every}</form>'
+    )
+
+
+def _form(row: str, content: Mapping[str, Any], lang: str) -> str:
+    """A field for each turn of a row, or for its text."""
+    said = [(sheet.SPEAKERS[turn["role"]], str(turn["content"])) for turn in content.get("messages", ())]
+    if "text" in content:
+        said = [("ui.data.text", str(content["text"]))]
+    fields = "".join(
+        f'<label>{escape(t(lang, code))}<textarea rows="{min(12, 2 + len(text) // 70)}">\n{escape(text)}</textarea></label>'
+        for code, text in said
+    )
+    keep = f'<button type="submit" class="mend take">{escape(t(lang, "ui.data.edit.keep"))}</button>'
+    title = escape(t(lang, "ui.data.edit.new")) if row == NEW else ""
+    heading = f"<h4>{title}</h4>" if title else ""
+    ways = f'<p class="ways-on">{keep}{_button("cancel", "", "ui.data.edit.cancel", lang)}</p>'
+    return f'<form class="edits" data-form="save" data-row="{escape(row)}">{heading}{fields}{ways}</form>'
+
+
+def _button(do: str, value: str, code: str, lang: str) -> str:
+    return f'<button type="button" class="mend" data-do="{do}" data-value="{escape(value)}">{escape(t(lang, code))}</button>'
