@@ -9,9 +9,9 @@ import gradio as gr
 from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError
 from tuning.ui import form, gradio_ways, view
-from tuning.ui.desk import Desk, Scene
+from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.draw import cards, chooser, sheet
-from tuning.ui.parts import bring, columns, hub_sets, row_browser, token_view
+from tuning.ui.parts import bring, columns, hub_sets, moving, row_browser, token_view
 from tuning.ui.slip import Order
 
 
@@ -31,6 +31,8 @@ def build(desk: Desk) -> None:
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         source = gradio_ways.text(event, "value")
+        if gradio_ways.text(event, "what") == "near":
+            return asdict(Order.of(choice).but(model=desk.studio.models.find(source).id)), gr.skip(), gr.skip()
         entry = next((entry for entry in desk.studio.data.list() if entry["id"] == source), None)
         if entry is not None and not entry["here"]:
             return gr.skip(), gr.skip(), entry["hub"]
@@ -49,7 +51,8 @@ def build(desk: Desk) -> None:
         asked = [cards.waiting(one.id, one.name, one.id == scene.browsed.get("columns"), desk.lang) for one in desk.studio.data.waiting()]
         near = [cards.dataset(one, one["id"] in chosen, desk.lang) for one in entries if one["builtin"] or not one["offered"]] + asked
         far = [cards.dataset(one, one["id"] in chosen, desk.lang) for one in entries if one["offered"] and not one["builtin"]]
-        drawn = [head + cards.group(desk.say("ui.data.cards"), near), cards.group(desk.say("ui.hub.title"), far)]
+        door = moving.card(desk.models(NAMES_SECONDS), scene.choice.model, desk.lang)
+        drawn = [head + cards.group(desk.say("ui.data.cards"), near) + door, cards.group(desk.say("ui.hub.title"), far)]
         return [*drawn, *understood_of(desk, scene)]
 
     picked = desk.on(

@@ -138,8 +138,8 @@ class QuestionAnswer(Sides):
     name = "question-answer"
     example: ClassVar[Values] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
     targets: ClassVar[Targets] = {
-        "question": (*QUESTION, "inputs", "request"),
-        "answer": (*ANSWER, *_ANSWERS),
+        "question": (*QUESTION, "inputs", "request", "textinput", "inputtext"),
+        "answer": (*ANSWER, *_ANSWERS, "outputtext", "textoutput"),
         "context": CONTEXT,
         **_BESIDE,
     }
