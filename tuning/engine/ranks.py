@@ -134,10 +134,10 @@ class Ranks:
         return found
 
     def add(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Put the sum over all processes in the place of each tensor."""
+        """Put the sum over all processes in the place of each tensor. Raises Short in all of them where one has no memory for it."""
         if self.several:
             for some in _buckets(tensors):
-                flat = torch.cat([tensor.reshape(-1) for tensor in some])
+                flat = self.together(lambda: _flat(some))  # noqa: B023
                 with self._collective():
                     distributed.all_reduce(flat)
                 for tensor, summed in zip(some, flat.split([tensor.numel() for tensor in some]), strict=True):
@@ -163,6 +163,15 @@ class Ranks:
         return mine if self.count > 1 else list(range(len(lengths)))
 
     # What goes wrong.
+
+    def parted_by(self, error: BaseException) -> bool:
+        """Whether the others know nothing of `error`, so that this process is alone from now on, to save what there is.
+
+        They wait for it elsewhere, and would take whatever it asked of all for an answer to that.
+        """
+        if self.count > 1 and not isinstance(error, Short):
+            self.lost = True
+        return self.lost
 
     def tell(self, reason: str | None, notice: Notice) -> None:
         """Say why this process ends, for rank 0 to write down."""
@@ -213,6 +222,11 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+def _flat(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """All numbers of some tensors one behind the other."""
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
 def _buckets(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:

@@ -211,3 +211,18 @@ def test_evaluations_are_many_and_cost_little(total: int, rows: int) -> None:
     assert len(looked_at) <= max(early_stopping.FEWEST, 0.2 * every * rows)  # forward only, of a step's two passes or three
     assert looked_at == sorted(set(looked_at)) and looked_at[-1] > 9000
     assert early_stopping.evaluated([1, 2, 3], every, settings) == [1, 2, 3]
+
+
+def test_an_evaluation_whose_weights_found_no_room_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def short(best: early_stopping.Best, model: Any) -> dict[str, torch.Tensor]:
+        raise MemoryError
+
+    best, model = early_stopping.Best(3), torch.nn.Linear(2, 2)
+    best.offer(5, 2.0, model)
+    kept = best.kept
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(early_stopping.Best, "_keep", short)
+        best.offer(10, 1.0, model)
+    assert (best.step, best.loss, best.seen) == (5, 2.0, 5) and best.kept is kept

@@ -249,7 +249,9 @@ class FolderCallback(TrainerCallback):
         except (RuntimeError, MemoryError) as error:
             if not ran_out(error):
                 raise
-            self.starved = control.should_save = True  # the step is logged and saved first
+            self.starved = True  # the step is logged and saved first
+        if any(self.ranks.all(self.starved)):  # the first one alone has answers to make and the best weights to keep
+            self.starved = control.should_save = True
         control.should_training_stop |= stop or self.left or self.starved or self.best.exhausted
         return control
 

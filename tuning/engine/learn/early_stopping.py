@@ -44,13 +44,13 @@ class Best:
 
     def offer(self, step: int, loss: float, model: Any, counts: bool = True) -> None:
         """An evaluation out of turn (somebody asked for a stop) may be the best, but does not count against the patience."""
-        self.seen = step
         if loss < self.loss:
-            self.step, self.loss, self.vain = step, loss, 0
             if self.patience and self.keeps:
-                self.kept = self._keep(model)
+                self.kept = self._keep(model)  # first: where there is no room for them, the best ones are still the ones before
+            self.step, self.loss, self.vain = step, loss, 0
         elif counts:
             self.vain += 1
+        self.seen = step
 
     def _keep(self, model: Any) -> dict[str, torch.Tensor] | pathlib.Path:
         if self.aside is None:

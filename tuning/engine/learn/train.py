@@ -171,8 +171,7 @@ def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: cal
         try:
             return _once(run, spec, store, resident, ledger, ladder, yield_point)
         except (RuntimeError, MemoryError) as error:
-            alone = resident.ranks.several and not isinstance(error, Short)  # the others do not know of it
-            if alone or not ran_out(error) or ladder.next(ledger.state.step) is None:
+            if not ran_out(error) or resident.ranks.parted_by(error) or ladder.next(ledger.state.step) is None:
                 raise
             logger.warning("memory ran out: %s", ladder.taken[-1])
         ledger.update(now=True, recoveries=ladder.taken)
@@ -284,8 +283,11 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
         trainer.save_last_step(callback.dice)
         raise
     except (RuntimeError, MemoryError, EngineError) as error:
-        if (ran_out(error) or resident.ranks.lost) and callback.whole:
-            if resident.ranks.lost:
+        lost = resident.ranks.lost
+        if short := ran_out(error):
+            resident.ranks.parted_by(error)
+        if (short or lost) and callback.whole:
+            if lost:
                 callback.make_up(trainer.state.global_step, trainer.last_loss)
             traceback.clear_frames(error.__traceback__)  # they hold the tensors of the step
             trainer.model.zero_grad()

@@ -81,9 +81,9 @@ class CheckedTrainer(SFTTrainer):
         dice = callbacks.RngState(Device.of(self.args.device))
         while True:
             try:
-                loss = self.ranks.together(lambda: self._step(model, inputs))
+                loss = self._summed(model, inputs)
             except (RuntimeError, MemoryError) as error:
-                if not ran_out(error) or self.ladder.next(self.state.global_step) is None:
+                if not ran_out(error) or self.ranks.parted_by(error) or self.ladder.next(self.state.global_step) is None:
                     raise
             else:
                 break
@@ -92,10 +92,15 @@ class CheckedTrainer(SFTTrainer):
             dice.put_back()
             self.ladder.apply(head.causal(self.accelerator.unwrap_model(model)))
             self.healed()
-        if self.ranks.several:
-            self.ranks.add([loss, *gradients(model)])
         self.last_loss = loss
         self.pace.count(sum(len(row["input_ids"]) for row in self.ladder.cut(inputs)))
+        return loss
+
+    def _summed(self, model: Any, inputs: TrainRows) -> torch.Tensor:
+        """Loss and gradients of a step of all processes, in each of them."""
+        loss = self.ranks.together(lambda: self._step(model, inputs))
+        if self.ranks.several:
+            self.ranks.add([loss, *self.ranks.together(lambda: gradients(model))])
         return loss
 
     def _step(self, model: Any, rows: TrainRows) -> torch.Tensor:
