@@ -13,17 +13,35 @@ from tuning.forecast import activations
 from tuning.forecast.activations import Request
 from tuning.forecast.memory import target_names
 from tuning.machine.modelling_code import fingerprint
-from tuning.schema import TrainSettings
+from tuning.schema import ModelCard, TrainSettings
 from tuning.studio import profiles
 
 # Device, precision, and the most parameters for which it is usual: nobody trains 7 billion on a processor.
 DEVICES = (("cuda:0", "bf16", 1e12), ("cpu", "bf16", 2.5e9), ("cpu", "fp32", 0.6e9))
 TARGETS = ("all-linear", "attention")
+# Beside the catalog's: configurations of small models that people bring as folders, and that a processor trains.
+GEMMA = {
+    "model_type": "gemma3_text", "attention_bias": False, "attention_dropout": 0.0, "attn_logit_softcapping": None,
+    "final_logit_softcapping": None, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 640,
+    "intermediate_size": 2048, "layer_types": [*(["sliding_attention"] * 5 + ["full_attention"]) * 3], "num_attention_heads": 4,
+    "num_hidden_layers": 18, "num_key_value_heads": 1, "query_pre_attn_scalar": 256, "sliding_window": 512, "tie_word_embeddings": True,
+    "use_bidirectional_attention": False, "vocab_size": 262144,
+}  # fmt: skip
+SMALL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+def brought() -> Iterator[ModelCard]:
+    """Cards of them, as a folder has one: what a profile does not depend on is another model's."""
+    card = presets.models(settings.PRESETS)[SMALL]
+    same = {name: GEMMA[name] for name in ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")}
+    same |= {"intermediate_size": 2048, "num_key_value_heads": 1, "parameters": 268_098_176}
+    yield card.model_copy(update={**same, "id": "gemma-3-270m", "config": GEMMA})
 
 
 def wanted() -> Iterator[tuple[str, Request]]:
-    """Keys and requests of what ships: every model of the catalog, as our own recipes train it."""
-    for card, (device, precision, most), targets in itertools.product(presets.models(settings.PRESETS).values(), DEVICES, TARGETS):
+    """Keys and requests of what ships: every model of the catalog and of those beside it, as our own recipes train it."""
+    cards = [*presets.models(settings.PRESETS).values(), *brought()]
+    for card, (device, precision, most), targets in itertools.product(cards, DEVICES, TARGETS):
         if card.parameters > most:
             continue
         chosen = TrainSettings.model_validate({"device": device, "precision": precision, "target_modules": targets})

@@ -250,6 +250,18 @@ def test_what_a_choice_means_for_the_adapter_outside_is_said_where_it_is_chosen(
     assert all("4" in text and "16" in text for text in words.get("plan.outside_quantized", []))
 
 
+def test_the_time_of_a_first_run_follows_the_measured_speed_of_the_processor() -> None:
+    rows, large = plan.DataFacts(count=2000, characters=800_000, validation_rows=0), card(135_000_000)
+
+    def seconds(core_speed: float | None, precision: str = "fp32", **shown: float) -> float:
+        calibration = plan.Calibration(core_speed=core_speed, **shown)
+        settings = TrainSettings.model_validate({"precision": precision})
+        return plan.resolve(large, rows, settings, plan.Machine(machine(), calibration)).forecast.seconds - duration.START_SECONDS
+
+    assert seconds(2e11) == pytest.approx(seconds(1e11) / 2) and seconds(2e11, "bf16") < seconds(2e11)
+    assert seconds(2e11, operations_per_second=1e10) == seconds(None, operations_per_second=1e10)
+
+
 def test_finished_runs_correct_the_forecast() -> None:
     record = {
         "device": "cpu", "parameters": STARTER.parameters, "peak_bytes": 700, "raw_predicted_bytes": 1000, "fixed_bytes": 400,

@@ -7,11 +7,12 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
 
-from tests.forecast.make_profiles import DEVICES, TARGETS
+from tests.forecast.make_profiles import DEVICES, TARGETS, brought
 from tuning import presets, settings
 from tuning.machine.modelling_code import fingerprint
 from tuning.schema import ModelCard, TrainSettings
@@ -48,6 +49,40 @@ def test_a_patch_release_of_a_library_loses_no_profile(monkeypatch: pytest.Monke
         importlib.metadata, "version", lambda name: f"{true(name)}.1" if name in ("torch", "transformers", "peft") else true(name)
     )
     assert missed(tmp_path, list(CARDS.values())) == []
+
+
+def test_a_folder_s_whole_configuration_is_that_of_the_catalog_s_model_and_another_s_is_not(tmp_path: pathlib.Path) -> None:
+    known = CARDS["HuggingFaceTB/SmolLM2-135M-Instruct"]
+    written = {
+        "architectures": ["LlamaForCausalLM"], "attention_bias": False, "attention_dropout": 0.0, "dtype": "bfloat16", "head_dim": 64,
+        "hidden_act": "silu", "mlp_bias": False, "pretraining_tp": 1, "rms_norm_eps": 1e-5, "use_cache": True, "is_llama_config": True,
+    }  # fmt: skip
+    cards = {
+        name: known.model_copy(update={"id": "a-folder", "path": "/a-folder", "config": {**known.config, **written, **changed}})
+        for name, changed in {"same": {}, "wider": {"intermediate_size": 2048}, "biased": {"attention_bias": True}}.items()
+    }
+    assert missed(tmp_path, [cards["same"], *brought()]) == []
+    for name in ("wider", "biased"):
+        assert len(missed(tmp_path, [cards[name]])) == len(DEVICES) * len(TARGETS), name
+
+
+@pytest.mark.nightly
+def test_a_plan_does_not_wait_for_a_dry_run_that_takes_long_and_the_next_one_has_it(tmp_path: pathlib.Path) -> None:
+    config = {**CARDS["HuggingFaceTB/SmolLM2-135M-Instruct"].config, "intermediate_size": 2048}
+    card = CARDS["HuggingFaceTB/SmolLM2-135M-Instruct"].model_copy(update={"config": config, "intermediate_size": 2048})
+    chosen = TrainSettings.model_validate({"device": "cpu", "precision": "fp32"})
+    asked = (
+        "import pathlib, sys\nfrom tuning.schema import ModelCard, TrainSettings\nfrom tuning.studio.profiles import Profiles\n"
+        "card, chosen = ModelCard.model_validate_json(sys.argv[2]), TrainSettings.model_validate_json(sys.argv[3])\n"
+        "print(Profiles(pathlib.Path(sys.argv[1]), wait=True).find(card, chosen, hurried=True))\n"
+    )
+    command = [sys.executable, "-c", asked, str(tmp_path), card.model_dump_json(), chosen.model_dump_json()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=settings.ROOT, check=True)
+    assert done.stdout.split() == ["None"]  # and the process has ended: nobody waited
+    profiles, until = Profiles(tmp_path, wait=True), time.monotonic() + 180
+    while profiles.look(card, chosen) is None and time.monotonic() < until:
+        time.sleep(0.2)
+    assert profiles.look(card, chosen) is not None
 
 
 def test_other_code_of_a_family_loses_its_profiles_and_no_others(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:

@@ -28,6 +28,8 @@ _ELSEWHERE = re.compile(
     r"_.*|num_hidden_layers|n_layer|layer_types|max_position_embeddings|n_positions|n_ctx|rope_.*|.*_token_id|.*_eps|.*_epsilon|"
     r"initializer_range|architectures|transformers_version|(torch_)?dtype|use_cache"
 )
+# What of it does, where it is on: of a configuration that says more than another.
+_TELLING = re.compile(r".*(dropout|bias|norm|window|expert|_dim|_size|softcapping|_layers|heads).*")
 
 
 class Request(Record):
@@ -80,6 +82,16 @@ def key(request: Request, code: str) -> str:
         code,
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+
+def alike(card: ModelCard, known: ModelCard) -> bool:
+    """Whether `card` is the architecture `known` with its defaults written out, as config.json of a folder may have them."""
+    told = {name: value for name, value in card.config.items() if not _ELSEWHERE.fullmatch(name)}
+    wanted = {name: value for name, value in known.config.items() if not _ELSEWHERE.fullmatch(name)}
+    usual = {"head_dim": card.hidden_size // card.num_attention_heads}
+    more = {name: value for name, value in told.items() if name not in wanted and value and value != usual.get(name)}
+    same = card.model_type == known.model_type and all(told.get(name) == value for name, value in wanted.items())
+    return same and bool(wanted) and kinds(card) == kinds(known) and not any(_TELLING.fullmatch(name) for name in more)
 
 
 def kinds(card: ModelCard) -> list[str]:

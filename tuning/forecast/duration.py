@@ -10,6 +10,8 @@ from tuning.schema import ModelCard, TrainSettings
 FIRST_GUESS_CORE = 6e9
 FIRST_GUESS_GPU = 4e13
 FIRST_GUESS_APPLE = 1e12  # of an M1's 2.6e12 in 32 bits; nobody has measured it yet
+# What a training reaches of its core's speed in products of 32 bits (`machine.speed`), by precision.
+REACHED = {"fp32": 0.4, "bf16": 0.8}
 # Loading libraries and model, measuring the base, saving: seconds, on two cores.
 START_SECONDS = 15.0
 
@@ -33,6 +35,11 @@ def repeated_share(settings: TrainSettings) -> float:
 # Training with weights in 4 bits against 16, in time: torchtune's QLoRA ran at 0.78 to 0.98 of its LoRA's speed (its README).
 NF4_TIME = 1.15
 NF4_TIME_CPU = 10.0  # SmolLM2-135M on two AVX2 cores, 4 steps of 2 rows: 314 s, and 26 s in fp32, on a busy machine
+
+
+def core(settings: TrainSettings, measured: float | None) -> float:
+    """Operations per second of a core in training, from its `measured` speed in matrix products or without one."""
+    return FIRST_GUESS_CORE if measured is None else measured * REACHED.get(settings.precision, REACHED["fp32"])
 
 
 def slowed(settings: TrainSettings) -> float:

@@ -51,6 +51,7 @@ class Calibration(Record):
     """What finished runs have shown on this machine. None where there were none."""
 
     operations_per_second: float | None = None
+    core_speed: float | None = None  # of matrix products in 32 bits, measured before any run: operations per second of a core
     libraries_bytes: int | None = None  # taken before a model is there
     memory_ratio: float | None = None  # of what rows and batches change: measured over predicted
 
@@ -360,10 +361,10 @@ def _available(hardware: Hardware, settings: TrainSettings, gpu_memory: float | 
     return card.memory_free
 
 
-def _first_guess(hardware: Hardware, settings: TrainSettings) -> float:
-    """Operations per second before a run of this machine has shown any."""
+def _first_speed(settings: TrainSettings, hardware: Hardware, core_speed: float | None) -> float:
+    """Operations per second before any run has finished here."""
     if not settings.on_card:
-        return hardware.cores * duration.FIRST_GUESS_CORE
+        return hardware.cores * duration.core(settings, core_speed)
     return duration.FIRST_GUESS_GPU if settings.on_nvidia else duration.FIRST_GUESS_APPLE
 
 
@@ -373,7 +374,7 @@ def _forecast(
     available, calibration = _available(machine.hardware, settings, machine.gpu_memory), machine.calibration
     cards = machine.processes if settings.on_card else 1  # a processor is shared: by halves it is no quicker
     available = available if settings.on_card else available // machine.processes
-    first_guess = _first_guess(machine.hardware, settings)
+    speed = calibration.operations_per_second or _first_speed(settings, machine.hardware, calibration.core_speed)
     guess = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
     longest = rows.lengths.longest if rows.lengths is not None and rows.lengths.longest else guess
     length = max(16, min(int(settings.max_length), math.ceil(longest)))
@@ -390,7 +391,7 @@ def _forecast(
         peak_bytes=peak,
         parts=parts,
         available_bytes=available,
-        seconds=duration.seconds(tokens * per_token * duration.slowed(settings) / cards, calibration.operations_per_second or first_guess),
+        seconds=duration.seconds(tokens * per_token * duration.slowed(settings) / cards, speed),
         steps=steps,
         fits=peak <= available,
         raw_peak_bytes=raw,

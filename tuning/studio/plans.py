@@ -1,5 +1,6 @@
 """What a run would do: recipes, settings, the plan for choices and the ways out where it does not fit."""
 
+from functools import partial
 from typing import Any
 
 from tuning import presets
@@ -77,7 +78,7 @@ class Plans:
         predicted_peak_bytes, available_bytes, seconds, suffices, advised}.
         """
         self._models.quotas.pace("plan")
-        reference, spec, chosen, resolved = self.resolve(model, data, recipe, settings or {}, gpu_memory, lang)
+        reference, spec, chosen, resolved = self.resolve(model, data, recipe, settings or {}, gpu_memory, lang, hurried=True)
         forecast = resolved.forecast
         asked, _ = presets.parse_settings(presets.base(chosen, settings or {}), settings or {}, "--set")
         cause, offers = helping.ways(self.case(reference, spec, asked, gpu_memory), resolved)
@@ -109,8 +110,12 @@ class Plans:
         changes: dict[str, Any],
         gpu_memory: float | None,
         lang: str,
+        hurried: bool = False,
     ) -> tuple[ModelRef, DataSpec, Recipe, planning.Resolved]:
-        """Model, data, recipe and plan of these choices, `auto` decided everywhere. Raises InputError where one is at fault."""
+        """Model, data, recipe and plan of these choices, `auto` decided everywhere. Raises InputError where one is at fault.
+
+        `hurried`: as of `Profiles.find`. What a run keeps of its plan is not.
+        """
         chosen = self.recipe(recipe)
         asked, mapped = self._parsed(presets.base(chosen, changes), changes)
         reference = self._models.find(model or chosen.model or STARTER)
@@ -118,7 +123,7 @@ class Plans:
         spec = self._data.find(data or chosen.dataset or STARTER, lang=lang)
         mapped = [*presets.mapped(self.shared.settings.presets).get(chosen.id, []), *mapped]
         followers.allow(asked, self.shared.settings.mode)
-        profile = helping.standing_in(self.shared.profiles.find, self.shared.profiles.look)
+        profile = helping.standing_in(partial(self.shared.profiles.find, hurried=hurried), self.shared.profiles.look)
         machine = self.shared.machine(reference.card, gpu_memory, profile, asked.device)
         asked, thought = self._thinking(asked, spec, reference)
         resolved = planning.resolve(reference.card, self._rows(spec, reference, asked), asked, machine)

@@ -9,22 +9,24 @@ import subprocess
 import sys
 import threading
 
+from tuning import presets
 from tuning import settings as environment
 from tuning.errors import EngineError, caught
 from tuning.forecast import activations
 from tuning.forecast.activations import Request
 from tuning.forecast.memory import target_names
 from tuning.machine.modelling_code import fingerprint
-from tuning.runs import disk, files
+from tuning.runs import disk
 from tuning.schema import ActivationProfile, ModelCard, TrainSettings
 
 SHIPPED = pathlib.Path(activations.__file__).parent / "profiles"
 SECONDS = 180.0
+HURRIED = 2.0  # seconds that a plan, which somebody waits for, waits for it
 SMALLEST = 20_000_000  # parameters; below, the libraries take more than any step of the model
 
 
 class Profiles:
-    """Profiles by model and settings. With `wait` a missing one is found at once, else in the background."""
+    """Profiles by model and settings. With `wait` a missing one is waited for, else it is found in the background."""
 
     def __init__(self, home: pathlib.Path, wait: bool) -> None:
         self.folder, self.wait = home / "profiles", wait
@@ -32,10 +34,11 @@ class Profiles:
         self._asked: set[str] = set()
         self._one = threading.Lock()
 
-    def find(self, card: ModelCard, settings: TrainSettings) -> ActivationProfile | None:
+    def find(self, card: ModelCard, settings: TrainSettings, hurried: bool = False) -> ActivationProfile | None:
         """The profile for settings without `auto` in precision and device; None while there is none.
 
-        For a catalog model on a device that nobody would train it on, one of another precision stands in.
+        For a catalog model on a device that nobody would train it on, one of another precision stands in. Who is `hurried` is kept
+        waiting for HURRIED seconds at most; the dry run goes on by itself then, and is there for the next who asks.
         """
         request, name = _named(card, settings)
         found = self.look(card, settings)
@@ -44,17 +47,17 @@ class Profiles:
         stand_in = self.look(card, settings.model_copy(update={"device": "cuda:0", "precision": "bf16"}))
         if name not in self._asked and not (self.wait and stand_in):
             self._asked.add(name)
+            making = threading.Thread(target=self._make, args=(name, request), name="dry run", daemon=True)
+            making.start()
             if self.wait:
-                self._make(name, request)
-            else:
-                threading.Thread(target=self._make, args=(name, request), name="dry run", daemon=True).start()
+                making.join(HURRIED if hurried else None)
         return self._known.get(name) or stand_in
 
     def look(self, card: ModelCard, settings: TrainSettings) -> ActivationProfile | None:
-        """The same, of what is there already."""
+        """The same, of what is there already: for a folder with a model of the catalog that model's."""
         _, name = _named(card, settings)
         if name not in self._known:
-            found = _read(SHIPPED / f"{name}.json") or _read(self.folder / f"{name}.json")
+            found = _read(SHIPPED / f"{name}.json") or _read(self.folder / f"{name}.json") or _twin(card, settings)
             if found is not None:
                 self._known[name] = found
         return self._known.get(name)
@@ -62,10 +65,7 @@ class Profiles:
     def _make(self, name: str, request: Request) -> None:
         def work() -> None:
             with self._one:  # one at a time: somebody may be training beside it
-                self._known[name] = found = in_child(request)
-                self.folder.mkdir(parents=True, exist_ok=True)
-                files.remove(self.folder / f"{name}.json")
-                files.write(self.folder / f"{name}.json", found.model_dump_json(by_alias=True))
+                self._known[name] = in_child(request, self.folder / f"{name}.json")
 
         caught(work, f"the dry run of {request.card.id}")
 
@@ -75,9 +75,19 @@ def _named(card: ModelCard, settings: TrainSettings) -> tuple[Request, str]:
     return request, activations.key(request, fingerprint(card.model_type))
 
 
-def in_child(request: Request) -> ActivationProfile:
-    """The profile, found in a process of its own. Raises EngineError `plan.dryrun` where the architecture does not take part."""
-    command = [sys.executable, "-m", "tuning.engine.measure.dryrun"]
+def _twin(card: ModelCard, settings: TrainSettings) -> ActivationProfile | None:
+    """The profile that ships for the model of the catalog that `card` is, under another name and with more of its configuration."""
+    found = (known for known in presets.models(environment.PRESETS).values() if known is not card and activations.alike(card, known))
+    twin = next(found, None)
+    return None if twin is None else _read(SHIPPED / f"{_named(twin, settings)[1]}.json")
+
+
+def in_child(request: Request, path: pathlib.Path | None = None) -> ActivationProfile:
+    """The profile, found in a process of its own, which also keeps it at `path`: whoever has asked may have left by then.
+
+    Raises EngineError `plan.dryrun` where the architecture does not take part.
+    """
+    command = [sys.executable, "-m", "tuning.engine.measure.dryrun", *([] if path is None else [str(path)])]
     env = {**environment.child_environment(), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     told = request.model_dump_json()
     try:

@@ -1,23 +1,25 @@
 """What the parts of a studio share: one home folder's stores and caches, and this machine. It belongs to no owner."""
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
 from tuning.data.library import Library
 from tuning.data.sources import Sources
 from tuning.data.waiting import WaitingRoom
-from tuning.errors import InputError
+from tuning.errors import InputError, caught
 from tuning.export.errands import Errands
 from tuning.forecast import plan as planning
 from tuning.hub.shelf import Shelf
+from tuning.machine import speed
 from tuning.machine.hardware import Hardware, probe
-from tuning.runs import disk
+from tuning.runs import disk, files
 from tuning.runs.contents import CalibrationRecord
 from tuning.runs.store import Store
 from tuning.schema import ModelCard, ModelRef, on_card, on_nvidia
 from tuning.settings import Settings
 from tuning.studio.pace import Pace
-from tuning.studio.profiles import Profiles
+from tuning.studio.profiles import SMALLEST, Profiles
 from tuning.tokens import trial
 from tuning.tokens.kept import Audits
 
@@ -45,6 +47,8 @@ class Shared:
         self.profiles = Profiles(settings.home, wait=workshop is None)
         self.audits = Audits(settings.home, self.library, self.shelf, wait=workshop is None)
         self._hardware: tuple[float, Hardware] | None = None
+        self._speed: speed.CoreSpeed | None = None
+        self._measuring = threading.Lock()
 
     def probe(self) -> Hardware:
         """This machine, as it was at most two seconds ago."""
@@ -69,4 +73,18 @@ class Shared:
         there = self.probe().gpus or not on_nvidia(device)  # Apple's cores are taken only where they are asked for
         on_cpu = not on_card(device) or (gpu_memory is None and not there)
         shown = planning.calibrate(records, card, on_cpu)
+        if on_cpu and shown.operations_per_second is None and card.parameters >= SMALLEST:
+            shown = shown.model_copy(update={"core_speed": self._core_speed()})
         return planning.Machine(self.probe(), shown, gpu_memory, profile, self.settings.world_size)
+
+    def _core_speed(self) -> float | None:
+        """The speed of a core of this processor, measured when it is first asked for and kept in the home; None where it cannot be."""
+        with self._measuring:
+            if self._speed is None:
+                path, there = self.settings.home / "speed.json", self.probe()
+                found = disk.kept(lambda: disk.record(path, speed.CoreSpeed), None)
+                if found is None or found.cpu != there.cpu:
+                    found = speed.measure(there.cpu, there.cores)
+                    caught(lambda: files.write(path, found.model_dump_json()), "keeping the speed of the processor")
+                self._speed = found
+        return self._speed.operations_per_second

@@ -7,6 +7,7 @@ bits: kernels that only a card has are not seen.
 """
 
 import gc
+import pathlib
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from tuning.engine.learn.trainer import lora_config
 from tuning.forecast import activations
 from tuning.forecast.activations import Request, Step
 from tuning.machine.modelling_code import fingerprint
+from tuning.runs import files
 from tuning.schema import ActivationProfile, LayerActivations, ModelCard, StepActivations
 
 # Where the numbers are taken: no fewer points than there are features, for one row and for several.
@@ -288,8 +290,13 @@ def _materialise(model: torch.nn.Module) -> Iterator[torch.Tensor]:
 
 
 def main() -> int:
-    """Read a request, write its profile."""
-    sys.stdout.write(profile(Request.model_validate_json(sys.stdin.read())).model_dump_json(by_alias=True))
+    """Read a request, keep its profile in the file that is named, if any, and write it."""
+    found = profile(Request.model_validate_json(sys.stdin.read())).model_dump_json(by_alias=True)
+    for path in map(pathlib.Path, sys.argv[1:2]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.remove(path)
+        files.write(path, found)
+    sys.stdout.write(found)
     return 0
 
 
