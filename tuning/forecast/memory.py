@@ -10,10 +10,9 @@ from tuning.schema import ActivationProfile, ModelCard, TrainSettings
 
 MIB = 2**20
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-# Resident size of a process after importing torch, transformers, peft and trl and one training step of a model of a
-# few megabytes, CPU build on Linux x86-64, less the parts below; on a card the CUDA context takes its place. Both only
-# until a run of this machine has shown what it is.
-LIBRARIES = 700 * MIB
+# Resident size of a process after importing torch, transformers, peft and trl, before its first model, CPU build on Linux x86-64; on a
+# card the CUDA context takes its place. Both only until a run of this machine has shown what it is.
+LIBRARIES = 500 * MIB
 # Saved activations of one decoder layer, in bytes per token and hidden unit, all linear layers adapted without dropout:
 # 88.7 was counted with saved-tensor hooks on a Qwen3-4B layer in 16 bits, 56 to 95 on narrow Llamas on a CPU in 16 or 32.
 SAVED = 88.7
@@ -22,9 +21,10 @@ NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 EIGHT_BIT = ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")  # Dettmers et al., 2022; by the names of SFTConfig's `optim`
 BITSANDBYTES = (*EIGHT_BIT, "paged_adamw_32bit")  # the forms of AdamW that come from there
 # What the allocator holds beyond what lives. On a card 3 to 8 % with expandable segments; on a CPU glibc keeps freed blocks
-# below 32 MiB, and rows of many lengths leave holes: 0.2 to 0.6 of what lived (Llamas of 4 and 63 million, Alpaca's rows).
+# below 32 MiB, and rows of many lengths leave holes: 0.2 to 0.6 of what lived (Llamas of 4 and 63 million, Alpaca's rows), 0.5 to 0.85
+# (SmolLM2-135M, gemma-3-270m, in 16 bits).
 FRAGMENTS_GPU = 0.05
-FRAGMENTS, MOST_FRAGMENTS = 1, 1536 * MIB
+FRAGMENTS, MOST_FRAGMENTS = 0.7, 1536 * MIB
 CHAT_TOKENS = 2048  # of a conversation in mid-run
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
@@ -108,7 +108,7 @@ def parts(
         "gradients": 4 * trained,
         "optimizer": int(state_bytes(settings) * trained),
         **step,
-        "fragmentation": min(FRAGMENTS * moving, MOST_FRAGMENTS) if on_cpu else int(FRAGMENTS_GPU * moving),
+        "fragmentation": int(min(FRAGMENTS * moving, MOST_FRAGMENTS) if on_cpu else FRAGMENTS_GPU * moving),
         "chat": max(0, _conversation(card, weight_bytes) - moving),  # an answer in mid-run comes between steps
     }
 

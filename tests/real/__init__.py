@@ -1,0 +1,1 @@
+"""What only pretrained models show; see `test_real`."""
