@@ -76,7 +76,9 @@ def provider() -> Iterator[Provider]:
 
 
 def session(answer: httpx.Response) -> str:
-    return next(line.split(";")[0] for line in answer.headers.get_list("set-cookie") if line.startswith("session="))
+    line = next(line for line in answer.headers.get_list("set-cookie") if line.startswith("session="))
+    assert line.lower().endswith("samesite=none; secure; partitioned"), line  # else no frame of the Hub keeps it
+    return line.split(";")[0]
 
 
 def sign_in(address: str, provider: Provider, subject: str) -> str:

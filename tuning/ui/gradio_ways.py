@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
-from gradio import http_server
+from gradio import http_server, oauth, routes
 from gradio.utils import get_upload_folder
 
 from tuning.errors import InputError, TuningError, of_disk
@@ -119,13 +119,20 @@ def forget_the_space(demo: gr.Blocks) -> None:
 
     Held: with a `space_id` in its configuration the frontend asks the Hub for the Space, and Google for fonts of a header that we do not
     show; the button's event of loading is called `_check_login_status`; where the server's module finds a Space, it starts one
-    more server, which takes code while the page runs.
+    more server, which takes code while the page runs; the session's cookie is made outside of all that we put around the page.
     """
     demo.space_id = None
     http_server.get_space = lambda: None
+    routes.attach_oauth = _session_inside
     for function in demo.fns.values():
         if function.name == "_check_login_status":
             function.api_visibility = "private"
+
+
+def _session_inside(app: Any) -> None:
+    """Attach the OAuth routes with the session within our middleware, so that `Hosted` sees its cookie, too."""
+    oauth.attach_oauth(app)
+    app.user_middleware.append(app.user_middleware.pop(0))
 
 
 def sent(event: gr.EventData, name: str, default: Any = None) -> Any:
