@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import shutil
+import socket
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from tests import folders
 from tests.serve.school import ANNA, BRUNO, PROF, Class
+from tests.ui.fuzz import traces
 from tests.ui.test_report import FOUND
 from tuning import settings
 from tuning.data.ingest import ReadingOptions
@@ -204,3 +206,47 @@ def test_what_is_uploaded_or_exported_is_nobody_else_s(school: Class, tmp_path: 
     prof = school.browser(PROF)
     again = prof.post("/gradio_api/upload", files={"files": ("mine.csv", content, "text/csv")}).json()  # who has the file has it
     assert prof.get(f"/gradio_api/file={again[0]}").status_code == 200
+
+
+def announce(browser: httpx.Client, length: int, sent: bytes = b"") -> socket.socket:
+    """An upload of so many bytes that has only begun."""
+    host, port = browser.base_url.host, browser.base_url.port
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {cookie}\r\nContent-Length: {length}\r\n"
+    made = socket.create_connection((host, port or 80), timeout=30)
+    made.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode() + sent)
+    return made
+
+
+def status(begun: socket.socket) -> int:
+    """What was answered before the rest has come; 0 where that is awaited."""
+    begun.setblocking(False)
+    try:
+        return int(begun.recv(100, socket.MSG_PEEK).split()[1])
+    except BlockingIOError:
+        return 0
+
+
+FILE = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\n' + b"a,b\n" * 20_000
+
+
+def test_what_does_not_go_through_is_refused_at_once_and_takes_no_room(school: Class, wait_until: Any) -> None:
+    prof, before, there = school.browser(PROF), traces(school.log()), {*(school.home / "uploads").iterdir()}
+
+    def begun_files() -> set[pathlib.Path]:
+        return {*(school.home / "uploads").iterdir()} - there
+
+    begun = announce(prof, 1_000_000, FILE)
+    wait_until(begun_files)
+    begun.close()
+    wait_until(lambda: not begun_files())
+    assert prof.post("/gradio_api/upload", files={"x": (None, b"x" * 30_000_000)}).status_code == 413  # a field that is no file
+    large = announce(prof, 10 * 2**30)
+    wait_until(lambda: status(large) == 413)
+    assert not begun_files() and traces(school.log()) == before
+
+
+def test_who_has_uploaded_a_gigabyte_is_told_when_it_goes_on(school: Class, wait_until: Any) -> None:
+    begun = [announce(school.browser(PROF), 190_000_000, FILE) for _ in range(8)]
+    wait_until(lambda: [status(one) for one in begun].count(429) >= 3)
+    assert [status(one) for one in begun].count(0) >= 4

@@ -112,6 +112,22 @@ def test_a_file_in_the_folder_of_uploads_is_handed_out_as_it_lies(variable: bool
         file.parent.rmdir()
 
 
+def test_all_parts_of_an_upload_have_one_bound_and_one_that_is_too_large_leaves_nothing(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    gradio_ways.bound_uploads()
+    with gr.Blocks() as demo:
+        gr.api(lambda: None, api_name="nothing")
+    demo.max_file_size = 1000
+    with TestClient(App.create_app(demo)) as client:
+        for parts in (5, 20):
+            many = [("files", (f"{number}.csv", b"x" * 900)) for number in range(parts)]
+            assert client.post("/gradio_api/upload", files=many).status_code == 413
+        assert client.post("/gradio_api/upload", files={"files": ("a.csv", b"x" * 900)}).status_code == 200
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
 def test_a_wrapped_handler_is_given_the_request_and_its_own_event() -> None:
     def handler(text: str, event: gr.EventData, request: gr.Request) -> str:
         return f"{text} {gradio_ways.sent(event, 'what')} {request.session_hash}"

@@ -233,8 +233,9 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     visitors = []
     if settings.mode != "local":
         demo.belongings = Belongings(gradio_ways.upload_folder())
-        visitors = [Middleware(PacedUploads, take=studio.pace.take), Middleware(Owned, belongings=demo.belongings)]
+        visitors = [Middleware(PacedUploads, take=studio.pace.take, most=DEFAULT.file_bytes), Middleware(Owned, belongings=demo.belongings)]
     patience.take_over()
+    gradio_ways.bound_uploads()
     demo.queue(default_concurrency_limit=8, max_size=100)
     gradio_ways.keep_answers(demo, SESSIONS_WITH_ANSWERS)
     demo.launch(

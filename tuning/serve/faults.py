@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 # What Gradio's routes raise over a request that they did not expect: a function that is not there, a body of another shape.
 MISFIT = (ValueError, TypeError, LookupError, AttributeError, RecursionError, AssertionError)
-NAMED = ("FnIndexInferError", "HTTPException")  # theirs, which this room does not import
+NAMED = ("FnIndexInferError", "HTTPException", "ClientDisconnect")  # theirs, which this room does not import
 
 
 class Faults:

@@ -23,6 +23,7 @@ RATES = {
     "message": Rate(30, 2.0),  # of a conversation
     "data": Rate(30, 2.0),  # data that are read, mended or looked up
     "upload": Rate(30, 2.0),
+    "uploaded bytes": Rate(1_000_000_000, 3600 / 1e9),  # nobody came for them after an hour, and they are cleared
     "errand": Rate(20, 5.0),  # reports, exports, downloads, searches
     "plan": Rate(200, 0.2),
     "change": Rate(120, 0.5),  # stop, rename, delete, links
@@ -39,17 +40,17 @@ class Pace:
         self._clock, self._lock = clock, threading.Lock()
         self._left: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()  # what may still be asked, as of when
 
-    def take(self, owner: str, kind: str) -> float:
-        """Count one more; 0 where that is well, else the seconds until it would be, and nothing is counted."""
+    def take(self, owner: str, kind: str, count: int = 1) -> float:
+        """Count so many more; 0 where that is well, else the seconds until it would be, and nothing is counted."""
         rate, now = RATES[kind], self._clock()
         bounds = {(owner, kind): rate, (EVERYBODY, kind): Rate(rate.at_once * IN_ALL, rate.seconds / IN_ALL)}
         with self._lock:
             left = {key: self._has(key, bound, now) for key, bound in bounds.items()}
-            wait = max((1 - left[key]) * bound.seconds for key, bound in bounds.items())
+            wait = max((count - left[key]) * bound.seconds for key, bound in bounds.items())
             if wait > 0:
                 return wait
             for key, have in left.items():
-                self._left[key] = (have - 1, now)
+                self._left[key] = (have - count, now)
                 self._left.move_to_end(key)
             while len(self._left) > MOST_REMEMBERED:
                 self._left.popitem(last=False)

@@ -5,6 +5,7 @@ pinned; whoever raises it runs `tests/ui/test_gradio_ways.py`, where each functi
 What the frontend is held by stands in `serve.gradio_words`, the look in `style.css`.
 """
 
+import contextlib
 import copy
 import datetime
 import inspect
@@ -14,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
-from gradio import http_server, oauth, routes
+from gradio import http_server, oauth, route_utils, routes
 from gradio.utils import get_upload_folder
+from starlette.formparsers import MultiPartException
 
 from tuning.errors import InputError, TuningError, of_disk
 from tuning.serve.belongings import Belongings, visitor
@@ -99,6 +101,47 @@ class Guarded(gr.Blocks):
     def _scope(named: Mapping[str, Any]) -> Any:
         """What the middlewares know of the request; an empty one where there is none."""
         return getattr(getattr(named.get("request"), "request", None), "scope", {})
+
+
+class BoundedUpload(route_utils.GradioMultiPartParser):
+    """An upload whose parts have one bound together; of one that does not come to its end no file stays.
+
+    Held: Gradio bounds each file alone, keeps a field that is no file in memory whatever its size, and leaves the files of a request
+    whose sender has gone. `on_part_data` hears every piece, `_files_to_close_on_error` are the files, and the words "File size exceeded
+    maximum allowed size" make the answer a 413.
+    """
+
+    MOST_TEXT = 100_000  # bytes of a field that is no file; the page and Gradio's client send none
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        super().__init__(*values, **named)
+        self._seen = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        """A piece of a part has come."""
+        self._seen += end - start
+        text = 0 if self._current_part.file is not None else len(self._current_part.data) + end - start
+        if self._seen > self.max_file_size or text > self.MOST_TEXT:
+            raise MultiPartException(f"File size exceeded maximum allowed size of {self.max_file_size} bytes, all files together.")
+        super().on_part_data(data, start, end)
+
+    async def parse(self) -> Any:
+        """The form, once all of it is here."""
+        with contextlib.ExitStack() as left:
+            left.callback(self._leave_nothing)
+            form = await super().parse()
+            left.pop_all()
+        return form
+
+    def _leave_nothing(self) -> None:
+        for file in self._files_to_close_on_error:
+            file.close()
+            pathlib.Path(file.name).unlink(missing_ok=True)
+
+
+def bound_uploads() -> None:
+    """Have Gradio take uploads by `BoundedUpload`. Held: its upload route finds the parser under this name."""
+    route_utils.GradioMultiPartParser = BoundedUpload  # type: ignore[misc]
 
 
 def paths(value: Any) -> Iterator[str]:
