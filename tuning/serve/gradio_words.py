@@ -53,14 +53,14 @@ new MutationObserver((changes) => {
 STILL = "<style>.nav-holder { display: none !important; }</style>"
 
 # Every text that the frontend shows as HTML, a model's answer above all, is parsed in a <template>, where nothing is loaded yet. What
-# would load something from there, a picture in whatever dress, is put back into text before it gets to the page.
+# would load something from there, a picture in whatever dress, or send something, a form, is put back into text before it gets to the page.
 PICTURES = r"""<script>(() => {
 const parsed = Object.getOwnPropertyDescriptor(Element.prototype, "innerHTML");
 const place = /^(src|srcset|poster|background|data|lowsrc|href|xlink:href)$/i, near = /^\s*($|#|data:|blob:)/i;
 const styled = /^(style|fill|stroke|filter|mask|clip-path|cursor|marker.*)$/i;
 const fetching = /\\|image(-set)?\(|url\((?:\s|["'])*(?![\s"'#]|data:)/i;
 const link = (element, name) => /href$/i.test(name) && /^(a|area)$/i.test(element.localName);
-const loads = (element) => [...element.attributes].some(({name, value}) =>
+const loads = (element) => element.localName === "form" || [...element.attributes].some(({name, value}) =>
   place.test(name) ? !near.test(value) && !link(element, name) : styled.test(name) && fetching.test(value));
 const said = (element) => element.localName === "img" && element.hasAttribute("src")
   ? `![${element.getAttribute("alt") || ""}](${element.getAttribute("src")})` : element.outerHTML;
