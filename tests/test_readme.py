@@ -56,7 +56,7 @@ def test_the_front_matter_makes_a_space_of_what_is_pinned() -> None:
     assert {*front["models"]} <= presets.models(settings.PRESETS).keys() and (ROOT / front["thumbnail"]).is_file()
     assert {*front["datasets"]} <= {card.hub for card in presets.datasets(settings.PRESETS).values()}
     assert re.fullmatch(r"\d+[hm]", front["startup_duration_timeout"]) and front["hf_oauth"] is True
-    assert front["hf_oauth_scopes"] == []  # who somebody is, which is always told; nothing is done in their name
+    assert front["hf_oauth_scopes"] == ["contribute-repos"]  # beside who somebody is: for a push, at their press
     assert "preload_from_hub" not in front  # it fills a cache that the app does not read
 
 

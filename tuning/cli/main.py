@@ -5,6 +5,7 @@ With --json one document goes to stdout and nothing else; progress and the libra
 
 import argparse
 import contextlib
+import getpass
 import locale
 import logging
 import os
@@ -32,6 +33,7 @@ from tuning.runs.store import Run
 from tuning.schema import LOCAL
 from tuning.serve.webhook import Webhook
 from tuning.studio import Studio
+from tuning.studio.leaving.pushes import Way
 from tuning.studio.shared import STARTER
 from tuning.studio.talk import scaling, settings_of
 from tuning.text import say, t
@@ -341,6 +343,14 @@ def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int
     return 0, {**told, "verdict": found["verdict"], **({"command": f"ollama run {found['model']}"} if "model" in found else {})}
 
 
+def _push(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    way = Way(options.to, options.type, options.public, check=not options.no_check)
+    token = ""
+    if studio.pushes.needs_token and sys.stdin.isatty() and not options.json:
+        token = getpass.getpass(t(lang, "cli.push.token")).strip()  # for this once
+    return 0, studio.pushes.push(options.run, options.repo, options.revision, way, token)
+
+
 def _key(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     if not options.withdraw:
         return 0, {"key": studio.keys.give()}
@@ -370,5 +380,6 @@ VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] =
     "chat": _chat,
     "evaluate": _evaluate,
     "export": _export,
+    "push": _push,
     "key": _key,
 }

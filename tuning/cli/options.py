@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("-d", "--data", help="on other data instead: a built-in set, a local file, or data that was read before")
     evaluate.add_argument("--all", action="store_true", help="ask all questions, however long it takes")
     _form(_run(verb("export", "take a result away")))
+    _push(_run(verb("push", "have a result on the Hub: private, with its card, in your namespace")))
     key = verb("key", "a new API key for other programs, in the place of the one before")
     key.add_argument("--withdraw", action="store_true", help="from now on no program comes in by it")
     for one in (download, resume, chat, evaluate):
@@ -130,6 +131,15 @@ def _form(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--out", required=True, metavar="PATH", help="a file or, for all but adapter, a new folder (or a .zip); or a folder to put it in"
     )
+
+
+def _push(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--repo", default="", metavar="ID", help="NAME or OWNER/NAME (default: as the run, in your own namespace)")
+    verb.add_argument("--revision", default="", metavar="NAME", help="the branch that the commit goes to (main)")
+    verb.add_argument("--to", default="adapter", metavar="FORM", help="adapter (default), or gguf: one file for `ollama run hf.co/…`")
+    verb.add_argument("--type", choices=("f16", "bf16", "q8_0"), default="", help="how gguf keeps the weights (f16)")
+    verb.add_argument("--public", action="store_true", help="for everybody to see")
+    verb.add_argument("--no-check", action="store_true", help="as of export")
 
 
 def _which_models(verb: argparse.ArgumentParser) -> None:

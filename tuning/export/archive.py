@@ -2,12 +2,35 @@
 
 import os
 import pathlib
+import re
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
 
+from tuning.models import examine
 from tuning.runs.files import slug
 from tuning.runs.store import Run
+
+# All that may leave of what a run published, and what an export adds to it; whatever else somebody has laid beside it stays here.
+LEAVES = examine.TEXTS | {"adapter_config.json", "adapter_model.safetensors", examine.INDEX, "README.md"}
+LEAVES |= {"certificate.json", "certificate.md"}
+TEMPLATES = re.compile(r"additional_chat_templates(?:/[\w-]{1,100}\.jinja)?", re.ASCII)
+
+
+def leaves(name: str) -> bool:
+    """Whether a file with this path in what was published goes along: weights, tokenizer, template, configuration, licence and card."""
+    known = name in LEAVES or examine.SHARD.fullmatch(name) or examine.LEGAL.fullmatch(name)
+    return bool(known or TEMPLATES.fullmatch(name))
+
+
+def copy(run: Run, folder: pathlib.Path, of_adapters: bool = True) -> None:
+    """Copy what leaves of a run into `folder`; without adapter and card where a merged model is to stand there. Raises OSError."""
+    for path in sorted(run.adapter.rglob("*")):
+        name = path.relative_to(run.adapter)
+        if path.is_file() and leaves(name.as_posix()) and (of_adapters or not (name.match("adapter_*") or name.name == "README.md")):
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copy2(path, folder / name)
 
 
 def name_of(run: Run, form: str) -> str:

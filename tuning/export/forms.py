@@ -4,6 +4,7 @@ What loads a model does so in a child process on the processor, so that neither 
 the Ollama of this machine, or the one that somebody names.
 """
 
+import contextlib
 import json
 import pathlib
 import shutil
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,18 +66,28 @@ def export(order: ExportOrder, form: str, out: pathlib.Path, zipped: bool = Fals
     if target.exists() and not zipped:
         raise InputError("export.there", path=target.name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    require_room(target.parent, _bytes(order, form) * (2 if zipped else 1))
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as work:
-        building, scratch = pathlib.Path(work) / "export", pathlib.Path(work) / "scratch"
-        building.mkdir()
-        scratch.mkdir()
-        EXPORTS[form](ExportOrder(**{**vars(order), "scratch": scratch}), building)
+    with built(order, form, target.parent, copies=2 if zipped else 1) as building:
         errands.current().begin("pack", sum(path.stat().st_size for path in building.rglob("*") if path.is_file()))
         if zipped:
             archive.pack(building, target, errands.current().moved)
         else:
             put(building, target)
     return target
+
+
+@contextlib.contextmanager
+def built(order: ExportOrder, form: str, beside: pathlib.Path, copies: int = 1) -> Iterator[pathlib.Path]:
+    """A folder with all of `form`, made in the folder `beside`, where it is only as long as somebody works with it.
+
+    `copies`: for how many of them there has to be room. Raises as `export` does.
+    """
+    require_room(beside, _bytes(order, form) * copies)
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".export-") as work:
+        building, scratch = pathlib.Path(work) / "export", pathlib.Path(work) / "scratch"
+        building.mkdir()
+        scratch.mkdir()
+        EXPORTS[form](ExportOrder(**{**vars(order), "scratch": scratch}), building)
+        yield building
 
 
 def _bytes(order: ExportOrder, form: str) -> int:
@@ -90,7 +101,7 @@ def _bytes(order: ExportOrder, form: str) -> int:
 
 def _adapter(order: ExportOrder, folder: pathlib.Path, form: str = "adapter") -> None:
     """What the run published; of an adapter also what other programs need to read it rightly."""
-    shutil.copytree(order.run.adapter, folder, dirs_exist_ok=True)
+    archive.copy(order.run, folder)
     if order.spec is None:
         certificate.write(folder, certificate.unchecked(form, "unreadable"))
         return
@@ -108,8 +119,7 @@ def _merged(order: ExportOrder, folder: pathlib.Path) -> None:
     live = listen(order, folder)
     if "verdict" in live:
         raise _refused(order, live)
-    keep = shutil.ignore_patterns("adapter_*", "README.md")
-    shutil.copytree(order.run.adapter, folder, dirs_exist_ok=True, ignore=keep)
+    archive.copy(order.run, folder, of_adapters=False)
     _complete(order, "merged", folder, live, folded=False)
     return None
 
@@ -168,8 +178,7 @@ def _converted(order: ExportOrder, folder: pathlib.Path) -> tuple[dict[str, Any]
     live = listen(order, merged if order.adapter else None)
     if "verdict" in live:
         raise _refused(order, live)
-    keep = shutil.ignore_patterns("adapter_*", "README.md") if order.adapter else None
-    shutil.copytree(order.run.adapter, merged, dirs_exist_ok=True, ignore=keep)
+    archive.copy(order.run, merged, of_adapters=not order.adapter)
     file = _file(order)
     job = {"tools": str(tools), "folder": str(merged.resolve()), "file": str((folder / file).resolve())}
     job |= {"name": file.removesuffix(".gguf"), "type": order.type or converter.TYPES[0]} | {

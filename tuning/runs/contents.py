@@ -254,6 +254,16 @@ class TakenRecord(Loose):
     command: str = ""
 
 
+class PushedRecord(Loose):
+    """hub.json of a form that was pushed to the Hub: where it is there, whether private, and when."""
+
+    repo: str
+    url: str
+    private: bool
+    time: Finite
+    command: str = ""
+
+
 class Holder(Loose):
     """Who wrote in a lock last. Empty in one that nobody has taken yet."""
 

@@ -32,12 +32,26 @@ def of(request: Any, settings: Settings) -> str:
     return str(name)
 
 
+def hub_token(request: Any, settings: Settings) -> str:
+    """The token that whoever signed in on a Space has lent to it, for what is done at their press; "" where there is none."""
+    info = _signed_in(request, settings)
+    return str(info.get("access_token") or "") if info else ""
+
+
 def _on_a_space(request: Any, settings: Settings) -> str | None:
     """Gradio keeps an account in a signed cookie. Without OAuth that is signed with what everybody knows, and nobody is believed."""
-    scope: Mapping[str, Any] = getattr(getattr(request, "request", None), "scope", {})
-    if settings.space is not None and settings.space.oauth:
-        info = scope.get("session", {}).get("oauth_info") or {}
-        subject = info.get("userinfo", {}).get("sub")
-        if subject and (info.get("expires_at") or 0) > time.time():
-            return f"{SIGNED_IN}{subject}"
-    return scope.get(VISITOR)
+    info = _signed_in(request, settings)
+    return f"{SIGNED_IN}{info['userinfo']['sub']}" if info else _scope(request).get(VISITOR)
+
+
+def _signed_in(request: Any, settings: Settings) -> Mapping[str, Any]:
+    """What Gradio keeps of an account that has signed in and whose time is not over; nothing of any other."""
+    if settings.mode != "space" or settings.space is None or not settings.space.oauth:
+        return {}
+    info: Mapping[str, Any] = _scope(request).get("session", {}).get("oauth_info") or {}
+    return info if info.get("userinfo", {}).get("sub") and (info.get("expires_at") or 0) > time.time() else {}
+
+
+def _scope(request: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = getattr(getattr(request, "request", None), "scope", {})
+    return found

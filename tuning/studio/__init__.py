@@ -17,6 +17,7 @@ from tuning.studio.correcting.row_edits import RowEdits
 from tuning.studio.data import Data
 from tuning.studio.everybody import Everybody
 from tuning.studio.leaving.exports import Exports
+from tuning.studio.leaving.pushes import Pushes
 from tuning.studio.links import Links
 from tuning.studio.models import Models
 from tuning.studio.pace import Pace
@@ -48,6 +49,7 @@ class Studio:
         self.corrections = Corrections(self.shared, owner, self.data, self.runs)
         self.edits = RowEdits(self.shared, owner, self.data)
         self.exports = Exports(self.shared, owner, self.runs)
+        self.pushes = Pushes(self.shared, owner, self.runs)
         self.links = Links(self.shared, owner)
         self.everybody = Everybody(self.shared, owner)
         self.talk = Talk(self.shared, owner, self.models, self.data)

@@ -42,6 +42,7 @@ class Shared:
         self.workshop = workshop
         self.pace = Pace()
         self.errands = Errands()
+        self.hub_tokens: dict[str, str] = {}  # by owner: what was typed for a push; in memory only
         self.shelf = (workshop and workshop.shelf) or Shelf(settings, self.store)
         self.sources = Sources(settings)
         self.profiles = Profiles(settings.home, wait=workshop is None)

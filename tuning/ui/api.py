@@ -138,6 +138,14 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         path = visits.studio.runs.export(run, to, folder, zipped=True)
         return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
 
+    def push(run: str, repo: str = "", revision: str = "") -> Json:
+        """Has what a run learned on the Hub, private, as a commit tagged with the run's id; its repository, url and commit.
+
+        `repo` is a name, or owner/name, `revision` a branch. The token is the one that is saved on a machine of one's own, on a Space
+        that of whoever has signed in.
+        """
+        return visits.studio.pushes.push(run, repo, revision, token=visits.hub_token)
+
     def evaluate(run: str, data: str | None = None, whole: bool = False) -> Json:
         """Compares the base model with the tuned one on the run's held-out rows, or on other data.
 
@@ -145,7 +153,7 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         """
         return visits.studio.talk.evaluate(run, data, whole)
 
-    return [chat, export, evaluate]
+    return [chat, export, push, evaluate]
 
 
 def _plain(endpoint: Callable[..., Any]) -> Callable[..., Any]:

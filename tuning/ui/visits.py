@@ -17,6 +17,7 @@ from tuning.studio import Studio
 from tuning.ui import gradio_ways
 
 _asking: ContextVar[Studio] = ContextVar("studio")  # without a default: whoever forgets to say who asks gets an error
+_token: ContextVar[str] = ContextVar("hub_token")
 _END = object()
 
 
@@ -31,15 +32,21 @@ class Visits:
         """The studio of whoever asks. Raises LookupError outside of an event, so also on a thread of its own."""
         return _asking.get()
 
+    @property
+    def hub_token(self) -> str:
+        """The token of whoever asks, where they have signed in at the Hub on a Space; "" where they have not."""
+        return _token.get("")
+
     @contextlib.contextmanager
     def serving(self, request: object) -> Iterator[Studio]:
         """Have the studio of the request's owner at hand."""
         studio = self._house.for_owner(owners.of(request, self._house.settings))
-        token = _asking.set(studio)
+        before, lent = _asking.set(studio), _token.set(owners.hub_token(request, self._house.settings))
         try:
             yield studio
         finally:
-            _asking.reset(token)
+            _token.reset(lent)
+            _asking.reset(before)
 
     @contextlib.contextmanager
     def unasked(self) -> Iterator[None]:

@@ -1,0 +1,165 @@
+"""To the Hub and back, against one on the loopback interface: what goes is what an adapter export holds, private, and no token strays."""
+
+import json
+import pathlib
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import huggingface_hub.constants
+import huggingface_hub.utils._http as hub_http
+import pytest
+
+from tests import folders
+from tests.hub.hub_server import Repo
+from tests.hub.receiving import TOKEN, Receiving
+from tuning import settings
+from tuning.cli.main import main
+from tuning.errors import TuningError
+from tuning.runs.files import slug
+from tuning.runs.store import Run
+from tuning.schema import LOCAL
+from tuning.studio import Studio
+from tuning.studio.leaving.pushes import Way
+from tuning.text import LANGUAGES, say
+
+QUICK = Way(check=False)
+
+
+@pytest.fixture
+def receiving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiving]:
+    """A Hub that this process asks in place of the real one, and that waits for nobody."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_http.time, "sleep", lambda seconds: None)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with Receiving() as made:
+        monkeypatch.setenv("HF_ENDPOINT", made.address)
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture
+def run(receiving: Receiving, home: pathlib.Path) -> Run:
+    """A run with what has no business on the Hub beside its adapter."""
+    folders.old_home(home)
+    made = Studio(settings.read(), LOCAL).shared.store.find("20261128-165418", LOCAL)
+    for name in ("optimizer.pt", "state.json", ".env", "token", "trainer_state.json", "checkpoint-3/adapter_model.safetensors"):
+        (made.adapter / name).parent.mkdir(exist_ok=True)
+        (made.adapter / name).write_text(json.dumps({"HF_TOKEN": TOKEN}), encoding="utf-8")
+    return made
+
+
+@pytest.fixture
+def mine(run: Run) -> Studio:
+    return Studio(settings.read(), LOCAL)
+
+
+def code(work: Callable[[], Any]) -> str:
+    with pytest.raises(TuningError) as caught:
+        work()
+    for lang in LANGUAGES:  # the sentence can be said, and without the token
+        words = say(lang, caught.value.code, caught.value.params)
+        assert "{" not in words and TOKEN not in words
+    return caught.value.code
+
+
+def test_what_an_adapter_export_holds_is_what_was_published_and_nothing_beside_it(mine: Studio, run: Run, tmp_path: pathlib.Path) -> None:
+    with zipfile.ZipFile(mine.runs.export(run.id, "adapter", tmp_path / "x.zip", check=False)) as archive:
+        names = set(archive.namelist())
+    assert names == {
+        *("adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
+        *("README.md", "certificate.json", "certificate.md"),
+    }
+
+
+def test_a_push_is_one_private_tagged_commit_with_a_valid_card_and_exactly_the_export(
+    mine: Studio, run: Run, receiving: Receiving, tmp_path: pathlib.Path
+) -> None:
+    told = mine.pushes.push(run.id, way=QUICK)
+    repo = receiving.kept(told["repo"])
+    with zipfile.ZipFile(mine.runs.export(run.id, "adapter", tmp_path / "x.zip", check=False)) as archive:
+        names = set(archive.namelist())
+    files = repo.commits[told["commit"]]
+    assert files.keys() - {".gitattributes"} == names == set(told["files"]) and repo.private
+    assert repo.tagged == {run.id: told["commit"]} and repo.heads["main"] == told["commit"] and len(repo.said) == 2
+    assert told["repo"] == f"anna/{slug(run.name(), 40)}-adapter" and told["private"] and told["verdict"] == "not_checked"
+    assert told["url"] == f"{receiving.address}/{told['repo']}"
+    assert not [name for name, content in files.items() if TOKEN.encode() in content]
+    (run.adapter / "NOTICE.txt").write_text("x", encoding="utf-8")
+    again = mine.pushes.push(run.id, way=QUICK)  # it has learned more: a commit more, the tag at it, and the weights are not sent twice
+    assert repo.tagged == {run.id: again["commit"]} and again["commit"] != told["commit"] and len(receiving.sent) == 1
+    assert "NOTICE.txt" in repo.files
+    (run.adapter / "NOTICE.txt").unlink()
+    mine.pushes.push(run.id, way=QUICK)
+    assert "NOTICE.txt" not in repo.files
+
+
+def test_a_revision_is_a_branch_and_leaves_the_others_as_they_are(mine: Studio, run: Run, receiving: Receiving) -> None:
+    mine.pushes.push(run.id, "prezzi", way=QUICK)
+    repo = receiving.kept("anna/prezzi")
+    before = repo.heads["main"]
+    (run.adapter / "chat_template.jinja").write_text("x", encoding="utf-8")
+    told = mine.pushes.push(run.id, "anna/prezzi", "v2", QUICK)
+    assert repo.heads == {"main": before, "v2": told["commit"]} and told["revision"] == "v2" and told["url"].endswith("/tree/v2")
+    assert mine.pushes.push(run.id, "tailors/prezzi", way=QUICK)["repo"] == "tailors/prezzi"  # an organization of hers
+
+
+def test_a_push_that_is_cut_goes_on_and_one_that_is_cut_for_good_is_taken_up_again(mine: Studio, run: Run, receiving: Receiving) -> None:
+    receiving.cut = 1
+    mine.pushes.push(run.id, "once", way=QUICK)
+    assert len(receiving.sent) == 1
+    receiving.large.clear()
+    receiving.cut = 99
+    assert code(lambda: mine.pushes.push(run.id, "often", way=QUICK)) == "hub.push.cut"
+    assert receiving.kept("anna/often").files.keys() == {".gitattributes"}  # nothing half
+    receiving.cut = 0
+    mine.pushes.push(run.id, "often", way=QUICK)
+    assert "adapter_model.safetensors" in receiving.kept("anna/often").files
+    assert not list((run.folder / "taken" / "hub-adapter").glob(".export*"))
+
+
+def test_each_fault_is_its_own_sentence_and_nothing_is_written_over(
+    mine: Studio, run: Run, receiving: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def push(*words: str, way: Way = QUICK, studio: Studio = mine) -> str:
+        return code(lambda: studio.pushes.push(run.id, *words, way=way))
+
+    receiving.repos["anna/diary"] = Repo({"config.json": b"{}", "README.md": b"mine"}, private=True, token=TOKEN)
+    assert push("diary") == "hub.push.taken" and receiving.repos["anna/diary"].files["README.md"] == b"mine"
+    assert push("bruno/prezzi") == "hub.push.namespace" and push("a b") == push("../x") == push("x--y") == "hub.push.name"
+    assert push("prezzi", "a..b") == push("prezzi", "refs/heads/x") == "hub.push.revision" and push(way=Way("bundle")) == "hub.push.form"
+    mine.pushes.push(run.id, "open", way=Way(check=False, public=True))
+    assert not receiving.kept("anna/open").private and push("open") == "hub.push.public"
+    receiving.full = True
+    receiving.large.clear()
+    assert push("room") == "hub.push.full"
+    receiving.full, receiving.forbidden = False, True
+    assert push("scope") == "hub.push.scope"
+    receiving.accounts[TOKEN]["auth"]["accessToken"]["role"] = "read"
+    assert push("scope") == "hub.push.scope"
+    receiving.accounts.clear()
+    assert push() == "hub.push.refused"
+    monkeypatch.delenv("HF_TOKEN")
+    assert push(studio=Studio(settings.read(), LOCAL)) == "hub.push.token"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert push(studio=Studio(settings.read(), LOCAL)) == "hub.push.offline"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert push(studio=Studio(settings.read(), LOCAL)) == "hub.push.cut"
+
+
+def test_the_command_line_pushes_and_the_token_stands_nowhere(
+    run: Run, receiving: Receiving, home: pathlib.Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    assert main(["push", run.id, "--repo", "prezzi", "--revision", "v1", "--no-check", "--json"]) == 0
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    repo = receiving.kept("anna/prezzi")
+    assert repo.heads["v1"] == told["commit"] == repo.tagged[run.id] and repo.private and told["tag"] == run.id
+    here = [path for path in home.rglob("*") if path.is_file() and run.adapter not in path.parents]
+    assert not [path for path in here if TOKEN.encode() in path.read_bytes()] and TOKEN not in said.out + said.err + caplog.text
+    asked = [(path, headers) for _, path, headers in receiving.asked if path.startswith("/lfs/")]
+    assert asked and not [path for path, headers in asked if "authorization" in headers]
