@@ -25,6 +25,7 @@ LAYERS = (
     {"engine"},
     {"forecast"},
     {"tokens"},
+    {"rent"},
     {"data"},
     {"hub"},
     {"models"},
@@ -172,9 +173,9 @@ def _alias(node: ast.stmt) -> str | None:
     return target.id
 
 
-def test_three_modules_speak_to_the_hub() -> None:
+def test_four_modules_speak_to_the_hub() -> None:
     callers = {path.stem for path in SOURCES if any(name.split(".")[0] == "huggingface_hub" for name in imported(path, True))}
-    assert callers == {"models", "datasets", "push"}
+    assert callers == {"models", "datasets", "push", "hub_jobs"}
 
 
 def test_nobody_else_speaks_to_the_net() -> None:
@@ -182,7 +183,7 @@ def test_nobody_else_speaks_to_the_net() -> None:
     that of this machine. Trackers do so by themselves."""
     net = ("httpx", "requests.", "aiohttp", "urllib3", "http.client", "urllib.request", "ftplib", "smtplib")
     callers = {path.stem for path in SOURCES if any(f"{name}.".startswith(net) for name in imported(path, True))}
-    assert callers == {"models", "datasets", "push", "webhook", "ollama_api"}
+    assert callers == {"models", "datasets", "push", "hub_jobs", "webhook", "ollama_api"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

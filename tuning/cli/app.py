@@ -136,12 +136,15 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     settings = allowing(settings if people is None else reading.opened(settings, people.operators, people.common), chosen.allow_remote_code)
 
     from tuning.export import errands
+    from tuning.schema import LOCAL
+    from tuning.studio import Studio
     from tuning.text import t
 
     language, ending = language_of(chosen), Ending()
     with uncollected():
         workshop, demo = opened(chosen, settings, people)
     workshop.start()
+    Studio(settings, LOCAL, workshop).rentals.pick_up()
     open_to(chosen, people, demo.share_url)
     if not chosen.no_browser and sys.stdout.isatty() and settings.display:
         webbrowser.open(demo.local_url)

@@ -1,4 +1,4 @@
-"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. This, `app` and `foreground` print.
+"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. This, `app`, `foreground` and `renting` print.
 
 With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tuning import settings
-from tuning.cli import app, foreground
+from tuning.cli import app, foreground, renting
 from tuning.cli.options import parser
 from tuning.cli.shown import text_of
 from tuning.data.ingest import ReadingOptions
@@ -193,12 +193,15 @@ def _train(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int,
         recipe = studio.plans.recipe(choices.get("recipe"))
         choices["data"] = _data(studio, options, choices.get("data") or recipe.dataset or STARTER, lang)
     try:
+        if options.rent:
+            run = renting.order(studio, options, choices, changes, lang)
+            return _told(run, hook, renting.follow(studio, run, lang))
         if options.continues:
             run = _further(studio, options.continues, choices, changes)
         else:
             run = studio.runs.create(**choices, settings=changes, lang=lang)
     except RunError as error:
-        if error.code == "plan.refused":
+        if error.code == "plan.refused" and not options.rent:
             told = {key: value for key, value in choices.items() if key != "name"}
             print("\n".join(ways.lines(studio.plans.plan(**told, settings=changes, lang=lang), lang)), file=sys.stderr)
         raise
@@ -229,7 +232,11 @@ def _read_spec(name: str) -> dict[str, Any]:
 
 
 def _resume(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    hook, run = _hook(options, lang), studio.runs.resumable(options.run)
+    hook = _hook(options, lang)
+    away = renting.again(studio, options, lang) if options.rent else studio.rentals.away(options.run)
+    if away is not None:
+        return _told(away, hook, renting.follow(studio, away, lang))
+    run = studio.runs.resumable(options.run)
     return _told(run, hook, foreground.train(studio, run, lang, options.json))
 
 
@@ -371,7 +378,8 @@ VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] =
     "check": _check,
     "train": _train,
     "resume": _resume,
-    "stop": lambda studio, options, lang: (0, studio.runs.stop(options.run)),
+    "rent": lambda studio, options, lang: renting.offers(studio, options, _pairs(options.changes, "--set"), lang),
+    "stop": lambda studio, options, lang: renting.stop(studio, options.run, lang),
     "runs": lambda studio, options, lang: (0, studio.everybody.list() if options.everybody else studio.runs.list()),
     "show": lambda studio, options, lang: (0, studio.runs.show(options.run)),
     "rename": lambda studio, options, lang: (0, studio.runs.rename(options.run, options.name)),

@@ -39,19 +39,15 @@ def parser() -> argparse.ArgumentParser:
     plan = verb("plan", "what a run would do: settings, memory, time")
     _choices(plan)
     plan.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
+    _choices(verb("rent", "what a run would take and cost on machines that are rented by the minute"))
     check = verb("check", "read data and say what is in it")
     check.add_argument("data", metavar="DATA", help="a built-in set, a local file, or data that was read before")
     check.add_argument("-m", "--model", help="also count the tokens this model would learn")
     _wish_options(check)
-    train = verb("train", "train in the foreground")
-    _choices(train)
-    _wish_options(train)
-    train.add_argument("--name", help="what to call the run")
-    train.add_argument("--webhook", metavar="URL", help="tell this address when the run is over (one POST of JSON)")
-    train.add_argument("--continue", metavar="RUN", dest="continues", help="begin with what a run has made, on its data or on -d")
-    train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
+    _train(verb("train", "train in the foreground"))
     resume = _run(verb("resume", "train a run further from its newest whole checkpoint"))
     resume.add_argument("--webhook", metavar="URL", help="as of train")
+    _rented(resume)
     _run(verb("stop", "stop a run after its step and keep what it has learned"))
     verb("runs", "all runs, newest first").add_argument("--everybody", action="store_true", help="those of all who log in on this machine")
     _run(verb("show", "everything about one run"))
@@ -71,6 +67,16 @@ def parser() -> argparse.ArgumentParser:
     for one in (download, resume, chat, evaluate):
         _remote_code(one)
     return top
+
+
+def _train(train: argparse.ArgumentParser) -> None:
+    _choices(train)
+    _wish_options(train)
+    train.add_argument("--name", help="what to call the run")
+    _rented(train)
+    train.add_argument("--webhook", metavar="URL", help="tell this address when the run is over (one POST of JSON)")
+    train.add_argument("--continue", metavar="RUN", dest="continues", help="begin with what a run has made, on its data or on -d")
+    train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
 
 
 def _correction(correct: argparse.ArgumentParser) -> None:
@@ -159,6 +165,12 @@ def _choices(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("-d", "--data", help="a built-in set, a local file, or data that was read before")
     verb.add_argument("-r", "--recipe", help="a recipe's name (default: facts)")
     verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change one setting")
+
+
+def _rented(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--rent", metavar="FLAVOUR", help="on a machine of Hugging Face Jobs, by the name that the verb `rent` lists")
+    verb.add_argument("--max-cost", type=float, metavar="USD", help="the highest price, then it ends (default: about twice the forecast)")
+    verb.add_argument("--yes", action="store_true", help="yes, model and data may leave this machine for the rented one, and it costs")
 
 
 def _wish_options(verb: argparse.ArgumentParser) -> None:

@@ -22,6 +22,7 @@ from tuning.studio.links import Links
 from tuning.studio.models import Models
 from tuning.studio.pace import Pace
 from tuning.studio.plans import Plans
+from tuning.studio.renting.rentals import Rentals
 from tuning.studio.runs import Runs
 from tuning.studio.shared import Shared
 from tuning.studio.talk import Talk
@@ -48,6 +49,7 @@ class Studio:
         self.runs = Runs(self.shared, owner, self.plans)
         self.corrections = Corrections(self.shared, owner, self.data, self.runs)
         self.edits = RowEdits(self.shared, owner, self.data)
+        self.rentals = Rentals(self.shared, owner, self.plans, self.runs)
         self.exports = Exports(self.shared, owner, self.runs)
         self.pushes = Pushes(self.shared, owner, self.runs)
         self.links = Links(self.shared, owner)

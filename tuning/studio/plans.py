@@ -1,5 +1,6 @@
 """What a run would do: recipes, settings, the plan for choices and the ways out where it does not fit."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,9 @@ from tuning.schema import LOCAL, DataSpec, ModelCard, ModelRef, Notice, Recipe, 
 from tuning.studio.data import Data
 from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
+
+Decided = tuple[ModelRef, DataSpec, Recipe, planning.Resolved]  # what choices have come to
+Elsewhere = Callable[[ModelCard, planning.Lookup], planning.Machine]  # another machine than this one, for a model
 
 
 class Plans:
@@ -110,8 +114,9 @@ class Plans:
         changes: dict[str, Any],
         gpu_memory: float | None,
         lang: str,
+        elsewhere: Elsewhere | None = None,
         hurried: bool = False,
-    ) -> tuple[ModelRef, DataSpec, Recipe, planning.Resolved]:
+    ) -> Decided:
         """Model, data, recipe and plan of these choices, `auto` decided everywhere. Raises InputError where one is at fault.
 
         `hurried`: as of `Profiles.find`. What a run keeps of its plan is not.
@@ -124,7 +129,8 @@ class Plans:
         mapped = [*presets.mapped(self.shared.settings.presets).get(chosen.id, []), *mapped]
         followers.allow(asked, self.shared.settings.mode)
         profile = helping.standing_in(partial(self.shared.profiles.find, hurried=hurried), self.shared.profiles.look)
-        machine = self.shared.machine(reference.card, gpu_memory, profile, asked.device)
+        there = elsewhere(reference.card, profile) if elsewhere is not None else None
+        machine = there or self.shared.machine(reference.card, gpu_memory, profile, asked.device)
         asked, thought = self._thinking(asked, spec, reference)
         resolved = planning.resolve(reference.card, self._rows(spec, reference, asked), asked, machine)
         if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe

@@ -15,12 +15,13 @@ from tuning.export.ollama.ollama_api import NOWHERE, Handing
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.presets import judged
+from tuning.rent import rented
 from tuning.runs import disk, followers, reading, summary
 from tuning.runs.files import clean_name, whole
 from tuning.runs.store import Run
 from tuning.schema import DataRef, Notice, RunSpec, RunState
 from tuning.studio.correcting import rehearsal
-from tuning.studio.plans import Plans
+from tuning.studio.plans import Decided, Plans
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 
@@ -56,6 +57,11 @@ class Runs:
         reference, spec, chosen, resolved = self._plans.resolve(model, data, recipe, settings or {}, None, lang)
         self.quotas.model(reference)
         self.shared.shelf.require(reference, self.owner)
+        return self.write((reference, spec, chosen, resolved), settings or {}, name, continues)
+
+    def write(self, decided: Decided, changes: dict[str, Any], name: str | None, continues: Run | None = None) -> Run:
+        """The folder of a new run, of what its choices have come to. Raises as `create` does."""
+        reference, spec, chosen, resolved = decided
         followers.check(resolved.settings)
         if not resolved.forecast.fits:
             gib = planning.GIB
@@ -80,7 +86,7 @@ class Runs:
                 ),
                 recipe=chosen.id,
                 continues=None if continues is None else continues.id,
-                changes=settings or {},
+                changes=changes,
                 processes=self.shared.settings.world_size,
                 settings=resolved.settings,
                 forecast=resolved.forecast,
@@ -144,6 +150,7 @@ class Runs:
     def resumable(self, run: str) -> Run:
         """The run, if it can go on. Raises RunError where it is at work, has nothing left to do, or has a setting that is refused."""
         found = self.shared.store.find(run, self.owner)
+        _require_here(found)
         status = found.state().status
         if status in ("queued", "starting", "running", "finished"):
             raise RunError("run.not_resumable", run=found.id, status=status)
@@ -240,6 +247,7 @@ class Runs:
         """Remove a run and all it made. Raises RunError while it is at work."""
         self.quotas.pace("change")
         found = self.shared.store.find(run, self.owner, unreadable=True)
+        _require_here(found)
         self.shared.store.delete(found)
         self.shared.errands.end(found.id)
         return {"run": found.id, "deleted": True}
@@ -309,6 +317,12 @@ class Runs:
         if self.shared.workshop is not None:
             self.shared.workshop.wake()
         return summary.brief(run)
+
+
+def _require_here(run: Run) -> None:
+    """Raises RunError `rent.away` for a run that is on a rented machine, which would go on, and cost."""
+    if rented.away(run) is not None:
+        raise RunError("rent.away", run=run.id)
 
 
 def shown(shared: Shared, run: Run) -> dict[str, Any]:

@@ -81,6 +81,8 @@ def _spoken(lang: str, key: str, value: Any) -> str:
     if isinstance(value, int | float):
         if key in NAMES_OF_PLACES:
             return str(value)
+        if key.endswith("usd"):  # a price: whole cents, never below it
+            return number(math.ceil(100 * value - 1e-6) / 100, lang, 2)
         return rate(float(value), lang) if key == "rate" else plain(value, lang) if isinstance(value, int) else number(value, lang, 1)
     return str(value)
 

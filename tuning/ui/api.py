@@ -90,11 +90,11 @@ def _runs(visits: Visits) -> list[Callable[..., Any]]:
 
     def stop(run: str) -> Json:
         """Asks a run to stop after its step; what it has learned is kept as an adapter."""
-        return visits.studio.runs.stop(run)
+        return visits.studio.rentals.stop(run)
 
     def resume(run: str) -> Json:
         """Puts a run that stopped, failed or was interrupted back in the queue; it goes on from its newest whole checkpoint."""
-        return visits.studio.runs.resume(run)
+        return visits.studio.rentals.resume(run)
 
     def rename(run: str, name: str) -> Json:
         """Gives a run another name; its id stays."""

@@ -166,7 +166,7 @@ def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Order, str | 
         kept, started = desk.start(asdict(choice), scene.overrides, name)
         return Order.of(kept), started, started
     if step == "resume" and run is not None:
-        desk.studio.runs.resume(run)
+        desk.studio.rentals.resume(run)
     if step == "again":
         return choice.but(), run, scene.opened
     return choice, run, run if step == "take_away" else scene.opened

@@ -79,7 +79,7 @@ class RunActions:
         if do == "talk":
             changed |= {desk.run: run, desk.tabs: gr.update(selected="chat"), desk.tab: "chat"}
         elif do == "resume":
-            changed[desk.run] = desk.studio.runs.resume(run)["run"]
+            changed[desk.run] = desk.studio.rentals.resume(run)["run"]
         elif do in ("ask_all", "unqueue"):
             (desk.studio.talk.ask_all if do == "ask_all" else desk.studio.runs.stop)(run)
         elif do == "again":

@@ -91,8 +91,8 @@ def build(desk: Desk) -> None:
     desk.on(rescue.click, again, known, known, live_fault, repaint=True, trigger_mode="once")
     inputs = [desk.choice, desk.overrides, desk.name]
     desk.on(start.click, desk.start, inputs, [desk.choice, desk.run], fault, repaint=True, trigger_mode="once")
-    desk.on(stop.click, lambda run: desk.studio.runs.stop(run) and None, [desk.run], [], live_fault, repaint=True)
-    desk.on(resume.click, lambda run: desk.studio.runs.resume(run) and None, [desk.run], [], live_fault, repaint=True)
+    desk.on(stop.click, lambda run: desk.studio.rentals.stop(run) and None, [desk.run], [], live_fault, repaint=True)
+    desk.on(resume.click, lambda run: desk.studio.rentals.resume(run) and None, [desk.run], [], live_fault, repaint=True)
     desk.paints(paint, [grid, ways])
     desk.paints(paint_live, [panel, live, rescue, stop, resume, promise], live=True)
 
