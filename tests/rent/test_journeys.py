@@ -288,6 +288,7 @@ def test_the_rest_of_a_run_is_rented_with_its_checkpoint(renter: Studio, letter:
     sent: set[str] = set()
     letter.play = lambda job, server: (sent.update(server.boxes[job.repo]), finishes(job, server))[0]  # type: ignore[func-returns-value]
     assert main(["resume", run.id, "--rent", "t4-small"]) == 2
+    assert main(["resume", run.id, "--rent", "cpu-basic", "--yes"]) == 2 and len(letter.jobs) == 1
     assert main(["resume", run.id, "--rent", "t4-small", "--yes"]) == 0
     assert "run/checkpoints/checkpoint-2/manifest.json" in sent and run.state().status == "finished" and len(letter.deleted) == 2
 

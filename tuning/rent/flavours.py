@@ -23,6 +23,7 @@ CARDS = {
     "H200": (9.0, 989e12),
     "RTX PRO 6000": (12.0, 503e12),
 }
+USABLE = 0.93  # of what is listed: an L4 of "24 GB" says that it has 22.5
 UNKNOWN = (8.0, 130e12)
 REACHED = 0.3  # share of those that a run is first taken to reach; a rented run that has finished knows better
 CORE = 6e9  # operations per second of a processor's core, as the forecast guesses them
@@ -106,7 +107,7 @@ def _read(one: Any) -> Flavour | None:
         memory=int(memory),
         disk=int(_number(one.ephemeral_storage) * GIB) or 20 * GIB,
         card=name,
-        card_memory=int(_number(card.vram) * GIB) if card is not None else 0,
+        card_memory=int(USABLE * _number(card.vram) * GIB) if card is not None else 0,
         compute_capability=capability,
         operations_per_second=REACHED * peak if card is not None else CORE * cores,
     )

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -18,6 +18,7 @@ from tuning.ui.caches import OwnerCache
 from tuning.ui.desk import EVERYBODY, FAST, SETTLED_SECONDS, SHARED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.draw import offers, page_title
 from tuning.ui.overtaking import another
+from tuning.ui.parts import rent_box
 from tuning.ui.slip import TABS, Order
 from tuning.ui.tabs import chat, data, model, runs, train
 
@@ -103,12 +104,14 @@ def _banner(desk: Desk, space: Space) -> None:
 
 def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None:
     """The order slip and its one button."""
+    rented = rent_box.RentBox(desk)
 
     def paint(scene: Scene) -> list[Any]:
         plan, trouble = desk.plan(scene.choice, scene.overrides)
         step = step_of(desk, scene)
         ways = "" if scene.tab == "train" else desk.instead(trouble) or offers.before(plan, desk.lang, most=WAYS)  # there they are in full
-        drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways)
+        rent = rented.drawn(scene.choice, scene.overrides)
+        drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways, rent)
         return [drawn, gr.update(value=label_of(desk, scene.choice, step, scene.wanted, scene.run))]
 
     def press(values: dict[Any, Any]) -> list[Any]:
@@ -125,16 +128,21 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
             kept, turned = train.mended(desk, choice, turned, advised)
         return [kept, turned, run, opened, gr.update(selected=tab), tab]
 
-    def mend(choice: Any, overrides: Any, tab: str, event: gr.EventData) -> list[Any]:
+    def mend(choice: Any, overrides: Any, tab: str, run: Any, opened: Any, event: gr.EventData) -> list[Any]:
         what, value = gradio_ways.text(event, "what"), gradio_ways.text(event, "value")
+        if what in (rent_box.LOOK, rent_box.PICK, rent_box.GO):
+            made = rented.press(what, value, Order.of(choice), overrides)
+            kept = asdict(replace(Order.of(choice), made=made)) if made else choice
+            tab = "train" if made else tab
+            return [kept, overrides, made or run, made or opened, gr.update(selected=tab), tab]
         if what == "tab":
-            return [choice, overrides, gr.update(selected="train"), "train"]
+            return [choice, overrides, run, opened, gr.update(selected="train"), "train"]
         changes = {"model": value} if what == "instead" else train.pressed(event)
-        return [*train.mended(desk, Order.of(choice), overrides, changes), gr.update(selected=tab), tab]
+        return [*train.mended(desk, Order.of(choice), overrides, changes), run, opened, gr.update(selected=tab), tab]
 
     outputs = [desk.choice, desk.overrides, desk.run, desk.opened, desk.tabs, desk.tab]
-    asked = [desk.choice, desk.overrides, desk.tab]
-    desk.on(paper.click, mend, asked, [desk.choice, desk.overrides, desk.tabs, desk.tab], fault, repaint=True)
+    asked = [desk.choice, desk.overrides, desk.tab, desk.run, desk.opened]
+    desk.on(paper.click, mend, asked, outputs, fault, repaint=True)
     pressed = desk.on(button.click, press, desk.asked | {desk.name}, outputs, fault, repaint=True, trigger_mode="once")
     pressed.success(fn=None, js="() => { window.scrollTo({top: 0}); }", api_visibility="private")
     desk.paints(paint, [paper, button], live=True)

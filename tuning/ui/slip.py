@@ -173,8 +173,9 @@ def slip(
     trouble: tuple[str, Mapping[str, Any]] | None = None,
     above: str = "",
     ways: str = "",
+    under: str = "",
 ) -> str:
-    """What is written on the slip, below its title and its button. `above` and `ways` (the ways out of what is wrong) are HTML."""
+    """What is written on the slip, below its title and its button. `above`, `ways` (out of what is wrong) and `under` are HTML."""
     below = (fault(lang, *trouble) if trouble else "") + ways
     if plan is not None:
         below += forecast(plan, lang, explained=not ways)
@@ -182,4 +183,4 @@ def slip(
         below += f'<p class="hint">{escape(t(lang, "ui.slip.empty"))}</p>'
     short = " · ".join(what for _, what, _ in lines if what)
     brief = f'<p class="short">{escape(short or t(lang, "ui.slip.title"))}</p>'
-    return f'<div class="slip-paper">{above}{order(lines, lang)}{below}{brief}</div>'
+    return f'<div class="slip-paper">{above}{order(lines, lang)}{below}{under}{brief}</div>'

@@ -99,7 +99,9 @@ class Rentals:
         spec = found.spec()
         self._require_sent(spec.model)
         need, have = spec.forecast.peak_bytes, machine.hardware().gpus[0].memory_free if machine.card else machine.memory
-        if need > have or spec.settings.on_card != (machine.card is not None):
+        if spec.settings.on_card != (machine.card is not None):
+            raise RunError("rent.other_kind", run=found.id, title=machine.title)
+        if need > have:
             raise RunError("plan.refused", need=need / planning.GIB, have=have / planning.GIB)
         seconds = spec.forecast.seconds + flavours.setup_seconds(spec.model.card.parameters)
         most = machine.most(seconds) if most_usd is None else most_usd
