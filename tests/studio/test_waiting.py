@@ -11,6 +11,7 @@ from tuning.data.ingest import ReadingOptions
 from tuning.data.waiting import NotUnderstood
 from tuning.errors import InputError
 from tuning.studio import Studio
+from tuning.ui.parts.columns import mapping
 
 ROWS = ("Quanto costa una camera?;Ottanta euro a notte.;12", "C'è la piscina?;Sì, da maggio a settembre.;13")
 TURNS = (("Anna", "A che ora aprite?"), ("Sarto", "Alle nove."), ("Anna", "E la domenica?"), ("Sarto", "No."))
@@ -125,3 +126,11 @@ def test_a_column_that_asks_is_guessed_as_the_question_however_long_it_is() -> N
     for columns in ({"a": asks, "b": ["x", "", "y"], "c": tells}, {"c": tells, "b": ["x", "", "y"], "a": asks}):
         assert guesses(columns) == {"a": ("question", False), "c": ("answer", False)}
     assert guesses({"a": ["one thing", "two"], "b": ["a longer text", "and more of it"]})["b"] == ("answer", False)
+
+
+def test_a_column_of_thoughts_is_guessed_by_its_name_and_chosen() -> None:
+    cells = {"Quesito": ["Quanto fa?"], "Ragionamento": ["Due più due, e poi ancora tre volte."], "Esito": ["Sette."]}
+    found = guesses(cells)
+    assert found["Ragionamento"] == ("reasoning", True) and found["Quesito"][0] == "question" and found["Esito"][0] == "answer"
+    asked = mapping({role: column for column, (role, _) in found.items()})
+    assert asked == {"question": "Quesito", "answer": "Esito", "reasoning": "Ragionamento"}

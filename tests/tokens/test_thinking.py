@@ -15,7 +15,7 @@ from tests.tokens import shipped
 from tests.tokens.scripted import Scripted
 from tests.tokens.test_asking import ANSWERS, LEFT_OUT, conversations, words_of
 from tuning.errors import EngineError
-from tuning.tokens import labels
+from tuning.tokens import labels, thoughts
 from tuning.tokens.labels import IGNORED
 from tuning.tokens.template import Template
 
@@ -219,3 +219,20 @@ def test_a_thought_that_was_cut_goes_on_where_it_was(style: str) -> None:
     begun = "<think>\nIt is 5 each"
     assert model.chatted(ROW[:-1], thinking="learn", begun=begun) == " and so on."
     assert words.decode(model.asked).endswith("<think>\nIt is 5 each") and words.decode(model.asked).count("<think>") == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "thinks"),
+    [
+        ("<think>\nhm\n</think>\n\nSix.", True),
+        ("hm\n</think>\n\nSix.", True),  # the prompt opened it
+        ("<think>\nhm and hm", True),  # cut short
+        ("<think>\n\n</think>\n\nSix.", False),
+        ("\n</think>\n\nSix.", False),
+        ("Six.", False),
+        ("I think <think> is a sign.", False),
+        ("", False),
+    ],
+)
+def test_an_answer_that_begins_with_a_thought_is_told(said: str, thinks: bool) -> None:
+    assert thoughts.begins(said) is thinks

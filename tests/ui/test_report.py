@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tuning.runs.verdict import ADVICE, LEVELS
+from tuning.text import t
 from tuning.ui.draw import report_view
 
 ATTACK = "<script>alert(1)</script>${x}`"
@@ -49,6 +50,17 @@ def test_the_whole_report(lang: str) -> None:
     assert "ui.report" not in drawn and "report.v" not in drawn and not re.search(r"\{\w+\}", drawn)
     assert ("∞" in drawn) and (("11 of 24" if lang == "en" else "11 su 24") in drawn)
     assert report_view.report({"evaluation": None}, lang) == "" == report_view.report({}, lang)
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_the_share_of_answers_that_think_is_shown_where_any_does(lang: str) -> None:
+    found = copy.deepcopy(FOUND)
+    name = t(lang, "ui.report.thinking")
+    assert name not in report_view.report({"evaluation": found}, lang)
+    found["measures"]["thinking"] = {"base": 1.0, "tuned": 0.25}
+    drawn = report_view.report({"evaluation": found}, lang)
+    assert name in drawn and report_view.spoken(found, lang)["figures"][name] == "100% → 25%"
+    assert not re.search(rf"{name}.{{0,200}}(better|worse)", drawn, re.DOTALL), "which is better depends on what was wanted"
 
 
 def test_nothing_that_data_or_models_say_is_markup() -> None:

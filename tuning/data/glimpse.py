@@ -15,7 +15,7 @@ from tuning.data import child
 from tuning.data.formats import registry
 from tuning.data.formats.earlier import HISTORY
 from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS
-from tuning.data.formats.vocabulary import ANSWER, CONTEXT, CONVERSATIONS, MEANINGS, QUESTION, SYSTEM
+from tuning.data.formats.vocabulary import ANSWER, CONTEXT, CONVERSATIONS, MEANINGS, QUESTION, SYSTEM, THOUGHTS
 from tuning.data.readers import file_kinds
 from tuning.data.readers.table_layout import letters
 from tuning.data.readers.xlsx_rows import SheetChoice
@@ -27,7 +27,10 @@ SHOWN, TALKS = 5, 3  # records as they stand, and conversations
 _LOOKED_AT = 20  # records
 _COLUMNS, _CELL = 24, 240  # columns that can be mapped, characters of a cell
 _ALREADY = ("messages", *CONVERSATIONS)
-_NAMES = {"answer": ANSWER, "question": QUESTION, "system": SYSTEM, "context": CONTEXT, "history": HISTORY, "messages": _ALREADY}
+_NAMES = {
+    **{"answer": ANSWER, "question": QUESTION, "reasoning": THOUGHTS, "system": SYSTEM, "context": CONTEXT, "history": HISTORY},
+    "messages": _ALREADY,
+}
 _WORDS = re.compile(r"[^\W\d_]+")
 
 

@@ -126,6 +126,7 @@ class Measures(Loose):
     rouge_l: Both | None = None
     length: Both | None = None
     repetition: Both | None = None
+    thinking: Both | None = None
 
 
 class Judged(Loose):

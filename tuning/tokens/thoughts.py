@@ -69,6 +69,12 @@ def has_thoughts(turns: Any) -> bool:
     return any(turn["role"] == "assistant" and split(turn)[0].strip() for turn in turns)
 
 
+def begins(said: str) -> bool:
+    """Whether a generated answer begins with a thought; of one that is not closed the sign that opens it has to be there."""
+    before, closed, _ = said.partition(CLOSE)
+    return bool(before.replace(OPEN, "").strip()) if closed else said.lstrip().startswith(OPEN)
+
+
 def worded(turn: Mapping[str, Any], thinking: str, own: Manner, lead: str) -> dict[str, Any]:
     """An answer as the template is to take it. `lead` stands before it where nothing is thought; none before an earlier one."""
     thought, answer = split(turn)

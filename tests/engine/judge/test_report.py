@@ -6,6 +6,7 @@ import pathlib
 import random
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -261,6 +262,22 @@ def test_padding_changes_no_answer_of_a_hybrid(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("kind", CARDS)
 def test_padding_changes_no_answer_of_any_family(kind: str, tmp_path: pathlib.Path) -> None:
     in_a_batch(kind, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("thought", "said", "share"),
+    [
+        ("hm", (["<think>\nhm\n</think>\n\nSix.", "hm\n</think>\n\nSix."], ["Six.", "<think>\n\n</think>\n\nSix."]), (1.0, 0.0)),
+        ("", (["Six.", "Six."], ["<think>\nhm\n</think>\n\nSix.", "Six."]), (0.0, 0.5)),
+        ("hm", (["Six.", "Six."], ["Six.", "Six."]), (0.0, 0.0)),
+        ("", (["Six.", "Six."], ["Six.", "Six."]), None),
+    ],
+)
+def test_the_share_of_answers_that_think(thought: str, said: tuple[list[str], list[str]], share: tuple[float, float] | None) -> None:
+    asked = [batches.EvaluationQuestion(row, [{"role": "user", "content": "q"}], "Six.", None, thought) for row in (1, 2)]
+    made: Any = SimpleNamespace(losses={}, asked=asked, said=said)
+    found = report._measures(made, report._facts([]), 0)[0]["thinking"]
+    assert found == (None if share is None else dict(zip(("base", "tuned"), share, strict=True)))
 
 
 def test_the_rows_that_are_asked() -> None:

@@ -8,10 +8,10 @@ report on all would take at the speed that was seen, null where this one is on a
 overfitted, forgot or unclear; reason, of unclear; also: other codes; level; params; advice}; `measures`, each {base, tuned} or null:
 `loss` in nats per learned token and `facts` as a share (both with low and high, the 95 % interval of tuned - base; facts with `chance`
 and `rows`), `perplexity`, `exact` as a share of short answers, `bleu` and `chrf` 0 to 100, `rouge_l` 0 to 1, `length` in words by those
-of the references, `repetition` 0 to 1; `training_loss`, tuned, on rows it learned from; `curve` {best, last} of the held-out loss in the
-run; `probe` by language {loss: {base, tuned, low, high}, right: {base, tuned, of} or null}; `best` and `worst`: rows as {row, question,
-reference, base, tuned, base_loss, tuned_loss, base_facts, tuned_facts}; `corrected`, of data with corrected answers: see
-`engine.judge.corrected`.
+of the references, `repetition` 0 to 1, `thinking` as a share of answers, null where nobody thinks; `training_loss`, tuned, on rows it
+learned from; `curve` {best, last} of the held-out loss in the run; `probe` by language {loss: {base, tuned, low, high}, right: {base,
+tuned, of} or null}; `best` and `worst`: rows as {row, question, reference, base, tuned, base_loss, tuned_loss, base_facts, tuned_facts};
+`corrected`, of data with corrected answers: see `engine.judge.corrected`.
 """
 
 import json
@@ -32,6 +32,7 @@ from tuning.runs.store import Run, Store
 from tuning.runs.summary import perplexity
 from tuning.runs.verdict import Compared, Evidence
 from tuning.schema import RunSpec
+from tuning.tokens import thoughts
 
 SHARE = 0.2  # of the run's own seconds
 LEAST, MOST = 10.0, 120.0  # seconds that all of it takes
@@ -150,7 +151,9 @@ def _facts(rows: NormalRows) -> scores.Facts:
 
 def _measures(m: Measuring, facts: scores.Facts, seed: int) -> tuple[dict[str, Any], float, verdict.Shares]:
     """All measures; how far the facts are surely above chance; and base's and tuned's share of the facts of each row."""
-    made: dict[str, Any] = dict.fromkeys(("loss", "perplexity", "facts", "exact", "bleu", "chrf", "rouge_l", "length", "repetition"))
+    made: dict[str, Any] = dict.fromkeys(
+        ("loss", "perplexity", "facts", "exact", "bleu", "chrf", "rouge_l", "length", "repetition", "thinking")
+    )
     if m.losses:
         pairs = list(m.losses.values())
         made["loss"] = loss_of(pairs, list(range(len(pairs))), seed)
@@ -167,6 +170,9 @@ def _measures(m: Measuring, facts: scores.Facts, seed: int) -> tuple[dict[str, A
     made["rouge_l"] = both(lambda said: sum(scores.rouge_l(references, said)) / len(said))
     made["length"] = both(lambda said: scores.length(references, said))
     made["repetition"] = both(scores.repetition)
+    thought = both(lambda said: sum(map(thoughts.begins, said)) / len(said))
+    if any(thought.values()) or any(one.thought for one in m.asked):
+        made["thinking"] = thought
     if scores.exact(references, m.said[0]) is not None:
         made["exact"] = both(lambda said: scores.exact(references, said) or 0.0)
     wanted = [facts.wanted(one.question, one.reference) for one in m.asked]

@@ -10,7 +10,7 @@ from tuning.text import t
 from tuning.ui.draw import sheet
 from tuning.ui.view import escape, sentence
 
-ROLES = ("question", "answer", "system", "history", "context", "messages", "text")  # in the order in which they are offered
+ROLES = ("question", "answer", "reasoning", "system", "history", "context", "messages", "text")  # in the order in which they are offered
 
 # Each role once: a column that takes it takes it from another. One choice is under way at a time, the last one follows when all is drawn:
 # of several at once the answers could overtake each other.

@@ -12,10 +12,10 @@ from tuning.ui.view import duration, escape, loss, number
 
 Evaluation = Mapping[str, Any]
 
-FIRST = ("facts", "exact", "perplexity", "length", "repetition")
+FIRST = ("facts", "exact", "perplexity", "length", "repetition", "thinking")
 MORE = ("loss", "bleu", "chrf", "rouge_l")
-LOWER = frozenset({"perplexity", "repetition", "loss"})  # is better; of the length neither is
-SHARES = frozenset({"facts", "exact", "length", "repetition"})  # written in percent
+LOWER = frozenset({"perplexity", "repetition", "loss"})  # is better; of length and thinking neither is
+SHARES = frozenset({"facts", "exact", "length", "repetition", "thinking"})  # written in percent
 NOTABLE = 0.02  # of a share: less is chance
 SIGNS = {"learned": "✓", "wrecked": "!", "overfitted": "!", "forgot": "!", "no_change": "=", "unclear": "?"}
 
@@ -108,7 +108,7 @@ def more(found: Evaluation, lang: str) -> str:
 def _line(found: Evaluation, key: str, lang: str) -> str:
     of = found["measures"][key]
     figures, tendency = _figures(found, key, lang), ""
-    if key != "length" and None not in (of["base"], of["tuned"]):
+    if key not in ("length", "thinking") and None not in (of["base"], of["tuned"]):
         change = (of["tuned"] - of["base"]) * (-1 if key in LOWER else 1)
         small = figures[0] == figures[1] or (key in SHARES and abs(change) < NOTABLE)
         tendency = "" if small else "better" if change > 0 else "worse"

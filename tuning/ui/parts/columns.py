@@ -24,6 +24,7 @@ ROLES: dict[str, Sequence[str]] = {
     "question": ("question", "instruction", "prompt"),
     "context": ("context", "input"),
     "answer": ("answer", "response", "output", "completion", "chosen"),
+    "reasoning": ("reasoning",),
     "system": ("system",),
     "history": ("history",),
     "messages": ("messages", "conversations"),
@@ -146,4 +147,4 @@ def mapping(columns: Mapping[str, Any]) -> dict[str, str]:
             return {role: chosen[role] for role in (whole, "system") if role in chosen and (role == whole or whole == "messages")}
     if not {"question", "answer"} <= chosen.keys():
         raise InputError("data.mapping.roles")
-    return {role: chosen[role] for role in ("question", "context", "answer", "system", "history") if role in chosen}
+    return {role: chosen[role] for role in ("question", "context", "answer", "reasoning", "system", "history") if role in chosen}
