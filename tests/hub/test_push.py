@@ -1,9 +1,13 @@
 """To the Hub and back, against one on the loopback interface: what goes is what an adapter export holds, private, and no token strays."""
 
+import dataclasses
 import json
 import pathlib
+import shutil
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub.constants
@@ -13,25 +17,30 @@ import pytest
 from tests import folders
 from tests.hub.hub_server import Repo
 from tests.hub.receiving import TOKEN, Receiving
+from tests.studio.test_leaving import without_base
 from tuning import settings
 from tuning.cli.main import main
 from tuning.errors import TuningError
 from tuning.runs.files import slug
 from tuning.runs.store import Run
-from tuning.schema import LOCAL
+from tuning.schema import LOCAL, SIGNED_IN
+from tuning.serve import owners
 from tuning.studio import Studio
 from tuning.studio.leaving.pushes import Way
-from tuning.text import LANGUAGES, say
+from tuning.text import LANGUAGES, say, t
+from tuning.ui.draw.leaving import taking
+from tuning.ui.view import escape
 
 QUICK = Way(check=False)
 
 
 @pytest.fixture
-def receiving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiving]:
+def receiving(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iterator[Receiving]:
     """A Hub that this process asks in place of the real one, and that waits for nobody."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub_http.time, "sleep", lambda seconds: None)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     with Receiving() as made:
         monkeypatch.setenv("HF_ENDPOINT", made.address)
@@ -62,6 +71,12 @@ def code(work: Callable[[], Any]) -> str:
         words = say(lang, caught.value.code, caught.value.params)
         assert "{" not in words and TOKEN not in words
     return caught.value.code
+
+
+def written(home: pathlib.Path, run: Run) -> list[pathlib.Path]:
+    """The files of a home in which the token stands, but for those that a test has laid beside the adapter."""
+    files = [path for path in home.rglob("*") if path.is_file() and run.adapter not in path.parents]
+    return [path for path in files if TOKEN.encode() in path.read_bytes()]
 
 
 def test_what_an_adapter_export_holds_is_what_was_published_and_nothing_beside_it(mine: Studio, run: Run, tmp_path: pathlib.Path) -> None:
@@ -159,7 +174,62 @@ def test_the_command_line_pushes_and_the_token_stands_nowhere(
     told = json.loads(said.out)
     repo = receiving.kept("anna/prezzi")
     assert repo.heads["v1"] == told["commit"] == repo.tagged[run.id] and repo.private and told["tag"] == run.id
-    here = [path for path in home.rglob("*") if path.is_file() and run.adapter not in path.parents]
-    assert not [path for path in here if TOKEN.encode() in path.read_bytes()] and TOKEN not in said.out + said.err + caplog.text
+    assert not written(home, run) and TOKEN not in said.out + said.err + caplog.text
     asked = [(path, headers) for _, path, headers in receiving.asked if path.startswith("/lfs/")]
     assert asked and not [path for path, headers in asked if "authorization" in headers]
+
+
+def test_a_page_pushes_in_the_background_with_a_token_that_stays_in_memory(
+    run: Run, receiving: Receiving, home: pathlib.Path, wait_until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    studio = Studio(settings.read(), LOCAL)
+
+    def drawn(lang: str) -> str:
+        return taking.panel({**studio.exports.offers(run.id), "hub": studio.pushes.offer(run.id, signed_in=False)}, "x", "", lang)
+
+    for lang in LANGUAGES:
+        assert 'type="password"' in drawn(lang) and f'value="{slug(run.name(), 40)}-adapter"' in drawn(lang)
+    without = without_base(run)
+    assert code(lambda: studio.pushes.begin(run.id, "prezzi")) == "hub.push.token"
+    assert code(lambda: studio.pushes.begin(run.id, "prezzi", typed="hf_unknown")) == "hub.push.refused"
+    assert 'type="password"' in drawn("en")  # it was forgotten
+    studio.pushes.begin(without.id, "prezzi", typed=TOKEN)
+    wait_until(lambda: not studio.exports.busy())
+    assert receiving.kept("anna/prezzi").private and studio.exports.offers(run.id)["making"] is None
+    for lang in LANGUAGES:
+        page = drawn(lang)
+        assert f'href="{receiving.address}/anna/prezzi"' in page and escape(t(lang, "ui.take.hub.private")) in page
+        assert escape(t(lang, "ui.take.hub.forget")) in page and TOKEN not in page and 'type="password"' not in page
+    receiving.cut = 99
+    receiving.large.clear()
+    studio.pushes.begin(run.id, "often")
+    wait_until(lambda: not studio.exports.busy())
+    assert t("en", "ui.fault") in drawn("en") and studio.exports.offers(run.id)["making"]["fault"][0] == "hub.push.cut"
+    studio.pushes.keep("")
+    assert 'type="password"' in drawn("en") and TOKEN not in repr(vars(studio.shared))
+    assert not [
+        path for path in home.rglob("*") if path.is_file() and run.adapter not in path.parents and TOKEN.encode() in path.read_bytes()
+    ]
+
+
+def test_nobody_pushes_with_the_token_of_the_machine_or_of_the_space(receiving: Receiving, run: Run, home: pathlib.Path) -> None:
+    there = settings.read()
+    shared = Studio(settings.opened(there, ("teacher",)), "teacher")
+    space = Studio(dataclasses.replace(there, mode="space", space=settings.Space("x/y", oauth=True)), SIGNED_IN + "64f1")
+    for studio, wanted in ((shared, "hub.push.token"), (space, "hub.push.sign_in")):
+        theirs = Run(pathlib.Path(shutil.copytree(run.folder, run.folder.with_name(f"20261129-1-{len(wanted)}"))))
+        path = theirs.folder / "spec.yaml"
+        changed = path.read_text(encoding="utf-8").replace(run.id, theirs.id)
+        changed = changed.replace("owner: local", f"owner: {json.dumps(studio.owner)}")
+        path.write_text(changed, encoding="utf-8")
+        assert code(lambda studio=studio, id=theirs.id: studio.pushes.push(id, way=QUICK)) == wanted
+        assert not receiving.tokens()
+        assert studio.pushes.push(theirs.id, wanted.replace(".", "-").replace("_", "-"), way=QUICK, token=TOKEN)["private"]
+        receiving.asked.clear()
+    request = SimpleNamespace(request=SimpleNamespace(scope={"session": {"oauth_info": {
+        "access_token": TOKEN, "userinfo": {"sub": "64f1"}, "expires_at": time.time() + 60,
+    }}}))  # fmt: skip
+    assert owners.hub_token(request, space.settings) == TOKEN and owners.hub_token(request, there) == ""
+    request.request.scope["session"]["oauth_info"]["expires_at"] = time.time() - 1
+    assert owners.hub_token(request, space.settings) == ""

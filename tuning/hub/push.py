@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import httpx2
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, errors, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, errors, get_token
 from huggingface_hub.utils import logging
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -193,6 +193,11 @@ class _Sent(io.BufferedReader):
         if self.sending:
             self._moved(len(found))
         return found
+
+
+def is_saved() -> bool:
+    """Whether `hf auth login` has kept a token here; it is not read."""
+    return pathlib.Path(constants.HF_TOKEN_PATH).is_file()
 
 
 def saved_token() -> str | None:

@@ -29,6 +29,7 @@ ERRAND = "hub"  # an errand that ends on the Hub
 FORMS = ("adapter", "gguf")
 RECORD = "hub.json"
 GGUF = "-GGUF"  # how repositories with such files are called there
+LONGEST, MOST_KEPT = 4096, 1000  # characters of a token that was typed, and how many of them are kept
 TOKEN = re.compile(r"[\w.~+/=-]{1,4096}", re.ASCII)  # as a header can say it; those of a log-in are long
 
 
@@ -66,8 +67,13 @@ class Pushes:
         """
         return self._pushed(self._prepared(run, repo, revision, way or Way(), token))
 
-    def begin(self, run: str, repo: str = "", to: str = "adapter", token: str = "") -> None:
-        """Push in the background, from a page; how far it is stands where exports are. Raises as `push` does."""
+    def begin(self, run: str, repo: str = "", to: str = "adapter", token: str = "", typed: str = "") -> None:
+        """Push in the background, from a page; how far it is stands where exports are. `typed` is kept for the next one.
+
+        Raises as `push` does.
+        """
+        if typed:
+            self.keep(typed)
         ready = self._prepared(run, repo, "", Way(to), token)
 
         def work() -> None:
@@ -78,13 +84,11 @@ class Pushes:
     def offer(self, run: str, signed_in: bool) -> dict[str, Any]:
         """What a page shows of it: the names that repositories would have, whose token there is, and what was pushed of each form."""
         found = self.shared.store.find(run, self.owner, unreadable=True)
-        whole = (found.adapter / "config.json").is_file()
         at = found.folder / "taken"
         pushed = {form: _record(at / f"hub-{form}" / RECORD) for form in FORMS}
         return {
             "repos": {form: _name(found, form) for form in FORMS},
             "token": self._whose(signed_in),
-            "whole": whole,
             "gguf": converter.place(self.shared.settings.home).is_dir(),
             "pushed": {form: one.model_dump() for form, one in pushed.items() if one is not None},
         }
@@ -97,7 +101,9 @@ class Pushes:
     def keep(self, token: str) -> None:
         """Keep a token that was typed, in memory, for this owner's next pushes; "" forgets it."""
         if token:
-            self.shared.hub_tokens[self.owner] = token
+            self.shared.hub_tokens[self.owner] = token[:LONGEST]
+            while len(self.shared.hub_tokens) > MOST_KEPT:
+                self.shared.hub_tokens.pop(next(iter(self.shared.hub_tokens)))
         else:
             self.shared.hub_tokens.pop(self.owner, None)
 
@@ -110,16 +116,19 @@ class Pushes:
             return "signed_in"
         if space is not None and space.oauth:
             return "sign_in"
-        return "saved" if self._own() else "none"
+        from tuning.hub.push import is_saved
+
+        return "saved" if self._mine and (self.shared.settings.token or is_saved()) else "none"
+
+    @property
+    def _mine(self) -> bool:
+        """Whether the token that is saved on this machine is the owner's; on a Space it would be the Space's."""
+        return self.owner == LOCAL and self.shared.settings.mode != "space"
 
     def _own(self) -> str | None:
-        """The token that this machine's owner has saved, for nobody else; on a Space it would be the Space's."""
-        here = self.shared.settings
-        if self.owner != LOCAL or here.mode == "space":
-            return None
         from tuning.hub.push import saved_token
 
-        return here.token or saved_token()
+        return (self.shared.settings.token or saved_token()) if self._mine else None
 
     def _prepared(self, run: str, repo: str, revision: str, way: Way, token: str) -> "Ready":
         """All that is found out before anything is made. Raises as `push` does."""
@@ -129,7 +138,7 @@ class Pushes:
             raise InputError("hub.push.form", to=files.clean_name(way.to), known=", ".join(FORMS))
         order = self.runs.ordered(run, way.to, way.check, way.type, Handing())
         found, here = order.run, self.shared.settings
-        wish = Wish(repo or _name(found, way.to), revision or MAIN, found.id, found.name(), way.public)
+        wish = Wish(_name(found, way.to, repo), revision or MAIN, found.id, found.name(), way.public)
         page = f"{here.endpoint}/settings/tokens"
         token = token or self.shared.hub_tokens.get(self.owner, "") or self._own() or ""
         if here.offline:
@@ -172,10 +181,12 @@ def _record(path: pathlib.Path) -> PushedRecord | None:
     return disk.kept(lambda: disk.record(path, PushedRecord), None)
 
 
-def _name(run: Run, form: str) -> str:
-    """What the repository of a run is called where nobody says."""
-    name = archive.name_of(run, "adapter")
-    return name.rpartition("-")[0] + GGUF if form == "gguf" else name
+def _name(run: Run, form: str, given: str = "") -> str:
+    """What the repository of a run is called, as somebody says or as the run; one with a GGUF file is another, as is usual there."""
+    name = given or archive.name_of(run, "adapter")
+    if form == "gguf" and not name.lower().endswith(GGUF.lower()):
+        return re.sub("-(adapter|model)$", "", name) + GGUF
+    return name
 
 
 def _files(folder: pathlib.Path) -> list[tuple[str, pathlib.Path]]:

@@ -11,24 +11,15 @@ import gradio as gr
 from tuning.errors import TuningError
 from tuning.ui import gradio_ways
 from tuning.ui.desk import Desk, Scene
-from tuning.ui.draw.leaving import taking
+from tuning.ui.draw.leaving import pushing, taking
 
 
 def build(desk: Desk, shown: Callable[[Scene], Any], fault: gr.HTML) -> None:
     """Lay out the place for the run that `shown` says, and wire it; empty where that has nothing to take. Faults are said in `fault`."""
-    place = desk.cards("take")
+    place = desk.cards("take", script=pushing.FIELDS)
 
     def press(run: str | None, event: gr.EventData) -> None:
-        exports, what = desk.studio.exports, gradio_ways.text(event, "what")
-        form, _, type = gradio_ways.text(event, "value").partition(":")
-        if what == "make":
-            exports.make(run or "", form, type, desk.lang)
-        elif what == "remove":
-            exports.remove(run or "", form, type)
-        elif what == "fetch":
-            exports.fetch_converter(run or "")
-        elif what == "stop":
-            exports.stop()
+        _press(desk, run or "", event)
 
     def paint(scene: Scene) -> list[Any]:
         if scene.tab != "runs":
@@ -38,6 +29,7 @@ def build(desk: Desk, shown: Callable[[Scene], Any], fault: gr.HTML) -> None:
             return [""]
         try:
             offers = desk.studio.exports.offers(run["run"])
+            offers["hub"] = desk.studio.pushes.offer(run["run"], bool(desk.hub_token))
         except TuningError:  # it was deleted this very moment
             return [""]
         names = {one["run"]: one["name"] for one in scene.runs}
@@ -46,3 +38,22 @@ def build(desk: Desk, shown: Callable[[Scene], Any], fault: gr.HTML) -> None:
 
     desk.on(place.click, press, [desk.opened], [], fault, repaint=True, trigger_mode="once")
     desk.paints(paint, [place], live=True)
+
+
+def _press(desk: Desk, run: str, event: gr.EventData) -> None:
+    """What a press asks for. A token comes along with a push where one was typed; it is never sent back."""
+    exports, pushes, what = desk.studio.exports, desk.studio.pushes, gradio_ways.text(event, "what")
+    value = gradio_ways.text(event, "value")
+    form, _, type = value.partition(":")
+    presses: dict[str, Callable[[], None]] = {
+        "make": lambda: exports.make(run, form, type, desk.lang),
+        "remove": lambda: exports.remove(run, form, type),
+        "fetch": lambda: exports.fetch_converter(run),
+        "stop": exports.stop,
+        "push": lambda: pushes.begin(
+            run, gradio_ways.text(event, "repo").strip(), value, desk.hub_token, gradio_ways.text(event, "token").strip()
+        ),
+        "forget": lambda: pushes.keep(""),
+    }
+    if what in presses:
+        presses[what]()

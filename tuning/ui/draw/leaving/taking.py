@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuning.text import t
+from tuning.ui.draw.leaving import pushing
 from tuning.ui.view import duration, escape, fault, number, size, when
 
 PATH = "/take/"
@@ -22,6 +23,7 @@ def panel(offers: Offers, name: str, elsewhere: str, lang: str) -> str:
     busy = f'<p class="soft" role="status">{escape(t(lang, "ui.take.elsewhere", name=elsewhere))}</p>' if other else ""
     busy += f'<div class="ways">{_stop(going, lang)}</div>' if other and going else ""
     rows = "".join(_form(one, offers, going is not None, lang) for one in offers["forms"])
+    rows += _hub(offers, going is not None, lang) if "hub" in offers else ""
     label = escape(t(lang, "ui.take.of", name=name))
     return (
         f'<details class="leaving" data-fold="take" open><summary><h3>{escape(t(lang, "ui.take.title"))}</h3></summary>'
@@ -41,6 +43,14 @@ def _form(one: Mapping[str, Any], offers: Offers, busy: bool, lang: str) -> str:
     left = [file for file in one["files"] if not file["made"] or file["made"]["outdated"]]
     ways = "" if going else _fetch(offers, busy, lang) if one["needs_converter"] else _ways(left, form, busy, lang)
     return f"<li>{head}{made}{going}{told}{ways}</li>"
+
+
+def _hub(offers: Offers, busy: bool, lang: str) -> str:
+    """The row of the Hub, and how far a push of this run is."""
+    making = offers["making"] if offers["making"] and offers["making"]["run"] == offers["run"] else None
+    mine = making if making and making["form"] == "hub" else None
+    told = fault(lang, *mine["fault"]) if mine and mine["over"] and mine["fault"] else ""
+    return pushing.row(offers, busy, _going(mine, lang) if mine and not mine["over"] else "", told, lang)
 
 
 def _ways(files: list[Mapping[str, Any]], form: str, busy: bool, lang: str) -> str:
