@@ -107,7 +107,12 @@ def test_an_account_finds_its_things_in_every_browser_and_after_a_restart(tmp_pa
         assert "for those who sign in" not in call(address, anna, *other)
         left = httpx.get(address + "/logout", headers={"cookie": anna})
         assert session(left) == "session=null"
-        shown = {str(part["props"].get("value")) for part in httpx.get(address + "/config").json()["components"]}
+        config = httpx.get(address + "/config").json()
+        shown = {str(part["props"].get("value")) for part in config["components"]}
+        buttons = [part["id"] for part in config["components"] if part["props"].get("elem_id") == "sign-in"]
+        for page in (config["page"][route] for route in ("", "it")):  # each page's button learns on opening who has signed in
+            told = {out for step in config["dependencies"] if step["id"] in page["dependencies"] for out in step["outputs"]}
+            assert len({*buttons} & {*page["components"]} & told) == 1
         assert {t("en", "space.sign_in"), t("it", "space.sign_in")} <= shown
         assert "_check_login_status" not in httpx.get(address + "/gradio_api/info").text
     with running(home, env=env) as (address, _):

@@ -161,8 +161,9 @@ def forget_the_space(demo: gr.Blocks) -> None:
     """Have the page ask huggingface.co nothing about its Space, the button to sign in be no endpoint, and nobody put other code in.
 
     Held: with a `space_id` in its configuration the frontend asks the Hub for the Space, and Google for fonts of a header that we do not
-    show; the button's event of loading is called `_check_login_status`; where the server's module finds a Space, it starts one
-    more server, which takes code while the page runs; the session's cookie is made outside of all that we put around the page.
+    show; the button's event of loading is called `_check_login_status`, and is put on the page that was made last; where the
+    server's module finds a Space, it starts one more server, which takes code while the page runs; the session's cookie is made
+    outside of all that we put around the page.
     """
     demo.space_id = None
     http_server.get_space = lambda: None
@@ -170,6 +171,7 @@ def forget_the_space(demo: gr.Blocks) -> None:
     for function in demo.fns.values():
         if function.name == "_check_login_status":
             function.api_visibility = "private"
+            function.page = function.outputs[0].page
 
 
 def _session_inside(app: Any) -> None:
