@@ -21,10 +21,10 @@ NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 EIGHT_BIT = ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")  # Dettmers et al., 2022; by the names of SFTConfig's `optim`
 BITSANDBYTES = (*EIGHT_BIT, "paged_adamw_32bit")  # the forms of AdamW that come from there
 # What the allocator holds beyond what lives. On a card 3 to 8 % with expandable segments; on a CPU glibc keeps freed blocks
-# below 32 MiB, and rows of many lengths leave holes: 0.2 to 0.6 of what lived (Llamas of 4 and 63 million, Alpaca's rows), 0.5 to 0.85
-# (SmolLM2-135M, gemma-3-270m, in 16 bits).
+# below 32 MiB, and rows of many lengths leave holes. Of activations and of logits, by bytes of a number: SmolLM2-135M and gemma-3-270m
+# on two cores, a few steps of three settings. In 16 bits oneDNN also arranges weights anew for each product, most of all the LM head's.
 FRAGMENTS_GPU = 0.05
-FRAGMENTS, MOST_FRAGMENTS = 0.7, 1536 * MIB
+FRAGMENTS, MOST_FRAGMENTS = {2: (0.5, 1.25), 4: (0.1, 0.0)}, 1536 * MIB
 CHAT_TOKENS = 2048  # of a conversation in mid-run
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
@@ -108,9 +108,15 @@ def parts(
         "gradients": 4 * trained,
         "optimizer": int(state_bytes(settings) * trained),
         **step,
-        "fragmentation": int(min(FRAGMENTS * moving, MOST_FRAGMENTS) if on_cpu else FRAGMENTS_GPU * moving),
+        "fragmentation": _fragments(settings, step) if on_cpu else int(FRAGMENTS_GPU * moving),
         "chat": max(0, _conversation(card, weight_bytes) - moving),  # an answer in mid-run comes between steps
     }
+
+
+def _fragments(settings: TrainSettings, step: dict[str, int]) -> int:
+    """What glibc's allocator holds on a processor beyond what a step does."""
+    of_activations, of_logits = FRAGMENTS[BYTES[settings.precision]]
+    return int(min(of_activations * step["activations"] + of_logits * step["logits"], MOST_FRAGMENTS))
 
 
 def bare(card: ModelCard, settings: TrainSettings) -> int:
