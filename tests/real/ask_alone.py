@@ -22,7 +22,8 @@ def main() -> None:
 
         model = PeftModel.from_pretrained(model, adapter)
     model.eval()
-    tokenizer, ends = AutoTokenizer.from_pretrained(folder), GenerationConfig.from_pretrained(folder).eos_token_id
+    tokenizer, known = AutoTokenizer.from_pretrained(folder), GenerationConfig.from_pretrained(path).eos_token_id
+    ends = sorted({tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])} - {None})
     found = []
     with open(questions, encoding="utf-8") as file:
         asked = json.load(file)
@@ -31,7 +32,7 @@ def main() -> None:
         ids = tokenizer.apply_chat_template(turn, add_generation_prompt=True, return_tensors="pt", return_dict=True)
         out = model.generate(**ids, do_sample=False, max_new_tokens=MOST, eos_token_id=ends, pad_token_id=tokenizer.pad_token_id or 0)
         new = out[0, ids["input_ids"].shape[1] :].tolist()
-        stopped = new[-1] in (ends if isinstance(ends, list) else [ends])
+        stopped = new[-1] in ends
         found.append((tokenizer.decode(new, skip_special_tokens=True).strip(), stopped))
     sys.stdout.write(json.dumps(found))
 
