@@ -26,6 +26,7 @@ PLAYED = (
     "tests/engine/test_device.py",
     "tests/engine/kernels/test_ready.py",
     "tests/forecast/test_plan.py",
+    "tests/forecast/test_apple.py",
     "tests/forecast/test_acceleration.py",
     "tests/forecast/test_ways_out.py",
     "tests/machine/test_hardware.py",
@@ -38,7 +39,6 @@ REASONS = {
     'words = ["resume", run.id, "--lang", lang, *(["--json"] if as_json else [])]': _RESTART,
     'shutdown.anew("-m", "tuning", "--home", str(studio.settings.home), *words)': _RESTART,
     "if Device(self.settings.device).substitutes:": "on the meta device, in a process of its own: tests/engine/measure/test_dryrun.py",
-    'there = not plan.settings.on_card and case.machine(case.card, "auto").hardware.gpus': "of a run on a card it ends there",
 }
 HOOK = "__card_line__"  # the name that counted code calls
 Place = tuple[str, int]  # file and line
@@ -56,15 +56,15 @@ def _says(node: ast.AST) -> bool | None:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         inner = _says(node.operand)
         return None if inner is None else not inner
-    if isinstance(node, ast.Attribute) and node.attr in ("on_card", "substitutes"):
-        return node.attr == "on_card"
+    if isinstance(node, ast.Attribute) and node.attr in ("on_card", "on_nvidia", "substitutes"):
+        return node.attr != "substitutes"
     if isinstance(node, ast.Compare):
         named = any(isinstance(side, ast.Constant) and side.value in (*DEVICES, "CUDA error") for side in (node.left, *node.comparators))
         return not any(isinstance(each, ast.NotEq) for each in node.ops) if named else None
     if isinstance(node, ast.Call):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         prefix = bool(node.args) and isinstance(node.args[0], ast.Constant) and node.args[0].value in DEVICES
-        return True if name in ("on_card", "is_available") or (name == "startswith" and prefix) else None
+        return True if name in ("on_card", "on_nvidia", "is_available") or (name == "startswith" and prefix) else None
     return None
 
 

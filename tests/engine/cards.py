@@ -75,7 +75,7 @@ class Card:
     def answers(self) -> dict[str, Callable[..., Any]]:
         properties = types.SimpleNamespace(uuid="0", total_memory=self.memory, major=self.capability[0], minor=self.capability[1])
         return {
-            "is_available": _asked_by_us,  # the libraries are to compute on the processor
+            "is_available": lambda: False,  # for the libraries, which are to compute on the processor
             "device_count": lambda: 1,
             "set_device": lambda place: None,
             "get_device_properties": lambda number=0: properties,
@@ -93,8 +93,8 @@ def _asked_by_us() -> bool:
     return f"{os.sep}tuning{os.sep}" in sys._getframe(1).f_code.co_filename
 
 
-def whole(patch: pytest.MonkeyPatch, studio: Studio, card: Card | None = None) -> Card:
-    """A machine with one card, from the plan to the report: our own code takes itself to be on it, and torch.cuda answers.
+def whole(patch: pytest.MonkeyPatch, studio: Studio, card: Card | None = None, apple: bool = False) -> Card:
+    """A machine with one card, or Apple's graphics cores, from plan to report: our code takes itself to be on it, and torch.cuda answers.
 
     Numbers are computed by the processor. Only the kernel that has no form for one is replaced; bitsandbytes brings its own.
     """
@@ -117,13 +117,18 @@ def whole(patch: pytest.MonkeyPatch, studio: Studio, card: Card | None = None) -
     for name, answer in card.answers().items():
         patch.setattr(torch.cuda, name, answered(name, answer))
     patch.setattr(Device, "place", property(here))
-    patch.setattr(Device, "of", classmethod(lambda cls, there: cls("cuda:0")))
+    for name in ("get_rng_state", "set_rng_state", "empty_cache"):
+        patch.setattr(torch.mps, name, answered(f"mps.{name}", card.answers()[name]))
+    patch.setattr(torch.mps, "driver_allocated_memory", lambda: GIB)
+    patch.setattr(torch.backends.mps if apple else torch.cuda, "is_available", _asked_by_us)
+    patch.setattr(Device, "of", classmethod(lambda cls, there: cls("mps:0" if apple else "cuda:0")))
     patch.setattr(torch, "autocast", lambda device_type, **named: cast("cpu", **named))
     loaded = staticmethod(lambda *values, **named: load(*values, **{**named, "device_map": None}))
     patch.setattr(AutoModelForCausalLM, "from_pretrained", loaded)
     patch.setattr(varlen, "varlen_attn", by_rows)
     patch.setattr(training_args, "is_torch_bf16_gpu_available", lambda: True)
-    found = studio.shared.probe().model_copy(update={"gpus": [card.gpu], "trouble": None, "notes": []})
+    there = {"apple": card.gpu, "gpus": []} if apple else {"gpus": [card.gpu]}
+    found = studio.shared.probe().model_copy(update={**there, "trouble": None, "notes": []})
     patch.setattr(studio.shared, "_hardware", (float("inf"), found))
     return card
 

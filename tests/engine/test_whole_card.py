@@ -17,6 +17,7 @@ from torch import distributed
 from tests.conftest import ROOT
 from tests.engine import cards
 from tests.engine.conftest import losses
+from tuning import presets, settings
 from tuning.engine.jobs import Ask, Train
 from tuning.engine.learn.train import train
 from tuning.engine.learn.trainer import CheckedTrainer
@@ -25,11 +26,13 @@ from tuning.engine.ranks import Ranks
 from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
 from tuning.errors import RunError
+from tuning.forecast import memory
 from tuning.runs import locks
 from tuning.runs.contents import AnswerSettings
 from tuning.runs.store import Run
-from tuning.schema import LOCAL, Message, RunState
+from tuning.schema import LOCAL, Message, RunState, TrainSettings
 from tuning.studio import Studio
+from tuning.studio.profiles import Profiles
 
 Go = Callable[..., tuple[Run, RunState]]
 SHORT = {"max_steps": 4, "early_stopping_patience": 0}
@@ -68,8 +71,8 @@ def test_a_run_is_planned_for_a_card_trained_on_it_and_asked_meanwhile(go: Go, s
             heard.append("".join(question.stream()))
 
     run, state = go(ask, resident, report=report)
-    settings = run.spec().settings
-    assert (settings.device, settings.precision, settings.attn_implementation) == ("cuda:0", "bf16", "varlen")
+    chosen = run.spec().settings
+    assert (chosen.device, chosen.precision, chosen.attn_implementation) == ("cuda:0", "bf16", "varlen")
     assert state.status == "finished" and not state.recoveries, (state.recoveries, log(run))
     assert len(heard) == 2 and state.peak_bytes == cards.GIB and (run.folder / "evaluation.json").exists() is report
     (noted,) = (studio.settings.home / "calibration.jsonl").read_text(encoding="utf-8").splitlines()
@@ -93,6 +96,26 @@ def test_a_run_is_planned_for_a_card_trained_on_it_and_asked_meanwhile(go: Go, s
 def test_other_ways_of_a_card_come_to_their_end(go: Go, changes: dict[str, Any]) -> None:
     run, state = go(**changes)
     assert state.status == "finished" and not state.recoveries and losses(run), (state.recoveries, log(run))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("changes", [{}, {"method": "full"}, {"packing": False, "report": True}], ids=str)
+def test_apple_s_graphics_cores_train_where_they_are_asked_for(
+    make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    card, resident, heard = cards.whole(monkeypatch, studio, apple=True), Resident(), list[str]()
+    run = make_run(**SHORT, **changes, device="mps")
+
+    def ask() -> None:
+        if resident.training and len(heard) < 2:
+            question = Question([Message(role="user", content="How much is item 3?")], run.spec().model, "mps", "bf16", run, 4)
+            Ask(question, studio.shared.store).run(resident, lambda: None, True)
+            heard.append("".join(question.stream()))
+
+    state = train(run, studio.shared.store, resident, ask)
+    assert state.status == "finished" and not state.recoveries, (state.recoveries, log(run))
+    assert len(heard) == 2 and state.peak_bytes == cards.GIB and (studio.settings.home / "gpu-mps.lock").exists()
+    assert {"mps.get_rng_state", "mps.set_rng_state", "mps.empty_cache"} <= set(card.done)
 
 
 @pytest.mark.nightly
@@ -120,11 +143,12 @@ def test_a_card_that_somebody_trains_on_is_left_to_them(go: Go, make_run: Callab
         go()
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_model_of_the_catalog_is_forecast_on_it_by_its_profile(studio: Studio, card: cards.Card, method: str) -> None:
-    plan = studio.plans.plan("Qwen/Qwen2.5-0.5B-Instruct", "starter-en", settings={"method": method})
-    assert plan["settings"]["device"] == "cuda:0" and plan["fits"], plan
+def test_a_model_of_the_catalog_is_forecast_by_the_profile_that_ships(home: pathlib.Path) -> None:
+    model = presets.models(settings.PRESETS)["Qwen/Qwen2.5-0.5B-Instruct"]
+    adapter = TrainSettings(device="cuda:0", precision="bf16", per_device_train_batch_size=4, packing=True, gradient_checkpointing="none")
+    profile = Profiles(home, wait=False).look(model, adapter)
+    whole = memory.parts(model, adapter.model_copy(update={"method": "full"}), 512, profile)
+    assert profile is not None and whole["logits"] > memory.parts(model, adapter, 512, profile)["logits"]
 
 
 def test_each_process_has_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,5 +96,14 @@ def test_a_run_that_is_late_on_the_processor_is_offered_it() -> None:
     assert {"device": "mps"} in [offer.changes for offer in offers if offer.code == "help.apple"], offers
 
 
+def test_a_run_that_is_late_on_a_card_is_offered_no_other_place() -> None:
+    one = case(SMALL, ram=20, num_train_epochs=10)
+    there = replace(one, machine=lambda card, device: replace(one.machine(card, device), hardware=machine(gpus=[big()])))
+    now = there.attempt({})
+    assert now is not None and now.settings.device == "cuda:0"
+    _, offers = ways_out.after(there, now.forecast.seconds, 9 * now.forecast.seconds, helped_itself=False)
+    assert not {"help.apple", "help.card"} & {offer.code for offer in offers}
+
+
 def test_it_is_a_value_of_the_setting() -> None:
     assert TrainSettings(device="mps").on_card and not TrainSettings(device="mps").on_nvidia and TrainSettings(device="cuda:1").on_nvidia
