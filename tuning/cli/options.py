@@ -86,7 +86,7 @@ def _correction(correct: argparse.ArgumentParser) -> None:
 
 
 def _chat(chat: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    chat.add_argument("target", metavar="RUN_OR_MODEL")
+    chat.add_argument("target", metavar="RUN_OR_MODEL", help="RUN@STEP: as it was at a checkpoint")
     chat.add_argument("--base", action="store_true", help="as the model was before the run")
     chat.add_argument("--prompt", help="one question, one answer")
     chat.add_argument("--system", metavar="TEXT", help="the system text before the conversation")

@@ -1,6 +1,7 @@
 """What is asked of the workshop: an answer, a report on a run, or its adapter measured at several strengths; and the queue through
 which it comes back. Imports no library."""
 
+import pathlib
 import queue
 import threading
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tuning.errors import EngineError, TuningError
+from tuning.runs import checkpoints
 from tuning.runs.store import Run
 from tuning.schema import Message, ModelRef
 
@@ -78,6 +80,7 @@ class Question(Awaited):
     device: str
     precision: str
     run: Run | None = None
+    step: int | None = None  # of the checkpoint of the run that answers, in the place of what it has published
     seed: int | None = None
     max_new_tokens: int = MAX_NEW_TOKENS
     quantization: str = "none"
@@ -98,6 +101,17 @@ class Question(Awaited):
     def bare(self) -> bool:
         """Is the base needed for it? Not where a run has made a whole model of it."""
         return self.run is None or self.run.spec().settings.method != "full"
+
+    @property
+    def speaker(self) -> tuple[str | None, pathlib.Path | None]:
+        """Id and folder of the adapter, or whole model, that answers; of the base neither."""
+        if self.run is None:
+            return None, None
+        return (
+            (self.run.id, self.run.adapter)
+            if self.step is None
+            else (f"{self.run.id}@{self.step}", checkpoints.at(self.run.checkpoints, self.step))
+        )
 
     def stream(self) -> Iterator[str]:
         """The pieces as they come. Raises what kept the answer from being made."""

@@ -67,6 +67,17 @@ def step_of(checkpoint: pathlib.Path) -> int:
     return int(tail) if checkpoint.name.startswith(PREFIX) and tail.isdigit() else -1
 
 
+def at(folder: pathlib.Path, step: int) -> pathlib.Path:
+    """The checkpoint of a step among those in `folder`, whether it is there or not."""
+    return folder / f"{PREFIX}{step}"
+
+
+def spoken_to(folder: pathlib.Path) -> list[int]:
+    """The steps of the checkpoints that hold an adapter, in order; none of a run that trains a whole model."""
+    found = folder.glob(f"{PREFIX}*/adapter_config.json") if folder.is_dir() else ()
+    return sorted(step for path in found if (step := step_of(path.parent)) >= 0)
+
+
 def verified(checkpoint: pathlib.Path) -> bool:
     """Is every file there with the size and hash of the manifest, none beside them, and all that a faithful resume needs?
 

@@ -66,6 +66,25 @@ class KeptSettings(Record):
     targets: dict[str, AnswerSettings] = Field(default_factory=dict)
 
 
+class KeptScores(Record):
+    """How often which of a pair was better, by their ids in alphabetical order, and how often neither. `on`: pairs are asked blind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    owner: str
+    on: bool = False
+    pairs: dict[str, Annotated[list[Count], Field(min_length=3, max_length=3)]] = Field(default_factory=dict)
+
+
+class KeptQuestions(Record):
+    """questions.json of data: what somebody tests runs with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    owner: str
+    questions: list[str] = Field(default_factory=list)
+
+
 class LoggedStep(BaseModel):
     """A line of metrics.jsonl: numbers under their names, at a step."""
 

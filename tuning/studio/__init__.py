@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tuning.settings import Settings
 from tuning.studio.access.keys import Keys
 from tuning.studio.answering import Answering
+from tuning.studio.beside.blind_score import BlindScore
+from tuning.studio.beside.own_questions import OwnQuestions
 from tuning.studio.beside.strength_table import StrengthTable
 from tuning.studio.chats import Chats
 from tuning.studio.correcting.corrections import Corrections
@@ -57,6 +59,8 @@ class Studio:
         self.talk = Talk(self.shared, owner, self.models, self.data)
         self.chats = Chats(self.shared, owner, self.models.quotas)
         self.strengths = StrengthTable(self.shared, owner, self.models.quotas)
+        self.blind = BlindScore(self.shared, owner)
+        self.questions = OwnQuestions(self.shared, owner, self.models.quotas)
         self.answering = Answering(self.shared, owner, self.talk)
         self.keys = Keys(self.shared, owner)
 

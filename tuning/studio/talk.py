@@ -12,13 +12,14 @@ from tuning.errors import InputError, RunError, TuningError
 from tuning.forecast import plan as planning
 from tuning.hub.shelf import here
 from tuning.models import model_folder
-from tuning.runs import files
+from tuning.runs import checkpoints, files
 from tuning.runs.contents import AnswerSettings
 from tuning.runs.store import Run
-from tuning.schema import ALIVE, LOCAL, Message, ModelRef, on_card
+from tuning.schema import ALIVE, LOCAL, Message, ModelRef, RunSpec, on_card
 from tuning.studio.data import Data
 from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
+from tuning.text import t
 
 if TYPE_CHECKING:
     from tuning.engine.question import Comparison, Question
@@ -42,11 +43,32 @@ def thinking_of(run: Run | None, how: AnswerSettings) -> str:
     return "auto" if run is None else run.spec().settings.thinking
 
 
+def run_of(target: str) -> str:
+    """The run of `RUN` or `RUN@STEP`."""
+    return target.partition("@")[0] if step_of(target) is not None else target
+
+
+def step_of(target: str) -> int | None:
+    """The checkpoint of `RUN@STEP`; None where none is named."""
+    step = target.rpartition("@")[2] if "@" in target else ""
+    return int(step) if step.isascii() and step.isdigit() and len(step) < 10 else None
+
+
 def scaling(run: Run | None) -> str:
     """What of a run the strength scales: `all` of its adapter; only the `direction` of a DoRA adapter; of a whole model `nothing`."""
     if run is None or run.spec().settings.method == "full":
         return "nothing"
     return "direction" if run.spec().settings.lora.get("use_dora") else "all"
+
+
+def _shares_weights(one: RunSpec, other: RunSpec) -> bool:
+    """Whether adapters of two runs are added to the same loaded base."""
+
+    def base(spec: RunSpec) -> tuple[Any, ...]:
+        settings = spec.settings
+        return spec.model.path, settings.device, settings.precision, settings.quantization, settings.method == "full"
+
+    return base(one) == base(other)
 
 
 def require_scaled(run: Run | None, how: AnswerSettings) -> None:
@@ -97,13 +119,14 @@ class Talk:
             return Question(turns, model, way.device, way.precision, quantization=way.quantization, **said)
         settings = run.spec().settings
         self._require_room(model, planning.Placement(settings.device, settings.precision, settings.quantization))
-        asked = None if base else run
-        return Question(turns, model, settings.device, settings.precision, asked, quantization=settings.quantization, **said)
+        asked, step = (None, None) if base else (run, step_of(target))
+        return Question(turns, model, settings.device, settings.precision, asked, step, quantization=settings.quantization, **said)
 
     def whom(self, target: str) -> tuple[ModelRef, Run | None]:
         """The model that is talked to, and the run that has tuned it where it is not talked to as it is.
 
-        Raises InputError for a target that is neither, RunError for a run without an adapter.
+        `RUN@STEP` is a run as it was at a checkpoint. Raises InputError for a target that is neither, RunError for a run without an
+        adapter and for a checkpoint that is not there.
         """
         folder = self.owner == LOCAL and self.shared.settings.mode == "local" and os.path.isdir(files.given(target))
         if folder or "/" in target or target in presets.models(self.shared.settings.presets):
@@ -112,10 +135,54 @@ class Talk:
             if not here(reference):
                 raise InputError("model.not_here", model=reference.id)
             return reference, None
-        run = self.shared.store.find(target, self.owner)
+        name, step = run_of(target), step_of(target)
+        run = self.shared.store.find(name, self.owner)
+        if step is not None:
+            if step not in (steps := checkpoints.spoken_to(run.checkpoints)):
+                raise RunError("chat.no_checkpoint", step=step, steps=", ".join(map(str, steps)) or "–")
+            return run.spec().model, run
         if run.state().status not in ("starting", "running"):
             run.require_adapter()
         return run.spec().model, run
+
+    def beside(self, target: str) -> list[dict[str, Any]]:
+        """Whom `target` can be set beside: `id`, `name` and `step` (or None) of adapters and checkpoints over the same loaded base.
+
+        Raises what `whom` does. Of a model, and of a run that trains a whole one, there is none.
+        """
+        run = self.whom(target)[1]
+        if run is None or scaling(run) == "nothing":
+            return []
+        found: list[dict[str, Any]] = []
+        for other in self.shared.store.all(self.owner):
+            spec = other.known()
+            if spec is None or not _shares_weights(run.spec(), spec):
+                continue
+            status = other.state().status
+            if other.adapter.is_dir() or status in ("starting", "running"):
+                found.append({"id": other.id, "name": spec.name, "step": None})
+            if other.id == run.id:
+                found += [
+                    {"id": f"{other.id}@{step}", "name": spec.name, "step": step}
+                    for step in reversed(checkpoints.spoken_to(other.checkpoints))
+                ]
+        return [one for one in found if one["id"] != target]
+
+    def steps(self, target: str) -> list[int]:
+        """The checkpoints of a run that can be talked to; none of what is no run."""
+        try:
+            return checkpoints.spoken_to(self.shared.store.find(run_of(target), self.owner).checkpoints)
+        except TuningError:
+            return []
+
+    def called(self, target: str, lang: str) -> str:
+        """What a run, or a checkpoint of one, is called; its id where it is gone."""
+        try:
+            name = self.shared.store.find(run_of(target), self.owner).spec().name
+        except TuningError:
+            return target
+        step = step_of(target)
+        return name if step is None else t(lang, "ui.beside.step", name=name, step=step)
 
     def _require_room(self, model: ModelRef, way: planning.Placement) -> None:
         """Raises RunError `chat.no_room` where the forecast says that a model that is not loaded yet does not fit into memory.
@@ -221,7 +288,7 @@ class Talk:
         """Some questions worth asking a run: held-out ones of its data, else its first; of a model, those of the starter's data."""
         runs = {run.id: run for run in self.shared.store.all(self.owner)}
         try:
-            data = runs[target].spec().data.id if target in runs else self._data.find(f"{STARTER}-{lang}").id
+            data = runs[run_of(target)].spec().data.id if run_of(target) in runs else self._data.find(f"{STARTER}-{lang}").id
             return self.shared.library.questions(data, self.owner, limit)
         except InputError:
             return []

@@ -101,7 +101,7 @@ def answer(resident: Resident, question: Question) -> None:
     """
     tokenizer, context = resident.tokenizer, question.model.card.context_length
     run = question.run
-    with resident.speaking(run.id if run else None, run.adapter if run else None, question.strength) as model, torch.no_grad():
+    with resident.speaking(*question.speaker, question.strength) as model, torch.no_grad():
         turn = AnswerForm(tokenizer, model, learned=run is not None, thinking=question.thinking)
         prompt, left_out = _prompt(tokenizer, question, turn.frame)
         room = context - len(prompt)

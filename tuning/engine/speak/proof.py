@@ -44,24 +44,24 @@ class Beginning:
 
 def prove(resident: Resident, question: Question, ids: torch.Tensor, began: Beginning) -> Proof:
     """What is known of an answer to the prompt `ids` (1, tokens) that `began` so."""
-    run = question.run
+    run, (who, folder) = question.run, question.speaker
     base = _of_base(resident, ids)
     distance = None if base is None or began.logits is None else total_variation(began.logits, base)
     owners = {name: id for id, name in resident.adapters.items()}
     spoke = ", ".join(sorted(owners.get(name, name) for name in began.active)) or None
-    if run is None:
+    if run is None or who is None or folder is None:
         return Proof(spoke, distance, "not_base" if spoke or (distance or 0.0) > SAME else "")
     if run.spec().settings.method == "full":
-        return Proof(run.id, distance, "dead" if _same(began, base) else "")
-    name = resident.adapters.get(run.id)
+        return Proof(who, distance, "dead" if _same(began, base) else "")
+    name = resident.adapters.get(who)
     if question.strength and began.active != {name}:
         return Proof(spoke, distance, "other")
-    trained = resident.training and next(iter(resident.adapters)) == run.id  # its file is older than what it has learned
+    trained = resident.training and next(iter(resident.adapters)) == who  # its file is older than what it has learned
     assert resident.peft is not None and name is not None
-    if not trained and not as_published(resident.peft, name, run.adapter):
-        return Proof(run.id, distance, "other")
+    if not trained and not as_published(resident.peft, name, folder):
+        return Proof(who, distance, "other")
     dead = question.strength > 0 and (_same(began, base) or _nothing(resident.peft, name))
-    return Proof(run.id, distance, "dead" if dead else "")
+    return Proof(who, distance, "dead" if dead else "")
 
 
 def total_variation(one: torch.Tensor, other: torch.Tensor) -> float:

@@ -10,7 +10,7 @@ from tuning.runs.store import Run
 from tuning.schema import ALIVE
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
-from tuning.studio.talk import scaling
+from tuning.studio.talk import run_of, scaling
 
 
 class StrengthTable:
@@ -61,4 +61,4 @@ class StrengthTable:
         return {**kept.model_dump(include={"points", "rows", "error"}), "on": asked is not None}
 
     def _find(self, run: str) -> Run:
-        return self.shared.store.find(run, self.owner)
+        return self.shared.store.find(run_of(run), self.owner)

@@ -5,12 +5,13 @@ What a press does is the tab's affair.
 
 from typing import TYPE_CHECKING
 
+from tuning.studio.talk import run_of
 from tuning.ui import view
 from tuning.ui.desk import NAMES_SECONDS, Desk
-from tuning.ui.parts.beside.badge import proofs
+from tuning.ui.parts.badge import proofs
 
 if TYPE_CHECKING:
-    from tuning.ui.tabs.chat import Asking
+    from tuning.ui.parts.voices import Asking
 
 SUGGESTIONS = 3
 
@@ -37,7 +38,7 @@ def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None
     elif ended:
         used, context = view.number(ended[0].prompt + ended[0].answer, desk.lang), view.number(ended[0].context, desk.lang)
         lines.append(desk.say("ui.chat.context", used=used, context=context))
-    waiting = desk.studio.corrections.waiting(who) if who and is_run(desk, who) else 0
+    waiting = desk.studio.corrections.waiting(run_of(who)) if who and is_run(desk, who) else 0
     if waiting:
         code = "ui.chat.corrected.one" if waiting == 1 else "ui.chat.corrected"
         lines.insert(0, desk.say(code, count=view.number(waiting, desk.lang)))

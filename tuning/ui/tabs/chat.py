@@ -5,17 +5,16 @@ Answers stream from the workshop. Stop reaches the model itself, not only the pa
 
 import contextlib
 import itertools
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
 from tuning.errors import InputError, TuningError
-from tuning.runs.contents import AnswerSettings, KeptChat
+from tuning.runs.contents import KeptChat
 from tuning.schema import ALIVE, UNREADABLE, Message
-from tuning.studio.talk import AS_IT_COMES
+from tuning.studio.beside.blind_score import SIDES
+from tuning.studio.talk import run_of
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.parts.beside.fold import BesideFold
@@ -23,38 +22,9 @@ from tuning.ui.parts.chat_lines import chat_note, is_run, suggested, thinking
 from tuning.ui.parts.chat_settings import ChatSettings, sent
 from tuning.ui.parts.chat_shelf import ChatShelf, listed, shown
 from tuning.ui.parts.chat_turns import before, folded, plain, question_at, said, spot
-
-if TYPE_CHECKING:
-    from tuning.engine.question import Question
+from tuning.ui.parts.voices import Asking, Talks
 
 TUNED, BASE = 0, 1
-
-
-class Talks:
-    """Questions under way, by a token that the page holds, so that Stop finds them."""
-
-    def __init__(self) -> None:
-        self._open: dict[str, list[Question]] = {}
-
-    def begin(self, questions: "list[Question]") -> str:
-        token = uuid.uuid4().hex
-        self._open[token] = questions
-        return token
-
-    def stop(self, token: str | None) -> None:
-        """The model ends its answer at the next token; also the way to say that all is over."""
-        for question in self._open.pop(token or "", []):
-            question.stopped.set()
-
-
-@dataclass
-class Asking:
-    """How one message is asked, and the questions that became of it, one for each side. `begun`: what the answers go on from."""
-
-    how: AnswerSettings = AS_IT_COMES
-    own_system: str = ""
-    begun: Sequence[str] = ("", "")
-    questions: "list[Question]" = field(default_factory=list)
 
 
 class Conversation:
@@ -75,10 +45,9 @@ class Conversation:
         if not desk.warm():
             yield same, [*sheets[TUNED], {"role": "assistant", "content": desk.say("ui.chat.warming")}], same, same, same, same
         sides = [TUNED, BASE] if both else [TUNED]
-        for side in sides:
-            turns = sent(histories[side], asking.how, asking.own_system)
-            how = asking.how.model_copy(update={"strength": None}) if side == BASE else asking.how
-            asking.questions.append(desk.studio.talk.ask(who or "", turns, side == BASE, how, asking.begun[side], proven=True))
+        for side, (voice, how) in zip(sides, asking.voices(who or ""), strict=False):
+            turns = sent(histories[side], how, asking.own_system)
+            asking.questions.append(desk.studio.talk.ask(voice.target, turns, voice.base, how, asking.begun[side], proven=True))
         mine = self.talks.begin(asking.questions)
         try:
             for side, question in zip(sides, asking.questions, strict=True):
@@ -93,18 +62,13 @@ class Conversation:
         """A suggestion becomes the message."""
         return gradio_ways.text(event, "value")[:2000]
 
-    def compare(self, both: bool) -> Any:
-        """Show or hide the base model's side."""
-        name = self.desk.say("ui.chat.tuned.name" if both else "ui.chat.conversation")
-        return gr.update(label=name, show_label=both), gr.update(visible=both)
-
     def stop(self, mine: str | None) -> None:
         """End the answer under way, in the model too."""
         self.talks.stop(mine)
 
     def paint(self, scene: Scene) -> list[Any]:
         """Whom one can talk to; a run that was just started is chosen by itself."""
-        options = targets(self.desk, scene.runs)
+        options = targets(self.desk, scene.runs, scene.talker)
         known = [value for _, value in options]
         watched = scene.run["run"] if scene.run else None
         kept = scene.followed is None and scene.talk and self.kept(scene.talk)  # the page was opened anew
@@ -164,7 +128,16 @@ class ChatTab:
             self.send = gr.Button(desk.say("ui.chat.send"), scale=0, min_width=100, elem_id="send", elem_classes="go")
             self.stop = gr.Button(desk.say("ui.chat.stop"), scale=0, min_width=100, elem_id="halt", visible=False)
         self.token = gr.State(None)
-        self.asked = {self.message, desk.target, self.beside, *self.bots, desk.talk, self.token, *self.settings.parts.values()}
+        self.asked = {
+            self.message,
+            desk.target,
+            self.beside,
+            self.fold.pair.other,
+            *self.bots,
+            desk.talk,
+            self.token,
+            *self.settings.parts.values(),
+        }
         self.spoken = [self.message, *self.bots, self.token, self.send, self.stop, self.note]
         self.spoken += [desk.talk, self.shelf.list, self.shelf.name, self.settings.parts["system"]]
 
@@ -183,12 +156,20 @@ class ChatTab:
         desk.on(self.stop.click, self.talk.stop, [self.token], [], self.quiet, queue=False)
         desk.on(self.clear.click, self.wipe, [self.token], [*self.bots, self.note, desk.talk, self.shelf.list, self.shelf.name], self.quiet)
         desk.on(self.about.click, self.think, [desk.target], [], self.quiet, repaint=True)
-        desk.on(self.beside.change, self.talk.compare, [self.beside], self.bots, self.quiet, queue=False)
-        greeted = [self.beside, self.suggestions, *self.bots, *self.settings.parts.values(), self.note, desk.talk, self.shelf.name]
+        self.fold.wire(self.beside, self.bots, self.shelf.file)
+        greeted = [
+            self.beside,
+            self.fold.pair.other,
+            self.suggestions,
+            *self.bots,
+            *self.settings.parts.values(),
+            self.note,
+            desk.talk,
+            self.shelf.name,
+        ]
         desk.on(desk.target.change, self.greet, [desk.target, desk.talk, tuned], greeted, self.quiet)
         self.settings.wire(self.quiet)
         self.shelf.wire(self.bots, self.quiet)
-        self.fold.wire()
         desk.paints(self.talk.paint, [desk.target, desk.followed, self.about], live=True)
         desk.paints(lambda scene: [listed(desk, scene.talk)], [self.shelf.list])
 
@@ -220,20 +201,24 @@ class ChatTab:
             raise InputError("correct.model")
         histories, habits = self._histories(values), self.settings.habits(who)
         turns = sent(histories[TUNED][:at], self.settings.told(values, habits), habits.own_system)
-        desk.studio.corrections.add(who, turns, text, desk.lang)
+        desk.studio.corrections.add(run_of(who), turns, text, desk.lang)
         histories[TUNED][at] = {"role": "assistant", "content": text}
         talk = self._save(values[desk.talk], who, histories)
         note = chat_note(desk, None, habits.single, who)
         return [same, self._drawn(histories)[TUNED], same, None, same, same, note, talk, *self._listed(talk), same]
 
     def noted(self, values: dict[Any, Any], event: gr.EventData) -> Iterator[Any]:
-        """A press in the note: to go on with an answer, or to learn those that were corrected."""
-        yield from self.learn(values) if gradio_ways.text(event, "what") == "learn" else self.more(values)
+        """A press in the note: to go on with an answer, to learn those that were corrected, or which of two was better."""
+        what = gradio_ways.text(event, "what")
+        if what in SIDES:
+            yield [*[gr.skip()] * 6, self.fold.pair.judge(gradio_ways.text(event, "value"), what), *[gr.skip()] * 4]
+            return
+        yield from self.learn(values) if what == "learn" else self.more(values)
 
     def learn(self, values: dict[Any, Any]) -> Iterator[Any]:
         """A run that goes on from this one, with its corrected answers, waits in the queue."""
         desk, same = self.desk, gr.skip()
-        made = desk.studio.corrections.learn(values[desk.target] or "", desk.lang)
+        made = desk.studio.corrections.learn(run_of(values[desk.target] or ""), desk.lang)
         said_so = view.escape(desk.say("ui.chat.learning_on", name=made["name"]))
         yield [*[same] * 6, f'<p class="hint">{said_so}</p>', *[same] * 4]
 
@@ -271,7 +256,16 @@ class ChatTab:
         beside = gr.update(visible=True) if is_run(self.desk, who) else gr.update(visible=False, value=False)
         named = self.shelf.named(kept.id if kept else None)
         note = chat_note(self.desk, None, self.settings.habits(who).single, who)
-        return [beside, suggested(self.desk, who), *sheets[:2], *self.settings.shown(who), note, sheets[2], named]
+        return [
+            beside,
+            self.fold.pair.choices(who),
+            suggested(self.desk, who),
+            *sheets[:2],
+            *self.settings.shown(who),
+            note,
+            sheets[2],
+            named,
+        ]
 
     def _spot(self, values: dict[Any, Any], event: gr.EventData) -> int:
         return spot(values[self.bots[TUNED]], gradio_ways.whole(event, "index"))
@@ -296,15 +290,20 @@ class ChatTab:
             raise InputError("chat.empty")
         self.talk.stop(values[self.token])
         both, habits = bool(values[self.beside]), self.settings.habits(who)
-        asking = Asking(self.settings.told(values, habits), habits.own_system, begun)
+        asking = Asking(self.settings.told(values, habits), habits.own_system, begun, values[self.fold.pair.other] or "")
+        if both and desk.studio.blind.on:
+            histories = self.fold.pair.hide(asking, histories)
         talk, sheets = values[desk.talk], list(histories)
-        if not any(begun):
+        if not any(begun) and not asking.blind:
             with contextlib.suppress(TuningError, OSError):  # told after the answer, which comes all the same
                 talk = self._save(talk, who, sheets)
         for step in self.talk.stream(histories, who, both, asking):
             sheets = [said(new) if isinstance(new, list) else old for old, new in zip(sheets, step[1:3], strict=True)]
             yield *step, "", talk, same, same, same
-        yield *[same] * 6, chat_note(desk, asking, habits.single, who), talk, same, same, self.settings.learned(who, values)
+        note = self.fold.pair.vote(asking, who) if asking.blind else chat_note(desk, asking, habits.single, who)
+        yield *[same] * 6, note, talk, same, same, self.settings.learned(who, values)
+        if asking.blind:  # it is no conversation: each question is by itself, and the sides change
+            return
         talk = self._save(talk, who, sheets)
         yield *[same] * 7, talk, *self._listed(talk), same
 
@@ -352,14 +351,18 @@ def _bot(desk: Desk, side: str, visible: bool) -> gr.Chatbot:
     )
 
 
-def targets(desk: Desk, runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Who can be talked to: runs with an adapter or at work, newest first, then the models as they are."""
+def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = None) -> list[tuple[str, str]]:
+    """Who can be talked to: runs with an adapter or at work, newest first, then the models as they are. Of the run that is talked to its
+    checkpoints, too."""
     found = []
     for run in runs:
         if run["status"] in ("starting", "running"):
             found.append((desk.say("ui.chat.learning", name=run["name"]), run["run"]))
         elif run["has_adapter"] and run["status"] not in (*ALIVE, UNREADABLE):
             found.append((f"{run['name']} · {view.when(run['created'], desk.lang)}", run["run"]))
+        if run["run"] == run_of(who or ""):
+            steps = [f"{run['run']}@{step}" for step in desk.studio.talk.steps(run["run"])]
+            found += [(desk.studio.talk.called(one, desk.lang), one) for one in reversed(steps)]
     return [
         *found,
         *((desk.say("ui.chat.bare", model=entry["title"]), entry["id"]) for entry in desk.models(NAMES_SECONDS) if entry["here"]),
@@ -373,6 +376,7 @@ def talking(desk: Desk, scene: Scene, who: str | None) -> str:
         step, total = view.number(run["state"]["step"], desk.lang), view.number(run["total_steps"], desk.lang)
         return f'<p class="while"><i aria-hidden="true">●</i> {view.escape(desk.say("ui.chat.while", step=step, total=total))}</p>'
     name = next((entry["name"] for entry in scene.runs if entry["run"] == who), None)
+    name = desk.studio.talk.called(who, desk.lang) if who and run_of(who) != who else name
     title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), who or "")
     says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
     untaught = desk.say("chat.untaught") if who and not name and desk.studio.talk.untaught(who) else ""

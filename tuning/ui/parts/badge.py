@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def proofs(questions: "Sequence[Question]", lang: str) -> str:
     """The badges of answers beside each other; nothing of those that were not proven."""
     found = "".join(_badge(question, lang) for question in questions if question.proof is not None)
-    return f'<div class="badges">{found}</div>' if found else ""
+    return f'<div class="proofs">{found}</div>' if found else ""
 
 
 def _badge(question: "Question", lang: str) -> str:
@@ -26,9 +26,9 @@ def _badge(question: "Question", lang: str) -> str:
         "distance": "–" if distance is None else view.number(distance, lang, 3),
         "spoke": question.proof.adapter or "–",
     }
-    look = "fault" if fault else "unknown" if kind == "unmeasured" else "sure"
+    look = "amiss" if fault else "unknown" if kind == "unmeasured" else "proven"
     short, long = (view.escape(t(lang, f"ui.badge.{kind}{part}", **said)) for part in ("", ".says"))
-    opens = f'<details class="badge {look}" data-fold="badge-{kind}">'
+    opens = f'<details class="proof {look}" data-fold="badge-{kind}">'
     return f'{opens}<summary title="{long}">{short}</summary><div class="says">{long}</div></details>'
 
 
@@ -40,5 +40,7 @@ def _name(question: "Question", lang: str) -> str:
         name = question.run.spec().name
     except TuningError:  # deleted while it answered
         name = question.run.id
+    if question.step is not None:
+        name = t(lang, "ui.beside.step", name=name, step=question.step)
     strength = view.number(question.strength, lang)
     return name if question.strength == 100 else t(lang, "ui.badge.at", name=name, strength=strength)
