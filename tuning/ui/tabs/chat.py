@@ -159,13 +159,13 @@ class ChatTab:
         self.fold.wire(self.beside, self.bots, self.shelf.file)
         greeted = [
             self.beside,
-            self.fold.pair.other,
             self.suggestions,
             *self.bots,
             *self.settings.parts.values(),
             self.note,
             desk.talk,
             self.shelf.name,
+            self.fold.pair.other,
         ]
         desk.on(desk.target.change, self.greet, [desk.target, desk.talk, tuned], greeted, self.quiet)
         self.settings.wire(self.quiet)
@@ -258,13 +258,13 @@ class ChatTab:
         note = chat_note(self.desk, None, self.settings.habits(who).single, who)
         return [
             beside,
-            self.fold.pair.choices(who),
             suggested(self.desk, who),
             *sheets[:2],
             *self.settings.shown(who),
             note,
             sheets[2],
             named,
+            self.fold.pair.choices(who),
         ]
 
     def _spot(self, values: dict[Any, Any], event: gr.EventData) -> int:
