@@ -101,19 +101,19 @@ def test_ten_visitors_with_three_adapters_never_get_each_other_s_answers(trained
     workshop.start()
     house = Studio(studio.settings, LOCAL, workshop)
 
-    def said(target: str, base: bool) -> tuple[str, str | None, str]:
+    def said(target: str, base: bool) -> tuple[str, str | None, str, float | None]:
         question: Question = house.talk.question(target, ASKED, base)
         question.proven, question.max_new_tokens = True, 6
         workshop.ask(question)
         text = "".join(question.stream())
         assert question.proof is not None
-        return text, question.proof.adapter, question.proof.fault
+        return text, question.proof.adapter, question.proof.fault, question.proof.distance
 
     try:
         voices = [*((run.id, False) for run in runs), (runs[0].id, True)]
         alone = {voice: said(*voice) for voice in voices}
         assert [alone[voice][1] for voice in voices] == [*(run.id for run in runs), None]
-        assert len({alone[voice][0] for voice in voices}) == 4, "answers that are alike prove nothing"
+        assert len({alone[voice][3] for voice in voices}) == 4, "distributions that are alike prove nothing"
         assert all(found[2] == "" for found in alone.values())
         order = random.Random(5).choices(voices, k=200)
         with concurrent.futures.ThreadPoolExecutor(10) as visitors:
