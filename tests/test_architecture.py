@@ -343,7 +343,7 @@ LIMITED = {
     "tuning/runs/store.py": {"lock.acquire()"},
     "tuning/serve/programs/asking.py": {"self._come.get()"},  # the question's stream has a patience, and its end is told however it comes
     "tuning/studio/talk.py": {"comparison.result()"},  # which waits with patience
-    "tuning/ui/parts/bring.py": {"reading.result()"},  # it is done
+    "tuning/ui/parts/rows/bring.py": {"reading.result()"},  # it is done
     "tuning/ui/visits.py": {"_asking.get()"},  # a context variable
 }
 

@@ -10,7 +10,7 @@ import pytest
 from tests.data.conftest import Take
 from tuning.settings import PRESETS
 from tuning.text import LANGUAGES
-from tuning.ui.parts import moving
+from tuning.ui.parts.rows import moving
 
 CALL = {"id": "abc123xyz", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 TOOLS = [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {}}}]

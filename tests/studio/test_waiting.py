@@ -11,7 +11,7 @@ from tuning.data.ingest import ReadingOptions
 from tuning.data.waiting import NotUnderstood
 from tuning.errors import InputError
 from tuning.studio import Studio
-from tuning.ui.parts.columns import mapping
+from tuning.ui.parts.rows.columns import mapping
 
 ROWS = ("Quanto costa una camera?;Ottanta euro a notte.;12", "C'è la piscina?;Sì, da maggio a settembre.;13")
 TURNS = (("Anna", "A che ora aprite?"), ("Sarto", "Alle nove."), ("Anna", "E la domenica?"), ("Sarto", "No."))

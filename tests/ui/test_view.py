@@ -15,8 +15,8 @@ from tuning.studio import Studio
 from tuning.tokens.lengths import Looked, Piece, Shown
 from tuning.ui import form, slip, view
 from tuning.ui.draw import cards, pictures, progress, sheet
-from tuning.ui.parts import bring, row_browser
-from tuning.ui.parts import columns as columns_of_page
+from tuning.ui.parts.rows import bring, row_browser
+from tuning.ui.parts.rows import columns as columns_of_page
 
 GIB = 2**30
 REPORT: dict[str, Any] = {

@@ -11,7 +11,8 @@ from tuning.errors import InputError
 from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.draw import cards, chooser, sheet
-from tuning.ui.parts import bring, columns, hub_sets, moving, row_browser, token_view
+from tuning.ui.parts import token_view
+from tuning.ui.parts.rows import bring, columns, hub_sets, moving, row_browser
 from tuning.ui.slip import Order
 
 

@@ -14,7 +14,7 @@ from tuning.text import t
 from tuning.ui import form, view
 from tuning.ui.desk import Desk
 from tuning.ui.draw import sheet
-from tuning.ui.parts.bring import Readings
+from tuning.ui.parts.rows.bring import Readings
 
 ROWS = 3  # shown before anything is fetched
 USUAL = 1000  # rows to begin with

@@ -16,7 +16,7 @@ from tuning.ui import gradio_ways
 from tuning.ui.caches import OwnerCache
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import cards, chooser
-from tuning.ui.parts.bring import Readings
+from tuning.ui.parts.rows.bring import Readings
 from tuning.ui.view import sentence
 
 # What a person calls a part -> the targets that formats have for it, the one to ask for first.
