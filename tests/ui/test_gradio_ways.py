@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 from gradio.routes import App
+from gradio.state_holder import SessionState
 from starlette.testclient import TestClient
 
 from tuning.ui import gradio_ways
@@ -126,6 +127,27 @@ def test_all_parts_of_an_upload_have_one_bound_and_one_that_is_too_large_leaves_
             assert client.post("/gradio_api/upload", files=many).status_code == 413
         assert client.post("/gradio_api/upload", files={"files": ("a.csv", b"x" * 900)}).status_code == 200
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_a_new_session_copies_no_configuration_and_keeps_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradio.state_holder.SessionState", SessionState)
+    gradio_ways.lean_sessions()
+    asked: list[str] = []
+    usual = gr.Textbox.get_config
+    with gr.Blocks() as demo:
+        for _ in range(20):
+            gr.Textbox()
+        seen, box = gr.State(0), gr.Textbox()
+        box.submit(lambda count: (count + 1, f"{count + 1}"), seen, [seen, box], queue=False)
+    with TestClient(App.create_app(demo)) as client:
+        monkeypatch.setattr(gr.Textbox, "get_config", lambda self: asked.append("x") or usual(self))
+
+        def said(session: str) -> Any:
+            body = {"fn_index": 0, "data": [None], "session_hash": session}
+            return client.post("/gradio_api/run/predict", json=body).json()["data"][1]
+
+        assert [said("anna"), said("bruno"), said("anna")] == ["1", "1", "2"]
+    assert len(asked) <= 3
 
 
 def test_a_wrapped_handler_is_given_the_request_and_its_own_event() -> None:

@@ -238,7 +238,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
         demo.belongings = Belongings(gradio_ways.upload_folder())
         visitors = [Middleware(PacedUploads, take=studio.pace.take, most=DEFAULT.file_bytes), Middleware(Owned, belongings=demo.belongings)]
     patience.take_over()
-    gradio_ways.bound_uploads()
+    gradio_ways.take_over()
     demo.queue(default_concurrency_limit=8, max_size=100)
     gradio_ways.keep_answers(demo, SESSIONS_WITH_ANSWERS)
     demo.launch(

@@ -11,11 +11,12 @@ import datetime
 import inspect
 import pathlib
 import re
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
-from gradio import http_server, oauth, route_utils, routes
+from gradio import http_server, oauth, route_utils, routes, state_holder
 from gradio.utils import get_upload_folder
 from starlette.formparsers import MultiPartException
 
@@ -261,6 +262,33 @@ def keep_answers(demo: gr.Blocks, sessions: int) -> None:
     Held: `Queue.pending_messages_per_session`, a cache with a `max_size`.
     """
     demo._queue.pending_messages_per_session.max_size = sessions
+
+
+class LeanSession(state_holder.SessionState):
+    """A session without a copy of the whole page's configuration, which took most of the time in which a page opens.
+
+    Held: `config_values` is made of the `blocks` that are given, and serves deep links alone, whose route is closed.
+    """
+
+    def __init__(self, blocks: Any) -> None:
+        super().__init__(types.SimpleNamespace(default_config=blocks.default_config, blocks=()))  # type: ignore[arg-type]
+
+    def _update_config(self, key: int) -> None:
+        """Nothing is copied."""
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        """Nothing is copied."""
+
+
+def lean_sessions() -> None:
+    """Have Gradio make each session a `LeanSession`. Held: its sessions are made by the class of this name."""
+    state_holder.SessionState = LeanSession  # type: ignore[misc]
+
+
+def take_over() -> None:
+    """Have Gradio take uploads and make sessions as this page needs them; before `launch`."""
+    bound_uploads()
+    lean_sessions()
 
 
 def asks_for_request(wrapper: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:
