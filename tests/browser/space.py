@@ -61,6 +61,9 @@ class Caller(socketserver.BaseRequestHandler):
             first, *lines = head.decode("latin-1").split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines if ": " in line)
             host = next(value for name, value in headers.items() if name.lower() == "host").split(":")[0]
+            size = int(next((value for name, value in headers.items() if name.lower() == "content-length"), 0))
+            while len(body) < size:  # all of it first: no two threads may use one TLS connection at once
+                body += browser.recv(65536) or bytes(size)
             if host == HOST:
                 self._pass_on(browser, first, lines, body)
             elif host == HUB:
@@ -102,12 +105,7 @@ class Caller(socketserver.BaseRequestHandler):
         ]
         with socket.create_connection(("127.0.0.1", self.server.app)) as app:
             app.sendall("\r\n".join(sent).encode("latin-1") + b"\r\n\r\n" + body)
-            up = threading.Thread(target=_pour, args=(browser, app), daemon=True)
-            up.start()
             _pour(app, browser)
-            with contextlib.suppress(OSError):
-                browser.shutdown(socket.SHUT_RDWR)
-            up.join(10)
 
 
 def _pour(source: Any, target: Any) -> None:
