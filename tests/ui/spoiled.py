@@ -166,7 +166,8 @@ class App:
         session = os.urandom(8).hex()
         item = next(one["id"] for one in self.config["components"] if one["props"].get("elem_id") == f"tab-{tab}")
         wanted = [one for one in self.config["dependencies"] if [item, "select"] in [list(target) for target in one["targets"]]]
-        drawn = next(one for one in self.config["dependencies"] if one["trigger_after"] == wanted[0]["id"])
+        nudge = wanted[0]["outputs"][-1]
+        drawn = next(one for one in self.config["dependencies"] if [nudge, "change"] in [list(target) for target in one["targets"]])
         self._event(wanted[0], session)
         return json.dumps(self._event(drawn, session), ensure_ascii=False)
 

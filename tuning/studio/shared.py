@@ -86,6 +86,7 @@ class Shared:
                 found = disk.kept(lambda: disk.record(path, speed.CoreSpeed), None)
                 if found is None or found.cpu != there.cpu:
                     found = speed.measure(there.cpu, there.cores)
-                    caught(lambda: files.write(path, found.model_dump_json()), "keeping the speed of the processor")
+                    if path.parent.is_dir():
+                        caught(lambda: files.write(path, found.model_dump_json()), "keeping the speed of the processor")
                 self._speed = found
         return self._speed.operations_per_second
