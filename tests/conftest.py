@@ -44,8 +44,9 @@ def pytest_configure() -> None:
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """The whole suite is done by two processes; whatever somebody asks for by file, name or mark, by this one."""
-    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
-    return PROCESSES if whole and config.option.markexpr == "not nightly and not gpu" else 0
+    marked = any(str(word).startswith("-m") for word in config.invocation_params.args)
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword and not marked
+    return PROCESSES if whole else 0
 
 
 class Scheduling(LoadScopeScheduling):

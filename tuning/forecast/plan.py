@@ -38,7 +38,7 @@ class DataFacts(Record):
     validation_rows: int  # of a validation file of its own
     thoughts: int | None = 0  # rows with some; None: not known
     characters_per_token: float = 3.5
-    longest_characters: int | None = None
+    template_tokens: int = 16  # of a row beside what it says: the turns' own, 10 in ChatML, and often a system prompt of the template's
     lengths: Lengths | None = None  # in tokens of the model, where the audit has found them: then nothing has to be guessed
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -288,7 +288,7 @@ def _mean_tokens(rows: DataFacts, settings: TrainSettings) -> float:
     """Tokens of a row, on average, as far as its length is kept."""
     if rows.lengths is not None and rows.lengths.audit.looked:
         return max(1.0, rows.lengths.totals(int(settings.max_length)).tokens / len(rows.lengths.audit.looked))
-    return min(float(settings.max_length), max(1.0, rows.characters / max(1, rows.count) / rows.characters_per_token))
+    return min(float(settings.max_length), rows.template_tokens + rows.characters / max(1, rows.count) / rows.characters_per_token)
 
 
 def _packing(card: ModelCard, asked: TrainSettings) -> bool:
@@ -375,7 +375,7 @@ def _forecast(
     cards = machine.processes if settings.on_card else 1  # a processor is shared: by halves it is no quicker
     available = available if settings.on_card else available // machine.processes
     speed = calibration.operations_per_second or _first_speed(settings, machine.hardware, calibration.core_speed)
-    guess = (rows.longest_characters or 3 * rows.characters / max(1, rows.count)) / rows.characters_per_token
+    guess = 3 * rows.characters / max(1, rows.count) / rows.characters_per_token
     longest = rows.lengths.longest if rows.lengths is not None and rows.lengths.longest else guess
     length = max(16, min(int(settings.max_length), math.ceil(longest)))
     parts = memory.parts(card, settings, length, profile, calibration.libraries_bytes)
