@@ -43,6 +43,23 @@ def test_the_badge_says_whom_an_answer_came_from(proof: Proof, run: Any, look: s
         assert ("50" in badge(proof, run, lang, 50.0)) or proof.fault == "other"
 
 
+def laid(studio: Studio) -> tuple[Desk, ChatTab, dict[Any, Any]]:
+    """A page, its Chat tab with a question to two sides, and what the page holds of it."""
+    with gr.Blocks():
+        desk = Desk(studio, "en")
+        table = ChatTab(desk)
+    values = {part: getattr(part, "value", None) for part in table.asked}
+    values |= {
+        table.message: "Are you open?",
+        desk.target: "starter",
+        table.beside: True,
+        table.bots[0]: [],
+        table.bots[1]: [],
+        desk.talk: "",
+    }
+    return desk, table, values
+
+
 def test_each_side_has_its_badge_when_the_answers_are_there() -> None:
     proofs_of = [Proof("20260101-x", 0.5), Proof("20260101-x", 0.5, "not_base")]
     studio = answering("Yes.")
@@ -54,18 +71,7 @@ def test_each_side_has_its_badge_when_the_answers_are_there() -> None:
         ask(question)
 
     cast(Any, studio.shared.workshop).ask = answer
-    with gr.Blocks():
-        desk = Desk(studio, "en")
-        table = ChatTab(desk)
-    values = {part: getattr(part, "value", None) for part in table.asked}
-    values |= {
-        table.message: "Are you open?",
-        desk.target: "starter",
-        table.beside: True,
-        table.bots[0]: [],
-        table.bots[1]: [],
-        desk.talk: "",
-    }
+    desk, table, values = laid(studio)
     with desk.serving(None):
         steps = list(table.ask(values))
     notes = [step[6] for step in steps if isinstance(step[6], str) and step[6]]
@@ -74,18 +80,7 @@ def test_each_side_has_its_badge_when_the_answers_are_there() -> None:
 
 def blinded(studio: Studio) -> tuple[ChatTab, dict[Any, Any]]:
     """The tab with a run chosen and blind mode on, and what the page holds of it."""
-    with gr.Blocks():
-        desk = Desk(studio, "en")
-        table = ChatTab(desk)
-    values = {part: getattr(part, "value", None) for part in table.asked}
-    values |= {
-        table.message: "Are you open?",
-        desk.target: "starter",
-        table.beside: True,
-        table.bots[0]: [],
-        table.bots[1]: [],
-        desk.talk: "",
-    }
+    desk, table, values = laid(studio)
     with desk.serving(None):
         told = gr.EventData(None, {"what": "blind", "value": None})
         assert 'aria-checked="true"' in table.fold._blind() or list(table.fold.press(True, "starter", "", told))
