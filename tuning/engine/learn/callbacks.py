@@ -88,6 +88,7 @@ class Throughput:
         self.recent: deque[float] = deque(maxlen=20)
         self.seconds = 0.0
         self.processor_seconds = 0.0  # of all threads
+        self.at_once = 1.0  # how many of them computed in the step that was least disturbed
         self.tokens = 0
         self._started: float | None = None
         self._processor = 0.0
@@ -116,9 +117,11 @@ class Throughput:
         self.tokens += self._uncounted
         self._uncounted = 0
         if self._started is not None:
-            self.recent.append(time.perf_counter() - self._started)
-            self.seconds += self.recent[-1]
-            self.processor_seconds += time.process_time() - self._processor
+            seconds, processor = time.perf_counter() - self._started, time.process_time() - self._processor
+            self.recent.append(seconds)
+            self.seconds += seconds
+            self.processor_seconds += processor
+            self.at_once = max(self.at_once, min(processor / max(seconds, 1e-9), float(torch.get_num_threads())))
             self._started = None
 
     def lap(self) -> float:
@@ -138,7 +141,7 @@ class Throughput:
     @property
     def undisturbed(self) -> float | None:
         """Tokens per second that a processor would compute with nothing else to do, by the seconds that its threads had of it."""
-        return self.tokens * torch.get_num_threads() / self.processor_seconds if self.processor_seconds else None
+        return self.tokens * self.at_once / self.processor_seconds if self.processor_seconds else None
 
 
 class RngState:
