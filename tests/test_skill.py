@@ -1,5 +1,6 @@
 """SKILL.md tells agents the truth: its commands are run as they stand there, and what it says to read is in their documents."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from tuning.cli.main import main
+from tuning.hub.push import Pushed
 from tuning.runs import contents
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -49,7 +51,9 @@ def test_its_commands_run_and_what_it_reads_is_there(
         words += ["--no-check"] if verb == "export" else []  # three processes more; tests of the certificate have them
         documents[verb] = said(capsys, verb, *words)
     assert list(documents) == ["hardware", "plan", "check", "train", "evaluate", "chat", "export"]
-    for verb, keys in re.findall(r"^\| `(\w+)` \| (`.*) \|$", SKILL, re.MULTILINE):
+    read = dict(re.findall(r"^\| `(\w+)` \| (`.*) \|$", SKILL, re.MULTILINE))
+    assert {*re.findall(r"\w+", read.pop("push"))} <= {field.name for field in dataclasses.fields(Pushed)}  # tests/hub pushes
+    for verb, keys in read.items():
         for key in re.findall(r"`([\w.]+)`", keys):
             at(documents[verb], key)
     assert documents["train"]["status"] == "finished" and documents["check"]["rows_kept"] == 40

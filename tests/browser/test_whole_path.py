@@ -22,6 +22,7 @@ ENGLISH = re.compile(
     re.IGNORECASE,
 )
 TERMS = re.compile(
+    r"huggingface\.co/settings/tokens|"
     r"\b(rows\.json|file|starter|Sartoria starter|CSV|JSON|JSON Lines|batch|token|adapter|dropout|alpha|CPU|GB|MB|LoRA|English)\b"
 )
 

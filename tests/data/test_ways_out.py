@@ -242,7 +242,7 @@ NOT_FOLLOWED = {  # and why
         "limits and deaths of a child: what they do is tested where it is started",
     ),
     **dict.fromkeys(("data.in_use", "data.unreadable"), "told of a library with runs"),
-    **dict.fromkeys(("data.mapping.roles", "data.paste"), "told by the page alone"),
+    **dict.fromkeys(("data.mapping.roles", "data.paste", "data.edit."), "told by the page alone"),
     "data.hub.": "told of a Hub",
 }
 NO_WAY = {  # these say what is, and name nothing to do

@@ -23,7 +23,7 @@ class Scripted:
         self.said: list[int] = []
 
     @contextlib.contextmanager
-    def speaking(self, run: str | None, folder: Any) -> Iterator["Scripted"]:
+    def speaking(self, run: str | None, folder: Any, strength: float = 100.0) -> Iterator["Scripted"]:
         yield self
 
     def generate(self, input_ids: torch.Tensor, eos_token_id: list[int], stopping_criteria: Any, **how: Any) -> torch.Tensor:

@@ -80,13 +80,13 @@ class Question(Awaited):
     device: str
     precision: str
     run: Run | None = None
-    step: int | None = None  # of the checkpoint of the run that answers, in the place of what it has published
     seed: int | None = None
     max_new_tokens: int = MAX_NEW_TOKENS
     quantization: str = "none"
     temperature: float | None = None
     top_p: float | None = None
     thinking: str = "auto"  # see `tokens.thoughts`; with "learn" what is thought comes before the answer, from <think> to </think>
+    step: int | None = None  # of the checkpoint of the run that answers, in the place of what it has published
     strength: float = 100.0  # percent of its scaling with which the adapter is added
     begun: str = ""
     shorten: bool = False

@@ -120,7 +120,7 @@ class Talk:
         settings = run.spec().settings
         self._require_room(model, planning.Placement(settings.device, settings.precision, settings.quantization))
         asked, step = (None, None) if base else (run, step_of(target))
-        return Question(turns, model, settings.device, settings.precision, asked, step, quantization=settings.quantization, **said)
+        return Question(turns, model, settings.device, settings.precision, asked, step=step, quantization=settings.quantization, **said)
 
     def whom(self, target: str) -> tuple[ModelRef, Run | None]:
         """The model that is talked to, and the run that has tuned it where it is not talked to as it is.

@@ -188,7 +188,9 @@ def test_the_report_is_kept_and_shown_with_the_run(made: tuple[dict[str, Any], l
     assert (found["schema"], found["owner"], found["run"], found["data"]) == (1, "local", run.id, run.spec().data.id)
     assert found["rows"] == found["generated"] == found["of"] == run.spec().data.validation_rows
     measures = found["measures"]
-    assert set(measures) == {"loss", "perplexity", "facts", "exact", "bleu", "chrf", "rouge_l", "length", "repetition"}
+    assert set(measures) == {
+        *("loss", "perplexity", "facts", "exact", "bleu", "chrf", "rouge_l", "length", "repetition", "thinking"),
+    }
     assert measures["loss"]["tuned"] == pytest.approx(state.eval_loss, abs=1e-5)
     assert measures["loss"]["base"] == pytest.approx(state.base_eval_loss, abs=1e-5)
     assert measures["perplexity"]["base"] == pytest.approx(math.exp(measures["loss"]["base"]))

@@ -267,6 +267,7 @@ def test_every_logged_step_says_how_it_went(finished: tuple[Run, RunState, Studi
     assert all(2**26 < record["memory_bytes"] <= 1.05 * state.peak_bytes for record in steps)
 
 
+@pytest.mark.nightly
 def test_what_else_the_machine_does_is_no_part_of_the_speed_that_the_next_forecast_learns(
     trained: Trainer, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

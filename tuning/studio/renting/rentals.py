@@ -134,7 +134,7 @@ class Rentals:
 
     def resume(self, run: str) -> dict[str, Any]:
         """As `Runs.resume`; a run that is away is followed again."""
-        away = self.away(run)
+        away = self.away(run) if self.shared.settings.mode == "local" else None  # nowhere else is one sent
         if away is None:
             return self._runs.resume(run)
         self._hub()
