@@ -132,7 +132,10 @@ def test_more_than_there_is_room_for_push_out_the_slowest_and_nobody_else(port: 
         assert honest(port) < 5
         working.join()
     assert answer == ["0"]  # at work meanwhile, and not pushed out
-    assert sum(closed(made) for made in slow) >= Hasty.MOST * 2 - 5
+    deadline = time.monotonic() + 20  # on a busy machine the server comes to them later
+    while (left := sum(not closed(made) for made in slow)) > Hasty.MOST + 5 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left <= Hasty.MOST + 5
 
 
 def test_who_is_slow_but_steady_and_who_waits_for_an_answer_are_served(port: int) -> None:
