@@ -12,6 +12,7 @@ import pytest
 
 from tests.bench.server import running
 from tests.engine.conftest import Trainer, losses
+from tests.engine.spoiling import HOOK
 from tuning import settings
 from tuning.engine import watchdog
 from tuning.engine.jobs import Job
@@ -24,24 +25,9 @@ from tuning.studio import Studio
 Wait = Callable[..., Any]
 ASK = [{"role": "user", "content": "How much is item 3?"}]
 # Into a real process: a step that never comes back, so many times, and limits of seconds for it.
-HANGS = """
-import importlib.abc, importlib.util, os, pathlib, sys, time
-
-class Finder(importlib.abc.MetaPathFinder):
-    def __init__(self, name, spoil):
-        self.name, self.spoil = name, spoil
-    def find_spec(self, name, path, target=None):
-        if name != self.name:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        run = spec.loader.exec_module
-        def exec_module(module):
-            run(module)
-            self.spoil(module)
-        spec.loader.exec_module = exec_module
-        return spec
-
+HANGS = (
+    HOOK
+    + """
 def hang(module):
     left, step = pathlib.Path(os.environ["TEST_HANGS"]), module.CheckedTrainer.training_step
     def spoilt(self, *values, **named):
@@ -57,9 +43,10 @@ def hang(module):
 def leave(module):
     module.PATIENCE_SECONDS = 1.0
 
-for name, spoil in {"learn.trainer": hang, "shutdown": leave}.items():
-    sys.meta_path.insert(0, Finder("tuning.engine." + name, spoil))
+spoil("tuning.engine.learn.trainer", hang)
+spoil("tuning.engine.shutdown", leave)
 """
+)
 
 
 class Step(Job):

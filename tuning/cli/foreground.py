@@ -22,6 +22,26 @@ PROGRESS_SECONDS = 2.0
 BUSY_SECONDS = 2.0  # how often a card that another run is on is asked for
 
 
+class StopByHand:
+    """Ctrl-C while it is entered: the first asks the run to stop, and `says` so; a second one raises KeyboardInterrupt."""
+
+    def __init__(self, run: Run, says: str) -> None:
+        self.run, self.says, self.by_hand = run, says, False
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGINT, self._press)
+
+    def __exit__(self, *ended: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _press(self, signum: int, frame: FrameType | None) -> None:
+        if self.by_hand:
+            raise KeyboardInterrupt
+        self.by_hand = True
+        (self.run.folder / "stop").touch()
+        print(self.says, file=sys.stderr)
+
+
 def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]:
     """Train in this process. The first Ctrl-C asks the run to stop and keeps its work, a second one ends the process.
 
@@ -32,16 +52,7 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
     starting.acquire(patience=1.0)  # libraries take long to load: whoever looks meanwhile sees a run that starts, and cannot resume it
     from tuning.engine import shutdown
 
-    interrupted = False
-    shown, said = 0.0, ""
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if interrupted:
-            raise KeyboardInterrupt
-        interrupted = True
-        (run.folder / "stop").touch()
-        print(t(lang, "cli.stopping"), file=sys.stderr)
+    asked, shown, said = StopByHand(run, t(lang, "cli.stopping")), 0.0, ""
 
     def progress() -> None:
         nonlocal shown, said
@@ -50,19 +61,15 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
         if time.monotonic() - shown < PROGRESS_SECONDS:
             return
         shown = time.monotonic()
-        before, said = said, _standing(run.saved_state(), lang)
+        before, said = said, standing(run.saved_state(), lang)
         if said and said != before:
             print(said, file=sys.stderr)
 
     with starting:
         studio.models.download(run.spec().model, downloading(lang))
         print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
-        previous = signal.signal(signal.SIGINT, interrupt)
-        try:
-            with shutdown.at_sigterm(run) as ask_again:
-                state = _when_free(lambda: studio.runs.work(run, progress), run, lang)
-        finally:
-            signal.signal(signal.SIGINT, previous)
+        with asked, shutdown.at_sigterm(run) as ask_again:
+            state = _when_free(lambda: studio.runs.work(run, progress), run, lang)
     if state.reason == "cuda" and studio.settings.world_size == 1 and run.retry():
         print(t(lang, "cli.restarting"), file=sys.stderr)
         words = ["resume", run.id, "--lang", lang, *(["--json"] if as_json else [])]
@@ -71,7 +78,7 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
         print(say(lang, state.error.code, state.error.params), file=sys.stderr)
     if state.status == "interrupted":
         print(t(lang, "cli.interrupted", run=run.id, step=state.step), file=sys.stderr)
-    return _exit_code(state, interrupted), summary.result(run) if run.known() else {"run": run.id, **state.model_dump(by_alias=True)}
+    return _exit_code(state, asked.by_hand), summary.result(run) if run.known() else {"run": run.id, **state.model_dump(by_alias=True)}
 
 
 def assist(studio: Studio, lang: str) -> int:
@@ -101,7 +108,7 @@ def _exit_code(state: RunState, by_hand: bool) -> int:
     return 0 if state.status in ("finished", "stopped") else 2 if at_fault else 1
 
 
-def _standing(state: RunState | None, lang: str) -> str:
+def standing(state: RunState | None, lang: str) -> str:
     """How far it is, or that it measures what was learned; nothing before the first step."""
     if state is None or state.train_loss is None:
         return ""

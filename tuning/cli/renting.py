@@ -4,19 +4,18 @@ It prints to stderr only; the document that the command line ends with is handed
 """
 
 import argparse
-import signal
 import sys
 import threading
-from types import FrameType
 from typing import Any
 
+from tuning.cli.foreground import StopByHand, standing
 from tuning.errors import InputError
 from tuning.runs import summary
 from tuning.runs.store import Run
 from tuning.schema import ALIVE, Notice
 from tuning.studio import Studio
 from tuning.studio.renting.rentals import Choices
-from tuning.text import number, say, t
+from tuning.text import say, t
 
 SHOW_SECONDS = 2.0
 
@@ -50,34 +49,25 @@ def again(studio: Studio, options: argparse.Namespace, lang: str) -> Run:
 
 def follow(studio: Studio, run: Run, lang: str) -> tuple[int, Any]:
     """Follow a rented run to its end. The first Ctrl-C asks it to stop; a second one leaves it alone: it goes on, and costs."""
-    interrupted, over = False, threading.Event()
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if interrupted:
-            raise KeyboardInterrupt
-        interrupted = True
-        (run.folder / "stop").touch()
-        print(t(lang, "rent.interrupted"), file=sys.stderr)
+    asked, over = StopByHand(run, t(lang, "rent.interrupted")), threading.Event()
 
     def tell(notice: Notice) -> None:
         print(say(lang, notice.code, notice.params), file=sys.stderr)
 
     print(t(lang, "cli.training", run=run.id, folder=run.folder), file=sys.stderr)
     threading.Thread(target=_show, args=(run, over, lang), daemon=True).start()
-    previous = signal.signal(signal.SIGINT, interrupt)
     try:
-        state = studio.rentals.carry(run, tell)
+        with asked:
+            state = studio.rentals.carry(run, tell)
     except (KeyboardInterrupt, InputError):
         if studio.rentals.away(run.id):
             print(t(lang, "rent.goes_on", run=run.id), file=sys.stderr)
         raise
     finally:
         over.set()
-        signal.signal(signal.SIGINT, previous)
     if state.error is not None:
         print(say(lang, state.error.code, state.error.params), file=sys.stderr)
-    code = 130 if interrupted else 0 if state.status in ("finished", "stopped") else 1
+    code = 130 if asked.by_hand else 0 if state.status in ("finished", "stopped") else 1
     return code, summary.result(run)
 
 
@@ -93,11 +83,6 @@ def _show(run: Run, over: threading.Event, lang: str) -> None:
     """Say how far it is, until it is over."""
     said = ""
     while not over.wait(SHOW_SECONDS):
-        state = run.saved_state()
-        if state is None or state.train_loss is None:
-            continue
-        left, loss = number(state.seconds_left or 0, lang), number(state.train_loss, lang, 3)
-        words = t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left)
-        if words != said:
-            print(words, file=sys.stderr)
-        said = words
+        before, said = said, standing(run.saved_state(), lang)
+        if said and said != before:
+            print(said, file=sys.stderr)

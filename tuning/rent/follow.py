@@ -78,7 +78,7 @@ def submit(run: Run, hub: "HubJobs", say: SAY) -> Rented:
         library = f"huggingface_hub=={metadata.version('huggingface_hub')}"
         command = ["bash", "-c", COMMAND, "rented", asked.repo, parcel.WHEEL, str(asked.timeout_seconds), library]
         job = hub.start(asked.account, asked.flavour, IMAGE, command, asked.timeout_seconds, run.id)
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C, too: what was sent does not stay there, and it goes on its way
         caught(lambda: hub.close_box(asked.repo), "deleting the repository")
         told = Notice(code=error.code, level="error", params=error.params) if isinstance(error, TuningError) else None
         run.write_state(state.model_copy(update={"status": "failed", "error": told, "ended": time.time()}))

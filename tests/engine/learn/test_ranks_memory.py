@@ -10,29 +10,17 @@ import pytest
 
 from tests.engine.conftest import Undisturbed, losses
 from tests.engine.learn.test_ranks import LONG, begin, ended, goes_on_to_the_end, made
+from tests.engine.spoiling import HOOK
 from tuning.runs.store import Run
 from tuning.studio import Studio
 
 pytestmark = pytest.mark.nightly
-FAULT = """
-import importlib.abc, importlib.util, os, sys
-
+FAULT = (
+    HOOK
+    + """
 rank, module, owner, name, call = os.environ["TEST_SHORT"].split()
 
-class Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, wanted, path, target=None):
-        if wanted != module or os.environ.get("RANK") != rank:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(wanted)
-        run = spec.loader.exec_module
-        def exec_module(made):
-            run(made)
-            spoil(made if owner == "-" else getattr(made, owner))
-        spec.loader.exec_module = exec_module
-        return spec
-
-def spoil(where):
+def run_short(where):
     true, calls = getattr(where, name), []
     def scarce(*values, **named):
         calls.append(1)
@@ -42,8 +30,10 @@ def spoil(where):
         return true(*values, **named)
     setattr(where, name, scarce)
 
-sys.meta_path.insert(0, Finder())
+if os.environ.get("RANK") == rank:
+    spoil(module, lambda made: run_short(made if owner == "-" else getattr(made, owner)))
 """
+)
 # Where, by rank, module, class, name and the call that fails; and whether all of them heal, or the run pauses.
 PLACES = {
     "the step of the second": ("1 tuning.engine.learn.trainer CheckedTrainer _micro_batch 30", True),

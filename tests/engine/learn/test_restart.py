@@ -20,6 +20,7 @@ import torch
 from tests.bench.server import running, wait_for
 from tests.engine import cards
 from tests.engine.conftest import FAST, Trainer, losses
+from tests.engine.spoiling import HOOK
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.engine.workshop import Workshop
@@ -29,23 +30,10 @@ from tuning.studio import Studio
 from tuning.text import t
 
 CHANGES = {"num_train_epochs": 4, "lora_dropout": 0.1}
-FAULT = """
-import importlib.abc, importlib.util, os, pathlib, sys
-
-class Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name != "tuning.engine.learn.trainer":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        run = spec.loader.exec_module
-        def exec_module(module):
-            run(module)
-            spoil(module.CheckedTrainer)
-        spec.loader.exec_module = exec_module
-        return spec
-
-def spoil(trainer):
+FAULT = (
+    HOOK
+    + """
+def fail(trainer):
     left, step = pathlib.Path(os.environ["TEST_FAULTS"]), trainer.training_step
     def spoilt(self, *values, **named):
         count = int(left.read_text())
@@ -55,8 +43,9 @@ def spoil(trainer):
         return step(self, *values, **named)
     trainer.training_step = spoilt
 
-sys.meta_path.insert(0, Finder())
+spoil("tuning.engine.learn.trainer", lambda module: fail(module.CheckedTrainer))
 """
+)
 
 
 @pytest.fixture
