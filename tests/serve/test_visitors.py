@@ -197,6 +197,8 @@ def test_what_is_uploaded_or_exported_is_nobody_else_s(school: Class, tmp_path: 
         with bruno.stream("GET", "/gradio_api/queue/data?session_hash=b-reads") as stream:
             said = "".join(stream.iter_lines())
         assert t("en", "edge.not_yours") in said and PRIVATE[1] not in said
+        batched = bruno.post("/gradio_api/run/predict", json={"data": data, "fn_index": reads["id"], "batched": True})
+        assert (batched.status_code, batched.json()["error"]) == (400, t("en", "edge.not_yours"))
     assert anna.get(f"/gradio_api/file={path}").text == content
     data = [[{"path": path, "meta": {"_type": "gradio.FileData"}}] if part in files else {} for part in reads["inputs"]]
     assert anna.post("/gradio_api/queue/join", json={**body, "data": data, "session_hash": "a-reads"}).status_code == 200

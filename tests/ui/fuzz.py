@@ -37,7 +37,8 @@ class Call:
     method: str = "POST"
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path} {self.body[:400]!r}"
+        shown = self.body if len(self.body) < 700 else self.body[:400] + b" ... " + self.body[-300:]
+        return f"{self.method} {self.path} {shown!r}"
 
 
 @dataclass

@@ -34,7 +34,8 @@ class Guarded(gr.Blocks):
     Held: `Blocks.preprocess_data` makes what a function takes of what was sent, and `Blocks.process_api` is the whole call, for all
     routes and the queue; a function has `fn`, its `inputs`, `inputs_as_dict` and the path of its `page`. A `gr.Error` is answered as
     it is, and without `print_exception` nothing of it stands in the log. A file is a dictionary with its `path`, in what is sent and in
-    what is answered; the request's `scope` is the one that the middlewares have made.
+    what is answered; the request's `scope` is the one that the middlewares have made. A caller who says "batched" has it wrapped in a
+    list; no function here takes batches.
     """
 
     belongings: Belongings | None = None  # where others come in: what a function is given and hands out is noted there
@@ -61,7 +62,9 @@ class Guarded(gr.Blocks):
 
     async def process_api(self, block_fn: Any, *values: Any, **named: Any) -> Any:
         """A call, from what was sent to what is answered."""
-        event = named.get("event_data")
+        event, asks = named.get("event_data"), named.get("request")
+        if isinstance(asks, list):
+            named["request"] = asks[0]
         try:
             door.readable(event and event._data)
             self._mine(named)
