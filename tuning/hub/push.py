@@ -7,22 +7,21 @@ import contextlib
 import io
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import httpx2
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, errors, get_token
 from huggingface_hub.utils import logging
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from tuning.errors import InputError, RunError, TuningError
+from tuning.errors import InputError, RunError
+from tuning.hub.refusals import asking, tokens
 from tuning.hub.repository import ID
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")  # of a repository, a branch or a tag
 MAIN = "main"
 OURS = "sartoria"  # the tag of our model cards
 ITS_OWN = frozenset({".gitattributes"})  # what the Hub puts into a new repository
-FULL = re.compile(r"quota|storage (?:limit|space)|limit reached|exceed", re.IGNORECASE)
 SECONDS = 30.0
 
 
@@ -70,13 +69,13 @@ class Pusher:
 
         Raises InputError where it is somebody else's, RunError where the token is refused or can only read.
         """
-        with self._asking(wish.repo):
+        with asking(wish.repo, self.endpoint):
             account = self._api.whoami()
         names = [str(account.get("name")), *(str(one.get("name")) for one in account.get("orgs") or [])]
         owner, _, name = wish.repo.rpartition("/")
         repo = f"{owner or names[0]}/{name}"
         if (((account.get("auth") or {}).get("accessToken")) or {}).get("role") == "read":
-            raise RunError("hub.push.scope", repo=repo, page=self._tokens)
+            raise RunError("hub.push.scope", repo=repo, page=tokens(self.endpoint))
         if owner and owner.lower() not in map(str.lower, names):
             raise InputError("hub.push.namespace", repo=repo, names=", ".join(names[:8]))
         return repo
@@ -84,7 +83,7 @@ class Pusher:
     def require_free(self, repo: str, public: bool) -> bool:
         """Whether `repo` is there. Raises InputError where it is somebody's other work, or open to everybody without being meant to be."""
         try:
-            with self._asking(repo):
+            with asking(repo, self.endpoint):
                 info = self._api.model_info(repo, timeout=SECONDS)
         except InputError as error:
             if error.code != "hub.push.missing":
@@ -104,7 +103,7 @@ class Pusher:
         Raises InputError and RunError `hub.push.…`.
         """
         there = self.require_free(repo, wish.public)
-        with self._asking(repo), contextlib.ExitStack() as opened:
+        with asking(repo, self.endpoint), contextlib.ExitStack() as opened:
             if not there:
                 self._api.create_repo(repo, private=not wish.public)
             if wish.revision != MAIN:
@@ -130,54 +129,6 @@ class Pusher:
                 raise
             self._api.delete_tag(repo, tag=tag)
             self._api.create_tag(repo, tag=tag, revision=commit)
-
-    @property
-    def _tokens(self) -> str:
-        return f"{self.endpoint}/settings/tokens"
-
-    @contextlib.contextmanager
-    def _asking(self, repo: str) -> Iterator[None]:
-        """Turn what can go wrong between here and the Hub into one sentence each."""
-        try:
-            yield
-        except TuningError:
-            raise
-        except (httpx2.HTTPError, RuntimeError, ValueError, OSError) as error:
-            raise self._told(repo, error) from error
-
-    def _told(self, repo: str, error: BaseException) -> TuningError:
-        """The error for a person, of whatever the library has wrapped it in."""
-        behind: BaseException | None = error
-        while behind is not None:
-            if isinstance(behind, TuningError):
-                return behind
-            if isinstance(behind, errors.HfHubHTTPError):
-                return self._answered(repo, behind)
-            if isinstance(behind, httpx2.HTTPError):
-                return RunError("hub.push.cut", repo=repo, host=self.endpoint.partition("://")[2])
-            behind = behind.__cause__
-        if isinstance(error, OSError) and error.errno is not None:
-            raise error  # of this machine's disk
-        if isinstance(error, errors.OfflineModeIsEnabled):
-            return InputError("hub.push.offline", repo=repo)
-        said = str(error).strip().splitlines()[-1][:200] if str(error).strip() else type(error).__name__
-        return RunError("hub.push.full" if FULL.search(said) else "hub.push.answer", repo=repo, said=said)
-
-    def _answered(self, repo: str, error: errors.HfHubHTTPError) -> TuningError:
-        status, said = error.response.status_code, (error.server_message or f"HTTP {error.response.status_code}")[:200]
-        if status in (402, 413, 507) or (status in (400, 403, 422) and FULL.search(said)):
-            return RunError("hub.push.full", repo=repo, said=said)
-        if isinstance(error, errors.RepositoryNotFoundError) and status == 404:
-            return InputError("hub.push.missing", repo=repo)
-        if status == 401:
-            return RunError("hub.push.refused", page=self._tokens)
-        if status == 403:
-            return RunError("hub.push.scope", repo=repo, page=self._tokens)
-        if status == 409:
-            return InputError("hub.push.taken", repo=repo)
-        if status == 429:
-            return RunError("hub.push.busy")
-        return RunError("hub.push.down" if status >= 500 else "hub.push.answer", repo=repo, said=said)
 
 
 class _Sent(io.BufferedReader):
