@@ -21,6 +21,7 @@ STRICTNESS: dict[Mode, int] = {"local": 0, "shared": 1, "space": 2}
 ROOT = pathlib.Path(__file__).resolve().parent.parent  # where children find the package: the checkout, or site-packages
 INSTALLED = ROOT / "tuning_presets"  # where a wheel puts presets/: `presets` would be anybody's name in site-packages
 PRESETS = INSTALLED if INSTALLED.is_dir() else ROOT / "presets"
+REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 PINNED = re.compile(r"(\w[\w.-]{0,95}/\w[\w.-]{0,95})@([0-9a-f]{40})", re.ASCII)
 CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and nvidia-smi do
 SHARDING = {"FSDP": "ACCELERATE_USE_FSDP", "DeepSpeed": "ACCELERATE_USE_DEEPSPEED"}  # as accelerate launch says it
@@ -52,6 +53,14 @@ class RemoteCode:
 
     id: str
     revision: str  # a full hash: a branch or a tag could be another one tomorrow
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Where the runs of this home are kept beside it: a private repository of the Hub, and the token that may write it."""
+
+    repo: str  # owner/name
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,7 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     remote_code: RemoteCode | None = None  # only ever by `allowing`
     space: Space | None = None  # off a Space there is none, whatever the mode is called
+    mirror: Mirror | None = None  # its token is used for nothing else
 
 
 def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> Settings:
@@ -116,6 +126,7 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         display=sys.platform in ("win32", "darwin") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
         token=None if mode == "space" else env.get("HF_TOKEN") or None,  # there it is the Space's, and visitors come in
         space=_space(env, chosen) if space else None,
+        mirror=Mirror(env["TUNING_MIRROR"], env.get("HF_TOKEN", "")) if env.get("TUNING_MIRROR") else None,
     )
 
 
@@ -154,6 +165,23 @@ def allowing(settings: Settings, pinned: str, environ: MutableMapping[str, str] 
     env = os.environ if environ is None else environ
     env["HF_MODULES_CACHE"] = str(settings.home / "models" / ".code")
     return replace(settings, remote_code=RemoteCode(found[1], found[2]))
+
+
+def require_mirror(settings: Settings) -> None:
+    """Raises InputError where a mirror is configured that could not be one, or would give somebody's runs to another.
+
+    Names that a class types are kept in the home alone: after a restart they would be anybody's to take.
+    """
+    if settings.mirror is None:
+        return
+    if not REPO.fullmatch(settings.mirror.repo) or ".." in settings.mirror.repo:
+        raise InputError("mirror.name", given=settings.mirror.repo[:120])
+    if not settings.mirror.token:
+        raise InputError("mirror.no_token")
+    if settings.offline:
+        raise InputError("mirror.offline")
+    if settings.common is not None:
+        raise InputError("mirror.open_class")
 
 
 def default_home(env: Mapping[str, str]) -> pathlib.Path:

@@ -129,6 +129,9 @@ class Taking(Handler):
             return self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
         if act == "preupload":
             return self._modes(json.loads(body), repo, words[5])
+        if act == "super-squash":
+            repo.said[:] = [json.loads(body)["message"]]
+            return self._send(200, b"{}")
         if act == "commit":
             return self._commit(body, repo, id, words[5])
         return self._name(json.loads(body), repo, act, words[5])

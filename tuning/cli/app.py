@@ -136,6 +136,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     settings = allowing(settings if people is None else reading.opened(settings, people.operators, people.common), chosen.allow_remote_code)
 
     from tuning.export import errands
+    from tuning.mirror.keeper import begun
     from tuning.schema import LOCAL
     from tuning.studio import Studio
     from tuning.text import t
@@ -145,6 +146,7 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
         workshop, demo = opened(chosen, settings, people)
     workshop.start()
     Studio(settings, LOCAL, workshop).rentals.pick_up()
+    mirror = begun(settings, workshop.store, workshop.wake)
     open_to(chosen, people, demo.share_url)
     if not chosen.no_browser and sys.stdout.isatty() and settings.display:
         webbrowser.open(demo.local_url)
@@ -152,6 +154,8 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     workshop.close()
     errands.end_all()
     keep_place(workshop, language)
+    if mirror is not None:
+        mirror.end()
     demo.close(verbose=False)
     if code is None:
         print(t(language, "app.restarting"), flush=True)
@@ -232,7 +236,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
     named = Nicknames(settings.home, people.passwords if people else ())
     programs = Middleware(Completions, studio=studio, admits=functools.partial(admitted, settings, people, named))
     gates = [] if people is None else [Middleware(Gate, throttle=Throttle(), common=people.common, names=named)]
-    outside = [] if space is None else [Middleware(Hosted, hosts=space.hosts, key=key(settings.home))]
+    outside = [] if space is None else [Middleware(Hosted, hosts=space.hosts, key=key(settings.home, settings.mirror))]
     visitors = []
     if settings.mode != "local":
         demo.belongings = Belongings(gradio_ways.upload_folder())
@@ -284,11 +288,14 @@ def open_to(chosen: argparse.Namespace, people: "People | None", link: str | Non
 
 
 def allowing(settings: "Settings", pinned: str | None) -> "Settings":
-    """The settings with the one model that may run its code, where one is given. Raises Refusal for what is no full commit hash."""
+    """The settings with the one model that may run its code, where one is given. Raises Refusal for what is no full commit hash, and for
+    a mirror that could not be one.
+    """
     from tuning import settings as reading
     from tuning.errors import InputError
 
     try:
+        reading.require_mirror(settings)
         return reading.allowing(settings, pinned) if pinned is not None else settings
     except InputError as error:
         raise Refusal(error.code, error.params) from None

@@ -1,4 +1,4 @@
-"""A folder's files as one tagged commit of a repository on the Hub. With `models` and `datasets` the only caller of huggingface_hub.
+"""A folder's files as one tagged commit of a repository on the Hub.
 
 Only the token that is handed over is sent, to the Hub alone; it is written nowhere. Which files go is the affair of whoever calls.
 """

@@ -18,6 +18,7 @@ from tuning.serve.edge import App, Event, Receive, Scope, Send
 from tuning.serve.entrance.gate import OPEN as SAME_FOR_ALL
 from tuning.serve.routes import V1_PREFIX
 from tuning.serve.watch import PATH as WATCH
+from tuning.settings import Mirror
 
 COOKIE = "sartoria_visitor"
 IN_FRAME = "SameSite=None; Secure; Partitioned"  # of a cookie that a page in the frame of another site keeps
@@ -87,8 +88,13 @@ def _framed(name: bytes, value: bytes) -> bytes:
     return value
 
 
-def key(home: pathlib.Path) -> bytes:
-    """What the cookies of visitors are signed with: made once for a home folder, so that they know their things after a restart."""
+def key(home: pathlib.Path, mirror: Mirror | None = None) -> bytes:
+    """What the cookies of visitors are signed with: made once for a home folder, so that they know their things after a restart.
+
+    A home that comes back from its mirror has none. There it follows from the token, which outlives the home, and stands in no file.
+    """
+    if mirror is not None:
+        return hmac.new(mirror.token.encode(), b"sartoria visitors", hashlib.sha256).digest()
     path = home / "visitors.key"
     if not path.is_file() or path.stat().st_size != KEY_BYTES:
         fresh = path.with_name(f"{path.name}.{os.getpid()}")

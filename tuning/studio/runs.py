@@ -14,6 +14,7 @@ from tuning.export import converter, forms
 from tuning.export.ollama.ollama_api import NOWHERE, Handing
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
+from tuning.mirror import mirrored
 from tuning.presets import judged
 from tuning.rent import rented
 from tuning.runs import disk, followers, reading, summary
@@ -329,7 +330,9 @@ def shown(shared: Shared, run: Run) -> dict[str, Any]:
     """Everything about one run of whomever, as `Runs.show` returns it."""
     if run.known() is None:
         return summary.remains(run)
-    state, logged = run.state(), run.logged()
+    state, logged, unmirrored = run.state(), run.logged(), mirrored.trouble(run.folder)
+    if unmirrored is not None:
+        state = state.model_copy(update={"notices": [*state.notices, unmirrored]})
     return {
         **summary.result(run, state),
         "spec": summary.spec(run),

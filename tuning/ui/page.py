@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from tuning.mirror import mirrored
 from tuning.schema import ALIVE, SIGNED_IN
 from tuning.settings import Space
 from tuning.studio import Studio
@@ -98,8 +99,12 @@ def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
 
 
 def _banner(desk: Desk, space: Space) -> None:
-    banner = desk.html(view.on_a_space(space, desk.lang))
-    desk.paints(lambda scene: [view.on_a_space(space, desk.lang, desk.studio.owner.startswith(SIGNED_IN))], [banner])
+    def told() -> str:
+        here, signed_in = desk.studio.settings, desk.studio.owner.startswith(SIGNED_IN)
+        return view.on_a_space(space, desk.lang, signed_in, here.mirror is not None, mirrored.trouble(here.home))
+
+    banner = desk.html(told())
+    desk.paints(lambda scene: [told()], [banner])
 
 
 def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None:

@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from tuning.schema import Notice
 from tuning.settings import RemoteCode, Space
 from tuning.text import number, plain, rate, say, t, table
 
@@ -158,11 +159,12 @@ def remote_code(allowed: RemoteCode | None, lang: str) -> str:
     return "" if allowed is None else chip(f"{allowed.id} @ {allowed.revision[:12]}", t(lang, "code.chip"))
 
 
-def on_a_space(space: Space, lang: str, signed_in: bool = False) -> str:
-    """What visitors of a Space are told once: what they may do, and that nothing is kept where that is so."""
+def on_a_space(space: Space, lang: str, signed_in: bool = False, mirrored: bool = False, unmirrored: Notice | None = None) -> str:
+    """What visitors of a Space are told once: what they may do, and what outlives a restart where not all does."""
     codes = ["space.signed_in" if signed_in else "space.visitor_oauth" if space.oauth else "space.visitor"]
-    codes += ["space.zero_gpu"] * space.zero_gpu + ["space.not_kept"] * (not space.kept)
-    words = "".join(f"<p>{escape(t(lang, code))}</p>" for code in codes)
+    codes += ["space.zero_gpu"] * space.zero_gpu + ["space.mirrored" if mirrored else "space.not_kept"] * (not space.kept)
+    told = [t(lang, code) for code in codes] + ([] if unmirrored is None else [t(lang, unmirrored.code, **unmirrored.params)])
+    words = "".join(f"<p>{escape(sentence)}</p>" for sentence in told)
     cards = ", ".join(t(lang, "space.card", card=card, memory=memory, price=number(price, lang, 2)) for card, memory, price in RENTED)
     where = f"https://huggingface.co/spaces/{urllib.parse.quote(space.id)}?duplicate=true"
     link = f'<a href="{escape(where)}" target="_blank" rel="noopener">{escape(t(lang, "space.copy"))}</a>'
