@@ -318,6 +318,7 @@ class RunState(Record):
     heartbeat: float = 0.0
     seconds: float = 0.0  # spent training, over all attempts
     seconds_left: float | None = None
+    finishing: Literal["saving", "measuring"] | None = None  # what is done after the last step, while it is
     tokens_per_second: float | None = None
     undisturbed_tokens_per_second: float | None = None  # on a processor: what it would have been with nothing else at work
     learned_tokens: int = 0

@@ -16,7 +16,7 @@ SEEN = {"spark": {"loss": [[1.0, 5.0], [2.0, 1.0]], "eval_loss": [[2.0, 1.5]]}, 
 def run(number: int, **changes: Any) -> dict[str, Any]:
     found = {"run": f"r{number}", "name": f"prova {number}", "status": "finished", "model": "starter", "model_title": "Sartoria starter"}
     found |= {"data": "starter-it", "recipe": "facts", "created": 1.7e9, "seconds": 75.0, "step": 40, "total_steps": 40}
-    found |= {"state": {"step": 40, "seconds_left": None}, "stop_requested": False, "download": None}
+    found |= {"state": {"step": 40, "seconds_left": None, "finishing": None}, "stop_requested": False, "download": None}
     found |= {"eval_loss": 1.104, "base_eval_loss": 5.6, "has_adapter": True, "size_bytes": 42 * 2**20}
     found |= {"place": None, "wait_seconds": None}
     return found | changes
@@ -67,7 +67,15 @@ def test_a_report_on_some_questions_can_be_made_on_all_by_a_press() -> None:
 def test_a_run_that_measures_says_so_wherever_its_steps_ended() -> None:
     """Also after early stopping, and after somebody asked it to stop: the steps that were planned are not all done then."""
     for step, stopped in ((40, False), (15, False), (15, True)):
-        state = {"step": step, "seconds_left": 0.0, "base_eval_loss": None, "tokens_per_second": None, "train_loss": 1.0, "eval_loss": None}
+        state = {
+            "step": step,
+            "seconds_left": 0.0,
+            "finishing": "measuring",
+            "base_eval_loss": None,
+            "tokens_per_second": None,
+            "train_loss": 1.0,
+            "eval_loss": None,
+        }
         at_work = run(0, status="running", state=state, stop_requested=stopped, recoveries=[], notices=[], spec={"notices": []}, log="")
         at_work |= {"predicted_peak_bytes": 1, "peak_bytes": None, "metrics": [], "logged": 0, "samples": [], "evaluation": None}
         assert "misura" in progress.line(at_work, "it") and "0 s" not in progress.line(at_work, "it")

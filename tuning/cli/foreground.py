@@ -109,11 +109,11 @@ def _exit_code(state: RunState, by_hand: bool) -> int:
 
 
 def standing(state: RunState | None, lang: str) -> str:
-    """How far it is, or that it measures what was learned; nothing before the first step."""
+    """How far it is, or that it saves or measures what was learned; nothing before the first step."""
     if state is None or state.train_loss is None:
         return ""
-    if summary.measuring(state.step, state.total_steps, state.seconds_left):
-        return t(lang, "cli.measuring", step=number(state.step, lang))
+    if state.finishing:
+        return t(lang, f"cli.{state.finishing}", step=number(state.step, lang))
     left, loss = number(state.seconds_left or 0, lang), number(state.train_loss, lang, 3)
     return t(lang, "cli.progress", step=state.step, total=state.total_steps, loss=loss, left=left)
 

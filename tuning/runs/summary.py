@@ -162,11 +162,6 @@ def _of_files(run: Run) -> list[Notice]:
     return found if adapter is None else [*found, adapter]
 
 
-def measuring(step: int, total: int, seconds_left: float | None) -> bool:
-    """Has a run that is on done its last step, and measures what it has learned? The engine says then that no second is left."""
-    return step > 0 and (step >= total or seconds_left == 0)
-
-
 def perplexity(loss: float | None) -> float | None:
     """exp(loss), the loss in nats per token; None where there is none, infinity where it overflows."""
     if loss is None:

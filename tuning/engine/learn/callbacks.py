@@ -232,6 +232,7 @@ class FolderCallback(TrainerCallback):
             seconds=self.seconds_before + self.pace.seconds,
             seconds_left=self.pace.step_seconds * (state.max_steps - state.global_step),
             tokens_per_second=self.pace.tokens_per_second,
+            finishing="saving" if state.global_step >= state.max_steps else None,
         )
         due = self._due(state)
         stop, self.left, late = self.ranks.first(self._asked())

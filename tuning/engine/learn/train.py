@@ -71,7 +71,9 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
         shutdown.forget(run)
         before = run.saved_state() or RunState(status="starting")
         started = before.started or time.time()
-        state = before.model_copy(update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None})
+        state = before.model_copy(
+            update={"status": "starting", "reason": None, "error": None, "started": started, "ended": None, "finishing": None}
+        )
         with own_settings(), log_to(run.folder / "log.txt") as log, awake.kept() as told:
             ledger = callbacks.StateWriter(run, state.model_copy(update={"notices": told}))
             _attempt(run, store, resident, ledger, log.without(yield_point))
@@ -97,7 +99,7 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
             resident.drop_adapter(run.id)  # what is on disk, if anything, is an earlier stop's
         elif spec.settings.report:
             _report(run, spec, resident, store, ledger, yield_point)
-        ledger.update(now=True, status=status, ended=time.time(), seconds_left=None)
+        ledger.update(now=True, status=status, ended=time.time(), seconds_left=None, finishing=None)
         shutdown.forget(run)
         with contextlib.suppress(OSError):  # all is done: a disk that is full now takes nothing of it back
             _calibrate(store.home, spec, ledger.state, resident.libraries_bytes)
@@ -307,6 +309,7 @@ def _train_further(trainer: CheckedTrainer, resident: Resident, callback: callba
 def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callback: callbacks.FolderCallback) -> str:
     """Publish the adapter: that of the best evaluation where early stopping is on, else the last one."""
     ledger, best, run = callback.ledger, callback.best, trainer.run
+    ledger.update(now=True, seconds_left=0.0, finishing="saving")
     steps = max(trainer.state.global_step, best.seen)
     if best.kept:
         best.put_back(resident.model)
@@ -345,7 +348,7 @@ def _report(
         with contextlib.suppress(shutdown.Leaving):
             report.make(run, spec, resident, store, between)
 
-    ledger.update(now=True, seconds_left=0.0)
+    ledger.update(now=True, finishing="measuring")
     release()  # what training took: the report is to have its place
     caught(work, f"the report on run {run.id}")
 

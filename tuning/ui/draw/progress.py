@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuning.runs.differences import series
-from tuning.runs.summary import measuring
 from tuning.schema import ALIVE
 from tuning.text import t
 from tuning.ui.draw.pictures import curve, small
@@ -48,8 +47,8 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
         return t(lang, "ui.live.warming")
     if code == "running":
         parts = [t(lang, "ui.live.step", **steps)]
-        if measuring(state["step"], run["total_steps"], state["seconds_left"]):
-            parts.append(t(lang, "ui.live.reporting"))
+        if state["finishing"]:
+            parts.append(t(lang, f"ui.live.{state['finishing']}"))
         elif state["seconds_left"] is not None and state["step"]:
             left = state["seconds_left"]
             parts.append(t(lang, "ui.live.ends", clock=clock(moment + left, lang, moment), duration=duration(left, lang)))
@@ -63,7 +62,7 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
 def live(run: Mapping[str, Any], lang: str, warm: bool = True) -> str:
     """The current run: where it stands, four numbers and the curve."""
     state, says = run["state"], line(run, lang, warm)
-    at_work = run["status"] == "running" and not measuring(state["step"], run["total_steps"], state["seconds_left"])
+    at_work = run["status"] == "running" and not state["finishing"]
     if run["stop_requested"] and at_work:
         says = t(lang, "ui.live.stopping")
     trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
