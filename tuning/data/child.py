@@ -21,9 +21,9 @@ from tuning.data.convert import Converter, Edits, Reading, write
 from tuning.data.formats import registry
 from tuning.data.formats.content import KnownQuestions
 from tuning.data.readers import file_kinds, json_rows
+from tuning.data.readers.books.xlsx_rows import SheetChoice
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
-from tuning.data.readers.xlsx_rows import SheetChoice
 from tuning.data.records import INDEX, REPORT, ROWS, SHEET, VALIDATION, FileRecord, Values, tell
 from tuning.errors import InputError
 from tuning.sandbox.limits import OUT_OF_DISK, OUT_OF_MEMORY, Limits, confine

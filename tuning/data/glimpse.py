@@ -17,8 +17,8 @@ from tuning.data.formats.earlier import HISTORY
 from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS
 from tuning.data.formats.vocabulary import ANSWER, CONTEXT, CONVERSATIONS, MEANINGS, QUESTION, SYSTEM, THOUGHTS
 from tuning.data.readers import file_kinds
+from tuning.data.readers.books.xlsx_rows import SheetChoice
 from tuning.data.readers.table_layout import letters
-from tuning.data.readers.xlsx_rows import SheetChoice
 from tuning.data.records import REPORT, ROWS, SHEET, Values, shown, squeezed
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits, confine

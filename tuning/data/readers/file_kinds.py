@@ -11,7 +11,8 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows, xlsx_rows
+from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows
+from tuning.data.readers.books import xlsx_rows
 from tuning.data.readers.encoding import detect
 from tuning.data.readers.prose import faq_rows, whatsapp_rows, yaml_rows
 from tuning.data.readers.table_layout import layout

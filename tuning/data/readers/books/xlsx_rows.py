@@ -19,7 +19,7 @@ from itertools import chain, islice
 from typing import BinaryIO, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
-from tuning.data.readers import number_formats
+from tuning.data.readers.books import number_formats
 from tuning.data.readers.csv_rows import check_header, record
 from tuning.data.readers.table_layout import header_at, named
 from tuning.data.records import FileRecord, KnowsColumns, Values, listed, shown
