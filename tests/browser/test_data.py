@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
-from tests.data.test_sheets import workbook
+from tests.data.books import workbook
 from tests.data.test_sources import parquet, rows
 from tests.hub.hub_server import Data
 from tuning import settings

@@ -2,14 +2,12 @@
 
 import pathlib
 
-import openpyxl
 import pytest
 
+from tests.data.books import Rows, workbook
 from tests.data.conftest import read_here
 from tuning.cli.main import main
 from tuning.errors import InputError
-
-Rows = list[list[str]]
 
 SHOP: Rows = [["Domanda", "Risposta"], ["Dove?", "Qui"], ["Quando?", "Ora"]]
 TITLES = ["Come usare questo file", "Scrivete nel secondo foglio"]
@@ -30,17 +28,6 @@ WITHIN: dict[str, tuple[Rows, tuple[str, ...]]] = {
     "English": ([["Prompt", "Completion"], ["Where?", "Here"]], ("Where?", "Here")),
     "chosen and rejected": ([["prompt", "chosen", "rejected"], ["Where?", "Here", "No"]], ("Where?", "Here")),
 }
-
-
-def workbook(path: pathlib.Path, **sheets: Rows) -> pathlib.Path:
-    book = openpyxl.Workbook()
-    book.remove(book.worksheets[0])
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in rows:
-            sheet.append(row)
-    book.save(path)
-    return path
 
 
 def note_of(findings: list[dict]) -> dict:

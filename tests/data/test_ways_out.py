@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.data.books import xlsb
 from tests.data.conftest import Taken, read_here
 from tests.data.corpus_binary import zipped
 from tests.data.corpus_books import book as by_hand
@@ -171,8 +172,8 @@ WAYS: dict[str, Way] = {
     "data.speakers": Way(json.dumps(TELEGRAM), spelled=True),
     "data.speakers.table#whatsapp": Way(CHAT, spelled=True),
     "data.speakers.table": Way(CHAT_TABLE, spelled=True),
-    "data.spreadsheet": Way(zipped({"mimetype": "application/vnd.oasis.opendocument.spreadsheet"}), book(SHEET_QA)),
-    "data.spreadsheet#csv": Way(zipped({"mimetype": "application/vnd.oasis.opendocument.spreadsheet"}), table(*QA)),
+    "data.spreadsheet": Way(zipped({"Index/Document.iwa": "x"}), book(SHEET_QA)),
+    "data.spreadsheet#csv": Way(zipped({"Index/Document.iwa": "x"}), table(*QA)),
     "data.tokenized": Way([{"input_ids": [1, 2], "labels": [1, 2]}], GOOD),
     "data.tree": Way([{"message_id": "1", "parent_id": None, "text": "a", "role": "x"}], [{"messages": TALK}]),
     "data.turns": Way([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], [{"messages": TALK}]),
@@ -186,6 +187,7 @@ WAYS: dict[str, Way] = {
     "data.note.shown": Way(
         book([["question", "answer"], ["Il codice?", 184]], formats={"B2": "00000"}), book([["question", "answer"], ["Il codice?", 184]])
     ),
+    "data.note.stored": Way(xlsb({"A": [["question", "answer"], ["Codice?", 184]]}), book([["question", "answer"], ["Codice?", 184]])),
     "data.reason.label": Way([{"text": row["question"], "label": ["a"]} for row in ROWS], again={"text": "text"}),
     "data.reason.beside": Way(PROSE, again={"text": "text"}),
     # rows that are refused

@@ -5,7 +5,8 @@ import pathlib
 import pytest
 
 from tests import folders
-from tests.data.test_sheets import workbook
+from tests.data.books import KINDS, workbook
+from tests.lots import lot
 from tuning.data.glimpse import guesses
 from tuning.data.ingest import ReadingOptions
 from tuning.data.waiting import NotUnderstood
@@ -60,7 +61,7 @@ def test_what_is_not_understood_waits_and_is_taken(
 
 def test_another_sheet_of_a_workbook_is_looked_at_and_taken(studio: Studio, tmp_path: pathlib.Path) -> None:
     sheets = {"Listino": [["a", "b"], ["giacca", "90"]], "Domande": [["x", "y"], ["Quanto costa?", "Novanta euro al pezzo."]]}
-    path = workbook(tmp_path / "shop.xlsx", **sheets)
+    path = workbook(tmp_path / f"shop.{lot('sheets').choice(KINDS)}", **sheets)
     with pytest.raises(NotUnderstood) as caught:
         studio.data.ingest([path], ReadingOptions(name=path.name, keep=True, ask=True))
     assert caught.value.code == "data.format.sheet"

@@ -21,7 +21,7 @@ from tuning.data.convert import Converter, Edits, Reading, write
 from tuning.data.formats import registry
 from tuning.data.formats.content import KnownQuestions
 from tuning.data.readers import file_kinds, json_rows
-from tuning.data.readers.books.xlsx_rows import SheetChoice
+from tuning.data.readers.books.workbook import SheetChoice
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
 from tuning.data.records import INDEX, REPORT, ROWS, SHEET, VALIDATION, FileRecord, Values, tell

@@ -17,7 +17,7 @@ from tuning.data.formats.earlier import HISTORY
 from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS
 from tuning.data.formats.vocabulary import ANSWER, CONTEXT, CONVERSATIONS, MEANINGS, QUESTION, SYSTEM, THOUGHTS
 from tuning.data.readers import file_kinds
-from tuning.data.readers.books.xlsx_rows import SheetChoice
+from tuning.data.readers.books.workbook import SheetChoice
 from tuning.data.readers.table_layout import letters
 from tuning.data.records import REPORT, ROWS, SHEET, Values, shown, squeezed
 from tuning.errors import InputError
@@ -158,7 +158,7 @@ def _answer(
         "columns": [{"name": name, "role": guessed.get(name, ("", False))[0], "sure": guessed.get(name, ("", False))[1]} for name in names],
         "rows": [[_cell(row.get(name)) for name in names] for row in rows[:SHOWN]],
         "bare": bare,
-        "flat": opened.kind in ("csv", "xlsx"),  # whether columns may be without names
+        "flat": opened.kind in ("csv", "xlsx", "xls", "xlsb", "ods"),  # whether columns may be without names
         "sheets": [*opened.sheets],
         "sheet": opened.sheet,
     }

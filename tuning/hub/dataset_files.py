@@ -11,7 +11,7 @@ from typing import Any
 
 from tuning.hub.repository import Config, HubFile, Split
 
-KINDS = ("parquet", "jsonl", "ndjson", "json", "csv", "tsv", "xlsx", "txt")
+KINDS = ("parquet", "jsonl", "ndjson", "json", "csv", "tsv", "xlsx", "xls", "xlsb", "ods", "txt")
 SPARE = 1.1  # parts differ a little in length: so many times more are taken than their number asks for
 GENEROUS = 16_384  # bytes that a row takes at most, mostly: conversations of several turns have a quarter of that
 

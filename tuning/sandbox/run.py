@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ _START = 160 * MEGABYTE  # of a child that has read nothing yet: resident, on th
 END_SECONDS = 10.0  # for a child that was killed
 _STEP = 0.05  # seconds between looks at the child's memory
 _LOOK = 0.2  # seconds between looks at its progress
+_NO_ROOM = re.compile(r"^memory allocation of \d+ bytes failed", re.MULTILINE)  # so a library in Rust ends a process
 _HOLDS_ITSELF = sys.platform == "linux"  # whether the child's own memory limit is kept by the system
 
 
@@ -115,7 +117,7 @@ def _death(code: int, said: IO[bytes], limits: Limits) -> InputError:
     if code == OUT_OF_DISK:
         return InputError("data.disk")
     # Where memory ran out for all, the system sends SIGKILL (9), and nobody else does.
-    if code in (OUT_OF_MEMORY, -9) or words.rstrip().endswith("MemoryError"):
+    if code in (OUT_OF_MEMORY, -9) or words.rstrip().endswith("MemoryError") or _NO_ROOM.search(words):
         return _memory(limits)
     _log.error("the reading child ended with %s:\n%s", code, words[-4000:])
     return InputError("data.crashed", how=code)

@@ -10,9 +10,13 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows
-from tuning.data.readers.books import xlsx_rows
+from tuning.data.readers.books import workbook
+from tuning.data.readers.books.calamine_rows import CalamineBook
+from tuning.data.readers.books.ods_rows import OdsBook
+from tuning.data.readers.books.xlsx_rows import XlsxBook
 from tuning.data.readers.encoding import detect
 from tuning.data.readers.prose import faq_rows, whatsapp_rows, yaml_rows
 from tuning.data.readers.table_layout import layout
@@ -52,13 +56,19 @@ _TENSORS = re.compile(rb".{8}\{\s*\"", re.DOTALL)
 _POINTER = "version https://git-lfs.github.com/spec/"
 _HUB = frozenset(("Entry not found", "Repository not found", "Invalid username or password."))  # all that a failed download left
 _ODS = "application/vnd.oasis.opendocument.spreadsheet"
+_BOOKS: dict[str, Callable[[BinaryIO, int, Limits], workbook.Book]] = {
+    "xlsx": XlsxBook,
+    "ods": OdsBook,
+    "xls": CalamineBook,
+    "xlsb": CalamineBook,
+}
 
 
 @dataclass(frozen=True)
 class Opened:
     """A file that can be read, and what it is."""
 
-    kind: str  # json, csv, text, yaml, parquet, arrow or xlsx
+    kind: str  # json, csv, text, yaml, parquet, arrow, xlsx, xls, xlsb or ods
     encoding: str | None  # of text
     records: Iterator[FileRecord]
     position: Callable[[], int] | None = None  # bytes of the file read so far
@@ -68,12 +78,12 @@ class Opened:
     sheet: str = ""  # and the one that is read
 
 
-def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: xlsx_rows.SheetChoice | None = None) -> Opened:
+def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: workbook.SheetChoice | None = None) -> Opened:
     """Looks at the content of a file and opens it for the reader of its kind; `sheet` says which of a workbook is wanted.
 
     Raises InputError: `data.binary` (kind), `data.spreadsheet` (kind) for those that can be saved in another form, `data.password`,
     `data.page` (kind), `data.pointer`, `data.sheet.none` (sheet),
-    and what `encoding.detect`, `parquet_rows.open_rows` and `xlsx_rows.open_rows` raise.
+    and what `encoding.detect`, `parquet_rows.open_rows` and `workbook.open_rows` raise.
     The records raise what their readers do.
     """
     with open(path, "rb") as stream:
@@ -82,11 +92,11 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: xl
     kind = kind or ("pickle" if _PICKLE.match(head) else "safetensors" if head[5:8] == bytes(3) and _TENSORS.match(head) else None)
     if kind == "zip":
         kind = _zipped(path)
-    if sheet is not None and sheet.name and kind != "xlsx":
-        raise InputError("data.sheet.none", sheet=shown(sheet.name))
     if kind == "office":
-        raise _office(path)
-    if kind in ("ods", "xlsb"):
+        kind = _office(path)
+    if sheet is not None and sheet.name and kind not in _BOOKS:
+        raise InputError("data.sheet.none", sheet=shown(sheet.name))
+    if kind == "numbers":
         raise InputError("data.spreadsheet", kind=kind)
     if kind == "parquet":
         table = parquet_rows.open_rows(path, limits)
@@ -94,8 +104,8 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: xl
     if kind == "arrow":
         table = parquet_rows.open_arrow(path, limits)
         return Opened(kind, None, table.records(), table.position)
-    if kind == "xlsx":
-        book = xlsx_rows.open_rows(path, limits, known, sheet)
+    if kind in _BOOKS:
+        book = workbook.open_rows(_BOOKS[kind], path, limits, known, sheet)
         return Opened(kind, None, book.records(), book.position, book.notes, book.told, book.sheets, book.sheet)
     if kind is not None:
         raise InputError("data.binary", kind=kind)
@@ -145,18 +155,17 @@ def _zipped(path: pathlib.Path) -> str:
         with open(path, "rb") as stream:
             return "xlsx" if b"xl/work" in stream.read(HEAD) else "zip"  # a workbook that was cut off is damaged, not packed
     if "[Content_Types].xml" not in names:
-        return "zip"
+        return "numbers" if names & {"Index/Document.iwa", "Index.zip"} else "zip"
     if "xl/workbook.bin" in names:
         return "xlsb"
     parts = {name.split("/", 1)[0] for name in names}
     return next((kind for part, kind in (("xl", "xlsx"), ("word", "docx"), ("ppt", "pptx")) if part in parts), "zip")
 
 
-def _office(path: pathlib.Path) -> InputError:
-    """The refusal of an old Office file: its parts are listed somewhere in it, by names in UTF-16."""
+def _office(path: pathlib.Path) -> str:
+    """What an old Office file is: its parts are listed somewhere in it, by names in UTF-16. Raises InputError `data.password`."""
     with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
-            return InputError("data.password")
-        if content.find("WordDocument".encode("utf-16-le")) >= 0:
-            return InputError("data.binary", kind="doc")
-    return InputError("data.spreadsheet", kind="xls")
+            raise InputError("data.password")
+        parts = {"WordDocument": "doc", "PowerPoint Document": "ppt", "__substg1.0_": "msg"}
+        return next((kind for name, kind in parts.items() if content.find(name.encode("utf-16-le")) >= 0), "xls")
