@@ -20,7 +20,7 @@ from tuning.data.formats import marks, registry
 from tuning.data.formats.notes import Notes, Unused
 from tuning.data.formats.tool_calls import TOOLS, parsed, tools
 from tuning.data.formats.turns import THOUGHT, WORDS
-from tuning.data.records import FileRecord, Values, given, shown, squeezed
+from tuning.data.records import FileRecord, Values, given, shown, squeezed, value_at
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 
@@ -173,7 +173,8 @@ class Converter:
                     unused.append(("column", name))
             else:
                 rest[name] = value
-        for name, value in _left(rest, mapping.values()) if rest else ():
+        heard = {name for name in self._marks if rest and "." in name and marks.verdict(value_at(values, name)) is not None}
+        for name, value in _left(rest, {*mapping.values(), *heard}) if rest else ():
             inner = _object(value)
             held = {name: value} if squeezed(name.rpartition(".")[2]) in TOOLS else {f"{name}.{key}": said for key, said in inner.items()}
             offered = {place: said for place, said in held.items() if squeezed(place.rpartition(".")[2]) in TOOLS}

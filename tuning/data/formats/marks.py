@@ -13,8 +13,10 @@ from tuning.errors import InputError
 LABELS = frozenset({"label", "labels", "etichetta"})  # of rows they may be a class as well as a rating
 _LEARN = {
     *("weight", "lossweight", "peso", "train", "istrain", "dotrain", "trainon", "trainonturn", "training", "trainable", "loss", "learn"),
-    *("learnable", "usefortraining", "addestra", "addestrare", "addestramento", "impara"),
+    *("learnable", "usefortraining", "addestra", "addestrare", "addestramento", "impara", "lernen", "trainieren"),
+    *("includeinloss", "computeloss", "calculateloss", "useinloss", "lossmask", "trainmask", "trainedon", "includeintraining"),
 }
+_NOT_LEARN = {"excludefromloss", "excludefromtraining", "ignoreinloss", "ignoreloss", "maskloss", "skiploss", "skiptraining"}
 WANTED = (
     LABELS
     | _LEARN
@@ -22,7 +24,7 @@ WANTED = (
         *("kto", "ktotag", "rating", "ratings", "rated"),
         *("thumb", "thumbs", "thumbsup", "thumbup", "upvote", "upvoted", "like", "liked", "feedback", "userfeedback", "vote", "voto"),
         *("valutazione", "giudizio", "gradimento", "gradita", "gradito", "piaciuta", "piaciuto", "pollice", "pollicesu", "desirable"),
-        *("isdesirable", "desiderabile", "desiderata", "wanted", "good", "isgood", "buona", "buono"),
+        *("isdesirable", "desiderabile", "desiderata", "wanted", "good", "isgood", "buona", "buono", "bewertung", "daumen", "gut"),
     }
 )
 UNWANTED = frozenset(  # and those that say no
@@ -30,10 +32,10 @@ UNWANTED = frozenset(  # and those that say no
         *("thumbsdown", "thumbdown", "downvote", "downvoted", "dislike", "disliked", "pollicegiu", "pollicegiù", "undesirable"),
         *("isundesirable", "indesiderabile", "indesiderata", "unwanted", "bad", "isbad", "cattiva", "cattivo", "masked", "mask"),
         *("notrain", "donttrain", "donottrain", "nolearn", "noloss", "ignore", "ignored", "ignora", "skip", "salta", "exclude", "excluded"),
-        *("escludi", "esclusa", "escluso"),
+        *("escludi", "esclusa", "escluso", *_NOT_LEARN),
     }
 )
-EXPLICIT = _LEARN | {"notrain", "donttrain", "donottrain", "nolearn", "noloss", "ignore", "skip", "exclude", "masked"}
+EXPLICIT = _LEARN | _NOT_LEARN | {"notrain", "donttrain", "donottrain", "nolearn", "noloss", "ignore", "skip", "exclude", "masked"}
 DOUBTFUL = frozenset(  # names of columns that may mean it: one asks
     {
         *("score", "punteggio", "quality", "qualità", "approved", "isapproved", "approvata", "approvato", "accepted", "accettata", "valid"),
@@ -45,15 +47,20 @@ DOUBTFUL = frozenset(  # names of columns that may mean it: one asks
 _YES = frozenset(
     {
         *("1", "1.0", "+1", "true", "vero", "good", "buona", "buono", "desirable", "desiderabile", "wanted", "like", "liked", "chosen"),
-        *("up", "thumbsup", "thumbup", "upvote", "pollicesu", "mipiace"),
+        *("up", "thumbsup", "thumbup", "upvote", "pollicesu", "mipiace", "accept", "approve", "approved", "approvata", "approvato", "gut"),
     }
 )
 _NO = frozenset(
     {
         *("0", "0.0", "-1", "-1.0", "false", "falso", "bad", "cattiva", "cattivo", "undesirable", "indesiderabile", "unwanted", "dislike"),
         *("disliked", "rejected", "down", "thumbsdown", "thumbdown", "downvote", "pollicegiù", "pollicegiu", "nonmipiace"),
+        *("reject", "disapprove", "disapproved", "rifiutata", "rifiutato", "respinta", "respinto", "schlecht"),
     }
 )
+_THUMBS = {"👍": True, "👎": False}
+_SIGNS = {**_THUMBS, **dict.fromkeys("✅✔☑✓💚😀😃😊🙂", True), **dict.fromkeys("❌✖✗✘💔🙁☹😞😡", False)}
+_HOLDERS = frozenset({"metadata", "meta", "feedback", "userfeedback", "annotation", "annotations", "extra", "info"})  # objects with marks
+_LONGEST_SIGN = 4  # characters: a sign, its colour and its variant
 _NUMBERS: dict[float, bool] = {1: True, 0: False, -1: False}
 _WEAK = {  # words that a class may be called, too
     **dict.fromkeys(("yes", "y", "sì", "si", "s", "positive", "positiva", "positivo", "ok", "correct", "accepted"), True),
@@ -75,22 +82,31 @@ def verdict(value: Any, weak: bool = True) -> bool | None:
     if not isinstance(value, str):
         return _NUMBERS.get(value) if isinstance(value, int | float) else None
     word = value.strip().casefold()
-    if word[:1] in ("👍", "👎"):
-        return word[0] == "👍"
+    if word[:1] in _SIGNS:
+        return _SIGNS[word[0]]
     plain = word if word[:1] in ("-", "+") else squeezed(word)
     return True if plain in _YES else False if plain in _NO else _WEAK.get(plain) if weak else None
 
 
 def wanted(name: str, value: Any) -> bool | None:
-    """Whether what stands under a name is to be learned; None where it does not say."""
+    """Whether what stands under a name is to be learned, also within an object of feedback or metadata; None where it does not say."""
+    if isinstance(value, Mapping):
+        inner = {wanted(key, held) for key, held in value.items() if not isinstance(held, Mapping)} if holds(name) else set()
+        return False if False in inner else True if True in inner else None
     said = means(name)
     answer = verdict(value) if said is not None else None
     return None if answer is None else answer == said
 
 
+def holds(name: str) -> bool:
+    """Whether an object of this name may hold marks."""
+    return squeezed(name) in _HOLDERS
+
+
 def beside(sample: Sequence[Values], taken: Collection[str], alone: bool) -> tuple[list[str], list[str]]:
     """As `columns`, of those that are not `taken` by a format, and of what stands in the same objects as they."""
-    folders = {"", *(column.rpartition(".")[0] for column in taken if "." in column and not any(column in row for row in sample))}
+    holders = {name for row in sample for name, held in row.items() if isinstance(held, Mapping) and holds(name)}
+    folders = {"", *holders, *(column.rpartition(".")[0] for column in taken if "." in column and not any(column in row for row in sample))}
     names: list[str] = []
     for folder in sorted(folders):
         held = [row if not folder else value_at(row, folder) for row in sample]
@@ -104,13 +120,20 @@ def columns(sample: Sequence[Values], names: Iterable[str], alone: bool = False)
 
     Beside a text `alone` a rating may be a class: only what can be nothing else is a mark.
     """
-    sure, doubtful = [], []
+    sure: list[str] = []
+    doubtful: list[str] = []
     for name in names:
         plain = squeezed(name.rpartition(".")[2])
         said = means(name)
-        if (said is None and plain not in DOUBTFUL) or (alone and plain not in EXPLICIT):
+        if alone and plain not in EXPLICIT:
             continue
         held = [value for row in sample if (value := value_at(row, name)) is not MISSING and given(value)]
+        signs = said is None and plain not in DOUBTFUL and {_sign(value) for value in held}
+        if signs and signs <= _SIGNS.keys():
+            (sure if signs <= _THUMBS.keys() else doubtful).append(name)
+            continue
+        if said is None and plain not in DOUBTFUL:
+            continue
         if not held or any(verdict(value) is None for value in held) or _scale(held):
             continue
         if said is None or (plain in LABELS and any(verdict(value, weak=False) is None for value in held)):
@@ -118,6 +141,11 @@ def columns(sample: Sequence[Values], names: Iterable[str], alone: bool = False)
         else:
             sure.append(name)
     return sure, doubtful
+
+
+def _sign(value: Any) -> str:
+    """The first sign of a text that may be a verdict by itself."""
+    return value.strip()[:1] if isinstance(value, str) and len(value.strip()) < _LONGEST_SIGN else ""
 
 
 def _scale(held: Sequence[Any]) -> bool:

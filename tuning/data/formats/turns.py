@@ -288,6 +288,8 @@ def _heeded(key: str, value: Any, message: RawMessage, notes: Notes) -> bool:
     if wanted is False and message["role"] == "assistant":
         notes.marked += "weight" not in message
         message["weight"] = 0
+    if wanted is not None and isinstance(value, Mapping):
+        notes.leave("key", (f"{key}.{name}" for name, held in value.items() if given(held) and marks.wanted(name, held) is None))
     if wanted is not None:
         return wanted is False or message["role"] == "assistant"  # questions are not learned, whatever a mark asks for
     if squeezed(key) in THOUGHTS and isinstance(value, str):
