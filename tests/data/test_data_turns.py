@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.data.conftest import Take
 from tests.data.test_data_formats import one, roles, said, understood
 from tuning.data.formats import registry
 from tuning.data.formats.tool_calls import parsed
@@ -281,3 +282,99 @@ def test_preference_pairs_of_openai_teach_the_preferred_answer(beside: dict[str,
     asked = {"messages": [{"role": "user", "content": "q"}], **beside}
     converted = one({"input": asked, "preferred_output": good, "non_preferred_output": bad})
     assert (said(converted), "tools" in converted) == (("q", "a"), bool(beside.get("tools")))
+
+
+ROME = {"city": "Rome"}
+PARTS = {  # a call, and its answer, as parts of the turns of several services
+    "Anthropic": (
+        {"type": "tool_use", "id": "t1", "name": "weather", "input": ROME},
+        {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "mild"}]},
+    ),
+    "Anthropic, a text": (
+        {"type": "tool_use", "id": "t1", "name": "weather", "input": ROME},
+        {"type": "tool_result", "tool_use_id": "t1", "content": "mild"},
+    ),
+    "Bedrock": (
+        {"toolUse": {"toolUseId": "t1", "name": "weather", "input": ROME}},
+        {"toolResult": {"toolUseId": "t1", "content": [{"text": "mild"}], "status": "success"}},
+    ),
+    "Gemini": ({"functionCall": {"name": "weather", "args": ROME}}, {"functionResponse": {"name": "weather", "response": "mild"}}),
+    "Gemini, in snake case": (
+        {"function_call": {"name": "weather", "args": ROME}},
+        {"function_response": {"name": "weather", "response": "mild"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("before", [[], [{"text": "I look."}]], ids=["alone", "after a text"])
+@pytest.mark.parametrize("name", PARTS)
+def test_calls_and_answers_of_tools_among_parts(name: str, before: list[dict[str, str]]) -> None:
+    call, answer = PARTS[name]
+    talk = turns(("user", [{"text": "q"}]), ("assistant", [*before, call]), ("user", [answer]), ("assistant", [{"text": "a"}]))
+    converted = one({"messages": talk})
+    assert converted["messages"] == [
+        *turns(("user", "q")),
+        {"role": "assistant", "content": before[0]["text"] if before else "", "tool_calls": [CALL]},
+        {"role": "tool", "content": "mild", "name": "weather"},
+        *turns(("assistant", "a")),
+    ]
+
+
+def test_what_a_user_says_beside_an_answer_of_a_tool_and_answers_that_are_objects() -> None:
+    both = [{"functionResponse": {"name": "weather", "response": {"t": Number("15"), "sky": "è"}}}, {"text": "And tomorrow?"}]
+    talk = [*turns(("user", [{"text": "q"}])), {"role": "model", "parts": [PARTS["Gemini"][0]]}, {"role": "user", "parts": both}]
+    with_answer = {"messages": [*talk, {"role": "model", "parts": [{"text": "a"}]}]}
+    assert one(with_answer) == ("data.row.roles", {"turn": 4, "role": "user"})
+    both.pop()
+    assert said(one({"contents": [*talk, {"role": "model", "parts": [{"text": "a"}]}]})) == ("q", "", '{"t": 15, "sky": "è"}', "a")
+
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+OFFERED = {
+    "Anthropic": [{"name": "weather", "description": "Of a city", "input_schema": SCHEMA}],
+    "Gemini": [{"functionDeclarations": [WEATHER]}],
+    "Gemini, in snake case": [{"function_declarations": [WEATHER]}],
+    "Bedrock": {"tools": [{"toolSpec": {"name": "weather", "description": "Of a city", "inputSchema": {"json": SCHEMA}}}]},
+}
+
+
+@pytest.mark.parametrize("column", ["tools", "toolConfig"])
+@pytest.mark.parametrize("name", OFFERED)
+def test_tools_of_several_services_are_one_kind(name: str, column: str) -> None:
+    assert one({"messages": QA, column: OFFERED[name]})["tools"] == [WRAPPED]
+
+
+def test_items_of_the_responses_api_are_turns() -> None:
+    asked = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "q"}]}]
+    answered = [
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": '{"city": "Rome"}'},
+        {"type": "function_call", "call_id": "c2", "name": "weather", "arguments": '{"city": "Rome"}'},
+        {"type": "function_call_output", "call_id": "c1", "output": "mild"},
+        {"type": "function_call_output", "call_id": "c2", "output": "mild"},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "so"}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
+    ]
+    expected = [
+        *turns(("user", "q")),
+        {"role": "assistant", "content": "", "reasoning_content": "hm", "tool_calls": [CALL, CALL]},
+        *[{"role": "tool", "content": "mild", "name": "weather"}] * 2,
+        {"role": "assistant", "content": "a", "reasoning_content": "so"},
+    ]
+    assert one({"messages": [*asked, *answered]})["messages"] == expected
+    assert one({"input": asked, "output": answered})["messages"] == expected
+
+
+@pytest.mark.parametrize("item", [{"type": "reasoning", "summary": 7}, {"type": "function_call_output", "output": [float("nan")]}])
+def test_items_of_any_content_are_refused_or_empty(item: dict[str, Any]) -> None:
+    assert one({"messages": [*QA, item]})[0] in ("data.row.roles", "data.row.call", "data.row.empty_answer")
+
+
+def test_a_key_called_item_is_named_as_any_other(take: Take) -> None:
+    assert take([{"messages": [QA[0], {**QA[1], "item": True}]}]).reading.unused == {"key": {"item": 1}}
+
+
+@pytest.mark.parametrize("call", ["[weather(city='Rome')]", '[weather(city="Rome"), price(item="a")]', "weather(city='Rome')"])
+def test_a_call_written_as_code_may_be_followed_by_its_answer(call: str) -> None:
+    talk = [("human", "q"), ("gpt", call), ("tool", "sole"), ("gpt", "a")]
+    assert said(one({"conversations": spoken(*talk)})) == ("q", call, "sole", "a")

@@ -15,7 +15,9 @@ from tuning.data.records import Number, blank, given, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import DEFAULT
 
-TOOLS = ("tools", "functions", "strumenti", "funzioni")  # keys and columns that hold them, squeezed
+TOOLS = ("tools", "functions", "strumenti", "funzioni", "toolconfig")  # keys and columns that hold them, squeezed
+_WITHIN = ("functionDeclarations", "function_declarations", "tools")
+_SCHEMAS = ("input_schema", "inputSchema", "parametersJsonSchema")
 
 _CALL = frozenset({"id", "type", "function", "name", "arguments", "parameters"})
 _WHOLE = re.compile(r"-?[0-9]+")
@@ -23,9 +25,12 @@ _LARGEST = 2**63  # beyond it JSON writers and readers disagree
 
 
 def tools(value: Any, column: str) -> list[dict[str, Any]]:
-    """The tools of a row, from a list or its JSON text; bare schemas of functions are wrapped. Raises InputError `data.row.tools`."""
+    """The tools of a row, from a list or its JSON text; bare schemas of functions are wrapped, those of other services made the same.
+
+    Raises InputError `data.row.tools`.
+    """
     try:
-        return [_tool(tool) for tool in _listed(value)]
+        return [_tool(tool) for one in _listed(value) for tool in _offered(_object_of(one))]
     except ValueError:
         raise InputError("data.row.tools", column=shown(column)) from None
 
@@ -82,17 +87,28 @@ def _named(function: Mapping[str, Any]) -> str:
     name = function.get("name")
     if not isinstance(name, str) or blank(name):
         raise ValueError("no name")
-    return str(_plain(name))
+    return str(plain(name))
+
+
+def _offered(value: dict[str, Any]) -> list[Any]:
+    """The tools that one object offers: itself, or those that Gemini and Bedrock have within it."""
+    inner = next((value[key] for key in _WITHIN if isinstance(value.get(key), list)), None)
+    return [value] if inner is None else [tool for one in inner for tool in _offered(_object_of(one))]
 
 
 def _tool(value: Any) -> dict[str, Any]:
     tool = _object_of(value)
+    tool = tool["toolSpec"] if isinstance(tool.get("toolSpec"), dict) else tool
+    schema = next((key for key in _SCHEMAS if isinstance(tool.get(key), dict)), None)
+    if schema is not None and "parameters" not in tool and "function" not in tool:
+        held = tool[schema].get("json", tool[schema])
+        tool = {**{key: said for key, said in tool.items() if key != schema}, "parameters": held}
     function = tool.get("function")
     if isinstance(function, dict):
         _named(function)
-        return {"type": "function", **_plain(tool)}
+        return {"type": "function", **plain(tool)}
     _named(tool)
-    return {"type": "function", "function": _plain(tool)}
+    return {"type": "function", "function": plain(tool)}
 
 
 def _call(value: Any, names: dict[str, str], notes: Notes) -> dict[str, Any]:
@@ -106,10 +122,10 @@ def _call(value: Any, names: dict[str, str], notes: Notes) -> dict[str, Any]:
         names[call["id"]] = name
     if not _CALL.issuperset(call) or not _CALL.issuperset(function):
         notes.leave("key", (f"tool_calls.{key}" for key, held in {**call, **function}.items() if key not in _CALL and given(held)))
-    return {"type": "function", "function": {"name": name, "arguments": {} if nothing else _plain(_object_of(arguments))}}
+    return {"type": "function", "function": {"name": name, "arguments": {} if nothing else plain(_object_of(arguments))}}
 
 
-def _plain(value: Any, depth: int = 1) -> Any:
+def plain(value: Any, depth: int = 1) -> Any:
     """JSON values with numbers as numbers. Raises ValueError for what no JSON holds exactly, and where it is nested too deep."""
     if depth > DEFAULT.depth:
         raise ValueError("nested too deep")
@@ -118,9 +134,9 @@ def _plain(value: Any, depth: int = 1) -> Any:
     if isinstance(value, str):
         value.encode()  # UnicodeEncodeError is a ValueError
     elif isinstance(value, dict):
-        return {_plain(str(key)): _plain(inner, depth + 1) for key, inner in value.items()}
+        return {plain(str(key)): plain(inner, depth + 1) for key, inner in value.items()}
     elif isinstance(value, list):
-        return [_plain(inner, depth + 1) for inner in value]
+        return [plain(inner, depth + 1) for inner in value]
     elif (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and not -_LARGEST <= value < _LARGEST):
         raise ValueError("a number out of range")
     elif not isinstance(value, bool | int | float | None):

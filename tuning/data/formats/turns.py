@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from tuning.data.formats import marks
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.tool_calls import TOOLS, calls, parsed, tools
+from tuning.data.formats.tool_parts import ITEM, condensed, spread
 from tuning.data.formats.vocabulary import THOUGHTS
 from tuning.data.records import Number, given, shown, squeezed
 from tuning.errors import InputError
@@ -34,7 +35,11 @@ _THOUGHT_PARTS = ("thinking", "reasoning", "thought")
 _UNREADABLE_PARTS = ("redacted_thinking", "encrypted_reasoning")
 _TEXT_PARTS = (None, "text", "input_text", "output_text")
 _PART_TEXTS = ("text", "value", "content")  # keys of a part under which its text may stand
-_CALL_IN_TEXT = re.compile(r"(tool|function)[_ ]?calls?\b|<function|python_tag|\b(action|azione)\s*:|\"name\"\s*:", re.IGNORECASE)
+_CALL_IN_TEXT = re.compile(
+    r"(tool|function)[_ ]?calls?\b|<function|python_tag|\b(action|azione)\s*:|\"name\"\s*:"
+    r"|\A\s*(?:\[\s*)?[a-z_][\w.]*\([^\n]*\)\s*(?:\]\s*)?\Z",  # written as code
+    re.IGNORECASE,
+)
 _PART = 2  # keys of a part that is only type and text
 _FOLLOWS = {  # who may speak after whom; "calls" is an assistant who called tools
     "system": ("user",),
@@ -114,8 +119,11 @@ def messages(turns: Any, column: str, known: TurnKeys = USUAL, notes: Notes | No
             if role is not None and role != "call" and content.__class__ is str:
                 said.append({"role": role, "content": content if content.isascii() else text(content, column, len(said) + 1)})
                 continue
-        said.append(_message(turn, len(said) + 1, (column, known, names, notes)))
-    return said
+        for one in spread(turn, len(said) + 1):
+            said.append(_message(one, len(said) + 1, (column, known, names, notes)))
+            if one.__class__ is dict and ITEM in one:
+                said[-1][ITEM] = True
+    return condensed(said, THOUGHT) if any(ITEM in message for message in said) else said
 
 
 def plain(turns: Any, known: TurnKeys = USUAL) -> list[RawMessage] | None:
@@ -259,7 +267,7 @@ def _message(turn: Any, number: int, context: _Context) -> RawMessage:
         message = {"role": role, "content": text(content, column, number)}
         if thoughts:
             message[THOUGHT] = "\n\n".join(thoughts)
-    _add_rest(message, turn, number, context, {role_key, content_key})
+    _add_rest(message, turn, number, context, {role_key, content_key, ITEM})
     return message
 
 

@@ -12,6 +12,7 @@ from tuning.data.formats.kinds.templated import dialogue
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Format, PairShape, context_of, learnable, needed, submitted, system_of, think, wanted, with_tools
 from tuning.data.formats.tool_calls import parsed, tools
+from tuning.data.formats.tool_parts import is_item
 from tuning.data.formats.turns import ROLE_KEYS, ROLES, RawMessage, mended, messages, ordered, text
 from tuning.data.formats.vocabulary import ANSWER, QUESTION, TEXT
 from tuning.data.records import MISSING, Values, blank, given, shown, squeezed, value_at
@@ -134,7 +135,7 @@ def _speaks(value: Any) -> bool:
     inside = next((value[key] for key in (*_TALKS, "choices", "message") if isinstance(value.get(key), list | dict)), None)
     if inside is not None:
         return bool(inside)
-    return any(isinstance(value.get(key), str) and squeezed(value[key]) in ROLES for key in ROLE_KEYS)
+    return is_item(value) or any(isinstance(value.get(key), str) and squeezed(value[key]) in ROLES for key in ROLE_KEYS)
 
 
 def _first(value: Any, column: str, role: str, notes: Notes) -> Any:
