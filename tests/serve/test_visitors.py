@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import socket
+import time
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from tuning.studio import Studio
 from tuning.studio.links import SECRET
 from tuning.studio.pace import RATES
 from tuning.text import t
+from tuning.ui import view
 from tuning.ui.view import sentence
 
 ATTACK = "<img src=x onerror=alert(93741)>"
@@ -208,6 +210,33 @@ def test_what_is_uploaded_or_exported_is_nobody_else_s(school: Class, tmp_path: 
     prof = school.browser(PROF)
     again = prof.post("/gradio_api/upload", files={"files": ("mine.csv", content, "text/csv")}).json()  # who has the file has it
     assert prof.get(f"/gradio_api/file={again[0]}").status_code == 200
+
+
+def press(browser: httpx.Client, config: dict[str, Any], where: str, lang: str = "", **event: Any) -> str:
+    """All that the page says to a press in the part `where`, as the browser is answered."""
+    there = set(config["page"][lang]["components"])
+    part = next(one["id"] for one in config["components"] if one["id"] in there and one["props"].get("elem_id") == where)
+    wired = next(one for one in config["dependencies"] if [part, "click"] in [list(target) for target in one["targets"]])
+    given = [{} if one["type"] == "browserstate" else None for at in wired["inputs"] for one in config["components"] if one["id"] == at]
+    body = {"fn_index": wired["id"], "data": given, "event_data": event, "session_hash": f"p-{time.monotonic_ns()}", "trigger_id": part}
+    answer = browser.post("/gradio_api/run/predict", json=body)
+    assert answer.status_code == 200, answer.text
+    return json.dumps(answer.json()["data"], ensure_ascii=False)
+
+
+def test_an_order_that_is_opened_passes_what_the_machine_allows_and_names_what_it_does_not(school: Class) -> None:
+    anna, bruno = school.browser(ANNA), school.browser(BRUNO)
+    hers, config = school.of("anna").data.find("starter-en").id, anna.get("/config").json()
+
+    def opened(browser: httpx.Client, text: str, lang: str = "") -> str:
+        return press(browser, config, "order-file", lang, what="file", value=text, name=f"{ATTACK}.yaml")
+
+    for lang in ("en", "it"):
+        said = opened(bruno, "settings: {sft: {report_to: wandb}}", "it" if lang == "it" else "")
+        assert view.escape(sentence(lang, "settings.web", {"key": "sft.report_to"})) in said and "wandb" not in said
+    assert "order-file" not in opened(bruno, f"data: {hers}") and hers in opened(anna, f"data: {hers}\nsettings: {{lora_r: 4}}")
+    assert view.escape(sentence("en", "order.data", {"data": hers})) in opened(bruno, f"data: {hers}")
+    assert "/etc" not in opened(bruno, "settings: {sft: {output_dir: /etc}}") and ATTACK not in opened(bruno, "lora_r: 3")
 
 
 def announce(browser: httpx.Client, length: int, sent: bytes = b"") -> socket.socket:

@@ -34,6 +34,7 @@ from tuning.schema import LOCAL
 from tuning.serve.webhook import Webhook
 from tuning.studio import Studio
 from tuning.studio.leaving.pushes import Way
+from tuning.studio.ordering import order_files
 from tuning.studio.shared import STARTER
 from tuning.studio.talk import scaling, settings_of
 from tuning.text import say, t
@@ -217,18 +218,12 @@ def _further(studio: Studio, run: str, choices: dict[str, Any], changes: dict[st
 
 
 def _read_spec(name: str) -> dict[str, Any]:
-    """Choices from a file: `model`, `data`, `recipe`, `name`, `settings`; a run's spec.yaml has them all."""
+    """Choices from a file, as `order_files.choices` reads them. Raises InputError where it cannot be read."""
     try:
-        content = yaml.safe_load(pathlib.Path(name).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        content = pathlib.Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError("cli.spec", file=name) from error
-    if not isinstance(content, dict):
-        raise InputError("cli.spec", file=name)
-    choices = {key: content[key] for key in ("model", "data", "recipe", "name", "settings") if key in content}
-    for key in ("model", "data"):
-        if isinstance(choices.get(key), dict):
-            choices[key] = choices[key].get("id")
-    return choices
+    return order_files.choices(content, name)
 
 
 def _resume(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:

@@ -173,7 +173,11 @@ def records(path: pathlib.Path, kind: type[Kind]) -> tuple[list[Kind], list[Noti
 
 def yaml_document(path: pathlib.Path) -> Any:
     """A file in YAML, without anchors: none of ours has them, and they can stand for more than any memory holds. Raises FileFault."""
-    found = text(path, MOST_YAML)
+    return yaml_parsed(path, text(path, MOST_YAML))
+
+
+def yaml_parsed(path: pathlib.Path, found: str) -> Any:
+    """What YAML says, without anchors, which stands in the file `path`. Raises FileFault."""
     if not found.strip():
         raise FileFault("empty", path)
     if found.count("[") + found.count("{") > MOST_BRACKETS:  # PyYAML takes seconds to find out

@@ -22,6 +22,7 @@ from tuning.studio.leaving.exports import Exports
 from tuning.studio.leaving.pushes import Pushes
 from tuning.studio.links import Links
 from tuning.studio.models import Models
+from tuning.studio.ordering.order_files import Orders
 from tuning.studio.pace import Pace
 from tuning.studio.plans import Plans
 from tuning.studio.renting.rentals import Rentals
@@ -48,6 +49,7 @@ class Studio:
         self.models = Models(self.shared, owner)
         self.data = Data(self.shared, owner, self.models)
         self.plans = Plans(self.shared, owner, self.models, self.data)
+        self.orders = Orders(self.shared, owner, self.models, self.data, self.plans)
         self.runs = Runs(self.shared, owner, self.plans)
         self.corrections = Corrections(self.shared, owner, self.data, self.runs)
         self.edits = RowEdits(self.shared, owner, self.data)

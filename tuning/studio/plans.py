@@ -63,9 +63,12 @@ class Plans:
             "changed": [notice.model_dump() for notice in plan.notices if notice.code in helping.CHANGED],
         }
 
-    def settings_for(self, recipe: str | None, changes: dict[str, Any]) -> dict[str, Any]:
-        """A recipe's settings with changes laid over them. Raises InputError for what the schema does not take."""
-        return self._parsed(self.recipe(recipe).settings, changes)[0].model_dump()
+    def settings_for(self, recipe: str | None, changes: dict[str, Any], where: str = "--set") -> dict[str, Any]:
+        """A recipe's settings with changes laid over them, from the file `where` if it says so.
+
+        Raises InputError for what the schema does not take, and `settings.web` as `_parsed` does.
+        """
+        return self._parsed(self.recipe(recipe).settings, changes, where)[0].model_dump()
 
     def plan(
         self,
@@ -147,9 +150,9 @@ class Plans:
         cards = presets.models(self.shared.settings.presets)
         return helping.Case(model.card, self._rows(spec, model, asked), asked, machine, cards, **seen)
 
-    def _parsed(self, base: TrainSettings, changes: dict[str, Any]) -> tuple[TrainSettings, list[Notice]]:
+    def _parsed(self, base: TrainSettings, changes: dict[str, Any], where: str = "--set") -> tuple[TrainSettings, list[Notice]]:
         """As `presets.parse_settings`. Raises InputError `settings.web` for a field that nobody sets who comes in over the web."""
-        found = presets.parse_settings(base, changes, "--set")
+        found = presets.parse_settings(base, changes, where)
         if self.shared.settings.mode != "local" and self.owner != LOCAL:
             presets.over_the_web(changes)
         return found

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tuning import presets
 from tuning.forecast.full_finetune import ADAPTER_ONLY
+from tuning.schema import TrainSettings
 from tuning.text import t, table
 from tuning.ui import view
 
@@ -60,7 +62,11 @@ FOLDED = {
     "following": (Knob("sft.report_to", ("none", "tensorboard", "wandb", "trackio"), typed=False),),
 }
 KNOBS = {knob.key: knob for knob in (*FIRST, *(knob for some in FOLDED.values() for knob in some))}
-UNSAID = {"sft.report_to": "none"}  # what the open maps leave out, where that is no switch
+UNSAID = {  # what the libraries take where the open maps say nothing
+    "sft.report_to": "none",
+    "lora.use_rslora": False,
+    "lora.use_dora": False,
+}
 USUAL = {
     "learning_rate": (1e-5, 5e-3),
     "num_train_epochs": (0.1, 50),
@@ -124,7 +130,17 @@ def folded(told: Told, cards: list[str], lang: str) -> str:
         title = view.escape(t(lang, f"ui.train.group.{name}"))
         inside = "".join(_drawn(with_cards(knob, cards), told, lang) for knob in knobs)
         drawn += f'<h3>{title}</h3><div class="knobs" role="group" aria-label="{title}">{inside}</div>'
-    return drawn
+    return drawn + _others(told, lang)
+
+
+def _others(told: Told, lang: str) -> str:
+    """Settings that have no knob: a file has turned them."""
+    said = "".join(
+        f"<li><code>{view.escape(key)}</code> {view.escape(show(value, lang, key))}</li>"
+        for key, value in told.turned.items()
+        if key not in KNOBS
+    )
+    return f'<h3>{view.escape(t(lang, "ui.train.group.others"))}</h3><ul class="others">{said}</ul>' if said else ""
 
 
 def with_cards(knob: Knob, cards: list[str]) -> Knob:
@@ -199,9 +215,9 @@ def source(key: str, told: Told, lang: str) -> str:
 
 
 def value_of(settings: Mapping[str, Any], key: str) -> Any:
-    """A setting by its name; of an open map by `map.name`, where what is not given counts as switched off."""
+    """A setting by its name; of an open map by `map.name`, where nothing given is what `UNSAID` says, or None."""
     group, dot, name = key.partition(".")
-    return settings.get(group, {}).get(name, UNSAID.get(key, False)) if dot else settings.get(key)
+    return settings.get(group, {}).get(name, UNSAID.get(key)) if dot else settings.get(key)
 
 
 def option_name(value: str, lang: str, key: str = "") -> str:
@@ -251,6 +267,11 @@ def parse(text: Any, lang: str) -> Any:
     except ValueError:
         return text.strip()
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def suited(recipe: Mapping[str, Any], turned: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's settings for who has turned these knobs; see `presets.suited`."""
+    return presets.suited(TrainSettings.model_validate(recipe), turned).model_dump()
 
 
 def differing(changes: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:

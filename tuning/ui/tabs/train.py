@@ -10,12 +10,11 @@ from typing import Any
 
 import gradio as gr
 
-from tuning import presets
-from tuning.schema import ALIVE, TrainSettings
+from tuning.schema import ALIVE
 from tuning.ui import form, gradio_ways, slip, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.draw import cards, offers, progress, timeline_view
-from tuning.ui.parts import watch_link
+from tuning.ui.parts import order_box, watch_link
 from tuning.ui.slip import RESUMABLE, Order
 
 SHOWN_SECONDS = 3600.0  # how long a run stays in sight here after its end
@@ -35,6 +34,7 @@ def build(desk: Desk) -> None:
     grid = desk.cards("recipes", head)
     ways = desk.cards("ways")
     _knobs(desk)
+    order_box.build(desk)
     with gr.Row(elem_classes="beside end"):
         hint, place = desk.say("ui.train.name.hint"), desk.say("ui.train.name.place")
         words = {"label": desk.say("ui.train.name"), "info": hint, "placeholder": place}
@@ -106,16 +106,13 @@ def _knobs(desk: Desk) -> None:
     note, fault = desk.slot(), desk.slot()
     reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160, visible=False)
 
-    def suited(choice: Order, turned: Mapping[str, Any]) -> dict[str, Any]:
-        return presets.suited(TrainSettings.model_validate(desk.recipe(choice)["settings"]), turned).model_dump()
-
     def turn(choice: Any, overrides: Any, event: gr.EventData) -> Any:
         key, chosen = gradio_ways.text(event, "key"), Order.of(choice)
         if key not in form.KNOBS:
             return choice, overrides, ""
         value = form.parse(gradio_ways.text(event, "value"), desk.lang if gradio_ways.sent(event, "typed") else "en")
         turned = {**overrides, key: value}
-        changed = form.differing(turned, suited(chosen, turned))
+        changed = form.differing(turned, form.suited(desk.recipe(chosen)["settings"], turned))
         with caught(desk.lang) as alone:
             desk.studio.plans.settings_for(chosen.recipe, {key: value})
         with caught(desk.lang) as trouble:
@@ -132,7 +129,8 @@ def _knobs(desk: Desk) -> None:
 
     def paint(scene: Scene) -> list[Any]:
         plan, _ = desk.plan(scene.choice, scene.overrides)
-        told = form.Told(scene.overrides, suited(scene.choice, scene.overrides), plan and plan["settings"], wrong(scene))
+        recipe = form.suited(desk.recipe(scene.choice)["settings"], scene.overrides)
+        told = form.Told(scene.overrides, recipe, plan and plan["settings"], wrong(scene))
         hardware = desk.studio.hardware()
         cards_there = [f"cuda:{card['index']}" for card in hardware["gpus"]] + ["mps"] * (hardware["apple"] is not None)
         drawn = form.first(told, desk.lang), hint + form.folded(told, cards_there, desk.lang)
