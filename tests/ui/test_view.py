@@ -156,7 +156,13 @@ def test_an_unknown_code_still_says_something() -> None:
 
 def test_values_in_sentences_are_in_the_reader_s_words() -> None:
     said = view.sentence("it", "settings.value", {"where": "x", "key": "lora_r", "value": "a", "allowed": "integer >= 1"})
-    assert said == "«Rango» non accetta il valore «a». Ammessi: un numero intero >= 1."
+    assert said == "«Rango» non accetta il valore «a». Ammessi: un numero intero da 1 in su."
+    allowed = {"number > 0 <= 1e+31 | auto": "a number above 0 or auto", "integer >= 16 <= 1024": "a whole number from 16 to 1,024"}
+    for written, words in allowed.items():
+        assert view.sentence("en", "settings.value", {"key": "x", "value": "a", "allowed": written}).endswith(f"Allowed: {words}.")
+    found = {"format": "question-answer", "columns": "question -> Domanda, del cliente, answer -> Risposta", "rows": "3", "of": "3"}
+    said = view.sentence("it", "data.reason.columns", found)
+    assert said.startswith("Riconosciuto come domande e risposte dalle colonne: Domanda, del cliente → domanda, Risposta → risposta.")
     assert "12,5" in view.sentence("it", "plan.no_fit", {"need": 12.52, "have": 8.0})
     assert view.sentence("it", "run.busy", {"run": "r", "status": "running"}).startswith("Questo lavoro è attivo (in corso)")
 

@@ -17,6 +17,8 @@ LANGUAGES = ("en", "it")
 HERE = pathlib.Path(__file__).parent
 SEPARATORS = {"en": (",", "."), "it": (".", ",")}  # of thousands and of decimals
 LISTED = 20  # names in one sentence
+BOUNDS = {">=": "from", ">": "over", "<=": "to", "<": "under"}
+ENDLESS = 1e9  # a bound from here on says nothing to anybody
 NAMES_OF_PLACES = frozenset({"row", "line", "step", "turn", "position", "port"})  # numbers that are names, not amounts
 
 
@@ -74,8 +76,8 @@ def _spoken(lang: str, key: str, value: Any) -> str:
     """One parameter of a sentence."""
     if key == "status" and f"ui.status.{value}" in table(lang):
         return t(lang, f"ui.status.{value}")
-    if key == "allowed":
-        return re.sub("integer|number|boolean|string|array|object|null", lambda kind: t(lang, f"ui.allowed.{kind.group()}"), str(value))
+    if key in _WORDS:
+        return _WORDS[key](lang, str(value))
     if isinstance(value, bool) or value is None:
         return t(lang, "ui.yes" if value else "ui.no")
     if isinstance(value, int | float):
@@ -85,6 +87,44 @@ def _spoken(lang: str, key: str, value: Any) -> str:
             return number(math.ceil(100 * value - 1e-6) / 100, lang, 2)
         return rate(float(value), lang) if key == "rate" else plain(value, lang) if isinstance(value, int) else number(value, lang, 1)
     return str(value)
+
+
+def form(lang: str, name: str) -> str:
+    """What a format of rows is called; one that has a proper name keeps it."""
+    return table(lang).get(f"data.form.{name}", name)
+
+
+def _forms(lang: str, names: str) -> str:
+    return ", ".join(form(lang, name) for name in names.split(", "))
+
+
+def _columns(lang: str, said: str) -> str:
+    """Columns and what was taken from each: `question -> Domanda` as "Domanda → domanda"; columns alone stay as they are."""
+    pairs = [one.split(" -> ", 1) for one in re.split(r", (?=[a-z_]+ -> )", said)]
+    if any(len(pair) == 1 for pair in pairs):
+        return said
+    parts = {part: table(lang).get(f"data.part.{part}", part) for part, _ in pairs}
+    return ", ".join(f"{column} → {parts[part]}" for part, column in pairs)
+
+
+def _allowed(lang: str, said: str) -> str:
+    """What a setting takes: `integer >= 1 | auto` as "a whole number from 1, or auto"."""
+    *others, last = (_option(lang, one) for one in said.split(" | "))
+    return t(lang, "ui.allowed.or", others=", ".join(others), last=last) if others else last
+
+
+def _option(lang: str, said: str) -> str:
+    """One of the kinds that a setting takes, with its bounds in words."""
+    bounds = {word: float(value) for sign, word in BOUNDS.items() for value in re.findall(rf" {sign} ([-+.e\d]+)", said)}
+    bounds = {word: plain(value, lang) for word, value in bounds.items() if value < ENDLESS}
+    kind = re.sub(r" [<>]=? [-+.e\d]+", "", said)
+    kind = re.sub("integer|number|boolean|string|array|object|null", lambda found: t(lang, f"ui.allowed.{found.group()}"), kind)
+    if bounds.keys() == {"from", "to"}:
+        return f"{kind} {t(lang, 'ui.allowed.between', low=bounds['from'], high=bounds['to'])}"
+    return " ".join([kind, *(t(lang, f"ui.allowed.{word}", number=value) for word, value in bounds.items())])
+
+
+_WORDS = {"allowed": _allowed, "format": form, "formats": _forms, "columns": _columns}
 
 
 def unused(lang: str, left: Sequence[Mapping[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tuning.models.catalog import COMFORT, EVENING
-from tuning.text import t, table
+from tuning.text import form, t, table
 from tuning.ui.view import duration, escape, number, parameters, plain, sentence, size
 
 
@@ -100,7 +100,7 @@ def dataset(entry: Mapping[str, Any], chosen: bool, lang: str) -> str:
         ]
     else:
         title, why = entry["name"], ""
-        facts = [t(lang, "ui.data.own"), t(lang, "ui.data.rows", rows=number(entry["rows_kept"], lang)), entry["format"]]
+        facts = [t(lang, "ui.data.own"), t(lang, "ui.data.rows", rows=number(entry["rows_kept"], lang)), form(lang, entry["format"])]
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
     inside = f'<span class="top"><strong>{escape(title)}</strong>{chosen_mark(chosen, lang)}</span>'
     inside += f'<span class="why">{escape(why)}</span>' if why else ""

@@ -6,7 +6,7 @@ Pure functions; whatever comes from a file is escaped. A press of a button in it
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tuning.text import t, unused
+from tuning.text import form, t, unused
 from tuning.tokens.lengths import NEVER, LengthTotals, Looked, Shown, parts
 from tuning.ui.view import escape, number, sentence
 
@@ -21,7 +21,7 @@ def report(found: Mapping[str, Any], title: str, lang: str) -> str:
         ("ui.data.kept", number(found["rows_kept"], lang), "moss"),
         ("ui.data.refused", number(found["rows_refused"], lang), "red" if found["rows_refused"] else ""),
         ("ui.data.held_out", number(found["validation_rows"], lang), ""),
-        ("ui.data.format", found["format"], "word"),
+        ("ui.data.format", form(lang, found["format"]), "word"),
     ]
     if found["rows_dropped"]:
         counts.insert(3, ("ui.data.dropped", number(found["rows_dropped"], lang), ""))
