@@ -46,7 +46,7 @@ SHORT = ["--set", "max_steps=2", "--set", "report=false", "--set", "max_length=6
 @pytest.fixture(autouse=True)
 def _as_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line is called here, and keeps the model that it has loaded and where code is kept."""
-    monkeypatch.setattr("tuning.cli.main._resident", None)
+    monkeypatch.setattr("tuning.cli.talking._resident", None)
     monkeypatch.setenv("HF_MODULES_CACHE", "")
 
 

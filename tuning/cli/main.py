@@ -1,4 +1,5 @@
-"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. This, `app`, `foreground` and `renting` print.
+"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. `app`, `foreground`, `renting` and
+`talking` print beside it.
 
 With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
 """
@@ -12,15 +13,14 @@ import os
 import pathlib
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from tuning import settings
-from tuning.cli import app, foreground, renting
+from tuning.cli import app, foreground, renting, talking
 from tuning.cli.options import parser
 from tuning.cli.shown import text_of
 from tuning.data.ingest import ReadingOptions
@@ -36,13 +36,9 @@ from tuning.studio import Studio
 from tuning.studio.leaving.pushes import Way
 from tuning.studio.ordering import order_files
 from tuning.studio.shared import STARTER
-from tuning.studio.talk import scaling, settings_of
 from tuning.text import say, t
 from tuning.ui.draw import offers as ways
 from tuning.ui.draw import report_view
-
-if TYPE_CHECKING:
-    from tuning.engine.question import Question
 
 GIB = 2**30
 PROGRESS_SECONDS = 2.0
@@ -243,34 +239,8 @@ def _told(run: Run, hook: Webhook | None, result: tuple[int, Any]) -> tuple[int,
     """The result, after the webhook knows how the run ended: this process ends soon."""
     telling = hook.tell(run) if hook is not None else None
     if telling is not None:
-        telling.join(END_SECONDS)
+        telling.join(talking.END_SECONDS)
     return result
-
-
-def _chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    turns: list[dict[str, str]] = [] if options.system is None else [{"role": "system", "content": options.system}]
-    how = settings_of(
-        temperature=options.temperature, top_p=options.top_p, max_new_tokens=options.max_new_tokens, strength=options.strength
-    )
-    prompt, first = options.prompt, True
-    while prompt is not None or (prompt := _ask()) is not None:
-        turns.append({"role": "user", "content": prompt})
-        question = studio.talk.question(options.target, turns, options.base, options.seed, how)
-        if question.run is not None and not question.run.adapter.is_dir():
-            raise RunError("run.no_adapter", run=question.run.id)
-        if first and question.run is None and studio.talk.untaught(question.model.id):
-            print(t(lang, "chat.untaught"), file=sys.stderr)
-        if first and how.strength is not None and scaling(question.run) == "direction":
-            print(t(lang, "ui.chat.strength.direction"), file=sys.stderr)
-        pieces = _answer(question, None if options.json else sys.__stdout__, studio.models.trusts)
-        if not pieces.strip():
-            print(t(lang, "chat.nothing"), file=sys.stderr)
-        turns.append({"role": "assistant", "content": pieces})
-        if options.prompt is not None:
-            break
-        prompt, first = None, False
-    answer = turns[-1]["content"] if turns else ""
-    return 0, {"target": options.target, "base": options.base, "messages": turns, "answer": answer} if options.json else None
 
 
 def _correct(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
@@ -285,51 +255,6 @@ def _evaluate(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[i
     print(t(lang, "cli.evaluating", run=wanted.run.id), file=sys.stderr)
     found = studio.talk.report(wanted)
     return 0, found if options.json else report_view.spoken(found, lang)
-
-
-END_SECONDS = 60.0  # for a thread that has nothing left to say
-
-_resident: Any = None
-
-
-def _answer(question: "Question", out: Any, trusts: Callable[[str], bool]) -> str:
-    """Make the answer on a thread of its own and show it as it comes."""
-    from tuning.engine.resident import Resident
-    from tuning.engine.speak.chat import answer
-
-    global _resident
-    _resident = _resident or Resident(trusts)
-
-    def work() -> None:
-        try:
-            _resident.load(question.model.path, question.device, question.precision, question.quantization, question.bare)
-            answer(_resident, question)
-        except TuningError as error:
-            question.pieces.put(error)
-        finally:
-            question.pieces.put(None)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    pieces = []
-    for piece in question.stream():
-        pieces.append(piece)
-        if out is not None:
-            print(piece, end="", flush=True, file=out)
-    thread.join(END_SECONDS)  # a program that ends while a library is still at work in a thread is aborted
-    if out is not None:
-        print(file=out)
-    return "".join(pieces)
-
-
-def _ask() -> str | None:
-    """One line of the conversation; None at its end."""
-    try:
-        print("> ", end="", flush=True, file=sys.stderr)
-        line = input().strip()
-    except EOFError:
-        return None
-    return line or None
 
 
 def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
@@ -380,7 +305,7 @@ VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] =
     "rename": lambda studio, options, lang: (0, studio.runs.rename(options.run, options.name)),
     "delete": lambda studio, options, lang: (0, studio.runs.delete(options.run)),
     "correct": _correct,
-    "chat": _chat,
+    "chat": talking.chat,
     "evaluate": _evaluate,
     "export": _export,
     "push": _push,
