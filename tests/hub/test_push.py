@@ -6,15 +6,12 @@ import pathlib
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import huggingface_hub.constants
-import huggingface_hub.utils._http as hub_http
 import pytest
 
-from tests import folders
 from tests.hub.hub_server import Repo
 from tests.hub.receiving import TOKEN, Receiving
 from tests.studio.test_leaving import without_base
@@ -32,31 +29,6 @@ from tuning.ui.draw.leaving import taking
 from tuning.ui.view import escape
 
 QUICK = Way(check=False)
-
-
-@pytest.fixture
-def receiving(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iterator[Receiving]:
-    """A Hub that this process asks in place of the real one, and that waits for nobody."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub_http.time, "sleep", lambda seconds: None)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    with Receiving() as made:
-        monkeypatch.setenv("HF_ENDPOINT", made.address)
-        yield made
-        made.shutdown()
-
-
-@pytest.fixture
-def run(receiving: Receiving, home: pathlib.Path) -> Run:
-    """A run with what has no business on the Hub beside its adapter."""
-    folders.old_home(home)
-    made = Studio(settings.read(), LOCAL).shared.store.find("20261128-165418", LOCAL)
-    for name in ("optimizer.pt", "state.json", ".env", "token", "trainer_state.json", "checkpoint-3/adapter_model.safetensors"):
-        (made.adapter / name).parent.mkdir(exist_ok=True)
-        (made.adapter / name).write_text(json.dumps({"HF_TOKEN": TOKEN}), encoding="utf-8")
-    return made
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from tuning.ui import desk, page
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENDPOINTS = {
-    "models", "plan", "check", "train", "runs", "run", "stop", "resume", "chat", "evaluate", "export", "push", "delete", "rename",
-    "hardware",
+    "models", "plan", "check", "train", "runs", "run", "stop", "resume", "chat", "evaluate", "export", "push", "pull", "delete",
+    "rename", "hardware",
 }  # fmt: skip
 RAW_KEY = re.compile(r"\b(?:ui|plan|data|run|model|train|chat|cli|gradio)\.[a-z_]+(?:\.[a-z_]+)*\b")
 

@@ -28,6 +28,7 @@ from tuning.data.sources import parse
 from tuning.errors import InputError, RunError, TuningError, of_disk
 from tuning.export import certificate
 from tuning.export.ollama.ollama_api import Handing
+from tuning.hub import pulled
 from tuning.runs import files
 from tuning.runs.store import Run
 from tuning.schema import LOCAL
@@ -139,7 +140,8 @@ def _download(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[i
 
 
 def _remove(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    return 0, {"model": options.model, "freed_bytes": studio.models.remove(options.model)}
+    remove = studio.models.remove if pulled.parsed(options.model) is None else studio.pulls.remove
+    return 0, {"model": options.model, "freed_bytes": remove(options.model)}
 
 
 def _move(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
@@ -309,5 +311,6 @@ VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] =
     "evaluate": _evaluate,
     "export": _export,
     "push": _push,
+    "pull": talking.pull,
     "key": _key,
 }

@@ -62,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--all", action="store_true", help="ask all questions, however long it takes")
     _form(_run(verb("export", "take a result away")))
     _push(_run(verb("push", "have a result on the Hub: private, with its card, in your namespace")))
+    pull = verb("pull", "fetch an adapter from the Hub at one version, and its base, to talk to it")
+    pull.add_argument("adapter", metavar="OWNER/NAME@REVISION", help="a tag (of a push the run's id), a branch or a commit")
     key = verb("key", "a new API key for other programs, in the place of the one before")
     key.add_argument("--withdraw", action="store_true", help="from now on no program comes in by it")
     for one in (download, resume, chat, evaluate):
@@ -86,7 +88,9 @@ def _correction(correct: argparse.ArgumentParser) -> None:
 
 
 def _chat(chat: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    chat.add_argument("target", metavar="RUN_OR_MODEL", help="RUN@STEP: as it was at a checkpoint")
+    chat.add_argument(
+        "target", metavar="RUN_OR_MODEL", help="RUN@STEP: as it was at a checkpoint; OWNER/NAME@REVISION: an adapter of the Hub"
+    )
     chat.add_argument("--base", action="store_true", help="as the model was before the run")
     chat.add_argument("--prompt", help="one question, one answer")
     chat.add_argument("--system", metavar="TEXT", help="the system text before the conversation")

@@ -1,4 +1,7 @@
-"""The verb `chat`: one answer, or a conversation, with the model in this process. What is asked, and of whom, is `studio.talk`'s affair."""
+"""The verbs `chat`, one answer or a conversation with the model in this process, and `pull`, which fetches whom to talk to from the Hub.
+
+What is asked, and of whom, is `studio.talk`'s affair.
+"""
 
 import argparse
 import sys
@@ -6,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tuning.cli import foreground
 from tuning.errors import RunError, TuningError
 from tuning.studio import Studio
 from tuning.studio.talk import scaling, settings_of
@@ -19,12 +23,26 @@ END_SECONDS = 60.0  # for a thread that has nothing left to say
 _resident: Any = None
 
 
+def pull(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    """Fetch an adapter from the Hub, and its base."""
+    return 0, _pulled(studio, options.adapter, lang)
+
+
+def _pulled(studio: Studio, target: str, lang: str) -> dict[str, Any]:
+    told = studio.pulls.pull(target, progress=foreground.downloading(lang))
+    if told["template"] == "other":
+        print(t(lang, "pull.template", target=target), file=sys.stderr)
+    return told
+
+
 def chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     turns: list[dict[str, str]] = [] if options.system is None else [{"role": "system", "content": options.system}]
     how = settings_of(
         temperature=options.temperature, top_p=options.top_p, max_new_tokens=options.max_new_tokens, strength=options.strength
     )
     prompt, first = options.prompt, True
+    if not studio.pulls.is_here(options.target):
+        _pulled(studio, options.target, lang)
     while prompt is not None or (prompt := _ask()) is not None:
         turns.append({"role": "user", "content": prompt})
         question = studio.talk.question(options.target, turns, options.base, options.seed, how)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tuning.errors import EngineError, TuningError
+from tuning.hub.pulled import PulledAdapter
 from tuning.runs import checkpoints
 from tuning.runs.store import Run
 from tuning.schema import Message, ModelRef
@@ -79,7 +80,7 @@ class Question(Awaited):
     model: ModelRef
     device: str
     precision: str
-    run: Run | None = None
+    run: Run | PulledAdapter | None = None
     seed: int | None = None
     max_new_tokens: int = MAX_NEW_TOKENS
     quantization: str = "none"
@@ -100,18 +101,16 @@ class Question(Awaited):
     @property
     def bare(self) -> bool:
         """Is the base needed for it? Not where a run has made a whole model of it."""
-        return self.run is None or self.run.spec().settings.method != "full"
+        return not isinstance(self.run, Run) or self.run.spec().settings.method != "full"
 
     @property
     def speaker(self) -> tuple[str | None, pathlib.Path | None]:
         """Id and folder of the adapter, or whole model, that answers; of the base neither."""
         if self.run is None:
             return None, None
-        return (
-            (self.run.id, self.run.adapter)
-            if self.step is None
-            else (f"{self.run.id}@{self.step}", checkpoints.at(self.run.checkpoints, self.step))
-        )
+        if self.step is None or not isinstance(self.run, Run):
+            return self.run.id, self.run.adapter
+        return f"{self.run.id}@{self.step}", checkpoints.at(self.run.checkpoints, self.step)
 
     def stream(self) -> Iterator[str]:
         """The pieces as they come. Raises what kept the answer from being made."""

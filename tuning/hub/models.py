@@ -20,7 +20,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoSibling
 
 from tuning.errors import InputError
-from tuning.hub.repository import ID, HubFile, Repository, folder_name
+from tuning.hub.repository import ID, AdapterRepository, HubFile, Repository, folder_name
 from tuning.models import catalog, examine
 from tuning.runs import disk, files
 from tuning.schema import Bilingual, ModelCard
@@ -30,6 +30,7 @@ KEPT_SECONDS = 600.0  # how long an answer of the Hub is taken for true; access 
 SECONDS = 10.0  # for one small answer
 MOST_TEXT = 16 * 2**20  # bytes of a JSON file; tokenizer_config.json of real models has up to 3 MB
 MOST_SHARDS = 256
+CLOSED = {"model.missing": "pull.missing", "model.private": "pull.private", "model.gated": "pull.gated"}  # of a model, of an adapter
 FREE = frozenset({"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "openrail", "unlicense"})
 
 
@@ -170,6 +171,35 @@ class Hub(Caller):
                 displayed_filename=file.name,
                 tqdm_class=functools.partial(DownloadMeter, progress),  # type: ignore[arg-type]
             )
+
+    def adapter(self, id: str, revision: str) -> AdapterRepository:
+        """What a repository with an adapter holds at a tag, branch or commit: its configuration, its card's base, and its files.
+
+        Raises InputError `pull.…`: not there, private, gated, no such revision, not an adapter; and as `describe` does where the Hub
+        cannot be asked.
+        """
+        wrong = InputError("pull.revision", repo=id, revision=revision, page=f"{self.page(id)}/tree/main")
+        try:
+            with self._asking(id):
+                try:
+                    info = self._api.model_info(id, revision=revision, files_metadata=True, timeout=SECONDS)
+                except errors.RevisionNotFoundError as error:
+                    raise wrong from error
+                if info.gated and not self._token:
+                    raise InputError("model.gated")
+                sizes = {file.rfilename: file for file in info.siblings or []}
+                if "adapter_config.json" not in sizes:
+                    whole = "config.json" in sizes
+                    raise InputError("pull.whole" if whole else "pull.no_adapter", repo=id, revision=revision)
+                config = self._json(id, str(info.sha), "adapter_config.json", sizes["adapter_config.json"].size or 0)
+        except InputError as error:
+            code = CLOSED.get(error.code)
+            if code is None:
+                raise
+            raise InputError(code, repo=id, page=self.page(id), login=f"{self.endpoint}/settings/tokens") from error
+        said: Any = info.card_data or {}
+        files = [HubFile(name=name, size=one.size or 0, sha256=sha256_of(one), git=one.blob_id) for name, one in sizes.items()]
+        return AdapterRepository(id=id, asked=revision, commit=str(info.sha), config=config, base=said.get("base_model"), files=files)
 
     # Inside
 

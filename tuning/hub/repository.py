@@ -1,6 +1,7 @@
 """What a repository of the Hub is to us: its id, one revision of it, and the files worth having. No network here."""
 
 import re
+from typing import Any
 
 import pydantic
 
@@ -34,6 +35,17 @@ class Repository(Record):
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)
+
+
+class AdapterRepository(Record):
+    """A repository with an adapter at one commit, that was `asked` for by a tag, a branch or itself. Nothing of it is judged yet."""
+
+    id: str
+    asked: str
+    commit: str
+    config: dict[str, Any]  # adapter_config.json
+    base: Any = None  # as its card names it
+    files: list[HubFile]
 
 
 class DownloadManifest(Record):

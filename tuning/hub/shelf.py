@@ -61,7 +61,7 @@ class Shelf:
         code = self.settings.remote_code
         if code is None or pathlib.Path(path) != self.folder / folder_name(code.id, code):
             return False
-        kept = _manifest(pathlib.Path(path))
+        kept = manifest_of(pathlib.Path(path))
         if kept is None or (kept.id, kept.revision) != (code.id, code.revision):
             return False
         modules = {file.name: file for file in kept.files if examine.MODULE.fullmatch(file.name)}
@@ -80,7 +80,7 @@ class Shelf:
             return catalog.find(id if id in known else reference, self.settings.presets, local, self.folder)
         code = self.settings.remote_code if local else None
         place = self.folder / folder_name(id, code) if code and code.id == id else self._place(id)
-        kept = _manifest(place)
+        kept = manifest_of(place)
         if kept is not None:
             return ModelRef(id=id, path=str(place), card=kept.card)
         if place.is_dir():
@@ -172,7 +172,7 @@ class Shelf:
         for place in sorted(self.folder.glob("[!.]*")) if self.folder.is_dir() else []:
             if not place.is_dir():
                 continue
-            kept = _manifest(place)
+            kept = manifest_of(place)
             id = kept.id if kept else place.name.replace("--", "/", 1)
             size = files.size(place.resolve())
             intact = kept is None or _sizes_agree(kept, place)
@@ -306,7 +306,7 @@ def here(model: ModelRef) -> bool:
     if not os.path.isdir(model.path):
         return False
     place = pathlib.Path(model.path)
-    kept = _manifest(place)
+    kept = manifest_of(place)
     return kept is None or _sizes_agree(kept, place)
 
 
@@ -342,7 +342,8 @@ def right(path: pathlib.Path, file: HubFile) -> bool:
     return True
 
 
-def _manifest(place: pathlib.Path) -> Repository | None:
+def manifest_of(place: pathlib.Path) -> Repository | None:
+    """What the folder of a download says that it holds; None of any other folder."""
     found = _stamped(place)
     return None if found is None else found.repository
 

@@ -19,6 +19,7 @@ from tuning.studio.correcting.row_edits import RowEdits
 from tuning.studio.data import Data
 from tuning.studio.everybody import Everybody
 from tuning.studio.leaving.exports import Exports
+from tuning.studio.leaving.pulls import Pulls
 from tuning.studio.leaving.pushes import Pushes
 from tuning.studio.links import Links
 from tuning.studio.models import Models
@@ -59,6 +60,7 @@ class Studio:
         self.links = Links(self.shared, owner)
         self.everybody = Everybody(self.shared, owner)
         self.talk = Talk(self.shared, owner, self.models, self.data)
+        self.pulls = Pulls(self.shared, owner, self.models, self.talk, self.pushes)
         self.chats = Chats(self.shared, owner, self.models.quotas)
         self.strengths = StrengthTable(self.shared, owner, self.models.quotas)
         self.blind = BlindScore(self.shared, owner)

@@ -14,8 +14,9 @@ from tuning.errors import InputError, TuningError
 from tuning.models import model_folder
 from tuning.runs import disk
 from tuning.runs.contents import AnswerSettings
+from tuning.runs.store import Run
 from tuning.studio.shared import Shared
-from tuning.studio.talk import scaling
+from tuning.studio.talk import AS_IT_COMES, scaling, thinking_of
 
 if TYPE_CHECKING:
     from tuning.studio.talk import Talk
@@ -55,7 +56,7 @@ class Answering:
         """
         model, run = self._talk.whom(target)
         path = pathlib.Path(model.path)
-        rows = [] if run is None else self._rows(run.spec().data.id)
+        rows = self._rows(run.spec().data.id) if isinstance(run, Run) else []
         own = ""
         if self.shared.workshop is None or self.shared.workshop.ready.is_set():
             own = _own_system(model.path, path.stat().st_mtime_ns, self.shared.shelf.trusts(model.path))
@@ -71,7 +72,7 @@ class Answering:
             return None
         if not (model.card.thinking or model_folder.thinks(pathlib.Path(model.path))):
             return None
-        return run is None or run.spec().settings.thinking in ("learn", "auto")
+        return thinking_of(run, AS_IT_COMES) in ("learn", "auto")
 
     def _rows(self, data: str) -> list[list[dict[str, Any]]]:
         """The conversations of the first rows; none of texts without turns."""

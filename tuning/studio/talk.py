@@ -10,6 +10,8 @@ import pydantic
 from tuning import presets
 from tuning.errors import InputError, RunError, TuningError
 from tuning.forecast import plan as planning
+from tuning.hub import pulled
+from tuning.hub.pulled import PulledAdapter
 from tuning.hub.shelf import here
 from tuning.models import model_folder
 from tuning.runs import checkpoints, files
@@ -36,11 +38,11 @@ def settings_of(**given: Any) -> AnswerSettings:
         raise InputError("chat.settings", name=str(fault["loc"][0]), given=str(given[str(fault["loc"][0])])[:40]) from error
 
 
-def thinking_of(run: Run | None, how: AnswerSettings) -> str:
+def thinking_of(run: Run | PulledAdapter | None, how: AnswerSettings) -> str:
     """How an answer is asked for: as somebody says, else as the run has learned it, and of a model as its template is."""
     if how.thinking is not None:
         return "learn" if how.thinking else "keep"
-    return "auto" if run is None else run.spec().settings.thinking
+    return "auto" if run is None else run.thinking if isinstance(run, PulledAdapter) else run.spec().settings.thinking
 
 
 def run_of(target: str) -> str:
@@ -49,29 +51,28 @@ def run_of(target: str) -> str:
 
 
 def step_of(target: str) -> int | None:
-    """The checkpoint of `RUN@STEP`; None where none is named."""
-    step = target.rpartition("@")[2] if "@" in target else ""
+    """The checkpoint of `RUN@STEP`; None where none is named, as in `owner/name@revision`."""
+    step = target.rpartition("@")[2] if "@" in target and "/" not in target else ""
     return int(step) if step.isascii() and step.isdigit() and len(step) < 10 else None
 
 
-def scaling(run: Run | None) -> str:
+def scaling(run: Run | PulledAdapter | None) -> str:
     """What of a run the strength scales: `all` of its adapter; only the `direction` of a DoRA adapter; of a whole model `nothing`."""
+    if isinstance(run, PulledAdapter):
+        return "direction" if run.dora else "all"
     if run is None or run.spec().settings.method == "full":
         return "nothing"
     return "direction" if run.spec().settings.lora.get("use_dora") else "all"
 
 
-def _shares_weights(one: RunSpec, other: RunSpec) -> bool:
-    """Whether adapters of two runs are added to the same loaded base."""
-
-    def base(spec: RunSpec) -> tuple[Any, ...]:
-        settings = spec.settings
-        return spec.model.path, settings.device, settings.precision, settings.quantization, settings.method == "full"
-
-    return base(one) == base(other)
+def _loaded(spec: RunSpec) -> tuple[str, planning.Placement] | None:
+    """The base that the adapter of a run is added to, and how that is loaded; None of a whole model."""
+    settings = spec.settings
+    way = planning.Placement(settings.device, settings.precision, settings.quantization)
+    return None if settings.method == "full" else (spec.model.path, way)
 
 
-def require_scaled(run: Run | None, how: AnswerSettings) -> None:
+def require_scaled(run: Run | PulledAdapter | None, how: AnswerSettings) -> None:
     """Raises InputError `chat.strength` where a strength was asked for, and there is no adapter that has one."""
     if how.strength not in (None, 100) and scaling(run) == "nothing":
         raise InputError("chat.strength")
@@ -113,22 +114,24 @@ class Talk:
             "thinking": thinking_of(run, how),
             "strength": 100.0 if how.strength is None else how.strength,
         }
-        if run is None:
-            way = planning.for_talking(model.card, self.shared.probe())
+        if not isinstance(run, Run):
+            way = self._way(model, run)
             self._require_room(model, way)
-            return Question(turns, model, way.device, way.precision, quantization=way.quantization, **said)
+            return Question(turns, model, way.device, way.precision, None if base else run, quantization=way.quantization, **said)
         settings = run.spec().settings
         self._require_room(model, planning.Placement(settings.device, settings.precision, settings.quantization))
         asked, step = (None, None) if base else (run, step_of(target))
         return Question(turns, model, settings.device, settings.precision, asked, step=step, quantization=settings.quantization, **said)
 
-    def whom(self, target: str) -> tuple[ModelRef, Run | None]:
-        """The model that is talked to, and the run that has tuned it where it is not talked to as it is.
+    def whom(self, target: str) -> tuple[ModelRef, Run | PulledAdapter | None]:
+        """The model that is talked to, and the run, or the adapter from the Hub, that has tuned it where it is not talked to as it is.
 
         `RUN@STEP` is a run as it was at a checkpoint. Raises InputError for a target that is neither, RunError for a run without an
         adapter and for a checkpoint that is not there.
         """
         folder = self.owner == LOCAL and self.shared.settings.mode == "local" and os.path.isdir(files.given(target))
+        if not folder and (named := pulled.parsed(target)) is not None:
+            return self._pulled(target, *named)
         if folder or "/" in target or target in presets.models(self.shared.settings.presets):
             reference = self._models.find(target)
             self._models.quotas.model(reference)
@@ -145,18 +148,35 @@ class Talk:
             run.require_adapter()
         return run.spec().model, run
 
+    def _pulled(self, target: str, repo: str, revision: str) -> tuple[ModelRef, PulledAdapter]:
+        if self._models.quotas.bounds is not None:
+            raise InputError("quota.model", model=target)
+        found = pulled.read(pulled.place(self.shared.settings.home, self.owner, repo, revision))
+        if found is None:
+            raise InputError("pull.not_here", target=target)
+        reference = self._models.find(found.base)
+        if not here(reference):
+            raise InputError("model.not_here", model=reference.id)
+        return reference, found
+
+    def require_room(self, model: ModelRef) -> None:
+        """Raises RunError `chat.no_room` where a model is too large to be talked to here."""
+        self._require_room(model, planning.for_talking(model.card, self.shared.probe()))
+
     def beside(self, target: str) -> list[dict[str, Any]]:
         """Whom `target` can be set beside: `id`, `name` and `step` (or None) of adapters and checkpoints over the same loaded base.
 
         Raises what `whom` does. Of a model, and of a run that trains a whole one, there is none.
         """
-        run = self.whom(target)[1]
+        model, run = self.whom(target)
         if run is None or scaling(run) == "nothing":
             return []
-        found: list[dict[str, Any]] = []
+        loaded = _loaded(run.spec()) if isinstance(run, Run) else (model.path, self._way(model, run))
+        there = [one.name for one in self.pulled() if self._loaded_of(one) == loaded]
+        found: list[dict[str, Any]] = [{"id": name, "name": name, "step": None} for name in there]
         for other in self.shared.store.all(self.owner):
             spec = other.known()
-            if spec is None or not _shares_weights(run.spec(), spec):
+            if spec is None or _loaded(spec) != loaded:
                 continue
             status = other.state().status
             if other.adapter.is_dir() or status in ("starting", "running"):
@@ -167,6 +187,26 @@ class Talk:
                     for step in reversed(checkpoints.spoken_to(other.checkpoints))
                 ]
         return [one for one in found if one["id"] != target]
+
+    def pulled(self) -> list[PulledAdapter]:
+        """The adapters from the Hub that are here, and whose base is; of visitors there are none."""
+        if self._models.quotas.bounds is not None:
+            return []
+        return [one for one in pulled.kept(self.shared.settings.home, self.owner) if self._loaded_of(one) is not None]
+
+    def _loaded_of(self, one: PulledAdapter) -> tuple[str, planning.Placement] | None:
+        """As `_loaded`; None where its base is not here."""
+        try:
+            model = self._models.find(one.base)
+        except TuningError:
+            return None
+        return (model.path, self._way(model, one)) if here(model) else None
+
+    def _way(self, model: ModelRef, adapter: PulledAdapter | None) -> planning.Placement:
+        """Where and how a model is asked that no run here has placed: on a processor in the precision that the adapter was trained in."""
+        way = planning.for_talking(model.card, self.shared.probe())
+        trained = "auto" if adapter is None else adapter.precision
+        return way if on_card(way.device) or trained not in ("fp32", "bf16") else way._replace(precision=trained)
 
     def steps(self, target: str) -> list[int]:
         """The checkpoints of a run that can be talked to; none of what is no run."""

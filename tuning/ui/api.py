@@ -122,7 +122,8 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
 
         With a seed or a temperature it is sampled, else the likeliest. `max_new_tokens` is 512 where nothing is said.
         `strength`, 0 to 150, is the percent of its scaling with which the adapter is added, 100 where nothing is said.
-        `run` may be a model's id too. A client that streams gets the answer as far as it is there, again and again.
+        `run` may be a model's id too, or an adapter of the Hub that was pulled. A client that streams gets the answer as far as it is
+        there, again and again.
         One without a word is refused with a sentence.
         """
         how = settings_of(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens, strength=strength)
@@ -146,6 +147,13 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         """
         return visits.studio.pushes.push(run, repo, revision, token=visits.hub_token)
 
+    def pull(adapter: str) -> Json:
+        """Fetches an adapter from the Hub at a version, `owner/name@revision`, and its base; `/chat` takes the same words as its `run`.
+
+        Refused with a sentence where it is no LoRA adapter in safetensors, or its base is not to be had or does not fit here.
+        """
+        return visits.studio.pulls.pull(adapter, visits.hub_token)
+
     def evaluate(run: str, data: str | None = None, whole: bool = False) -> Json:
         """Compares the base model with the tuned one on the run's held-out rows, or on other data.
 
@@ -153,7 +161,7 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         """
         return visits.studio.talk.evaluate(run, data, whole)
 
-    return [chat, export, push, evaluate]
+    return [chat, export, push, pull, evaluate]
 
 
 def _plain(endpoint: Callable[..., Any]) -> Callable[..., Any]:

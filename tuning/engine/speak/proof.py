@@ -51,7 +51,7 @@ def prove(resident: Resident, question: Question, ids: torch.Tensor, began: Begi
     spoke = ", ".join(sorted(owners.get(name, name) for name in began.active)) or None
     if run is None or who is None or folder is None:
         return Proof(spoke, distance, "not_base" if spoke or (distance or 0.0) > SAME else "")
-    if run.spec().settings.method == "full":
+    if not question.bare:
         return Proof(who, distance, "dead" if _same(began, base) else "")
     name = resident.adapters.get(who)
     if question.strength and began.active != {name}:

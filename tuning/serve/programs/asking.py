@@ -26,6 +26,7 @@ def models(studio: Studio) -> dict[str, wire.Document]:
     for run in studio.runs.list():
         if run["status"] in ("starting", "running") or (run["has_adapter"] and run["status"] not in (*ALIVE, UNREADABLE)):
             found[run["run"]] = wire.model(run["run"], run["created"], run["name"], "you")
+    found |= {one.name: wire.model(one.name, one.adapter.stat().st_mtime, one.name, "hub") for one in studio.talk.pulled()}
     return found | {id: wire.model(id) for id in studio.models.present() if id not in found}
 
 

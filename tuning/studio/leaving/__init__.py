@@ -1,1 +1,1 @@
-"""The studio's way out for results: what is on offer of a run, what is being made, and what was made. How is `export`'s affair."""
+"""The studio's way out for results, and back: what is on offer of a run, what is being made, was made, or was pulled from the Hub."""

@@ -107,6 +107,10 @@ class Pushes:
         else:
             self.shared.hub_tokens.pop(self.owner, None)
 
+    def token(self, given: str = "") -> str:
+        """The token with which the Hub is asked: the one that was given, typed before, or is saved; "" where there is none."""
+        return given or self.shared.hub_tokens.get(self.owner, "") or self._own() or ""
+
     def _whose(self, signed_in: bool) -> str:
         """Whose token there is for a push: signed_in, typed, saved, or none; `sign_in` where one is to be had by that."""
         space = self.shared.settings.space
@@ -140,7 +144,7 @@ class Pushes:
         found, here = order.run, self.shared.settings
         wish = Wish(_name(found, way.to, repo), revision or MAIN, found.id, found.name(), way.public)
         page = f"{here.endpoint}/settings/tokens"
-        token = token or self.shared.hub_tokens.get(self.owner, "") or self._own() or ""
+        token = self.token(token)
         if here.offline:
             raise InputError("hub.push.offline", repo=wish.repo)
         if not token:

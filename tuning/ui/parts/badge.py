@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuning.errors import TuningError
+from tuning.hub.pulled import PulledAdapter
 from tuning.text import t
 from tuning.ui import view
 
@@ -36,11 +37,17 @@ def _name(question: "Question", lang: str) -> str:
     """What the run is called, with its strength where that is not the one it was trained with."""
     if question.run is None:
         return ""
+    if isinstance(question.run, PulledAdapter):
+        return _at(question.run.name, question, lang)
     try:
         name = question.run.spec().name
     except TuningError:  # deleted while it answered
         name = question.run.id
     if question.step is not None:
         name = t(lang, "ui.beside.step", name=name, step=question.step)
+    return _at(name, question, lang)
+
+
+def _at(name: str, question: "Question", lang: str) -> str:
     strength = view.number(question.strength, lang)
     return name if question.strength == 100 else t(lang, "ui.badge.at", name=name, strength=strength)
