@@ -1,5 +1,6 @@
 """Each hold on Gradio's insides, held against the Gradio that is installed: through its own app, its configuration, its API page."""
 
+import copy
 import functools
 import json
 import pathlib
@@ -148,6 +149,38 @@ def test_a_new_session_copies_no_configuration_and_keeps_its_state(monkeypatch: 
 
         assert [said("anna"), said("bruno"), said("anna")] == ["1", "1", "2"]
     assert len(asked) <= 3
+
+
+SKIPS: list[tuple[Any, ...]] = [
+    (gr.skip(), gr.skip(), gr.skip(), gr.skip()),
+    ("a", gr.skip(), gr.skip(), gr.skip()),
+    (gr.skip(), gr.skip(), gr.update(value="b", lines=3), 1),
+    (["c"], 2, gr.skip(), gr.update(value=3)),
+    ("d", gr.skip(), "e", gr.skip()),
+]
+
+
+@pytest.mark.parametrize("values", SKIPS, ids=str)
+def test_what_is_skipped_is_answered_as_ever_and_no_component_is_made_for_it(
+    values: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, begin = [], gr.Textbox.__init__
+
+    def counted(part: Any, *values: Any, **named: Any) -> None:
+        made.append(part)
+        begin(part, *values, **named)
+
+    def answer(kind: type[gr.Blocks]) -> tuple[list[Any], int]:
+        with kind() as demo:
+            parts = [gr.Textbox(), gr.State(0), gr.Textbox(), gr.State(0)]
+            parts[0].change(lambda: copy.deepcopy(values), None, parts, queue=False)
+        made.clear()
+        return post(demo), len(made)
+
+    monkeypatch.setattr(gr.Textbox, "__init__", functools.wraps(begin)(counted))
+    told, count = answer(gradio_ways.Guarded)
+    assert told == answer(gr.Blocks)[0]
+    assert count == sum(isinstance(value, dict) and len(value) > 1 for value in values[::2])
 
 
 def test_a_wrapped_handler_is_given_the_request_and_its_own_event() -> None:

@@ -25,17 +25,19 @@ from tuning.serve.belongings import Belongings, visitor
 from tuning.serve.edge import TOLD
 from tuning.ui import door
 
+SKIPPED = gr.skip()
 UNREADABLE = (gr.Error, ValueError, TypeError, LookupError, AttributeError, OSError)
 
 
 class Guarded(gr.Blocks):
     """A page on which every call of a function passes `door`, whatever route it came by.
 
-    Held: `Blocks.preprocess_data` makes what a function takes of what was sent, and `Blocks.process_api` is the whole call, for all
-    routes and the queue; a function has `fn`, its `inputs`, `inputs_as_dict` and the path of its `page`. A `gr.Error` is answered as
-    it is, and without `print_exception` nothing of it stands in the log. A file is a dictionary with its `path`, in what is sent and in
-    what is answered; the request's `scope` is the one that the middlewares have made. A caller who says "batched" has it wrapped in a
-    list; no function here takes batches.
+    Held: `Blocks.preprocess_data` makes what a function takes of what was sent, `Blocks.process_api` is the whole call, for all routes
+    and the queue, and `Blocks.postprocess_data` makes what is answered of what a function returns: one value for each of its `outputs`,
+    a single one as it is, and None for one that is `stateful`. A function has `fn`, its `inputs`, `inputs_as_dict` and the path of its
+    `page`. A `gr.Error` is answered as it is, and without `print_exception` nothing of it stands in the log. A file is a dictionary with
+    its `path`, in what is sent and in what is answered; the request's `scope` is the one that the middlewares have made. A caller who
+    says "batched" has it wrapped in a list; no function here takes batches.
     """
 
     belongings: Belongings | None = None  # where others come in: what a function is given and hands out is noted there
@@ -48,6 +50,22 @@ class Guarded(gr.Blocks):
         except Exception as error:
             raise of_disk(error) or InputError("call.unreadable", name=await self._unreadable(block_fn, inputs, state)) from error
         return door.typed(block_fn.fn, block_fn.inputs, values, block_fn.inputs_as_dict)
+
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        """What is answered. An output that is skipped costs nothing: Gradio would make its component anew, to change nothing of it."""
+        outputs = list(block_fn.outputs)
+        if block_fn.batch or not isinstance(predictions, list | tuple) or len(outputs) < 2 or len(predictions) != len(outputs):
+            return list(await super().postprocess_data(block_fn, predictions, state))
+        told = [number for number, value in enumerate(predictions) if value != SKIPPED]
+        answer: list[Any] = [None if part.stateful else gr.skip() for part in outputs]
+        if told:
+            some = copy.copy(block_fn)
+            some.outputs = [outputs[number] for number in told]
+            values = [predictions[number] for number in told]
+            found = await super().postprocess_data(some, values if len(told) > 1 else values[0], state)
+            for number, value in zip(told, found, strict=True):
+                answer[number] = value
+        return answer
 
     async def _unreadable(self, block_fn: Any, inputs: list[Any], state: Any) -> str:
         """What the value is called that a function cannot be given: each is tried alone."""
@@ -270,11 +288,13 @@ def keep_answers(demo: gr.Blocks, sessions: int) -> None:
 class LeanSession(state_holder.SessionState):
     """A session without a copy of the whole page's configuration, which took most of the time in which a page opens.
 
-    Held: `config_values` is made of the `blocks` that are given, and serves deep links alone, whose route is closed.
+    Held: `config_values` is made of the `blocks` that are given, by the `config_for_block` of the session's own `blocks_config`, and serves
+    deep links alone, whose route is closed.
     """
 
     def __init__(self, blocks: Any) -> None:
         super().__init__(types.SimpleNamespace(default_config=blocks.default_config, blocks=()))  # type: ignore[arg-type]
+        setattr(self.blocks_config, "config_for_block", lambda *values: {})  # noqa: B010  each change would make one
 
     def _update_config(self, key: int) -> None:
         """Nothing is copied."""
