@@ -11,6 +11,7 @@ from tuning.data.formats import registry
 from tuning.data.formats.tool_calls import parsed
 from tuning.data.formats.turns import mended
 from tuning.data.records import Number
+from tuning.errors import InputError
 
 WEATHER = {"name": "weather", "description": "Of a city", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 WRAPPED = {"type": "function", "function": WEATHER}
@@ -180,7 +181,7 @@ def test_an_unknown_speaker_is_refused(turn: dict[str, Any]) -> None:
     assert one({"messages": [turn, *QA]}) == ("data.row.role", {"turn": 1, "role": turn.get("role", "")})
 
 
-@pytest.mark.parametrize("value", [[7], ["text"], [["q", "a"]], "text", {"role": "user"}, "[broken"])
+@pytest.mark.parametrize("value", [[7], ["text"], [["q", "a", "b"]], [["q"]], ["q", 7], "text", {"role": "user"}, "[broken"])
 def test_what_is_no_list_of_turns_is_refused(value: Any) -> None:
     assert understood([{"messages": QA}, {"messages": value}])[1][1] == ("data.row.turns", {"column": "messages"})
 
@@ -378,3 +379,53 @@ def test_a_key_called_item_is_named_as_any_other(take: Take) -> None:
 def test_a_call_written_as_code_may_be_followed_by_its_answer(call: str) -> None:
     talk = [("human", "q"), ("gpt", call), ("tool", "sole"), ("gpt", "a")]
     assert said(one({"conversations": spoken(*talk)})) == ("q", call, "sole", "a")
+
+
+FOUR = ("q", "a", "r", "b")
+EXCHANGES: dict[str, Any] = {
+    "texts in turn": [*FOUR],
+    "pairs": [["q", "a"], ["r", "b"]],
+    "speakers and texts": [["user", "q"], ["assistant", "a"], ["Human", "r"], ["gpt", "b"]],
+    "objects of two speakers": [{"human": "q", "assistant": "a"}, {"human": "r", "assistant": "b"}],
+    "objects of questions and answers": [{"Domanda": "q", "Risposta": "a"}, {"Domanda": "r", "Risposta": "b"}],
+    "as XTuner has it": [{"system": "", "input": "q", "output": "a"}, {"input": "r", "output": "b"}],
+    "sender and body": [{"sender": who, "body": text} for who, text in zip(["Customer", "Agent"] * 2, FOUR, strict=True)],
+    "author and message": [{"author": who, "message": text} for who, text in zip(["cliente", "operatore"] * 2, FOUR, strict=True)],
+    "speaker and utterance": [{"speaker": who, "utterance": text} for who, text in zip(["USER", "ASSISTANT"] * 2, FOUR, strict=True)],
+}
+
+
+@pytest.mark.parametrize("column", ["conversation", "dialog", "dialogo", "scambi", "turns"])
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_turns_are_written_in_many_ways(take: Take, name: str, column: str) -> None:
+    taken = take([{"id": 1, column: EXCHANGES[name]}, {"id": 2, column: EXCHANGES[name]}])
+    assert taken.texts == [FOUR] * 2 and taken.reading.unused == {"column": {"id": 2}}
+    assert take([{"x": EXCHANGES[name]}] * 2, {"messages": "x"}).texts == [FOUR] * 2
+
+
+def test_what_stands_beside_a_pair_of_turns_is_obeyed_or_named(take: Take) -> None:
+    talk = [{"system": "s", "input": "q", "output": "a", "weight": 0, "id": 7}, {"input": "r", "output": "b"}]
+    taken = take([{"conversation": talk}])
+    assert taken.texts == [("s", *FOUR)] and taken.reading.unused == {"key": {"id": 1}}
+    assert [turn.get("weight") for turn in taken.rows[0]["messages"]] == [None, None, 0, None, None]
+
+
+def test_texts_in_turn_are_called_data_too_and_a_table_in_parts_is_none(take: Take) -> None:
+    assert take([{"id": "0", "data": [*FOUR]}] * 2).texts == [FOUR] * 2
+    with pytest.raises(InputError, match=r"data\.format"):
+        take(json.dumps({"columns": ["question", "answer"], "index": [0], "data": [["q", "a"]]}))
+
+
+@pytest.mark.parametrize("held", [["rosso", "blu"], ["a", "b", "c"]])
+def test_a_list_of_words_is_no_conversation(take: Take, held: list[str]) -> None:
+    assert take([{"question": "Quali?", "answer": "Tre.", "tags": held}] * 2).texts == [("Quali?", "Tre.")] * 2
+    with pytest.raises(InputError, match=r"data\.format"):
+        take([{"colors": held}] * 2)
+
+
+TREE = {"message_tree_id": "1", "prompt": {"text": "q", "role": "prompter", "replies": [{"text": "a", "role": "assistant", "replies": []}]}}
+
+
+def test_a_tree_of_messages_is_named_also_where_it_is_nested(take: Take) -> None:
+    with pytest.raises(InputError, match=r"data\.tree"):
+        take([TREE, TREE])

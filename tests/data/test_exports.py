@@ -223,3 +223,52 @@ def test_yaml_that_would_lose_or_unfold_something_is_refused(take: Take, content
 )
 def test_other_prose_stays_text(take: Take, content: str) -> None:
     assert take(content).reading.format == "text"
+
+
+SHORT: dict[str, Any] = {  # chats in which each speaks once, and one of three
+    "WhatsApp": "05/03/24, 09:12 - Anna: Aperti?\n05/03/24, 09:13 - Sarto: Sì.\n",
+    "Telegram": json.dumps(
+        {
+            "name": "Anna",
+            "type": "personal_chat",
+            "messages": [
+                {"id": 2, "type": "message", "date": "2025-01-01T10:00:00", "from": "Anna", "from_id": "user1", "text": "Aperti?"},
+                {"id": 3, "type": "message", "date": "2025-01-01T10:01:00", "from": "Sarto", "from_id": "user2", "text": "Sì."},
+            ],
+        }
+    ),
+    "Discord": json.dumps(
+        {
+            "channel": {"id": "2", "name": "help"},
+            "messages": [
+                {"id": "1", "timestamp": "2024-03-05T09:12:00+00:00", "content": "Aperti?", "author": {"id": "1", "name": "Anna"}},
+                {"id": "2", "timestamp": "2024-03-05T09:13:00+00:00", "content": "Sì.", "author": {"id": "2", "name": "Sarto"}},
+            ],
+        }
+    ),
+    "Discord, a table": (
+        "AuthorID,Author,Date,Content,Attachments,Reactions\n1,Anna,05-Mar-24 09:12 AM,Aperti?,,\n2,Sarto,05-Mar-24 09:13 AM,Sì.,,\n"
+    ),
+    "Slack": json.dumps(
+        [
+            {"type": "message", "user": "U1", "text": "Aperti?", "ts": "1709629920.0", "user_profile": {"real_name": "Anna"}},
+            {"type": "message", "user": "U2", "text": "Sì.", "ts": "1709629980.0", "user_profile": {"real_name": "Sarto"}},
+        ]
+    ),
+    "Messenger": json.dumps(
+        {
+            "participants": [{"name": "Anna"}, {"name": "Sarto"}],
+            "messages": [
+                {"sender_name": "Sarto", "timestamp_ms": 1709629980000, "content": "Sì."},
+                {"sender_name": "Anna", "timestamp_ms": 1709629920000, "content": "Aperti?"},
+            ],
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_export_asks_as_a_long_one_does(take: Take, name: str) -> None:
+    with pytest.raises(InputError, match=r"data\.speakers"):
+        take(SHORT[name])
+    assert take(SHORT[name], {"assistant": "Sarto"}).texts == [("Aperti?", "Sì.")]

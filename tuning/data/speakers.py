@@ -6,12 +6,12 @@ Told by the columns of a sample; records of any other kind never come here. Who 
 import datetime
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tuning.data.formats.notes import Unused
-from tuning.data.formats.turns import ROLE_KEYS, ROLES, WORDS
+from tuning.data.formats.turns import ROLES, WORDS
 from tuning.data.formats.vocabulary import ANSWER
 from tuning.data.records import FileRecord, Values, given, listed, shown, squeezed
 from tuning.errors import InputError
@@ -24,6 +24,9 @@ _AUTHORS = ("author", "from", "sender", "sendername", "user", "username", "speak
 _DATES = ("date", "timestamp", "timestampms", "ts", "time", "datetime", "data", "ora", "dataora", "createdat", "sentat", "when")
 _CONTENTS = ("content", "text", "message", "body", "messaggio", "testo", "contenuto", "msg")
 _CHATS = ("chat", "chatid", "channel", "channelid", "conversationid", "threadid", "canale")
+_WHATSAPP = {"author", "date", "content"}
+_OF_EXPORTS = ("fromid", "authorid", "userprofile", "clientmsgid", "timestampms")  # columns that only exports have
+_ROLES_ALONE = ("role", "from", "speaker", "ruolo")  # whose columns are turns, where all that stands there is known
 _NAMES = ("real_name", "display_name", "nickname", "name", "username", "id")
 _SERVICE = frozenset(("service", "system", "call", "guildmemberjoin", "channelpinnedmessage", "recipientadd", "recipientremove"))
 _OF_SERVICE = re.compile(
@@ -141,8 +144,8 @@ def joined(turns: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
 def found(sample: Sequence[Values], asked: Mapping[str, str]) -> Chat | None:
     """The chat that a sample is the beginning of; None where its records are something else.
 
-    Each record has an author, a date and a text, and no answer; there are few authors, and each speaks again. A mapping by hand of
-    columns says that it is none.
+    Each record has an author, a date and a text, and no answer; there are few authors, and each speaks again, which a short export of
+    a known kind need not show. A mapping by hand of columns says that it is none.
     """
     if not sample or any(target not in WORDS for target in asked):
         return None
@@ -160,15 +163,25 @@ def found(sample: Sequence[Values], asked: Mapping[str, str]) -> Chat | None:
         return None
     speakers = Counter(name for message in messages if (name := _speaker(message, author)))
     dated = sum(moment(message.get(date)) is not None for message in messages) if date else len(messages)
-    talks = len(speakers) > 1 and 2 * len(speakers) <= sum(speakers.values()) + 1 and 2 * dated > len(messages)
+    again = 2 * len(speakers) <= sum(speakers.values()) + 1 or "assistant" in asked or _exported(messages, squeezed_names.keys())
+    talks = len(speakers) > 1 and again and 2 * dated > len(messages)
     roles = {ROLES.get(squeezed(name)) for name in speakers}
-    if not talks or (roles <= {"user", "assistant", "system"} and squeezed(author) in ROLE_KEYS):
+    if not talks or (roles <= {"user", "assistant", "system"} and squeezed(author) in _ROLES_ALONE):
         return None
     if roles == {"user", "assistant"}:  # nothing to ask
         asked = {"assistant": next(name for name in speakers if ROLES[squeezed(name)] == "assistant"), **asked}
     chat = Chat((author, content, date or ""), asked)
     chat.table = content in sample[0]
     return chat
+
+
+def _exported(messages: Sequence[Values], columns: Collection[str]) -> bool:
+    """Whether messages are those of an export that can be nothing else: WhatsApp's, Telegram's, Discord's, Slack's or Messenger's."""
+    return (
+        set(columns) == _WHATSAPP
+        or any(name in columns for name in _OF_EXPORTS)
+        or all(isinstance(one.get("author"), dict) for one in messages)
+    )
 
 
 def moment(value: Any) -> float | None:

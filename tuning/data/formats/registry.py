@@ -4,9 +4,9 @@ To add one: a class with its own example row, and its place in `FORMATS`. How a 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tuning.data.formats import marks, unfit
+from tuning.data.formats import exchanges, marks, unfit
 from tuning.data.formats.kinds.annotations import ArgillaRecord, LabelStudio, TextLabel
 from tuning.data.formats.kinds.assistants import ChatGptExport, ClaudeExport
 from tuning.data.formats.kinds.beside import beside
@@ -16,12 +16,13 @@ from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto,
 from tuning.data.formats.kinds.talks import KtoMessages, Messages, PlainText, ShareGpt
 from tuning.data.formats.shapes import Format, TurnsShape
 from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS, WORDS
-from tuning.data.records import MISSING, Values, broken, listed, shown, value_at
+from tuning.data.records import MISSING, Values, broken, listed, shown, squeezed, value_at
 from tuning.errors import InputError
 from tuning.schema import Notice
 
 __all__ = ["FORMATS", "WORDS", "ChosenFormat", "Format", "choose", "known"]
 
+_OF_TABLES = "data"  # where pandas has the rows of a table as lists
 _LEVELS = 2  # of objects within columns that are looked into
 
 
@@ -174,15 +175,25 @@ def _talk(sample: Sequence[Values], column: str, given: Mapping[str, str]) -> _F
     role_keys = (given["role"],) if "role" in given else ROLE_KEYS
     content_keys = (given["content"],) if "content" in given else CONTENT_KEYS
     held = [row[column] for row in sample if isinstance(row.get(column), list) and row[column]]
-    turns = [turns[0] for turns in held if isinstance(turns[0], dict)]
-    talks = [turn for turn in turns if not turn.keys().isdisjoint(role_keys) and not turn.keys().isdisjoint(content_keys)]
+    talks = [turns[0] for turns in held if _is_talk(turns, squeezed(column), role_keys, content_keys)]
     if 2 * len(talks) <= len(sample):
         return None
-    turns_of: TurnsShape = ShareGpt() if "from" in talks[0] else Messages()
+    turns_of: TurnsShape = ShareGpt() if isinstance(talks[0], dict) and "from" in talks[0] else Messages()
     form = turns_of.placed({turns_of.turns: column})
     mapping = form.complete(_columns(sample), given) or {}
     rows = sum(_converts(form, row, mapping) for row in sample)
     return _Fit(form, mapping, rows) if rows else None
+
+
+def _is_talk(turns: Sequence[Any], column: str, role_keys: Sequence[str], content_keys: Sequence[str]) -> bool:
+    """Whether a list is a conversation: by the keys of its first turn, or, where nobody is named, by what the column is called too."""
+    first = turns[0]
+    if isinstance(first, dict) and not first.keys().isdisjoint(role_keys):
+        return not first.keys().isdisjoint(content_keys)
+    if exchanges.asked_and_answered(first):
+        return len(turns) > 1 or column in exchanges.NAMES
+    paired = isinstance(first, list) and len(first) == 2 and exchanges.in_turn(first)
+    return column in exchanges.NAMES and ((paired and column != _OF_TABLES) or exchanges.in_turn(turns))
 
 
 def _within(sample: Sequence[Values], column: str, given: Mapping[str, str], levels: int) -> _Fit | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tuning.data.formats import marks
+from tuning.data.formats.exchanges import speaking
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.tool_calls import TOOLS, calls, parsed, tools
 from tuning.data.formats.tool_parts import ITEM, condensed, spread
@@ -20,12 +21,13 @@ from tuning.errors import InputError
 RawMessage = dict[str, Any]
 
 WORDS = frozenset({"role", "content", "user", "assistant"})  # targets that name keys and speakers inside of turns, not columns
-ROLE_KEYS = ("role", "from", "speaker", "ruolo")
-CONTENT_KEYS = ("content", "value", "text", "parts", "contenuto", "testo")
+ROLE_KEYS = ("role", "from", "speaker", "ruolo", "sender", "author", "mittente", "autore")
+CONTENT_KEYS = ("content", "value", "text", "parts", "contenuto", "testo", "utterance", "message", "body", "messaggio")
 ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's turn that holds nothing but calls of tools
     **dict.fromkeys(("system", "developer", "sistema"), "system"),
-    **dict.fromkeys(("user", "human", "prompter", "utente", "umano"), "user"),
+    **dict.fromkeys(("user", "human", "prompter", "utente", "umano", "customer", "client", "cliente"), "user"),
     **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "ai", "chatbot", "assistente", "modello"), "assistant"),
+    **dict.fromkeys(("agent", "agente", "operator", "operatore"), "assistant"),
     **dict.fromkeys(("functioncall", "toolcall", "toolcalls", "chiamata"), "call"),
     **dict.fromkeys(("tool", "observation", "function", "functionresponse", "functionresult", "toolresponse", "toolresult"), "tool"),
     **dict.fromkeys(("ipython", "strumento", "funzione", "osservazione"), "tool"),
@@ -108,6 +110,8 @@ def messages(turns: Any, column: str, known: TurnKeys = USUAL, notes: Notes | No
             raise InputError("data.row.turns", column=shown(column)) from None
     if not isinstance(turns, list):
         raise InputError("data.row.turns", column=shown(column))
+    if turns and (turns[0].__class__ is not dict or turns[0].keys().isdisjoint(known.role_keys)):
+        turns = speaking(turns, known.role_keys[0], known.content_keys[0], known.roles) or turns
     said: list[RawMessage] = []
     notes = notes or Notes()
     names: dict[str, str] = {}  # of tools, by the id of a call

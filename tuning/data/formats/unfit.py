@@ -8,7 +8,6 @@ from typing import Any
 
 from tuning.data.formats.marks import means, verdict
 from tuning.data.formats.shapes import Format
-from tuning.data.formats.turns import ROLE_KEYS
 from tuning.data.records import Values, shown, squeezed
 from tuning.errors import InputError
 
@@ -52,18 +51,23 @@ def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None, a
     Raises InputError: `data.tree`, `data.tokenized`, `data.formats.turns` (column), `data.labels` (text, label).
     """
     names = {squeezed(column): column for column in columns}
-    if {"messageid", "parentid"} <= names.keys():
+    if {"messageid", "parentid"} <= names.keys() or any(_branches(held) for row in sample for held in row.values()):
         raise InputError("data.tree")
     if text is None and "inputids" in names:
         raise InputError("data.tokenized")
     if text is None:
         return
-    speaker = next((names[key] for key in ROLE_KEYS if key in names), None)
+    speaker = next((names[key] for key in ("role", "from", "speaker", "ruolo") if key in names), None)
     if speaker is not None and all(isinstance(row.get(speaker), str) for row in sample):
         raise InputError("data.turns", column=shown(speaker))
     label = next((names[name] for name in _LABELS if name in names), None)
     if label is not None and not answered and 2 * sum(_sorts(row.get(label)) for row in sample) > len(sample):
         raise InputError("data.labels", text=shown(text), label=shown(label))
+
+
+def _branches(value: Any) -> bool:
+    """Whether a value is a message with those that answer it."""
+    return isinstance(value, dict) and "text" in value and isinstance(value.get("replies"), list)
 
 
 def _picture(value: Any) -> bool:
