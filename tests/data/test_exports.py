@@ -190,6 +190,17 @@ FAQS = {
     "labels": "Domanda: Quanto costa?\nRisposta: Dodici euro.\n\n- subito\n\nDomanda: Quando aprite?\nRisposta: Alle 9.\n",
     "letters": "Q: Quanto costa?\r\nA: Dodici euro.\r\n\r\n- subito\r\n\r\nQ: Quando aprite?\r\nA: Alle 9.\r\n",
     "numbers": "Question 1: Quanto costa?\nAnswer 1: Dodici euro.\n\n- subito\n\nQuestion 2: Quando aprite?\nAnswer 2: Alle 9.\n",
+    "German": "Frage: Quanto costa?\nAntwort: Dodici euro.\n\n- subito\n\nFrage: Quando aprite?\nAntwort: Alle 9.\n",
+    "Spanish": "**Pregunta:** Quanto costa?\n**Respuesta:** Dodici euro.\n\n- subito\n\n"
+    "**Pregunta:** Quando aprite?\n**Respuesta:** Alle 9.\n",
+    "headings that are labels": "## Frage\nQuanto costa?\n\n## Antwort\nDodici euro.\n\n- subito\n\n"
+    "## Frage\nQuando aprite?\n\n## Antwort\nAlle 9.\n",
+    "as Alpaca writes them": "### Instruction:\nQuanto costa?\n\n### Response:\nDodici euro.\n\n- subito\n\n"
+    "### Instruction:\nQuando aprite?\n\n### Response:\nAlle 9.\n",
+    "numbered lines": "1. Quanto costa?\nDodici euro.\n\n- subito\n\n2. Quando aprite?\nAlle 9.\n",
+    "paragraphs that begin with a question": "Quanto costa?\nDodici euro.\n\n- subito\n\nQuando aprite?\nAlle 9.\n",
+    "folded away": "<details>\n<summary>Quanto costa?</summary>\n\nDodici euro.\n\n- subito\n\n</details>\n\n<details>\n"
+    "<summary><b>Quando aprite?</b></summary>\nAlle 9.\n</details>\n",
     "yaml": "- question: Quanto costa?\n  answer: |-\n    Dodici euro.\n\n    - subito\n- question: Quando aprite?\n  answer: Alle 9.\n",
     "yaml, Italian, below a name": "# nostre\nfaq:\n  - domanda: Quanto costa?\n    risposta: |-\n      Dodici euro.\n\n      - subito\n"
     "  - domanda: Quando aprite?\n    risposta: 'Alle 9.'\n",
@@ -203,6 +214,17 @@ def test_questions_and_answers_in_prose_are_pairs(take: Take, name: str) -> None
     assert taken.texts == [("Quanto costa?", "Dodici euro.\n\n- subito"), ("Quando aprite?", "Alle 9.")]
     left = [note["params"]["lines"] for note in taken.reading.findings if note["code"] == "data.note.faq"]
     assert left == {"headings": [1], "headings below sections": [2]}.get(name, [])
+
+
+GLAIVE = 'USER: Quanto?\n\n\nASSISTANT: <functioncall> {"name": "price"} <|endoftext|>\n\n\nFUNCTION RESPONSE: {"p": 12}\n\n\n'
+GLAIVE += "ASSISTANT: Dodici euro. <|endoftext|>\n\n\n"
+
+
+@pytest.mark.parametrize("column", ["chat", "trascrizione", "dialogue"])
+def test_a_dialogue_in_one_text_is_found_under_any_name_and_what_a_tool_says_is_not_learned(take: Take, column: str) -> None:
+    taken = take([{"id": number, column: GLAIVE} for number in (1, 2)])
+    assert [turn["role"] for turn in taken.rows[0]["messages"]] == ["user", "assistant", "tool", "assistant"]
+    assert taken.texts[0][2:] == ('{"p": 12}', "Dodici euro.") and taken.reading.unused == {"column": {"id": 2}}
 
 
 @pytest.mark.parametrize(
@@ -219,7 +241,15 @@ def test_yaml_that_would_lose_or_unfold_something_is_refused(take: Take, content
 
 
 @pytest.mark.parametrize(
-    "content", ["# Titolo\n\nUn testo. Chi sei?\n\n## Altro\n\nFine.\n", "Nota: uno\n\nNota: due\n", "- uno: a\n\n- due: b\n"]
+    "content",
+    [
+        "# Titolo\n\nUn testo. Chi sei?\n\n## Altro\n\nFine.\n",
+        "Nota: uno\n\nNota: due\n",
+        "- uno: a\n\n- due: b\n",
+        "1. Chi sei?\n2. Da dove vieni?\n3. Dove vai?\n",
+        "Chi sei?\n\nDa dove vieni?\n\nNon lo so.\n",
+        "«Chi sei?»\nNon rispose.\n\nPassò un giorno. Poi un altro.\n\nDove vai?\nNessuno lo seppe.\n\nE fu notte.\n",
+    ],
 )
 def test_other_prose_stays_text(take: Take, content: str) -> None:
     assert take(content).reading.format == "text"

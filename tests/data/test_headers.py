@@ -43,6 +43,12 @@ D | R
 Istruzioni | Risultato atteso
 Se chiedono | Rispondi
 Frase | Replica
+Pregunta del cliente | Nuestra respuesta
+Question du client | Notre réponse
+Pergunta | Resposta
+Frage des Kunden | Unsere Antwort
+src | tgt
+query | ideal
 Customer question | Our answer
 Questions | Answers
 Q | A

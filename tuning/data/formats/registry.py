@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tuning.data.formats import exchanges, marks, unfit
+from tuning.data.formats.kinds import templated
 from tuning.data.formats.kinds.annotations import ArgillaRecord, LabelStudio, TextLabel
 from tuning.data.formats.kinds.assistants import ChatGptExport, ClaudeExport
 from tuning.data.formats.kinds.beside import beside
@@ -93,7 +94,7 @@ def choose(sample: Sequence[Values], given: Mapping[str, str]) -> ChosenFormat:
     fit = _fit(sample, given, _LEVELS)
     if not given and (fit is None or isinstance(fit.form, PlainText | TextLabel | MeantPairs)):
         unfit.refuse(sample, columns, fit.mapping.get("text") if fit is not None else None, "label" in (fit.mapping if fit else ()))
-    fit = fit or _first(sample, given, columns)
+    fit = fit or (None if given else _dialogues(sample, columns)) or _first(sample, given, columns)
     fit = fit._replace(form=fit.form.seen(sample, fit.mapping))
     if not given and isinstance(fit.form, PlainText) and (pair := beside(sample, fit.mapping["text"])) is not None:
         used = sum(_converts(pair, row, pair.complete(list(row), given) or {}) for row in sample)
@@ -194,6 +195,16 @@ def _is_talk(turns: Sequence[Any], column: str, role_keys: Sequence[str], conten
         return len(turns) > 1 or column in exchanges.NAMES
     paired = isinstance(first, list) and len(first) == 2 and exchanges.in_turn(first)
     return column in exchanges.NAMES and ((paired and column != _OF_TABLES) or exchanges.in_turn(turns))
+
+
+def _dialogues(sample: Sequence[Values], columns: Sequence[str]) -> _Fit | None:
+    """The one column of texts in which most rows hold a dialogue, whatever it is called."""
+    found = [column for column in columns if 2 * sum(templated.turns(row.get(column)) is not None for row in sample) > len(sample)]
+    if len(found) != 1:
+        return None
+    form = templated.Templated().placed({"text": found[0]})
+    rows = sum(_converts(form, row, {"text": found[0]}) for row in sample)
+    return _Fit(form, {"text": found[0]}, rows) if rows else None
 
 
 def _within(sample: Sequence[Values], column: str, given: Mapping[str, str], levels: int) -> _Fit | None:

@@ -10,7 +10,7 @@ RESPONSES = ".responses"  # end of a column of Argilla's that holds answers by a
 SYSTEM = ("system", "systemprompt", "systemmessage", "systeminstruction", "sistema")
 QUESTION = ("question", "domanda", "instruction", "istruzione", "prompt", "query", "quesito", "richiesta", "user", "utente", "q", "input")
 ANSWER = (
-    *("answer", "risposta", "response", "output", "completion", "reply", "assistant", "assistente", "a"),
+    *("answer", "risposta", "response", "output", "completion", "reply", "assistant", "assistente", "a", "ideal", "groundtruth"),
     *(f"{name}{RESPONSES}" for name in ("answer", "risposta", "response", "output", "completion", "reply")),
 )
 THOUGHTS = (  # of a column, and of a key of turns; what a model thinks before it answers
@@ -42,20 +42,20 @@ LABEL = ("label", "labels", "etichetta", "etichette")
 MEANINGS: tuple[dict[str, re.Pattern[str]], ...] = (
     {
         "question": re.compile(
-            r"domand\w*|quesit\w*|richiest\w*|chied\w*|question\w*|quer(?:y|ies)|ask(?:s|ed)?|prompts?|istruzion\w*|instructions?|fragen?"
+            r"domand\w*|quesit\w*|richiest\w*|chied\w*|question\w*|quer(?:y|ies)|ask(?:s|ed)?|prompts?|istruzion\w*|instructions?|fragen?|pregunt\w*|pergunt\w*|consultas?"
         ),
         "answer": re.compile(
-            r"rispost\w*|rispond\w*|answer\w*|repl(?:y|ies|ica|iche)|respon(?:se|ses|d|ds)|soluzion\w*|solutions?|completions?|antwort\w*"
+            r"rispost\w*|rispond\w*|answer\w*|repl(?:y|ies|ica|iche)|respon(?:se|ses|d|ds)|soluzion\w*|solutions?|completions?|antwort\w*|respuest\w*|respost\w*|réponses?|repons\w*"
         ),
     },
     {
         "question": re.compile(
             r"client[ei]|customers?|utent[ei]|users?|human|umano|visitors?|visitator[ei]|ospit[ei]|guests?|student[ei]?|alliev[oi]|pupils?|pazient[ei]|patients?"
-            r"|ricevut[oaie]|received|incoming|inbound|problem[ai]?|problems|issues?|original[ei]?|partenza|sources?|sorgente|inputs?|bozz[ae]|drafts?|d|q"
+            r"|ricevut[oaie]|received|incoming|inbound|problem[ai]?|problems|issues?|original[ei]?|partenza|sources?|src|sorgente|inputs?|bozz[ae]|drafts?|d|q"
         ),
         "answer": re.compile(
             r"operator[ei]?|agent[ei]?|assistant|assistente|bot|chatbot|ai|ia|staff|support|reception|segreteria|insegnante|teacher|tutor|medico|doctor"
-            r"|inviat[oaie]|sent|outgoing|outbound|resolution|fix|traduzion[ei]|tradott[oaie]|translations?|translated|targets?|outputs?|risultat[oi]|results?"
+            r"|inviat[oaie]|sent|outgoing|outbound|resolution|fix|traduzion[ei]|tradott[oaie]|translations?|translated|targets?|tgt|outputs?|risultat[oi]|results?"
             r"|riassunt[oi]|sintesi|summar(?:y|ies)|corrett[oaie]|corrected|correction|correzion[ei]|say|r|a"
             r"|highlights|abstract|paraphras\w*|parafras\w*|rewritten|riscritt[oaie]|explanations?|spiegazion[ei]"
         ),

@@ -122,10 +122,10 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
         return Opened("json", text.encoding, json_rows.records(text, limits, known), text.position)
     if yaml_rows.takes(head, known):
         return Opened("yaml", text.encoding, yaml_rows.records(text, limits), text.position)
-    labels = faq_rows.labelled(head)
-    if labels is not None:
+    questions = faq_rows.way(head)
+    if questions is not None and (questions != "lines" or layout(head, known) is None):
         faq_notes: list[Notice] = []
-        return Opened("text", text.encoding, faq_rows.records(text, limits, labels, faq_notes), text.position, told=faq_notes)
+        return Opened("text", text.encoding, faq_rows.records(text, limits, questions, faq_notes), text.position, told=faq_notes)
     table = layout(head, known)
     if table is not None:
         notes = [Notice(code="data.note.header", params={"line": table.above + 1})] if table.found else []

@@ -21,7 +21,7 @@ _MARKED = {  # name -> what begins a turn; its first group is the speaker
     "Zephyr": re.compile(r"(?m)^<\|(system|user|assistant)\|>[ \t]*\n?", re.IGNORECASE),
     "Alpaca": re.compile(r"(?m)^#{2,3} (Instruction|Input|Response|Istruzione|Risposta):?[ \t]*\n", re.IGNORECASE),
 }
-_SPEAKER = re.compile(r"(?:\A\s*|\n[ \t]*|(?=### ))(?:### ?)?(\w+) ?:[ \t]*")
+_SPEAKER = re.compile(r"(?:\A\s*|\n[ \t]*|(?=### ))(?:### ?)?(\w+(?: [Rr](?:esponse|ESPONSE))?) ?:[ \t]*")
 _ENDS = ("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>", "<|endoftext|>", "<s>")
 _BEGINS = re.compile(r"\s*(?:<s>|<bos>|<\|begin_of_text\|>)?\s*")
 _INST = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=(?:</s>\s*)?(?:<s>\s*)?\[INST\]|\Z)", re.DOTALL)
@@ -78,13 +78,17 @@ def dialogue(text: str) -> list[RawMessage] | None:
     None where it does not begin with what a user says, or nobody answers.
     """
     found = [
-        (match, role) for match in _SPEAKER.finditer(text) if (role := ROLES.get(squeezed(match[1]))) in ("system", "user", "assistant")
+        (match, role)
+        for match in _SPEAKER.finditer(text)
+        if (role := ROLES.get(squeezed(match[1]))) in ("system", "user", "assistant", "tool")
     ]
     roles = [role for _, role in found]
     if "assistant" not in roles or roles[0] == "assistant" or "user" not in roles[:2] or not blank(text[: found[0][0].start()]):
         return None
     ends = [*(match.start() for match, _ in found[1:]), len(text)]
-    said = [{"role": str(role), "content": text[match.end() : end].strip()} for (match, role), end in zip(found, ends, strict=True)]
+    said = [
+        {"role": str(role), "content": _closed(text[match.end() : end]).strip()} for (match, role), end in zip(found, ends, strict=True)
+    ]
     return said if said[-1]["content"] else said[:-1]
 
 
