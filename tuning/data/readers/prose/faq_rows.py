@@ -27,10 +27,10 @@ _HEADING = re.compile(
 _FOLD = re.compile(r"\A\s*</?details(?: open)?>\s*\Z")
 _NUMBERED = re.compile(r"\s*\d{1,3}[.)][ \t]+")
 _MOST_PROSE = 0.8  # of the paragraphs that begin with a question, where nothing else tells that they are some
-Way = Literal["labels", "headings", "lines"]  # by which questions are told
+Telling = Literal["labels", "headings", "lines"]  # by which questions are told
 
 
-def way(head: str) -> Way | None:
+def way(head: str) -> Telling | None:
     """Whether questions are told by labels, by headings that ask, or by being the first line of a paragraph; None where a text has none."""
     lines = head.splitlines()
     asks = sum(_LABEL_ASKS.match(line) is not None for line in lines)
@@ -47,7 +47,7 @@ def way(head: str) -> Way | None:
     return "lines" if len(asking) > 1 and told else None
 
 
-def records(text: TextFile, limits: Limits, told: Way, notes: list[Notice]) -> Iterator[FileRecord]:
+def records(text: TextFile, limits: Limits, told: Telling, notes: list[Notice]) -> Iterator[FileRecord]:
     """The pairs in the order of the file; `notes` hears at the end how many lines belong to none."""
     row = begin = left = 0
     question: list[str] | None = None
@@ -96,7 +96,7 @@ def _asked(line: str) -> bool | None:
     return None if found is None else (found["heading"] or found["bold"] or found["folded"] or "").rstrip("*_# \t").endswith("?")
 
 
-def _read(line: str, told: Way, after_blank: bool) -> tuple[str, str]:
+def _read(line: str, told: Telling, after_blank: bool) -> tuple[str, str]:
     """What a line is: a question, an answer's beginning, a heading of something else, or text."""
     if told == "lines":
         return ("asks", _NUMBERED.sub("", line, count=1).strip()) if after_blank and line.rstrip().endswith("?") else ("text", line)
