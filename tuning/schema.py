@@ -3,11 +3,13 @@
 Frozen pydantic models that refuse unknown keys, at every file boundary. No input or output happens here.
 """
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 SCHEMA = 1
+LAYER = re.compile(r"\w+(\.\w+)*", re.ASCII)
 LOCAL = "local"  # the owner of everything on a machine that one person uses
 SIGNED_IN, ANONYMOUS = "hf:", "visitor:"  # how owners on a Space begin: with an account of the Hub, and without; no log-in has a colon
 
@@ -23,6 +25,12 @@ UNREADABLE = "unreadable"  # what is said in the place of a status that nobody k
 def names(value: Any) -> Any:
     """`q_proj,v_proj` on the command line is a list of names."""
     return [part.strip() for part in value.split(",")] if isinstance(value, str) and "," in value else value
+
+
+def layers(value: Any) -> Any:
+    """One name of a layer is a list of one: as a string PEFT would take it for a pattern, and patterns are refused."""
+    found = names(value)
+    return [found] if isinstance(found, str) and LAYER.fullmatch(found) and found not in ("attention", "all-linear") else found
 
 
 LayerNames = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
@@ -75,7 +83,7 @@ class TrainSettings(Record):
     lora_r: Annotated[int, Field(ge=1, le=1024)] = 16
     lora_alpha: Annotated[int, Field(ge=1, le=4096)] = 32
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    target_modules: Annotated[LayerNames | Literal["attention", "all-linear"], BeforeValidator(names)] = "all-linear"
+    target_modules: Annotated[LayerNames | Literal["attention", "all-linear"], BeforeValidator(layers)] = "all-linear"
     packing: bool | Auto = "auto"
     attn_implementation: Literal["auto", "sdpa", "varlen", "flash_attention_2"] = "auto"  # of packed rows; never a kernel of the Hub
     gradient_checkpointing: Annotated[str, Field(pattern=r"^(auto|none|full|every_[1-9]\d{0,3})$")] = "auto"

@@ -50,6 +50,26 @@ def test_steps_are_the_trainer_s(rows: int, batch: int, accumulation: int, epoch
     assert plan.count_steps(rows, settings.model_copy(update={"max_steps": 5})) == 5
 
 
+@pytest.mark.parametrize(
+    ("names", "known"), [("foo", False), (["q_proj", "w_proj"], False), ("model.layers.0.mlp.up_proj", True), ("q_proj", True)]
+)
+def test_layers_named_by_hand_are_those_that_the_model_has(names: Any, known: bool) -> None:
+    if known:
+        assert resolve(target_modules=names).settings.target_modules == [names]
+        return
+    with pytest.raises(InputError) as caught:
+        resolve(target_modules=names)
+    assert caught.value.code == "plan.targets" and caught.value.params["layers"] == ", ".join(STARTER.target_modules)
+    assert caught.value.params["name"] in ("foo", "w_proj")
+
+
+def test_memory_is_counted_by_what_the_optimizer_keeps() -> None:
+    kept = {name: resolve(**{"sft.optim": name}).forecast.parts["optimizer"] for name in ("adamw_torch", "sgd", "lion_32bit", "ademamix")}
+    whole = resolve().forecast.parts["optimizer"]
+    assert kept == {"adamw_torch": whole, "sgd": 0, "lion_32bit": whole / 2, "ademamix": whole * 1.5}
+    assert resolve(**{"sft.optim": "lion_8bit"}).forecast.parts["optimizer"] == pytest.approx(whole * (1 + 4 / 256) / 8, rel=1e-3)
+
+
 @pytest.mark.parametrize("processes", [2, 4, 16])
 def test_several_cards_keep_the_rows_of_a_step_and_share_the_time(processes: int) -> None:
     counted = plan.DataFacts(count=4000, characters=4000 * 400, validation_rows=0)

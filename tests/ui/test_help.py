@@ -183,6 +183,26 @@ def test_where_a_value_comes_from() -> None:
     assert form.source("lora.use_dora", form.Told({"lora.use_dora": True}, RECIPE), "en") == "set by you"
 
 
+def test_an_optimizer_that_the_plan_has_taken_is_no_recipe_s() -> None:
+    plan = {**RECIPE, "sft": {"optim": "adamw_8bit"}}
+    assert form.source("sft.optim", form.Told({}, RECIPE, plan), "en") == "AdamW, 8 bit: decided by the plan"
+    assert form.source("sft.optim", form.Told({}, RECIPE, RECIPE), "en") == "from the recipe"
+    assert form.source("sft.optim", form.Told({"sft.optim": "sgd"}, RECIPE, plan), "en") == "set by you"
+
+
+def test_a_setting_is_only_left_out_where_it_is_what_the_libraries_take_anyway() -> None:
+    said = {"sft.max_grad_norm": 0, "sft.dataloader_pin_memory": False, "sft.weight_decay": 0, "sft.optim": "adamw_torch_fused"}
+    assert form.differing(said, RECIPE) == {"sft.max_grad_norm": 0, "sft.dataloader_pin_memory": False}
+    assert all(key in form.UNSAID for key in form.KNOBS if "." in key)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_layers_are_named_by_hand_and_those_of_the_model_stand_beside(lang: str) -> None:
+    drawn = form.folded(form.Told({"target_modules": ["q_proj", "v_proj"]}, RECIPE, layers=["q_proj", "<b>"]), [], lang)
+    assert "q_proj, &lt;b&gt;" in drawn and '<option value="q_proj,v_proj" selected>q_proj,v_proj</option>' in drawn
+    assert form.parse("q_proj, v_proj", lang) == "q_proj, v_proj"
+
+
 def test_where_the_whole_model_is_trained_the_adapter_s_knobs_are_out_of_use() -> None:
     told = form.Told({"method": "full"}, RECIPE)
     drawn = form.first(told, "en") + form.folded(told, [], "en")

@@ -3,6 +3,7 @@
 The formulae hold for decoder-only models with LoRA; what they cannot know is corrected by finished runs.
 """
 
+from tuning.errors import InputError
 from tuning.forecast import activations
 from tuning.machine.hardware import CUDA_CONTEXT
 from tuning.models.catalog import LINEAR_LAYERS
@@ -19,6 +20,7 @@ SAVED = 88.7
 # NF4 with quantised constants: 4 bits, an 8-bit constant for each 64 numbers, one in 32 bits for each 256 of those.
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 EIGHT_BIT = ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")  # Dettmers et al., 2022; by the names of SFTConfig's `optim`
+MOMENTS = {"sgd": 0, "adagrad": 1, "rmsprop": 1, "lion": 1, "adafactor": 1, "ademamix": 3}  # of other optimizers than Adam, by their names
 BITSANDBYTES = (*EIGHT_BIT, "paged_adamw_32bit")  # the forms of AdamW that come from there
 # What the allocator holds beyond what lives. On a card 3 to 8 % with expandable segments; on a CPU glibc keeps freed blocks
 # below 32 MiB, and rows of many lengths leave holes. Of activations and of logits, by bytes of a number: SmolLM2-135M and gemma-3-270m
@@ -75,6 +77,14 @@ def target_names(card: ModelCard, settings: TrainSettings) -> list[str]:
     if settings.target_modules == "attention":
         return [name for name in everything if name in ATTENTION]
     return list(settings.target_modules)
+
+
+def require_targets(card: ModelCard, settings: TrainSettings) -> None:
+    """Raises InputError `plan.targets` for a layer named by hand that a known model does not have: PEFT leaves it out without a word."""
+    listed = settings.target_modules if isinstance(settings.target_modules, list) and settings.method == "lora" else []
+    for name in listed:
+        if card.target_modules and name.rpartition(".")[2] not in (*card.target_modules, "lm_head"):
+            raise InputError("plan.targets", name=name[:80], model=card.title, layers=", ".join(card.target_modules))
 
 
 def adapter_parameters(card: ModelCard, settings: TrainSettings) -> int:
@@ -153,14 +163,14 @@ def copies(card: ModelCard, settings: TrainSettings) -> int:
     return 2 * card.parameters if settings.method == "full" and settings.precision != "fp32" else 0
 
 
-def eight_bit(settings: TrainSettings) -> bool:
-    """Are the moments of Adam kept in 8 bits (bitsandbytes)?"""
-    return settings.sft.get("optim") in EIGHT_BIT
-
-
 def state_bytes(settings: TrainSettings) -> float:
-    """Bytes of the optimizer for each trained number: both moments of Adam, in 32 bits or in 8 with a constant for each 256."""
-    return 2 * (1 + 4 / 256) if eight_bit(settings) else 8.0
+    """Bytes of the optimizer for each trained number: its moments, in 32 bits or in 8 with a constant for each 256.
+
+    Adam has two. Adafactor has rows and columns of one, which for an adapter of rank 1 are as much as all of it.
+    """
+    name = str(settings.sft.get("optim", ""))
+    moments = next((count for part, count in MOMENTS.items() if part in name), 2)
+    return moments * ((1 + 4 / 256) if "8bit" in name or name in EIGHT_BIT else 4.0)
 
 
 def micro_batch(settings: TrainSettings, longest: int) -> int:

@@ -89,6 +89,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     """
     notices: list[Notice] = []
     _refuse(asked)
+    memory.require_targets(card, asked)
     hardware, gpu_memory = machine.hardware, machine.gpu_memory
     decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
     decided["precision"] = _precision(asked, hardware, decided["device"], notices)
@@ -218,12 +219,8 @@ def _refuse(asked: TrainSettings) -> None:
     for key, usual in LOSS.items():
         if (given := asked.sft.get(key, usual)) != usual:
             raise InputError("plan.other_loss", key=f"sft.{key}", value=str(given), usual=str(usual))
-    cannot = {
-        "device": asked.device == "shard",
-    }
-    for key, refused in cannot.items():
-        if refused:
-            raise InputError("plan.unsupported", key=key, value=str(getattr(asked, key)))
+    if asked.device == "shard":
+        raise InputError("plan.unsupported", key="device", value=asked.device)
     full_finetune.refuse(asked)
     bits = {"quantization": str(asked.quantization), "sft.optim": str(asked.sft.get("optim"))}
     for key, value in bits.items():

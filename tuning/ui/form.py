@@ -35,7 +35,7 @@ FOLDED = {
     "adapter": (
         Knob("method", ("lora", "full"), typed=False),
         Knob("lora_alpha", ("8", "16", "32", "64", "128")),
-        Knob("target_modules", ("all-linear", "attention"), typed=False),
+        Knob("target_modules", ("all-linear", "attention")),
         Knob("lora_dropout", ("0", "0.05", "0.1")),
         Knob("lora.use_rslora", ("false", "true"), typed=False),
         Knob("lora.use_dora", ("false", "true"), typed=False),
@@ -48,6 +48,15 @@ FOLDED = {
         Knob("validation_share", ("auto", "0", "0.05", "0.1", "0.2")),
         Knob("max_steps", ("-1", "100", "500", "1000", "5000")),
         Knob("seed", ("1", "2", "3", "42")),
+    ),
+    "optimizer": (
+        Knob(
+            "sft.optim",
+            ("adamw_torch_fused", "adamw_torch", "adamw_8bit", "paged_adamw_8bit", "adafactor", "lion_8bit", "sgd"),
+            typed=False,
+        ),
+        Knob("sft.weight_decay", ("0", "0.01", "0.1")),
+        Knob("sft.max_grad_norm", ("0", "0.3", "1", "5")),
     ),
     "memory": (
         Knob("per_device_train_batch_size", ("auto", "1", "2", "4", "8", "16", "32")),
@@ -64,6 +73,9 @@ FOLDED = {
 KNOBS = {knob.key: knob for knob in (*FIRST, *(knob for some in FOLDED.values() for knob in some))}
 UNSAID = {  # what the libraries take where the open maps say nothing
     "sft.report_to": "none",
+    "sft.optim": "adamw_torch_fused",
+    "sft.weight_decay": 0.0,
+    "sft.max_grad_norm": 1.0,
     "lora.use_rslora": False,
     "lora.use_dora": False,
 }
@@ -73,6 +85,8 @@ USUAL = {
     "lora_r": (2, 256),
     "lora_dropout": (0, 0.5),
     "warmup_ratio": (0, 0.3),
+    "sft.weight_decay": (0, 0.3),
+    "sft.max_grad_norm": (0, 10),
 }
 OTHER = "…"  # the option after which another value can be typed
 
@@ -85,7 +99,7 @@ element.addEventListener("change", (event) => {
   if (knob.value !== "…") { trigger("input", {key: knob.dataset.key, value: knob.value, typed: knob.tagName === "INPUT"}); return; }
   const field = document.createElement("input");
   field.type = "text";
-  field.maxLength = 40;
+  field.maxLength = 400;
   field.id = knob.id;
   field.dataset.key = knob.dataset.key;
   field.value = knob.dataset.now;
@@ -111,6 +125,7 @@ class Told:
     recipe: Mapping[str, Any]
     plan: Mapping[str, Any] | None = None
     faults: Mapping[str, str] = field(default_factory=dict)  # of values that are not taken, as HTML
+    layers: Sequence[str] = ()  # of the model, that may be named by hand
 
     def asked(self, key: str) -> Any:
         """What is wanted of `key`, by hand or by the recipe."""
@@ -167,9 +182,10 @@ def _drawn(knob: Knob, told: Told, lang: str) -> str:
     wrong = told.faults.get(key, "")
     off += ' aria-invalid="true"' if wrong else ""
     kept = f'data-key="{key}" data-now="{view.escape(show(told.asked(key), lang, key))}"'
+    here = f" {t(lang, 'ui.knob.target_modules.here', layers=', '.join(told.layers))}" if key == "target_modules" and told.layers else ""
     return (
         f'<div class="knob{by_hand}"><label for="knob-{key}">{name}</label><p class="info" id="why-{key}">'
-        f"{view.escape(t(lang, f'ui.knob.{key}.why'))}</p>{when}"
+        f"{view.escape(t(lang, f'ui.knob.{key}.why') + here)}</p>{when}"
         f'<select id="knob-{key}" {kept} aria-describedby="why-{key}"{off}>'
         f'{options}</select><p class="source">{view.escape(source(key, told, lang))}</p>{wrong or unusual(key, told, lang)}</div>'
     )
@@ -208,9 +224,11 @@ def source(key: str, told: Told, lang: str) -> str:
     """Where the value in use comes from, with the one that the plan found for "auto"."""
     if unused(key, told):
         return t(lang, "ui.train.from.unused")
-    if told.asked(key) == "auto":
-        found = None if told.plan is None else value_of(told.plan, key)
-        return t(lang, "ui.train.from.plan", value=show(found, lang, key)) if found is not None else t(lang, "ui.train.from.auto")
+    asked, found = told.asked(key), None if told.plan is None else value_of(told.plan, key)
+    if found is not None and found != asked and (asked == "auto" or key not in told.turned):
+        return t(lang, "ui.train.from.plan", value=show(found, lang, key))
+    if asked == "auto":
+        return t(lang, "ui.train.from.auto")
     return t(lang, "ui.train.from.you" if key in told.turned else "ui.train.from.recipe")
 
 

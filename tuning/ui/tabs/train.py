@@ -111,10 +111,10 @@ def _knobs(desk: Desk) -> None:
         if key not in form.KNOBS:
             return choice, overrides, ""
         value = form.parse(gradio_ways.text(event, "value"), desk.lang if gradio_ways.sent(event, "typed") else "en")
+        with caught(desk.lang) as alone:
+            value = form.value_of(desk.studio.plans.settings_for(chosen.recipe, {key: value}), key)
         turned = {**overrides, key: value}
         changed = form.differing(turned, form.suited(desk.recipe(chosen)["settings"], turned))
-        with caught(desk.lang) as alone:
-            desk.studio.plans.settings_for(chosen.recipe, {key: value})
         with caught(desk.lang) as trouble:
             desk.studio.plans.settings_for(chosen.recipe, changed)
         return asdict(chosen.but()), changed, *(trouble if trouble and not alone else [""])  # a knob's own fault is said at the knob
@@ -130,7 +130,8 @@ def _knobs(desk: Desk) -> None:
     def paint(scene: Scene) -> list[Any]:
         plan, _ = desk.plan(scene.choice, scene.overrides)
         recipe = form.suited(desk.recipe(scene.choice)["settings"], scene.overrides)
-        told = form.Told(scene.overrides, recipe, plan and plan["settings"], wrong(scene))
+        card = desk.studio.models.find(scene.choice.model).card if scene.choice.model else None
+        told = form.Told(scene.overrides, recipe, plan and plan["settings"], wrong(scene), card.target_modules if card else ())
         hardware = desk.studio.hardware()
         cards_there = [f"cuda:{card['index']}" for card in hardware["gpus"]] + ["mps"] * (hardware["apple"] is not None)
         drawn = form.first(told, desk.lang), hint + form.folded(told, cards_there, desk.lang)
