@@ -96,3 +96,25 @@ def test_better_and_worse_are_words_too() -> None:
 def test_a_terminal_gets_the_same_in_words() -> None:
     said = report_view.spoken(FOUND, "it")
     assert said["figures"]["Fatti giusti"] == "0% → 91%" and said["verdict"].startswith("Ha imparato") and len(said["advice"]) == 2
+
+
+def test_what_cannot_be_judged_is_not_shown() -> None:
+    found = copy.deepcopy(FOUND)
+    name, worst = t("en", "ui.report.exact"), t("en", "ui.report.worst")
+    row = {**FOUND["best"][0], "reference": "Nine euros.", "tuned": "nine euros", "tuned_facts": None}
+    found |= {"worst": [row, {**row, "tuned": "It is nine.", "tuned_facts": 1.0}]}
+    found["measures"]["exact"] = {"base": 0.0, "tuned": 0.0}
+    drawn = report_view.report({"evaluation": found}, "en")
+    assert name not in drawn, "0 % word for word beside right answers"
+    assert worst not in drawn and "It is nine." not in drawn, "a right answer is none of the worst"
+    found["worst"].append({**row, "tuned": "Ten.", "tuned_facts": 0.0})
+    found["measures"]["exact"] = {"base": 0.0, "tuned": 0.5}
+    drawn = report_view.report({"evaluation": found}, "en")
+    assert name in drawn and worst in drawn and "Ten." in drawn and "It is nine." not in drawn
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_a_run_that_goes_on_shows_its_old_report_as_the_old_one(lang: str) -> None:
+    old = t(lang, "ui.report.old")
+    assert old in report_view.report({"evaluation": FOUND, "status": "running"}, lang)
+    assert old not in report_view.report({"evaluation": FOUND, "status": "finished"}, lang)

@@ -12,6 +12,7 @@ from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError
 from tuning.runs import differences
 from tuning.studio import Studio
+from tuning.text import t
 from tuning.tokens.lengths import Looked, Piece, Shown
 from tuning.ui import form, slip, view
 from tuning.ui.draw import cards, pictures, progress, sheet
@@ -289,3 +290,25 @@ def test_the_table_to_begin_with_is_understood(studio: Studio, tmp_path: pathlib
     assert separator in path.read_text(encoding="utf-8-sig").splitlines()[0] and path.read_bytes().startswith(b"\xef\xbb\xbf")
     spec = studio.data.ingest([path], ReadingOptions(name=path.name))
     assert (spec.rows_kept, spec.refused, spec.findings) == (2, [], [])
+
+
+@pytest.mark.parametrize(("lang", "unsaid"), [("en", ("unknown", "Italian:")), ("it", ("unknown", "italiano:"))])
+def test_of_a_model_of_one_s_own_nothing_is_claimed_that_nobody_knows(lang: str, unsaid: tuple[str, ...]) -> None:
+    entry = {
+        "parameters": 4_000_000,
+        "context_length": 512,
+        "languages": [],
+        "italian": "none",
+        "free_license": False,
+        "license": "unknown",
+    }
+    entry |= {"here": True, "predicted_peak_bytes": 1, "seconds": 60.0, "fit": "comfortable", "id": "/m", "title": "m", "why": {lang: ""}}
+    drawn = cards.model(entry, False, lang)
+    assert not [word for word in unsaid if word in drawn]
+    assert t(lang, "ui.model.license.unknown") in drawn
+
+
+def test_a_cut_beyond_every_row_is_not_said_to_stand_in_the_picture() -> None:
+    drawn = sheet.histogram([(11, 14, 3)], (11, 14), 1024, 0, "it")
+    assert "La linea" not in drawn and "1.024" in drawn and "cutline" not in drawn
+    assert "La linea è a 12" in sheet.histogram([(11, 14, 3)], (11, 14), 12, 2, "it")

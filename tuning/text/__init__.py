@@ -115,8 +115,8 @@ def _allowed(lang: str, said: str) -> str:
 
 def _option(lang: str, said: str) -> str:
     """One of the kinds that a setting takes, with its bounds in words."""
-    numbers = {word: float(value) for sign, word in BOUNDS.items() for value in re.findall(rf" {sign} ([-+.e\d]+)", said)}
-    bounds = {word: plain(value, lang) for word, value in numbers.items() if value < ENDLESS}
+    found = [(word, float(value)) for sign, word in BOUNDS.items() for value in re.findall(rf" {sign} ([-+.e\d]+)", said)]
+    bounds = {word: plain(value, lang) for word, value in found if value < ENDLESS}
     kind = re.sub(r" [<>]=? [-+.e\d]+", "", said)
     kind = re.sub("integer|number|boolean|string|array|object|null", lambda found: t(lang, f"ui.allowed.{found.group()}"), kind)
     if bounds.keys() == {"from", "to"}:

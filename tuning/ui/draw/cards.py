@@ -52,8 +52,9 @@ def model(entry: Mapping[str, Any], chosen: bool, lang: str, advised: bool = Fal
     if spoken:
         more = [t(lang, "ui.model.others", count=others)] if others else []
         facts.append(t(lang, "ui.model.languages", languages=", ".join([*spoken, *more])))
-    facts.append(t(lang, "ui.model.italian_rating", rating=t(lang, f"ui.rating.{entry['italian']}")))
-    facts.append(t(lang, "ui.model.license" if entry["free_license"] else "ui.model.license_bound", license=entry["license"]))
+    if entry["languages"]:  # else nobody has said what it speaks
+        facts.append(t(lang, "ui.model.italian_rating", rating=t(lang, f"ui.rating.{entry['italian']}")))
+    facts.append(_license(entry, "ui.model.license" if entry["free_license"] else "ui.model.license_bound", lang))
     least = size(WEIGHT_BYTES * entry["parameters"], lang)
     facts.append(t(lang, "ui.model.here") if entry["here"] else t(lang, "ui.model.download", size=least))
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
@@ -69,10 +70,14 @@ def model(entry: Mapping[str, Any], chosen: bool, lang: str, advised: bool = Fal
     return card("model", entry["id"], inside, chosen)
 
 
+def _license(entry: Mapping[str, Any], code: str, lang: str) -> str:
+    return t(lang, "ui.model.license.unknown") if entry["license"] == "unknown" else t(lang, code, license=entry["license"])
+
+
 def found(entry: Mapping[str, Any], lang: str) -> str:
     """A model that a search of the Hub found; what it needs is known once it is chosen."""
     facts = [parameters(entry["parameters"], lang)] if entry["parameters"] else []
-    facts.append(t(lang, "ui.model.license", license=entry["license"]))
+    facts.append(_license(entry, "ui.model.license", lang))
     facts.append(t(lang, "ui.model.downloads", count=number(entry["downloads"], lang)))
     if entry["gated"]:
         facts.append(t(lang, "ui.model.gated"))

@@ -6,7 +6,9 @@ Pure functions of evaluation.json (see `engine.judge.report`); what comes from d
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuning.runs.scores import words
 from tuning.runs.summary import perplexity
+from tuning.schema import ALIVE
 from tuning.text import t
 from tuning.ui.view import duration, escape, loss, number
 
@@ -26,6 +28,8 @@ def report(run: Mapping[str, Any], lang: str) -> str:
     if not found:
         return ""
     head = f'<h3 class="visually-hidden">{escape(t(lang, "ui.report.title"))}</h3>'
+    if run.get("status") in ALIVE:
+        head += f'<p class="hint">{escape(t(lang, "ui.report.old"))}</p>'
     parts = "".join(part(found, lang) for part in (headline, table, more, rows, probe, _made))
     return f'<section class="evaluation">{head}{parts}</section>'
 
@@ -84,7 +88,7 @@ def _spoken(params: Mapping[str, Any], lang: str) -> dict[str, str]:
 
 def table(found: Evaluation, lang: str) -> str:
     """The figures that anybody understands, before and after."""
-    lines = [_line(found, key, lang) for key in FIRST if found["measures"].get(key)]
+    lines = [_line(found, key, lang) for key in FIRST if _tells(found, key)]
     return _table(t(lang, "ui.report.figures"), lines, lang) if lines else ""
 
 
@@ -103,6 +107,12 @@ def more(found: Evaluation, lang: str) -> str:
         sure.append(t(lang, "ui.report.sure_facts", **points))
     said = f'<p class="hint num">{escape(" ".join(sure))}</p>' if sure else ""
     return _fold("more", t(lang, "ui.report.more"), _table("", lines, lang) + said) if lines else ""
+
+
+def _tells(found: Evaluation, key: str) -> bool:
+    """Whether a measure says anything: no answer word for word, before or after, says nothing of whether they are right."""
+    of = found["measures"].get(key)
+    return bool(of) and not (key == "exact" and of["base"] == of["tuned"] == 0)
 
 
 def _line(found: Evaluation, key: str, lang: str) -> str:
@@ -152,9 +162,14 @@ def rows(found: Evaluation, lang: str) -> str:
     """The rows that gained most and those that are least right: question, right answer, before and after; folded."""
     groups = ""
     for key in ("best", "worst"):
-        drawn = "".join(_pair(row, lang) for row in found.get(key) or [])
+        drawn = "".join(_pair(row, lang) for row in found.get(key) or [] if key == "best" or not _right(row))
         groups += f"<h4>{escape(t(lang, f'ui.report.{key}'))}</h4>{drawn}" if drawn else ""
     return _fold("rows", t(lang, "ui.report.rows"), groups) if groups else ""
+
+
+def _right(row: Mapping[str, Any]) -> bool:
+    """Whether the tuned model's answer says all that it should."""
+    return row["tuned_facts"] == 1 or words(row["tuned"]) == words(row["reference"])
 
 
 def _pair(row: Mapping[str, Any], lang: str) -> str:

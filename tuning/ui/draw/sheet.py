@@ -179,14 +179,9 @@ def histogram(bars: Sequence[tuple[int, int, int]], ends: tuple[int, int], cut: 
         kind = "over" if low > cut else "within"
         drawn += f'<rect class="{kind}" x="{x:.1f}" width="{wide:.1f}" y="{HEIGHT - tall:.1f}" height="{tall:.1f}"/>'
     line = f'<path class="cutline" d="M{cut / whole * WIDTH:.1f} 0V{HEIGHT:.0f}"/>' if cut <= whole else ""
-    says = t(
-        lang,
-        "ui.audit.histogram",
-        shortest=number(ends[0], lang),
-        longest=number(ends[1], lang),
-        cut=number(cut, lang),
-        beyond=number(beyond, lang),
-    )
+    figures = {"shortest": ends[0], "longest": ends[1], "cut": cut} | ({"beyond": beyond} if line else {})
+    said = {key: number(value, lang) for key, value in figures.items()}
+    says = t(lang, "ui.audit.histogram" if line else "ui.audit.histogram.none", **said)
     marks = f'<span class="x" style="left:0">{number(0, lang)}</span><span class="x" style="left:100%">{number(whole, lang)}</span>'
     if line:
         marks += f'<span class="x cut" style="left:{cut / whole * 100:.1f}%">{number(cut, lang)}</span>'
@@ -216,7 +211,7 @@ def tokens(row: Shown, looked: Looked, cut: int, lang: str) -> str:
         t(lang, "ui.audit.length", tokens=number(looked.length, lang)),
         t(lang, ended),
     ]
-    return f'<div class="rendered"><p class="soft num">{escape(" · ".join(notes))}</p><pre>{"".join(drawn)}{more}</pre></div>'
+    return f'<div class="rendered"><p class="soft num">{escape(" · ".join(notes))}</p><pre tabindex="0">{"".join(drawn)}{more}</pre></div>'
 
 
 def table(rows: Sequence[Mapping[str, Any]], longest: int = 160) -> str:
@@ -226,4 +221,4 @@ def table(rows: Sequence[Mapping[str, Any]], longest: int = 160) -> str:
     lines = "".join(
         "<tr>" + "".join(f"<td>{escape(_short(str(row.get(column, '')), longest))}</td>" for column in columns) + "</tr>" for row in rows
     )
-    return f'<div class="scroll"><table class="rows"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+    return f'<div class="scroll" tabindex="0"><table class="rows"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'

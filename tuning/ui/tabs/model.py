@@ -13,7 +13,7 @@ from tuning.models import catalog
 from tuning.runs import files
 from tuning.schema import Goal
 from tuning.ui import gradio_ways, view
-from tuning.ui.desk import Desk, Scene
+from tuning.ui.desk import INTO_VIEW, Desk, Scene
 from tuning.ui.draw import cards, offers
 from tuning.ui.slip import Order
 
@@ -46,7 +46,7 @@ def build(desk: Desk) -> None:
             )
             use = gr.Button(desk.say("ui.model.other.use"), scale=1, min_width=160)
         other_fault = desk.slot()
-        found = desk.cards("found")
+        found = desk.cards("found", script=INTO_VIEW)
     if local:
         downloads(desk)
 

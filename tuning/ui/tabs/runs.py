@@ -20,6 +20,15 @@ from tuning.ui.tabs import everybody
 from tuning.ui.tabs.train import choices_of
 
 MOST_WORDS = 200
+# A comparison that has come is seen, below however long a list.
+COMES = """
+let compared = false;
+watch("value", () => {
+  const shown = element.querySelector(".compare");
+  if (shown && !compared) requestAnimationFrame(() => element.querySelector(".compare")?.scrollIntoView({block: "nearest"}));
+  compared = !!shown;
+});
+"""
 
 
 class RunActions:
@@ -188,7 +197,7 @@ def build(desk: Desk) -> None:
     )
     listed = desk.cards("runs")
     fault = desk.slot()
-    pair = desk.cards("pair")
+    pair = desk.cards("pair", script=COMES)
     with gr.Column(visible=False, elem_id="run", elem_classes="paper") as panel:
         ways = desk.cards("run-ways", script=outside.COPIES)
         name = gr.Textbox(
