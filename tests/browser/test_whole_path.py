@@ -10,7 +10,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import findings, in_theme
 from tests.browser.conftest import Shop, Watched
+from tests.lots import lot
 from tuning.text import t
 
 Visit = Callable[..., Watched]
@@ -132,8 +134,10 @@ DRAWN = {"model": "#models .card", "data": "#datasets .card", "train": "#recipes
 
 @pytest.mark.parametrize("lang", ["it", "en"])
 def test_on_a_phone_nothing_sticks_out(shop: Shop, visit: Visit, lang: str) -> None:
-    visitor = visit(shop, lang, size="phone")
-    page = visitor.open()
+    """And on one of the tabs, in one theme, nothing keeps anybody out; `test_accessible.py` has every state."""
+    visitor, dice = visit(shop, lang, size="phone"), lot(f"looked at closely {lang}")
+    page, closely = visitor.open(), dice.choice([*DRAWN])
+    in_theme(page, dark=dice.random() < 0.5)
     for name in ("model", "data", "train", "chat", "runs"):
         tab(page, lang, name)
         expect(page.get_by_role("heading", name=t(lang, f"ui.{name}.title"), exact=True)).to_be_visible()
@@ -141,6 +145,7 @@ def test_on_a_phone_nothing_sticks_out(shop: Shop, visit: Visit, lang: str) -> N
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         assert page.locator("#next").is_visible()
         speaks(visitor, lang)
+        assert name != closely or findings(page) == []
         visitor.shot(f"{lang}-phone-{name}")
 
 

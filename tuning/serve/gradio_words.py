@@ -19,6 +19,7 @@ UPLOAD = "/gradio_api/upload"  # Gradio itself limits files
 LOCALES = {"en": "en", "it": "ca"}
 # Gradio also counts at every frame how long its loading screen has been there, and goes on when that is gone: a twentieth of a
 # core of a machine that trains. Here such a clock runs only while there is one to be seen.
+# And it names parts that have no role, where screen readers pass a name over: they become groups.
 CLOCK = r"^\(\) ?=> ?\{[^;]*performance\.now\(\) ?- ?[^;]*\/ ?1(e3|000)\)"  # as it stands in the minified source
 SCREEN = '[data-testid="status-tracker"]'
 SCRIPT = """<script>(() => {
@@ -31,8 +32,8 @@ new MutationObserver(mend).observe(root, {attributes: true, attributeFilter: ["l
 const frame = window.requestAnimationFrame.bind(window), clock = /%s/;
 window.requestAnimationFrame = (then) =>
   clock.test(then) && !document.querySelector('%s:not(.hide)') ? 0 : frame(then);
-if (!Object.keys(words).length) return;
 const say = (element) => {
+  if (/^(div|span)$/.test(element.localName) && !element.hasAttribute("role")) element.setAttribute("role", "group");
   const label = element.getAttribute("aria-label") || "", end = label.indexOf(":") + 1;
   const said = words[label] || (words[label.slice(0, end)] && words[label.slice(0, end)] + label.slice(end));
   if (said) element.setAttribute("aria-label", said);

@@ -75,7 +75,7 @@ def chooser(seen: Mapping[str, Any], roles: Mapping[str, str], lang: str) -> str
     bare = (
         f'<label class="bare"><input type="checkbox" data-on="{int(seen["bare"])}"{checked}> {escape(t(lang, "ui.data.ask.bare"))}</label>'
     )
-    table = f'<div class="scroll"><table class="rows asks"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    table = f'<div class="scroll" tabindex="0"><table class="rows asks"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     way = f'<button type="button" class="mend take" data-do="take">{escape(t(lang, "ui.data.columns.use"))}</button>'
     ways = f'<div class="ways-on">{way if seen.get("talks") else ""}{bare if seen["flat"] else ""}</div>'
     return f"{_sheets(seen, lang)}{table}{ways}{_outcome(seen, lang)}"

@@ -139,4 +139,4 @@ def _table(caption: str, runs: Sequence[RunFacts], lines: Sequence[Sequence[str]
     )
     corner = f'<th scope="col"><span class="visually-hidden">{escape(t(lang, "ui.compare.what"))}</span></th>'
     head = f"<caption>{escape(caption)}</caption><thead><tr>{corner}{head}</tr></thead>"
-    return f'<div class="scroll"><table class="settings two">{head}<tbody>{body}</tbody></table></div>'
+    return f'<div class="scroll" tabindex="0"><table class="settings two">{head}<tbody>{body}</tbody></table></div>'

@@ -16,7 +16,7 @@ def table(runs: Sequence[Mapping[str, Any]], sure: str | None, lang: str) -> str
     heads = "".join(f'<th scope="col">{escape(t(lang, f"ui.everybody.{key}"))}</th>' for key in ("who", "what", "state", "takes", "do"))
     rows = "".join(_row(run, run["run"] == sure, lang) for run in runs[:MOST])
     none = "" if runs else f'<p class="soft">{escape(t(lang, "ui.everybody.none"))}</p>'
-    body = f'<div class="wide"><table class="everybody"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    body = f'<div class="wide" tabindex="0"><table class="everybody"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     return head(t(lang, "ui.everybody.title"), t(lang, "ui.everybody.hint"), 3) + (none or body)
 
 

@@ -28,7 +28,6 @@ def build(desk: Desk) -> None:
             allow_custom_value=True,
             interactive=True,
             visible=False,
-            elem_classes="knob",
             elem_id="audit-cut",
         )
         fault = desk.slot()

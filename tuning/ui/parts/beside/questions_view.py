@@ -43,4 +43,4 @@ def _table(asked: AnswerTable, lang: str) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{view.escape(cell)}</td>' for cell in row)}</tr>" for row in asked.rows)
     said = "ui.questions.on" if asked.on else "ui.questions.done"
     status = f'<p class="hint" role="status">{view.escape(t(lang, said, count=len(asked.rows)))}</p>'
-    return f'{status}<div class="scroll"><table class="rows"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'{status}<div class="scroll" tabindex="0"><table class="rows"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -36,8 +36,10 @@ def _table(points: list[dict[str, Any]], lang: str) -> str:
     def row(point: dict[str, Any]) -> str:
         figures = [point["loss"], *(point["probe"].get(one) for one in languages)]
         cells = "".join(f"<td>{'–' if one is None else view.number(one, lang, 3)}</td>" for one in figures)
-        return f'<tr><th scope="row">{view.number(point["strength"], lang)} %</th>{cells}</tr>'
+        return f'<tr><th scope="row">{view.number(point["strength"], lang)}%</th>{cells}</tr>'
 
     head = "".join(f'<th scope="col">{view.escape(one)}</th>' for one in heads)
     body = "".join(map(row, points))
-    return f'<div class="scroll"><table class="rows strengths"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="scroll" tabindex="0"><table class="rows strengths"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
