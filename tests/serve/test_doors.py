@@ -107,7 +107,7 @@ def test_each_has_their_own_through_an_unmodified_client(shared: str) -> None:
     with pytest.raises(Exception, match="credentials were not provided"):
         Client(shared, verbose=False)
     for secret in ("/etc/passwd", str(ROOT / "README.md")):
-        with pytest.raises(Exception, match="not here any more, or never were"):
+        with pytest.raises(Exception, match="no longer here, or never was"):
             bruno.predict(secret, api_name="/check")
 
 

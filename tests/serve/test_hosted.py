@@ -255,7 +255,7 @@ def test_two_visitors_train_the_starter_and_neither_sees_the_other_s_run(space: 
     program = Client(space, headers={"cookie": anna}, verbose=False)
     assert [run["run"] for run in program.predict(api_name="/runs")] == [runs[0]]
     for secret in ("/etc/passwd", str(ROOT / "README.md")):
-        with pytest.raises(Exception, match="not here any more, or never were"):
+        with pytest.raises(Exception, match="no longer here, or never was"):
             program.predict(secret, api_name="/check")
 
 

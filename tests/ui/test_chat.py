@@ -190,7 +190,7 @@ def test_an_answer_that_is_corrected_is_kept_as_the_model_was_asked_and_said_wit
     assert row["messages"] == [system, spoken[2], better], "each question is sent by itself"
     assert version["name"] == f"{title}: one corrected answer"
     assert drawn[1] == [*spoken, better] and kept.turns[3].content == "On Monday from nine." and drawn[-1] == ""
-    assert 'data-do="learn"' in drawn[6] and "One corrected answer" in drawn[6]
+    assert 'data-do="learn"' in drawn[6] and "One answer that you corrected" in drawn[6]
     assert "Only the answers of a run" in bare[-1] and "There is no answer to keep" in blank[-1]
     assert second["name"] == "Shop, corrected" and second["status"] == "queued" and first["run"] == run.id
     assert "Shop, corrected" in learning[6] and 'data-do="learn"' not in learning[6]
@@ -217,7 +217,7 @@ def test_a_thought_streams_folded_away_and_is_kept(lang: str) -> None:
     with desk.serving(None):
         steps = list(guard(Conversation(desk).answer, 6, lang)("Two?", "starter", False, [], []))
     sheets = [step[1] for step in steps if isinstance(step[1], list)]
-    title = {"en": "Thoughts", "it": "Ragionamento"}[lang]
+    title = {"en": "Reasoning", "it": "Ragionamento"}[lang]
     assert sheets[-1][1]["metadata"] == {"title": title, "status": "done"}
     assert [turn["content"] for turn in sheets[-1]] == ["Two?", "Five each.", "Ten."]
     assert any(sheet[-1].get("metadata", {}).get("status") == "pending" for sheet in sheets)

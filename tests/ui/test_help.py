@@ -63,7 +63,7 @@ def test_every_way_out_has_words_and_figures_and_sends_its_changes(name: str, la
 def test_numbers_are_the_language_s() -> None:
     assert "1,000" in help.words(offer("rows"), "en") and "1.000" in help.words(offer("rows"), "it")
     assert help.words(offer("epochs"), "en").endswith("2 instead of 10")
-    assert "3 %" in help.words(offer("shorter"), "en") and "512" in help.words(offer("together"), "it")
+    assert "3%" in help.words(offer("shorter"), "en") and "512" in help.words(offer("together"), "it")
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "model"])

@@ -98,7 +98,7 @@ def test_only_some_are_drawn_and_the_others_are_counted() -> None:
 
     runs = [run(number) for number in range(300)]
     drawn = history.listing(runs, Look(), "r0", NAMES, glimpse, "en")
-    assert drawn.count('data-do="run"') == len(asked) == history.PAGE and "250 are left" in drawn
+    assert drawn.count('data-do="run"') == len(asked) == history.PAGE and "250 left" in drawn
     assert listed(runs, Look(most=300)).count('data-do="run"') == 300
 
 
@@ -157,7 +157,7 @@ def test_what_happened_on_the_way_is_told() -> None:
     mapped = Notice(code="settings.mapped", params={"old": "max_seq_length: 64", "new": "max_length: 64"}).model_dump()
     planned = Notice(code="plan.batch", params={"batch": 1, "accumulation": 1, "rows": 1}).model_dump()
     drawn = progress.told(shown(notices=[early], spec={"notices": [mapped, planned]}), "en")
-    assert "stopped early at step 9" in drawn and "max_seq_length: 64" in drawn and drawn.count("<li") == 2
+    assert "stopped early, at step 9" in drawn and "max_seq_length: 64" in drawn and drawn.count("<li") == 2
     assert progress.told(shown(), "en") == ""
 
 

@@ -94,7 +94,7 @@ def _going(making: Mapping[str, Any], lang: str) -> str:
     bar = (
         f'<div class="{name}" role="progressbar" aria-label="{escape(says)}" aria-valuemin="0" aria-valuemax="1"{value}><i{wide}></i></div>'
     )
-    percent = "" if share is None else f" · {number(round(100 * share), lang)} %"
+    percent = "" if share is None else f" · {number(round(100 * share), lang)}%"
     return f'<p class="num" role="status">{escape(says + percent)}</p>{bar}<div class="ways">{_stop(making, lang)}</div>'
 
 
