@@ -31,6 +31,24 @@ def test_no_key_stands_twice(lang: str) -> None:
     assert sorted(keys) == sorted(set(keys))
 
 
+# Words that say the same as another one, by language, and the one that is used; marks that belong to another language.
+STRANGERS = {
+    "it": r"[’“”]|adattator|cancell[aei]|[Ss]chema di conversazione|modello di (?:chat|conversazione)|impacchettat|[0-9}] %",
+    "en": r"[«»]|’|\banew\b|\bin some minutes\b|\bGo on”|[0-9}] %",
+}
+PLACES = {"it": r"(?:[Ss]cheda|[Ss]otto) ([A-Z][a-z]+)", "en": r"\b([A-Z][a-z]+) tab\b|\b[Uu]nder ([A-Z][a-z]+)"}
+
+
+@pytest.mark.parametrize("lang", text.LANGUAGES)
+def test_one_thing_has_one_name(lang: str) -> None:
+    """Gradio's own words aside, and what the libraries call a thing."""
+    ours = {key: line for key, line in text.table(lang).items() if not key.startswith("gradio.")}
+    assert not {key: line for key, line in ours.items() if re.search(STRANGERS[lang], line)}
+    tabs = {text.t(lang, f"ui.tab.{tab}") for tab in ("model", "data", "train", "chat", "runs")}
+    named = {name for line in ours.values() for names in re.findall(PLACES[lang], line) for name in ([names] if lang == "it" else names)}
+    assert named - {""} <= tabs
+
+
 def test_every_code_has_words() -> None:
     known = text.table("en")
     missing = {code for code in CODE.findall(SOURCE) if code not in known}
