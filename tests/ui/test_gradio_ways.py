@@ -254,7 +254,7 @@ def test_every_call_passes_the_door_and_its_faults_are_sentences(
 
     with gradio_ways.Guarded() as typed:
         gr.HTML("", js_on_load="").click(told, [gr.Number(label="Name"), gr.Number(label="Count")], gr.Textbox(), queue=False)
-    assert refused(typed, values=(1, 2)) == "The value for “Name” is of another kind than what is taken: a word."
+    assert refused(typed, values=(1, 2)) == "The value for “Name” is of the wrong type. Allowed: a word."
     assert refused(typed, event_data=[2**70], values=(1, 2)).startswith("The values hold something that cannot be read")
 
 

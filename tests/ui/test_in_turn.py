@@ -61,7 +61,7 @@ def test_place_and_expected_wait_stand_where_the_button_was_pressed(studio: Stud
         assert place.search(shown["promise"]) and place.search(shown["order"])
     shown = drawn(desk)
     for part in ("promise", "order"):  # nobody is at work
-        assert "“Mine &amp; theirs” waits its turn" in shown[part] and "at work" not in shown[part]
+        assert "“Mine &amp; theirs” is waiting its turn" in shown[part] and "at work" not in shown[part]
 
 
 @pytest.mark.parametrize("lang", ["it", NIGHTLY_EN])
