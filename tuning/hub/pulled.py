@@ -4,6 +4,7 @@ A stranger's files are judged here before they are fetched, and once more when t
 safetensors, of a bounded size. How they come is `shelf`'s affair; nothing is loaded, and torch is not known here.
 """
 
+import functools
 import hashlib
 import json
 import pathlib
@@ -16,10 +17,10 @@ import pydantic
 
 from tuning.errors import InputError
 from tuning.hub.repository import ID, AdapterRepository, HubFile
-from tuning.hub.shelf import manifest_of
+from tuning.hub.shelf import MANIFEST, manifest_of
 from tuning.models import examine, model_folder
 from tuning.presets import judged
-from tuning.runs import disk
+from tuning.runs import disk, reading
 from tuning.schema import ModelCard, TrainSettings
 
 REVISION = re.compile(r"[A-Za-z0-9][\w.-]{0,119}", re.ASCII)  # of a tag, a branch or a commit; ids of runs are such tags
@@ -83,6 +84,11 @@ def kept(home: pathlib.Path, owner: str) -> list[PulledAdapter]:
 
 def read(folder: pathlib.Path) -> PulledAdapter | None:
     """The adapter in a folder that was fetched whole; None where there is none. No weight is read."""
+    return _read(folder, reading.mark(*(folder / name for name in (CONFIG, WEIGHTS, CARD, MANIFEST))))
+
+
+@functools.lru_cache(maxsize=256)
+def _read(folder: pathlib.Path, marked: reading.Key) -> PulledAdapter | None:
     manifest = manifest_of(folder)
     if manifest is None or disk.adapter_fault(folder) is not None:
         return None

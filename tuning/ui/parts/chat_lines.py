@@ -5,6 +5,7 @@ What a press does is the tab's affair.
 
 from typing import TYPE_CHECKING
 
+from tuning.hub.pulled import parsed
 from tuning.studio.talk import run_of
 from tuning.ui import view
 from tuning.ui.desk import NAMES_SECONDS, Desk
@@ -17,8 +18,13 @@ SUGGESTIONS = 3
 
 
 def is_run(desk: Desk, who: str | None) -> bool:
-    """Whether it is a run that is talked to, and not a model as it is."""
-    return bool(who) and who not in [entry["id"] for entry in desk.models(NAMES_SECONDS)]
+    """Whether it is a run that is talked to, and not a model as it is, nor an adapter that was trained elsewhere."""
+    return bool(who) and who not in [entry["id"] for entry in desk.models(NAMES_SECONDS)] and not is_pulled(who)
+
+
+def is_pulled(who: str | None) -> bool:
+    """Whether it is an adapter from the Hub that is talked to."""
+    return parsed(who or "") is not None
 
 
 def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None) -> str:

@@ -81,6 +81,7 @@ class ChatShelf:
         if what == "open":
             chat = desk.studio.chats.get(id)
             known = {run["run"] for run in desk.runs(shared=True)} | {one["id"] for one in desk.models(NAMES_SECONDS)}
+            known |= {one.name for one in desk.studio.talk.pulled()}
             who = gr.update(value=chat.target) if chat.target in known - {target} else same
             title = desk.say("ui.chat.thought")
             sheets = [folded(shown(turns), title) for turns in (chat.turns, chat.beside)]

@@ -18,10 +18,11 @@ from tuning.studio.talk import run_of
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.parts.beside.fold import BesideFold
-from tuning.ui.parts.chat_lines import chat_note, is_run, suggested, thinking
+from tuning.ui.parts.chat_lines import chat_note, is_pulled, is_run, suggested, thinking
 from tuning.ui.parts.chat_settings import ChatSettings, sent
 from tuning.ui.parts.chat_shelf import ChatShelf, listed, shown
 from tuning.ui.parts.chat_turns import before, folded, plain, question_at, said, spot
+from tuning.ui.parts.pull_box import PullBox
 from tuning.ui.parts.voices import Asking, Talks
 
 TUNED, BASE = 0, 1
@@ -118,6 +119,7 @@ class ChatTab:
                 self.shelf = ChatShelf(desk)
             with gr.Accordion(desk.say("ui.beside.title"), open=False, elem_id="chat-beside", elem_classes="fold"):
                 self.fold = BesideFold(desk)
+            self.pulls = PullBox(desk)
         with gr.Row(elem_classes="bots", equal_height=True):
             self.bots = [_bot(desk, "tuned", True), _bot(desk, "base", False)]
         self.suggestions = desk.cards("suggestions")
@@ -156,6 +158,7 @@ class ChatTab:
         desk.on(self.stop.click, self.talk.stop, [self.token], [], self.quiet, queue=False)
         desk.on(self.clear.click, self.wipe, [self.token], [*self.bots, self.note, desk.talk, self.shelf.list, self.shelf.name], self.quiet)
         desk.on(self.about.click, self.think, [desk.target], [], self.quiet, repaint=True)
+        self.pulls.wire(self.quiet)
         self.fold.wire(self.beside, self.bots, self.shelf.file)
         greeted = [
             self.beside,
@@ -253,7 +256,7 @@ class ChatTab:
         kept = kept if kept is not None and kept.target == who else None
         same = gr.skip()
         sheets = [*self._drawn([shown(kept.turns), shown(kept.beside)]), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
-        beside = gr.update(visible=True) if is_run(self.desk, who) else gr.update(visible=False, value=False)
+        beside = gr.update(visible=True) if is_run(self.desk, who) or is_pulled(who) else gr.update(visible=False, value=False)
         named = self.shelf.named(kept.id if kept else None)
         note = chat_note(self.desk, None, self.settings.habits(who).single, who)
         return [
@@ -352,8 +355,8 @@ def _bot(desk: Desk, side: str, visible: bool) -> gr.Chatbot:
 
 
 def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = None) -> list[tuple[str, str]]:
-    """Who can be talked to: runs with an adapter or at work, newest first, then the models as they are. Of the run that is talked to its
-    checkpoints, too."""
+    """Who can be talked to: runs with an adapter or at work, newest first, adapters from the Hub, then the models as they are. Of the run
+    that is talked to its checkpoints, too."""
     found = []
     for run in runs:
         if run["status"] in ("starting", "running"):
@@ -365,6 +368,7 @@ def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = Non
             found += [(desk.studio.talk.called(one, desk.lang), one) for one in reversed(steps)]
     return [
         *found,
+        *((one.name, one.name) for one in desk.studio.talk.pulled()),
         *((desk.say("ui.chat.bare", model=entry["title"]), entry["id"]) for entry in desk.models(NAMES_SECONDS) if entry["here"]),
     ]
 
@@ -376,7 +380,7 @@ def talking(desk: Desk, scene: Scene, who: str | None) -> str:
         step, total = view.number(run["state"]["step"], desk.lang), view.number(run["total_steps"], desk.lang)
         return f'<p class="while"><i aria-hidden="true">●</i> {view.escape(desk.say("ui.chat.while", step=step, total=total))}</p>'
     name = next((entry["name"] for entry in scene.runs if entry["run"] == who), None)
-    name = desk.studio.talk.called(who, desk.lang) if who and run_of(who) != who else name
+    name = desk.studio.talk.called(who, desk.lang) if who and (run_of(who) != who or is_pulled(who)) else name
     title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), who or "")
     says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
     untaught = desk.say("chat.untaught") if who and not name and desk.studio.talk.untaught(who) else ""

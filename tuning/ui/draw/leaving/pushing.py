@@ -21,7 +21,7 @@ FIELDS = """
     if (!button) return;
     button.classList.add("pressed");
     const values = Object.fromEntries(fields().map((field) => [field.dataset.field, field.value]));
-    trigger("click", {what: "push", value: button.dataset.sends, ...values});
+    trigger("click", {what: button.dataset.what, value: button.dataset.sends, ...values});
     fields().filter((field) => field.type === "password").forEach((field) => {
       field.value = "";
       delete typed[field.dataset.run + field.dataset.field];
@@ -47,27 +47,26 @@ def _ways(run: str, offer: Mapping[str, Any], busy: bool, lang: str) -> str:
     """The fields and the presses; whoever has to sign in before is told so."""
     if offer["token"] == "sign_in":
         return f'<p class="soft">{escape(t(lang, "ui.take.hub.sign_in"))}</p>'
-    fields = _field(run, "repo", "text", offer["repos"]["adapter"], lang)
+    fields = field(run, "repo", "text", offer["repos"]["adapter"], t(lang, "ui.take.hub.repo"))
     if offer["token"] == "none":
-        fields += _field(run, "token", "password", "", lang)
+        fields += field(run, "token", "password", "", t(lang, "ui.take.hub.token"))
     else:
         whose = t(lang, f"ui.take.hub.{offer['token']}")
         fields += f'<p class="soft">{escape(whose)}</p>'
     forms = ["adapter", *(["gguf"] if offer["gguf"] else [])]
     off = " disabled" if busy else ""
-    ways = "".join(
-        f'<button type="button" class="mend" data-sends="{form}"{off}>{escape(t(lang, f"ui.take.hub.{form}"))}</button>' for form in forms
-    )
+    press = '<button type="button" class="mend" data-what="push" data-sends="{form}"{off}>{word}</button>'
+    ways = "".join(press.format(form=form, off=off, word=escape(t(lang, f"ui.take.hub.{form}"))) for form in forms)
     if offer["token"] == "typed":
         ways += f'<button type="button" class="mend" data-do="forget" data-value="">{escape(t(lang, "ui.take.hub.forget"))}</button>'
     return f'{fields}<div class="ways">{ways}</div>'
 
 
-def _field(run: str, name: str, kind: str, value: str, lang: str) -> str:
-    says = escape(t(lang, f"ui.take.hub.{name}"))
+def field(run: str, name: str, kind: str, value: str, says: str) -> str:
+    """A field whose text goes along with a press; `run` tells what was typed for one from what was typed for another."""
     rest = 'autocomplete="off" spellcheck="false" autocapitalize="none"'
     return (
-        f'<label class="typed"><span>{says}</span>'
+        f'<label class="typed"><span>{escape(says)}</span>'
         f'<input type="{kind}" data-field="{name}" data-run="{escape(run)}" value="{escape(value)}" maxlength="4096" {rest}></label>'
     )
 
