@@ -17,7 +17,8 @@ from tests.hub.receiving import TOKEN, Receiving
 from tests.studio.test_leaving import without_base
 from tuning import settings
 from tuning.cli.main import main
-from tuning.errors import TuningError
+from tuning.errors import RunError, TuningError
+from tuning.export import converter, forms
 from tuning.runs.files import slug
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, SIGNED_IN
@@ -80,6 +81,17 @@ def test_a_push_is_one_private_tagged_commit_with_a_valid_card_and_exactly_the_e
     (run.adapter / "NOTICE.txt").unlink()
     mine.pushes.push(run.id, way=QUICK)
     assert "NOTICE.txt" not in repo.files
+
+
+def test_the_card_names_no_base_by_a_folder_of_this_machine(mine: Studio, run: Run, receiving: Receiving) -> None:
+    """The Hub takes nothing for a base but an id, and refuses the whole commit."""
+    path = run.folder / "spec.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("  id: starter\n  path: ", "  id: {}\n  path: ".format(settings.PRESETS), 1))
+    readme = run.adapter / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8").replace("base_model: starter", "base_model: Sartoria starter"), encoding="utf-8")
+    told = mine.pushes.push(run.id, "prezzi", way=QUICK)
+    card = receiving.kept("anna/prezzi").commits[told["commit"]]["README.md"].decode()
+    assert "base_model:" not in card.split("---")[1] and "Sartoria starter" not in card.split("---")[1] and "license: " in card
 
 
 def test_a_revision_is_a_branch_and_leaves_the_others_as_they_are(mine: Studio, run: Run, receiving: Receiving) -> None:
@@ -205,3 +217,32 @@ def test_nobody_pushes_with_the_token_of_the_machine_or_of_the_space(receiving: 
     assert owners.hub_token(request, space.settings) == TOKEN and owners.hub_token(request, there) == ""
     request.request.scope["session"]["oauth_info"]["expires_at"] = time.time() - 1
     assert owners.hub_token(request, space.settings) == ""
+
+
+@pytest.mark.nightly
+def test_a_gguf_file_that_was_really_converted_goes_to_a_repository_for_ollama(
+    mine: Studio, run: Run, receiving: Receiving, home: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        converter.installed(home, forms._child)
+    except RunError as error:
+        if "No matching distribution" not in str(error.params["said"]):
+            raise
+        pytest.skip(f"the converter is on PyPI: {error.params}")
+    for type in ("f16", "q8_0"):
+        assert main(["push", run.id, "--repo", "prezzi", "--to", "gguf", "--type", type, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        with capsys.disabled():
+            print(type, {key: told[key] for key in ("repo", "bytes", "verdict", "command", "files")})
+        repo = receiving.kept("anna/prezzi-GGUF")
+        files = repo.commits[told["commit"]]
+        assert repo.private and repo.tagged == {run.id: told["commit"]} and told["command"] == "ollama run hf.co/anna/prezzi-GGUF"
+        assert files.keys() - {".gitattributes"} == set(told["files"])
+        assert {pathlib.PurePath(name).suffix or name for name in told["files"]} == {".gguf", ".md", ".json", "Modelfile"}
+        (file,) = [content for name, content in files.items() if name.endswith(".gguf")]
+        assert file[:4] == b"GGUF" and len(receiving.sent) == len(repo.said) - 1
+        found = json.loads(files["certificate.json"])
+        assert (found["verdict"], found["type"]) == ("file", type) and found["tensors"]["equal"] == found["tensors"]["of"] > 10
+        assert not [name for name, content in files.items() if TOKEN.encode() in content or str(home).encode() in content]
+    assert len(repo.said) == 3 and not written(home, run)
+    assert code(lambda: mine.pulls.pull("anna/prezzi-GGUF@main")) == "pull.no_adapter"

@@ -2,8 +2,10 @@
 
 import json
 import pathlib
+import re
 from typing import Any
 
+from tuning.hub.repository import ID
 from tuning.runs import disk
 from tuning.runs.store import Run
 from tuning.runs.verdict import FILE
@@ -101,10 +103,7 @@ def write(folder: pathlib.Path, run: Run, spec: RunSpec, folded: bool) -> None:
     adapter = (folder / "adapter_config.json").is_file()
     whole = spec.settings.method == "full"
     text = disk.kept(lambda: disk.text(path), "") if (adapter or whole) and path.is_file() else _merged(spec)
-    license = _license(spec.model.card.license)
-    if text.startswith("---\n") and license:
-        text = f"---\n{license}{text[4:]}"
-    path.write_text(f"{text}{STOPS if adapter else ''}{FOLDED if folded else ''}{_report(run)}{CHECKED}", encoding="utf-8")
+    path.write_text(f"{_headed(text, spec)}{STOPS if adapter else ''}{FOLDED if folded else ''}{_report(run)}{CHECKED}", encoding="utf-8")
 
 
 def write_gguf(folder: pathlib.Path, run: Run, spec: RunSpec, file: str) -> None:
@@ -124,8 +123,16 @@ def write_bundle(folder: pathlib.Path, run: Run, spec: RunSpec) -> None:
 
 def _write(folder: pathlib.Path, run: Run, spec: RunSpec, words: str, **more: str) -> None:
     text = words.format(base=_base(spec), name=spec.name, rows=spec.data.train_rows, data=spec.data.name, **more)
-    text = f"---\n{_license(spec.model.card.license)}{text[4:]}"
-    (folder / "README.md").write_text(f"{text}{_report(run)}{CHECKED}", encoding="utf-8")
+    (folder / "README.md").write_text(f"{_headed(text, spec)}{_report(run)}{CHECKED}", encoding="utf-8")
+
+
+def _headed(text: str, spec: RunSpec) -> str:
+    """A card with the licence in its head, and there no base but one by its id: a folder of this machine the Hub refuses."""
+    if not text.startswith("---\n"):
+        return text
+    head, _, rest = text[4:].partition("---")
+    known = head if ID.fullmatch(spec.model.id) else re.sub(r"^base_model: .*\n", "", head, flags=re.MULTILINE)
+    return f"---\n{_license(spec.model.card.license)}{known}---{rest}"
 
 
 def _base(spec: RunSpec) -> str:
