@@ -86,7 +86,7 @@ def test_a_push_is_one_private_tagged_commit_with_a_valid_card_and_exactly_the_e
 def test_the_card_names_no_base_by_a_folder_of_this_machine(mine: Studio, run: Run, receiving: Receiving) -> None:
     """The Hub takes nothing for a base but an id, and refuses the whole commit."""
     path = run.folder / "spec.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("  id: starter\n  path: ", "  id: {}\n  path: ".format(settings.PRESETS), 1))
+    path.write_text(path.read_text(encoding="utf-8").replace("  id: starter\n  path: ", f"  id: {settings.PRESETS}\n  path: ", 1))
     readme = run.adapter / "README.md"
     readme.write_text(readme.read_text(encoding="utf-8").replace("base_model: starter", "base_model: Sartoria starter"), encoding="utf-8")
     told = mine.pushes.push(run.id, "prezzi", way=QUICK)
