@@ -79,7 +79,7 @@ class TrainSettings(Record):
     validation_share: Annotated[float, Field(ge=0, le=0.5)] | Auto = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     quantization: Literal["none", "nf4", "int8"] | Auto = "auto"
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|shard|cuda:\d+)$")] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|all|cpu|mps|shard|cuda:\d+)$")] = "auto"
     lora_r: Annotated[int, Field(ge=1, le=1024)] = 16
     lora_alpha: Annotated[int, Field(ge=1, le=4096)] = 32
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0

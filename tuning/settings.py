@@ -92,6 +92,7 @@ class Settings:
     rank: int = 0  # of the processes that a launcher has started, which this one is
     local_rank: int = 0  # the same on this machine
     world_size: int = 1
+    local_world_size: int = 1  # of them on this machine
     sharded: str | None = None  # by what a launcher wants the model in shares
     display: bool = True  # whether a browser could be opened here
     token: str | None = field(default=None, repr=False)
@@ -122,6 +123,7 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         rank=int(env.get("RANK") or 0),
         local_rank=int(env.get("LOCAL_RANK") or 0),
         world_size=int(env.get("WORLD_SIZE") or 1),
+        local_world_size=int(env.get("LOCAL_WORLD_SIZE") or 1),
         sharded=next((name for name, key in SHARDING.items() if env.get(key, "").lower() == "true"), None),
         display=sys.platform in ("win32", "darwin") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
         token=None if mode == "space" else env.get("HF_TOKEN") or None,  # there it is the Space's, and visitors come in
@@ -198,6 +200,11 @@ def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
     """What a child process may know: enough for Python to start, and nothing that could hold a secret."""
     env = os.environ if environ is None else environ
     return {key: env[key] for key in _CHILD if key in env}
+
+
+def launcher_environment() -> dict[str, str]:
+    """What the processes of a training that this one launches may know: all but the token of the Hub, which they have no use for."""
+    return {key: value for key, value in os.environ.items() if key != "HF_TOKEN"}
 
 
 def index_environment() -> dict[str, str]:

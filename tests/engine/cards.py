@@ -59,11 +59,12 @@ def planned_for(run: Run, device: str, **changes: Any) -> Run:
 
 @dataclass
 class Card:
-    """What torch.cuda says of the one card there is; afterwards, what it was asked to do. `lost`: its context is gone."""
+    """What torch.cuda says of a card, of `count` alike; afterwards, what it was asked to do. `lost`: its context is gone."""
 
     memory: int = 24 * GIB
     capability: tuple[int, int] = (8, 9)
     lost: bool = False
+    count: int = 1  # so many like it
     done: list[str] = field(default_factory=list)
 
     @property
@@ -76,7 +77,7 @@ class Card:
         properties = types.SimpleNamespace(uuid="0", total_memory=self.memory, major=self.capability[0], minor=self.capability[1])
         return {
             "is_available": lambda: False,  # for the libraries, which are to compute on the processor
-            "device_count": lambda: 1,
+            "device_count": lambda: self.count,
             "set_device": lambda place: None,
             "get_device_properties": lambda number=0: properties,
             "get_rng_state": lambda place=None: torch.get_rng_state(),
@@ -98,7 +99,17 @@ def whole(patch: pytest.MonkeyPatch, studio: Studio, card: Card | None = None, a
 
     Numbers are computed by the processor. Only the kernel that has no form for one is replaced; bitsandbytes brings its own.
     """
-    card, place, load, cast = card or Card(), Device.place.fget, AutoModelForCausalLM.from_pretrained, torch.autocast
+    card = card or Card()
+    played(patch, card, apple)
+    there = {"apple": card.gpu, "gpus": []} if apple else {"gpus": [card.gpu]}
+    found = studio.shared.probe().model_copy(update={**there, "trouble": None, "notes": []})
+    patch.setattr(studio.shared, "_hardware", (float("inf"), found))
+    return card
+
+
+def played(patch: pytest.MonkeyPatch, card: Card, apple: bool = False) -> None:
+    """What `whole` does, but for the plan's view of the machine."""
+    place, load, cast = Device.place.fget, AutoModelForCausalLM.from_pretrained, torch.autocast
     assert place is not None
 
     def answered(name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,10 +138,6 @@ def whole(patch: pytest.MonkeyPatch, studio: Studio, card: Card | None = None, a
     patch.setattr(AutoModelForCausalLM, "from_pretrained", loaded)
     patch.setattr(varlen, "varlen_attn", by_rows)
     patch.setattr(training_args, "is_torch_bf16_gpu_available", lambda: True)
-    there = {"apple": card.gpu, "gpus": []} if apple else {"gpus": [card.gpu]}
-    found = studio.shared.probe().model_copy(update={**there, "trouble": None, "notes": []})
-    patch.setattr(studio.shared, "_hardware", (float("inf"), found))
-    return card
 
 
 def by_rows(

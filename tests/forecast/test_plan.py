@@ -88,6 +88,33 @@ def test_several_cards_keep_the_rows_of_a_step_and_share_the_time(processes: int
     assert told.params == {"processes": processes, "rows": rows(alone)}
 
 
+def test_all_cards_are_planned_for_by_the_one_with_the_least_room_in_a_precision_of_all() -> None:
+    kinds = ((40, 9.0), (20, 8.0), (30, 7.5))
+    gpus = [
+        Gpu(index=n, name=f"card {n}", memory_total=80 * GIB, memory_free=free * GIB, compute_capability=capability)
+        for n, (free, capability) in enumerate(kinds)
+    ]
+    alone, found = resolve(where=machine(gpus=gpus)), resolve(where=machine(gpus=gpus), device="all")
+    assert (found.processes, found.settings.device, found.settings.precision) == (3, "cuda:0", "fp16")
+    assert found.forecast.available_bytes == 20 * GIB and alone.processes == 1 and alone.forecast.available_bytes == 40 * GIB
+    assert resolve(where=machine(gpus=gpus[:1]), device="all").processes == 1
+    assert resolve(where=machine(), device="all").settings.device == "cpu"
+    with pytest.raises(InputError, match=r"plan\.unsupported"):
+        resolve(where=machine(gpus=gpus, system="Windows"), device="all")
+
+
+def test_more_processes_of_one_machine_than_it_has_cards_are_refused() -> None:
+    one = Gpu(index=0, name="card", memory_total=80 * GIB, memory_free=80 * GIB, compute_capability=9.0)
+    counted = plan.DataFacts(count=200, characters=24_000, validation_rows=0)
+    where = plan.Machine(machine(gpus=[one]), plan.Calibration(), processes=4, here=2)
+    with pytest.raises(InputError, match=r"plan\.one_card_each") as refused:
+        plan.resolve(STARTER, counted, TrainSettings(), where)
+    assert refused.value.params == {"processes": 2, "count": 1}
+    assert plan.resolve(STARTER, counted, TrainSettings(device="cpu"), where).processes == 4
+    apart = plan.resolve(STARTER, counted, TrainSettings(), replace(where, here=1))  # on four machines
+    assert apart.processes == 4 and apart.settings.device == "cuda:0"
+
+
 @pytest.mark.parametrize(
     ("rows", "own", "share", "expected"), [(200, 58, "auto", 58), (200, 0, "auto", 20), (19, 0, "auto", 0), (200, 58, 0.2, 40)]
 )

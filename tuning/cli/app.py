@@ -144,8 +144,10 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     language, ending = language_of(chosen), Ending()
     with uncollected():
         workshop, demo = opened(chosen, settings, people)
+    house = Studio(settings, LOCAL, workshop)
+    workshop.cards = lambda: len(house.shared.probe().gpus)
     workshop.start()
-    Studio(settings, LOCAL, workshop).rentals.pick_up()
+    house.rentals.pick_up()
     mirror = begun(settings, workshop.store, workshop.wake)
     open_to(chosen, people, demo.share_url)
     if not chosen.no_browser and sys.stdout.isatty() and settings.display:

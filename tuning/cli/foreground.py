@@ -46,7 +46,8 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
     """Train in this process. The first Ctrl-C asks the run to stop and keeps its work, a second one ends the process.
 
     SIGTERM saves and leaves the run to go on later: 143, as if the signal had ended the process itself. After a fatal fault of
-    the card this does not return: the same run goes on in a process that takes the place of this one.
+    the card this does not return: the same run goes on in a process that takes the place of this one. A run on several cards is
+    trained in a process for each of them, which this one starts and follows.
     """
     starting = locks.Lock(run.starting_path)
     starting.acquire(patience=1.0)  # libraries take long to load: whoever looks meanwhile sees a run that starts, and cannot resume it
@@ -57,7 +58,8 @@ def train(studio: Studio, run: Run, lang: str, as_json: bool) -> tuple[int, Any]
     def progress() -> None:
         nonlocal shown, said
         ask_again()
-        starting.release()  # the engine has the run's lock
+        if locks.held(run.lock_path):  # by the engine, wherever it is
+            starting.release()
         if time.monotonic() - shown < PROGRESS_SECONDS:
             return
         shown = time.monotonic()

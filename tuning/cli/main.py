@@ -226,6 +226,8 @@ def _read_spec(name: str) -> dict[str, Any]:
 
 def _resume(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     hook = _hook(options, lang)
+    if options.queued:
+        return foreground.train(studio, Run(studio.shared.store.folder / options.run), lang, options.json)
     away = renting.again(studio, options, lang) if options.rent else studio.rentals.away(options.run)
     if away is not None:
         return _told(away, hook, renting.follow(studio, away, lang))

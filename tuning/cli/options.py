@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     _train(verb("train", "train in the foreground"))
     resume = _run(verb("resume", "train a run further from its newest whole checkpoint"))
     resume.add_argument("--webhook", metavar="URL", help="as of train")
+    resume.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)  # of the page, which has taken it from the queue
     _rented(resume)
     _run(verb("stop", "stop a run after its step and keep what it has learned"))
     verb("runs", "all runs, newest first").add_argument("--everybody", action="store_true", help="those of all who log in on this machine")

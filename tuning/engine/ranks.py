@@ -18,7 +18,7 @@ import torch
 from torch import distributed
 
 from tuning.engine.device import ran_out
-from tuning.errors import EngineError
+from tuning.errors import EngineError, RunError
 from tuning.schema import Notice, on_nvidia
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Short(MemoryError):
 
 @dataclass
 class Ranks:
-    """The processes of a training. `number` is this one's rank, `local` its place on its machine, of `count` in all.
+    """The processes of a training. `number` is this one's rank of `count` in all, `local` its place among those `here` on its machine.
 
     `lost` says that one of them is gone: this one is alone from then on, to save what there is.
     """
@@ -46,6 +46,7 @@ class Ranks:
     number: int = 0
     count: int = 1
     local: int = 0
+    here: int = 1
     lost: bool = False
     _store: Any = field(default=None, repr=False)
 
@@ -62,6 +63,12 @@ class Ranks:
     def device(self, planned: str) -> str:
         """The device of this process: the planned one, or on a machine with a card for each process its own."""
         return f"cuda:{self.local}" if self.count > 1 and planned.startswith("cuda") else planned
+
+    def require_cards(self, planned: str) -> None:
+        """Raises RunError `run.one_card_each` where there is no card for each process of this machine."""
+        there = torch.cuda.device_count() if self.count > 1 and on_nvidia(planned) else self.here
+        if max(self.here, self.local + 1) > there:
+            raise RunError("run.one_card_each", processes=self.here, count=there)
 
     # Coming together, and parting.
 

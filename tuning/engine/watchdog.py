@@ -79,6 +79,11 @@ def load_seconds(card: ModelCard) -> float:
     return 2 * card.parameters / DISK
 
 
+def patience(run: Run) -> float:
+    """Seconds that the processes of a training wait for each other, before one that does not answer is given up."""
+    return float(run.spec().settings.sft.get("ddp_timeout") or max(LEAST, FORECASTS * stretch(run)))
+
+
 def stretch(run: Run) -> float:
     """Seconds for the longest that a run does without a yield point."""
     spec = run.spec()

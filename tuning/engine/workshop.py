@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tuning.engine.jobs import Ask, Compare, Job, Measure, Preload, Train
+from tuning.engine.launching import Launch, processes
 from tuning.engine.watchdog import Watchdog
 from tuning.errors import EngineError, RunError, TuningError, caught, cause
 from tuning.hub.shelf import Shelf, whole
@@ -35,6 +36,7 @@ class Workshop:
     def __init__(self, store: Store, shelf: Shelf | None = None) -> None:
         self.store = store
         self.shelf = shelf
+        self.cards: Callable[[], int] = lambda: 1  # how many there are that a run can be trained on together
         self.over: Callable[[Run], Any] = lambda run: None  # told of every run that is not worked on any more
         self.ready = threading.Event()
         self.spoiled = threading.Event()  # this process can do nothing with its card any more: it has to be replaced
@@ -61,6 +63,11 @@ class Workshop:
     def current(self) -> Run | None:
         """The run that is being trained."""
         return next((job.target for job in self._at_work.copy() if isinstance(job, Train)), None)
+
+    @property
+    def apart(self) -> str | None:
+        """The code with which a question is refused now, where a run is trained in processes of its own on all cards."""
+        return next((job.apart for job in self._at_work.copy() if job.apart), None)
 
     def holds(self) -> tuple[str | None, int]:
         """The path of the model that is loaded, and the bytes that it takes; both as of this moment."""
@@ -149,7 +156,10 @@ class Workshop:
         """Do at a yield point what may be done there, and refuse what would otherwise wait for the end of a run."""
         self._watchdog.sign()
         for job in self._jobs.copy():
-            if job.interrupts:
+            if job.interrupts and self.apart is not None:
+                self._jobs.remove(job)
+                self._refuse(job, RunError(self.apart))
+            elif job.interrupts:
                 self._jobs.remove(job)
                 self._do(job)
             elif job.busy is not None and self.current is not None:
@@ -210,7 +220,7 @@ class Workshop:
         return mine
 
     def _train(self, run: Run) -> None:
-        owner, job = run.owner(), Train(run, self.store, self._spoil)
+        owner, job = run.owner(), self._training(run)
         error = self._do(job)
         self.gone.pop(owner, None)
         if job.gone is not None:
@@ -220,6 +230,14 @@ class Workshop:
             self._refused[run.id] = time.monotonic()
         else:
             self._tell(run)
+
+    def _training(self, run: Run) -> Train:
+        """The job that trains a run: here, or in a process for each card."""
+        spec, code = run.known(), self.shelf.settings.remote_code if self.shelf else None
+        count = processes(spec, self.cards()) if spec is not None else 1
+        if count > 1:
+            return Launch(run, self.store, count, code)
+        return Train(run, self.store, self._spoil)
 
     def _spoil(self) -> None:
         self.spoiled.set()

@@ -5,29 +5,29 @@ What this version cannot do is refused here, before anything is loaded.
 
 import math
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic import ConfigDict
 
 from tuning.errors import InputError
-from tuning.forecast import acceleration, choose, duration, elsewhere, full_finetune, memory
+from tuning.forecast import acceleration, choose, devices, duration, elsewhere, full_finetune, memory
+from tuning.forecast.devices import BF16
+from tuning.forecast.devices import GIB as GIB
+from tuning.forecast.devices import Calibration as Calibration
+from tuning.forecast.devices import Lookup as Lookup
+from tuning.forecast.devices import Machine as Machine
 from tuning.machine.hardware import Hardware, best
 from tuning.models.catalog import COMFORT
-from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card, on_nvidia
+from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card
 from tuning.tokens import thoughts
 from tuning.tokens.lengths import Lengths
 
-GIB = 2**30
 FEWEST_ROWS_TO_SPLIT = 20
 DEFAULT_VALIDATION_SHARE = 0.1
 DEFAULT_MAX_LENGTH = 1024
 CALIBRATION_RUNS = 5
-BF16 = 8.0  # compute capability (Ampere) from which on a card computes in it; older ones imitate it, slowly
 LOSS = {"loss_type": "nll", "label_smoothing_factor": 0.0}  # of SFTConfig: what is learned from is the mean loss of the learned tokens
 DEFAULT_PATIENCE = 3  # of about ten looks at the held-out rows in a run
-Lookup = Callable[[ModelCard, TrainSettings], ActivationProfile | None]
 
 
 class DataFacts(Record):
@@ -47,36 +47,13 @@ class DataFacts(Record):
 EXAMPLES = DataFacts(count=1000, characters=400_000, validation_rows=0)
 
 
-class Calibration(Record):
-    """What finished runs have shown on this machine. None where there were none."""
-
-    operations_per_second: float | None = None
-    core_speed: float | None = None  # of matrix products in 32 bits, measured before any run: operations per second of a core
-    libraries_bytes: int | None = None  # taken before a model is there
-    memory_ratio: float | None = None  # of what rows and batches change: measured over predicted
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where a run would be: what there is, what finished runs have shown, and what is known of the model's activations.
-
-    With `gpu_memory` in GB it is planned for a card of that size instead. `processes`: as many train the run together, each on a card of
-    its own or on the one processor.
-    """
-
-    hardware: Hardware
-    calibration: Calibration
-    gpu_memory: float | None = None
-    profile: Lookup = lambda card, settings: None
-    processes: int = 1
-
-
 class Resolved(Record):
     """A plan: settings without `auto`, the split, the forecast, and what was decided and why."""
 
     settings: TrainSettings
     train_rows: int
     validation_rows: int
+    processes: int = 1  # that train it together
     forecast: Forecast
     notices: list[Notice]
     offer: dict[str, Any] | None = None  # where it does not fit: changed settings with which it would
@@ -90,9 +67,10 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     notices: list[Notice] = []
     _refuse(asked)
     memory.require_targets(card, asked)
-    hardware, gpu_memory = machine.hardware, machine.gpu_memory
-    decided: dict[str, Any] = _device(asked, hardware, gpu_memory, notices)
-    decided["precision"] = _precision(asked, hardware, decided["device"], notices)
+    machine = devices.together(asked, machine)
+    hardware = machine.hardware
+    decided: dict[str, Any] = devices.device(asked, machine, notices)
+    decided["precision"] = devices.precision(asked, machine, decided["device"], notices)
     decided["thinking"] = thoughts.decide(asked.thinking, rows.thoughts, card.thinking)
     decided |= _batch(card, asked, machine.processes)
     decided["learning_rate"] = _learning_rate(card, asked, notices)
@@ -131,7 +109,13 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
             changes = ", ".join(f"{key} {' + '.join(value) if isinstance(value, list) else value}" for key, value in found.items())
             notices.append(Notice(code="plan.offer", level="warning", params={"changes": changes}))
     return Resolved(
-        settings=settings, train_rows=train_rows, validation_rows=validation_rows, forecast=forecast, notices=notices, offer=found
+        settings=settings,
+        train_rows=train_rows,
+        validation_rows=validation_rows,
+        processes=machine.processes,
+        forecast=forecast,
+        notices=notices,
+        offer=found,
     )
 
 
@@ -160,7 +144,8 @@ def for_talking(card: ModelCard, hardware: Hardware) -> Placement:
 def room_to_talk(card: ModelCard, way: Placement, hardware: Hardware, warm: bool) -> tuple[int, int]:
     """Bytes that a model placed so takes, and those that are free there. `warm`: the libraries are loaded, and not counted again."""
     settings = TrainSettings(**way._asdict())
-    return memory.bare(card, settings) - (memory.beside(settings) if warm else 0), _available(hardware, settings, None)
+    taken = memory.bare(card, settings) - (memory.beside(settings) if warm else 0)
+    return taken, devices.available(Machine(hardware, Calibration()), settings)
 
 
 def rate_by_recipe(resolved: Resolved) -> Resolved:
@@ -226,42 +211,6 @@ def _refuse(asked: TrainSettings) -> None:
     for key, value in bits.items():
         if value in ("nf4", "int8", *memory.BITSANDBYTES) and asked.on_card and not asked.on_nvidia:
             raise InputError("plan.apple_bits", key=key, value=value)
-
-
-def _device(asked: TrainSettings, hardware: Hardware, gpu_memory: float | None, notices: list[Notice]) -> dict[str, Any]:
-    if not asked.on_card or (asked.device == "auto" and not hardware.gpus and gpu_memory is None):
-        notices.append(Notice(code="plan.device_cpu", params={"cores": hardware.cores}))
-        if hardware.gpus:
-            slower = round(duration.FIRST_GUESS_GPU / (hardware.cores * duration.FIRST_GUESS_CORE))
-            params = {"card": hardware.gpus[0].name, "slower": slower}
-            notices.append(Notice(code="plan.device_spared", level="warning", params=params))
-        return {"device": "cpu"}
-    if asked.device == "auto" or gpu_memory is not None:
-        return {"device": f"cuda:{best(hardware.gpus).index if hardware.gpus else 0}" if asked.device == "auto" else asked.device}
-    if hardware.card(asked.device) is None:
-        raise InputError("plan.no_device", device=asked.device, count=len(hardware.gpus))
-    if not asked.on_nvidia:
-        notices.append(Notice(code="plan.device_apple", level="warning"))
-    return {"device": asked.device}
-
-
-def _precision(asked: TrainSettings, hardware: Hardware, device: str, notices: list[Notice]) -> str:
-    there = hardware.card(device)
-    old = on_nvidia(device) and there is not None and there.compute_capability < BF16
-    if asked.precision == "bf16" and there is not None and old:
-        notices.append(Notice(code="plan.precision_card", params={"card": there.name}))
-        return "fp16"
-    if asked.precision == "fp16" and not on_card(device):
-        chosen = "bf16" if hardware.cpu_bf16 else "fp32"
-        notices.append(Notice(code="plan.precision_cpu", level="warning", params={"precision": chosen}))
-        return chosen
-    if asked.precision != "auto":
-        return asked.precision
-    if on_card(device):
-        return "fp16" if old else "bf16"
-    chosen = "bf16" if hardware.cpu_bf16 else "fp32"  # for small models too: tests/bench/precision.py
-    notices.append(Notice(code=f"plan.precision_{chosen}"))
-    return chosen
 
 
 def _batch(card: ModelCard, asked: TrainSettings, processes: int) -> dict[str, Any]:
@@ -348,16 +297,6 @@ def _patience(asked: TrainSettings, validation_rows: int, notices: list[Notice])
     return patience
 
 
-def _available(hardware: Hardware, settings: TrainSettings, gpu_memory: float | None) -> int:
-    if not settings.on_card:
-        return hardware.memory_free
-    if gpu_memory is not None:
-        return int(gpu_memory * GIB)
-    card = hardware.card(settings.device)
-    assert card is not None
-    return card.memory_free
-
-
 def _first_speed(settings: TrainSettings, hardware: Hardware, core_speed: float | None) -> float:
     """Operations per second before any run has finished here."""
     if not settings.on_card:
@@ -368,7 +307,7 @@ def _first_speed(settings: TrainSettings, hardware: Hardware, core_speed: float 
 def _forecast(
     card: ModelCard, rows: DataFacts, settings: TrainSettings, steps: int, machine: Machine, profile: ActivationProfile | None
 ) -> Forecast:
-    available, calibration = _available(machine.hardware, settings, machine.gpu_memory), machine.calibration
+    available, calibration = devices.available(machine, settings), machine.calibration
     cards = machine.processes if settings.on_card else 1  # a processor is shared: by halves it is no quicker
     available = available if settings.on_card else available // machine.processes
     speed = calibration.operations_per_second or _first_speed(settings, machine.hardware, calibration.core_speed)

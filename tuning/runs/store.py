@@ -265,9 +265,9 @@ class Run:
         else:  # at work, or claimed this very moment
             (self.folder / "stop").touch()
 
-    def give_up(self, reason: str | None, error: Notice) -> None:
-        """End a run that never got to an engine: it leaves the queue as failed, and its log says why. One that somebody has claimed is
-        left alone.
+    def give_up(self, reason: str | None, error: Notice, status: Status = "failed") -> None:
+        """End a run that never got to an engine, or whose engine ended without a word: it leaves the queue, and its log says why. One
+        that somebody has claimed is left alone.
         """
         lock = locks.Lock(self.lock_path)
         if lock.acquire():
@@ -276,7 +276,7 @@ class Run:
                 state = self.saved_state() or RunState(status="failed")
                 with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
                     log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} ERROR {error.code}: {error.params}\n")
-                self.write_state(state.model_copy(update={"status": "failed", "reason": reason, "error": error, "ended": time.time()}))
+                self.write_state(state.model_copy(update={"status": status, "reason": reason, "error": error, "ended": time.time()}))
 
     def stop_requested(self) -> bool:
         return os.path.exists(self.folder / "stop")

@@ -88,7 +88,7 @@ class Runs:
                 recipe=chosen.id,
                 continues=None if continues is None else continues.id,
                 changes=changes,
-                processes=self.shared.settings.world_size,
+                processes=resolved.processes,
                 settings=resolved.settings,
                 forecast=resolved.forecast,
                 notices=resolved.notices,
@@ -115,7 +115,18 @@ class Runs:
             return self._enqueue(made)
 
     def work(self, run: Run, progress: Callable[[], None]) -> RunState:
-        """Train a run in this process, where there is no workshop; how it ended. Raises RunError while its card is in use."""
+        """Train a run where there is no workshop, in this process or in one for each card; how it ended.
+
+        Raises RunError while a card is in use, EngineError where processes ended before they had begun.
+        """
+        from tuning.engine import launching
+
+        here = self.shared.settings
+        count = launching.processes(run.spec(), len(self.shared.probe().gpus)) if here.world_size == 1 else 1
+        if count > 1:
+            job = launching.Launch(run, self.shared.store, count, here.remote_code)
+            job.work(progress)
+            return run.state() if job.gone is None else RunState(status="failed", reason="gone", error=job.gone)
         from tuning.engine.learn.train import train
         from tuning.engine.resident import Resident
 
@@ -139,7 +150,7 @@ class Runs:
         from tuning.engine.ranks import Ranks
 
         here = self.shared.settings
-        return Ranks(here.rank, here.world_size, here.local_rank)
+        return Ranks(here.rank, here.world_size, here.local_rank, here.local_world_size)
 
     def resume(self, run: str) -> dict[str, Any]:
         """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""

@@ -228,8 +228,11 @@ class Talk:
         """Raises RunError `chat.no_room` where the forecast says that a model that is not loaded yet does not fit into memory.
 
         What is loaded now gives way to it. A terminal loads one model for all its questions.
+        Raises `chat.launched` while a run has all cards.
         """
         workshop, hardware = self.shared.workshop, self.shared.probe()
+        if workshop is not None and workshop.apart is not None:
+            raise RunError(workshop.apart)
         loaded, held = (self._met, 0) if workshop is None else workshop.holds()
         if loaded == model.path or (on_card(way.device) and hardware.card(way.device) is None):
             return

@@ -19,7 +19,7 @@ from tuning.ui.caches import OwnerCache
 from tuning.ui.desk import EVERYBODY, FAST, SETTLED_SECONDS, SHARED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.draw import offers, page_title
 from tuning.ui.overtaking import another
-from tuning.ui.parts import rent_box
+from tuning.ui.parts import card_row, rent_box
 from tuning.ui.slip import TABS, Order
 from tuning.ui.tabs import chat, data, model, runs, train
 
@@ -115,8 +115,8 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         plan, trouble = desk.plan(scene.choice, scene.overrides)
         step = step_of(desk, scene)
         ways = "" if scene.tab == "train" else desk.instead(trouble) or offers.before(plan, desk.lang, most=WAYS)  # there they are in full
-        rent = rented.drawn(scene.choice, scene.overrides)
-        drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways, rent)
+        under = card_row.drawn(desk, scene.choice, scene.overrides) + rented.drawn(scene.choice, scene.overrides)
+        drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways, under)
         return [drawn, gr.update(value=label_of(desk, scene.choice, step, scene.wanted, scene.run))]
 
     def press(values: dict[Any, Any]) -> list[Any]:

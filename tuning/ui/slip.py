@@ -67,6 +67,8 @@ def next_step(choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool
     """
     busy = run is not None and run["status"] in ALIVE
     if busy and (placed or choice.model is None or choice.data is None):
+        if run is not None and run.get("spec", {}).get("processes", 1) > 1:  # whoever trains it answers nobody
+            return "watch"
         return "watch" if tab == "chat" else "talk_now"
     if choice.model is None:
         return "take_model" if tab == "model" else "choose_model"

@@ -63,7 +63,9 @@ def train(run: Run, store: Store, resident: Resident, yield_point: Callable[[], 
         raise RunError("run.gone", run=run.id)
     if not lock.acquire():
         raise RunError("run.busy", run=run.id, status="running")
-    device = resident.ranks.device(run.spec().settings.device)
+    planned = run.spec().settings.device
+    resident.ranks.require_cards(planned)
+    device = resident.ranks.device(planned)
     with lock, locks.card(store.home, device, RunError("run.gpu_busy", device=device)):
         if queued and not run.waiting():  # another process has trained it meanwhile, or somebody took it out
             return run.saved_state() or RunState(status="interrupted")
@@ -90,7 +92,7 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
         checkpoints.require_room(run.checkpoints, saves=2, least=large)
         try:
             resident.ranks.call(run.id)
-            resident.ranks.join(spec.settings.device, patience(run))
+            resident.ranks.join(spec.settings.device, watchdog.patience(run))
             status = _work(run, spec, store, resident, ledger, yield_point)
             resident.ranks.leave()
         except shutdown.Leaving:
@@ -129,9 +131,10 @@ def assist(run: Run, store: Store, resident: Resident) -> Notice | None:
     def work() -> None:
         spec = _judged(run.spec(), resident.ranks)
         device = spec.settings.device
+        resident.ranks.require_cards(device)
         state = run.saved_state() or RunState(status="starting")
         with locks.card(store.home, device, RunError("run.gpu_busy", device=device)), own_settings():
-            resident.ranks.join(device, patience(run))
+            resident.ranks.join(device, watchdog.patience(run))
             with contextlib.suppress(shutdown.Leaving):
                 _work(run, spec, store, resident, callbacks.Silent(run, state), lambda: None)
             resident.ranks.leave()
@@ -143,11 +146,6 @@ def assist(run: Run, store: Store, resident: Resident) -> Notice | None:
     if reason != "process":  # of one that is gone rank 0 knows by itself
         resident.ranks.tell(reason, notice)
     return notice
-
-
-def patience(run: Run) -> float:
-    """Seconds that the processes of a training wait for each other, before one that does not answer is given up."""
-    return float(run.spec().settings.sft.get("ddp_timeout") or max(watchdog.LEAST, watchdog.FORECASTS * watchdog.stretch(run)))
 
 
 def _judged(spec: RunSpec, ranks: Ranks = ALONE) -> RunSpec:

@@ -1,0 +1,56 @@
+"""The row of the order slip on a machine with several cards: one run on all of them, with what that comes to, or on one again.
+
+A press changes the setting `device`; who starts the processes is the workshop's affair.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tuning.text import t
+from tuning.ui.desk import Desk
+from tuning.ui.slip import Order
+from tuning.ui.view import duration, escape, number, size
+
+ALL, ONE = {"device": "all"}, {"device": "auto"}
+
+
+def drawn(desk: Desk, choice: Order, overrides: Mapping[str, Any]) -> str:
+    """As HTML; nothing where there is one card or none, nothing to train yet, or it would not fit."""
+    count = len(desk.studio.hardware()["gpus"])
+    if count < 2 or desk.space is not None:
+        return ""
+    alone, together = (desk.plan(choice, {**overrides, **way})[0] for way in (ONE, ALL))
+    if together is None or not together["fits"]:
+        return ""
+    how = "both" if count == 2 else "all"
+    taken = overrides.get("device") == "all"
+    words = t(desk.lang, f"ui.cards.used.{how}" if taken else f"ui.cards.use.{how}", count=count)
+    says = escape(figures(alone if alone and alone["fits"] else None, together, count, desk.lang))
+    if taken:
+        back = f'<button type="button" class="mend" {_sends(ONE)}>{escape(t(desk.lang, "ui.cards.one"))}</button>'
+        return f'<div class="rent" id="cards"><h3>{escape(words)}</h3><p class="soft num">{says}</p>{back}</div>'
+    return (
+        f'<div class="rent" id="cards"><button type="button" class="way" {_sends(ALL)}><b>{escape(words)}</b>'
+        f'<span class="soft num">{says}</span></button></div>'
+    )
+
+
+def figures(alone: Mapping[str, Any] | None, together: Mapping[str, Any], count: int, lang: str) -> str:
+    """Time, memory of each card and rows of a step, beside those of one card where it fits there. Plain text."""
+    params = {"memory": size(together["predicted_peak_bytes"], lang), "have": size(together["available_bytes"], lang)}
+    params |= {"length": duration(together["seconds"], lang), "rows": number(count * _rows(together), lang)}
+    if alone is None:
+        return t(lang, "ui.cards.line", **params)
+    params |= {"alone": duration(alone["seconds"], lang), "before": number(_rows(alone), lang)}
+    step = "ui.cards.rows.same" if count * _rows(together) == _rows(alone) else "ui.cards.rows.other"
+    return " · ".join(t(lang, code, **params) for code in ("ui.cards.line.alone", step))
+
+
+def _rows(plan: Mapping[str, Any]) -> int:
+    settings = plan["settings"]
+    return int(settings["per_device_train_batch_size"]) * int(settings["gradient_accumulation_steps"])
+
+
+def _sends(changes: Mapping[str, Any]) -> str:
+    return f'data-do="mend" data-value="{escape(json.dumps(changes))}"'
