@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from tuning import settings
-from tuning.cli import app, foreground, renting, talking
+from tuning.cli import app, foreground, nodes, renting, talking
 from tuning.cli.options import parser
 from tuning.cli.shown import text_of
 from tuning.data.ingest import ReadingOptions
@@ -48,6 +48,7 @@ PROGRESS_SECONDS = 2.0
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return the exit code. The command line's edge: no traceback reaches a user."""
     options = parser().parse_args(arguments)
+    options.words = sys.argv[1:] if arguments is None else arguments
     lang = options.lang if options.lang != "auto" else _language()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     read = settings.read(home=options.home)
@@ -183,6 +184,8 @@ def _reading(lang: str) -> Callable[[float], None]:
 
 
 def _train(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    if options.nodes is not None:
+        return nodes.lines(studio, options, lang)
     hook = _hook(options, lang)
     choices = _read_spec(options.spec) if options.spec else {}
     given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
@@ -225,6 +228,8 @@ def _read_spec(name: str) -> dict[str, Any]:
 
 
 def _resume(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
+    if options.nodes is not None:
+        return nodes.lines(studio, options, lang)
     hook = _hook(options, lang)
     if options.queued:
         return foreground.train(studio, Run(studio.shared.store.folder / options.run), lang, options.json)

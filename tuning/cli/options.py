@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     resume.add_argument("--webhook", metavar="URL", help="as of train")
     resume.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)  # of the page, which has taken it from the queue
     _rented(resume)
+    _on_nodes(resume)
     _run(verb("stop", "stop a run after its step and keep what it has learned"))
     verb("runs", "all runs, newest first").add_argument("--everybody", action="store_true", help="those of all who log in on this machine")
     _run(verb("show", "everything about one run"))
@@ -77,6 +78,7 @@ def _train(train: argparse.ArgumentParser) -> None:
     _wish_options(train)
     train.add_argument("--name", help="what to call the run")
     _rented(train)
+    _on_nodes(train)
     train.add_argument("--webhook", metavar="URL", help="tell this address when the run is over (one POST of JSON)")
     train.add_argument("--continue", metavar="RUN", dest="continues", help="begin with what a run has made, on its data or on -d")
     train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
@@ -176,6 +178,10 @@ def _rented(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--rent", metavar="FLAVOUR", help="on a machine of Hugging Face Jobs, by the name that the verb `rent` lists")
     verb.add_argument("--max-cost", type=float, metavar="USD", help="the highest price, then it ends (default: about twice the forecast)")
     verb.add_argument("--yes", action="store_true", help="yes, model and data may leave this machine for the rented one, and it costs")
+
+
+def _on_nodes(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--nodes", type=int, metavar="N", help="on N machines together: print the line that is typed on each of them")
 
 
 def _wish_options(verb: argparse.ArgumentParser) -> None:

@@ -23,6 +23,8 @@ def text_of(document: Any, as_json: bool, lang: str) -> str:
     if isinstance(document, list):
         rows = [_row(entry, lang) for entry in document] or [t(lang, "cli.none")]
         return "".join(f"{row}\n" for row in rows)
+    if list(document) == ["lines"]:  # to be copied
+        return "".join(f"{line}\n" for line in document["lines"])
     notices = [*document.pop("faults", []), *document.pop("notices", []), *document.pop("findings", [])]
     tokens = document.get("tokens")
     notices += tokens.get("notices", []) if isinstance(tokens, dict) else []

@@ -60,6 +60,11 @@ class Ranks:
         """Whether there is anybody to work with."""
         return self.count > 1 and not self.lost
 
+    @property
+    def further(self) -> bool:
+        """Whether this one is on another machine than rank 0."""
+        return self.number != self.local
+
     def device(self, planned: str) -> str:
         """The device of this process: the planned one, or on a machine with a card for each process its own."""
         return f"cuda:{self.local}" if self.count > 1 and planned.startswith("cuda") else planned

@@ -98,15 +98,16 @@ def changing(path: pathlib.Path, patience: float = 5.0) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def card(home: pathlib.Path, device: str, busy: Exception) -> Iterator[None]:
+def card(home: pathlib.Path, device: str, busy: Exception, further: bool = False) -> Iterator[None]:
     """Hold the lock of a card while this is open: nobody puts a model on one without it, in whatever process.
 
-    `device` is as PyTorch names it. A processor has no lock: the operating system shares it. Raises `busy` where the card is in use.
+    `device` is as PyTorch names it. A processor has no lock: the operating system shares it. `further`: it is a card of another
+    machine than that of the home, which both see on a shared disk. Raises `busy` where the card is in use.
     """
     if not on_card(device):
         yield
         return
-    lock = Lock(home / f"gpu-{device.removeprefix('cuda:')}.lock")
+    lock = Lock(home / f"gpu-{device.removeprefix('cuda:')}{f'.{HOST}' if further else ''}.lock")
     if not lock.acquire():
         raise busy
     with lock:

@@ -133,7 +133,8 @@ def assist(run: Run, store: Store, resident: Resident) -> Notice | None:
         device = spec.settings.device
         resident.ranks.require_cards(device)
         state = run.saved_state() or RunState(status="starting")
-        with locks.card(store.home, device, RunError("run.gpu_busy", device=device)), own_settings():
+        busy = RunError("run.gpu_busy", device=device)
+        with locks.card(store.home, device, busy, further=resident.ranks.further), own_settings():
             resident.ranks.join(device, watchdog.patience(run))
             with contextlib.suppress(shutdown.Leaving):
                 _work(run, spec, store, resident, callbacks.Silent(run, state), lambda: None)
