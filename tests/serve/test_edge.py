@@ -108,6 +108,19 @@ def test_only_this_site_may_send(headers: dict[str, str], status: int) -> None:
     assert ask("POST", "/echo", headers=headers, content=b"{}").status_code == status
 
 
+@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)])
+def test_no_other_site_logs_anybody_out(site: str, status: int) -> None:
+    for path in ("/logout", "/logout/"):
+        assert ask("GET", path, headers={"sec-fetch-site": site}).status_code == status
+    assert ask("GET", "/", headers={"sec-fetch-site": site}).status_code == 200
+
+
+def test_a_request_with_two_lengths_is_refused_and_its_connection_ends() -> None:
+    both = [("content-length", "3"), ("transfer-encoding", "chunked")]
+    answer = ask("POST", "/echo", headers=both, content=b"abc")
+    assert (answer.status_code, answer.headers["connection"]) == (400, "close")
+
+
 def test_large_bodies_are_refused_announced_or_not() -> None:
     def pieces() -> Iterator[bytes]:
         yield from (b"x" * 1_000_000 for _ in range(22))

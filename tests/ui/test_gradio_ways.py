@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio import processing_utils, routes
 from gradio.routes import App
 from gradio.state_holder import SessionState
 from starlette.testclient import TestClient
@@ -126,8 +127,55 @@ def test_all_parts_of_an_upload_have_one_bound_and_one_that_is_too_large_leaves_
         for parts in (5, 20):
             many = [("files", (f"{number}.csv", b"x" * 900)) for number in range(parts)]
             assert client.post("/gradio_api/upload", files=many).status_code == 413
+        cut = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\nx'
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        assert client.post("/gradio_api/upload", content=cut, headers=kind).status_code == 400
         assert client.post("/gradio_api/upload", files={"files": ("a.csv", b"x" * 900)}).status_code == 200
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_no_other_origin_is_admitted_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with gr.Blocks() as demo:
+        gr.api(lambda: None, api_name="nothing")
+
+    def admits() -> list[str]:
+        with TestClient(App.create_app(demo), base_url="https://x-y.hf.space") as client:
+            headers = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+            answers = [client.get("/config", headers=headers), client.options("/gradio_api/run/nothing", headers=headers)]
+        return [name for answer in answers for name in answer.headers if name.startswith("access-control-")]
+
+    monkeypatch.setattr(routes, "CustomCORSMiddleware", routes.CustomCORSMiddleware)
+    assert "access-control-allow-origin" in admits()
+    gradio_ways.admit_no_other_origin()
+    assert admits() == []
+
+
+def test_no_address_is_fetched_in_the_place_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def nowhere(host: Any, *_: Any, **__: Any) -> Any:
+        asked.append(str(host))
+        raise OSError("no net")
+
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
+    for name in ("async_ssrf_protected_get", "async_ssrf_protected_download"):
+        monkeypatch.setattr(processing_utils, name, getattr(processing_utils, name))
+    there = {"path": "https://one.example/x.csv", "url": "https://one.example/x.csv", "meta": {"_type": "gradio.FileData"}}
+    with gr.Blocks() as demo:
+        file = gr.File()
+        file.upload(lambda file: str(file), file, gr.Textbox(), queue=False)
+        file.clear(lambda: there["url"], None, file, queue=False)
+
+    def fetched() -> list[str]:
+        asked.clear()
+        with TestClient(App.create_app(demo), raise_server_exceptions=False) as client:
+            for number in (0, 1):
+                assert client.post("/gradio_api/run/predict", json={"fn_index": number, "data": [there]}).status_code == 500
+        return [host for host in asked if "testserver" not in host]
+
+    assert fetched()
+    gradio_ways.fetch_nothing()
+    assert fetched() == []
 
 
 def test_a_new_session_copies_no_configuration_and_keeps_its_state(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,8 @@ BODY_LIMIT = 20_000_000  # bytes of a request that is not a file
 HEARTBEAT = "/gradio_api/heartbeat/"  # a stream for as long as a page is open, which nobody has to read
 NEW_SECONDS, IDLE_SECONDS = 30.0, 3600.0  # how long it stays where its session has not done anything yet, and has done nothing since
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CHANGES = frozenset({"/logout"})  # what a GET changes all the same
+TWO_LENGTHS = {b"content-length", b"transfer-encoding"}  # a proxy may believe the one, and this server the other
 FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"x-real-ip"})
 
 # Gradio's frontend makes functions from templates and styles elements in place, hence both `unsafe` words; no source is remote.
@@ -85,7 +87,9 @@ class Edge:
         scope = {**scope, "headers": self._addressed(scope["headers"])}
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope, headers)
-        if refusal is not None:
+        if headers.keys() >= TWO_LENGTHS:
+            await answer(send, 400, "A request has one length.", more=[(b"connection", b"close")])
+        elif refusal is not None:
             await answer(send, 403, refusal)
         elif scope["method"] in ("GET", "HEAD") and scope["path"] == HEALTH:
             await self._health(send)
@@ -113,7 +117,7 @@ class Edge:
         host = headers.get(b"host", "")
         if self.hosts is not None and host_name(host) not in self.hosts:
             return "This address is not served here."
-        if scope["method"] in SAFE:
+        if scope["method"] in SAFE and scope["path"].rstrip("/") not in CHANGES:
             return None
         origin = headers.get(b"origin")
         if origin is not None and urlsplit(origin).netloc.lower() not in (host.lower(), self.public.netloc.lower() or None):

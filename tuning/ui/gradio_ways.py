@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
-from gradio import http_server, oauth, route_utils, routes, state_holder
+from gradio import http_server, oauth, processing_utils, route_utils, routes, state_holder
 from gradio.utils import get_upload_folder
 from starlette.formparsers import MultiPartException
 
@@ -129,15 +129,19 @@ class BoundedUpload(route_utils.GradioMultiPartParser):
     """An upload whose parts have one bound together; of one that does not come to its end no file stays.
 
     Held: Gradio bounds each file alone, keeps a field that is no file in memory whatever its size, and leaves the files of a request
-    whose sender has gone. `on_part_data` hears every piece, `_files_to_close_on_error` are the files, and the words "File size exceeded
-    maximum allowed size" make the answer a 413.
+    whose sender has gone, or whose last file has no end. `on_part_data` hears every piece, `on_end` the end of the form,
+    `_files_to_close_on_error` are the files, and the words "File size exceeded maximum allowed size" make the answer a 413.
     """
 
     MOST_TEXT = 100_000  # bytes of a field that is no file; the page and Gradio's client send none
 
     def __init__(self, *values: Any, **named: Any) -> None:
         super().__init__(*values, **named)
-        self._seen = 0
+        self._seen, self._ended = 0, False
+
+    def on_end(self) -> None:
+        """The last boundary has come."""
+        self._ended = True
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """A piece of a part has come."""
@@ -152,6 +156,8 @@ class BoundedUpload(route_utils.GradioMultiPartParser):
         with contextlib.ExitStack() as left:
             left.callback(self._leave_nothing)
             form = await super().parse()
+            if not self._ended:
+                raise MultiPartException("This upload has no end.")
             left.pop_all()
         return form
 
@@ -308,10 +314,34 @@ def lean_sessions() -> None:
     state_holder.SessionState = LeanSession  # type: ignore[misc]
 
 
+def admit_no_other_origin() -> None:
+    """Have no page of another origin read an answer; whether it may send is the affair of `serve.edge`.
+
+    Held: around everything, what we put around the page included, its routes put the class of this name, which admits every origin, with
+    cookies, wherever the page is not called localhost, and every port of this machine where it is.
+    """
+    routes.CustomCORSMiddleware = lambda app, **_: app  # type: ignore[misc, assignment]
+
+
+def fetch_nothing() -> None:
+    """Have Gradio fetch no address that stands in the place of a file, in what is sent or in what is answered.
+
+    Held: whatever it fetches it asks these two for, which look up each name at Google's, too, and refuse private addresses alone.
+    """
+    processing_utils.async_ssrf_protected_get = processing_utils.async_ssrf_protected_download = _nothing
+
+
+async def _nothing(url: str, cache_dir: str = "") -> Any:
+    """Raises ValueError: as for a file that is none."""
+    raise ValueError("an address is no file")
+
+
 def take_over() -> None:
-    """Have Gradio take uploads and make sessions as this page needs them; before `launch`."""
+    """Have Gradio take uploads, make sessions, answer other origins and fetch files as this page needs it; before `launch`."""
     bound_uploads()
     lean_sessions()
+    admit_no_other_origin()
+    fetch_nothing()
 
 
 def asks_for_request(wrapper: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:
