@@ -27,6 +27,10 @@ PROCESSES = 2
 TOGETHER = {
     "tests/browser/": "browser",  # one app and one Chromium
     "tests/export/": "taken",  # one run
+    "tests/serve/security/": "doors",  # one app in each mode
+    "tests/serve/test_crossing.py": "doors",
+    "tests/serve/test_hosted.py": "doors",
+    "tests/serve/test_visitors.py": "doors",
     "tests/engine/learn/test_kills.py": "happened",
     "tests/engine/learn/test_stops.py": "happened",
     "tests/engine/learn/test_disk.py": "happened",

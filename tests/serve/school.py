@@ -1,20 +1,23 @@
-"""A shared machine with a teacher and two pupils, for tests of what they see of each other."""
+"""A shared machine with a teacher and pupils, for tests of what they see of each other and of what comes from outside."""
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 
 import httpx
 
+from tests.bench.server import running
 from tuning import settings
 from tuning.studio import Studio
 
-PROF, ANNA, BRUNO = ("prof", "thimble"), ("anna", "gatto7"), ("bruno", "cane8")
+PROF, ANNA, BRUNO, DARIO = ("prof", "thimble"), ("anna", "gatto7"), ("bruno", "cane8"), ("dario", "pesce9")
 
 
 class Class:
-    """A shared machine with a teacher and two pupils, and its home as this process sees it."""
+    """A shared machine with a teacher and pupils, and its home as this process sees it."""
 
-    def __init__(self, home: pathlib.Path, address: str) -> None:
-        self.home, self.address = home, address
+    def __init__(self, home: pathlib.Path, address: str, pid: int) -> None:
+        self.home, self.address, self.pid = home, address, pid
         self.house = Studio(settings.opened(settings.read(home=str(home)), ("prof",)), "prof")
 
     def of(self, name: str) -> Studio:
@@ -27,3 +30,11 @@ class Class:
 
     def log(self) -> str:
         return (self.home / "app.log").read_text(encoding="utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def opened(home: pathlib.Path) -> Iterator[Class]:
+    """The machine, and its page at an address."""
+    options = [word for pair in (PROF, ANNA, BRUNO, DARIO) for word in ("--auth", ":".join(pair))]
+    with running(home, *options) as (address, process):
+        yield Class(home, address, process.pid)

@@ -11,7 +11,6 @@ import pathlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +18,9 @@ import httpx
 import pytest
 from gradio_client import Client
 
-from tests.bench.server import ROOT, running
+from tests.bench.server import ROOT
+from tests.serve.conftest import SPACE
+from tests.serve.security.places import Place
 from tuning import settings
 from tuning.errors import InputError
 from tuning.schema import ANONYMOUS, LOCAL, SIGNED_IN
@@ -28,7 +29,6 @@ from tuning.text import t
 from tuning.ui import view
 
 HOST = "x-y.hf.space"
-SPACE = {"SYSTEM": "spaces", "SPACE_ID": "x/y"}
 PROXY = {"x-forwarded-host": HOST, "x-forwarded-proto": "https"}
 ON_SPACE = settings.Settings(home=pathlib.Path("home"), mode="space", space=settings.Space(oauth=True))
 
@@ -214,14 +214,9 @@ def test_what_does_not_go_with_a_space_is_refused(options: list[str] | None, tmp
     assert (options or ["SYSTEM=spaces"])[0] in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    env = {"HF_HUB_OFFLINE": "1", **os.environ, **SPACE, "HF_TOKEN": "hf_token_of_the_space"}
-    home = tmp_path_factory.mktemp("space") / "home"
-    with running(home, env=env) as (address, _):
-        yield address
-    said = (home / "app.log").read_text(encoding="utf-8")
-    assert "hf_token_of_the_space" not in said and "Traceback" not in said, said
+@pytest.fixture(scope="session")
+def space(hosted_place: Place) -> str:
+    return hosted_place.address
 
 
 def call(address: str, cookie: str, endpoint: str, *values: Any) -> Any:

@@ -15,7 +15,7 @@ import uvicorn
 from gradio_client import Client
 
 from tests.bench.server import free_port
-from tests.serve.school import PROF, Class
+from tests.serve.school import PROF, Class, opened
 from tuning import settings
 from tuning.cli import app as cli_app
 from tuning.cli.main import main
@@ -53,6 +53,13 @@ class Program:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         given = {"authorization": f"Bearer {self.key}", "content-type": "application/json", **headers}
         return httpx.post(f"{self.address}/v1/chat/completions", content=content, headers=given, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
+    """One of its own: the models of everybody are counted here."""
+    with opened(tmp_path_factory.mktemp("programs") / "home") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
