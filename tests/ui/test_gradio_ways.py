@@ -1,15 +1,16 @@
 """Each hold on Gradio's insides, held against the Gradio that is installed: through its own app, its configuration, its API page."""
 
+import builtins
 import copy
 import functools
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 import pytest
-from gradio import processing_utils, routes
+from gradio import processing_utils, routes, utils
 from gradio.routes import App
 from gradio.state_holder import SessionState
 from starlette.testclient import TestClient
@@ -229,6 +230,35 @@ def test_what_is_skipped_is_answered_as_ever_and_no_component_is_made_for_it(
     told, count = answer(gradio_ways.Guarded)
     assert told == answer(gr.Blocks)[0]
     assert count == sum(isinstance(value, dict) and len(value) > 1 for value in values[::2])
+
+
+def test_a_state_whose_change_starts_an_event_is_told_when_it_changed_and_no_other() -> None:
+    with gradio_ways.Guarded() as demo:
+        parts = [gr.State(0), gr.State(0), gr.State(0)]
+        gr.Textbox().change(lambda: (1, 1, 0), None, parts, queue=False)
+        for part in parts[1:]:
+            part.change(lambda: None, None, None)
+    with TestClient(App.create_app(demo)) as client:
+        told = client.post("/gradio_api/run/predict", json={"fn_index": 0, "data": [], "session_hash": "anna"}).json()
+    assert [str(part) for part in told["changed_state_ids"]] == [gradio_ways.key(parts[1])]
+
+
+def test_no_library_for_figures_is_looked_for_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    with gr.Blocks() as demo:
+        gr.Textbox().change(lambda: "a", None, gr.Textbox(), queue=False)
+    monkeypatch.setattr("gradio.utils.MatplotlibBackendMananger", utils.MatplotlibBackendMananger)
+    gradio_ways.no_figures()
+    monkeypatch.setattr("builtins.__import__", _noting(asked, builtins.__import__))
+    assert post(demo) == ["a"] and "matplotlib" not in asked
+
+
+def _noting(asked: list[str], usual: Callable[..., Any]) -> Callable[..., Any]:
+    def import_(name: str, *values: Any, **named: Any) -> Any:
+        asked.append(name)
+        return usual(name, *values, **named)
+
+    return import_
 
 
 def test_a_wrapped_handler_is_given_the_request_and_its_own_event() -> None:

@@ -119,6 +119,7 @@ class Desk(Visits):
         self.target = gr.Dropdown(render=False)
         self.tabs = gr.Tabs(render=False, overflow_behavior="wrap")
         self._plans, self._reports, self._ways = OwnerCache[Planned](), OwnerCache[dict[str, Any]](), OwnerCache[dict[str, Any]]()
+        self._recipes: OwnerCache[list[dict[str, Any]]] = beside._recipes if beside else OwnerCache()
         self._listed = OwnerCache[list[dict[str, Any]]]()
         self._models: OwnerCache[list[dict[str, Any]]] = beside._models if beside else OwnerCache()
         self._guides: OwnerCache[dict[str, Any]] = beside._guides if beside else OwnerCache()
@@ -166,20 +167,8 @@ class Desk(Visits):
     @property
     def asked(self) -> set[Any]:
         """What `draw` wants to know of the page."""
-        return {
-            self.choice,
-            self.overrides,
-            self.tab,
-            self.run,
-            self.opened,
-            self.target,
-            self.followed,
-            self.talk,
-            self.seen,
-            self.wanted,
-            self.browsed,
-            self.look,
-        }
+        shown = {self.choice, self.overrides, self.tab, self.run, self.opened, self.target, self.followed, self.talk}
+        return shown | {self.seen, self.wanted, self.browsed, self.look}
 
     def drawn(self, live_only: bool) -> list[Any]:
         """What `draw` returns values for."""
@@ -335,9 +324,13 @@ class Desk(Visits):
         """Whether the libraries are loaded."""
         return self.studio.warm()
 
+    def recipes(self) -> list[dict[str, Any]]:
+        """All recipes; they are files of the project, and the same for everybody."""
+        return self._recipes.get(EVERYBODY, "recipes", self.studio.plans.recipes, NAMES_SECONDS)
+
     def recipe(self, choice: Order) -> dict[str, Any]:
         """The chosen recipe, or the first."""
-        recipes = self.studio.plans.recipes()
+        recipes = self.recipes()
         return next((recipe for recipe in recipes if recipe["id"] == choice.recipe), recipes[0])
 
     def titles(self) -> dict[str, str]:

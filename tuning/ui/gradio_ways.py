@@ -34,12 +34,14 @@ class Guarded(gr.Blocks):
 
     Held: `Blocks.preprocess_data` makes what a function takes of what was sent, `Blocks.process_api` is the whole call, for all routes
     and the queue, and `Blocks.postprocess_data` makes what is answered of what a function returns: one value for each of its `outputs`,
-    a single one as it is, and None for one that is `stateful`. A function has `fn`, its `inputs`, `inputs_as_dict` and the path of its
-    `page`. A `gr.Error` is answered as it is, and without `print_exception` nothing of it stands in the log. A file is a dictionary with
-    its `path`, in what is sent and in what is answered; the request's `scope` is the one that the middlewares have made. A caller who
-    says "batched" has it wrapped in a list; no function here takes batches.
+    a single one as it is, and None for one that is `stateful`. `Blocks.get_state_ids_to_track` says which of the `outputs` have an event
+    of their own; `targets` are pairs of a component's number and its event. A function has `fn`, its `inputs`, `inputs_as_dict` and the
+    path of its `page`. A `gr.Error` is answered as it is, and without `print_exception` nothing of it stands in the log. A file is a
+    dictionary with its `path`, in what is sent and in what is answered; the request's `scope` is the one that the middlewares have made. A
+    caller who says "batched" has it wrapped in a list; no function here takes batches.
     """
 
+    _listened: tuple[int, set[int | None]] | None = None
     belongings: Belongings | None = None  # where others come in: what a function is given and hands out is noted there
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
@@ -66,6 +68,15 @@ class Guarded(gr.Blocks):
             for number, value in zip(told, found, strict=True):
                 answer[number] = value
         return answer
+
+    def get_state_ids_to_track(self, block_fn: Any, state: Any) -> tuple[list[int], list[Any]]:
+        """Which states may start another event by their change. It is found once: Gradio would look through all events for each state."""
+        if self._listened is None or self._listened[0] != len(self.fns):
+            self._listened = len(self.fns), {part for one in self.fns.values() for part, event in one.targets if event == "change"}
+        some = copy.copy(block_fn)
+        some.outputs = [part for part in block_fn.outputs if part._id in self._listened[1]]
+        ids, hashes = super().get_state_ids_to_track(some, state)
+        return ids, hashes
 
     async def _unreadable(self, block_fn: Any, inputs: list[Any], state: Any) -> str:
         """What the value is called that a function cannot be given: each is tried alone."""
@@ -336,10 +347,19 @@ async def _nothing(url: str, cache_dir: str = "") -> Any:
     raise ValueError("an address is no file")
 
 
+def no_figures() -> None:
+    """Have Gradio not look for matplotlib at each call: nothing here draws with it.
+
+    Held: a call is made within `utils.MatplotlibBackendMananger()`, which turns figures off where the library is found.
+    """
+    route_utils.utils.MatplotlibBackendMananger = contextlib.nullcontext  # type: ignore[misc, assignment]
+
+
 def take_over() -> None:
-    """Have Gradio take uploads, make sessions, answer other origins and fetch files as this page needs it; before `launch`."""
+    """Have Gradio take uploads, make sessions and calls, answer other origins and fetch files as this page needs it; before `launch`."""
     bound_uploads()
     lean_sessions()
+    no_figures()
     admit_no_other_origin()
     fetch_nothing()
 

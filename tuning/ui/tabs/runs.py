@@ -159,7 +159,7 @@ class RunActions:
         if found is None:
             return [gr.update(visible=False), view.empty(desk.say("ui.runs.empty")), "", None, gr.update(visible=False), "", ""]
         reference = found["run"]
-        names = Names(desk.titles(), {entry["id"]: entry["title"][lang] for entry in desk.studio.plans.recipes()})
+        names = Names(desk.titles(), {entry["id"]: entry["title"][lang] for entry in desk.recipes()})
         run = desk.studio.runs.show(reference)
         pair = ""
         if len(look.ticked) == 2:

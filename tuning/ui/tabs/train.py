@@ -46,7 +46,7 @@ def build(desk: Desk) -> None:
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         wanted = gradio_ways.text(event, "value")
-        recipe = next((recipe for recipe in desk.studio.plans.recipes() if recipe["id"] == wanted), None)
+        recipe = next((recipe for recipe in desk.recipes() if recipe["id"] == wanted), None)
         return asdict(Order.of(choice).but(recipe=recipe and wanted, **taken_along(desk, recipe or {}))), {}
 
     def press(choice: Any, overrides: Any, event: gr.EventData) -> Any:
@@ -193,7 +193,7 @@ def taken_along(desk: Desk, recipe: Mapping[str, Any]) -> dict[str, str]:
 
 def recipes_of(desk: Desk, choice: Order) -> str:
     """The recipes for any model and the chosen one as cards, those made for one model below a fold."""
-    entries, chosen = desk.studio.plans.recipes(), desk.recipe(choice)["id"]
+    entries, chosen = desk.recipes(), desk.recipe(choice)["id"]
     above = [one for one in entries if not one["model"] or one["id"] == chosen]
     below = [one for one in entries if one not in above]
 
