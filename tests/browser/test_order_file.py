@@ -38,4 +38,13 @@ def test_an_order_is_saved_and_opened_again(shop: Shop, visit: Visit, tmp_path: 
         "model": "starter", "data": "starter-it", "recipe": "style", "settings": {"lora_r": 4, "sft": {"logging_steps": 5}},
     }  # fmt: skip
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    name = box.locator("input[name=recipe]")
+    name.fill(f"Prezzi <b> {lang}")
+    name.press("Enter")
+    mine = box.locator("li").filter(has_text=f"Prezzi <b> {lang}")
+    expect(mine).to_be_visible()
+    expect(page.locator("#order")).to_contain_text(f"Prezzi <b> {lang}")
+    mine.locator("[data-do=sure]").click()
+    mine.locator("[data-do=delete]").click()
+    expect(mine).to_have_count(0)
     speaks(visitor, lang)

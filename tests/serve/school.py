@@ -1,8 +1,11 @@
 """A shared machine with a teacher and pupils, for tests of what they see of each other and of what comes from outside."""
 
 import contextlib
+import json
 import pathlib
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 
@@ -38,3 +41,18 @@ def opened(home: pathlib.Path) -> Iterator[Class]:
     options = [word for pair in (PROF, ANNA, BRUNO, DARIO) for word in ("--auth", ":".join(pair))]
     with running(home, *options) as (address, process):
         yield Class(home, address, process.pid)
+
+
+def press(browser: httpx.Client, config: dict[str, Any], where: str, lang: str = "", **event: Any) -> str:
+    """All that the page says to a press in the part `where`, as the browser is answered."""
+    there = set(config["page"][lang]["components"])
+    part = next(one["id"] for one in config["components"] if one["id"] in there and one["props"].get("elem_id") == where)
+    wired = next(one for one in config["dependencies"] if [part, "click"] in [list(target) for target in one["targets"]])
+    given = [{} if one["type"] == "browserstate" else None for at in wired["inputs"] for one in config["components"] if one["id"] == at]
+    session = f"p-{time.monotonic_ns()}"
+    body = {"fn_index": wired["id"], "data": given, "event_data": event, "session_hash": session, "trigger_id": part}
+    assert browser.post("/gradio_api/queue/join", json=body).status_code == 200
+    with browser.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as stream:
+        told = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if "process_completed" in line]
+    assert told[0]["success"], told
+    return json.dumps(told[0]["output"]["data"], ensure_ascii=False)

@@ -20,6 +20,7 @@ from gradio_client import Client
 
 from tests.bench.server import ROOT
 from tests.serve.conftest import SPACE
+from tests.serve.school import press
 from tests.serve.security.places import Place
 from tuning import settings
 from tuning.errors import InputError
@@ -274,3 +275,16 @@ def test_a_visitor_finds_the_way_to_a_copy_with_a_card_and_what_it_takes(lang: s
     assert html.escape(t(lang, "space.visitor_oauth")) in banner and html.escape(t(lang, "space.visitor_oauth")) not in signed
     assert "https://huggingface.co/spaces/x/y%22%3E%3Cscript%3E?duplicate=true" in banner and "<script" not in banner
     assert price in html.unescape(banner) and "24 GB" in banner
+
+
+def test_an_order_of_a_visitor_s_is_refused_by_its_key(space: str) -> None:
+    with httpx.Client(base_url=space, timeout=60, headers=PROXY) as browser:
+        browser.headers["cookie"] = browser.get("/").headers["set-cookie"].split(";")[0]
+        config = browser.get("/config").json()
+        for text, code, params in (
+            ("settings: {sft: {report_to: wandb}}", "settings.web", {"key": "sft.report_to"}),
+            ("title: x\nsettings: {sft: {torch_compile: true}}", "settings.web", {"key": "sft.torch_compile"}),
+            ("model: /etc", "quota.model", {"model": "/etc"}),
+        ):
+            said = press(browser, config, "order-file", what="file", value=text, name="mine.yaml")
+            assert view.escape(view.sentence("en", code, params)) in said

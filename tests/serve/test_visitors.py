@@ -5,14 +5,13 @@ import pathlib
 import re
 import shutil
 import socket
-import time
 from typing import Any
 
 import httpx
 import pytest
 
 from tests import folders
-from tests.serve.school import ANNA, BRUNO, PROF, Class
+from tests.serve.school import ANNA, BRUNO, PROF, Class, press
 from tests.ui.fuzz import traces
 from tests.ui.test_report import FOUND
 from tuning import settings
@@ -212,18 +211,6 @@ def test_what_is_uploaded_or_exported_is_nobody_else_s(school: Class, tmp_path: 
     assert prof.get(f"/gradio_api/file={again[0]}").status_code == 200
 
 
-def press(browser: httpx.Client, config: dict[str, Any], where: str, lang: str = "", **event: Any) -> str:
-    """All that the page says to a press in the part `where`, as the browser is answered."""
-    there = set(config["page"][lang]["components"])
-    part = next(one["id"] for one in config["components"] if one["id"] in there and one["props"].get("elem_id") == where)
-    wired = next(one for one in config["dependencies"] if [part, "click"] in [list(target) for target in one["targets"]])
-    given = [{} if one["type"] == "browserstate" else None for at in wired["inputs"] for one in config["components"] if one["id"] == at]
-    body = {"fn_index": wired["id"], "data": given, "event_data": event, "session_hash": f"p-{time.monotonic_ns()}", "trigger_id": part}
-    answer = browser.post("/gradio_api/run/predict", json=body)
-    assert answer.status_code == 200, answer.text
-    return json.dumps(answer.json()["data"], ensure_ascii=False)
-
-
 def test_an_order_that_is_opened_passes_what_the_machine_allows_and_names_what_it_does_not(school: Class) -> None:
     anna, bruno = school.browser(ANNA), school.browser(BRUNO)
     hers, config = school.of("anna").data.find("starter-en").id, anna.get("/config").json()
@@ -237,6 +224,12 @@ def test_an_order_that_is_opened_passes_what_the_machine_allows_and_names_what_i
     assert "order-file" not in opened(bruno, f"data: {hers}") and hers in opened(anna, f"data: {hers}\nsettings: {{lora_r: 4}}")
     assert view.escape(sentence("en", "order.data", {"data": hers})) in opened(bruno, f"data: {hers}")
     assert "/etc" not in opened(bruno, "settings: {sft: {output_dir: /etc}}") and ATTACK not in opened(bruno, "lora_r: 3")
+    for text in ("title: x\nsettings: {sft: {report_to: wandb}}", "title: x\nsettings: {lora_r: 9999}"):
+        assert "ui.order" not in opened(bruno, text) and not school.of("bruno").recipes.all()
+    assert "own-mine" in opened(anna, f"title: {{en: Mine, it: '{ATTACK}'}}") and [*school.of("anna").recipes.all()] == ["own-mine"]
+    gone = press(bruno, config, "order-file", what="delete", value="own-mine")
+    assert "own-mine" in gone and [*school.of("anna").recipes.all()] == ["own-mine"]
+    assert press(anna, config, "order-file", what="delete", value="own-mine") and not school.of("anna").recipes.all()
 
 
 def announce(browser: httpx.Client, length: int, sent: bytes = b"") -> socket.socket:

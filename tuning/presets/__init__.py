@@ -117,14 +117,23 @@ def read(path: pathlib.Path, kind: type[Card]) -> tuple[Card, list[Notice]]:
     if not isinstance(content, dict):
         raise InputError("preset.yaml", file=path.name, line=1)
     content.setdefault("id", path.stem)
+    if kind is not Recipe:
+        return _validate(kind, content, path.name), []
+    card, notices = recipe(content, path.name)
+    return kind.model_validate(card), notices
+
+
+def recipe(content: Mapping[str, Any], where: str) -> tuple[Recipe, list[Notice]]:
+    """A recipe of what a file `where` says, and which names of older scripts were mapped in it.
+
+    Raises InputError naming the key at fault.
+    """
     notices: list[Notice] = []
-    if kind is Recipe and isinstance(content.get("settings"), dict):
+    if isinstance(content.get("settings"), dict):
         known, notices = legacy.modern(content["settings"])
-        content["settings"] = legacy.nested(known)
-    card = _validate(kind, content, path.name)
-    if isinstance(card, Recipe):
-        card = card.model_copy(update={"settings": judged.check(card.settings, path.name)})
-    return card, notices
+        content = {**content, "settings": legacy.nested(known)}
+    card = _validate(Recipe, dict(content), where)
+    return card.model_copy(update={"settings": judged.check(card.settings, where)}), notices
 
 
 def _validate(kind: type[Card], content: dict[str, Any], where: str) -> Card:

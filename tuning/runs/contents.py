@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tuning.schema import Language, Message, Notice, Record
+from tuning.schema import Language, Message, Notice, Recipe, Record
 
 Finite = Annotated[float, Field(allow_inf_nan=False, gt=-1e300, lt=1e300)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -83,6 +83,16 @@ class KeptQuestions(Record):
     schema_version: Literal[1] = Field(default=1, alias="schema")
     owner: str
     questions: list[str] = Field(default_factory=list)
+
+
+class KeptRecipe(Record):
+    """A file of recipes/: a recipe that somebody has saved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    owner: str
+    created: Finite
+    recipe: Recipe
 
 
 class LoggedStep(BaseModel):

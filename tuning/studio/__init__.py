@@ -24,6 +24,7 @@ from tuning.studio.leaving.pushes import Pushes
 from tuning.studio.links import Links
 from tuning.studio.models import Models
 from tuning.studio.ordering.order_files import Orders
+from tuning.studio.ordering.own_recipes import OwnRecipes
 from tuning.studio.pace import Pace
 from tuning.studio.plans import Plans
 from tuning.studio.renting.rentals import Rentals
@@ -49,7 +50,8 @@ class Studio:
         self.owner = owner
         self.models = Models(self.shared, owner)
         self.data = Data(self.shared, owner, self.models)
-        self.plans = Plans(self.shared, owner, self.models, self.data)
+        self.recipes = OwnRecipes(self.shared, owner, self.models.quotas)
+        self.plans = Plans(self.shared, owner, self.models, self.data, self.recipes)
         self.orders = Orders(self.shared, owner, self.models, self.data, self.plans)
         self.runs = Runs(self.shared, owner, self.plans)
         self.corrections = Corrections(self.shared, owner, self.data, self.runs)

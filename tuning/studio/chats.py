@@ -28,9 +28,9 @@ TARGETS = 200  # whose settings are kept, those that were set last
 _ID = re.compile("[0-9a-f]{16}")
 
 
-def folder_of(home: pathlib.Path, owner: str) -> pathlib.Path:
-    """Where an owner's conversations are; the name of an owner may be no name of a folder."""
-    return home / "chats" / hashlib.sha256(owner.encode()).hexdigest()[:16]
+def folder_of(home: pathlib.Path, owner: str, kind: str = "chats") -> pathlib.Path:
+    """Where an owner's conversations are, or another `kind` of things; the name of an owner may be no name of a folder."""
+    return home / kind / hashlib.sha256(owner.encode()).hexdigest()[:16]
 
 
 def size(home: pathlib.Path, owner: str) -> int:

@@ -11,9 +11,10 @@ from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.runs import followers
 from tuning.runs.files import clean_name
-from tuning.schema import LOCAL, DataSpec, ModelCard, ModelRef, Notice, Recipe, TrainSettings
+from tuning.schema import DataSpec, ModelCard, ModelRef, Notice, Recipe, TrainSettings
 from tuning.studio.data import Data
 from tuning.studio.models import Models
+from tuning.studio.ordering.own_recipes import OwnRecipes
 from tuning.studio.shared import STARTER, Shared
 
 Decided = tuple[ModelRef, DataSpec, Recipe, planning.Resolved]  # what choices have come to
@@ -23,22 +24,29 @@ Elsewhere = Callable[[ModelCard, planning.Lookup], planning.Machine]  # another 
 class Plans:
     """The plans of an owner."""
 
-    def __init__(self, shared: Shared, owner: str, models: Models, data: Data) -> None:
-        self.shared, self.owner = shared, owner
+    def __init__(self, shared: Shared, owner: str, models: Models, data: Data, own: OwnRecipes) -> None:
+        self.shared, self.owner, self.own = shared, owner, own
         self._models, self._data = models, data
 
     def recipes(self) -> list[dict[str, Any]]:
-        """The recipes with their settings."""
-        return [recipe.model_dump() for recipe in presets.recipes(self.shared.settings.presets).values()]
+        """The recipes with their settings, those that came with the app first, then the owner's own."""
+        return [recipe.model_dump() for recipe in self._known().values()]
 
     def recipe(self, name: str | None) -> Recipe:
         """A recipe by name, or the first. Raises InputError `recipe.unknown`."""
-        known = presets.recipes(self.shared.settings.presets)
+        known = self._known()
         if name is None:
             return next(iter(known.values()))
         if name not in known:
             raise InputError("recipe.unknown", recipe=clean_name(name), known=", ".join(known))
         return known[name]
+
+    def save(self, recipe: str | None, changes: dict[str, Any], name: str) -> Recipe:
+        """Keep a recipe with changes laid over it as one of the owner's own; see `OwnRecipes.save`."""
+        return self.own.save(name, self._parsed(presets.base(self.recipe(recipe), changes), changes)[0])
+
+    def _known(self) -> dict[str, Recipe]:
+        return {**presets.recipes(self.shared.settings.presets), **self.own.all()}
 
     def suits(self, recipe: str, model: str | None = None) -> dict[str, Any]:
         """How a recipe fares on this machine, with its model or else `model`, over 1000 examples.
@@ -153,8 +161,7 @@ class Plans:
     def _parsed(self, base: TrainSettings, changes: dict[str, Any], where: str = "--set") -> tuple[TrainSettings, list[Notice]]:
         """As `presets.parse_settings`. Raises InputError `settings.web` for a field that nobody sets who comes in over the web."""
         found = presets.parse_settings(base, changes, where)
-        if self.shared.settings.mode != "local" and self.owner != LOCAL:
-            presets.over_the_web(changes)
+        self._models.quotas.over_the_web(changes)
         return found
 
     def _thinking(self, asked: TrainSettings, spec: DataSpec, model: ModelRef) -> tuple[TrainSettings, list[Notice]]:

@@ -5,6 +5,7 @@ Who asks is known by then; how much may be sent at once is the edge's affair.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError
@@ -62,9 +63,19 @@ class Quotas:
             space = self.shared.settings.space
             raise InputError("quota.sign_in" if space is not None and space.oauth else "quota.starter", model=model.id)
 
+    @property
+    def outside(self) -> bool:
+        """Whether the owner comes in over the web."""
+        return self.shared.settings.mode != "local" and self.owner != LOCAL
+
+    def over_the_web(self, changes: dict[str, Any]) -> None:
+        """Raises InputError `settings.web` for a setting that nobody sets who comes in over the web."""
+        if self.outside:
+            presets.over_the_web(changes)
+
     def pace(self, kind: str) -> None:
         """Raises RunError `quota.pace` where this is asked too often, by the owner or by all together; see `studio.pace`."""
-        if self.shared.settings.mode != "local" and self.owner != LOCAL and (wait := self.shared.pace.take(self.owner, kind)):
+        if self.outside and (wait := self.shared.pace.take(self.owner, kind)):
             raise RunError("quota.pace", seconds=math.ceil(wait))
 
     def machine(self) -> None:

@@ -69,6 +69,10 @@ def choices(text: str, file: str) -> dict[str, Any]:
         if key not in KEYS and key not in BESIDE:
             raise _unknown(str(key), clean_name(file))
     found = {key: content[key] for key in KEYS if content.get(key) is not None}
+    if content.get("dataset") is not None:  # as a recipe calls them
+        found.setdefault("data", content["dataset"])
+    if content.get("max_samples") is not None and isinstance(found.get("settings", {}), dict):
+        found["settings"] = {"max_samples": content["max_samples"], **found.get("settings", {})}
     for key in ("model", "data"):
         if isinstance(found.get(key), dict):  # in a run's spec.yaml
             found[key] = found[key].get("id")

@@ -1,9 +1,9 @@
-"""The order as a file, on the Train tab: taken away as it stands, and a file that fills in the form.
+"""The order and recipes of one's own as files, on the Train tab: taken away, opened into the form, kept under a name.
 
-What a file may say is `Orders`' affair.
+What a file may say is `Orders`' and `OwnRecipes`' affair.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
@@ -11,13 +11,15 @@ from urllib.parse import quote
 import gradio as gr
 
 from tuning.errors import InputError
-from tuning.studio.ordering.order_files import MOST, OrderFile
+from tuning.schema import Recipe
+from tuning.studio.ordering.order_files import MOST, OrderFile, document
 from tuning.text import t
 from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.slip import Order
 
-# A file is read by the browser and sent as text, so that nothing of it is kept; the focus is where it was when all is drawn anew.
+# A file is read by the browser and sent as text, so that nothing of it is kept; the focus is where it was when all is drawn anew. What is
+# typed as a name is what the button beside it sends.
 OPENS = """
 let opened = false;
 element.addEventListener("change", async (event) => {
@@ -28,6 +30,11 @@ element.addEventListener("change", async (event) => {
   const large = file.size > BYTES;
   trigger("click", {what: large ? "large" : "file", value: large ? "" : await file.text(), name: file.name});
   field.value = "";
+});
+const named = (field) => { element.querySelector("[data-do=save]").dataset.value = field.value; };
+element.addEventListener("input", (event) => { if (event.target.matches("[name=recipe]")) named(event.target); });
+element.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("[name=recipe]")) element.querySelector("[data-do=save]").click();
 });
 watch("value", () => {
   if (opened) element.querySelector("input[type=file]")?.focus({preventScroll: true});
@@ -49,20 +56,39 @@ class OrderBox:
         desk, choice = self.desk, scene.choice
         recipe, changes = desk.recipe(choice)["id"], desk.settings(choice, scene.overrides)
         text = desk.studio.orders.write(choice.model, choice.data, recipe, changes, "", desk.lang)
-        told = scene.look.get("order_file")
-        return [drawn(text, told if isinstance(told, list) else [], desk.lang)]
+        told, sure = scene.look.get("order_file"), scene.look.get("recipe_sure")
+        mine = [(id, one.title.model_dump()[desk.lang], desk.studio.recipes.write(id)) for id, one in desk.studio.recipes.all().items()]
+        return [drawn(text, mine, sure, told if isinstance(told, list) else [], desk.lang)]
 
     def press(self, choice: Any, overrides: Any, look: Any, event: gr.EventData) -> list[Any]:
-        """A file was opened. Returns choices, turned knobs, the run's name and how the page is looked at."""
-        what, file = gradio_ways.text(event, "what"), gradio_ways.text(event, "name")
+        """A file was opened, or a button pressed. Returns choices, turned knobs, the run's name and how the page is looked at."""
+        what, value, file = (gradio_ways.text(event, key) for key in ("what", "value", "name"))
         if what == "large":
             raise InputError("order.large", file=file[:80], most=MOST)
-        if what != "file":
-            return [choice, overrides, gr.skip(), look]
-        found = self.desk.studio.orders.read(gradio_ways.text(event, "value"), file, self.desk.lang)
+        if what == "file":
+            return self.opened(choice, look, value, file)
+        if what == "save":
+            recipe = self.desk.studio.plans.save(Order.of(choice).recipe, self.desk.settings(Order.of(choice), overrides), value)
+            return self.kept(choice, look, recipe)
+        if what == "delete":
+            self.desk.studio.recipes.delete(value)
+        chosen = Order.of(choice)
+        gone = what == "delete" and chosen.recipe == value
+        return [asdict(chosen.but(recipe=None)) if gone else choice, overrides, gr.skip(), {"recipe_sure": value if what == "sure" else ""}]
+
+    def opened(self, choice: Any, look: Any, text: str, file: str) -> list[Any]:
+        """A file: an order fills in the form, a recipe is kept and chosen."""
+        if "title" in document(text, file):
+            return self.kept(choice, look, self.desk.studio.recipes.take(text, file))
+        found = self.desk.studio.orders.read(text, file, self.desk.lang)
         chosen, turned = self.filled(Order.of(choice), found)
         named = gr.skip() if found.name is None else found.name
         return [asdict(chosen), turned, named, {**(look or {}), "order_file": self.says(file, found, turned)}]
+
+    def kept(self, choice: Any, look: Any, recipe: Recipe) -> list[Any]:
+        """A recipe that was kept is the one of the order, with nothing turned."""
+        told = self.desk.say("ui.order.kept", name=recipe.title.model_dump()[self.desk.lang])
+        return [asdict(Order.of(choice).but(recipe=recipe.id)), {}, gr.skip(), {**(look or {}), "order_file": [told]}]
 
     def filled(self, choice: Order, found: OrderFile) -> tuple[Order, dict[str, Any]]:
         """The form as a file orders it: what the file does not name stays, and settings are the recipe's but for its own."""
@@ -79,23 +105,50 @@ class OrderBox:
         return [told, *(view.sentence(lang, notice.code, notice.params) for notice in found.notices)]
 
 
-def drawn(text: str, told: list[str], lang: str) -> str:
-    """The box as HTML; `text` is the order as YAML."""
+def drawn(text: str, mine: Sequence[tuple[str, str, str]], sure: Any, told: Sequence[str], lang: str) -> str:
+    """The box as HTML; `text` is the order as YAML, `mine` are id, name and YAML of the recipes, `sure` the one that may be deleted."""
 
     def say(code: str) -> str:
         return view.escape(t(lang, code))
 
-    place = "data:application/yaml;charset=utf-8," + quote(text, safe="")
     ways = (
-        f'<a class="mend" download="{say("ui.order.name")}" href="{place}">{say("ui.order.save")}</a>'
+        f'<a class="mend" download="{say("ui.order.name")}" href="{_place(text)}">{say("ui.order.save")}</a>'
         f'<label class="mend opens"><input type="file" accept=".yaml,.yml" class="visually-hidden">{say("ui.order.open")}</label>'
     )
     said = "".join(f"<p>{view.escape(line)}</p>" for line in told)
     status = f'<div class="told" role="status">{said}</div>' if said else ""
+    field = (
+        f'<div class="ways"><input type="text" name="recipe" maxlength="80" aria-label="{say("ui.order.recipe")}" '
+        f'placeholder="{say("ui.order.recipe")}">{_button("save", "", say("ui.order.keep"))}</div>'
+    )
+    take = say("ui.order.take")
+    listed = "".join(
+        f'<li><b>{view.escape(name)}</b> <span class="ways"><a class="mend" download="{id}.yaml" href="{_place(written)}">{take}</a>'
+        f"{_buttons(id, id == sure, lang)}</span></li>"
+        for id, name, written in mine
+    )
+    recipes = (
+        f'<h3>{say("ui.order.recipes")}</h3><p class="hint">{say("ui.order.recipes.hint")}</p>{field}<ul class="recipes-own">{listed}</ul>'
+    )
     return (
         f'<details class="more order-file" data-fold="order-file"><summary>{say("ui.order.title")}</summary>'
-        f'<p class="hint">{say("ui.order.hint")}</p><div class="ways">{ways}</div>{status}</details>'
+        f'<p class="hint">{say("ui.order.hint")}</p><div class="ways">{ways}</div>{status}{recipes}</details>'
     )
+
+
+def _buttons(id: str, sure: bool, lang: str) -> str:
+    """The way to delete a recipe, asked about once more."""
+    verbs = ("delete", "keep") if sure else ("sure",)
+    return "".join(_button(verb, id, view.escape(t(lang, f"ui.order.do.{verb}"))) for verb in verbs)
+
+
+def _button(do: str, value: str, label: str) -> str:
+    return f'<button type="button" class="mend" data-do="{do}" data-value="{value}">{label}</button>'
+
+
+def _place(text: str) -> str:
+    """A text as the address of a download."""
+    return "data:application/yaml;charset=utf-8," + quote(text, safe="")
 
 
 def build(desk: Desk) -> None:
