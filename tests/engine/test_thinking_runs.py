@@ -1,18 +1,21 @@
 """The setting `thinking` from the choice to the published adapter: decided with a reason, audited, learned, asked for in the same way."""
 
+import contextlib
 import json
 import pathlib
 import shutil
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoTokenizer
 
-from tests.tokens.test_thinking import STYLES
+from tests.tokens.test_thinking import BARE, ROW, STYLES, tokenizer
 from tuning.cli.main import main
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.engine.speak import chat
+from tuning.engine.speak import batches, chat
 from tuning.runs.contents import AnswerSettings
 from tuning.studio import Studio
 from tuning.tokens import labels, look
@@ -100,6 +103,41 @@ def test_the_terminal_decides_as_the_plan_does(models: dict[str, str], files: di
 
 
 ALL = [pytest.param(style, thinking, marks=pytest.mark.nightly) for style in STYLES for thinking in ("learn", "keep", "off")]
+
+
+SAID = {  # what a model says -> whether it thought, and its own words
+    "<think>\nhm\n</think>\n\nSix.": (True, "Six."),
+    "<think>\n\n</think>\n\nSix.": (False, "Six."),
+    "Six.": (False, "Six."),
+    "<think>\nhm and more": (True, "hm and more"),
+}
+OPENED = {"hm\n</think>\n\nSix.": (True, "Six."), "hm and more": (True, "hm and more"), "\n\n</think>\n\nSix.": (False, "Six.")}
+
+
+@pytest.mark.parametrize("opened", [False, True], ids=["", "opened by the prompt"])
+@pytest.mark.parametrize("style", STYLES)
+def test_whether_an_answer_thinks_is_told_from_what_the_model_said(style: str, opened: bool) -> None:
+    words, expected = tokenizer(style), OPENED if opened else SAID
+    prompt = words("q<think>\n" if opened else "q<think>\n\n</think>\n\n", add_special_tokens=False)["input_ids"]
+    said = [[*prompt, *words(one, add_special_tokens=False)["input_ids"], words.eos_token_id] for one in expected]
+    width = max(map(len, said))
+    out = torch.tensor([row + [words.eos_token_id] * (width - len(row)) for row in said])
+    model = SimpleNamespace(generate=lambda **how: out, generation_config=None)
+    resident: Any = SimpleNamespace(tokenizer=words, device="cpu", speaking=lambda *run: contextlib.nullcontext(model))
+    made = batches.answers(resident, None, [prompt] * len(said), 40, 60.0)
+    assert made is not None and [(one.thinks, one.text) for one in made] == list(expected.values())
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("thinking", ["learn", "keep", "off"])
+def test_the_report_asks_each_row_as_it_was_taught(style: str, thinking: str) -> None:
+    words = tokenizer(style)
+    rows = [{"row": 1, "messages": [*BARE]}, {"row": 2, "messages": [*ROW]}, {"row": 3, "messages": [*BARE, *ROW]}]
+    asked = [one for row in rows if (one := batches.asked(row)) is not None]
+    resident: Any = SimpleNamespace(tokenizer=words)
+    for (_, prompt), row in zip(batches.prompts(resident, asked, 4096, thinking), rows, strict=True):
+        (taught,) = labels.encode_row(words, row, 4096, thinking)
+        assert taught.input_ids[: len(prompt)] == prompt and taught.labels[len(prompt)] != labels.IGNORED
 
 
 @pytest.mark.parametrize(("style", "thinking"), [("qwen3", "keep"), ("deepseek r1", "learn"), *ALL])

@@ -33,6 +33,7 @@ from tuning.runs import verdict
 from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL, Message, RunState
 from tuning.studio import Studio
+from tuning.tokens import thoughts
 from tuning.ui.draw import history, report_view
 
 STARTER = ROOT / "presets" / "starter"
@@ -236,7 +237,7 @@ def test_answers_in_a_batch_are_those_of_chat(studio: Studio) -> None:
         question = Question([Message(role="user", content=text)], reference, "cpu", "fp32", max_new_tokens=40)
         chat.answer(resident, question)
         alone.append("".join(question.stream()).strip())
-    assert together == alone and all(alone)
+    assert together is not None and [one.text for one in together] == alone and all(alone)
     assert batches.answers(resident, None, ids, 40, 0.0) is None
 
 
@@ -277,7 +278,8 @@ def test_padding_changes_no_answer_of_any_family(kind: str, tmp_path: pathlib.Pa
 )
 def test_the_share_of_answers_that_think(thought: str, said: tuple[list[str], list[str]], share: tuple[float, float] | None) -> None:
     asked = [batches.EvaluationQuestion(row, [{"role": "user", "content": "q"}], "Six.", None, thought) for row in (1, 2)]
-    made: Any = SimpleNamespace(losses={}, asked=asked, said=said)
+    thinks = tuple([thoughts.begins(one) for one in some] for some in said)
+    made: Any = SimpleNamespace(losses={}, asked=asked, said=said, thinks=thinks)
     found = report._measures(made, report._facts([]), 0)[0]["thinking"]
     assert found == (None if share is None else dict(zip(("base", "tuned"), share, strict=True)))
 
@@ -313,7 +315,7 @@ class SlowClock:
             self.late += len(sequences)
             return score(resident, run, sequences, bf16)
 
-        def answers(resident: Resident, run: Run | None, ids: Any, count: int, seconds: float) -> list[str] | None:
+        def answers(resident: Resident, run: Run | None, ids: Any, count: int, seconds: float) -> list[batches.Answer] | None:
             self.late += min(seconds, 5.0 * len(ids))
             return None if 5.0 * len(ids) > seconds else answer(resident, run, ids, count, 60.0)
 

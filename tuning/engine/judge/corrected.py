@@ -65,7 +65,7 @@ def _questions(rows: Sequence[dict[str, Any]]) -> list[EvaluationQuestion]:
 
 def _right(m: Measuring, who: Speaker, some: Sequence[EvaluationQuestion], right: Judge, until: float) -> list[EvaluationQuestion] | None:
     """Those of the questions that are answered right; None where time or memory was not enough."""
-    found, asking = [], batches.prompts(m.resident, some, m.spec.model.card.context_length)
+    found, asking = [], batches.prompts(m.resident, some, m.spec.model.card.context_length, m.spec.settings.thinking)
     for start in range(0, len(asking), batches.BATCH):
         batch = asking[start : start + batches.BATCH]
         room, left = batches.room(m.resident.tokenizer, [one for one, _ in batch]), until - m.clock.spent
@@ -73,7 +73,7 @@ def _right(m: Measuring, who: Speaker, some: Sequence[EvaluationQuestion], right
         m.clock.pause()
         if said is None:
             return None
-        found += [one for (one, _), answer in zip(batch, said, strict=True) if right(one, answer)]
+        found += [one for (one, _), answer in zip(batch, said, strict=True) if right(one, answer.text)]
     return found
 
 

@@ -15,7 +15,7 @@ from tuning.data.library import NormalRows
 from tuning.engine.judge import pacing
 from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
-from tuning.engine.speak.batches import Clock, EvaluationQuestion
+from tuning.engine.speak.batches import Answer, Clock, EvaluationQuestion
 from tuning.runs import scores, verdict
 from tuning.runs.store import Run
 from tuning.runs.verdict import FEWEST
@@ -46,6 +46,7 @@ class Measuring:
     losses: dict[int, tuple[LossSum, LossSum]] = field(default_factory=dict)  # by row number: base, tuned
     asked: list[EvaluationQuestion] = field(default_factory=list)  # that both have answered
     said: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    thinks: tuple[list[bool], list[bool]] = field(default_factory=lambda: ([], []))  # whether a thought stood before each
     questions: int = 0  # that could be asked
     all_seconds: float | None = None  # that all would take, where not all were asked
     token_seconds: float = 0.0  # that the loss of a token takes one model
@@ -190,11 +191,12 @@ class Measuring:
         if both is None:
             return False
         self.asked += [one for one, _ in some]
-        for said, more in zip(self.said, both, strict=True):
-            said.extend(more)
+        for said, thinks, more in zip(self.said, self.thinks, both, strict=True):
+            said.extend(one.text for one in more)
+            thinks.extend(one.thinks for one in more)
         return True
 
-    def _both(self, some: Sequence[Prompt], count: int, seconds: float) -> tuple[list[str], list[str]] | None:
+    def _both(self, some: Sequence[Prompt], count: int, seconds: float) -> tuple[list[Answer], list[Answer]] | None:
         """Answers of base and tuned to one batch; None where time or memory was not enough."""
         ids = [prompt for _, prompt in some]
         until = self.clock.spent + seconds
@@ -222,7 +224,7 @@ class Measuring:
             if both is None:
                 return
             wanted = [items[one.row].answers for one, _ in some]
-            right = [sum(_holds(answer, known) for answer, known in zip(said, wanted, strict=True)) for said in both]
+            right = [sum(_holds(answer.text, known) for answer, known in zip(said, wanted, strict=True)) for said in both]
             probe[lang]["right"] = {"base": right[0], "tuned": right[1], "of": len(some)}
             self.clock.pause()
 

@@ -32,7 +32,6 @@ from tuning.runs.store import Run, Store
 from tuning.runs.summary import perplexity
 from tuning.runs.verdict import Compared, Evidence
 from tuning.schema import RunSpec
-from tuning.tokens import thoughts
 
 SHARE = 0.2  # of the run's own seconds
 LEAST, MOST = 10.0, 120.0  # seconds that all of it takes
@@ -170,7 +169,7 @@ def _measures(m: Measuring, facts: scores.Facts, seed: int) -> tuple[dict[str, A
     made["rouge_l"] = both(lambda said: sum(scores.rouge_l(references, said)) / len(said))
     made["length"] = both(lambda said: scores.length(references, said))
     made["repetition"] = both(scores.repetition)
-    thought = both(lambda said: sum(map(thoughts.begins, said)) / len(said))
+    thought = {who: sum(thinks) / len(thinks) for who, thinks in zip(("base", "tuned"), m.thinks, strict=True)}
     if any(thought.values()) or any(one.thought for one in m.asked):
         made["thinking"] = thought
     if scores.exact(references, m.said[0]) is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import StoppingCriteria
 
-from tuning.tokens import endings, labels
+from tuning.tokens import endings, labels, thoughts
 
 TAIL = 16  # tokens at the end of what is being said in which the next question is looked for
 
@@ -53,6 +53,12 @@ class AnswerForm:
         if end is None and self.next and self.next in text:
             text, used = text.partition(self.next)[0], len(ids)
         return text.strip(), used
+
+    def has_thought(self, prompt: list[int], ids: list[int]) -> bool:
+        """Whether an answer to `prompt` begins with a thought, which the prompt itself may have opened."""
+        end = next((at for at, token in enumerate(ids) if token in self.stops), None)
+        opened = self.tokenizer.decode(prompt[-TAIL:]).rstrip().endswith(thoughts.OPEN)
+        return thoughts.begins((thoughts.OPEN if opened else "") + self.tokenizer.decode(ids[:end]))
 
 
 class NextQuestion(StoppingCriteria):

@@ -166,8 +166,8 @@ def room(tokenizer: Any, batch: Sequence[EvaluationQuestion]) -> int:
     return min(MOST_TOKENS, math.ceil(ROOM * longest) + SPARE)
 
 
-def answers(resident: Resident, run: Speaker | None, ids: Sequence[list[int]], count: int, seconds: float) -> list[str] | None:
-    """The texts of `greedy`; None where `seconds` or the memory were not enough for all of them."""
+def answers(resident: Resident, run: Speaker | None, ids: Sequence[list[int]], count: int, seconds: float) -> list["Answer"] | None:
+    """`greedy`; None where `seconds` or the memory were not enough for all of them."""
     until = time.monotonic() + seconds
     try:
         made = greedy(resident, run, ids, count, seconds)
@@ -177,16 +177,17 @@ def answers(resident: Resident, run: Speaker | None, ids: Sequence[list[int]], c
         return None
     if time.monotonic() > until and not all(one.ended for one in made):
         return None
-    return [one.text for one in made]
+    return made
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was said to one prompt, in how many tokens, and whether it came to its end or was cut."""
+    """What was said to one prompt, in how many tokens, whether it came to its end or was cut, and whether a thought was before it."""
 
     text: str
     tokens: int
     ended: bool
+    thinks: bool = False
 
 
 class _Ending(StoppingCriteria):
@@ -228,7 +229,7 @@ def greedy(
             stopping_criteria=StoppingCriteriaList([_Ending(ending), NextQuestion(turn, width)]),
         )
     made = []
-    for row in (row[width:].tolist() for row in out):
+    for prompt, row in zip(ids, (row[width:].tolist() for row in out), strict=True):
         text, used = turn.text(row)
-        made.append(Answer(text, len(row) if used is None else used, ended=used is not None))
+        made.append(Answer(text, len(row) if used is None else used, used is not None, turn.has_thought(prompt, row)))
     return made
