@@ -118,3 +118,31 @@ def test_a_fault_comes_into_view_beside_its_field(shop: Shop, visit: Visit) -> N
     warning = page.locator(".knob:has(#knob-learning_rate) .unusual")
     expect(warning).to_contain_text("0.00001")
     expect(page.locator("#knob-learning_rate")).not_to_have_attribute("aria-invalid", "true")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_light_or_dark_is_chosen_kept_and_given_back_to_the_system(shop: Shop, visit: Visit, system: str) -> None:
+    visitor, other = visit(shop, "it"), {"light": "dark", "dark": "light"}[system]
+    visitor.page.emulate_media(color_scheme=system)  # type: ignore[arg-type]
+    page = visitor.open()
+
+    def dark() -> str:
+        page.wait_for_function(
+            "document.body.classList.contains('dark') === (getComputedStyle(document.body).backgroundColor === 'rgb(18, 24, 31)')"
+        )
+        return "dark" if page.evaluate("document.body.classList.contains('dark')") else "light"
+
+    field = page.get_by_label(t("it", "ui.theme"))
+    expect(field).to_have_value("system")
+    assert dark() == system
+    field.select_option(other)
+    assert dark() == other
+    page.wait_for_timeout(1000)  # else what the page was asking for is cut by the reload
+    page = visitor.open()
+    expect(page.get_by_label(t("it", "ui.theme"))).to_have_value(other)
+    page.emulate_media(color_scheme=other)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=system)  # type: ignore[arg-type]
+    assert dark() == other
+    page.get_by_label(t("it", "ui.theme")).select_option("system")
+    assert dark() == system

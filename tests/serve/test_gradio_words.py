@@ -36,6 +36,15 @@ def test_the_words_that_we_give_are_words_that_the_frontend_asks_for() -> None:
         assert ours or key in every or re.search(rf"\b{name}:[`\"']", every), f"{key} is asked for no more"
 
 
+def test_the_frontend_asks_the_browser_by_these_words_whether_it_is_to_be_dark() -> None:
+    asked = re.compile(r"window\?\.matchMedia(\?\.)?\(`\(prefers-color-scheme: dark\)`\)")
+    deciding = [text for text in sources().values() if "__theme" in text and asked.search(text)]
+    assert deciding and all("classList.add(`dark`)" in text and "document.body" in text for text in deciding)
+    assert '"(prefers-color-scheme: dark)"' in gradio_words.THEME and gradio_words.THEME.encode() in gradio_words.inject(
+        b"<head></head>", "en"
+    )
+
+
 def test_one_clock_of_the_frontend_is_the_one_that_is_held_back() -> None:
     pattern = re.compile(gradio_words.CLOCK)
     found = {

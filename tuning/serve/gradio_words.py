@@ -1,4 +1,4 @@
-"""Every hold of the server on Gradio's frontend: whose language Italian takes, a clock, pictures, words for screen readers, a page's head.
+"""Every hold of the server on Gradio's frontend: whose language Italian takes, light or dark, a clock, pictures, screen readers, the head.
 
 None of it is documented, and Gradio is pinned; `tests/serve/test_gradio_words.py` fails on a Gradio where one of them has moved.
 What the page's builders hold stands in `ui.gradio_ways`.
@@ -49,6 +49,33 @@ new MutationObserver((changes) => {
   }
 }).observe(root, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"]});
 })();</script>"""
+
+# Gradio is dark where the browser prefers it, which it asks of `matchMedia`, and has no switch of its own: what somebody has chosen is
+# answered in the place of the browser. The choice is kept by the browser, and nowhere where it keeps nothing.
+THEME = """<script>(() => {
+const dark = "(prefers-color-scheme: dark)", asked = window.matchMedia.bind(window), root = document.documentElement;
+let chosen = null;
+try { chosen = localStorage.getItem("sartoria-theme"); } catch { /* nothing is kept in this frame */ }
+const mark = () => { if (chosen) root.dataset.theme = chosen; else delete root.dataset.theme; };
+window.matchMedia = (query) => {
+  const found = asked(query);
+  if (query !== dark || !chosen) return found;
+  const [addEventListener, removeEventListener] = [found.addEventListener.bind(found), found.removeEventListener.bind(found)];
+  return {matches: chosen === "dark", media: query, addEventListener, removeEventListener};
+};
+window.sartoriaTheme = (choice) => {
+  if (choice === undefined) return chosen || "system";
+  chosen = choice === "dark" || choice === "light" ? choice : null;
+  try { localStorage.setItem("sartoria-theme", chosen || "system"); } catch { /* as above */ }
+  mark();
+  document.body.classList.toggle("dark", window.matchMedia(dark).matches);
+};
+if (chosen !== "dark" && chosen !== "light") chosen = null;
+mark();
+})();</script><style>
+html[data-theme="dark"] body { background: var(--bg-dark); color: var(--col-dark); }
+html[data-theme="light"] body { background: var(--bg); color: var(--col); }
+</style>"""
 
 # Gradio's bar of pages would push all else down until our style sheet is there to hide it.
 STILL = "<style>.nav-holder { display: none !important; }</style>"
@@ -112,5 +139,5 @@ def inject(page: bytes, lang: str) -> bytes:
     page = LEAVE_OUT.sub(b"", page)
     page = re.sub(rb'(<html[^>]*?\slang=")[^"]*(")', rb"\g<1>" + lang.encode() + rb"\g<2>", page, count=1)
     words = {} if lang == "en" else {english: t(lang, code) for english, code in FIXED.items()}
-    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN) + PICTURES + STILL).encode()
+    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN) + THEME + PICTURES + STILL).encode()
     return re.sub(rb"<head[^>]*>", lambda match: match.group(0) + script, page, count=1)

@@ -26,6 +26,12 @@ from tuning.ui.tabs import chat, data, model, runs, train
 BUILDERS: dict[str, Callable[[Desk], None]] = {
     "model": model.build, "data": data.build, "train": train.build, "chat": chat.build, "runs": runs.build,
 }  # fmt: skip
+# Light or dark is the browser's affair; `serve.gradio_words` answers Gradio with it.
+SWITCH = """
+const field = element.querySelector(".theme");
+field.value = window.sartoriaTheme();
+field.addEventListener("change", () => window.sartoriaTheme(field.value));
+"""
 WAYS = 1  # out of trouble that the slip shows; all are on the Train tab
 
 
@@ -71,7 +77,7 @@ def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
         if not part.is_rendered:
             part.render()
     with gr.Row(elem_id="top"):
-        desk.html(view.masthead(desk.lang), elem_id="masthead")
+        desk.html(view.masthead(desk.lang), script=SWITCH, elem_id="masthead")
         chips = desk.html(script=page_title.SCRIPT, elem_id="chips")
     if desk.space is not None:
         with gr.Row(elem_id="space"):

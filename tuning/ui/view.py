@@ -172,14 +172,17 @@ def on_a_space(space: Space, lang: str, signed_in: bool = False, mirrored: bool 
 
 
 def masthead(lang: str) -> str:
-    """Brand and language switch."""
+    """Brand, and the switches for light or dark and for the language."""
     links = []
     for code, name in (("en", "English"), ("it", "Italiano")):
         page = "/" if code == "en" else "/it"
         current = ' aria-current="true"' if code == lang else ""
         links.append(f'<a href="{page}?lang={code}" lang="{code}" hreflang="{code}"{current}>{name}</a>')
+    themes = "".join(f'<option value="{name}">{escape(t(lang, f"ui.theme.{name}"))}</option>' for name in ("system", "light", "dark"))
+    theme = f'<select class="theme" aria-label="{escape(t(lang, "ui.theme"))}">{themes}</select>'
+    languages = f'<nav class="languages" aria-label="{escape(t(lang, "ui.languages"))}">{"".join(links)}</nav>'
     return (
         f'<div class="masthead"><h1 class="brand">{escape(t(lang, "ui.brand"))}<i aria-hidden="true">.</i></h1>'
         f'<span class="tagline">{escape(t(lang, "ui.tagline"))}</span>'
-        f'<nav class="languages" aria-label="{escape(t(lang, "ui.languages"))}">{"".join(links)}</nav></div>'
+        f'<section class="switches">{theme}{languages}</section></div>'
     )

@@ -4,6 +4,7 @@ A file of one says what those in presets/recipes say, in the names of TRL and PE
 never was.
 """
 
+import contextlib
 import functools
 import pathlib
 import time
@@ -40,8 +41,11 @@ class OwnRecipes:
 
     def all(self) -> dict[str, Recipe]:
         """All of them by id, the newest first. A file that cannot be read is left out, and the log says why."""
-        found = (_read(path, path.stat().st_mtime_ns) for path in self._folder.glob(f"{OWN}*.json"))
-        mine = [kept for kept in found if kept is not None and kept.owner == self.owner]
+        mine = list[KeptRecipe]()
+        for path in self._folder.glob(f"{OWN}*.json"):
+            with contextlib.suppress(FileNotFoundError):  # deleted at this moment
+                kept = _read(path, path.stat().st_mtime_ns)
+                mine += [kept] if kept is not None and kept.owner == self.owner else []
         return {kept.recipe.id: kept.recipe for kept in sorted(mine, key=lambda kept: -kept.created)}
 
     def save(self, name: str, settings: TrainSettings) -> Recipe:

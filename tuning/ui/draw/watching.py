@@ -28,7 +28,10 @@ LIVE_SECONDS, STILL_SECONDS = 3, 20  # between two looks at a run that is on, an
 FOLLOWS = f"""
 const element = document.querySelector("#watched"), drawn = [];
 const watch = (name, draw) => drawn.push(draw);
-document.documentElement.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);
+let chosen = null;
+try {{ chosen = localStorage.getItem("sartoria-theme"); }} catch {{ /* nothing is kept */ }}
+const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+document.documentElement.classList.toggle("dark", (["dark", "light"].includes(chosen) ? chosen : preferred) === "dark");
 {KEEPS}
 let mark = null;
 const look = async () => {{
