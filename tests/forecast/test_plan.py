@@ -7,7 +7,7 @@ import pytest
 
 from tuning import presets, settings
 from tuning.errors import InputError
-from tuning.forecast import duration, memory, plan
+from tuning.forecast import duration, guide, memory, plan
 from tuning.machine.hardware import Gpu, Hardware
 from tuning.schema import ModelCard, TrainSettings
 from tuning.text import t
@@ -32,6 +32,21 @@ def resolve(model: ModelCard = STARTER, rows: int = 200, own: int = 0, where: Ha
     counted = plan.DataFacts(count=rows, characters=rows * 120, validation_rows=own)
     wanted, _ = presets.parse_settings(TrainSettings(), asked, "--set")
     return plan.resolve(model, counted, wanted, plan.Machine(where or machine(), plan.Calibration()))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_model_needs_does_not_move_with_what_happens_to_be_free(there: bool) -> None:
+    """Only the verdict does. On a card, and without one."""
+    model, seen = card(4 * 10**9 if there else 10**9), []
+    for free in (24, 15, 11, 8, 2):
+        big = Gpu(index=0, name="big", memory_total=24 * GIB, memory_free=free * GIB, compute_capability=9.0)
+        where = machine(gpus=[big]) if there else machine(memory_free=free * GIB)
+        seen.append(guide.offer(model, plan.Machine(where, plan.Calibration())))
+    assert len({(one["predicted_peak_bytes"], one["seconds"]) for one in seen}) == 1, seen
+    assert [one["available_bytes"] // GIB for one in seen] == [24, 15, 11, 8, 2]
+    assert seen[0]["fit"] == "comfortable" and seen[-1]["fit"] == "no"
+    places = ("comfortable", "tight", "no")
+    assert sorted(seen, key=lambda one: places.index(one["fit"])) == seen
 
 
 def test_nothing_is_left_to_decide() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.engine.conftest import FAST
 from tuning import settings
 from tuning.errors import InputError, TuningError
-from tuning.forecast import plan as planning
+from tuning.forecast import guide
 from tuning.schema import LOCAL
 from tuning.serve import owners
 from tuning.studio import Studio
@@ -221,8 +221,8 @@ def test_page_and_terminal_reach_nothing_past_the_studio() -> None:
 
 def test_the_catalog_and_the_guide_are_made_once_for_all_who_look(a: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     desk, made = Page(a, monkeypatch).desk, []
-    offer = planning.offer
-    monkeypatch.setattr(planning, "offer", lambda *given: made.append(1) or offer(*given))
+    offer = guide.offer
+    monkeypatch.setattr(guide, "offer", lambda *given: made.append(1) or offer(*given))
     for owner in ("a", "b", "a", "c"):
         with desk.serving(owner):
             assert model.guide(desk) and desk.models()

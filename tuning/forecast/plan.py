@@ -17,7 +17,6 @@ from tuning.forecast.devices import Calibration as Calibration
 from tuning.forecast.devices import Lookup as Lookup
 from tuning.forecast.devices import Machine as Machine
 from tuning.machine.hardware import Hardware, best
-from tuning.models.catalog import COMFORT
 from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card
 from tuning.tokens import thoughts
 from tuning.tokens.lengths import Lengths
@@ -153,19 +152,6 @@ def rate_by_recipe(resolved: Resolved) -> Resolved:
     codes = {"plan.learning_rate_given": "plan.learning_rate_recipe"}
     told = [notice.model_copy(update={"code": codes.get(notice.code, notice.code)}) for notice in resolved.notices]
     return resolved.model_copy(update={"notices": told})
-
-
-def offer(card: ModelCard, machine: Machine) -> dict[str, Any]:
-    """What models are compared by: memory, and the time of one pass over 1000 examples with a plan of our own choosing."""
-    forecast = resolve(card, EXAMPLES, TrainSettings(num_train_epochs=1), machine).forecast
-    roomy = forecast.peak_bytes <= COMFORT * forecast.available_bytes
-    return {
-        "predicted_peak_bytes": forecast.peak_bytes,
-        "available_bytes": forecast.available_bytes,
-        "seconds": forecast.seconds,
-        "fits": forecast.fits,
-        "fit": "no" if not forecast.fits else "comfortable" if roomy else "tight",
-    }
 
 
 def calibrate(records: list[dict[str, Any]], card: ModelCard, on_cpu: bool) -> Calibration:

@@ -56,6 +56,11 @@ class Hardware(Record):
             return self.apple
         return next((card for card in self.gpus if device == f"cuda:{card.index}"), None)
 
+    def emptied(self) -> "Hardware":
+        """This machine with nothing else on it."""
+        gpus = [card.model_copy(update={"memory_free": card.memory_total}) for card in self.gpus]
+        return self.model_copy(update={"memory_free": self.memory_total, "gpus": gpus})
+
 
 def held_by_torch() -> dict[str, int]:
     """Bytes of each card, by uuid (without "GPU-"), that this process holds: what PyTorch has reserved, and its CUDA context.

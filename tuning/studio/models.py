@@ -34,7 +34,7 @@ class Models:
 
     def entry(self, model: ModelRef, gpu_memory: float | None = None) -> dict[str, Any]:
         """A model as `list` lists it."""
-        offer = planning.offer(model.card, self.shared.machine(model.card, gpu_memory, self.shared.profiles.look))
+        offer = guide.offer(model.card, self.shared.machine(model.card, gpu_memory, self.shared.profiles.look))
         facts = model.card.model_dump(exclude={"path", "config"})
         return {**facts, "id": model.id, **offer, "here": here(model)}
 
