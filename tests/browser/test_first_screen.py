@@ -1,5 +1,6 @@
 """The first ten seconds and the order slip in a real browser: cards with the shell, nothing jumps, two presses to a training."""
 
+import pathlib
 from collections.abc import Callable
 
 import pytest
@@ -73,6 +74,37 @@ def test_from_a_fresh_page_to_a_running_training_in_two_presses(shop: Shop, visi
     expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.running"), timeout=60_000)
     expect(page.locator("#live-view")).to_be_visible()
     assert shop.newest().spec().recipe == "facts"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("headers", ["Domanda del cliente;Risposta nostra", "a;b"])
+@pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), ("en", "phone"), ("en", "desktop"), ("it", "phone")])
+def test_from_a_spreadsheet_to_a_running_training_in_six_presses(
+    shop: Shop, visit: Visit, tmp_path: pathlib.Path, lang: str, screen: str, headers: str
+) -> None:
+    """Also where the columns have to be confirmed. The choice of the file in the window of the system is not counted."""
+    path = tmp_path / "agriturismo.csv"
+    path.write_text(
+        "\n".join([headers, *(f"Quanto costa la camera {n}?;Costa {n * 10} euro a notte." for n in range(1, 31))]), encoding="utf-8"
+    )
+    visitor = sized(visit, shop, lang, screen)
+    visitor.page.add_init_script("window.presses = 0; addEventListener('click', (event) => { presses += event.isTrusted; }, true);")
+    page = visitor.open()
+    page.locator('#starter [data-do="bring"]').click()
+    with page.expect_file_chooser() as chooser:
+        page.locator("#upload button").first.click()
+    chooser.value.set_files(path)
+    if headers == "a;b":
+        expect(page.locator("#columns .ask .turn.assistant").first).to_contain_text("Costa")  # guessed
+        page.get_by_role("button", name=t(lang, "ui.data.columns.use"), exact=True).click()
+    expect(page.locator("#rows .turn.assistant").first).to_contain_text("Costa")
+    tab(page, lang, "model")
+    page.locator('#models [data-value="starter"]').first.click()
+    expect(page.locator("#next")).to_have_text(t(lang, "ui.next.train"))
+    page.locator("#next").click()
+    expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.running"), timeout=90_000)
+    assert page.evaluate("presses") <= 6
+    assert shop.newest().spec().data.name == path.name
 
 
 def test_a_file_of_one_s_own_is_one_press_away(shop: Shop, visit: Visit) -> None:
