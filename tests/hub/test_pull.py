@@ -67,6 +67,8 @@ def test_a_version_that_was_pushed_answers_as_the_run_does_beside_it_and_its_bas
     asked = len(receiving.asked)
     assert mine.pulls.pull(target)["commit"] == receiving.kept(REPO).tagged[run.id]
     assert not [path for _, path, _ in receiving.asked[asked:] if path.endswith(".safetensors")]  # it is here already
+    assert code(lambda: mine.runs.further(target)) == "pull.data"
+    assert code(lambda: mine.runs.further(target, "starter-it", {"lora_r": 4})) == "run.shape"
     assert main(["remove", target, "--json"]) == 0 and mine.talk.pulled() == []
 
 
@@ -191,3 +193,19 @@ def test_a_branch_that_has_moved_is_pulled_anew_and_a_pull_that_fails_leaves_wha
     assert told["commit"] == there.heads["main"] != first and mine.answering.habits(target).scaling == "direction"
     there.commit("main", {**but(there), "chat_template.jinja": b"{{ messages }}"}, "a stranger's template")
     assert told["template"] == "same" and mine.pulls.pull(target)["template"] == "other"
+
+
+@pytest.mark.nightly
+def test_a_run_goes_on_from_an_adapter_of_the_hub_as_from_one_of_its_own(
+    mine: Studio, run: Run, there: Kept, rows_file: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ["--set", "max_steps=1", "--set", "report=false", "--set", "learning_rate=1e-9"]
+    losses = []
+    for source in (f"{REPO}@main", run.id):
+        assert main(["train", "--continue", source, "-d", str(rows_file), *settings, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        made = mine.shared.store.find(told["run"], LOCAL)
+        assert made.spec().continues and made.start.read_bytes() == there.files[pulled.WEIGHTS]
+        losses.append([told["base_eval_loss"], next(entry["eval_loss"] for entry in made.metrics() if "eval_loss" in entry)])
+    print(losses)
+    assert losses[0] == losses[1] and losses[0][0] != losses[0][1]  # it begins where the other has ended

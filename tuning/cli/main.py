@@ -199,6 +199,7 @@ def _train(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int,
             run = renting.order(studio, options, choices, changes, lang)
             return _told(run, hook, renting.follow(studio, run, lang))
         if options.continues:
+            talking.bring(studio, options.continues, lang)
             run = _further(studio, options.continues, choices, changes)
         else:
             run = studio.runs.create(**choices, settings=changes, lang=lang)

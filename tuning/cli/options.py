@@ -80,7 +80,9 @@ def _train(train: argparse.ArgumentParser) -> None:
     _rented(train)
     _on_nodes(train)
     train.add_argument("--webhook", metavar="URL", help="tell this address when the run is over (one POST of JSON)")
-    train.add_argument("--continue", metavar="RUN", dest="continues", help="begin with what a run has made, on its data or on -d")
+    train.add_argument(
+        "--continue", metavar="RUN", dest="continues", help="begin with what a run (or OWNER/NAME@REVISION) has made, on its data or on -d"
+    )
     train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
 
 

@@ -28,6 +28,12 @@ def pull(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, A
     return 0, _pulled(studio, options.adapter, lang)
 
 
+def bring(studio: Studio, target: str, lang: str) -> None:
+    """Fetch an adapter of the Hub that is named and is not here; nothing else is fetched."""
+    if not studio.pulls.is_here(target):
+        _pulled(studio, target, lang)
+
+
 def _pulled(studio: Studio, target: str, lang: str) -> dict[str, Any]:
     told = studio.pulls.pull(target, progress=foreground.downloading(lang))
     if told["template"] == "other":
@@ -41,8 +47,7 @@ def chat(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, A
         temperature=options.temperature, top_p=options.top_p, max_new_tokens=options.max_new_tokens, strength=options.strength
     )
     prompt, first = options.prompt, True
-    if not studio.pulls.is_here(options.target):
-        _pulled(studio, options.target, lang)
+    bring(studio, options.target, lang)
     while prompt is not None or (prompt := _ask()) is not None:
         turns.append({"role": "user", "content": prompt})
         question = studio.talk.question(options.target, turns, options.base, options.seed, how)

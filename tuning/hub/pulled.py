@@ -82,6 +82,33 @@ def kept(home: pathlib.Path, owner: str) -> list[PulledAdapter]:
     return [one for folder in folders if (one := read(folder)) is not None]
 
 
+def find(home: pathlib.Path, owner: str, target: str) -> PulledAdapter:
+    """The owner's adapter that `owner/name@revision` names. Raises InputError `pull.not_here`."""
+    named = parsed(target)
+    found = read(place(home, owner, *named)) if named is not None else None
+    if found is None:
+        raise InputError("pull.not_here", target=target)
+    return found
+
+
+def shape(found: PulledAdapter) -> dict[str, Any]:
+    """The settings of a run whose adapter has the same layers, ranks and scaling. Raises InputError where none has."""
+    config: Any = disk.document(found.adapter / CONFIG)
+    alpha = float(config["lora_alpha"])
+    if not alpha.is_integer():  # folded from rsLoRA, which a run has by its own name
+        raise InputError("pull.setting", repo=found.name, key="lora_alpha")
+    lora = {
+        key: config[key] for key, one in judged.LORA.items() if one.takes and config.get(key) and key not in ("bias", "init_lora_weights")
+    }
+    return {
+        "method": "lora",
+        "lora_r": config["r"],
+        "lora_alpha": int(alpha),
+        "target_modules": config["target_modules"],
+        "lora": lora,
+    }
+
+
 def read(folder: pathlib.Path) -> PulledAdapter | None:
     """The adapter in a folder that was fetched whole; None where there is none. No weight is read."""
     return _read(folder, reading.mark(*(folder / name for name in (CONFIG, WEIGHTS, CARD, MANIFEST))))

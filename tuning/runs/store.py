@@ -212,12 +212,12 @@ class Run:
         with contextlib.suppress(OSError):
             (self.folder / "full").touch()
 
-    def begin_with(self, other: "Run") -> None:
-        """Keep a copy of what another run has made, to go on from: the other may be deleted then."""
-        if other.spec().settings.method == "full":
-            shutil.copytree(other.adapter, self.start)
+    def begin_with(self, adapter: pathlib.Path) -> None:
+        """Keep a copy of an adapter, or a whole model, in a folder, to go on from: that one may be deleted then."""
+        if (adapter / "config.json").is_file():
+            shutil.copytree(adapter, self.start)
         else:
-            shutil.copyfile(other.adapter / "adapter_model.safetensors", self.start)
+            shutil.copyfile(adapter / "adapter_model.safetensors", self.start)
 
     def retry(self, code: str = "recovery.restart") -> bool:
         """Take down that what trains it starts anew, for the reason `code`. False where that was tried often enough."""

@@ -14,6 +14,8 @@ from tuning.export import converter, forms
 from tuning.export.ollama.ollama_api import NOWHERE, Handing
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
+from tuning.hub import pulled
+from tuning.hub.pulled import PulledAdapter
 from tuning.mirror import mirrored
 from tuning.presets import judged
 from tuning.rent import rented
@@ -48,7 +50,7 @@ class Runs:
         settings: dict[str, Any] | None = None,
         name: str | None = None,
         lang: str = "en",
-        continues: Run | None = None,
+        continues: Run | PulledAdapter | None = None,
     ) -> Run:
         """A new run folder with everything decided; it waits for `enqueue` or an engine. `continues`: see `further`.
 
@@ -60,7 +62,7 @@ class Runs:
         self.shared.shelf.require(reference, self.owner)
         return self.write((reference, spec, chosen, resolved), settings or {}, name, continues)
 
-    def write(self, decided: Decided, changes: dict[str, Any], name: str | None, continues: Run | None = None) -> Run:
+    def write(self, decided: Decided, changes: dict[str, Any], name: str | None, continues: Run | PulledAdapter | None = None) -> Run:
         """The folder of a new run, of what its choices have come to. Raises as `create` does."""
         reference, spec, chosen, resolved = decided
         followers.check(resolved.settings)
@@ -97,7 +99,7 @@ class Runs:
         )
         if continues is not None:
             with whole(made.folder):
-                made.begin_with(continues)
+                made.begin_with(continues.adapter)
         return made
 
     def train(
@@ -221,22 +223,29 @@ class Runs:
         """A new run that begins with the adapter of another one, on the same data or on other; it waits as one of `create` does.
 
         Its adapter is shaped as the other's, and corrected answers are learned as `rehearsal` says.
-        Raises InputError where `settings` would change that, RunError `run.no_adapter`.
+        Raises InputError where `settings` would change that, RunError `run.no_adapter`. `run` may be an adapter of the Hub that is here.
         """
+        if pulled.parsed(run) is not None:
+            return self._further_of_the_hub(run, data, settings or {}, name)
         found = self.shared.store.find(run, self.owner)
         spec = found.spec()
         found.require_adapter()
         method = spec.settings.method
         shape = {key: getattr(spec.settings, key) for key in SHAPE if method == "lora" or key == "method"}
-        for key, value in (settings or {}).items():
-            if key == "method" and value != method:
-                raise InputError("run.method", was=method)
-            if key != "method" and key.split(".")[0] in shape:
-                raise InputError("run.shape", key=key)
+        _require_shape(settings or {}, shape)
         version = next((one for one in self.shared.library.list(self.owner) if one.id == data), None)
         gentle = rehearsal.settings(version.corrected, spec.settings) if version is not None and version.corrected else {}
         changes = {**_by_hand(spec), **shape, **gentle, **(settings or {})}
         return self.create(spec.model.id, data or spec.data.id, spec.recipe, changes, name or found.name(), continues=found)
+
+    def _further_of_the_hub(self, target: str, data: str | None, settings: dict[str, Any], name: str | None) -> Run:
+        """As `further`: the shape is that of its configuration, and it has no data of its own. Raises InputError `pull.…`."""
+        found = pulled.find(self.shared.settings.home, self.owner, target)
+        if data is None:
+            raise InputError("pull.data", target=target)
+        shape = pulled.shape(found)
+        _require_shape(settings, shape)
+        return self.create(found.base, data, None, {**shape, **settings}, name or found.name.partition("@")[0], continues=found)
 
     def go_on(self, run: str, data: str, name: str) -> dict[str, Any]:
         """Put what `further` makes in the queue of the workshop."""
@@ -357,6 +366,15 @@ def shown(shared: Shared, run: Run) -> dict[str, Any]:
         "stopped_by": disk.kept(lambda: disk.text(run.folder / "stop"), "") or None,
         "download": shared.shelf.coming.get(run.spec().model.path),
     }
+
+
+def _require_shape(settings: dict[str, Any], shape: dict[str, Any]) -> None:
+    """Raises InputError for a setting that would give what is gone on from another shape."""
+    for key, value in settings.items():
+        if key == "method" and value != shape["method"]:
+            raise InputError("run.method", was=shape["method"])
+        if key != "method" and key.split(".")[0] in shape:
+            raise InputError("run.shape", key=key)
 
 
 def _by_hand(spec: RunSpec) -> dict[str, Any]:

@@ -130,8 +130,8 @@ class Talk:
         adapter and for a checkpoint that is not there.
         """
         folder = self.owner == LOCAL and self.shared.settings.mode == "local" and os.path.isdir(files.given(target))
-        if not folder and (named := pulled.parsed(target)) is not None:
-            return self._pulled(target, *named)
+        if not folder and pulled.parsed(target) is not None:
+            return self._pulled(target)
         if folder or "/" in target or target in presets.models(self.shared.settings.presets):
             reference = self._models.find(target)
             self._models.quotas.model(reference)
@@ -148,12 +148,10 @@ class Talk:
             run.require_adapter()
         return run.spec().model, run
 
-    def _pulled(self, target: str, repo: str, revision: str) -> tuple[ModelRef, PulledAdapter]:
+    def _pulled(self, target: str) -> tuple[ModelRef, PulledAdapter]:
         if self._models.quotas.bounds is not None:
             raise InputError("quota.model", model=target)
-        found = pulled.read(pulled.place(self.shared.settings.home, self.owner, repo, revision))
-        if found is None:
-            raise InputError("pull.not_here", target=target)
+        found = pulled.find(self.shared.settings.home, self.owner, target)
         reference = self._models.find(found.base)
         if not here(reference):
             raise InputError("model.not_here", model=reference.id)
