@@ -1,5 +1,6 @@
 """The Runs tab in a real browser: found again, compared, taken along as settings, renamed, taken away, deleted; open folds stay open."""
 
+import json
 import pathlib
 import re
 import shutil
@@ -16,6 +17,7 @@ from safetensors.numpy import save_file
 from tests import folders
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
+from tests.ui.test_report import FOUND
 from tuning.runs import locks
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, RunState
@@ -142,6 +144,24 @@ def test_started_again_renamed_and_taken_away(shop: Shop, store: Studio, visit: 
     press(page, "again")
     expect(page.locator("#run [role=alert]")).to_contain_text(t(lang, "ui.runs.again.data", name="yours"))
     visitor.clean()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_advice_of_a_report_is_followed_by_a_press(shop: Shop, store: Studio, visit: Visit, lang: str) -> None:
+    run = folders.make(store, "mine", 30, {"learning_rate": 0.0004, "seed": 3}, f"starter-{lang}")
+    (run.folder / "evaluation.json").write_text(json.dumps(FOUND), encoding="utf-8")
+    visitor = visit(shop, lang)
+    page = opened(visitor, lang)
+    page.locator("#summary [data-do=advise][data-value=lower_rate]").click()
+    expect(page.locator("#knob-learning_rate")).to_have_value("0.0002")
+    expect(page.locator("#knob-learning_rate")).to_be_visible()
+    expect(page.get_by_role("tab", selected=True)).to_contain_text(t(lang, "ui.tab.train"))
+    page.locator("#live-view [data-do=advise][data-value=mix]").click()
+    expect(page.get_by_role("tab", selected=True)).to_contain_text(t(lang, "ui.tab.data"))
+    expect(page.locator("#report")).to_be_visible()
+    assert len(store.runs.list()) == 1, "something was started"
+    speaks(visitor, lang)
 
 
 def test_what_is_unfolded_stays_so_while_it_learns(shop: Shop, alive: Run, visit: Visit) -> None:

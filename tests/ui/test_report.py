@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tuning.runs import verdict
 from tuning.runs.verdict import ADVICE, LEVELS
+from tuning.schema import TrainSettings
 from tuning.text import t
 from tuning.ui.draw import report_view
 
@@ -118,3 +120,20 @@ def test_a_run_that_goes_on_shows_its_old_report_as_the_old_one(lang: str) -> No
     old = t(lang, "ui.report.old")
     assert old in report_view.report({"evaluation": FOUND, "status": "running"}, lang)
     assert old not in report_view.report({"evaluation": FOUND, "status": "finished"}, lang)
+
+
+def test_advice_is_buttons_where_it_can_be_pressed_and_words_where_not() -> None:
+    run = {"evaluation": FOUND}
+    drawn = report_view.report(run, "en", pressed=True)
+    assert re.findall(r'data-do="advise" data-value="(\w+)"', drawn) == FOUND["verdict"]["advice"]
+    assert "data-do" not in report_view.report(run, "en") and "<button" not in report_view.report(run, "en")
+
+
+def test_every_advice_leads_somewhere() -> None:
+    """To settings that the schema takes and that differ, or to the data or the chat."""
+    settings = TrainSettings(learning_rate=0.001, num_train_epochs=1, lora_r=1024, lora_alpha=4096).model_dump()
+    for tip in {tip for tips in ADVICE.values() for tip in tips} | {"wordings"}:
+        changes = verdict.changed(tip, settings)
+        assert bool(changes) != (tip in verdict.BY_HAND), tip
+        TrainSettings.model_validate({**settings, **changes})
+    assert verdict.changed("lower_rate", settings)["learning_rate"] < 0.001 < verdict.changed("higher_rate", settings)["learning_rate"]

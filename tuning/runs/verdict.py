@@ -4,7 +4,7 @@ Pure arithmetic over figures per row, but for `read`. How the figures are taken 
 """
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -201,6 +201,23 @@ ADVICE = {
     "slow": ("ask",),
     "worse": ("lower_rate", "fewer_passes"),
 }
+
+
+BY_HAND = {"answers_fit": "data", "ask": "chat", "mix": "data", "more_rows": "data", "wordings": "data"}  # where it is followed
+
+
+def changed(tip: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by which a run with these would follow the advice; none where it is followed by hand."""
+    rate, passes, rank, alpha = (settings[key] for key in ("learning_rate", "num_train_epochs", "lora_r", "lora_alpha"))
+    return {
+        "early_stopping": {"early_stopping_patience": 3},
+        "fewer_passes": {"num_train_epochs": passes / 2},
+        "higher_rank": {"lora_r": min(2 * rank, 1024), "lora_alpha": min(2 * alpha, 4096), "target_modules": "all-linear"},
+        "higher_rate": {"learning_rate": 2 * rate},
+        "hold_out": {"validation_share": 0.2},
+        "lower_rate": {"learning_rate": rate / 2},
+        "more_passes": {"num_train_epochs": min(2 * passes, 1000)},
+    }.get(tip, {})
 
 
 def _reason(found: Evidence) -> str:

@@ -70,7 +70,7 @@ def live(run: Mapping[str, Any], lang: str, warm: bool = True) -> str:
     return (
         f'<div class="live{busy}"><h2>{escape(t(lang, "ui.live.title", name=run["name"]))} {status(run["status"], lang)}</h2>'
         f'<p class="hint num">{escape(says)}</p>{bar(run, says)}{trouble}{told(run, lang)}{stats(run, lang)}'
-        f"{report(run, lang)}{charts(run, lang)}{timeline(run, lang, 'live')}{log(run, lang)}</div>"
+        f"{report(run, lang, pressed=True)}{charts(run, lang)}{timeline(run, lang, 'live')}{log(run, lang)}</div>"
     )
 
 
@@ -201,7 +201,7 @@ def summary(run: Mapping[str, Any], lang: str) -> str:
         facts.append(t(lang, "ui.runs.adapter", trainable=trained, total=whole, percent=plain(round(share, 1), lang)))
     facts.append(t(lang, "ui.runs.size", size=size(run["size_bytes"], lang)))
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
-    verdict = report(run, lang) or (gained(run, lang) if run["state"]["step"] else "")
+    verdict = report(run, lang, pressed=True) or (gained(run, lang) if run["state"]["step"] else "")
     return (
         f'<section class="summary"><ul class="facts num">{listed}</ul>'
         f"{told(run, lang)}{verdict}"

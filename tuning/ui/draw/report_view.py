@@ -22,25 +22,25 @@ NOTABLE = 0.02  # of a share: less is chance
 SIGNS = {"learned": "✓", "wrecked": "!", "overfitted": "!", "forgot": "!", "no_change": "=", "unclear": "?"}
 
 
-def report(run: Mapping[str, Any], lang: str) -> str:
-    """Of a run as `Runs.show` gives it; nothing where it has no report."""
+def report(run: Mapping[str, Any], lang: str, pressed: bool = False) -> str:
+    """Of a run as `Runs.show` gives it; nothing where it has no report. `pressed`: what to change can be pressed there."""
     found = run.get("evaluation")
     if not found:
         return ""
     head = f'<h3 class="visually-hidden">{escape(t(lang, "ui.report.title"))}</h3>'
     if run.get("status") in ALIVE:
         head += f'<p class="hint">{escape(t(lang, "ui.report.old"))}</p>'
-    parts = "".join(part(found, lang) for part in (headline, table, more, rows, probe, _made))
-    return f'<section class="evaluation">{head}{parts}</section>'
+    parts = "".join(part(found, lang) for part in (table, more, rows, probe, _made))
+    return f'<section class="evaluation">{head}{headline(found, lang, pressed)}{parts}</section>'
 
 
-def headline(found: Evaluation, lang: str) -> str:
+def headline(found: Evaluation, lang: str, pressed: bool = False) -> str:
     """The verdict, what else is to say, and what to change."""
     verdict = found["verdict"]
     first, *others = sentences(found, lang)
     said = f'<p class="verdict-line"><i aria-hidden="true">{SIGNS[verdict["code"]]}</i> <b>{escape(first)}</b></p>'
     said += "".join(f"<p>{escape(other)}</p>" for other in others)
-    tips = "".join(f"<li>{escape(tip)}</li>" for tip in advice(found, lang))
+    tips = "".join(f"<li>{tip}</li>" for tip in (_buttons(found, lang) if pressed else map(escape, advice(found, lang))))
     if tips:
         said += f"<p>{escape(t(lang, 'ui.report.change'))}</p><ul>{tips}</ul>"
     return f'<div class="judged {escape(verdict["level"])}">{said}</div>'
@@ -69,6 +69,12 @@ def corrected(found: Evaluation, lang: str) -> list[str]:
 def advice(found: Evaluation, lang: str) -> list[str]:
     """What to change, the most likely first. Plain text."""
     return [t(lang, f"report.advice.{code}") for code in found["verdict"]["advice"]]
+
+
+def _buttons(found: Evaluation, lang: str) -> list[str]:
+    """Each piece of advice as a button that leads to where it is followed, with what it would change already turned."""
+    button = '<button type="button" class="mend" data-do="advise" data-value="{}">{}</button>'
+    return [button.format(escape(code), escape(t(lang, f"report.advice.{code}"))) for code in found["verdict"]["advice"]]
 
 
 def spoken(found: Evaluation, lang: str) -> dict[str, Any]:

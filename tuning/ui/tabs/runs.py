@@ -8,6 +8,7 @@ import gradio as gr
 
 from tuning.errors import InputError, TuningError
 from tuning.runs.files import clean_name
+from tuning.runs.verdict import BY_HAND
 from tuning.schema import ALIVE, UNREADABLE
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
@@ -17,7 +18,7 @@ from tuning.ui.draw.leaving import outside
 from tuning.ui.parts import take_away, watch_link
 from tuning.ui.slip import RESUMABLE, Order
 from tuning.ui.tabs import everybody
-from tuning.ui.tabs.train import choices_of
+from tuning.ui.tabs.train import advised, choices_of
 
 MOST_WORDS = 200
 # A comparison that has come is seen, below however long a list.
@@ -91,10 +92,12 @@ class RunActions:
             changed[desk.run] = desk.studio.rentals.resume(run)["run"]
         elif do in ("ask_all", "unqueue"):
             (desk.studio.talk.ask_all if do == "ask_all" else desk.studio.runs.stop)(run)
-        elif do == "again":
+        elif do in ("again", "advise"):
+            tip = gradio_ways.text(event, "value") if do == "advise" else ""
             chosen, turned = self.again(run, Order.of(values[desk.choice]))
-            changed |= {desk.choice: asdict(chosen), desk.overrides: turned}
-            changed |= {desk.tabs: gr.update(selected="train"), desk.tab: "train"}
+            place = BY_HAND.get(tip, "train")
+            changed |= {desk.choice: asdict(chosen), desk.overrides: turned | advised(desk, run, tip)}
+            changed |= {desk.tabs: gr.update(selected=place), desk.tab: place} | ({desk.run: run} if place == "chat" else {})
         elif do == "rename":
             changed[name] = gr.update(visible=True, value=desk.studio.runs.show(run)["name"])
         elif do in ("ask", "keep"):
@@ -211,7 +214,7 @@ def build(desk: Desk) -> None:
         run_fault = desk.slot()
         take_away.build(desk, opened, run_fault)
         watch_link.build(desk, "runs", opened, run_fault)
-        summary = desk.html(script=timeline_view.KEEPS, elem_id="summary")
+        summary = desk.cards("summary", script=timeline_view.KEEPS)
 
     shelf, chosen = RunActions(desk), desk.opened
     for cards in (listed, pair):
@@ -227,7 +230,8 @@ def build(desk: Desk) -> None:
         desk.studio.runs.rename(run, text)
         return gr.update(visible=False)
 
-    desk.on(ways.click, act, {desk.look, chosen, desk.choice}, changing, run_fault, repaint=True, trigger_mode="once")
+    for cards in (ways, summary):
+        desk.on(cards.click, act, {desk.look, chosen, desk.choice}, changing, run_fault, repaint=True, trigger_mode="once")
     desk.on(name.submit, rename, [chosen, name], [name], run_fault, repaint=True)
     desk.paints(shelf.paint, [words, listed, pair, chosen, panel, summary, ways], live=True)
     everybody.build(desk)

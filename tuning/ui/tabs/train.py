@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from tuning.runs import verdict
 from tuning.schema import ALIVE
 from tuning.ui import form, gradio_ways, slip, view
 from tuning.ui.desk import Desk, Scene, caught, since
@@ -24,7 +25,7 @@ def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
     rescue = desk.cards("rescue")
     with gr.Column(visible=False, elem_id="live", elem_classes="paper") as panel:
-        live = desk.html(script=timeline_view.KEEPS, elem_id="live-view")
+        live = desk.cards("live-view", script=timeline_view.KEEPS)
         with gr.Row(elem_classes="actions"):
             stop = gr.Button(desk.say("ui.live.stop"), elem_classes="quiet", visible=False, scale=0, min_width=150)
             resume = gr.Button(desk.say("ui.live.resume"), elem_classes="quiet", visible=False, scale=0, min_width=150)
@@ -37,8 +38,7 @@ def build(desk: Desk) -> None:
     order_box.build(desk)
     with gr.Row(elem_classes="beside end"):
         hint, place = desk.say("ui.train.name.hint"), desk.say("ui.train.name.place")
-        words = {"label": desk.say("ui.train.name"), "info": hint, "placeholder": place}
-        gradio_ways.configure(desk.name, **words, max_lines=1, scale=3, max_length=80)
+        gradio_ways.configure(desk.name, label=desk.say("ui.train.name"), info=hint, placeholder=place, max_lines=1, scale=3, max_length=80)
         desk.name.render()
         start = gr.Button(desk.say("ui.train.start"), scale=1, min_width=200, elem_id="start")
     fault = desk.slot()
@@ -60,6 +60,12 @@ def build(desk: Desk) -> None:
         made = desk.studio.runs.again(run, changes, lang=desk.lang)["run"]
         chosen, turned = mended(desk, *choices_of(desk, before, Order.of(choice)), changes)
         return chosen | {"made": made}, turned, made
+
+    def advise(choice: Any, run: str, event: gr.EventData) -> Any:
+        tip, chosen = gradio_ways.text(event, "value"), Order.of(choice)
+        found, turned = choices_of(desk, desk.studio.runs.show(run)["spec"], chosen)
+        place = verdict.BY_HAND.get(tip, "train")
+        return asdict(found), turned | advised(desk, run, tip), gr.update(selected=place), place
 
     def paint(scene: Scene) -> list[Any]:
         plan, trouble = desk.plan(scene.choice, scene.overrides)
@@ -89,6 +95,8 @@ def build(desk: Desk) -> None:
     desk.on(ways.click, press, [desk.choice, desk.overrides], [desk.choice, desk.overrides], fault, repaint=True)
     known = [desk.choice, desk.overrides, desk.run]
     desk.on(rescue.click, again, known, known, live_fault, repaint=True, trigger_mode="once")
+    changing = [desk.choice, desk.overrides, desk.tabs, desk.tab]
+    desk.on(live.click, advise, [desk.choice, desk.run], changing, live_fault, repaint=True, trigger_mode="once")
     inputs = [desk.choice, desk.overrides, desk.name]
     desk.on(start.click, desk.start, inputs, [desk.choice, desk.run], fault, repaint=True, trigger_mode="once")
     desk.on(stop.click, lambda run: desk.studio.rentals.stop(run) and None, [desk.run], [], live_fault, repaint=True)
@@ -172,6 +180,11 @@ def choices_of(desk: Desk, spec: Mapping[str, Any], choice: Order) -> tuple[Orde
     source, limit = choice.source if choice.data == data else spec["data"]["name"], settings.pop("max_samples", None)
     found = replace(choice, model=spec["model"]["id"], data=data, source=source, recipe=spec["recipe"], limit=limit)
     return found, form.differing(settings, desk.recipe(found)["settings"])
+
+
+def advised(desk: Desk, run: str, tip: str) -> dict[str, Any]:
+    """The settings that a report's piece of advice would change in its run."""
+    return verdict.changed(tip, desk.studio.runs.show(run)["spec"]["settings"])
 
 
 def in_sight(scene: Scene) -> bool:
