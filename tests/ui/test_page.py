@@ -3,9 +3,6 @@
 import json
 import pathlib
 import re
-import socket
-import subprocess
-import sys
 import tracemalloc
 from typing import Any
 
@@ -138,13 +135,3 @@ def test_what_would_let_anybody_in_is_refused_in_one_sentence(
     assert app.main([*arguments, "--no-browser"]) == 2
     said = capsys.readouterr().err
     assert said.startswith(named) and said.count("\n") == 1 and "--auth" in said
-
-
-def test_a_taken_port_is_named_and_nothing_else_is_tried() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        command = [sys.executable, "app.py", "--no-browser", "--port", port]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2 and port in done.stderr and done.stderr.count("\n") == 1 and not done.stdout

@@ -9,18 +9,15 @@ import functools
 import gc
 import logging
 import os
-import pathlib
 import signal
-import socket
 import sys
-import tempfile
 import threading
 import time
 import webbrowser
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tuning.cli.options import PORT, page_options
+from tuning.cli.options import page_options
+from tuning.cli.starting import Refusal, free, look_at, only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,14 +46,6 @@ LAUNCH: dict[str, Any] = {
     "quiet": True,
     "prevent_thread_lock": True,
 }
-
-
-@dataclass(eq=False)  # not frozen: a context that it passes writes its traceback into it
-class Refusal(Exception):
-    """Why the program does not start: a line of the language files, and what fills it."""
-
-    code: str
-    params: dict[str, object]
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -105,19 +94,6 @@ def on_a_space(chosen: argparse.Namespace, settings: "Settings") -> None:
         print(t(language_of(chosen), "app.no_sign_in", packages=", ".join(settings.space.lacks)), file=sys.stderr, flush=True)
 
 
-def free(chosen: argparse.Namespace) -> None:
-    """Raises Refusal for a port that is taken."""
-    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        if sys.platform != "win32":  # there the option would let two programs share the port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((chosen.host, chosen.port))
-        except (OSError, OverflowError):
-            other = chosen.port + 1 if 0 < chosen.port < 65535 else PORT
-            raise Refusal("app.port", {"port": chosen.port, "other": other}) from None
-
-
 def names(chosen: argparse.Namespace) -> set[str] | None:
     """The names under which the page may be addressed; None for any: nobody knows all those of a machine that listens everywhere."""
     everywhere = chosen.host in EVERYWHERE and not chosen.public_url
@@ -133,6 +109,14 @@ def serve(chosen: argparse.Namespace) -> NoReturn:
     look_at(settings.home)
     people = doors(chosen, settings)
     free(chosen)
+    with only(settings.home) if settings.space is None else contextlib.nullcontext():  # nobody else is on a Space's machine
+        go(chosen, settings, people)
+
+
+def go(chosen: argparse.Namespace, settings: "Settings", people: "People | None") -> NoReturn:
+    """Serve, with a home that is this page's alone."""
+    from tuning import settings as reading
+
     settings = allowing(settings if people is None else reading.opened(settings, people.operators, people.common), chosen.allow_remote_code)
 
     from tuning.export import errands
@@ -303,24 +287,6 @@ def allowing(settings: "Settings", pinned: str | None) -> "Settings":
         raise Refusal(error.code, error.params) from None
 
 
-def look_at(home: pathlib.Path) -> None:
-    """Raises Refusal for a home folder that is none, or takes nothing: what is uploaded arrives in it."""
-    from tuning.errors import InputError, of_disk
-    from tuning.runs import files
-
-    try:
-        files.home(home)
-        home.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=home).close()
-    except InputError as error:
-        raise Refusal(error.code, error.params) from None
-    except OSError as error:
-        known = of_disk(error)
-        if known is None:
-            raise
-        raise Refusal(known.code, known.params | {"file": home.name}) from None
-
-
 def told(address: str, language: str) -> "Callable[[Run], object]":
     """What tells the owner's webhook of a run. Raises Refusal for what is no address."""
     from tuning.errors import InputError
@@ -386,7 +352,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Serve the page till the process ends. It returns only where the command line is at fault: one sentence, and exit code 2."""
+    """Serve the page till the process ends. It returns only where it does not start: one sentence, and its exit code."""
     try:
         with contextlib.redirect_stdout(sys.__stdout__):  # as a verb it stands among those whose stdout is kept for a document
             serve(chosen)
@@ -395,4 +361,4 @@ def run(chosen: argparse.Namespace) -> int:
 
         words = {**refusal.params, "program": chosen.program}
         print(t("it" if chosen.lang == "it" else "en", refusal.code, **words), file=sys.stderr)
-        return 2
+        return refusal.status
