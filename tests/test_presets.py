@@ -15,12 +15,12 @@ from tuning.errors import InputError
 from tuning.forecast import plan
 from tuning.forecast.memory import adapter_parameters
 from tuning.machine.hardware import Hardware
-from tuning.schema import LOCAL, DatasetCard, ModelCard, Probe, Recipe, TrainSettings
+from tuning.schema import LOCAL, DatasetCard, GeneralRows, ModelCard, Probe, Recipe, TrainSettings
 from tuning.studio import Studio
 
 FILES = sorted(path for path in settings.PRESETS.glob("*/*.yaml") if path.parent.name != "distributed")
 LAUNCHES = sorted(settings.PRESETS.glob("distributed/*.yaml"))
-KINDS: dict[str, Any] = {"models": ModelCard, "recipes": Recipe, "datasets": DatasetCard, "probe": Probe}
+KINDS: dict[str, Any] = {"models": ModelCard, "recipes": Recipe, "datasets": DatasetCard, "probe": Probe, "general": GeneralRows}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")

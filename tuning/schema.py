@@ -75,6 +75,7 @@ class TrainSettings(Record):
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.03
     max_length: Annotated[int, Field(ge=16, le=1_048_576)] | Auto = "auto"
     max_samples: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    general_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # of the learned rows that are general ones, against forgetting
     thinking: Literal["auto", "learn", "keep", "off"] = "auto"  # of what a model may think before it answers: see `tokens.thoughts`
     validation_share: Annotated[float, Field(ge=0, le=0.5)] | Auto = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
@@ -149,6 +150,20 @@ class Probe(Record):
 
     id: str
     items: Annotated[list[ProbeItem], Field(min_length=8)]
+
+
+class GeneralRow(Record):
+    """A question of general knowledge, reasoning or manners with its answer, to be learned beside somebody's own rows."""
+
+    question: str
+    answer: str
+
+
+class GeneralRows(Record):
+    """The general rows in one language (its `id`)."""
+
+    id: str
+    items: Annotated[list[GeneralRow], Field(min_length=1)]
 
 
 class DatasetCard(Record):
@@ -273,6 +288,7 @@ class DataRef(Record):
     sha256: str
     train_rows: int
     validation_rows: int
+    general_rows: int = 0  # mixed in beside those to learn; see `presets.replay`
 
 
 class Forecast(Record):

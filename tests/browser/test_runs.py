@@ -25,6 +25,7 @@ from tuning.studio import Studio
 from tuning.text import t
 
 Visit = Callable[..., Watched]
+GENERAL = {"en": "general rows are mixed in", "it": "righe generali"}
 
 
 @pytest.fixture
@@ -138,6 +139,14 @@ def test_started_again_renamed_and_taken_away(shop: Shop, store: Studio, visit: 
     expect(page.get_by_role("tab", selected=True)).to_contain_text(t(lang, "ui.tab.train"))
     page.locator("#fine button").first.click()
     expect(page.locator(".knob.turned")).to_have_count(4)  # `folders` sets max_steps; what the plan finds by itself is left to it
+    (run.folder / "evaluation.json").write_text(json.dumps(FOUND), encoding="utf-8")  # it forgot
+    place = "summary" if lang == "en" else "live-view"
+    if lang == "en":
+        tab(page, lang, "runs")
+    page.locator(f"#{place} [data-do=advise][data-value=mix]").click()
+    expect(page.locator("#knob-general_share")).to_have_value("0.2")
+    expect(page.locator("#slip")).to_contain_text(GENERAL[lang])
+    expect(page.locator(".knob.turned")).to_have_count(5)
     assert len(store.runs.list()) == count, "something was started"
     shutil.rmtree(shop.home / "data" / run.spec().data.id)
     tab(page, lang, "runs")

@@ -15,6 +15,7 @@ from tuning.runs import scores, verdict
 from tuning.runs.scores import Facts, words
 from tuning.runs.store import Run
 from tuning.runs.verdict import Compared, Evidence
+from tuning.schema import TrainSettings
 from tuning.settings import PRESETS
 
 HOME = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "home-0.1"
@@ -168,6 +169,13 @@ CASES: dict[str, tuple[dict[str, Any], str, str | None, list[str]]] = {
     "no time": ({"generated": 0, "facts": None}, "unclear", "slow", []),
     "nothing to check": ({"facts": None}, "unclear", "no_facts", []),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "advised"), [(0.0, "mix"), (0.1, "mix"), (0.2, "mix_more"), (0.5, "lower_rate")])
+def test_who_forgot_is_advised_general_rows_and_more_of_them_each_time(before: float, advised: str) -> None:
+    found = verdict.verdict(dataclasses.replace(GOOD, probe=LOST, general_share=before))
+    assert found["advice"][0] == advised
+    assert verdict.changed(advised, TrainSettings(learning_rate=2e-4).model_dump()).get("general_share") == verdict.MIX.get(advised)
 
 
 @pytest.mark.parametrize("case", CASES)

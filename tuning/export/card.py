@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from tuning.hub.repository import ID
+from tuning.presets import replay
 from tuning.runs import disk
 from tuning.runs.store import Run
 from tuning.runs.verdict import FILE
@@ -18,7 +19,7 @@ tags: [merged, sft, sartoria]
 ---
 # {name}
 
-`{base}` with a LoRA adapter merged into it, trained on {rows} rows of "{data}". The base is not needed.
+`{base}` with a LoRA adapter merged into it, trained on {learned}. The base is not needed.
 
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -39,7 +40,7 @@ tags: [gguf, sft, sartoria]
 ---
 # {name}
 
-`{base}`, trained on {rows} rows of "{data}", as one GGUF file with the chat template and the tokens that end an answer.
+`{base}`, trained on {learned}, as one GGUF file with the chat template and the tokens that end an answer.
 
 LM Studio, Jan and llama.cpp open it as it is: `llama-cli -m {file}`. For Ollama, in this folder: `ollama create {model} -f Modelfile`,
 then `ollama run {model}`.
@@ -50,7 +51,7 @@ tags: [ollama, sft, sartoria]
 ---
 # {name}
 
-`{base}`, trained on {rows} rows of "{data}", is in Ollama under the name `{model}` (quantised: {quantisation}), with the chat template and
+`{base}`, trained on {learned}, is in Ollama under the name `{model}` (quantised: {quantisation}), with the chat template and
 the tokens that end an answer.
 
 ```
@@ -65,7 +66,7 @@ tags: [sft, sartoria]
 ---
 # {name}
 
-All that trains `{base}` once more as it was trained on {rows} rows of "{data}", with TRL and PEFT and without Sartoria:
+All that trains `{base}` once more as it was trained on {learned}, with TRL and PEFT and without Sartoria:
 
 ```
 python -m venv .venv
@@ -122,7 +123,7 @@ def write_bundle(folder: pathlib.Path, run: Run, spec: RunSpec) -> None:
 
 
 def _write(folder: pathlib.Path, run: Run, spec: RunSpec, words: str, **more: str) -> None:
-    text = words.format(base=_base(spec), name=spec.name, rows=spec.data.train_rows, data=spec.data.name, **more)
+    text = words.format(base=_base(spec), name=spec.name, learned=replay.learned(spec), **more)
     (folder / "README.md").write_text(f"{_headed(text, spec)}{_report(run)}{CHECKED}", encoding="utf-8")
 
 
@@ -141,7 +142,7 @@ def _base(spec: RunSpec) -> str:
 
 def _merged(spec: RunSpec) -> str:
     settings = json.dumps(spec.settings.model_dump(exclude={"sft", "lora"}), indent=2)
-    return MERGED.format(base=_base(spec), name=spec.name, rows=spec.data.train_rows, data=spec.data.name, settings=settings)
+    return MERGED.format(base=_base(spec), name=spec.name, learned=replay.learned(spec), settings=settings)
 
 
 def _license(said: str) -> str:

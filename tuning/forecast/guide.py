@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from tuning.forecast import devices
+from tuning.forecast.data_facts import EXAMPLES
 from tuning.forecast.devices import Machine
-from tuning.forecast.plan import EXAMPLES, resolve
+from tuning.forecast.plan import resolve
 from tuning.models.catalog import COMFORT, EVENING
 from tuning.schema import ModelCard, TrainSettings
 

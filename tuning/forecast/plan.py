@@ -7,10 +7,9 @@ import math
 import statistics
 from typing import Any, NamedTuple
 
-from pydantic import ConfigDict
-
 from tuning.errors import InputError
-from tuning.forecast import acceleration, choose, devices, duration, elsewhere, full_finetune, memory
+from tuning.forecast import acceleration, choose, data_facts, devices, duration, elsewhere, full_finetune, memory
+from tuning.forecast.data_facts import DataFacts, mean_tokens
 from tuning.forecast.devices import BF16
 from tuning.forecast.devices import GIB as GIB
 from tuning.forecast.devices import Calibration as Calibration
@@ -19,7 +18,6 @@ from tuning.forecast.devices import Machine as Machine
 from tuning.machine.hardware import Hardware, best
 from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card
 from tuning.tokens import thoughts
-from tuning.tokens.lengths import Lengths
 
 FEWEST_ROWS_TO_SPLIT = 20
 DEFAULT_VALIDATION_SHARE = 0.1
@@ -29,23 +27,6 @@ LOSS = {"loss_type": "nll", "label_smoothing_factor": 0.0}  # of SFTConfig: what
 DEFAULT_PATIENCE = 3  # of about ten looks at the held-out rows in a run
 
 
-class DataFacts(Record):
-    """What the plan needs to know of the data."""
-
-    count: int
-    characters: int
-    validation_rows: int  # of a validation file of its own
-    thoughts: int | None = 0  # rows with some; None: not known
-    characters_per_token: float = 3.5
-    template_tokens: int = 16  # of a row beside what it says: the turns' own, 10 in ChatML, and often a system prompt of the template's
-    lengths: Lengths | None = None  # in tokens of the model, where the audit has found them: then nothing has to be guessed
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-EXAMPLES = DataFacts(count=1000, characters=400_000, validation_rows=0)
-
-
 class Resolved(Record):
     """A plan: settings without `auto`, the split, the forecast, and what was decided and why."""
 
@@ -53,6 +34,7 @@ class Resolved(Record):
     train_rows: int
     validation_rows: int
     processes: int = 1  # that train it together
+    general_rows: int = 0
     forecast: Forecast
     notices: list[Notice]
     offer: dict[str, Any] | None = None  # where it does not fit: changed settings with which it would
@@ -80,25 +62,26 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     count = min(rows.count, asked.max_samples or rows.count)
     train_rows, validation_rows, share = _split(count, rows.validation_rows, asked, notices)
     decided["validation_share"] = share
+    rows, general = data_facts.mix(rows, train_rows, asked.general_share)
     decided["early_stopping_patience"] = _patience(asked, validation_rows, notices)
     first = asked.model_copy(update=decided)
     notices += _shorter(rows, first)
     profile = machine.profile(card, first)
 
     def forecast_of(settings: TrainSettings) -> Forecast:
-        return _forecast(card, rows, settings, count_steps(train_rows, settings, machine.processes), machine, profile)
+        return _forecast(card, rows, settings, count_steps(train_rows + general, settings, machine.processes), machine, profile)
 
     def share_of(settings: TrainSettings) -> float:
         found = forecast_of(settings)
         return found.peak_bytes / max(1, found.available_bytes)
 
-    settings, reasons = choose.fastest(card, asked, first, _mean_tokens(rows, first), share_of)
+    settings, reasons = choose.fastest(card, asked, first, mean_tokens(rows, first), share_of)
     settings, quicker = acceleration.decide(card, asked, settings, hardware)
     forecast = forecast_of(settings)
     if settings.quantization == "nf4" and not settings.on_card:
         notices.append(Notice(code="plan.nf4_cpu", level="warning", params={"times": round(duration.NF4_TIME_CPU)}))
     notices += [*_batch_notices(settings, machine.processes), *reasons, *quicker, *full_finetune.told(card, settings, hardware.disk_free)]
-    notices += elsewhere.told(settings)
+    notices += [*elsewhere.told(settings), *data_facts.told(rows, general, settings)]
     found = None
     if not forecast.fits:
         found = choose.smaller(card, settings, share_of)
@@ -112,6 +95,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
         train_rows=train_rows,
         validation_rows=validation_rows,
         processes=machine.processes,
+        general_rows=general,
         forecast=forecast,
         notices=notices,
         offer=found,
@@ -216,13 +200,6 @@ def _batch_notices(settings: TrainSettings, processes: int) -> list[Notice]:
     return [*told, several] if processes > 1 else told
 
 
-def _mean_tokens(rows: DataFacts, settings: TrainSettings) -> float:
-    """Tokens of a row, on average, as far as its length is kept."""
-    if rows.lengths is not None and rows.lengths.audit.looked:
-        return max(1.0, rows.lengths.totals(int(settings.max_length)).tokens / len(rows.lengths.audit.looked))
-    return min(float(settings.max_length), rows.template_tokens + rows.characters / max(1, rows.count) / rows.characters_per_token)
-
-
 def _packing(card: ModelCard, asked: TrainSettings) -> bool:
     """Rows share sequences where attention alone lets tokens see each other. Raises InputError where it is asked of others."""
     if asked.packing is True and not card.packing:
@@ -307,7 +284,7 @@ def _forecast(
         parts = {name: size if name in memory.FIXED else int(size * ratio) for name, size in parts.items()}
     peak = sum(parts.values())
     rows_per_step = int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
-    tokens = steps * rows_per_step * machine.processes * _mean_tokens(rows, settings)
+    tokens = steps * rows_per_step * machine.processes * mean_tokens(rows, settings)
     per_token = duration.operations_per_token(card, settings, length)
     return Forecast(
         peak_bytes=peak,

@@ -11,8 +11,9 @@ from typing import Any, Literal
 from tuning import presets
 from tuning.errors import InputError
 from tuning.forecast import choose, memory
+from tuning.forecast.data_facts import DataFacts
 from tuning.forecast.duration import START_SECONDS
-from tuning.forecast.plan import DataFacts, Lookup, Machine, Resolved, resolve
+from tuning.forecast.plan import Lookup, Machine, Resolved, resolve
 from tuning.models.catalog import GOOD
 from tuning.schema import ActivationProfile, ModelCard, Record, TrainSettings
 

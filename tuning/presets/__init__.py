@@ -14,7 +14,7 @@ import yaml
 
 from tuning.errors import InputError
 from tuning.presets import judged, legacy
-from tuning.schema import DatasetCard, ModelCard, Notice, Probe, ProbeItem, Recipe, Record, TrainSettings
+from tuning.schema import DatasetCard, GeneralRow, GeneralRows, ModelCard, Notice, Probe, ProbeItem, Recipe, Record, TrainSettings
 from tuning.text import parsed
 
 Card = TypeVar("Card", bound=Record)
@@ -49,6 +49,11 @@ def datasets(root: pathlib.Path) -> dict[str, DatasetCard]:
 def probe(root: pathlib.Path) -> dict[str, list[ProbeItem]]:
     """What a model may forget, by language."""
     return {card.id: card.items for card in _folder(root / "probe", Probe)}
+
+
+def general(root: pathlib.Path) -> dict[str, list[GeneralRow]]:
+    """Questions and answers that are learned beside somebody's own, by language; see `presets.replay`."""
+    return {card.id: card.items for card in _folder(root / "general", GeneralRows)}
 
 
 def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> tuple[TrainSettings, list[Notice]]:

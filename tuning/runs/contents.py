@@ -212,6 +212,7 @@ class EvaluationReport(Loose):
     generated: Count
     questions: Count | None = None
     all_seconds: Finite | None = None
+    general: Count | None = None
     verdict: Judged
     measures: Measures
     training_loss: Finite | None = None

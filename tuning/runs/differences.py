@@ -50,6 +50,7 @@ def _flat(spec: Mapping[str, Any]) -> dict[str, Any]:
         "data_content": spec["data"]["sha256"][:8],
         "train_rows": spec["data"]["train_rows"],
         "validation_rows": spec["data"]["validation_rows"],
+        "general_rows": spec["data"]["general_rows"],
         "recipe": spec["recipe"],
         **settings,
         **{f"{name}.{key}": value for name, values in maps.items() for key, value in values.items()},

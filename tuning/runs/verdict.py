@@ -65,6 +65,7 @@ class Evidence:
     best: float | None = None  # held-out loss: the lowest of the run, and that of the adapter that was published
     last: float | None = None
     probe: dict[str, Compared] = field(default_factory=dict)  # loss by language
+    general_share: float = 0.0  # of the rows that it learned
 
 
 def blocks(keys: Sequence[str]) -> list[int]:
@@ -135,6 +136,8 @@ def verdict(found: Evidence) -> dict[str, Any]:
     tips = [tip for one in [code, *also, reason] for tip in ADVICE.get(str(one), ())]
     if "learned" in applies and found.facts is not None and found.facts.tuned < MANY_FACTS:
         tips.insert(0, "wordings")
+    more = next((tip for tip, share in MIX.items() if share > found.general_share), None)
+    tips = [told for tip in tips if (told := more if tip == "mix" else tip)]
     advice = list(dict.fromkeys(tips))[:MOST_ADVICE]
     return {"code": code, "reason": reason, "also": also, "level": LEVELS[code], "params": _params(found), "advice": advice}
 
@@ -188,6 +191,7 @@ _CODES = {  # the worse first
 }
 _SAID = {"wrecked": ("forgot", "no_change"), "overfitted": ("no_change",)}  # what the sentence of each says beside
 
+MIX = {"mix": 0.2, "mix_more": 0.4}  # the share of general rows that each advises
 ADVICE = {
     "wrecked": ("lower_rate", "fewer_passes"),
     "overfitted": ("early_stopping", "fewer_passes", "more_rows"),
@@ -203,7 +207,7 @@ ADVICE = {
 }
 
 
-BY_HAND = {"answers_fit": "data", "ask": "chat", "mix": "data", "more_rows": "data", "wordings": "data"}  # where it is followed
+BY_HAND = {"answers_fit": "data", "ask": "chat", "more_rows": "data", "wordings": "data"}  # where it is followed
 
 
 def changed(tip: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,6 +220,7 @@ def changed(tip: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         "higher_rate": {"learning_rate": 2 * rate},
         "hold_out": {"validation_share": 0.2},
         "lower_rate": {"learning_rate": rate / 2},
+        **{more: {"general_share": share} for more, share in MIX.items()},
         "more_passes": {"num_train_epochs": min(2 * passes, 1000)},
     }.get(tip, {})
 

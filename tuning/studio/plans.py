@@ -9,6 +9,8 @@ from tuning.errors import InputError
 from tuning.forecast import full_finetune
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
+from tuning.forecast.data_facts import EXAMPLES, DataFacts
+from tuning.presets import replay
 from tuning.runs import followers
 from tuning.runs.files import clean_name
 from tuning.schema import DataSpec, ModelCard, ModelRef, Notice, Recipe, TrainSettings
@@ -61,7 +63,7 @@ class Plans:
         try:
             card = self._models.find(chosen.model or model or "").card
             machine = self.shared.machine(card, None, self.shared.profiles.look, chosen.settings.device)
-            plan = planning.resolve(card, planning.EXAMPLES, chosen.settings, machine)
+            plan = planning.resolve(card, EXAMPLES, chosen.settings, machine)
         except InputError as error:
             return found | {"error": {"code": error.code, "params": error.params}}
         return found | {
@@ -104,6 +106,7 @@ class Plans:
             "settings": resolved.settings.model_dump(),
             "train_rows": resolved.train_rows,
             "validation_rows": resolved.validation_rows,
+            "general_rows": resolved.general_rows,
             "steps": forecast.steps,
             "predicted_peak_bytes": forecast.peak_bytes,
             "parts": forecast.parts,
@@ -172,6 +175,14 @@ class Plans:
         notices = [Notice(code=codes[chosen], params={"count": spec.thoughts or 0, "total": spec.rows_kept})] if said else []
         return asked.model_copy(update={"thinking": chosen}), notices
 
-    def _rows(self, spec: DataSpec, model: ModelRef, asked: TrainSettings) -> planning.DataFacts:
+    def _rows(self, spec: DataSpec, model: ModelRef, asked: TrainSettings) -> DataFacts:
         lengths = self.shared.audits.known(spec.id, model, spec.owner, asked.thinking)
-        return planning.DataFacts(count=spec.rows_kept, characters=spec.characters, validation_rows=spec.validation_rows, lengths=lengths)
+        general = [row for items in replay.there(self.shared.settings.presets, model.card.languages) for row in items]
+        return DataFacts(
+            count=spec.rows_kept,
+            characters=spec.characters,
+            validation_rows=spec.validation_rows,
+            lengths=lengths,
+            general=len(general),
+            general_characters=sum(len(row.question) + len(row.answer) for row in general),
+        )

@@ -85,7 +85,12 @@ class Runs:
                 created=time.time(),
                 model=reference,
                 data=DataRef(
-                    id=spec.id, name=spec.name, sha256=spec.sha256, train_rows=resolved.train_rows, validation_rows=resolved.validation_rows
+                    id=spec.id,
+                    name=spec.name,
+                    sha256=spec.sha256,
+                    train_rows=resolved.train_rows,
+                    validation_rows=resolved.validation_rows,
+                    general_rows=resolved.general_rows,
                 ),
                 recipe=chosen.id,
                 continues=None if continues is None else continues.id,

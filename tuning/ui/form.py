@@ -43,6 +43,7 @@ FOLDED = {
     "learning": (
         Knob("lr_scheduler_type", ("cosine", "linear", "constant", "constant_with_warmup"), typed=False),
         Knob("thinking", ("auto", "learn", "keep", "off"), typed=False),
+        Knob("general_share", ("0", "0.1", "0.2", "0.3", "0.5")),
         Knob("warmup_ratio", ("0", "0.03", "0.05", "0.1")),
         Knob("early_stopping_patience", ("auto", "0", "2", "3", "5", "10")),
         Knob("validation_share", ("auto", "0", "0.05", "0.1", "0.2")),

@@ -23,6 +23,7 @@ REASONS = (
     "plan.optimizer",
     "plan.disk",
     "plan.full",
+    "plan.general",
     "plan.learning_rate",
     "plan.batch",
     "plan.checkpointing_partial",

@@ -4,8 +4,9 @@ What is measured, and how long that may take, is `measuring`'s; `runs.scores` ha
 
 evaluation.json: `schema`, `owner`, `run`, `data`, `made` (seconds since 1970), `seconds`, `seed`; `of` held-out rows there are, `rows`
 looked at for the loss, `questions` that could be asked of them all, `generated` of those that both models answered, `all_seconds` that a
-report on all would take at the speed that was seen, null where this one is on all; `verdict` {code: learned, no_change, wrecked,
-overfitted, forgot or unclear; reason, of unclear; also: other codes; level; params; advice}; `measures`, each {base, tuned} or null:
+report on all would take at the speed that was seen, null where this one is on all; `general` rows that were mixed in; `verdict` {code:
+learned, no_change, wrecked, overfitted, forgot or unclear; reason, of unclear; also: other codes; level; params; advice}; `measures`, each
+{base, tuned} or null:
 `loss` in nats per learned token and `facts` as a share (both with low and high, the 95 % interval of tuned - base; facts with `chance`
 and `rows`), `perplexity`, `exact` as a share of short answers, `bleu` and `chrf` 0 to 100, `rouge_l` 0 to 1, `length` in words by those
 of the references, `repetition` 0 to 1, `thinking` as a share of answers, null where nobody thinks; `training_loss`, tuned, on rows it
@@ -110,6 +111,7 @@ def _measure(m: Measuring, learned: NormalRows, held_out: NormalRows, own: bool)
         best=curve["best"] if curve else None,
         last=curve["last"] if curve else None,
         probe={lang: Compared(**entry["loss"]) for lang, entry in probe.items()},
+        general_share=m.spec.settings.general_share,
     )
     document = {
         "schema": verdict.SCHEMA,
@@ -123,6 +125,7 @@ def _measure(m: Measuring, learned: NormalRows, held_out: NormalRows, own: bool)
         "rows": len(m.losses),
         "generated": len(m.asked),
         "questions": m.questions,
+        "general": m.spec.data.general_rows,
         "all_seconds": m.all_seconds,
         "verdict": verdict.verdict(evidence),
         "measures": measures,

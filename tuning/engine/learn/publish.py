@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from tuning.engine import full_weights
 from tuning.engine.resident import TRAINED, Resident
 from tuning.errors import EngineError
+from tuning.presets import replay
 from tuning.runs.store import Run
 from tuning.schema import RunSpec
 from tuning.tokens.template import Template
@@ -113,7 +114,7 @@ tags: [{"full" if full else "lora"}, sft, sartoria]
 ---
 # {spec.name}
 
-{kind} on {spec.data.train_rows} rows of "{spec.data.name}".
+{kind} on {replay.learned(spec)}.
 
 ```python
 {how}

@@ -33,7 +33,7 @@ from tuning.forecast.full_finetune import save_bytes
 from tuning.forecast.memory import FIXED
 from tuning.forecast.plan import count_steps
 from tuning.machine import awake
-from tuning.presets import judged
+from tuning.presets import judged, replay
 from tuning.runs import checkpoints, files, locks
 from tuning.runs.store import Run, Store
 from tuning.schema import Notice, RunSpec, RunState, TrainSettings
@@ -353,12 +353,17 @@ def _report(
 
 
 def load_rows(spec: RunSpec, store: Store, resident: Resident) -> EncodedRows:
-    """The run's rows, split as its spec says, tokenised and labelled. Raises EngineError where nothing can be learned."""
+    """The run's rows, split as its spec says, tokenised and labelled, and the general rows beside those to learn, which count nowhere.
+
+    Raises EngineError where nothing can be learned.
+    """
     settings = spec.settings
     train_raw, validation_raw = Library(store.home).parts(spec.data.id, spec.owner, settings)
     length = int(settings.max_length)
     tokenizer = own_tokenizer(spec, resident)
     train_rows, totals = labels.encode_rows(tokenizer, train_raw, length, settings.thinking)
+    if spec.data.general_rows:
+        train_rows = train_rows + labels.encode_rows(tokenizer, replay.of(spec), length, settings.thinking)[0]
     validation = labels.encode_rows(tokenizer, validation_raw, length, settings.thinking)[0] if validation_raw else []
     return EncodedRows(train_rows, validation, totals, samples.pick(validation_raw or train_raw))
 

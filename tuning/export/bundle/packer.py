@@ -17,6 +17,7 @@ from tuning.data.library import Library
 from tuning.export import maker
 from tuning.hub.repository import DownloadManifest
 from tuning.hub.shelf import MANIFEST
+from tuning.presets import replay
 from tuning.runs import disk
 from tuning.runs.store import Run, Store
 from tuning.schema import RunSpec
@@ -106,7 +107,7 @@ def pack(request: dict[str, Any]) -> dict[str, Any]:
     resident = Resident(lambda path: request["trusts"])
     resident.tokenizer = labels.load(spec.model.path, request["trusts"])
     rows = load_rows(spec, store, resident).train
-    raw = Library(store.home).parts(spec.data.id, spec.owner, spec.settings)[0]
+    raw = [*Library(store.home).parts(spec.data.id, spec.owner, spec.settings)[0], *replay.of(spec)]
     for name, lines in (("rows.jsonl", rows), ("conversations.jsonl", raw)):
         with (into / name).open("w", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)

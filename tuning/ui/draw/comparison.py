@@ -122,7 +122,7 @@ def said(key: str, value: Any, names: Names, lang: str) -> str:
         return names.data.get(value, value)
     if key == "recipe":
         return names.recipes.get(value, value)
-    if key in ("train_rows", "validation_rows", "max_length", "max_steps", "max_samples") and isinstance(value, int):
+    if key in ("train_rows", "validation_rows", "general_rows", "max_length", "max_steps", "max_samples") and isinstance(value, int):
         return plain(value, lang)
     if isinstance(value, bool):
         return t(lang, "ui.yes" if value else "ui.no")

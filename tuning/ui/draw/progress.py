@@ -195,6 +195,8 @@ def summary(run: Mapping[str, Any], lang: str) -> str:
             held=number(run["spec"]["data"]["validation_rows"], lang),
         ),
     ]
+    if general := run["spec"]["data"]["general_rows"]:
+        facts.append(t(lang, "ui.runs.general", count=number(general, lang)))
     if run["trainable_parameters"]:
         share = 100 * run["trainable_parameters"] / run["total_parameters"]
         trained, whole = number(run["trainable_parameters"], lang), number(run["total_parameters"], lang)

@@ -214,4 +214,6 @@ def _made(found: Evaluation, lang: str) -> str:
 
 def _counted(found: Evaluation, lang: str) -> str:
     counts = {key: number(found[key], lang) for key in ("of", "generated")}
-    return t(lang, "ui.report.made", **counts, duration=duration(found["seconds"], lang))
+    made = t(lang, "ui.report.made", **counts, duration=duration(found["seconds"], lang))
+    general = found.get("general")
+    return f"{made} {t(lang, 'ui.report.general', count=number(general, lang))}" if general else made

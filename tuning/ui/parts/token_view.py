@@ -60,21 +60,24 @@ def build(desk: Desk) -> None:
             said = view.escape(desk.say("ui.audit.working"))
             return [f'{head}<p class="while"><i aria-hidden="true">●</i> {said}</p>', hidden, ""]
         at = int(plan["settings"]["max_length"]) if plan else 512
-        return [head + figures(found, at, desk.lang), gr.update(visible=True, value=str(at)), rows(found, at, scene.browsed, desk.lang)]
+        drawn = figures(found, at, desk.lang, plan["general_rows"] if plan else 0)
+        return [head + drawn, gr.update(visible=True, value=str(at)), rows(found, at, scene.browsed, desk.lang)]
 
     desk.on(cut.input, move, [desk.overrides, cut], [desk.overrides], fault, repaint=True, trigger_mode="always_last")
     desk.on(below.click, turn, [desk.browsed], [desk.browsed], fault, repaint=True)
     desk.paints(paint, [above, cut, below], live=True)
 
 
-def figures(found: lengths.Lengths, at: int, lang: str) -> str:
-    """Totals, what there is to know, and the histogram with its line."""
+def figures(found: lengths.Lengths, at: int, lang: str, general: int = 0) -> str:
+    """Totals, what there is to know, and the histogram with its line. `general` rows are mixed in beside those that are counted."""
     blocked = found.blocked(at)
     said = view.fault(lang, blocked.code, blocked.params) if blocked else ""
     notes = "".join(
         f'<li class="{notice.level}"><span>{view.escape(view.sentence(lang, notice.code, notice.params))}</span></li>'
         for notice in found.notices(at)
     )
+    if general:
+        notes += f'<li class="info"><span>{view.escape(t(lang, "ui.audit.general", count=view.number(general, lang)))}</span></li>'
     packing = found.packing(at, 4)
     spare = ""
     if packing.saved >= 0.05:
