@@ -153,6 +153,23 @@ def test_a_run_is_renamed_stopped_resumed_and_deleted(user: User, rows: str, wai
     assert run not in [listed["run"] for listed in user.call("runs")]
 
 
+def test_chat_is_answered_beside_a_run_and_what_is_in_use_is_not_deleted(user: User, trained: str, rows: str, wait_until: Wait) -> None:
+    run = user.call("train", model="starter", data=rows, settings=LONG)["run"]
+    wait_until(lambda: user.call("run", run=run)["step"] > 0)
+    asked = user.client.submit(run=trained, messages=ASKED, api_name="/chat")
+    with pytest.raises(AppError, match="at work"):
+        user.call("delete", run=run)
+    assert asked.result(timeout=60) and user.status(run) == "running"
+    step = user.call("run", run=run)["step"]
+    wait_until(lambda: user.call("run", run=run)["step"] > step)
+    user.call("stop", run=run)
+    wait_until(lambda: user.status(run) == "stopped")
+    pieces = user.client.submit(run=run, messages=ASKED, max_new_tokens=400, api_name="/chat")
+    wait_until(lambda: pieces.outputs() or pieces.done())
+    user.call("delete", run=run)  # of a run that only answers: the answer that has begun is told to its end
+    assert pieces.result(timeout=60) and run not in [listed["run"] for listed in user.call("runs")]
+
+
 def test_no_answer_looks_like_a_file_that_it_is_not(user: User, trained: str, rows: str, wait_until: Wait) -> None:
     """Every endpoint's JSON as it was sent, also where an option of a run holds a `path`: older versions let that through."""
     held = {"gradient_checkpointing_kwargs": {"path": "/etc/hostname", "folder": "b"}}

@@ -1,5 +1,6 @@
 """What is tried with files: places that are not theirs, pages in the place of rows, bombs, and archives that leave their folder."""
 
+import csv
 import gzip
 import io
 import json
@@ -14,6 +15,7 @@ import psutil
 import pyarrow as pa
 
 from tests.serve.security.places import FILE, SECRET, Place, brought, call, read, sent
+from tuning.studio.beside.own_questions import table
 
 PASSWD = "root:x:0:0"
 MARKUP = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(60218)"><script>alert(60218)</script></svg>'
@@ -268,3 +270,11 @@ def test_a_body_in_which_lists_never_end_is_a_sentence(place: Place) -> None:
                 answer = browser.post(f"/gradio_api/{path}", content=body, headers={"content-type": "application/json"})
                 assert answer.status_code in (200, 400, 404, 422) and "Traceback" not in answer.text
         assert browser.get("/healthz").json()["alive"] and psutil.Process(place.pid).is_running()
+
+
+def test_no_cell_is_computed_by_the_spreadsheet_that_opens_a_download() -> None:
+    """Formulas in what is taken away as a table (CVE-2022-24770): a question that begins as one is text in the file."""
+    questions = ["=HYPERLINK(1)", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "plain"]
+    head, *rows = csv.reader(io.StringIO(table(["=head", "b"], [[one, one] for one in questions]).removeprefix("\ufeff")))
+    for cell in (head[0], *(cell for row in rows for cell in row)):
+        assert cell == "plain" or cell.startswith("'"), cell
