@@ -126,7 +126,9 @@ def test_runs_come_back_into_an_empty_home_whole_and_to_those_whose_they_were(he
     assert his.state().status == "stopped"  # what had ended stays as it was
 
 
-@pytest.mark.parametrize("way", ["dead", "denied", "cut", "full", "public", "taken", "unknown"])
+@pytest.mark.parametrize(
+    "way", ["cut", "full", "denied", *(pytest.param(way, marks=pytest.mark.nightly) for way in ("dead", "public", "taken", "unknown"))]
+)
 def test_what_did_not_arrive_is_told_on_its_run_and_tried_again(
     here: settings.Settings, hub: Receiving, made: Made, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:

@@ -1,5 +1,6 @@
 """Each hold on Gradio's insides, held against the Gradio that is installed: through its own app, its configuration, its API page."""
 
+import asyncio
 import builtins
 import copy
 import functools
@@ -9,12 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
+import httpx
 import pytest
 from gradio import processing_utils, routes, utils
 from gradio.routes import App
 from gradio.state_holder import SessionState
 from starlette.testclient import TestClient
 
+from tests.bench.server import free_port
 from tuning.ui import gradio_ways
 
 
@@ -301,6 +304,32 @@ def test_a_session_is_known_by_what_it_did_last_and_so_many_keep_their_answers()
             assert client.post("/gradio_api/queue/join", json={"fn_index": 0, "data": [], "session_hash": name}).status_code == 200
         assert 0 <= (gradio_ways.idle_seconds(demo, "anna") or 0) < 60 and gradio_ways.idle_seconds(demo, "dora") is None
         assert len(demo._queue.pending_messages_per_session) == 2
+
+
+@pytest.mark.nightly
+def test_a_queue_without_events_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    usual = asyncio.sleep
+
+    async def sleep(seconds: float, *values: Any) -> None:
+        slept.append(seconds)
+        await usual(seconds, *values)
+
+    def ask() -> str:
+        return "there"
+
+    with gr.Blocks() as demo:
+        gr.api(ask)
+    gradio_ways.rest(demo.queue())
+    monkeypatch.setattr("gradio.queueing.asyncio.sleep", sleep)
+    _, address, _ = demo.launch(server_port=free_port(), prevent_thread_lock=True, quiet=True)
+    try:
+        asked = httpx.post(f"{address}gradio_api/call/ask", json={"data": []}, timeout=30).json()["event_id"]
+        assert "there" in httpx.get(f"{address}gradio_api/call/ask/{asked}", timeout=30).text
+    finally:
+        demo.close(verbose=False)
+    slept = [seconds for seconds in slept if seconds]
+    assert slept and min(slept) >= 0.01
 
 
 def refused(demo: gr.Blocks, event_data: Any = None, values: tuple[Any, ...] = ()) -> str:

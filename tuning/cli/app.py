@@ -229,7 +229,7 @@ def launched(chosen: argparse.Namespace, settings: "Settings", people: "People |
         visitors = [Middleware(PacedUploads, take=studio.pace.take, most=DEFAULT.file_bytes), Middleware(Owned, belongings=demo.belongings)]
     patience.take_over()
     gradio_ways.take_over()
-    demo.queue(default_concurrency_limit=8, max_size=100)
+    gradio_ways.rest(demo.queue(default_concurrency_limit=8, max_size=100))
     gradio_ways.keep_answers(demo, SESSIONS_WITH_ANSWERS)
     demo.launch(
         server_name=chosen.host,
