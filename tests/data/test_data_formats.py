@@ -46,6 +46,7 @@ OTHERS = {
     "argilla",
     "chatgpt",
     "claude",
+    "comparison",
 }  # named by no exact name, or their answers are calls, one of several, or lie deep within
 WITH_TEXTS = [form for form in FORMATS if form.name not in OTHERS]
 

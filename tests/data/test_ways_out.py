@@ -260,7 +260,15 @@ NO_WAY = {  # these say what is, and name nothing to do
     *("data.reason.columns", "data.reason.kto", "data.reason.preference", "data.reason.choices", "data.reason.templated"),
     *("data.row.columns", "data.row.deep", "data.row.empty_answer", "data.row.empty_question", "data.row.empty_text", "data.row.json"),
     *("data.row.key", "data.row.long", "data.row.nan", "data.row.object", "data.row.part", "data.row.ragged", "data.row.role"),
-    *("data.row.surrogate", "data.row.unwanted", "data.unused", "data.unused.column", "data.unused.key", "data.unused.key.one"),
+    *(
+        "data.row.surrogate",
+        "data.row.tie",
+        "data.row.unwanted",
+        "data.unused",
+        "data.unused.column",
+        "data.unused.key",
+        "data.unused.key.one",
+    ),
     *("data.unused.others", "data.unused.part"),
 }
 

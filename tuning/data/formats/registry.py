@@ -15,6 +15,7 @@ from tuning.data.formats.kinds.choices import MultipleChoice
 from tuning.data.formats.kinds.meant import MeantPairs
 from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto, Preference, PromptCompletion, QuestionAnswer
 from tuning.data.formats.kinds.talks import KtoMessages, Messages, PlainText, ShareGpt
+from tuning.data.formats.kinds.votes import Votes
 from tuning.data.formats.shapes import Format, TurnsShape
 from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS, WORDS
 from tuning.data.records import MISSING, Values, broken, listed, shown, squeezed, value_at
@@ -30,6 +31,7 @@ _LEVELS = 2  # of objects within columns that are looked into
 FORMATS: tuple[Format, ...] = (
     MultipleChoice(),
     Preference(),
+    Votes(),
     Kto(),
     KtoMessages(),
     ChatGptExport(),
