@@ -219,3 +219,30 @@ def test_what_waits_is_taken_out_of_the_queue_and_what_trains_goes_on(
     at_work.request_stop()
     wait_until(lambda: at_work.state().status == "stopped", 180)
     visitor.clean()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_five_runs_are_compared_and_their_curves_turned_by_keyboard(shop: Shop, store: Studio, visit: Visit, lang: str) -> None:
+    for number in range(6):
+        folders.make(store, f"{number} <b>", 20 + 10 * number, {"lora_r": 2 ** (number + 1)}, eval_loss=1.0 - number / 10)
+    visitor = visit(shop, lang)
+    page = opened(visitor, lang)
+    for number in range(6):
+        page.locator("#runs .tick").nth(number).click()
+        expect(page.locator("#runs .tick[aria-pressed=true]")).to_have_count(number + 1)
+        expect(page.locator("#pair table thead th")).to_have_count(2 * (number + 2) if 1 <= number <= 4 else 0)
+    page.locator("#runs .tick").nth(5).click()
+    lines = page.locator("#pair .plot polyline")
+    expect(lines).to_have_count(10)
+    page.locator("#pair [data-value='smooth:90']").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#pair [data-value='smooth:90']")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#pair [data-value='smooth:90']")).to_be_focused()
+    expect(lines).to_have_count(15)
+    page.locator("#summary [data-value='window:50']").click()
+    expect(page.locator("#pair [data-value='window:50']")).to_have_attribute("aria-pressed", "true")
+    tab(page, lang, "train")
+    page.locator("#live-view [data-value='log:']").click()
+    expect(page.locator("#live-view [data-value='log:']")).to_have_attribute("aria-pressed", "true")
+    visitor.clean()

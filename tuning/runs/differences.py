@@ -30,15 +30,16 @@ def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     return [points[0], *thinned, points[-1]]
 
 
-def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(key, value of the first, value of the second) of what two specs decided differently, as they stand in spec.yaml.
+def differences(*specs: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """(key, value of the first, value of the second, …) of what specs decided differently, as they stand in spec.yaml.
 
     Model, data, rows and recipe first, then settings by their names in the contract (`sft.name` in the open maps), then
     versions of libraries as `versions.name`. What one of them does not say is None.
     """
-    sides = [_flat(spec) for spec in (first, second)]
-    keys = list(dict.fromkeys([*sides[0], *sides[1]]))
-    return [(key, sides[0].get(key), sides[1].get(key)) for key in keys if sides[0].get(key) != sides[1].get(key)]
+    sides = [_flat(spec) for spec in specs]
+    keys = dict.fromkeys(key for side in sides for key in side)
+    found = [(key, [side.get(key) for side in sides]) for key in keys]
+    return [(key, *values) for key, values in found if any(value != values[0] for value in values)]
 
 
 def _flat(spec: Mapping[str, Any]) -> dict[str, Any]:

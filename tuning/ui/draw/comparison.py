@@ -1,4 +1,4 @@
-"""Two runs side by side as HTML: both curves in one picture, what they decided differently, what came out, and their reports.
+"""Two to five runs side by side as HTML: their curves in one picture, what they decided differently, what came out, and their reports.
 
 Pure functions of what `Runs.show` returns. Which settings differ is found in `tuning.runs.differences`.
 """
@@ -6,32 +6,35 @@ Pure functions of what `Runs.show` returns. Which settings differ is found in `t
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuning.runs.differences import differences, series, thin
+from tuning.runs.differences import differences, series
 from tuning.runs.summary import perplexity
 from tuning.text import t, table
 from tuning.ui import form
+from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook, buttons
 from tuning.ui.draw.history import Names
-from tuning.ui.draw.pictures import Track, evaluations, losses
+from tuning.ui.draw.pictures import Track, losses, reached_by, trained
 from tuning.ui.draw.report_view import report
 from tuning.ui.view import duration, escape, loss, number, plain, size, when
 
 RunFacts = Mapping[str, Any]
-SIDES = ("a", "b")
+SIDES = ("a", "b", "c", "d", "e")
 POINTS = 120  # of each line: dashes want room
 
 
-def together(first: RunFacts, second: RunFacts, names: Names, lang: str) -> str:
-    """The whole comparison, with the two runs' own reports where there are any."""
-    runs = (first, second)
-    title = t(lang, "ui.compare.title", first=first["name"], second=second["name"])
+def together(runs: Sequence[RunFacts], names: Names, lang: str, look: CurveLook = PLAIN) -> str:
+    """The whole comparison, with the runs' own reports where there are any."""
+    title = t(lang, "ui.compare.title", first=runs[0]["name"], second=runs[1]["name"])
+    if len(runs) > 2:
+        title = t(lang, "ui.compare.title.many", count=number(len(runs), lang))
     close = f'<button type="button" class="mend" data-do="untick" data-value="">{escape(t(lang, "ui.compare.close"))}</button>'
     told = "".join(
         f'<section class="report-of" aria-label="{escape(run["name"])}"><h4>{_name(run, side)}</h4>{own}</section>'
-        for run, side in zip(runs, SIDES, strict=True)
+        for run, side in zip(runs, SIDES, strict=False)
         if (own := report(run, lang))
     )
+    drawn = f"{chart(runs, lang, look)}{figures(runs, lang)}{settings(runs, names, lang)}"
     return (
-        f'<section class="paper compare"><h2>{escape(title)}</h2>{chart(runs, lang)}{figures(runs, lang)}{settings(runs, names, lang)}'
+        f'<section class="paper compare"><h2>{escape(title)}</h2>{drawn}'
         f'{f"""<div class="reports">{told}</div>""" if told else ""}<p class="pager">{close}</p></section>'
     )
 
@@ -40,34 +43,33 @@ def _name(run: RunFacts, side: str) -> str:
     return f'<span class="key {side}"></span>{escape(run["name"])}'
 
 
-def chart(runs: Sequence[RunFacts], lang: str) -> str:
-    """Both runs' losses over the steps, told apart by line and by name, with a sentence that says who ended lower."""
-    tracks, legend, last = [], "", 1.0
-    for run, side in zip(runs, SIDES, strict=True):
-        training, validation = (thin(series(run["metrics"], key), POINTS) for key in ("loss", "eval_loss"))
-        tracks += [Track(f"training {side}", training), evaluations(f"validation {side}", validation)]
-        last = max([last, *(x for x, _ in [*training, *validation])])
-        for kind, points in (("training", training), ("validation", validation)):
-            if points:
+def chart(runs: Sequence[RunFacts], lang: str, look: CurveLook = PLAIN) -> str:
+    """All runs' losses over the steps, told apart by line and by name, with a sentence that says who ended lower."""
+    tracks, legend, last = list[Track](), "", max([1.0, *(reached_by(run["metrics"]) for run in runs)])
+    for run, side in zip(runs, SIDES, strict=False):
+        tracks += trained(side, run["metrics"], look, POINTS, last)
+        for kind, key in (("training", "loss"), ("validation", "eval_loss")):
+            if series(run["metrics"], key):
                 label = t(lang, "ui.compare.line", name=run["name"], line=t(lang, f"ui.live.{kind}"))
                 legend += f'<span class="key {kind} {side}">{escape(label)}</span>'
     if not legend:
         return f'<div class="curve none"><p>{escape(t(lang, "ui.live.curve.none"))}</p></div>'
     says = escape(_says(runs, lang))
-    return f'<figure class="curve"><div class="legend">{legend}</div>{losses(tracks, last, lang)}<figcaption>{says}</figcaption></figure>'
+    drawn = losses(tracks, last, lang, look)
+    return f'<figure class="curve"><div class="legend">{legend}</div>{drawn}<figcaption>{says}</figcaption>{buttons(look, lang)}</figure>'
 
 
 def _says(runs: Sequence[RunFacts], lang: str) -> str:
-    """Which of the two is better on what neither has seen, as far as that can be said."""
+    """Which of them is best on what neither has seen, as far as that can be said."""
     ends = [run["eval_loss"] for run in runs]
     if None in ends:
         return t(lang, "ui.compare.says.none")
-    better = runs[0] if ends[0] < ends[1] else runs[1]
-    fair = runs[0]["spec"]["data"]["sha256"] == runs[1]["spec"]["data"]["sha256"]
-    numbers = {"first": loss(ends[0], lang), "second": loss(ends[1], lang)}
-    if numbers["first"] == numbers["second"]:
-        return t(lang, "ui.compare.says.same", number=numbers["first"])
-    says = t(lang, "ui.compare.says", name=better["name"], low=loss(min(ends), lang), high=loss(max(ends), lang))
+    better = runs[ends.index(min(ends))]
+    fair = len({run["spec"]["data"]["sha256"] for run in runs}) == 1
+    if len({loss(end, lang) for end in ends}) == 1:
+        return t(lang, "ui.compare.says.same" if len(runs) == 2 else "ui.compare.says.same_many", number=loss(ends[0], lang))
+    code, others = "ui.compare.says" if len(runs) == 2 else "ui.compare.says.many", sorted(ends)[1:]
+    says = t(lang, code, name=better["name"], low=loss(min(ends), lang), next=loss(others[0], lang), high=loss(others[-1], lang))
     return says if fair else f"{says} {t(lang, 'ui.compare.says.unfair')}"
 
 
@@ -102,8 +104,8 @@ def figures(runs: Sequence[RunFacts], lang: str) -> str:
 
 def settings(runs: Sequence[RunFacts], names: Names, lang: str) -> str:
     """Only what they decided differently; a sentence where that is nothing."""
-    found = differences(runs[0]["spec"], runs[1]["spec"])
-    lines = [(called(key, lang), said(key, one, names, lang), said(key, other, names, lang)) for key, one, other in found]
+    found = differences(*(run["spec"] for run in runs))
+    lines = [(called(key, lang), *(said(key, value, names, lang) for value in values)) for key, *values in found]
     if not lines:
         return f'<p class="hint">{escape(t(lang, "ui.compare.no_difference"))}</p>'
     return _table(t(lang, "ui.compare.settings"), runs, lines, lang)
@@ -132,7 +134,7 @@ def said(key: str, value: Any, names: Names, lang: str) -> str:
 
 
 def _table(caption: str, runs: Sequence[RunFacts], lines: Sequence[Sequence[str]], lang: str) -> str:
-    head = "".join(f'<th scope="col">{_name(run, side)}</th>' for run, side in zip(runs, SIDES, strict=True))
+    head = "".join(f'<th scope="col">{_name(run, side)}</th>' for run, side in zip(runs, SIDES, strict=False))
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>{"".join(f"""<td class="num">{escape(value)}</td>""" for value in values)}</tr>'
         for name, *values in lines

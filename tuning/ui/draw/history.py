@@ -10,11 +10,13 @@ from typing import Any
 
 from tuning.schema import ALIVE, UNREADABLE
 from tuning.text import t
+from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook
 from tuning.ui.draw.pictures import spark
 from tuning.ui.draw.progress import head, log, status
 from tuning.ui.view import duration, escape, fault, loss, number, sentence, size, when
 
 PAGE = 50  # runs shown at once
+COMPARED = 5  # runs that are held against each other, at most
 
 RunBrief = Mapping[str, Any]
 
@@ -27,13 +29,20 @@ class Look:
     most: int = PAGE
     ticked: tuple[str, ...] = ()
     sure: tuple[str, ...] = ()  # runs about which it was asked whether they are really to go
+    curve: CurveLook = PLAIN
     key: str = ""  # an API key that was made on this page, which shows it until it is loaded anew
 
     @classmethod
     def of(cls, value: Mapping[str, Any], there: Sequence[str]) -> "Look":
         """With only those runs that are still there."""
         chosen = {key: tuple(run for run in value.get(key, ()) if run in there) for key in ("ticked", "sure")}
-        return cls(words=value.get("words", ""), most=value.get("most", PAGE), key=value.get("key", ""), **chosen)
+        return cls(
+            words=value.get("words", ""),
+            most=value.get("most", PAGE),
+            key=value.get("key", ""),
+            curve=CurveLook.of(value.get("curve")),
+            **chosen,
+        )
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,9 @@ def _ticked(runs: Sequence[RunBrief], look: Look, glimpse: Callable[[str], Mappi
     if len(look.sure) > 0 and set(look.sure) == set(look.ticked):
         return sure(look.sure, runs, sum(glimpse(run)["size_bytes"] for run in look.sure), lang)
     names = {run["run"]: run["name"] for run in runs}
-    code = {1: "ui.runs.ticked.one", 2: "ui.runs.ticked.two"}.get(len(look.ticked), "ui.runs.ticked.many")
-    says = t(lang, code, name=names[look.ticked[0]], count=number(len(look.ticked), lang))
+    ticked = len(look.ticked)
+    code = "ui.runs.ticked.one" if ticked == 1 else "ui.runs.ticked.some" if ticked <= COMPARED else "ui.runs.ticked.many"
+    says = t(lang, code, name=names[look.ticked[0]], count=number(ticked, lang), most=number(COMPARED, lang))
     buttons = _button("ask", "ticked", t(lang, "ui.runs.delete")) + _button("untick", "", t(lang, "ui.runs.untick"))
     return f'<div class="ticked" role="status"><span>{escape(says)}</span><span class="ways">{buttons}</span></div>'
 

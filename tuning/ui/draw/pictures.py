@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.runs.differences import Point, series, thin
+from tuning.runs.differences import MOST_POINTS, Point, series, thin
 from tuning.text import t
+from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook, buttons, decades, seen, smoothed, start
 from tuning.ui.view import escape, loss, number, size
 
 WIDTH, HEIGHT = 1000.0, 240.0
@@ -38,17 +39,32 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(index * step, 10) for index in range(first, max(math.ceil(high / step), first + 1) + 1)]
 
 
-def plot(tracks: Sequence[Track], last: float, marks: Sequence[float], write: Callable[[float], str], lang: str) -> str:
-    """Lines over the steps from 0 to `last`, with the values `marks` beside them as `write` says them."""
-    bottom, top = marks[0], marks[-1]
+@dataclass(frozen=True)
+class Scale:
+    """The steps from `first` to `last`, and the values `marks` from the lowest to the highest, which may stand by their logarithm."""
+
+    last: float
+    marks: Sequence[float]
+    first: float = 0.0
+    log: bool = False
+
+    def height(self, value: float) -> float:
+        """A value as it stands on the axis."""
+        return math.log10(value) if self.log else value
+
+
+def plot(tracks: Sequence[Track], scale: Scale, write: Callable[[float], str], lang: str) -> str:
+    """Lines over the steps of a scale, with the values of its marks beside them as `write` says them."""
+    marks, first, width = scale.marks, scale.first, max(scale.last - scale.first, 1e-9)
+    bottom, top = scale.height(marks[0]), scale.height(marks[-1])
 
     def place(point: Point) -> Point:
-        return point[0] / last * WIDTH, (top - point[1]) / (top - bottom) * HEIGHT
+        return (point[0] - first) / width * WIDTH, (top - scale.height(point[1])) / (top - bottom) * HEIGHT
 
     grid = "".join(f'<path class="grid" d="M0 {place((0, mark))[1]:.1f}H{WIDTH:.0f}"/>' for mark in marks)
     words = "".join(f'<span class="y" style="top:{place((0, mark))[1] / HEIGHT * 100:.2f}%">{escape(write(mark))}</span>' for mark in marks)
-    steps = sorted({0, round(last / 2), round(last)})
-    words += "".join(f'<span class="x" style="left:{step / last * 100:.2f}%">{number(step, lang)}</span>' for step in steps)
+    steps = sorted({math.ceil(first), round((first + scale.last) / 2), round(scale.last)})
+    words += "".join(f'<span class="x" style="left:{(step - first) / width * 100:.2f}%">{number(step, lang)}</span>' for step in steps)
     lines = "".join(_line(track.kind, [place(point) for point in track.points], track.dots) for track in tracks if track.points)
     return (
         f'<div class="plot" aria-hidden="true"><svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="none" focusable="false">'
@@ -56,13 +72,32 @@ def plot(tracks: Sequence[Track], last: float, marks: Sequence[float], write: Ca
     )
 
 
-def losses(tracks: Sequence[Track], last: float, lang: str) -> str:
-    """A plot of losses; from zero where they come near it."""
-    values = [y for track in tracks for _, y in track.points]
+def losses(tracks: Sequence[Track], last: float, lang: str, look: CurveLook = PLAIN) -> str:
+    """A plot of losses up to the step `last`, or what a window shows of them; from zero where they come near it."""
+    reached = max((x for track in tracks for x, _ in track.points), default=last)
+    values = [y for track in tracks for _, y in track.points] or [1.0]
     low, high = min(values), max(values)
-    marks = ticks(min(0.0, low) if low < 0.5 * high or len(values) < 5 else low, high)
-    digits = 0 if all(mark.is_integer() for mark in marks) else 1 if all((mark * 10).is_integer() for mark in marks) else 2
-    return plot(tracks, last, marks, lambda mark: number(mark, lang, digits), lang)
+    marks = decades(low, high) if look.log else ticks(min(0.0, low) if low < 0.5 * high or len(values) < 5 else low, high)
+    digits = next((count for count in range(4) if all((mark * 10**count).is_integer() for mark in marks)), 4)
+    scale = Scale(last if look.window == 100 else reached, marks, start(look, reached), look.log)
+    return plot(tracks, scale, lambda mark: number(mark, lang, digits), lang)
+
+
+def reached_by(metrics: Sequence[Mapping[str, Any]]) -> float:
+    """The last step of which a loss was logged."""
+    return max((x for key in ("loss", "eval_loss") for x, _ in series(metrics, key)), default=0.0)
+
+
+def trained(kind: str, metrics: Sequence[Mapping[str, Any]], look: CurveLook, most: int, reached: float) -> list[Track]:
+    """The lines of a run's training loss and its evaluations, in the window that ends with the step `reached`.
+
+    Where it is smoothed, what was logged stands faintly behind.
+    """
+    points, checks = series(metrics, "loss"), series(metrics, "eval_loss")
+    points, even = (seen(line, look, reached) for line in (points, smoothed(points, look.smooth)))
+    faint = [Track(f"training raw {kind}".strip(), thin(points, most))] if look.smooth else []
+    shown = thin(seen(checks, look, reached), most)
+    return [*faint, Track(f"training {kind}".strip(), thin(even, most)), evaluations(f"validation {kind}".strip(), shown)]
 
 
 def evaluations(kind: str, points: Sequence[Point]) -> Track:
@@ -70,18 +105,19 @@ def evaluations(kind: str, points: Sequence[Point]) -> Track:
     return Track(kind, points, dots=len(points) <= MOST_DOTS)
 
 
-def curve(metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str) -> str:
-    """Training and validation loss over the steps, with a sentence that says the same."""
+def curve(metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str, look: CurveLook | None = None) -> str:
+    """Training and validation loss over the steps, with a sentence that says the same, and where there is a `look` the buttons for it."""
     training, validation = thin(series(metrics, "loss")), thin(series(metrics, "eval_loss"))
     if not training:
         return f'<div class="curve none"><p>{escape(t(lang, "ui.live.curve.none"))}</p></div>'
     last = max(float(total_steps), training[-1][0], 1.0)
-    drawn = losses([Track("training", training), evaluations("validation", validation)], last, lang)
+    drawn = losses(trained("", metrics, look or PLAIN, MOST_POINTS, reached_by(metrics)), last, lang, look or PLAIN)
+    ways = "" if look is None else buttons(look, lang)
     said = {key: escape(t(lang, f"ui.live.{key}")) for key in ("training", "validation", "loss", "step_axis")}
     return (
         f'<figure class="curve"><div class="legend" aria-hidden="true"><span class="key training">{said["training"]}</span>'
         f'<span class="key validation">{said["validation"]}</span><span class="axis">{said["loss"]} / {said["step_axis"]}</span></div>'
-        f"{drawn}<figcaption>{escape(_says(training, validation, lang))}</figcaption></figure>"
+        f"{drawn}<figcaption>{escape(_says(training, validation, lang))}</figcaption>{ways}</figure>"
     )
 
 
@@ -99,7 +135,7 @@ def small(title: str, points: Sequence[Point], write: Callable[[float], str], la
     note = f'<span class="key limit">{escape(limit[1])}</span>' if limit else ""
     return (
         f'<figure class="curve small"><figcaption>{escape(title)} <b>{escape(write(points[-1][1]))}</b>{note}</figcaption>'
-        f"{plot(tracks, last, marks, write, lang)}</figure>"
+        f"{plot(tracks, Scale(last, marks), write, lang)}</figure>"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from tuning.runs.differences import series
 from tuning.schema import ALIVE
 from tuning.text import t
+from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook
 from tuning.ui.draw.pictures import curve, small
 from tuning.ui.draw.report_view import report
 from tuning.ui.draw.timeline_view import timeline
@@ -59,7 +60,7 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
     return f"{t(lang, 'ui.live.stopped.operator')} {says}" if run["status"] == "stopped" and run["stopped_by"] else says
 
 
-def live(run: Mapping[str, Any], lang: str, warm: bool = True) -> str:
+def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook = PLAIN) -> str:
     """The current run: where it stands, four numbers and the curve."""
     state, says = run["state"], line(run, lang, warm)
     at_work = run["status"] == "running" and not state["finishing"]
@@ -70,7 +71,7 @@ def live(run: Mapping[str, Any], lang: str, warm: bool = True) -> str:
     return (
         f'<div class="live{busy}"><h2>{escape(t(lang, "ui.live.title", name=run["name"]))} {status(run["status"], lang)}</h2>'
         f'<p class="hint num">{escape(says)}</p>{bar(run, says)}{trouble}{told(run, lang)}{stats(run, lang)}'
-        f"{report(run, lang, pressed=True)}{charts(run, lang)}{timeline(run, lang, 'live')}{log(run, lang)}</div>"
+        f"{report(run, lang, pressed=True)}{charts(run, lang, look)}{timeline(run, lang, 'live')}{log(run, lang)}</div>"
     )
 
 
@@ -124,13 +125,13 @@ class Traced:
         return hash(self._mark)
 
 
-def charts(run: Mapping[str, Any], lang: str) -> str:
+def charts(run: Mapping[str, Any], lang: str, look: CurveLook = PLAIN) -> str:
     """The curve of the losses and, folded, the small ones of all else that was logged."""
-    return _charts(Traced(run), run["total_steps"], run["predicted_peak_bytes"], lang)
+    return _charts(Traced(run), run["total_steps"], run["predicted_peak_bytes"], lang, look)
 
 
 @functools.lru_cache(maxsize=64)
-def _charts(traced: Traced, total_steps: int, predicted: int, lang: str) -> str:
+def _charts(traced: Traced, total_steps: int, predicted: int, lang: str, look: CurveLook) -> str:
     kinds = [
         ("learning_rate", lambda value: rate(value, lang), None),
         ("grad_norm", lambda value: plain(round(value, 2), lang), None),
@@ -144,7 +145,7 @@ def _charts(traced: Traced, total_steps: int, predicted: int, lang: str) -> str:
     drawn = "".join(small(t(lang, f"ui.live.chart.{key}"), series(traced.metrics, key), write, lang, limit) for key, write, limit in kinds)
     label = escape(t(lang, "ui.live.charts"))
     more = f'<details class="folded" data-fold="charts"><summary>{label}</summary><div class="charts">{drawn}</div></details>'
-    return curve(traced.metrics, total_steps, lang) + (more if drawn else "")
+    return curve(traced.metrics, total_steps, lang, look) + (more if drawn else "")
 
 
 def log(run: Mapping[str, Any], lang: str) -> str:
@@ -184,7 +185,7 @@ def head(run: Mapping[str, Any], lang: str) -> str:
     )
 
 
-def summary(run: Mapping[str, Any], lang: str) -> str:
+def summary(run: Mapping[str, Any], lang: str, look: CurveLook = PLAIN) -> str:
     """What became of a run, in plain words, with its curve; below its `head`."""
     facts = [
         f"{run['model_title']} · {run['data']} · {when(run['created'], lang)}",
@@ -207,7 +208,7 @@ def summary(run: Mapping[str, Any], lang: str) -> str:
     return (
         f'<section class="summary"><ul class="facts num">{listed}</ul>'
         f"{told(run, lang)}{verdict}"
-        f"{stats(run, lang)}{charts(run, lang)}{timeline(run, lang, 'run')}{log(run, lang)}</section>"
+        f"{stats(run, lang)}{charts(run, lang, look)}{timeline(run, lang, 'run')}{log(run, lang)}</section>"
     )
 
 

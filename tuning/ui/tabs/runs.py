@@ -1,4 +1,4 @@
-"""The fifth tab: everything that was trained. Find a run, see what it gained, hold two against each other, take one away, tidy up."""
+"""The fifth tab: everything that was trained. Find a run, see what it gained, compare up to five, take one away, tidy up."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -57,6 +57,8 @@ class RunActions:
             seen = replace(seen, sure=())
         elif do == "delete":
             seen = self.remove(seen)
+        elif do == "curve":
+            seen = replace(seen, curve=seen.curve.turned(value))
         elif do == "words":
             seen = replace(seen, words="")
         return asdict(seen), opened, "" if do == "words" else gr.skip()
@@ -165,9 +167,10 @@ class RunActions:
         names = Names(desk.titles(), {entry["id"]: entry["title"][lang] for entry in desk.recipes()})
         run = desk.studio.runs.show(reference)
         pair = ""
-        if len(look.ticked) == 2:
-            first, second = sorted((desk.studio.runs.show(ticked) for ticked in look.ticked), key=lambda one: one["created"])
-            pair = "" if UNREADABLE in (first["status"], second["status"]) else comparison.together(first, second, names, lang)
+        if 2 <= len(look.ticked) <= history.COMPARED:
+            compared = sorted((desk.studio.runs.show(ticked) for ticked in look.ticked), key=lambda one: one["created"])
+            known = all(one["status"] != UNREADABLE for one in compared)
+            pair = comparison.together(compared, names, lang, look.curve) if known else ""
         resumable, unreadable = run["status"] in (*RESUMABLE, "stopped", "failed"), run["status"] == UNREADABLE
         return [
             gr.update(visible=len(ids) > 1 or bool(look.words)),
@@ -175,7 +178,7 @@ class RunActions:
             pair,
             reference,
             gr.update(visible=True),
-            history.remains(run, lang) if unreadable else progress.summary({**run, "data": names.of(run)[0]}, lang),
+            history.remains(run, lang) if unreadable else progress.summary({**run, "data": names.of(run)[0]}, lang, look.curve),
             history.ways(run, look.sure == (reference,), resumable, lang, desk.studio.talk.asking(reference)) + self.outside(run, look.key),
         ]
 
@@ -217,7 +220,7 @@ def build(desk: Desk) -> None:
         summary = desk.cards("summary", script=timeline_view.KEEPS)
 
     shelf, chosen = RunActions(desk), desk.opened
-    for cards in (listed, pair):
+    for cards in (listed, pair, summary):
         desk.on(cards.click, shelf.press, [desk.look, chosen], [desk.look, chosen, words], fault, repaint=True)
     desk.on(words.change, shelf.search, [desk.look, words], [desk.look], fault, repaint=True, trigger_mode="always_last")
     changing = [name, desk.run, desk.tabs, desk.tab, desk.choice, desk.overrides, desk.look, chosen]

@@ -15,6 +15,7 @@ from tuning.schema import ALIVE
 from tuning.ui import form, gradio_ways, slip, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.draw import cards, offers, progress, timeline_view
+from tuning.ui.draw.curves.curve_look import CurveLook
 from tuning.ui.parts import order_box, watch_link
 from tuning.ui.slip import RESUMABLE, Order
 
@@ -80,7 +81,7 @@ def build(desk: Desk) -> None:
         hidden = gr.update(visible=False)
         if run is None or not in_sight(scene):
             return [hidden, "", "", hidden, hidden, told or view.empty(desk.say("ui.train.empty"))]
-        drawn = progress.live(run, desk.lang, desk.warm())
+        drawn = progress.live(run, desk.lang, desk.warm(), CurveLook.of(scene.look.get("curve")))
         can_stop = run["status"] in ALIVE and not run["stop_requested"]
         return [
             gr.update(visible=True),
@@ -91,6 +92,11 @@ def build(desk: Desk) -> None:
             told,
         ]
 
+    def turn_curve(look: Any, event: gr.EventData) -> Any:
+        seen = CurveLook.of((look or {}).get("curve")).turned(gradio_ways.text(event, "value"))
+        return {**(look or {}), "curve": asdict(seen)}
+
+    desk.on(live.click, turn_curve, [desk.look], [desk.look], live_fault, repaint=True)
     desk.on(grid.click, pick, [desk.choice], [desk.choice, desk.overrides], fault, repaint=True)
     desk.on(ways.click, press, [desk.choice, desk.overrides], [desk.choice, desk.overrides], fault, repaint=True)
     known = [desk.choice, desk.overrides, desk.run]

@@ -57,7 +57,7 @@ class BesideFold:
             studio.questions.remove(who, gradio_ways.text(event, "value"))
         else:
             verbs = {"go": studio.strengths.ask, "again": studio.strengths.ask, "stop": studio.strengths.stop, "halt": self.questions.halt}
-            verbs[what](who)
+            verbs.get(what, lambda _: None)(who)
         yield [self.shown(who), gr.update(value=True) if what == "blind" and studio.blind.on else same, None]
 
     def add(self, who: str | None, text: str | None) -> list[Any]:

@@ -1,0 +1,1 @@
+"""How curves are looked at."""
