@@ -88,6 +88,7 @@ class Scene:
     talk: str | None = None  # the conversation that is open
     wanted: dict[str, Any] = field(default_factory=dict)  # what the models are looked through for: goal, italian, fits
     browsed: dict[str, Any] = field(default_factory=dict)  # which rows of the data are looked at: rows, audit
+    name: str = ""  # that was typed for the next run
     look: dict[str, Any] = field(default_factory=dict)  # how the list of runs is looked at: words, most, ticked, sure
 
 
@@ -167,8 +168,8 @@ class Desk(Visits):
     @property
     def asked(self) -> set[Any]:
         """What `draw` wants to know of the page."""
-        shown = {self.choice, self.overrides, self.tab, self.run, self.opened, self.target, self.followed, self.talk}
-        return shown | {self.seen, self.wanted, self.browsed, self.look}
+        chosen = {self.choice, self.overrides, self.tab, self.name, self.wanted, self.browsed, self.look}
+        return chosen | {self.run, self.opened, self.target, self.followed, self.talk, self.seen}
 
     def drawn(self, live_only: bool) -> list[Any]:
         """What `draw` returns values for."""
@@ -241,6 +242,7 @@ class Desk(Visits):
             wanted=dict(values[self.wanted] or {}),
             browsed=dict(values[self.browsed] or {}),
             look=dict(values[self.look] or {}),
+            name=values[self.name] or "",
         )
 
     def known(self, choice: Order) -> Order:

@@ -73,7 +73,7 @@ def _page(desk: Desk, demo: gr.Blocks) -> None:
 
 def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
     gr.Navbar(visible=False)
-    for part in gradio_ways.in_order(desk.asked - {desk.target}):
+    for part in gradio_ways.in_order(desk.asked - {desk.target, desk.name}):
         if not part.is_rendered:
             part.render()
     with gr.Row(elem_id="top"):
@@ -154,7 +154,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
     outputs = [desk.choice, desk.overrides, desk.run, desk.opened, desk.tabs, desk.tab]
     asked = [desk.choice, desk.overrides, desk.tab, desk.run, desk.opened]
     desk.on(paper.click, mend, asked, outputs, fault, repaint=True)
-    pressed = desk.on(button.click, press, desk.asked | {desk.name}, outputs, fault, repaint=True, trigger_mode="once")
+    pressed = desk.on(button.click, press, desk.asked, outputs, fault, repaint=True, trigger_mode="once")
     pressed.success(fn=None, js="() => { window.scrollTo({top: 0}); }", api_visibility="private")
     desk.paints(paint, [paper, button], live=True)
 

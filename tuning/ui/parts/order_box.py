@@ -55,7 +55,7 @@ class OrderBox:
             return [gr.skip()]
         desk, choice = self.desk, scene.choice
         recipe, changes = desk.recipe(choice)["id"], desk.settings(choice, scene.overrides)
-        text = desk.studio.orders.write(choice.model, choice.data, recipe, changes, "", desk.lang)
+        text = desk.studio.orders.write(choice.model, choice.data, recipe, changes, scene.name, desk.lang)
         told, sure = scene.look.get("order_file"), scene.look.get("recipe_sure")
         mine = [(id, one.title.model_dump()[desk.lang], desk.studio.recipes.write(id)) for id, one in desk.studio.recipes.all().items()]
         return [drawn(text, mine, sure, told if isinstance(told, list) else [], desk.lang)]
@@ -157,4 +157,5 @@ def build(desk: Desk) -> None:
     cards, fault = desk.cards("order-file", script=OPENS), desk.slot()
     outputs = [desk.choice, desk.overrides, desk.name, desk.look]
     desk.on(cards.click, box.press, [desk.choice, desk.overrides, desk.look], outputs, fault, repaint=True)
+    desk.on(desk.name.blur, lambda: None, [], [], fault, repaint=True)
     desk.paints(box.paint, [cards])

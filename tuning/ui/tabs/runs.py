@@ -104,6 +104,8 @@ class RunActions:
             changed[name] = gr.update(visible=True, value=desk.studio.runs.show(run)["name"])
         elif do in ("ask", "keep"):
             changed[desk.look] = asdict(replace(look, sure=(run,) if do == "ask" else ()))
+        elif do == "curve":
+            changed[desk.look] = asdict(replace(look, curve=look.curve.turned(gradio_ways.text(event, "value"))))
         elif do == "delete":
             changed |= {desk.look: asdict(self.remove(replace(look, sure=(run,)))), desk.opened: None}
         elif do in ("key", "no_key"):
@@ -220,7 +222,7 @@ def build(desk: Desk) -> None:
         summary = desk.cards("summary", script=timeline_view.KEEPS)
 
     shelf, chosen = RunActions(desk), desk.opened
-    for cards in (listed, pair, summary):
+    for cards in (listed, pair):
         desk.on(cards.click, shelf.press, [desk.look, chosen], [desk.look, chosen, words], fault, repaint=True)
     desk.on(words.change, shelf.search, [desk.look, words], [desk.look], fault, repaint=True, trigger_mode="always_last")
     changing = [name, desk.run, desk.tabs, desk.tab, desk.choice, desk.overrides, desk.look, chosen]

@@ -25,13 +25,7 @@ SHOWN_SECONDS = 3600.0  # how long a run stays in sight here after its end
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
     rescue = desk.cards("rescue")
-    with gr.Column(visible=False, elem_id="live", elem_classes="paper") as panel:
-        live = desk.cards("live-view", script=timeline_view.KEEPS)
-        with gr.Row(elem_classes="actions"):
-            stop = gr.Button(desk.say("ui.live.stop"), elem_classes="quiet", visible=False, scale=0, min_width=150)
-            resume = gr.Button(desk.say("ui.live.resume"), elem_classes="quiet", visible=False, scale=0, min_width=150)
-        live_fault = desk.slot()
-        watch_link.build(desk, "train", lambda scene: scene.run if in_sight(scene) else None, live_fault)
+    current = _current(desk)
     head = view.head(desk.say("ui.train.title"), desk.say("ui.train.hint"))
     grid = desk.cards("recipes", head)
     ways = desk.cards("ways")
@@ -62,53 +56,73 @@ def build(desk: Desk) -> None:
         chosen, turned = mended(desk, *choices_of(desk, before, Order.of(choice)), changes)
         return chosen | {"made": made}, turned, made
 
-    def advise(choice: Any, run: str, event: gr.EventData) -> Any:
-        tip, chosen = gradio_ways.text(event, "value"), Order.of(choice)
-        found, turned = choices_of(desk, desk.studio.runs.show(run)["spec"], chosen)
-        place = verdict.BY_HAND.get(tip, "train")
-        return asdict(found), turned | advised(desk, run, tip), gr.update(selected=place), place
-
     def paint(scene: Scene) -> list[Any]:
         plan, trouble = desk.plan(scene.choice, scene.overrides)
         told = desk.instead(trouble) or offers.before(plan, desk.lang)
         return [head + recipes_of(desk, scene.choice), told]
 
-    def paint_live(scene: Scene) -> list[Any]:
+    def paint_beside(scene: Scene) -> list[Any]:
+        """What stands beside the current run: ways out of its trouble, and what is told where it is started."""
         run, gone = scene.run, desk.studio.runs.gone()
         told = view.fault(desk.lang, gone["code"], gone["params"]) if gone else ""
         if run is not None and run["status"] in ALIVE:  # beside the button that was pressed, however far up the rest stands
             told += slip.at_work(run, scene.runs, desk.lang)
-        hidden = gr.update(visible=False)
         if run is None or not in_sight(scene):
-            return [hidden, "", "", hidden, hidden, told or view.empty(desk.say("ui.train.empty"))]
-        drawn = progress.live(run, desk.lang, desk.warm(), CurveLook.of(scene.look.get("curve")))
-        can_stop = run["status"] in ALIVE and not run["stop_requested"]
-        return [
-            gr.update(visible=True),
-            drawn,
-            offers.after(run, desk.ways(run["run"]), desk.lang),
-            gr.update(visible=can_stop, value=desk.say("ui.runs.unqueue" if run["status"] == "queued" else "ui.live.stop")),
-            gr.update(visible=run["status"] in (*RESUMABLE, "stopped", "failed")),
-            told,
-        ]
+            return ["", told or view.empty(desk.say("ui.train.empty"))]
+        return [offers.after(run, desk.ways(run["run"]), desk.lang), told]
 
-    def turn_curve(look: Any, event: gr.EventData) -> Any:
-        seen = CurveLook.of((look or {}).get("curve")).turned(gradio_ways.text(event, "value"))
-        return {**(look or {}), "curve": asdict(seen)}
-
-    desk.on(live.click, turn_curve, [desk.look], [desk.look], live_fault, repaint=True)
     desk.on(grid.click, pick, [desk.choice], [desk.choice, desk.overrides], fault, repaint=True)
     desk.on(ways.click, press, [desk.choice, desk.overrides], [desk.choice, desk.overrides], fault, repaint=True)
     known = [desk.choice, desk.overrides, desk.run]
-    desk.on(rescue.click, again, known, known, live_fault, repaint=True, trigger_mode="once")
-    changing = [desk.choice, desk.overrides, desk.tabs, desk.tab]
-    desk.on(live.click, advise, [desk.choice, desk.run], changing, live_fault, repaint=True, trigger_mode="once")
+    desk.on(rescue.click, again, known, known, current, repaint=True, trigger_mode="once")
     inputs = [desk.choice, desk.overrides, desk.name]
     desk.on(start.click, desk.start, inputs, [desk.choice, desk.run], fault, repaint=True, trigger_mode="once")
-    desk.on(stop.click, lambda run: desk.studio.rentals.stop(run) and None, [desk.run], [], live_fault, repaint=True)
-    desk.on(resume.click, lambda run: desk.studio.rentals.resume(run) and None, [desk.run], [], live_fault, repaint=True)
     desk.paints(paint, [grid, ways])
-    desk.paints(paint_live, [panel, live, rescue, stop, resume, promise], live=True)
+    desk.paints(paint_beside, [rescue, promise], live=True)
+
+
+def _current(desk: Desk) -> Any:
+    """The current run: where it stands, its curve and report, and what stops it or has it go on. Returns where its faults are told."""
+    with gr.Column(visible=False, elem_id="live", elem_classes="paper") as panel:
+        live = desk.cards("live-view", script=timeline_view.KEEPS)
+        with gr.Row(elem_classes="actions"):
+            stop = gr.Button(desk.say("ui.live.stop"), elem_classes="quiet", visible=False, scale=0, min_width=150)
+            resume = gr.Button(desk.say("ui.live.resume"), elem_classes="quiet", visible=False, scale=0, min_width=150)
+        fault = desk.slot()
+        watch_link.build(desk, "train", lambda scene: scene.run if in_sight(scene) else None, fault)
+
+    def press(choice: Any, run: str, look: Any, event: gr.EventData) -> list[Any]:
+        """A piece of the report's advice, or another look at the curve."""
+        value, same = gradio_ways.text(event, "value"), gr.skip()
+        if gradio_ways.text(event, "what") != "advise":
+            return [same, same, same, same, turned_curve(look, value)]
+        found, turned = choices_of(desk, desk.studio.runs.show(run)["spec"], Order.of(choice))
+        place = verdict.BY_HAND.get(value, "train")
+        return [asdict(found), turned | advised(desk, run, value), gr.update(selected=place), place, same]
+
+    def paint(scene: Scene) -> list[Any]:
+        run, hidden = scene.run, gr.update(visible=False)
+        if run is None or not in_sight(scene):
+            return [hidden, "", hidden, hidden]
+        can_stop = run["status"] in ALIVE and not run["stop_requested"]
+        return [
+            gr.update(visible=True),
+            progress.live(run, desk.lang, desk.warm(), CurveLook.of(scene.look.get("curve"))),
+            gr.update(visible=can_stop, value=desk.say("ui.runs.unqueue" if run["status"] == "queued" else "ui.live.stop")),
+            gr.update(visible=run["status"] in (*RESUMABLE, "stopped", "failed")),
+        ]
+
+    changing = [desk.choice, desk.overrides, desk.tabs, desk.tab, desk.look]
+    desk.on(live.click, press, [desk.choice, desk.run, desk.look], changing, fault, repaint=True, trigger_mode="once")
+    desk.on(stop.click, lambda run: desk.studio.rentals.stop(run) and None, [desk.run], [], fault, repaint=True)
+    desk.on(resume.click, lambda run: desk.studio.rentals.resume(run) and None, [desk.run], [], fault, repaint=True)
+    desk.paints(paint, [panel, live, stop, resume], live=True)
+    return fault
+
+
+def turned_curve(look: Any, value: str) -> dict[str, Any]:
+    """What a page looks at, with its curves seen as was pressed."""
+    return {**(look or {}), "curve": asdict(CurveLook.of((look or {}).get("curve")).turned(value))}
 
 
 def _knobs(desk: Desk) -> None:
