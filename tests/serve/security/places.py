@@ -37,7 +37,8 @@ class Place:
     @contextlib.contextmanager
     def browser(self, **headers: str) -> Iterator[httpx.Client]:
         """Somebody who may come in, as their browser goes on: a new visitor on a Space, a pupil on a shared machine."""
-        with httpx.Client(base_url=self.address, timeout=60, headers=headers) as client:
+        fresh = httpx.Limits(max_keepalive_connections=0)  # one that is kept may be closed just as a slow machine comes to use it again
+        with httpx.Client(base_url=self.address, timeout=60, headers=headers, limits=fresh) as client:
             if self.mode == "shared":
                 assert client.post("/login", data={"username": DARIO[0], "password": DARIO[1]}).status_code == 200
             elif self.mode == "space":

@@ -131,7 +131,7 @@ def test_a_name_is_a_name_and_nothing_is_run_or_written_by_it(trainer: Place) ->
             for run in made:
                 assert run.isascii() and run.replace("-", "").isalnum() and len(run) < 200, run
                 call(browser, "stop", run)
-                deadline = time.monotonic() + 60
+                deadline = time.monotonic() + 240  # the first run of a process waits for its libraries
                 while "event: error" in call(browser, "delete", run):
                     assert time.monotonic() < deadline
                     time.sleep(0.5)
