@@ -193,9 +193,10 @@ def test_no_token_is_in_any_file_and_nothing_is_sent_twice(here: settings.Settin
 def test_a_checkpoint_that_was_spoiled_there_does_not_come_back(here: settings.Settings, hub: Receiving, made: Made) -> None:
     run = made()
     keeps(here).work()
-    spoiled = f"runs/{run.id}/checkpoints/checkpoint-3/optimizer.pt"
-    hub.kept(REPO).commit("main", {**hub.kept(REPO).files, spoiled: b"import os"}, "theirs")
+    spoiled = {f"runs/{run.id}/checkpoints/checkpoint-3/optimizer.pt": b"import os", f"runs/{run.id}/adapter/../../../../out": b"x"}
+    hub.kept(REPO).commit("main", {**hub.kept(REPO).files, **spoiled, f"runs/{run.id}/engine.lock": b"x"}, "theirs")
     keeps(emptied(here)).work()
+    assert not (here.home.parent / "out").exists() and not run.lock_path.exists()
     assert run.known() is not None and checkpoints.by_age(run.checkpoints) == []
 
 
@@ -251,4 +252,4 @@ def test_the_hub_is_asked_for_fewer_commits_than_it_allows(here: settings.Settin
     assert len([1 for _, path, _ in hub.asked if "/commit/" in path]) == keeper.MOST_AN_HOUR
     assert len(hub.kept(REPO).said) <= 20  # the older ones were let go of
     trouble = mirrored.trouble(run.folder)
-    assert trouble is not None and trouble.code == "mirror.answer"
+    assert trouble is not None and trouble.code == "mirror.busy"

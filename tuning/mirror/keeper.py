@@ -30,6 +30,7 @@ END_SECONDS = 8.0  # that the end of the program waits for the last state; who e
 SENTENCES = {  # what the Hub has against it, and how somebody is told
     "hub.push.cut": "mirror.cut",
     "hub.push.full": "mirror.full",
+    "hub.push.busy": "mirror.busy",
     "hub.push.refused": "mirror.token",
     "hub.push.scope": "mirror.rights",
     "hub.push.missing": "mirror.rights",
@@ -166,5 +167,5 @@ class MirrorKeeper:
     def _aside(self) -> pathlib.Path:
         folder = self._home / homing.ASIDE
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir()  # where the home is gone, this says so
         return folder

@@ -101,18 +101,15 @@ def _link(source: str | pathlib.Path, target: str | pathlib.Path) -> None:
 
 
 def of_run(names: Iterable[str], id: str) -> list[str]:
-    """Those of a repository's files that are of one run, and may be."""
-    return [name for name in names if (found := PLACE.fullmatch(name)) and found[1] == RUNS and found[2] == id and _ours(found[3])]
+    """Those of a repository's files that are of one run, and may be; nothing comes to another place than below it."""
+    inside = [found for name in names if ".." not in name and (found := PLACE.fullmatch(name))]
+    return [found[0] for found in inside if found[1] == RUNS and found[2] == id and found[3] in (*LINKED, *COPIED, "checkpoints")]
 
 
 def of_data(names: Iterable[str], id: str) -> list[str]:
     """Those of a repository's files that are of one data set, and may be."""
     known = {f"{DATA}/{id}/{name}" for name in (SPEC, ROWS, VALIDATION, INDEX)}
     return [name for name in names if name in known]
-
-
-def _ours(name: str) -> bool:
-    return name in (*LINKED, *COPIED, "checkpoints")
 
 
 def runs_in(names: Iterable[str]) -> list[str]:
