@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import gradio as gr
 import pytest
 import yaml
 
@@ -9,6 +10,8 @@ from tuning import presets, settings
 from tuning.errors import InputError
 from tuning.schema import Recipe, TrainSettings
 from tuning.studio import Studio
+from tuning.ui.desk import Desk
+from tuning.ui.slip import Order
 
 CHANGES = {"lora_r": 4, "sft.weight_decay": 0.1, "max_samples": 30, "target_modules": "q_proj,v_proj"}
 
@@ -52,6 +55,32 @@ def test_every_recipe_that_came_with_the_app_may_be_brought_as_a_file(studio: St
             studio.recipes.take(studio.recipes.write(kept.id).replace(kept.title.en, f"{kept.title.en} 2"), "again.yaml").settings
             == there.settings
         )
+
+
+def test_what_a_file_says_of_its_purpose_is_kept(studio: Studio) -> None:
+    kept = studio.recipes.take("title: Prezzi\nwhy: {en: For prices., it: Per i prezzi.}\nsettings: {lora_r: 4}", "mine.yaml")
+    text = studio.recipes.write(kept.id)
+    studio.recipes.delete(kept.id)
+    assert studio.recipes.take(text, "mine.yaml").why.it == "Per i prezzi."
+
+
+def test_a_recipe_that_is_gone_is_chosen_no_more(studio: Studio) -> None:
+    kept = studio.plans.save("facts", {}, "Prezzi")
+    with gr.Blocks():
+        desk = Desk(studio, "en")
+    with desk.serving(None):
+        assert desk.known(Order(recipe=kept.id)).recipe == kept.id
+        studio.recipes.delete(kept.id)
+        assert desk.known(Order(recipe=kept.id, limit=3)) == Order(limit=3)
+
+
+def test_a_file_that_is_called_otherwise_than_its_recipe_is_none(studio: Studio) -> None:
+    kept = studio.plans.save("facts", {}, "Prezzi")
+    (path,) = studio.settings.home.glob("recipes/*/own-*.json")
+    path.rename(path.with_name("own-other.json"))
+    assert not studio.recipes.all()
+    with pytest.raises(InputError, match=r"recipe\.unknown"):
+        studio.recipes.delete(kept.id)
 
 
 def test_what_is_another_s_is_unknown(studio: Studio) -> None:

@@ -246,12 +246,14 @@ class Desk(Visits):
         )
 
     def known(self, choice: Order) -> Order:
-        """Choices whose model and data are still there."""
+        """Choices whose model, data and recipe are still there."""
         lost: dict[str, None] = {}
         if choice.model is not None and not self._there(self.studio.models.find, choice.model):
             lost["model"] = None
         if choice.data is not None and not self._there(self.studio.data.preview, choice.data):
             lost |= {"data": None, "source": None}
+        if choice.recipe is not None and not self._there(self.studio.plans.recipe, choice.recipe):
+            lost["recipe"] = None
         return choice.but(**lost) if lost else choice
 
     @staticmethod

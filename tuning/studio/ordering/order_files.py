@@ -157,4 +157,5 @@ def value_of(settings: Mapping[str, Any], key: str) -> Any:
 
 def dumped(values: Mapping[str, Any]) -> str:
     """Values as YAML, in the order that they have."""
-    return "" if not values else str(yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=1000))
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # by libyaml ten times as fast, and the page asks often
+    return "" if not values else str(yaml.dump(dict(values), Dumper=dumper, sort_keys=False, allow_unicode=True, width=1000))

@@ -32,6 +32,11 @@ def _read(path: pathlib.Path, changed: int) -> KeptRecipe | None:
     return disk.kept(lambda: disk.record(path, KeptRecipe), None)
 
 
+def _saved() -> dict[str, str]:
+    """What stands as the purpose of a recipe of which nothing else was said."""
+    return {lang: t(lang, "recipe.own") for lang in LANGUAGES}
+
+
 class OwnRecipes:
     """The recipes of one owner."""
 
@@ -45,7 +50,7 @@ class OwnRecipes:
         for path in self._folder.glob(f"{OWN}*.json"):
             with contextlib.suppress(FileNotFoundError):  # deleted at this moment
                 kept = _read(path, path.stat().st_mtime_ns)
-                mine += [kept] if kept is not None and kept.owner == self.owner else []
+                mine += [kept] if kept is not None and (kept.owner, kept.recipe.id) == (self.owner, path.stem) else []
         return {kept.recipe.id: kept.recipe for kept in sorted(mine, key=lambda kept: -kept.created)}
 
     def save(self, name: str, settings: TrainSettings) -> Recipe:
@@ -59,11 +64,10 @@ class OwnRecipes:
     def write(self, id: str) -> str:
         """A recipe as a file: what is not as the schema has it anyway. Raises InputError `recipe.unknown`."""
         recipe = self._get(id)
-        said = {key: value for key, value in recipe.settings.model_dump().items() if value != TrainSettings().model_dump()[key]}
+        title, why = recipe.title.model_dump(), recipe.why.model_dump()
+        words = {"title": recipe.title.en if recipe.title.en == recipe.title.it else title} | ({} if why == _saved() else {"why": why})
         beside = recipe.model_dump(include={"model", "dataset", "max_samples"}, exclude_none=True)
-        same = recipe.title.en == recipe.title.it
-        words = {"title": recipe.title.en} if same else {"title": recipe.title.model_dump(), "why": recipe.why.model_dump()}
-        return dumped({**words, **beside, "settings": said})
+        return dumped({**words, **beside, "settings": recipe.settings.model_dump(exclude_defaults=True)})
 
     def delete(self, id: str) -> None:
         """Remove a recipe for good; runs that were made by it keep their settings. Raises InputError `recipe.unknown`."""
@@ -79,7 +83,7 @@ class OwnRecipes:
         words = {lang: files.clean_name(said) if isinstance(said, str) else said for lang, said in names.items()}
         if not words.get("en"):
             raise InputError("recipe.no_name")
-        why = content.get("why", {lang: t(lang, "recipe.own") for lang in LANGUAGES})
+        why = content.get("why", _saved())
         id = OWN + files.slug(str(words["en"]), 40, "recipe")
         recipe, _ = presets.recipe({**content, "id": id, "title": words, "why": why}, where)
         self._quotas.over_the_web(legacy.modern(recipe.settings.model_dump())[0])

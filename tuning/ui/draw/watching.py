@@ -28,10 +28,10 @@ LIVE_SECONDS, STILL_SECONDS = 3, 20  # between two looks at a run that is on, an
 FOLLOWS = f"""
 const element = document.querySelector("#watched"), drawn = [];
 const watch = (name, draw) => drawn.push(draw);
-let chosen = null;
-try {{ chosen = localStorage.getItem("sartoria-theme"); }} catch {{ /* nothing is kept */ }}
+let theme = null;
+try {{ theme = localStorage.getItem("sartoria-theme"); }} catch {{ /* nothing is kept */ }}
 const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-document.documentElement.classList.toggle("dark", (["dark", "light"].includes(chosen) ? chosen : preferred) === "dark");
+document.documentElement.classList.toggle("dark", (["dark", "light"].includes(theme) ? theme : preferred) === "dark");
 {KEEPS}
 let mark = null;
 const look = async () => {{
