@@ -76,7 +76,7 @@ def test_numbers_of_an_old_workbook_are_as_it_stores_them_and_that_is_said(tmp_p
     taken = read_here([tmp_path / "a.xls"], tmp_path / "out")
     assert [answer for _, answer in taken.texts] == ["184", "0.15", "1987-03-05", "09:30:00", "30:00:00", "123456789012.5", "TRUE"]
     (told,) = [note for note in taken.reading.findings if note["code"] == "data.note.stored"]
-    assert told["params"] == {"count": 6, "example": "184"}
+    assert told["params"] == {"count": 6, "stored": "184"}
     assert all(text.say(lang, told["code"], told["params"]) for lang in text.LANGUAGES)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.data.conftest import Take
+from tuning import text
 from tuning.errors import InputError
 
 BRACKETS = [
@@ -125,6 +126,20 @@ TEMPLATED = {
     ),
     "Zephyr": "<|system|>\n{s}</s>\n<|user|>\n{q}</s>\n<|assistant|>\n{a}</s>\n",
     "Alpaca": "{s}\n\n### Instruction:\n{q}\n\n### Response:\n{a}",
+    "Phi": "<|system|>\n{s}<|end|>\n<|user|>\n{q}<|end|>\n<|assistant|>\n{a}<|end|>\n",
+    "Phi in one line": "<|system|>{s}<|end|><|user|>{q}<|end|><|assistant|>{a}<|end|>",
+    "DeepSeek": "<｜begin▁of▁sentence｜>{s}<｜User｜>{q}<｜Assistant｜>{a}<｜end▁of▁sentence｜>",
+    "Command R": (
+        "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>{s}<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|USER_TOKEN|>{q}"
+        "<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>{a}<|END_OF_TURN_TOKEN|>"
+    ),
+    "Granite": (
+        "<|start_of_role|>system<|end_of_role|>{s}<|end_of_text|>\n<|start_of_role|>user<|end_of_role|>{q}<|end_of_text|>\n"
+        "<|start_of_role|>assistant<|end_of_role|>{a}<|end_of_text|>\n"
+    ),
+    "Harmony": "<|start|>system<|message|>{s}<|end|><|start|>user<|message|>{q}<|end|><|start|>assistant<|channel|>final<|message|>"
+    "{a}<|return|>",
+    "Vicuna": "{s} USER: {q} ASSISTANT: {a}</s>",
     "Gemma": "<bos><start_of_turn>user\n{q}<end_of_turn>\n<start_of_turn>model\n{a}<end_of_turn>\n",
     "Mistral": "<s>[INST] {q} [/INST] {a}</s>[INST] {q} [/INST] {a}</s>",
 }
@@ -139,6 +154,40 @@ def test_a_text_in_a_template_is_taken_apart(take: Take, name: str, column: str)
     talk = (*system, said["q"], said["a"]) if name != "Mistral" else (said["q"], said["a"]) * 2
     assert taken.texts == [talk, ("Un testo senza segni.",), talk]
     assert taken.reading.reason is not None and taken.reading.reason["code"] == "data.reason.templated"
+
+
+@pytest.mark.parametrize("name", [name for name in TEMPLATED if name not in ("Mistral", "Llama 2", "Alpaca")])
+@pytest.mark.parametrize("columns", [("prompt", "completion"), ("question", "answer")], ids="/".join)
+def test_a_pair_in_a_template_is_taken_apart(take: Take, name: str, columns: tuple[str, str]) -> None:
+    said = {"s": "Sei il sarto.", "q": "Quanto costa?\nE quando?", "a": "Dodici euro.\n\n- domani"}
+    before, _, after = TEMPLATED[name].partition("{a}")
+    taken = take([dict(zip(columns, (before.format(**said), said["a"] + after), strict=True))] * 2)  # the answer with its end
+    assert taken.texts == [((said["q"], said["a"]) if name == "Gemma" else tuple(said.values()))] * 2
+
+
+def test_what_was_thought_in_a_channel_is_a_thought(take: Take) -> None:
+    said = "<|start|>user<|message|>q<|end|><|start|>assistant<|channel|>analysis<|message|>hm<|end|>"
+    taken = take([{"text": f"{said}<|start|>assistant<|channel|>final<|message|>a<|return|>"}] * 2)
+    assert taken.rows[0]["messages"][1] == {"role": "assistant", "content": "a", "reasoning_content": "hm"}
+
+
+SIGNS = ["<|mystery_sign|>", "<｜fim▁hole｜>", "[/INST]", "</s>", "<end_of_turn>", "<|endoftext|>"]
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_signs_of_a_template_that_stay_in_texts_are_found(take: Take, sign: str) -> None:
+    rows = [{"question": f"Dove {number}?", "answer": f"Qui siamo, {number}.{sign if number == 1 else ''}"} for number in range(3)]
+    (told,) = [note for note in take(rows).reading.findings if note["code"] == "data.check.signs"]
+    assert told["params"] == {"count": 1, "rows": "2", "example": sign}
+    assert all(text.say(lang, told["code"], told["params"]) for lang in text.LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    "answer", ["Scrivi `<s>` nel template del modello: </s> lo chiude.", "a <| b |> c", "x </sub> y", "```\n<|im_end|>\n```"]
+)
+def test_a_text_about_such_signs_is_meant_so(take: Take, answer: str) -> None:
+    findings = take([{"question": "Come?", "answer": answer}]).reading.findings
+    assert "data.check.signs" not in [note["code"] for note in findings]
 
 
 def gpt(role: str, text: str, parent: str | None, **more: Any) -> dict[str, Any]:

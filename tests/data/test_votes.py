@@ -30,6 +30,7 @@ def test_the_better_answer_is_learned(take: Take, name: str, vote: str) -> None:
     rows = [{prompt: "q", first: "a", second: "b", vote: said} for said in (one, other, none)]
     taken = take([{**row, "id": 1} for row in rows])
     assert taken.texts == [("q", "a"), ("q", "b")] and taken.faults == [(3, "data.row.tie")]
+    assert "data.check.refused.tie" in [note["code"] for note in taken.reading.findings]
     assert taken.reading.unused == {"column": {"id": 2}} and (taken.reading.reason or {})["code"] == "data.reason.preference"
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
+from tuning import text
 from tuning.data.ingest import ReadingOptions
 from tuning.errors import InputError
 from tuning.runs import differences
@@ -312,3 +313,15 @@ def test_a_cut_beyond_every_row_is_not_said_to_stand_in_the_picture() -> None:
     drawn = sheet.histogram([(11, 14, 3)], (11, 14), 1024, 0, "it")
     assert "La linea" not in drawn and "1.024" in drawn and "cutline" not in drawn
     assert "La linea è a 12" in sheet.histogram([(11, 14, 3)], (11, 14), 12, 2, "it")
+
+
+@pytest.mark.parametrize("lang", text.LANGUAGES)
+def test_an_example_stands_once_and_an_answer_that_is_not_learned_is_not_called_one_to_learn(lang: str) -> None:
+    sheets = {"sheet": "Dati", "count": 1, "others": "Uno", "example": "Uno"}
+    notices = [{"code": "data.note.sheets", "level": "info", "params": sheets}]
+    notices += [{"code": "data.check.html", "level": "warning", "params": {"count": 1, "rows": "2", "example": "&nbsp;"}}]
+    drawn = sheet.findings({"findings": notices, "source_kept": False}, lang)
+    assert drawn.count("Uno") == 2 and "<q" not in drawn.partition("</li>")[2] and "&amp;nbsp;</q>" in drawn
+    talk = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": 0}]
+    said = sheet.conversations([{"row": 1, "messages": talk}], lang)
+    assert text.t(lang, "ui.data.not_learned") in said and text.t(lang, "ui.data.model") not in said

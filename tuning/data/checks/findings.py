@@ -35,7 +35,10 @@ _HELD = 32 * 2**20  # bytes of text held for the close look
 _FULL = 2**32
 _STRIDE = 2_654_435_761  # 2^32 by the golden ratio: its multiples fall evenly, and into step with no pattern in the rows
 _KINDS = {  # of refusal, by the code without `data.row.`; any other is a row that could not be read
-    **{kind: kind for kind in ("empty_question", "empty_answer", "empty_text", "unwanted", "role", "roles", "type", "columns", "tools")},
+    **{
+        kind: kind
+        for kind in ("empty_question", "empty_answer", "empty_text", "unwanted", "tie", "role", "roles", "type", "columns", "tools")
+    },
     **{"part": "type", "ragged": "columns", "call": "tools"},
 }
 
@@ -96,7 +99,7 @@ class Findings:
         self._brief = 0
         self._long, self._nothing, self._echo, self._lost = _Rows(), _Rows(), _Rows(), _Rows()
         self._mojibake, self._emails, self._leak, self._marked = _Rows(), _Rows(), _Rows(), _Rows()
-        self._html, self._unfilled, self._no_value = _Rows(), _Rows(), _Rows()
+        self._html, self._unfilled, self._no_value, self._signs = _Rows(), _Rows(), _Rows(), _Rows()
         self._doubtful: dict[str, _Rows] = {}
 
     def add(self, row: Mapping[str, Any], shape: Sequence[str] | None = None) -> None:
@@ -158,7 +161,9 @@ class Findings:
         """Take in what was found in the rows that follow, by another process that was forked from this one's."""
         for name in ("_numbers", "_contents", "_questions", "_answers", "_keys"):
             getattr(self, name).extend(getattr(other, name))
-        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak", "_marked", "_html", "_unfilled", "_no_value"):
+        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak", "_marked"):
+            getattr(self, name).merge(getattr(other, name))
+        for name in ("_html", "_unfilled", "_no_value", "_signs"):
             getattr(self, name).merge(getattr(other, name))
         for name in ("_refused", "_shapes", "_doubtful"):
             for key, rows in getattr(other, name).items():
@@ -200,6 +205,7 @@ class Findings:
             *self._lost.notice("data.check.lost"),
             *self._html.notice("data.check.html", repair="html"),
             *self._unfilled.notice("data.check.unfilled", repair="unfilled" if self._unfilled.count < len(self._numbers) else None),
+            *self._signs.notice("data.check.signs"),
             *self._no_value.notice("data.check.no_value", repair="no_value"),
             *self._emails.notice("data.check.personal.email"),
             *self._columns(),
@@ -231,6 +237,8 @@ class Findings:
         looks: list[tuple[_Rows, Callable[[str], str | None]]] = []
         if "&" in whole or "<" in whole:
             looks.append((self._html, leftovers.markup))
+        if "<" in whole or "[/INST]" in whole:
+            looks.append((self._signs, leftovers.signs))
         if "{{" in whole or "[" in whole:
             looks.append((self._unfilled, leftovers.unfilled))
         for rows, look in looks:

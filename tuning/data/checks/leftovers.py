@@ -27,6 +27,7 @@ _PLACE = re.compile(
     r"|your [^\[\]]{1,40})\](?!\()",
     re.IGNORECASE,
 )
+_SIGN = re.compile(r"<\|[A-Za-z][\w-]{1,40}\|>|<｜[^｜\s]{2,40}｜>|\[/?INST\]|<(?:start|end)_of_turn>|</s>|<<SYS>>")
 _TEMPLATE = re.compile(r"```|\{%|\bjinja|\btemplate\b|\bmustache\b|\bhandlebars\b", re.IGNORECASE)
 
 
@@ -49,6 +50,12 @@ def unmarked(text: str) -> str | None:
         return None
     lines = _TAG.sub("", _END.sub("\n", _BREAK.sub("\n", text)))
     return html.unescape(lines).replace("\xa0", " ").strip() or None
+
+
+def signs(text: str) -> str | None:
+    """The first sign of a chat template in a text; None where there is none, or where it is about such."""
+    found = _SIGN.search(text)
+    return found[0] if found and not _TEMPLATE.search(text) else None
 
 
 def unfilled(text: str) -> str | None:

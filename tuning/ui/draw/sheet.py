@@ -49,8 +49,9 @@ def findings(found: Mapping[str, Any], lang: str) -> str:
     lines = []
     for notice in sorted(found["findings"], key=lambda notice: ("error", "warning", "info").index(notice["level"])):
         params = notice["params"]
-        said = escape(sentence(lang, notice["code"], params))
-        if params.get("example"):
+        told = sentence(lang, notice["code"], params)
+        said = escape(told)
+        if params.get("example") and params["example"] not in told:
             said += f' <q class="example">{escape(params["example"])}</q>'
         if params.get("sampled"):
             said += f' <span class="soft">{escape(t(lang, "ui.data.sampled", rows=number(params["sampled"], lang)))}</span>'
@@ -136,7 +137,7 @@ def _turn(turn: Mapping[str, Any], lang: str, longest: int) -> str:
         said = t(lang, "ui.data.thought") + f": {thought}\n\n{said}"
     name, role = t(lang, SPEAKERS[turn["role"]]), turn["role"]
     if turn.get("weight") == 0:
-        name, role = name + " · " + t(lang, "ui.data.not_learned"), f"{role} unlearned"
+        name, role = t(lang, "ui.data.not_learned"), f"{role} unlearned"
     return _bubble(role, name, said.strip("\n") if turn.get("tool_calls") else said, longest)
 
 

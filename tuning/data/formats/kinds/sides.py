@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning.data.formats.kinds.templated import dialogue
+from tuning.data.formats.kinds.templated import turns as turns_of
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Format, PairShape, context_of, learnable, needed, submitted, system_of, think, wanted, with_tools
 from tuning.data.formats.tool_calls import parsed, tools
@@ -20,7 +21,8 @@ from tuning.errors import InputError
 
 _TALKS = ("messages", "messaggi", "contents", "conversations")  # keys under which a log has the messages of a request
 _SAYS = {"user": (*QUESTION, *TEXT), "assistant": (*TEXT, "value", "valore", *ANSWER, "answertext", "span", "spans")}
-_MARKED = re.compile(r"\s*(?:[\[{]|#{0,3} ?\w+ ?:)")  # what a text may begin with that is more than a text; most are none
+_MARKED = re.compile(r"\s*(?:[\[{<]|#{0,3} ?\w+ ?:)")  # what a text may begin with that is more than a text; most are none
+_IN_LINE = ("ASSISTANT:", "ASSISTANT: ")  # at the end of a prompt
 _SIGNS = re.compile(r"""["'](?:role|from|speaker|ruolo|answer_?[sS]tart)["']\s*:""")
 _ANNOTATED = re.compile(r"""["']answer_?[sS]tart["']\s*:""")
 _ARRAY = re.compile(r"\barray\((\[[^\[\]]*\])(?:,\s*dtype=\w+)?\)")  # as NumPy prints a list
@@ -47,7 +49,7 @@ class Sides(PairShape):
     def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         asks, column = self.asks[0], mapping[self.answers]
         prompt, answer = row.get(mapping.get(asks, "")), row.get(column)
-        if prompt.__class__ is str and answer.__class__ is str and not (_MARKED.match(prompt) or _MARKED.match(answer)):  # most are so
+        if prompt.__class__ is str and answer.__class__ is str and not _more(prompt, answer):  # most are so
             return super().convert(row, mapping, notes=notes)
         prompt, answer = wanted(row, mapping, asks), value_at(row, column)
         if answer is MISSING:
@@ -101,6 +103,11 @@ class Sides(PairShape):
         said = [*system, *said]
         kept = ordered(mended(said) or said if mend else said, 1 - len(system))
         return with_tools(row, mapping, {"messages": learnable(kept, notes)}, notes, self.strict)
+
+
+def _more(prompt: str, answer: str) -> bool:
+    """Whether a prompt or an answer may be more than a text."""
+    return _MARKED.match(prompt) is not None or _MARKED.match(answer) is not None or prompt.endswith(_IN_LINE)
 
 
 def _unpacked(value: Any, column: str, notes: Notes) -> Any:
@@ -161,6 +168,10 @@ def _first(value: Any, column: str, role: str, notes: Notes) -> Any:
 
 def _taken_apart(question: Any, answer: Any) -> tuple[Any, Any]:
     """A prompt that ends where the assistant is to speak, and an answer that is all of a dialogue, as their turns."""
+    if isinstance(question, str) and isinstance(answer, str) and ("<" in question or question.endswith(_IN_LINE)):
+        whole = turns_of(question + answer)  # in a template, which ends where the answer begins
+        if whole is not None and len(whole) > 1 and turns_of(question) != whole and whole[-1]["content"] in answer:
+            return whole[:-1], whole[-1]["content"]
     if isinstance(question, str) and question.rstrip().endswith(":"):
         turns = dialogue(question)
         if turns is not None and turns[-1]["role"] == "user":

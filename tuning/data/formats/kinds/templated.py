@@ -1,4 +1,4 @@
-"""Texts that hold a chat template already (ChatML, Llama 2 and 3, Gemma, Mistral, Zephyr, Alpaca), taken apart into turns.
+"""Texts that hold a chat template already (ChatML, Llama, Gemma, Mistral, Phi, DeepSeek, Granite, ...), taken apart into turns.
 
 Only where most of a sample do; a text of such a file without marks stays plain text.
 """
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Targets, TextShape
-from tuning.data.formats.turns import ROLES, RawMessage, ordered
+from tuning.data.formats.turns import ROLES, THOUGHT, RawMessage, ordered
 from tuning.data.formats.vocabulary import TEXT
 from tuning.data.records import Values, blank, squeezed, value_at
 
@@ -18,12 +18,20 @@ _MARKED = {  # name -> what begins a turn; its first group is the speaker
     "ChatML": re.compile(rf"<\|im_start\|>({_SPOKEN})[ \t]*\n", re.IGNORECASE),
     "Llama 3": re.compile(rf"<\|start_header_id\|>({_SPOKEN})<\|end_header_id\|>\n*", re.IGNORECASE),
     "Gemma": re.compile(rf"<start_of_turn>({_SPOKEN})[ \t]*\n", re.IGNORECASE),
-    "Zephyr": re.compile(r"(?m)^<\|(system|user|assistant)\|>[ \t]*\n?", re.IGNORECASE),
+    "Zephyr": re.compile(r"(?m)(?:^|(?<=<\|end\|>))<\|(system|user|assistant)\|>[ \t]*\n?", re.IGNORECASE),
+    "DeepSeek": re.compile(r"<｜(User|Assistant)｜>"),
+    "Command R": re.compile(r"<\|START_OF_TURN_TOKEN\|><\|(SYSTEM|USER|CHATBOT)_TOKEN\|>(?:<\|START_RESPONSE\|>)?"),
+    "Granite": re.compile(rf"<\|start_of_role\|>({_SPOKEN})<\|end_of_role\|>"),
+    "Harmony": re.compile(r"<\|start\|>(system|developer|user|assistant)(?:<\|channel\|>(\w{1,20}))?<\|message\|>"),
     "Alpaca": re.compile(r"(?m)^#{2,3} (Instruction|Input|Response|Istruzione|Risposta):?[ \t]*\n", re.IGNORECASE),
 }
 _SPEAKER = re.compile(r"(?:\A\s*|\n[ \t]*|(?=### ))(?:### ?)?(\w+(?: [Rr](?:esponse|ESPONSE))?) ?:[ \t]*")
-_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>", "<|endoftext|>", "<s>")
-_BEGINS = re.compile(r"\s*(?:<s>|<bos>|<\|begin_of_text\|>)?\s*")
+_IN_LINE = re.compile(r"(?:\A|(?<=\s)|(?<=</s>))(USER|ASSISTANT): ?")  # Vicuna's
+_ENDS = (
+    *("<|end|>", "<|return|>", "<|END_OF_TURN_TOKEN|>", "<|END_RESPONSE|>", "<｜end▁of▁sentence｜>", "<|eom_id|>", "<|call|>"),
+    *("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>", "<|endoftext|>", "<s>"),
+)
+_BEGINS = re.compile(r"\s*(?:<s>|<bos>|<BOS_TOKEN>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)?\s*")
 _INST = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=(?:</s>\s*)?(?:<s>\s*)?\[INST\]|\Z)", re.DOTALL)
 _SYSTEM = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>(.*)\Z", re.DOTALL)
 _ALPACA = {"instruction": "user", "istruzione": "user", "input": "user", "response": "assistant", "risposta": "assistant"}
@@ -48,8 +56,8 @@ def turns(text: Any) -> list[RawMessage] | None:
     """The turns of a text; None where no template that is known marks any answer."""
     if not isinstance(text, str):
         return None
-    if not any(sign in text for sign in ("<|", "[INST]", "<start_of_turn>", "## ")):
-        return _ended(dialogue(text))
+    if not any(sign in text for sign in ("<|", "<｜", "[INST]", "<start_of_turn>", "## ")):
+        return _spoken(text)
     if "[INST]" in text:
         return _instructed(text)
     for name, mark in _MARKED.items():
@@ -66,10 +74,12 @@ def turns(text: Any) -> list[RawMessage] | None:
                 said[-1]["content"] += f"\n\n{content}" if content else ""
             else:
                 said.append({"role": role, "content": content})
+        if name == "Harmony":
+            said = _channelled(said, [match[2] for match in found])
         if said[-1] == {"role": "assistant", "content": ""} and len(said) > 2:  # where a model would go on
             said.pop()
         return said
-    return _ended(dialogue(text))
+    return _spoken(text)
 
 
 def dialogue(text: str) -> list[RawMessage] | None:
@@ -90,6 +100,32 @@ def dialogue(text: str) -> list[RawMessage] | None:
         {"role": str(role), "content": _closed(text[match.end() : end]).strip()} for (match, role), end in zip(found, ends, strict=True)
     ]
     return said if said[-1]["content"] else said[:-1]
+
+
+def _spoken(text: str) -> list[RawMessage] | None:
+    """The turns of a text in which names stand before what is said: each in a line of its own, or all in one, as Vicuna has them."""
+    said = _ended(dialogue(text))
+    found = list(_IN_LINE.finditer(text)) if said is None and "ASSISTANT:" in text else []
+    if [match[1] for match in found[:2]] != ["USER", "ASSISTANT"]:
+        return said
+    ends = [*(match.start() for match in found[1:]), len(text)]
+    before = text[: found[0].start()].strip()
+    parts = [(match[1], _closed(text[match.end() : end]).strip()) for match, end in zip(found, ends, strict=True)]
+    talk = [{"role": "user" if speaker == "USER" else "assistant", "content": content} for speaker, content in parts]
+    return _ended([*([{"role": "system", "content": before}] if before else []), *talk])
+
+
+def _channelled(said: list[RawMessage], channels: list[str | None]) -> list[RawMessage]:
+    """The turns of Harmony, what was said in the channel of analysis being the thought of the answer after it."""
+    kept: list[RawMessage] = []
+    thought = ""
+    for turn, channel in zip(said, channels, strict=True):
+        if channel == "analysis":
+            thought = turn["content"]
+        else:
+            kept.append({**turn, THOUGHT: thought} if thought and turn["role"] == "assistant" else turn)
+            thought = ""
+    return kept
 
 
 def _ended(said: list[RawMessage] | None) -> list[RawMessage] | None:

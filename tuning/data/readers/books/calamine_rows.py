@@ -52,7 +52,7 @@ class CalamineBook:
         """What is to be said of the rows that were read."""
         if not self._numbers:
             return []
-        return [Notice(code="data.note.stored", params={"count": self._numbers, "example": shown(self._example)})]
+        return [Notice(code="data.note.stored", params={"count": self._numbers, "stored": shown(self._example)})]
 
     def position(self) -> int:
         """Bytes of the file that have been read: all of them, from the beginning."""
