@@ -144,7 +144,7 @@ def test_each_fault_is_its_own_sentence_and_nothing_is_kept(
         found[fault] = (code(lambda: mine.pulls.pull(f"{REPO}@main")), wanted)
         there.commit("main", dict(good), "mended")
     assert not {fault: pair for fault, pair in found.items() if pair[0] != pair[1]}
-    assert mine.talk.pulled() == [] and not list(pulled.folder_of(mine.settings.home, LOCAL).glob("[!.]*"))
+    assert mine.talk.pulled() == [] and not [path for path in pulled.folder_of(mine.settings.home, LOCAL).iterdir() if path.is_dir()]
 
 
 def test_who_may_not_see_it_what_is_no_version_and_what_came_wrong_are_told(

@@ -57,7 +57,11 @@ class Pulls:
             if fresh != folder:
                 Download(hub, coming, fresh, progress, lambda: False).run()
             self._models.download(base, progress)
-            pulled.require_fit(fresh, pathlib.Path(base.path), target, base.card.title)
+            try:
+                pulled.require_fit(fresh, pathlib.Path(base.path), target, base.card.title)
+            except TuningError:
+                files.remove(fresh)
+                raise
             self.shared.require_sound(base)
             if fresh != folder:
                 files.remove(folder)
