@@ -121,7 +121,8 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         plan, trouble = desk.plan(scene.choice, scene.overrides)
         step = step_of(desk, scene)
         ways = "" if scene.tab == "train" else desk.instead(trouble) or offers.before(plan, desk.lang, most=WAYS)  # there they are in full
-        under = card_row.drawn(desk, scene.choice, scene.overrides) + rented.drawn(scene.choice, scene.overrides)
+        cards = "" if scene.tab == "train" else card_row.drawn(desk, scene.choice, scene.overrides)
+        under = cards + rented.drawn(scene.choice, scene.overrides)
         drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways, under)
         return [drawn, gr.update(value=label_of(desk, scene.choice, step, scene.wanted, scene.run))]
 

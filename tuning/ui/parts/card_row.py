@@ -1,6 +1,7 @@
-"""The row of the order slip on a machine with several cards: one run on all of them, with what that comes to, or on one again.
+"""The row for a machine with several cards: one run on all of them, with what that comes to, or on one again.
 
-A press changes the setting `device`; who starts the processes is the workshop's affair.
+It stands on the order slip and, with that tab open, on Train. A press changes the setting `device`; who starts the processes is the
+workshop's affair.
 """
 
 import json
@@ -29,9 +30,9 @@ def drawn(desk: Desk, choice: Order, overrides: Mapping[str, Any]) -> str:
     says = escape(figures(alone if alone and alone["fits"] else None, together, count, desk.lang))
     if taken:
         back = f'<button type="button" class="mend" {_sends(ONE)}>{escape(t(desk.lang, "ui.cards.one"))}</button>'
-        return f'<div class="rent" id="cards"><h3>{escape(words)}</h3><p class="soft num">{says}</p>{back}</div>'
+        return f'<div class="way-outs all-cards"><h3>{escape(words)}</h3><p class="soft num">{says}</p>{back}</div>'
     return (
-        f'<div class="rent" id="cards"><button type="button" class="way" {_sends(ALL)}><b>{escape(words)}</b>'
+        f'<div class="way-outs all-cards"><button type="button" class="way" {_sends(ALL)}><b>{escape(words)}</b>'
         f'<span class="soft num">{says}</span></button></div>'
     )
 

@@ -16,7 +16,7 @@ from tuning.ui import form, gradio_ways, slip, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.draw import cards, offers, progress, timeline_view
 from tuning.ui.draw.curves.curve_look import CurveLook
-from tuning.ui.parts import order_box, watch_link
+from tuning.ui.parts import card_row, order_box, watch_link
 from tuning.ui.slip import RESUMABLE, Order
 
 SHOWN_SECONDS = 3600.0  # how long a run stays in sight here after its end
@@ -59,6 +59,7 @@ def build(desk: Desk) -> None:
     def paint(scene: Scene) -> list[Any]:
         plan, trouble = desk.plan(scene.choice, scene.overrides)
         told = desk.instead(trouble) or offers.before(plan, desk.lang)
+        told += card_row.drawn(desk, scene.choice, scene.overrides)
         return [head + recipes_of(desk, scene.choice), told]
 
     def paint_beside(scene: Scene) -> list[Any]:
