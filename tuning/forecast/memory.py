@@ -26,6 +26,9 @@ BITSANDBYTES = (*EIGHT_BIT, "paged_adamw_32bit")  # the forms of AdamW that come
 # below 32 MiB, and rows of many lengths leave holes. Of activations and of logits, by bytes of a number: SmolLM2-135M and gemma-3-270m
 # on two cores, a few steps of three settings. In 16 bits oneDNN also arranges weights anew for each product, most of all the LM head's.
 FRAGMENTS_GPU = 0.05
+# What the first step loads on a processor, whatever the model, by bytes of a number: modules that are imported late, and the kernels that
+# oneDNN makes for each shape in 16 bits. Of the starter, two steps of one short row: 40 MB in fp32, and 64 to 110 in bf16.
+FIRST_STEP = {2: 64 * MIB, 4: 40 * MIB}
 FRAGMENTS, MOST_FRAGMENTS = {2: (0.5, 1.25), 4: (0.1, 0.0)}, 1536 * MIB
 CHAT_TOKENS = 2048  # of a conversation in mid-run
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
@@ -111,9 +114,11 @@ def parts(
     step = _rule_of_thumb(card, settings, length) if profile is None else _profiled(card, settings, length, profile)
     moving = sum(step.values())
     weight_bytes = 4 if full else BYTES[settings.precision]  # what all of is trained is kept in 32 bits
+    weights = _weights(card, settings, weight_bytes)
+    weights["workspace"] += FIRST_STEP[BYTES[settings.precision]] if on_cpu else 0
     return {
         "libraries": libraries or beside(settings),
-        **_weights(card, settings, weight_bytes),
+        **weights,
         **({} if full else {"adapter": 4 * trained}),  # trained in 32 bits whatever the base is in
         "gradients": 4 * trained,
         "optimizer": int(state_bytes(settings) * trained),
