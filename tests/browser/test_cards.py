@@ -45,6 +45,7 @@ def test_both_cards_are_taken_on_the_slip(
         page.locator("#fine button").first.click()
         page.locator("#knob-max_steps").select_option("5000")
         expect(page.locator("#knob-max_steps")).to_have_value("5000")
+        expect(page.get_by_role("button", name=t(lang, "ui.train.reset"))).to_be_visible()  # the turn has come
         page.locator("#start").click()
         studio = Studio(settings.read(home=str(home)), LOCAL)
         run = wait_until(lambda: next(iter(studio.shared.store.all(LOCAL)), None))
@@ -54,6 +55,7 @@ def test_both_cards_are_taken_on_the_slip(
         expect(page.locator("#next")).to_have_text(t(lang, "ui.next.watch"))
         watched.shot(f"cards-live-{lang}")
         tab(page, lang, "chat")
+        expect(page.locator(".while").locator("visible=true")).to_contain_text(t(lang, "chat.launched"))
         page.locator("#message textarea").fill("?")
         page.keyboard.press("Enter")
         expect(page.locator(".fault").filter(has_text=t(lang, "chat.launched")[:40]).first).to_be_visible()

@@ -233,6 +233,9 @@ def test_the_next_step(choice: dict[str, str], tab: str, run: dict[str, object] 
 def test_what_does_not_fit_is_not_trained() -> None:
     chosen = slip.Order(model="m", data="d")
     assert slip.next_step(chosen, "train", None, fits=False) == "too_big"
+    at_work = {"run": "r", "status": "running", "has_adapter": False}
+    told = [slip.next_step(chosen, "train", {**at_work, "spec": {"processes": count}}, placed=True) for count in (1, 2)]
+    assert told == ["talk_now", "watch"]  # several processes answer nobody
     assert [slip.next_step(chosen, tab, None, fits=False, ways=True) for tab in ("data", "train")] == ["mend", "mend_now"]
 
 

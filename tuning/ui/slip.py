@@ -68,7 +68,7 @@ def next_step(choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool
     """
     busy = run is not None and run["status"] in ALIVE
     if busy and (placed or choice.model is None or choice.data is None):
-        if run is not None and run.get("spec", {}).get("processes", 1) > 1:  # whoever trains it answers nobody
+        if run is not None and not answers(run):
             return "watch"
         return "watch" if tab == "chat" else "talk_now"
     if choice.model is None:
@@ -83,6 +83,11 @@ def next_step(choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool
     if fits:
         return "queue" if busy else "train"
     return "too_big" if not ways else "mend_now" if tab == "train" else "mend"
+
+
+def answers(run: Mapping[str, Any]) -> bool:
+    """Whether a run at work can be talked to: several processes of a launcher answer nobody."""
+    return int(run.get("spec", {}).get("processes", 1)) == 1
 
 
 def goes_to(step: str, tab: str) -> str:

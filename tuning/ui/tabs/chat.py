@@ -15,7 +15,7 @@ from tuning.runs.contents import KeptChat
 from tuning.schema import ALIVE, UNREADABLE, Message
 from tuning.studio.beside.blind_score import SIDES
 from tuning.studio.talk import run_of
-from tuning.ui import gradio_ways, view
+from tuning.ui import gradio_ways, slip, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.parts.beside.fold import BesideFold
 from tuning.ui.parts.chat_lines import chat_note, is_pulled, is_run, suggested, thinking
@@ -374,11 +374,12 @@ def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = Non
 
 
 def talking(desk: Desk, scene: Scene, who: str | None) -> str:
-    """With whom one talks; while a run learns, that it is talked to as it is now."""
+    """With whom one talks; while a run learns, that it is talked to as it is now, or that nobody answers."""
     run = scene.run
     if run is not None and run["run"] == who and run["status"] in ("starting", "running"):
         step, total = view.number(run["state"]["step"], desk.lang), view.number(run["total_steps"], desk.lang)
-        return f'<p class="while"><i aria-hidden="true">●</i> {view.escape(desk.say("ui.chat.while", step=step, total=total))}</p>'
+        says = desk.say("ui.chat.while", step=step, total=total) if slip.answers(run) else desk.say("chat.launched")
+        return f'<p class="while"><i aria-hidden="true">●</i> {view.escape(says)}</p>'
     name = next((entry["name"] for entry in scene.runs if entry["run"] == who), None)
     name = desk.studio.talk.called(who, desk.lang) if who and (run_of(who) != who or is_pulled(who)) else name
     title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), who or "")
