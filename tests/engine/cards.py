@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from accelerate import Accelerator
 from torch.nn import functional
 from torch.nn.attention import varlen
 from transformers import AutoModelForCausalLM, training_args
@@ -65,6 +66,7 @@ class Card:
     capability: tuple[int, int] = (8, 9)
     lost: bool = False
     count: int = 1  # so many like it
+    loss_scale: float = 2.0**16  # at first, in fp16: torch's own
     done: list[str] = field(default_factory=list)
 
     @property
@@ -136,8 +138,21 @@ def played(patch: pytest.MonkeyPatch, card: Card, apple: bool = False) -> None:
     patch.setattr(torch, "autocast", lambda device_type, **named: cast("cpu", **named))
     loaded = staticmethod(lambda *values, **named: load(*values, **{**named, "device_map": None}))
     patch.setattr(AutoModelForCausalLM, "from_pretrained", loaded)
+    patch.setattr(Accelerator, "__init__", with_scaler(card))
     patch.setattr(varlen, "varlen_attn", by_rows)
     patch.setattr(training_args, "is_torch_bf16_gpu_available", lambda: True)
+
+
+def with_scaler(card: Card) -> Callable[..., None]:
+    """What makes an accelerator, with the loss scaler that it has for fp16 on a card; the processor has one that computes the same."""
+    begin = Accelerator.__init__
+
+    def made(accelerator: Accelerator, *values: Any, **named: Any) -> None:
+        begin(accelerator, *values, **named)
+        if accelerator.state.mixed_precision == "fp16":
+            accelerator.native_amp, accelerator.scaler = True, torch.amp.GradScaler("cpu", init_scale=card.loss_scale)
+
+    return made
 
 
 def by_rows(

@@ -119,6 +119,35 @@ def test_apple_s_graphics_cores_train_where_they_are_asked_for(
 
 
 @pytest.mark.nightly
+def test_an_old_card_trains_in_fp16_with_its_loss_scaled_and_goes_on_where_it_was(
+    make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a T4 does. The first scale is far too high: steps are skipped, it is halved each time, and learning begins."""
+    cards.whole(monkeypatch, studio, cards.Card(capability=(7, 5), loss_scale=2.0**30))
+    changes = {"max_steps": 40, "early_stopping_patience": 0, "learning_rate": 0.005}
+    run = make_run(**changes)
+    assert run.spec().settings.precision == "fp16"
+    state = train(run, studio.shared.store, Resident())
+    found = run.metrics()
+    skipped = [line["step"] for line in found if "loss" in line and "grad_norm" not in line]
+    assert state.status == "finished" and not state.recoveries, (state.recoveries, log(run))
+    assert skipped[:8] == [*range(1, 9)] and len(skipped) < 20  # above 2^20 nothing comes through
+    assert losses(run)[40] < 0.9 * losses(run)[1] and state.train_loss is not None
+    stopped = make_run(**changes)
+
+    def stop() -> None:
+        if len(losses(stopped)) == 20:
+            (stopped.folder / "stop").touch()
+
+    assert train(stopped, studio.shared.store, Resident(), stop).status == "stopped"
+    scaler = next(stopped.checkpoints.glob("*/scaler.pt"))
+    assert torch.load(scaler, weights_only=True)["scale"] < 2.0**30
+    (stopped.folder / "stop").unlink()
+    assert train(stopped, studio.shared.store, Resident()).status == "finished"
+    assert losses(stopped) == pytest.approx(losses(run), abs=1e-3)
+
+
+@pytest.mark.nightly
 def test_all_weights_are_trained(go: Go) -> None:
     run, state = go(method="full", validation_share=0.2)
     assert state.status == "finished" and not state.recoveries, (state.recoveries, log(run))

@@ -284,15 +284,14 @@ class FolderCallback(TrainerCallback):
         self.ledger.metric(step, eval_loss=loss)
         self.ledger.update(eval_loss=loss, best_step=self.best.step if self.best.patience else None)
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, optimizer: Any = None, **_: Any
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any) -> None:
         values = {key: float(logs[key]) for key in LOGGED if key in (logs or {})}
         if "loss" not in values:
             return  # the trainer's closing summary
-        skipped = bool(args.fp16 and getattr(optimizer, "step_was_skipped", False))
+        # The loss scaler skips such a step; of a fused optimizer, which does so by itself, accelerate's `step_was_skipped` does not know.
+        skipped = args.fp16 and not math.isfinite(values.get("grad_norm", 0.0))
         self._skipped = self._skipped + 1 if skipped else 0
-        if not math.isfinite(values.get("grad_norm", 0.0)) and 0 < self._skipped <= MOST_SKIPPED:
+        if 0 < self._skipped <= MOST_SKIPPED:
             del values["grad_norm"]  # fp16's loss scale was too high: it is lowered, and the weights are as before
         if not all(math.isfinite(values.get(key, 0.0)) for key in ("loss", "grad_norm")):
             raise EngineError("train.diverged", reason="diverged", step=state.global_step)
