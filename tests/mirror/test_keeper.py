@@ -164,6 +164,28 @@ def test_what_did_not_arrive_is_told_on_its_run_and_tried_again(
     assert f"runs/{run.id}/spec.yaml" in hub.kept(REPO).files
 
 
+def test_a_run_that_the_hub_does_not_take_or_give_holds_up_no_other(here: settings.Settings, hub: Receiving, made: Made) -> None:
+    large, small, keeping = made(BRUNO), made(ANNA), keeps(here)
+    assert large.id < small.id
+    shutil.rmtree(small.checkpoints)
+    hub.full = True
+    for _ in range(2):
+        keeping.work()
+    names = hub.kept(REPO).files
+    assert f"runs/{small.id}/spec.yaml" in names and f"runs/{large.id}/spec.yaml" not in names
+    assert mirrored.trouble(small.folder) is None and mirrored.trouble(large.folder) is not None
+
+    hub.full = False
+    impossible = {"runs/zz/name": b"x", "runs/zz/name/spec.yaml": b"x"}  # a file and a folder of one name
+    hub.kept(REPO).commit("main", {**names, **impossible}, "theirs")
+    again = keeps(emptied(here))
+    again.work()
+    assert [run.id for run in Store(here.home).all(ANNA)] == [small.id] and mirrored.trouble(here.home) is not None
+    made(BRUNO)
+    again.work()
+    assert f"runs/{large.id}/spec.yaml" in hub.kept(REPO).files
+
+
 def test_what_is_deleted_here_is_deleted_there_and_stays_so(here: settings.Settings, hub: Receiving, made: Made) -> None:
     run, other, keeping = made(), made(BRUNO), keeps(here)
     keeping.work()

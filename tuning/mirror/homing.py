@@ -3,6 +3,7 @@
 Whose it is stands in the files. What was deleted here does not come back.
 """
 
+import functools
 import logging
 import os
 import pathlib
@@ -13,6 +14,7 @@ import yaml
 
 from tuning import presets
 from tuning.data.library import folder_of
+from tuning.errors import caught
 from tuning.hub.repository import folder_name
 from tuning.hub.shadow import Shadow
 from tuning.mirror import mirrored
@@ -34,15 +36,20 @@ def bring_back(shadow: Shadow, settings: Settings, store: Store, kept: Mirrored,
 
     Raises InputError and RunError `hub.push.…` where the Hub does not give them, and OSError of this disk; what has come stays.
     """
-    names = shadow.names()
-    for id in mirrored.runs_in(names):
-        run = Run(store.folder / id)
-        if id in kept.runs or run.folder.exists():
-            continue
+    names, failed = shadow.names(), None
+
+    def bring(run: Run) -> None:
         spec = _fetch(shadow, names, settings, run)
         if spec is not None:
             came(run, spec)
             _take_up(run)
+
+    for id in mirrored.runs_in(names):
+        run = Run(store.folder / id)
+        if id not in kept.runs and not run.folder.exists():  # one that does not come holds up no other
+            failed = caught(functools.partial(bring, run), f"bringing back {id}") or failed
+    if failed is not None:
+        raise failed
 
 
 def _fetch(shadow: Shadow, names: list[str], settings: Settings, run: Run) -> RunSpec | None:

@@ -60,7 +60,7 @@ class MirrorKeeper:
         mine = kept is not None and kept.repo == mirror.repo and store.folder.is_dir()  # else it says nothing of this home
         self._kept = kept if kept is not None and mine else Mirrored(repo=mirror.repo)
         self._back = False  # whether all that is on the Hub is here, too
-        self._tries = 0
+        self._tries, self._refused = 0, set[str]()
         self._sent: collections.deque[float] = collections.deque()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="mirror", daemon=True)
@@ -91,10 +91,13 @@ class MirrorKeeper:
         why = self._sentence(error)
         logger.warning("%s", t("en", why.code, **why.params))
         mirrored.tell(self._home, why)
-        for run, _, _ in self._unsent():
-            mirrored.tell(run.folder, why)
+        caught(lambda: self._tell(why), "telling of a mirror")
         self._tries += 1
         return AGAIN_SECONDS[min(self._tries, len(AGAIN_SECONDS)) - 1]
+
+    def _tell(self, why: Notice) -> None:
+        for run, _, _ in self._unsent():
+            mirrored.tell(run.folder, why)
 
     def _sentence(self, error: BaseException) -> Notice:
         told = error if isinstance(error, TuningError) else RunError("hub.push.answer", said=type(error).__name__)
@@ -103,13 +106,16 @@ class MirrorKeeper:
         return Notice(code=code, level="warning", params={**known, **told.params})
 
     def _work(self) -> None:
-        if not self._back:
-            self._bring_back()
+        failed = None if self._back else caught(self._bring_back, "bringing back")
         if self._store.folder.is_dir():
             for id in [id for id in self._kept.runs if not (self._store.folder / id).exists()]:
                 self._forget(id)
-        for run, spec, look in self._unsent():
+        for run, spec, look in sorted(self._unsent(), key=lambda one: one[0].id in self._refused):  # none holds up the others
+            self._refused.add(run.id)
             self._send(run, spec, look)
+            self._refused.discard(run.id)
+        if failed is not None:
+            raise failed
 
     def _bring_back(self) -> None:
         def came(run: Run, spec: RunSpec) -> None:
