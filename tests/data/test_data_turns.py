@@ -1,5 +1,6 @@
 """Conversations: who speaks, in what order, tools and their calls, and what stands in their way."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -414,6 +415,22 @@ def test_texts_in_turn_are_called_data_too_and_a_table_in_parts_is_none(take: Ta
     assert take([{"id": "0", "data": [*FOUR]}] * 2).texts == [FOUR] * 2
     with pytest.raises(InputError, match=r"data\.format"):
         take(json.dumps({"columns": ["question", "answer"], "index": [0], "data": [["q", "a"]]}))
+
+
+PAIRS = [{"domanda": "Dove siete?", "risposta": "Qui."}, {"domanda": "Quando?", "risposta": "Ora."}]
+
+
+@pytest.mark.parametrize("column", ["voci", "entries", "items"])
+def test_a_list_of_questions_with_their_answers_is_no_conversation(take: Take, column: str) -> None:
+    taken = take([{"sezione": "Orari", column: PAIRS}, {"sezione": "Altro", column: PAIRS[:1]}])
+    assert taken.texts == [("Dove siete?", "Qui."), ("Quando?", "Ora."), ("Dove siete?", "Qui.")]
+    assert taken.reading.unused == {"column": {"sezione": 3}}
+
+
+@pytest.mark.parametrize("row", [{"data": PAIRS}, {"esempi": PAIRS, "prove": PAIRS}, {"question": "q", "answer": "a", "altre": PAIRS}])
+def test_lists_of_questions_that_may_be_something_else_are_no_rows(take: Take, row: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"data\.format") if "question" not in row else contextlib.nullcontext():
+        assert take([{**row, "id": 1}] * 2).texts == [("q", "a")] * 2
 
 
 @pytest.mark.parametrize("held", [["rosso", "blu"], ["a", "b", "c"]])

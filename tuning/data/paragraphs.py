@@ -6,6 +6,8 @@ An article holds paragraphs, a paragraph its context and questions. Records of a
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tuning.data.formats.earlier import HISTORY
+from tuning.data.formats.exchanges import NAMES
 from tuning.data.formats.kinds.pairs import QuestionAnswer
 from tuning.data.records import FileRecord, Values, squeezed
 
@@ -38,14 +40,16 @@ def _flat(row: Values) -> Iterator[Values]:
 
 
 def _inside(row: Values) -> str | None:
-    """The column of a row that holds paragraphs or questions."""
+    """The column of a row that holds paragraphs or questions; under any name, where it is the one list of pairs and no conversation."""
     for name, held in row.items():
         if isinstance(held, list) and held and all(isinstance(part, dict) for part in held):
             if squeezed(name) in _PARAGRAPHS and any(_inside(part) for part in held):
                 return name
             if squeezed(name) in _QUESTIONS and all(_asks(part) for part in held):
                 return name
-    return None
+    lists = [name for name, held in row.items() if isinstance(held, list) and held and squeezed(name) not in (*NAMES, *HISTORY)]
+    pairs = [name for name in lists if all(isinstance(part, dict) and _asks(part) for part in row[name])]
+    return pairs[0] if len(pairs) == 1 and not _asks(dict(row)) else None
 
 
 def _asks(part: dict[str, Any]) -> bool:

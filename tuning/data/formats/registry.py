@@ -193,10 +193,10 @@ def _is_talk(turns: Sequence[Any], column: str, role_keys: Sequence[str], conten
     first = turns[0]
     if isinstance(first, dict) and not first.keys().isdisjoint(role_keys):
         return not first.keys().isdisjoint(content_keys)
-    if exchanges.asked_and_answered(first):
-        return len(turns) > 1 or column in exchanges.NAMES
-    paired = isinstance(first, list) and len(first) == 2 and exchanges.in_turn(first)
-    return column in exchanges.NAMES and ((paired and column != _OF_TABLES) or exchanges.in_turn(turns))
+    if column not in exchanges.NAMES:
+        return False
+    paired = exchanges.asked_and_answered(first) or (isinstance(first, list) and len(first) == 2 and exchanges.in_turn(first))
+    return bool(paired and column != _OF_TABLES) or exchanges.in_turn(turns)
 
 
 def _dialogues(sample: Sequence[Values], columns: Sequence[str]) -> _Fit | None:
