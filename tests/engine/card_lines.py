@@ -32,12 +32,19 @@ PLAYED = (
     "tests/machine/test_hardware.py",
 )
 _RESTART = "in a process that takes its own place: tests/engine/learn/test_restart.py"
+_LAUNCHED = "in processes that are launched: tests/engine/learn/test_launching.py"
+_FAILS = "a card that fails for good in a launched process: in one process it is played"
 # Lines that are not run so, and why.
 REASONS = {
     'if state.reason == "cuda" and studio.settings.world_size == 1 and run.retry():': _RESTART,
     'print(t(lang, "cli.restarting"), file=sys.stderr)': _RESTART,
     'words = ["resume", run.id, "--lang", lang, *(["--json"] if as_json else [])]': _RESTART,
     'shutdown.anew("-m", "tuning", "--home", str(studio.settings.home), *words)': _RESTART,
+    "return max(1, min(spec.processes, cards)) if spec.settings.on_nvidia else 1": _LAUNCHED,
+    'if not self.gone and self.target.state().reason == "cuda" and self.target.retry():': _FAILS,
+    "self.target.enqueue(first=True)": _FAILS,
+    "there = torch.cuda.device_count() if self.count > 1 and on_nvidia(planned) else self.here": _LAUNCHED,
+    "if spec.settings.on_card != (machine.card is not None):": "a run on a card that goes on rented; on a processor: tests/rent/test_journeys.py",
     "if Device(self.settings.device).substitutes:": "on the meta device, in a process of its own: tests/engine/measure/test_dryrun.py",
 }
 HOOK = "__card_line__"  # the name that counted code calls
