@@ -328,3 +328,10 @@ def test_an_example_stands_once_and_an_answer_that_is_not_learned_is_not_called_
     talk = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": 0}]
     said = sheet.conversations([{"row": 1, "messages": talk}], lang)
     assert text.t(lang, "ui.data.not_learned") in said and text.t(lang, "ui.data.model") not in said
+
+
+def test_the_switches_of_the_head_have_a_class_that_no_part_of_a_tab_has() -> None:
+    """Once the chat's own row was laid over its window by the rule for the head."""
+    drawn = set(re.findall(r'class="([\w -]+)"', view.masthead("en")))
+    tabs = "".join(path.read_text(encoding="utf-8") for path in pathlib.Path(view.__file__).parent.glob("tabs/*.py"))
+    assert drawn and not {name for names in drawn for name in names.split() if f'elem_classes="{name}"' in tabs}

@@ -184,5 +184,5 @@ def masthead(lang: str) -> str:
     return (
         f'<div class="masthead"><h1 class="brand">{escape(t(lang, "ui.brand"))}<i aria-hidden="true">.</i></h1>'
         f'<span class="tagline">{escape(t(lang, "ui.tagline"))}</span>'
-        f'<section class="switches">{theme}{languages}</section></div>'
+        f'<section class="preferences">{theme}{languages}</section></div>'
     )
