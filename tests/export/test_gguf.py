@@ -89,7 +89,8 @@ def test_what_a_converter_says_of_a_model_that_it_does_not_know_is_shown(tmp_pat
     for folder in (tools / "conversion", scratch):
         folder.mkdir(parents=True)
     (tools / "gguf.py").write_text("class SpecialVocab:\n    add_to_gguf = None\n", encoding="utf-8")
-    (tools / "conversion" / "base.py").write_text("class TextModel:\n    get_vocab_base_pre = None\n", encoding="utf-8")
+    held = "class ModelBase:\n    load_hparams = None\n\n\nclass TextModel:\n    get_vocab_base_pre = None\n"
+    (tools / "conversion" / "base.py").write_text(held, encoding="utf-8")
     (tools / "convert_hf_to_gguf.py").write_text("def main():\n    raise SystemExit('Model X is not supported')\n", encoding="utf-8")
     job = {
         "tools": str(tools),

@@ -44,6 +44,13 @@ def installed(home: pathlib.Path, child: Child) -> pathlib.Path:
     return folder
 
 
+def job(base: str, tools: pathlib.Path, merged: pathlib.Path, file: pathlib.Path) -> dict[str, Any]:
+    """The places that a call needs, and the SentencePiece model of the base where it has one: a merged folder has none."""
+    pieces = pathlib.Path(base).resolve() / "tokenizer.model"
+    places = {"tools": tools, "folder": merged.resolve(), "file": file.resolve(), **({"pieces": pieces} if pieces.is_file() else {})}
+    return {"name": file.stem, **{name: str(place) for name, place in places.items()}}
+
+
 def write(job: dict[str, Any], scratch: pathlib.Path, child: Child) -> dict[str, Any]:
     """Convert a merged folder as `job` says, and what was read back. Raises RunError with what the converter said."""
     errands.current().begin("convert")

