@@ -44,7 +44,7 @@ REASONS = {
     'if not self.gone and self.target.state().reason == "cuda" and self.target.retry():': _FAILS,
     "self.target.enqueue(first=True)": _FAILS,
     "there = torch.cuda.device_count() if self.count > 1 and on_nvidia(planned) else self.here": _LAUNCHED,
-    "if spec.settings.on_card != (machine.card is not None):": "a run on a card that goes on rented; on a processor: tests/rent/test_journeys.py",
+    "if spec.settings.on_card != (machine.card is not None):": "a card: none is rented for here; tests/rent",
     "if Device(self.settings.device).substitutes:": "on the meta device, in a process of its own: tests/engine/measure/test_dryrun.py",
 }
 HOOK = "__card_line__"  # the name that counted code calls
