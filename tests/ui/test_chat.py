@@ -37,7 +37,9 @@ def answering(*pieces: str) -> Studio:
             question.pieces.put(piece)
 
     return Studio(
-        settings.read(), LOCAL, cast(Any, SimpleNamespace(ask=ask, ready=ready, shelf=None, holds=lambda: (None, 0), wake=lambda: None))
+        settings.read(),
+        LOCAL,
+        cast(Any, SimpleNamespace(ask=ask, ready=ready, shelf=None, holds=lambda: (None, 0), wake=lambda: None, apart=None)),
     )
 
 
