@@ -13,6 +13,7 @@ from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu
 from tuning import presets, settings
 from tuning.errors import InputError
 from tuning.forecast import plan
+from tuning.forecast.data_facts import EXAMPLES
 from tuning.forecast.memory import adapter_parameters
 from tuning.machine.hardware import Hardware
 from tuning.schema import LOCAL, DatasetCard, GeneralRows, ModelCard, Probe, Recipe, TrainSettings
@@ -142,7 +143,7 @@ def test_a_recipe_is_planned_on_any_card(name: str, gigabytes: int) -> None:
     recipe, bytes_ = RECIPES[name], 64 * 2**30
     computer = Hardware(system="Linux", cpu="x", cores=8, cpu_bf16=True, memory_total=bytes_, memory_free=bytes_, disk_free=bytes_, gpus=[])
     card = presets.models(settings.PRESETS)[recipe.model or "starter"]
-    found = plan.resolve(card, plan.EXAMPLES, recipe.settings, plan.Machine(computer, plan.Calibration(), gigabytes))
+    found = plan.resolve(card, EXAMPLES, recipe.settings, plan.Machine(computer, plan.Calibration(), gigabytes))
     codes = {notice.code for notice in found.notices}
     assert found.forecast.fits or (found.offer and {"plan.no_fit", "plan.offer"} <= codes)
 

@@ -235,7 +235,7 @@ def test_a_key_opens_as_long_as_its_owner_may_come_in_and_on_a_space_for_those_w
 class Bench:
     """A workshop that says one word to each question, and does not end before it is told to."""
 
-    shelf = None
+    shelf = apart = None
 
     def __init__(self) -> None:
         self.ready, self.asked = threading.Event(), list[Question]()

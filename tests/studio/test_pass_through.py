@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 from typing import Any
 
 import pytest
@@ -17,24 +18,24 @@ from tuning.studio import Studio
 TOKEN = "hf_" + "CALLERTOKENabcdefghijklmnop0123"
 # What it names, and what the sentence offers instead. Each did something of the kind once: steps without an end, a push, a file opened.
 TRIED: list[tuple[dict[str, Any], str, str]] = [
-    ({"sft.num_train_epochs": 1e9}, "num_train_epochs", "<= 1000"),
-    ({"sft": {"num_train_epochs": "1e9"}}, "num_train_epochs", "<= 1000"),
-    ({"sft.num_train_epochs": float("inf")}, "num_train_epochs", "<= 1000"),
-    ({"sft.max_steps": 10**12}, "max_steps", "<="),
-    ({"max_steps": 10**12}, "max_steps", "<="),
-    ({"sft.per_device_train_batch_size": 2048}, "per_device_train_batch_size", "<= 1024"),
-    ({"sft.gradient_accumulation_steps": 10**9}, "gradient_accumulation_steps", "<= 1024"),
+    ({"sft.num_train_epochs": 1e9}, "num_train_epochs", r"\b1000\b"),
+    ({"sft": {"num_train_epochs": "1e9"}}, "num_train_epochs", r"\b1000\b"),
+    ({"sft.num_train_epochs": float("inf")}, "num_train_epochs", r"\b1000\b"),
+    ({"sft.max_steps": 10**12}, "max_steps", r"\b10000000\b"),
+    ({"max_steps": 10**12}, "max_steps", r"\b10000000\b"),
+    ({"sft.per_device_train_batch_size": 2048}, "per_device_train_batch_size", r"\b1024\b"),
+    ({"sft.gradient_accumulation_steps": 10**9}, "gradient_accumulation_steps", r"\b1024\b"),
     ({"sft.learning_rate": float("nan")}, "learning_rate", "auto"),
     ({"sft.learning_rate": "x"}, "learning_rate", "auto"),
-    ({"sft.max_length": 4}, "max_length", ">= 16"),
-    ({"sft.seed": -1}, "seed", ">= 0"),
-    ({"sft.adam_beta1": -5}, "sft.adam_beta1", ">= 0"),
-    ({"sft.adam_epsilon": float("nan")}, "sft.adam_epsilon", "> 0"),
-    ({"sft.max_grad_norm": float("inf")}, "sft.max_grad_norm", ">= 0"),
-    ({"sft.weight_decay": True}, "sft.weight_decay", ">= 0"),
-    ({"sft.logging_steps": "abc"}, "sft.logging_steps", "> 0"),
-    ({"sft.dataloader_num_workers": 4000}, "sft.dataloader_num_workers", "<= 8"),
-    ({"sft.per_device_eval_batch_size": 10**6}, "sft.per_device_eval_batch_size", "<= 1024"),
+    ({"sft.max_length": 4}, "max_length", r"\b16\b"),
+    ({"sft.seed": -1}, "seed", r"\b0\b"),
+    ({"sft.adam_beta1": -5}, "sft.adam_beta1", r"\b0\b"),
+    ({"sft.adam_epsilon": float("nan")}, "sft.adam_epsilon", r"\b0\b"),
+    ({"sft.max_grad_norm": float("inf")}, "sft.max_grad_norm", r"\b0\b"),
+    ({"sft.weight_decay": True}, "sft.weight_decay", r"\b0\b"),
+    ({"sft.logging_steps": "abc"}, "sft.logging_steps", r"\b0\b"),
+    ({"sft.dataloader_num_workers": 4000}, "sft.dataloader_num_workers", r"\b8\b"),
+    ({"sft.per_device_eval_batch_size": 10**6}, "sft.per_device_eval_batch_size", r"\b1024\b"),
     ({"sft.torch_compile_backend": "os.system"}, "sft.torch_compile_backend", "inductor"),
     ({"sft.optim": "galore_adamw"}, "sft.optim", "adamw_torch"),
     ({"sft.optim_args": "a=" + "b" * 10_000}, "sft.optim_args", ""),
@@ -64,8 +65,8 @@ TRIED: list[tuple[dict[str, Any], str, str]] = [
     ({"sft.auto_find_batch_size": True}, "sft.auto_find_batch_size", "per_device_train_batch_size"),
     ({"sft.debug": "underflow_overflow"}, "sft.debug", "sft.logging_steps"),
     ({"sft.zzz": 1}, "sft.zzz", "sft."),
-    ({"lora.r": 100_000}, "lora_r", "<= 1024"),
-    ({"lora.lora_alpha": 10**9}, "lora_alpha", "<= 4096"),
+    ({"lora.r": 100_000}, "lora_r", r"\b1024\b"),
+    ({"lora.lora_alpha": 10**9}, "lora_alpha", r"\b4096\b"),
     ({"lora.target_modules": "(([a-z._0-9])+)+X"}, "target_modules", "all-linear"),
     ({"lora.exclude_modules": "(([a-z._0-9])+)+X"}, "lora.exclude_modules", ""),
     ({"lora.rank_pattern": {"(a+)+$": 4}}, "lora.rank_pattern", ""),
@@ -98,7 +99,9 @@ def test_it_is_refused_before_anything_is_opened(studio: Studio, tried: dict[str
     assert not seen and not studio.settings.home.exists()
     for lang in ("en", "it"):
         said = text.say(lang, caught.value.code, caught.value.params)
-        assert named in said and instead in said and TOKEN not in said and len(said) < 700
+        allowed = re.sub(r"(?<=\d)[.,](?=\d{3})", "", said.rpartition(": ")[2])  # without the thousands' signs of a language
+        assert named in said and (re.search(instead, allowed) if instead.startswith("\\b") else instead in said)
+        assert TOKEN not in said and len(said) < 700
 
 
 @pytest.mark.parametrize("path", ["sft.optim_args", "sft.report_to", "sft.output_dir", "output_dir", "lora.rank_pattern"])

@@ -145,7 +145,7 @@ def test_a_run_is_renamed_stopped_resumed_and_deleted(user: User, rows: str, wai
     wait_until(lambda: user.status(run) == "stopped")
     assert user.call("resume", run=run)["run"] == run
     wait_until(lambda: user.status(run) == "running")
-    with pytest.raises(AppError, match="at work"):
+    with pytest.raises(AppError, match="active"):
         user.call("delete", run=run)
     user.call("stop", run=run)
     wait_until(lambda: user.status(run) == "stopped")
@@ -157,7 +157,7 @@ def test_chat_is_answered_beside_a_run_and_what_is_in_use_is_not_deleted(user: U
     run = user.call("train", model="starter", data=rows, settings=LONG)["run"]
     wait_until(lambda: user.call("run", run=run)["step"] > 0)
     asked = user.client.submit(run=trained, messages=ASKED, api_name="/chat")
-    with pytest.raises(AppError, match="at work"):
+    with pytest.raises(AppError, match="active"):
         user.call("delete", run=run)
     assert asked.result(timeout=60) and user.status(run) == "running"
     step = user.call("run", run=run)["step"]

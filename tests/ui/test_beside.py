@@ -115,7 +115,7 @@ def test_blind_no_page_tells_which_is_which_until_it_is_judged_and_the_score_is_
             told = list(table.noted(values, press))[-1][6]
             left = re.findall(r"Left: ([^.]*)\.", told)[0]
             tuned += left != "The base model"
-            assert ("<summary" in told) and f"better: starter {tuned}, The base model {count - tuned}, neither 0" in told
+            assert ("<summary" in told) and f"Better so far: starter {tuned}, The base model {count - tuned}, neither 0" in told
             with pytest.raises(InputError):
                 list(table.noted(values, press))
         assert not desk.studio.chats.list(), "no conversation is kept that would tell"

@@ -233,7 +233,7 @@ def _resume(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int
         return nodes.lines(studio, options, lang)
     hook = _hook(options, lang)
     if options.queued:
-        return foreground.train(studio, Run(studio.shared.store.folder / options.run), lang, options.json)
+        return foreground.train(studio, studio.runs.queued(options.run), lang, options.json)
     away = renting.again(studio, options, lang) if options.rent else studio.rentals.away(options.run)
     if away is not None:
         return _told(away, hook, renting.follow(studio, away, lang))

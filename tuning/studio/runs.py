@@ -166,6 +166,10 @@ class Runs:
         self.quotas.turn()
         return self._enqueue(found)
 
+    def queued(self, run: str) -> Run:
+        """A run that the queue has begun, whoever it belongs to: for a process that the queue has started."""
+        return Run(self.shared.store.folder / run)
+
     def resumable(self, run: str) -> Run:
         """The run, if it can go on. Raises RunError where it is at work, has nothing left to do, or has a setting that is refused."""
         found = self.shared.store.find(run, self.owner)

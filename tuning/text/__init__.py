@@ -121,6 +121,8 @@ def _option(lang: str, said: str) -> str:
     kind = re.sub("integer|number|boolean|string|array|object|null", lambda found: t(lang, f"ui.allowed.{found.group()}"), kind)
     if bounds.keys() == {"from", "to"}:
         return f"{kind} {t(lang, 'ui.allowed.between', low=bounds['from'], high=bounds['to'])}"
+    if bounds.keys() == {"from", "under"}:
+        return f"{kind} {t(lang, 'ui.allowed.within', low=bounds['from'], high=bounds['under'])}"
     return " ".join([kind, *(t(lang, f"ui.allowed.{word}", number=value) for word, value in bounds.items())])
 
 

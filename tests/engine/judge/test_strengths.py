@@ -54,7 +54,7 @@ def test_a_press_measures_five_strengths_and_the_page_shows_them(own: Finished, 
         fold = BesideFold(desk)
     with desk.serving(None):
         drawn = fold.shown(run.id)
-        assert re.findall(r"<th scope=\"row\">([^<]*)<", drawn) == ["0 %", "50 %", "75 %", "100 %", "150 %"]
+        assert re.findall(r"<th scope=\"row\">([^<]*)<", drawn) == ["0%", "50%", "75%", "100%", "150%"]
         assert 'data-do="again"' in drawn and f"{state.base_eval_loss:.2f}".replace(".", ",") in drawn
         assert "data-do" not in fold.shown("starter"), "a model as it is has no adapter"
 

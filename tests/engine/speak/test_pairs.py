@@ -67,7 +67,7 @@ def test_own_questions_are_asked_in_one_press_and_taken_away_as_csv(finished: tu
             question.pieces.put(piece)
 
     workshop: Any = SimpleNamespace(
-        ask=reply, ready=ready, shelf=None, holds=lambda: (None, 0), wake=lambda: None, measured=lambda run: None
+        ask=reply, ready=ready, shelf=None, holds=lambda: (None, 0), wake=lambda: None, apart=None, measured=lambda run: None
     )
     with gr.Blocks():
         desk = Desk(Studio(finished[2].settings, LOCAL, workshop), lang)

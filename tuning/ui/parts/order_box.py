@@ -151,11 +151,12 @@ def _place(text: str) -> str:
     return "data:application/yaml;charset=utf-8," + quote(text, safe="")
 
 
-def build(desk: Desk) -> None:
-    """Lay out the box and wire it."""
+def build(desk: Desk) -> gr.HTML:
+    """Lay out the box and wire it. Returns where its faults are told."""
     box = OrderBox(desk)
     cards, fault = desk.cards("order-file", script=OPENS), desk.slot()
     outputs = [desk.choice, desk.overrides, desk.name, desk.look]
     desk.on(cards.click, box.press, [desk.choice, desk.overrides, desk.look], outputs, fault, repaint=True)
     desk.on(desk.name.blur, lambda: None, [], [], fault, repaint=True)
     desk.paints(box.paint, [cards])
+    return fault

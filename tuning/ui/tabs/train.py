@@ -30,13 +30,12 @@ def build(desk: Desk) -> None:
     grid = desk.cards("recipes", head)
     ways = desk.cards("ways")
     _knobs(desk)
-    order_box.build(desk)
+    fault = order_box.build(desk)
     with gr.Row(elem_classes="beside end"):
         hint, place = desk.say("ui.train.name.hint"), desk.say("ui.train.name.place")
         gradio_ways.configure(desk.name, label=desk.say("ui.train.name"), info=hint, placeholder=place, max_lines=1, scale=3, max_length=80)
         desk.name.render()
         start = gr.Button(desk.say("ui.train.start"), scale=1, min_width=200, elem_id="start")
-    fault = desk.slot()
     promise = desk.html(elem_id="promise")
 
     def pick(choice: Any, event: gr.EventData) -> Any:

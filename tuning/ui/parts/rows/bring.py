@@ -30,13 +30,14 @@ LOOK = 0.3  # seconds between looks at the reading
 class Readings:
     """The readings that go on, one to a visitor, so that a press of Stop finds its own; and where they are seen."""
 
-    def __init__(self, desk: Desk, name: str) -> None:
+    def __init__(self, desk: Desk, name: str, fault: gr.HTML | None = None) -> None:
+        """`fault`: where its faults are told, if not below it."""
         self._desk = desk
         self._stops: dict[str, threading.Event] = {}
         self.note = desk.html(elem_id=f"reading-{name}")
         words = desk.say("ui.data.stop")
         self.button = gr.Button(words, visible=False, elem_classes="quiet", scale=0, min_width=140, elem_id=f"stop-{name}")
-        self.fault = desk.slot()
+        self.fault = desk.slot() if fault is None else fault
         self._quiet = {**desk.silent, "queue": False}
         self.button.click(self.stop, None, None, **self._quiet)
 

@@ -45,7 +45,7 @@ def build(desk: Desk) -> Field:
             aside = gr.Dropdown([], label=desk.say("ui.hub.aside"), interactive=True, scale=2, elem_id="hub-aside")
             limit = gr.Textbox(str(USUAL), label=desk.say("ui.data.limit"), max_lines=1, scale=2, elem_id="hub-rows")
             use = gr.Button(desk.say("ui.hub.use"), scale=1, min_width=160, elem_id="hub-use")
-        readings, grid = Readings(desk, "hub"), desk.cards("hub-datasets")
+        readings, grid = Readings(desk, "hub", fault), desk.cards("hub-datasets")
 
     def look(text: str) -> list[Any]:
         reference = find(text)
