@@ -199,7 +199,7 @@ def test_no_answer_looks_like_a_file_that_it_is_not(user: User, trained: str, ro
     ask("plan", **choices)
     for name in ("hardware", "models", "runs"):
         ask(name)
-    assert answers.keys() | {"export", "push"} == ENDPOINTS
+    assert answers.keys() | {"export", "push", "pull"} == ENDPOINTS  # those of a file and of the Hub have tests of their own
     assert {name: list(files(answer)) for name, answer in answers.items()} == {name: [] for name in answers}
     kept = answers["run"]["spec"]["settings"]["sft"]["gradient_checkpointing_kwargs"]
     assert kept == {"path_": "/etc/hostname", "folder": "b"}
