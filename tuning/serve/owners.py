@@ -29,7 +29,6 @@ def of(request: Any, settings: Settings) -> str:
     if person is None:
         raise InputError("auth.person.first")
     return person
-    return str(name)
 
 
 def hub_token(request: Any, settings: Settings) -> str:
