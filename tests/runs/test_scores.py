@@ -175,6 +175,8 @@ CASES: dict[str, tuple[dict[str, Any], str, str | None, list[str]]] = {
 def test_who_forgot_is_advised_general_rows_and_more_of_them_each_time(before: float, advised: str) -> None:
     found = verdict.verdict(dataclasses.replace(GOOD, probe=LOST, general_share=before))
     assert found["advice"][0] == advised
+    small = verdict.verdict(dataclasses.replace(GOOD, probe=LOST, general_share=before, parameters=4_000_000))
+    assert small["advice"][0] == "lower_rate", "there they do not help"
     assert verdict.changed(advised, TrainSettings(learning_rate=2e-4).model_dump()).get("general_share") == verdict.MIX.get(advised)
 
 

@@ -66,6 +66,7 @@ class Evidence:
     last: float | None = None
     probe: dict[str, Compared] = field(default_factory=dict)  # loss by language
     general_share: float = 0.0  # of the rows that it learned
+    parameters: int | None = None  # of the base
 
 
 def blocks(keys: Sequence[str]) -> list[int]:
@@ -136,7 +137,8 @@ def verdict(found: Evidence) -> dict[str, Any]:
     tips = [tip for one in [code, *also, reason] for tip in ADVICE.get(str(one), ())]
     if "learned" in applies and found.facts is not None and found.facts.tuned < MANY_FACTS:
         tips.insert(0, "wordings")
-    more = next((tip for tip, share in MIX.items() if share > found.general_share), None)
+    roomy = found.parameters is None or found.parameters >= ROOM
+    more = next((tip for tip, share in MIX.items() if roomy and share > found.general_share), None)
     tips = [told for tip in tips if (told := more if tip == "mix" else tip)]
     advice = list(dict.fromkeys(tips))[:MOST_ADVICE]
     return {"code": code, "reason": reason, "also": also, "level": LEVELS[code], "params": _params(found), "advice": advice}
@@ -191,6 +193,7 @@ _CODES = {  # the worse first
 }
 _SAID = {"wrecked": ("forgot", "no_change"), "overfitted": ("no_change",)}  # what the sentence of each says beside
 
+ROOM = 50_000_000  # parameters: general rows helped at 135 million and not at 4 (presets/recipes/facts.yaml)
 MIX = {"mix": 0.2, "mix_more": 0.4}  # the share of general rows that each advises
 ADVICE = {
     "wrecked": ("lower_rate", "fewer_passes"),

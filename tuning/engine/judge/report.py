@@ -112,6 +112,7 @@ def _measure(m: Measuring, learned: NormalRows, held_out: NormalRows, own: bool)
         last=curve["last"] if curve else None,
         probe={lang: Compared(**entry["loss"]) for lang, entry in probe.items()},
         general_share=m.spec.settings.general_share,
+        parameters=m.spec.model.card.parameters,
     )
     document = {
         "schema": verdict.SCHEMA,
