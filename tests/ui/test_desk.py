@@ -9,6 +9,7 @@ import gradio as gr
 import pytest
 
 from tuning.studio import Studio
+from tuning.ui import gradio_ways
 from tuning.ui.desk import Desk, Painter, Scene
 
 Values = dict[Any, Any]
@@ -93,3 +94,59 @@ def test_a_whole_draw_does_not_put_back_what_a_look_that_began_later_has_shown(s
     look = slow.draw("data", live_only=True)
     slow.go.set()
     assert (look[3], whole.result(60)[3]) == ("42 %", "42 %")
+
+
+class Presses:
+    """A page with a knob: a press on `slow` is at work until it is let go."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        with gr.Blocks() as demo:
+            self.desk = Desk(studio, "en")
+            button, fault = gr.Button(), self.desk.slot()
+            asked = [self.desk.choice, self.desk.overrides]
+            self.desk.on(button.click, self.turn, asked, asked, fault)
+            self.desk.on(button.click, self.back, [], [self.desk.overrides], fault)
+            self.desk.on(button.click, lambda values: values[self.desk.overrides], {self.desk.overrides}, [self.desk.overrides], fault)
+        self.turned, self.put_back, self.looked = (block.fn for block in demo.fns.values())
+
+    def turn(self, choice: Any, overrides: Any, event: gr.EventData) -> list[Any]:
+        key = gradio_ways.text(event, "key")
+        if key == "slow":
+            self.begun.set()
+            assert self.go.wait(60)
+        return [{**choice, "recipe": key}, {**{k: v for k, v in overrides.items() if k != "old"}, key: 1}]
+
+    def back(self) -> dict[str, Any]:
+        return {}
+
+    def press(self, key: str, sent: Values, page: str = "anna") -> list[Any]:
+        return list(self.turned(gr.Request(session_hash=page), {"model": "m"}, sent, gr.EventData(None, {"key": key})))
+
+
+@pytest.mark.parametrize("first", ["slow", "quick"])
+def test_two_presses_at_once_lose_nothing_of_each_other(studio: Studio, first: str) -> None:
+    """Both are given what the page held before either: the second to end adds its change to the first one's."""
+    page, sent = Presses(studio), {"old": 1, "other": 2}
+    with ThreadPoolExecutor(1) as pool:
+        held_up = pool.submit(page.press, "slow", sent)
+        assert page.begun.wait(60)
+        assert page.press("quick", sent)[1] == {"other": 2, "quick": 1}
+        page.go.set()
+        choice, overrides, fault = held_up.result(60)
+    assert overrides == {"other": 2, "quick": 1, "slow": 1} and choice == {"model": "m", "recipe": "slow"} and fault == ""
+    assert page.press(first, sent)[1] == {"other": 2, "quick": 1, "slow": 1}  # what the page sent is older than what it holds
+
+
+def test_what_a_page_holds_is_no_other_page_s_and_is_put_back_whole(studio: Studio) -> None:
+    page = Presses(studio)
+    page.press("quick", {})
+    assert page.press("other", {}, page="bruno")[1] == {"other": 1}
+    held: Values = {page.desk.overrides: {}}
+    assert page.looked(gr.Request(session_hash="anna"), held) == [{"quick": 1}, ""]
+    assert page.put_back(gr.Request(session_hash="anna")) == [{}, ""]
+    assert page.looked(gr.Request(session_hash="anna"), held) == [{}, ""]
+    page.press("style", {}, page="carla")
+    with page.desk.serving(gr.Request(session_hash="carla")):  # a page that holds less than was pressed is told the rest
+        values = dict.fromkeys(page.desk.asked) | {page.desk.choice: {}, page.desk.seen: {}}
+        assert page.desk.draw(values, live_only=False)[0]["recipe"] == "style"

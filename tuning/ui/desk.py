@@ -23,7 +23,7 @@ from tuning.text import t
 from tuning.ui import gradio_ways, view
 from tuning.ui.caches import OwnerCache
 from tuning.ui.draw import offers
-from tuning.ui.overtaking import Turns, nudging
+from tuning.ui.overtaking import Presses, Turns, Wired, nudging
 from tuning.ui.slip import Order
 from tuning.ui.visits import Visits
 
@@ -124,7 +124,8 @@ class Desk(Visits):
         self._listed = OwnerCache[list[dict[str, Any]]]()
         self._models: OwnerCache[list[dict[str, Any]]] = beside._models if beside else OwnerCache()
         self._guides: OwnerCache[dict[str, Any]] = beside._guides if beside else OwnerCache()
-        self._turns = Turns()
+        self.kept = [self.choice, self.overrides, self.wanted, self.browsed, self.look]
+        self._turns, self._presses = Turns(), Presses()
 
     @property
     def silent(self) -> dict[str, Any]:
@@ -153,7 +154,9 @@ class Desk(Visits):
         With `repaint` the page is drawn anew afterwards.
         """
         guarded, settings = guard(handler, len(outputs), self.lang), {**self.silent, **options}
-        told = [*outputs, fault]
+        told, asked = [*outputs, fault], [inputs] if isinstance(inputs, gr.blocks.Block) else list(inputs or [])
+        if any(part in self.kept for part in (*asked, *outputs)):
+            guarded = self._presses.merging(guarded, Wired(asked, told, self.kept, isinstance(inputs, set)), lambda: self.page)
         if settings.pop("repaint", False):
             guarded, told = nudging(guarded, len(told)), [*told, self.nudge]
         if settings["show_progress"] != "hidden":
@@ -188,7 +191,7 @@ class Desk(Visits):
         return drawn if self._turns.end(visitor, turn) else [gr.skip()] * len(drawn)
 
     def _painted(self, values: Mapping[Any, Any], live_only: bool) -> list[Any]:
-        scene = self.scene(values, shared=live_only)
+        scene = self.scene(self._presses.now_all(self.page, values, self.kept), shared=live_only)
         told = asdict(scene.choice) if scene.choice != Order.of(values[self.choice]) else gr.skip()
         drawn, now = [], dict(values[self.seen])
         if time.time() - now.pop("at", 0.0) > HEAL_SECONDS:  # whatever the page has lost comes back

@@ -1,19 +1,23 @@
-"""Which draw of a page may still show something, where draws of one visitor overtake each other, and what asks for one.
+"""What holds where the events of one visitor overtake each other: which draw may still show something, and what two presses at once leave.
 
-It knows nothing of what is drawn.
+It knows nothing of what is drawn or pressed.
 """
 
 import functools
 import inspect
 import itertools
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from tuning.ui import gradio_ways
+
 MOST_VISITORS = 1000  # whose order of draws is remembered
+MOST_STATES = 5000  # of pages, that are kept as they are by now
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,88 @@ class Turns:
                 return False
             _keep(self._looked, visitor, turn.number)
         return True
+
+
+@dataclass(frozen=True)
+class Wired:
+    """An event's parts: what its handler is given, `at_once` as one mapping or one by one, what it returns, and which are `states`."""
+
+    inputs: Sequence[Any]
+    outputs: Sequence[Any]
+    states: Sequence[Any]
+    at_once: bool
+
+
+class Presses:
+    """What the handlers of each page have made of its states, where two may be at work at once.
+
+    Gradio hands a handler the states as they were when it was called, and writes them whole when it ends: of two presses at once the
+    second to end would take back what the first has changed. Here each adds its own changes to what the page holds by then. Only
+    mappings are kept; of a state that a handler was not given it says the whole value.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], dict[str, Any]] = {}  # by visitor and state
+
+    def now(self, visitor: str, state: str, sent: Any) -> Any:
+        """The state as it is by now, where the page sent `sent`."""
+        with self._lock:
+            return self._kept.get((visitor, state), sent)
+
+    def end(self, visitor: str, state: str, given: Any, made: Any) -> Any:
+        """The state after a handler that was given `given` and says `made`: its changes to what holds by now."""
+        if not isinstance(made, Mapping) or "__type__" in made:  # an update or a skip of Gradio's
+            return made
+        with self._lock:
+            held = self._kept.get((visitor, state), given)
+            if isinstance(given, Mapping) and isinstance(held, Mapping):
+                gone = given.keys() - made.keys()
+                changed = {key: value for key, value in made.items() if given.get(key) != value or key not in held}
+                made = {**{key: value for key, value in held.items() if key not in gone}, **changed}
+            self._kept.pop((visitor, state), None)  # who was here last stands last
+            self._kept[visitor, state] = dict(made)
+            while len(self._kept) > MOST_STATES:
+                del self._kept[next(iter(self._kept))]
+            return made
+
+    def now_all(self, visitor: str, values: Mapping[Any, Any], states: Iterable[Any]) -> dict[Any, Any]:
+        """Values by component, those of `states` as they are by now."""
+        return {part: self.now(visitor, gradio_ways.key(part), value) if part in states else value for part, value in values.items()}
+
+    def merging(self, handler: Callable[..., Any], wired: Wired, visitor: Callable[[], str]) -> Callable[..., Any]:
+        """`handler`, which is given the states as they are by now, and of whose values for them only the changes are taken."""
+
+        def given(values: Sequence[Any]) -> tuple[dict[Any, Any], list[Any]]:
+            if wired.at_once:
+                sent = self.now_all(visitor(), values[0], wired.states)
+                return sent, [sent, *values[1:]]
+            sent = self.now_all(visitor(), dict(zip(wired.inputs, values, strict=False)), wired.states)
+            return sent, [*sent.values(), *values[len(sent) :]]
+
+        def made(sent: Mapping[Any, Any], result: Any) -> list[Any]:
+            named = zip(wired.outputs, result, strict=False)
+            return [
+                self.end(visitor(), gradio_ways.key(part), sent.get(part), value) if part in wired.states else value
+                for part, value in named
+            ]
+
+        if inspect.isgeneratorfunction(handler):
+
+            @functools.wraps(handler)
+            def stream(*values: Any, **named: Any) -> Iterator[list[Any]]:
+                sent, values_now = given(values)
+                for step in handler(*values_now, **named):
+                    yield made(sent, step)
+
+            return stream
+
+        @functools.wraps(handler)
+        def once(*values: Any, **named: Any) -> list[Any]:
+            sent, values_now = given(values)
+            return made(sent, handler(*values_now, **named))
+
+        return once
 
 
 def another() -> int:

@@ -18,6 +18,7 @@ from tuning.ui import gradio_ways
 
 _asking: ContextVar[Studio] = ContextVar("studio")  # without a default: whoever forgets to say who asks gets an error
 _token: ContextVar[str] = ContextVar("hub_token")
+_page: ContextVar[str] = ContextVar("page")
 _END = object()
 
 
@@ -37,14 +38,21 @@ class Visits:
         """The token of whoever asks, where they have signed in at the Hub on a Space; "" where they have not."""
         return _token.get("")
 
+    @property
+    def page(self) -> str:
+        """The page from which it is asked, as no other owner's is called; "" outside of an event."""
+        return _page.get("")
+
     @contextlib.contextmanager
     def serving(self, request: object) -> Iterator[Studio]:
         """Have the studio of the request's owner at hand."""
         studio = self._house.for_owner(owners.of(request, self._house.settings))
         before, lent = _asking.set(studio), _token.set(owners.hub_token(request, self._house.settings))
+        page = _page.set(f"{studio.owner} {getattr(request, 'session_hash', '')}")
         try:
             yield studio
         finally:
+            _page.reset(page)
             _token.reset(lent)
             _asking.reset(before)
 
