@@ -16,6 +16,7 @@ import uvicorn
 
 from tests.bench.server import free_port, running
 from tuning.serve import patience
+from tuning.ui.desk import SLOW as SLOWEST_LOOK
 
 Wait = Callable[..., Any]
 HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
@@ -24,7 +25,7 @@ HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
 class Hasty(patience.Patient):
     """As patient as a test."""
 
-    GRACE, RATE, STUCK, MOST = 0.6, 1000, 0.6, 60
+    GRACE, RATE, STUCK, IDLE, MOST = 0.6, 1000, 0.6, 2, 60
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -47,7 +48,7 @@ def port() -> Iterator[int]:
     before = dict(patience.HTTP_PROTOCOLS)
     patience.HTTP_PROTOCOLS["auto"] = f"{__name__}:Hasty"
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", lifespan="off", timeout_keep_alive=1))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -136,6 +137,19 @@ def test_more_than_there_is_room_for_push_out_the_slowest_and_nobody_else(port: 
     while (left := sum(not closed(made) for made in slow)) > Hasty.MOST + 5 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left <= Hasty.MOST + 5
+
+
+def test_who_is_idle_is_held_for_a_while_and_is_the_first_to_go(port: int, wait_until: Wait) -> None:
+    asked = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    idle: list[socket.socket] = []
+    for _ in range(Hasty.MOST):
+        idle.append(begin(port, asked))
+        assert idle[-1].recv(1000)
+    begin(port)
+    assert honest(port) < 5
+    assert closed(idle[0]) and not closed(idle[-1])
+    wait_until(lambda: all(closed(one) for one in idle), 20)
+    assert patience.Patient.IDLE > 2 * SLOWEST_LOOK
 
 
 def test_who_is_slow_but_steady_and_who_waits_for_an_answer_are_served(port: int) -> None:

@@ -19,10 +19,12 @@ class Patient(H11Protocol):
     """A connection that is closed when its request does not arrive, or its answer is not taken.
 
     A request may take `GRACE` seconds and one more for each `RATE` bytes, as with Apache's mod_reqtimeout; an answer may wait
-    `STUCK` seconds for its reader. Of more than `MOST` connections the one goes that has been arriving longest.
+    `STUCK` seconds for its reader. After an answer it is held for `IDLE` seconds more, which is longer than a page takes from one look
+    to the next: closed just as a request is sent, it would be an error for who sends. Of more than `MOST` connections the one goes that
+    has been idle longest, else the one that has been arriving longest.
     """
 
-    GRACE, RATE, STUCK = 20.0, 500, 30.0
+    GRACE, RATE, STUCK, IDLE = 20.0, 500, 30.0, 20
     MOST = 500
 
     _began: float | None = None  # when the request began that is arriving, and how much of it is here
@@ -30,12 +32,19 @@ class Patient(H11Protocol):
     _due: asyncio.TimerHandle | None = None
     _stuck: asyncio.TimerHandle | None = None
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.timeout_keep_alive = self.IDLE
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._begin()
         if len(self.connections) > self.MOST:
-            waiting = [one for one in self.connections if isinstance(one, Patient) and one._began is not None]
-            min(waiting, key=lambda one: one._began or 0.0).transport.abort()
+            ours = [one for one in self.connections if isinstance(one, Patient)]
+            idle = {one: one.timeout_keep_alive_task.when() for one in ours if one.timeout_keep_alive_task is not None}
+            arriving = {one: one._began for one in ours if one._began is not None}
+            longest = idle or arriving
+            min(longest, key=longest.__getitem__).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._began is None:
