@@ -117,4 +117,9 @@ def test_an_account_finds_its_things_in_every_browser_and_after_a_restart(tmp_pa
         assert "_check_login_status" not in httpx.get(address + "/gradio_api/info").text
     with running(home, env=env) as (address, _):
         assert names(address, anna) == [run] and names(address, "session=e30.x.y") == []
+        provider.shutdown()
+        provider.server_close()
+        for path in ("huggingface", "callback?code=c&state=s&_nb_redirects=x"):
+            told = httpx.get(f"{address}/login/{path}")
+            assert told.status_code == 502 and told.text == "\n\n".join(t(lang, "space.sign_in.failed") for lang in ("en", "it"))
     assert "hf_oauth_secret" not in (home / "app.log").read_text(encoding="utf-8")

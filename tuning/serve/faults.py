@@ -10,12 +10,13 @@ import traceback
 
 from tuning.errors import of_disk
 from tuning.serve.edge import TOLD, App, Event, Receive, Scope, Send
-from tuning.text import say
+from tuning.text import LANGUAGES, say, t
 
 logger = logging.getLogger(__name__)
 
 # What Gradio's routes raise over a request that they did not expect: a function that is not there, a body of another shape.
 MISFIT = (ValueError, TypeError, LookupError, AttributeError, RecursionError, AssertionError)
+SIGN_IN = "/login/"  # where a browser is sent to the Hub and back
 NAMED = ("FnIndexInferError", "HTTPException", "ClientDisconnect")  # theirs, which this room does not import
 
 
@@ -44,8 +45,11 @@ class Faults:
             if ended:
                 return
             if not begun:
-                body = json.dumps({"error": text}).encode()
-                headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+                body, kind = json.dumps({"error": text}).encode(), b"application/json"
+                if scope["path"].startswith(SIGN_IN):  # a person reads it, in whatever language the page was
+                    status, kind = 502, b"text/plain; charset=utf-8"
+                    body = "\n\n".join(t(lang, "space.sign_in.failed") for lang in LANGUAGES).encode()
+                headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
                 await send({"type": "http.response.start", "status": status, "headers": headers})
             else:  # a stream that breaks off has told what it could
                 body = b""
