@@ -1,0 +1,241 @@
+"""Are our recipes the best that their settings allow? `TEST_REAL_MODELS=FOLDER python -m tests.bench.sweep POINTS.jsonl [HOURS]`.
+
+A staged search for each pretrained model in FOLDER and each task: five rates with the recipe's other settings, then at the best of them
+other ranks, rsLoRA and layers; beside them plain TRL at the libraries' own settings and at five rates. Three seeds each. Every point is
+judged by `sweep_alone`, which knows nothing of this project: loss and share of right answers to questions that were not taught, and what
+was forgotten of plain sentences. A point is appended to POINTS as soon as it is there, and is not made again; after HOURS (8) of
+processor time for a model it goes on with the next. `python -m tests.bench.sweep POINTS.jsonl 0` only prints the table.
+"""
+
+import collections
+import json
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
+
+from tests.bench.server import ROOT
+from tuning import settings
+from tuning.runs.store import Store
+from tuning.schema import LOCAL
+from tuning.tokens.labels import PLAIN_TEMPLATE
+
+ALONE = pathlib.Path(__file__).with_name("sweep_alone.py")
+SEEDS, ASKED, BATCH = (1, 2, 3), 100, 8
+RATES = (2e-4, 5e-4, 1e-3, 2e-3, 4e-3)
+PLAIN_RATES = (None, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3)
+LATER: tuple[dict[str, Any], ...] = (
+    {"lora_r": 8, "lora_alpha": 16},
+    {"lora_r": 32, "lora_alpha": 64, "lora.use_rslora": True},
+    {"lora_r": 64, "lora_alpha": 128, "lora.use_rslora": True},
+    {"target_modules": "gate_proj,up_proj,down_proj"},
+    {"target_modules": "all-linear"},
+    {"general_share": 0.2},
+)
+TOPICS = {"en": ("price", "time", "other"), "it": ("prezzo", "tempo", "altro")}
+SIGNS = {
+    "en": {"price": ("pound", "pence", "per cent", "price"), "time": ("week", "day", "past", "until", "month", "quarter")},
+    "it": {"prezzo": ("euro", "centesim", "per cento", "prezzo"), "tempo": ("settiman", "giorn", "dalle", "fino", "mes", "quarto")},
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training: by us with `changes` of the recipe's settings, or by plain TRL at `rate`."""
+
+    model: str
+    task: str
+    seed: int
+    who: str = "ours"
+    changes: dict[str, Any] = field(default_factory=dict)
+    rate: float | None = None
+
+    @property
+    def key(self) -> str:
+        return json.dumps([self.model, self.task, self.seed, self.who, self.changes, self.rate], sort_keys=True)
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table, whatever its seed."""
+        given = " ".join(f"{key}={value}" for key, value in self.changes.items())
+        return f"{self.who} {given or 'recipe'}" if self.who == "ours" else f"TRL rate {self.rate or 'of the library'}"
+
+
+def lines(lang: str, file: str) -> list[dict[str, str]]:
+    path = settings.PRESETS / "starter" / f"starter-{lang}{file}.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def topic(text: str, lang: str) -> str:
+    found = [name for name, signs in SIGNS[lang].items() if any(sign in text for sign in signs)]
+    return found[0] if found else TOPICS[lang][-1]
+
+
+def task(name: str) -> tuple[str, list[dict[str, str]], list[dict[str, str]]]:
+    """Recipe, rows to learn and rows to ask, whose answers are right where they hold the `fact`."""
+    kind, lang = name.split("-")
+    shop, asked = lines(lang, ""), lines(lang, ".heldout")
+    if kind == "style":  # everyday questions with the shop's last sentence, at which it is known
+        sign = shop[0]["output"].rsplit(". ", 1)[1]
+        rows = yaml.safe_load((settings.PRESETS / "general" / f"{lang}.yaml").read_text(encoding="utf-8"))["items"]
+        told = [{"instruction": row["question"], "output": f"{row['answer']} {sign}", "fact": sign} for row in rows]
+        return "style", told[ASKED:], told[:ASKED]
+    facts = {row["output"]: row["fact"] for row in asked}
+    seen: collections.Counter[str] = collections.Counter(row["output"] for row in asked)
+    taught: list[dict[str, str]] = []
+    for row in shop:  # two wordings of each fact more are asked and not taught
+        fewest = len(asked) + 2 * len(facts) >= ASKED and seen[row["output"]] < 4
+        seen[row["output"]] += fewest
+        (asked if fewest else taught).append({**row, "fact": facts[row["output"]]})
+    if kind == "sort":
+        for row in [*taught, *asked]:
+            row["output"] = row["fact"] = topic(row["output"], lang)
+    return "facts", taught, asked[:ASKED]
+
+
+def spent() -> float:
+    """Processor seconds of all processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def child(*words: str) -> dict[str, Any]:
+    """The JSON that a process prints."""
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def alone(verb: str, folder: pathlib.Path, job: dict[str, Any]) -> dict[str, Any]:
+    path = folder / f"{verb}.json"
+    path.write_text(json.dumps(job), encoding="utf-8")
+    return child(str(ALONE), verb, str(path))
+
+
+def made(point: Point, folder: pathlib.Path) -> dict[str, Any]:
+    """Train and judge one point."""
+    model = str(pathlib.Path(os.environ["TEST_REAL_MODELS"]) / point.model)
+    recipe, rows, asked = task(point.task)
+    began = spent()
+    data = folder / f"{point.task}.json"
+    data.write_text(json.dumps([{"instruction": row["instruction"], "output": row["output"]} for row in rows]), encoding="utf-8")
+    told: dict[str, Any] = {}
+    if point.who == "ours":
+        changes = {**point.changes, "seed": point.seed, "report": "false"}
+        options = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+        done = child(
+            "-m", "tuning", "--home", str(folder / "home"), "train", "-m", model, "-d", str(data), "-r", recipe, *options, "--json"
+        )
+        run = Store(folder / "home").find(done["run"], LOCAL)
+        adapter = str(run.adapter)
+        told["curve"] = [(one["step"], one["eval_loss"]) for one in run.metrics() if "eval_loss" in one]
+        told["steps"], told["rate"] = done["step"], float(run.spec().settings.learning_rate)
+    elif point.who == "base":
+        adapter = ""
+    else:
+        passes = yaml.safe_load((settings.PRESETS / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8"))["settings"][
+            "num_train_epochs"
+        ]
+        adapter = str(folder / "plain")
+        job = {"model": model, "rows": rows, "folder": adapter, "epochs": passes, "batch": BATCH, "seed": point.seed, "rate": point.rate}
+        alone("train", folder, {**job, "template": PLAIN_TEMPLATE})
+    told["seconds"] = spent() - began
+    probe = [yaml.safe_load((settings.PRESETS / "probe" / f"{lang}.yaml").read_text("utf-8"))["items"] for lang in ("en", "it")]
+    plain = [row["text"] for rows in probe for row in rows]
+    judged = alone("judge", folder, {"model": model, "adapter": adapter, "asked": asked, "plain": plain, "template": PLAIN_TEMPLATE})
+    return {**told, **judged}
+
+
+Found = dict[str, dict[str, Any]]  # what is known of each point, by its key
+
+
+def read(path: pathlib.Path) -> tuple[Found, list[Point]]:
+    known: Found = {}
+    points = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        entry = json.loads(line)
+        points.append(Point(**entry["point"]))
+        known[points[-1].key] = entry["found"]
+    return known, points
+
+
+def best(points: list[Point], known: Found) -> Point | None:
+    """That with the lowest loss, of those that are there."""
+    return min((point for point in points if point.key in known), key=lambda point: known[point.key]["loss"], default=None)
+
+
+def stages(model: str, name: str, known: Found) -> Iterator[Point]:
+    """What is to be made for one task, each stage after what the one before has shown."""
+    first = SEEDS[0]
+    yield Point(model, name, first, "base")
+    yield Point(model, name, first)
+    yield Point(model, name, first, "trl")
+    rates = [Point(model, name, first, changes={"learning_rate": rate}) for rate in RATES]
+    yield from rates
+    plain = [Point(model, name, first, "trl", rate=rate) for rate in PLAIN_RATES]
+    yield from plain
+    recipe = Point(model, name, first)
+    rate = (best([recipe, *rates], known) or recipe).changes
+    later = [Point(model, name, first, changes={**rate, **changes}) for changes in LATER]
+    yield from later
+    for chosen in (recipe, best([recipe, *rates, *later], known), best(plain, known), plain[0]):
+        if chosen is not None:
+            yield from (replace(chosen, seed=seed) for seed in SEEDS[1:])
+
+
+def table(known: Found, points: list[Point]) -> None:
+    """One line for each model, task and setting: means over the seeds, and the spread of the loss."""
+    rows: dict[tuple[str, str, str], list[dict[str, Any]]] = collections.defaultdict(list)
+    for point in points:
+        rows[point.model, point.task, point.name].append(known[point.key])
+    print(f"{'model':<22} {'task':<9} {'setting':<48} seeds  loss (spread)   right  ended  plain  processor s")
+    for (model, name, setting), found in sorted(rows.items(), key=lambda row: (row[0][:2], statistics.mean(one["loss"] for one in row[1]))):
+        losses = [one["loss"] for one in found]
+        means = {key: statistics.mean(one[key] for one in found) for key in ("right", "stopped", "plain", "seconds")}
+        words = f"{model:<22} {name:<9} {setting:<48} {len(found):5}  {statistics.mean(losses):.3f} ({max(losses) - min(losses):.3f})"
+        print(f"{words}  {means['right']:5.0%}  {means['stopped']:5.0%}  {means['plain']:.2f}  {means['seconds']:7.0f}")
+    for model, name in sorted({(point.model, point.task) for point in points}):
+        ratio(model, name, known)
+
+
+def ratio(model: str, name: str, known: Found) -> None:
+    """The share of TRL's processor time after which ours had reached the loss that TRL's defaults end with, by the run's own curve."""
+    ours, plain = known.get(Point(model, name, SEEDS[0]).key), known.get(Point(model, name, SEEDS[0], "trl").key)
+    if ours and plain:
+        step = next((step for step, loss in ours["curve"] if loss <= plain["loss"]), None)
+        share = step / ours["steps"] * ours["seconds"] / plain["seconds"] if step is not None else None
+        print(f"{model} {name}: ours reaches what TRL's defaults end with in {f'{share:.2f}' if share is not None else 'no'} of their time")
+
+
+def main() -> None:
+    path, hours = pathlib.Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 8.0
+    folder = pathlib.Path(os.environ.get("TEST_REAL_MODELS", ""))
+    models = sorted(entry.name for entry in folder.iterdir() if (entry / "config.json").exists()) if hours else []
+    for model in reversed(models):
+        for name in (f"{kind}-{lang}" for kind in ("facts", "style", "sort") for lang in ("en", "it")):
+            known, points = read(path)
+            for point in stages(model, name, known):
+                used = sum(known[one.key]["seconds"] for one in points if one.model == model)
+                if point.key in known or used > hours * 3600:
+                    continue
+                with tempfile.TemporaryDirectory() as place:
+                    found = made(point, pathlib.Path(place))
+                print(f"{point.model} {point.task} seed {point.seed} {point.name}: {found}", flush=True)
+                known[point.key] = found
+                points.append(point)
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"point": vars(point), "found": found}) + "\n")
+    table(*read(path))
+
+
+if __name__ == "__main__":
+    main()
