@@ -64,7 +64,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests that are marked as `drawn` together the whole suite has one, by lot, and the nightly form has all."""
+    together: dict[str, dict[str, None]] = collections.defaultdict(dict)
+    for item in items:
+        for mark in item.iter_markers("drawn"):
+            together[mark.args[0]][item.nodeid.split("[")[0]] = None
+    here = pytest_xdist_auto_num_workers(config) or "PYTEST_XDIST_WORKER" in os.environ  # somebody who names a test gets it
+    chosen = {lots.lot(f"drawn {name}").choice(sorted(tests)) for name, tests in together.items()}
+    nightly = "nightly" in str(config.option.markexpr).replace("not nightly", "")
+    for item in items:
+        if item.get_closest_marker("drawn") and (nightly or (here and item.nodeid.split("[")[0] not in chosen)):
+            item.add_marker("nightly")
     items.sort(key=lambda item: next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST)))
 
 

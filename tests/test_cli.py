@@ -200,6 +200,7 @@ def at_work(home: pathlib.Path, process: subprocess.Popen[str]) -> str:
         time.sleep(0.1)
 
 
+@pytest.mark.drawn("stopped")
 def test_stop_from_another_terminal_ends_with_0(
     capsys: pytest.CaptureFixture[str], home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path
 ) -> None:
@@ -212,6 +213,7 @@ def test_stop_from_another_terminal_ends_with_0(
     assert pathlib.Path(json.loads(out)["adapter"]).is_dir()
 
 
+@pytest.mark.drawn("stopped")
 def test_ctrl_c_keeps_the_work_and_ends_with_130(home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path) -> None:
     process = start(home, tiny_model, rows_file)
     at_work(home, process)

@@ -42,6 +42,7 @@ def in_view(page: Page, *places: str) -> None:
 OTHERS = [pytest.param(*view, marks=pytest.mark.nightly) for view in (("en", "desktop"), ("en", "phone"), ("it", "desktop"))]
 
 
+@pytest.mark.drawn("talked")
 @pytest.mark.parametrize(("lang", "size"), [("it", "phone"), *OTHERS])
 def test_field_and_last_answer_are_on_one_screen(shop: Shop, visit: Visit, lang: str, size: str) -> None:
     visitor = visit(shop, lang)

@@ -20,6 +20,7 @@ SAID = {"en": ("Do you deliver?", "Yes, by bike, for 4 pounds."), "it": ("Conseg
 OTHERS = [pytest.param(*view, marks=pytest.mark.nightly) for view in (("en", "phone"), ("it", "desktop"), ("en", "desktop"))]
 
 
+@pytest.mark.drawn("talked")
 @pytest.mark.parametrize(("lang", "size"), [("it", "phone"), *OTHERS])
 def test_a_wrong_answer_is_put_right_and_learned_at_one_press(
     shop: Shop, visit: Visit, tmp_path: pathlib.Path, lang: str, size: str

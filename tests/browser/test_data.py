@@ -40,6 +40,7 @@ def odd(tmp_path: pathlib.Path) -> pathlib.Path:
     return path
 
 
+@pytest.mark.drawn("asked")
 @pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
 def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(shop: Shop, visit: Visit, odd: pathlib.Path, lang: str) -> None:
     visitor = visit(shop, lang)
@@ -112,6 +113,7 @@ def test_the_cut_moves_and_too_short_a_length_blocks_the_start(shop: Shop, visit
     visitor.clean()
 
 
+@pytest.mark.drawn("asked")
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
 def test_columns_chosen_by_hand_and_a_reading_that_is_stopped(shop: Shop, visit: Visit, tmp_path: pathlib.Path, lang: str) -> None:
     visitor = visit(shop, lang)
@@ -150,6 +152,7 @@ CHAT = """05/03/2024, 09:12 - Anna: Ciao, a che ora aprite?
 """
 
 
+@pytest.mark.drawn("asked")
 @pytest.mark.parametrize(
     ("lang", "size"), [("it", "desktop"), *(pytest.param(*one, marks=pytest.mark.nightly) for one in (("en", "phone"), ("it", "phone")))]
 )

@@ -92,6 +92,7 @@ def test_what_does_not_fit_is_made_to_fit_by_a_press(shop: Shop, visit: Visit, l
     visitor.clean()
 
 
+@pytest.mark.drawn("pressed")
 @pytest.mark.parametrize("lang", IT_NOW)
 def test_a_run_that_had_too_little_memory_is_started_anew_with_less(shop: Shop, visit: Visit, lang: str) -> None:
     run = shop.studio.runs.create("starter", f"starter-{lang}", "quick", {"seed": 5}, f"memoria {lang}")

@@ -39,6 +39,7 @@ def train_tab(page: Page) -> None:
     page.get_by_role("tab", name=t("en", "ui.tab.train")).first.click()
 
 
+@pytest.mark.drawn("killed")
 @pytest.mark.parametrize("at", [10])
 def test_a_closed_tab_a_second_browser_and_a_killed_app_change_nothing(
     shop: Shop, visit: Visit, wait_until: Callable[..., Any], at: int

@@ -111,6 +111,7 @@ def said(number: str, lang: str) -> str:
     return number.replace(".", "," if lang == "it" else ".")
 
 
+@pytest.mark.drawn("pressed")
 @pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
 def test_started_again_renamed_and_taken_away(shop: Shop, store: Studio, visit: Visit, lang: str, rows_file: pathlib.Path) -> None:
     run = folders.make(store, "mine", 40, {"lora_r": 64, "learning_rate": 0.0005, "seed": 3}, str(rows_file))

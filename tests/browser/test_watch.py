@@ -15,6 +15,7 @@ from tuning.schema import RunState
 from tuning.text import t
 
 
+@pytest.mark.drawn("pressed")
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
 def test_somebody_follows_a_run_by_its_link_until_it_is_withdrawn(shop: Shop, visit: Callable[..., Watched], lang: str) -> None:
     run = folders.make(shop.studio, f"prezzi {ATTACK}", 30, status="running", ended=None)

@@ -150,6 +150,7 @@ def test_the_command_line_tells_before_it_ends(tuning: Callable[..., Any], words
     assert {key: content[key] for key in webhook.KEYS} == {key: result[key] for key in webhook.KEYS}
 
 
+@pytest.mark.drawn("stopped")
 def test_the_program_of_the_page_tells_of_runs_of_its_queue(
     home: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path, wait_until: Callable[..., Any]
 ) -> None:

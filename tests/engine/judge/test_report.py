@@ -114,6 +114,7 @@ def test_shuffled_answers_asked_for_the_true_ones(judge: Judge, studio: Studio, 
     not_learned(report.evaluate(run, studio.data.find(f"starter-{lang}").id, studio.shared.store, Resident()))
 
 
+@pytest.mark.drawn("judged")
 def test_what_was_learned_by_heart_is_called_so(judge: Judge, tmp_path: pathlib.Path) -> None:
     found = judge(codes(tmp_path, 1), seed=1, **BY_HEART)
     assert found["verdict"]["code"] == "overfitted" and found["verdict"]["advice"][0] == "early_stopping"
@@ -141,6 +142,7 @@ def rigged(judge: Judge, code: str, lang: str, seed: int) -> None:
         assert report_view.sentences(found, said)[0].split("{")[0].startswith(words.table(said)[f"report.verdict.{code}"].split("{")[0])
 
 
+@pytest.mark.drawn("judged")
 def test_what_was_done_to_a_model_is_said_first(judge: Judge) -> None:
     dice = lot("rigged")
     code, lang, seed = dice.choice(list(RIGGED)), dice.choice(("en", "it")), dice.randrange(10_000)

@@ -120,6 +120,7 @@ def said(resident: Resident, like: Run, run: Run | None = None) -> list[Any]:
     return [question.pieces.get_nowait() for _ in range(question.pieces.qsize())]
 
 
+@pytest.mark.drawn("alike")
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in LOT else [pytest.mark.nightly]) for name in ODD])
 def test_the_same_run_is_the_same_to_the_byte_whatever_another_asked_for_before_it(name: str, again: Callable[..., Run]) -> None:
     resident = Resident()

@@ -184,6 +184,7 @@ MOMENTS = [
 OF_ITS_OWN = MOMENTS[0:5:2]
 
 
+@pytest.mark.drawn("alike")
 @pytest.mark.parametrize("moments", [OF_ITS_OWN, pytest.param(MOMENTS, marks=pytest.mark.nightly)], ids=["some", "all"])
 def test_killed_at_any_moment_it_ends_as_if_nothing_had_been(
     tmp_path: pathlib.Path, tiny_model: pathlib.Path, rows_file: pathlib.Path, moments: list[tuple[str, int, int]]

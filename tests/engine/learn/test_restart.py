@@ -63,6 +63,7 @@ def recoveries(state: RunState) -> list[tuple[str, int]]:
     return [(notice.code, notice.params["step"]) for notice in state.recoveries]
 
 
+@pytest.mark.drawn("killed")
 def test_the_app_takes_its_own_place_and_the_run_goes_on(
     faults: pathlib.Path, trained: Trainer, make_run: Callable[..., Run], home: pathlib.Path, wait_until: Callable[..., Any]
 ) -> None:

@@ -58,6 +58,7 @@ def test_the_terminal_s_run_is_saved_and_goes_on(whole: dict[int, float], make_r
     assert losses(run) == pytest.approx(whole, abs=1e-6)
 
 
+@pytest.mark.drawn("killed")
 def test_the_app_s_run_is_saved_and_waits_for_resume(
     whole: dict[int, float], make_run: Callable[..., Run], studio: Studio, home: pathlib.Path, wait_until: Callable[..., Any]
 ) -> None:
