@@ -21,6 +21,9 @@ new PerformanceObserver((list) => list.getEntries().forEach((shift) => {
   if (!shift.hadRecentInput) window.shifts.push(shift.value);
 })).observe({type: "layout-shift", buffered: true});
 """
+DENIED = """
+Object.defineProperty(window, "localStorage", {configurable: true, get() { throw new DOMException("denied", "SecurityError"); }});
+"""
 
 
 def sized(visit: Visit, shop: Shop, lang: str, screen: str) -> Watched:
@@ -63,6 +66,17 @@ def test_nothing_jumps_on_the_first_screen(shop: Shop, visit: Visit, lang: str, 
     shifts = page.evaluate("window.shifts")
     assert sum(shifts) < 0.05, shifts
     speaks(visitor, lang)
+
+
+def test_where_the_browser_lets_nothing_be_kept_the_page_comes_up_whole(shop: Shop, visit: Visit) -> None:
+    """As in a frame on another site: what is read as the parts come up would stop all after it, the timer too."""
+    visitor = visit(shop, "it")
+    visitor.page.add_init_script(DENIED)
+    page = visitor.open()
+    page.locator('#models [data-value="starter"]').click()
+    expect(page.locator('#models [data-value="starter"][aria-pressed="true"]')).to_be_visible()
+    visitor.clean()
+    assert page.evaluate("[localStorage.length > 0, localStorage.getItem('nothing'), localStorage.key(99)]") == [True, None, None]
 
 
 @pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), NIGHTLY_PHONE])

@@ -50,6 +50,21 @@ new MutationObserver((changes) => {
 }).observe(root, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"]});
 })();</script>"""
 
+# In a frame on another site some browsers deny `localStorage`, which Gradio reads as its parts come up: what comes up after it, the timer
+# too, stands still for good. There the page has a storage of its own, that lasts as long as it is open.
+STORAGE = """<script>(() => {
+try { localStorage.getItem(""); return; } catch { /* denied */ }
+const kept = new Map();
+Object.defineProperty(window, "localStorage", {configurable: true, value: {
+  getItem: (key) => kept.has(String(key)) ? kept.get(String(key)) : null,
+  setItem: (key, value) => { kept.set(String(key), String(value)); },
+  removeItem: (key) => { kept.delete(String(key)); },
+  clear: () => kept.clear(),
+  key: (index) => [...kept.keys()][index] ?? null,
+  get length() { return kept.size; },
+}});
+})();</script>"""
+
 # Gradio is dark where the browser prefers it, which it asks of `matchMedia`, and has no switch of its own: what somebody has chosen is
 # answered in the place of the browser. The choice is kept by the browser, and nowhere where it keeps nothing.
 THEME = """<script>(() => {
@@ -139,5 +154,5 @@ def inject(page: bytes, lang: str) -> bytes:
     page = LEAVE_OUT.sub(b"", page)
     page = re.sub(rb'(<html[^>]*?\slang=")[^"]*(")', rb"\g<1>" + lang.encode() + rb"\g<2>", page, count=1)
     words = {} if lang == "en" else {english: t(lang, code) for english, code in FIXED.items()}
-    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN) + THEME + PICTURES + STILL).encode()
+    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN) + STORAGE + THEME + PICTURES + STILL).encode()
     return re.sub(rb"<head[^>]*>", lambda match: match.group(0) + script, page, count=1)
