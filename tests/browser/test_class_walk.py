@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -162,7 +163,9 @@ def gives_a_link(seat: Seat) -> str:
     seat.shot("is-next", full=True)
     seat.page.locator("#watch-train summary").click()
     seat.page.locator("#watch-train [data-do=give]").click()
-    link = seat.page.locator("#watch-train input").input_value()
+    field = seat.page.locator("#watch-train input")
+    expect(field).to_have_value(re.compile("^http"))  # the page puts its own address before it
+    link = field.input_value()
     seat.shot("link", full=True)
     return link
 
