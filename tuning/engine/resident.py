@@ -136,6 +136,8 @@ class Resident:
                 )
             )
         fitting.check(path, headers, loaded, model, self.tokenizer)
+        if self._device.substitutes:
+            upstream.join_last_states(model)
         self._threads = 1 if model.num_parameters() < SMALL else THREADS
         torch.set_num_threads(self._threads)
         return model.eval()

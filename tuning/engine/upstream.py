@@ -64,6 +64,21 @@ def attention_by(config: Any, name: str) -> Iterator[None]:
         config._attn_implementation = before
 
 
+def join_last_states(model: Any) -> None:
+    """Hand the LM head the last states of several prompts in one piece.
+
+    Held: transformers slices them out of all states, and PyTorch multiplies such a slice on a processor by a copy of the weights for each
+    prompt. In 16 bits with gemma-3-270m and five prompts that was 6 s and 1.6 GB instead of 0.04 s and 9 MB.
+    """
+    head = model.get_output_embeddings()
+    if head is not None:
+        head.register_forward_pre_hook(_in_one_piece)
+
+
+def _in_one_piece(_: Any, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return given[0].contiguous(), *given[1:]
+
+
 def stop_input_gradients(model: Any) -> None:
     """Undo `enable_input_require_grads`.
 

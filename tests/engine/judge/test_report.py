@@ -233,7 +233,11 @@ def test_answers_in_a_batch_are_those_of_chat(studio: Studio) -> None:
     ]
     asked = [batches.EvaluationQuestion(number, [{"role": "user", "content": text}], "x") for number, text in enumerate(questions)]
     ids = [ids for _, ids in batches.prompts(resident, asked, 1024)]
+    pieces: list[bool] = []
+    looking = resident.base.lm_head.register_forward_hook(lambda _, given, __: pieces.append(given[0].is_contiguous()))
     together = batches.answers(resident, None, ids, 40, 60.0)
+    looking.remove()
+    assert pieces and all(pieces)  # else the weights of the LM head are copied for each prompt
     alone = []
     for text in questions:
         question = Question([Message(role="user", content=text)], reference, "cpu", "fp32", max_new_tokens=40)
