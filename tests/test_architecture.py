@@ -5,6 +5,7 @@ import collections
 import functools
 import pathlib
 import re
+import string
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -306,6 +307,48 @@ def test_one_module_of_the_page_holds_on_to_gradio_s_insides() -> None:
         modules |= {node.module or "" for node in asked if isinstance(node, ast.ImportFrom)}
         held += [f"{path.name}: {name}" for name in modules if name.split(".")[0] == "gradio" and name not in known]
     assert not held
+
+
+TAGS = re.compile(r"</?[a-zA-Z!]|(?:^|\s)[a-z-]+=\"")
+MARKUP = "tuning/ui/markup.py"
+
+
+def by_hand(tree: ast.AST) -> Iterator[str]:
+    """HTML that does not come out of a template of `markup.html`: a literal with the fields that it is given."""
+    templates = set()
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        first = call.args[0] if call.args else None
+        literal = first.value if isinstance(first, ast.Constant) else None
+        if ast.unparse(call.func) == "html":
+            templates.add(id(first))
+            fields = {name for _, name, _, _ in string.Formatter().parse(literal) if name is not None} if isinstance(literal, str) else None
+            if fields != {word.arg for word in call.keywords}:
+                yield ast.unparse(call)
+        elif ast.unparse(call.func) in ("Html", "Markup") and call.args and literal is None:
+            yield ast.unparse(call)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    templates |= {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and isinstance(node.body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in templates and TAGS.search(node.value):
+            yield node.value
+
+
+def test_no_html_of_the_page_is_written_by_hand() -> None:
+    """So that no escaping can be forgotten; what is drawn is escaped again by `ui.door` where it is no HTML."""
+    ours = [path for path in SOURCES if part(path) == "ui" and path.relative_to(ROOT).as_posix() != MARKUP]
+    assert not {path.relative_to(ROOT).as_posix(): found for path in ours if (found := list(by_hand(parsed(path))))}
+    unescaped = {
+        path.name: re.findall(r"[{]{2}[^}]*\|\s*safe", path.read_text(encoding="utf-8")) for path in (ROOT / "tuning/ui").rglob("*.html")
+    }
+    assert unescaped == {"watching.html": ["{{ style|safe", "{{ follows|safe"]}  # the style sheet and a script of our own
+
+
+def test_html_by_hand_is_seen() -> None:
+    good = ["html('<b>{x}</b>', x=y)", "html('<b></b>')", "Html()", "Html(' ').join(x)", "joined(html('<i>{x:.1f}</i>', x=x) for x in y)"]
+    bad = ["f'<b>{x}</b>'", "'<b>' + x", "html(f'<b>{x}</b>')", "html(x)", "html('<b>' + x)", "html('<b>{x}</b>')", "html('{x.y}', x=y)"]
+    bad += ["html('<b></b>', x=y)", "Html(x)", "Markup(x)", "f'{x} class=\"{y}\"'", "'<b>{}</b>'.format(x)"]
+    assert [line for line in good if list(by_hand(ast.parse(line)))] == []
+    assert [line for line in bad if not list(by_hand(ast.parse(line)))] == []
 
 
 def test_no_input_or_output_in_pure_modules() -> None:

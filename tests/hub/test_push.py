@@ -27,7 +27,7 @@ from tuning.studio import Studio
 from tuning.studio.leaving.pushes import Way
 from tuning.text import LANGUAGES, say, t
 from tuning.ui.draw.leaving import taking
-from tuning.ui.view import escape
+from tuning.ui.markup import Html
 
 QUICK = Way(check=False)
 
@@ -183,8 +183,8 @@ def test_a_page_pushes_in_the_background_with_a_token_that_stays_in_memory(
     assert receiving.kept("anna/prezzi").private and studio.exports.offers(run.id)["making"] is None
     for lang in LANGUAGES:
         page = drawn(lang)
-        assert f'href="{receiving.address}/anna/prezzi"' in page and escape(t(lang, "ui.take.hub.private")) in page
-        assert escape(t(lang, "ui.take.hub.forget")) in page and TOKEN not in page and 'type="password"' not in page
+        assert f'href="{receiving.address}/anna/prezzi"' in page and Html.escape(t(lang, "ui.take.hub.private")) in page
+        assert Html.escape(t(lang, "ui.take.hub.forget")) in page and TOKEN not in page and 'type="password"' not in page
     receiving.cut = 99
     receiving.large.clear()
     studio.pushes.begin(run.id, "often")

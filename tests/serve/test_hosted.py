@@ -28,6 +28,7 @@ from tuning.schema import ANONYMOUS, LOCAL, SIGNED_IN
 from tuning.serve import edge, hosted, owners
 from tuning.text import t
 from tuning.ui import view
+from tuning.ui.markup import Html
 
 HOST = "x-y.hf.space"
 PROXY = {"x-forwarded-host": HOST, "x-forwarded-proto": "https"}
@@ -287,4 +288,4 @@ def test_an_order_of_a_visitor_s_is_refused_by_its_key(space: str) -> None:
             ("model: /etc", "quota.model", {"model": "/etc"}),
         ):
             said = press(browser, config, "order-file", what="file", value=text, name="mine.yaml")
-            assert view.escape(view.sentence("en", code, params)) in said
+            assert Html.escape(view.sentence("en", code, params)) in said

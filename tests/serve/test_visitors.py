@@ -22,7 +22,7 @@ from tuning.studio import Studio
 from tuning.studio.links import SECRET
 from tuning.studio.pace import RATES
 from tuning.text import t
-from tuning.ui import view
+from tuning.ui.markup import Html
 from tuning.ui.view import sentence
 
 ATTACK = "<img src=x onerror=alert(93741)>"
@@ -220,9 +220,9 @@ def test_an_order_that_is_opened_passes_what_the_machine_allows_and_names_what_i
 
     for lang in ("en", "it"):
         said = opened(bruno, "settings: {sft: {report_to: wandb}}", "it" if lang == "it" else "")
-        assert view.escape(sentence(lang, "settings.web", {"key": "sft.report_to"})) in said and "wandb" not in said
+        assert Html.escape(sentence(lang, "settings.web", {"key": "sft.report_to"})) in said and "wandb" not in said
     assert "order-file" not in opened(bruno, f"data: {hers}") and hers in opened(anna, f"data: {hers}\nsettings: {{lora_r: 4}}")
-    assert view.escape(sentence("en", "order.data", {"data": hers})) in opened(bruno, f"data: {hers}")
+    assert Html.escape(sentence("en", "order.data", {"data": hers})) in opened(bruno, f"data: {hers}")
     assert "/etc" not in opened(bruno, "settings: {sft: {output_dir: /etc}}") and ATTACK not in opened(bruno, "lora_r: 3")
     for text in ("title: x\nsettings: {sft: {report_to: wandb}}", "title: x\nsettings: {lora_r: 9999}"):
         assert "ui.order" not in opened(bruno, text) and not school.of("bruno").recipes.all()

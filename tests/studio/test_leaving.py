@@ -22,7 +22,7 @@ from tuning.serve.fetched import Fetched
 from tuning.studio import Studio
 from tuning.text import t, table
 from tuning.ui.draw.leaving import taking
-from tuning.ui.view import escape
+from tuning.ui.markup import Html
 
 Wait = Callable[..., Any]
 
@@ -196,7 +196,7 @@ def test_what_differs_is_shown_with_both_texts() -> None:
         drawn = taking.panel(offers, "x", "", lang)
         assert "<q>Nine &lt;b&gt;euro&lt;/b&gt;</q><q>- and</q><q># more</q>" in drawn and "<q>Ten &#36;&#123;x&#125;</q>" in drawn
         assert t(lang, "export.certificate.said.live") in drawn and t(lang, "export.certificate.said.export") in drawn
-        assert escape(t(lang, "export.certificate.differs")) in drawn and "✓" not in drawn and '" open><summary><i' in drawn
+        assert Html.escape(t(lang, "export.certificate.differs")) in drawn and "✓" not in drawn and '" open><summary><i' in drawn
 
 
 def test_every_form_has_words_and_a_size_before(studio: Studio) -> None:

@@ -23,6 +23,7 @@ from tuning.text import t
 from tuning.ui import gradio_ways, view
 from tuning.ui.caches import OwnerCache
 from tuning.ui.draw import offers
+from tuning.ui.markup import Html
 from tuning.ui.overtaking import Presses, Turns, Wired, nudging
 from tuning.ui.slip import Order
 from tuning.ui.visits import Visits
@@ -138,11 +139,11 @@ class Desk(Visits):
 
     def cards(self, elem_id: str, value: str = "", script: str = "", **options: Any) -> gr.HTML:
         """A place for cards whose clicks are events; `script` runs once on the page, for what needs no server."""
-        return gr.HTML(value, elem_id=elem_id, js_on_load=CLICKS + FOLDS + script, apply_default_css=False, **options)
+        return gr.HTML(str(Html.escape(value)), elem_id=elem_id, js_on_load=CLICKS + FOLDS + script, apply_default_css=False, **options)
 
     def html(self, value: str = "", script: str | None = None, **options: Any) -> gr.HTML:
         """A place for HTML that only says something; `script` runs once on the page, for what needs no server."""
-        return gr.HTML(value, js_on_load=script and script + FOLDS, apply_default_css=False, **options)
+        return gr.HTML(str(Html.escape(value)), js_on_load=script and script + FOLDS, apply_default_css=False, **options)
 
     def slot(self) -> gr.HTML:
         """Where a fault is said, beside what causes it."""
@@ -323,9 +324,9 @@ class Desk(Visits):
 
         return self._ways.get(self.studio.owner, run, look, PLAN_SECONDS)
 
-    def instead(self, trouble: tuple[str, Mapping[str, Any]] | None) -> str:
+    def instead(self, trouble: tuple[str, Mapping[str, Any]] | None) -> Html:
         """For a model that cannot be had, what to take in its place, as buttons."""
-        return offers.instead(*trouble, self.models(), self.lang) if trouble and trouble[0] in offers.CLOSED else ""
+        return offers.instead(*trouble, self.models(), self.lang) if trouble and trouble[0] in offers.CLOSED else Html()
 
     def warm(self) -> bool:
         """Whether the libraries are loaded."""
@@ -388,9 +389,9 @@ def _listed(result: Any, count: int) -> list[Any]:
 
 
 @contextlib.contextmanager
-def caught(lang: str) -> Iterator[list[str]]:
+def caught(lang: str) -> Iterator[list[Html]]:
     """An edge: whatever goes wrong inside becomes one sentence, in the list that is handed out."""
-    trouble: list[str] = []
+    trouble: list[Html] = []
     try:
         yield trouble
     except Exception as error:  # noqa: BLE001  the edge: logged in full below

@@ -14,6 +14,7 @@ from tuning.forecast.full_finetune import ADAPTER_ONLY
 from tuning.schema import TrainSettings
 from tuning.text import t, table
 from tuning.ui import view
+from tuning.ui.markup import Html, html, joined
 
 
 @dataclass(frozen=True)
@@ -133,30 +134,34 @@ class Told:
         return self.turned[key] if key in self.turned else value_of(self.recipe, key)
 
 
-def first(told: Told, lang: str) -> str:
+def first(told: Told, lang: str) -> Html:
     """The few knobs in sight."""
-    label = view.escape(t(lang, "ui.train.group.first"))
-    return f'<div class="knobs" role="group" aria-label="{label}">{"".join(_drawn(knob, told, lang) for knob in FIRST)}</div>'
+    label = t(lang, "ui.train.group.first")
+    return html(
+        '<div class="knobs" role="group" aria-label="{label}">{drawn}</div>',
+        label=label,
+        drawn=joined(_drawn(knob, told, lang) for knob in FIRST),
+    )
 
 
-def folded(told: Told, cards: list[str], lang: str) -> str:
+def folded(told: Told, cards: list[str], lang: str) -> Html:
     """The others, in groups. `cards` are the graphics cards that can be used, as PyTorch names them."""
-    drawn = ""
+    drawn = Html()
     for name, knobs in FOLDED.items():
-        title = view.escape(t(lang, f"ui.train.group.{name}"))
-        inside = "".join(_drawn(with_cards(knob, cards), told, lang) for knob in knobs)
-        drawn += f'<h3>{title}</h3><div class="knobs" role="group" aria-label="{title}">{inside}</div>'
+        title = t(lang, f"ui.train.group.{name}")
+        inside = joined(_drawn(with_cards(knob, cards), told, lang) for knob in knobs)
+        drawn += html('<h3>{title}</h3><div class="knobs" role="group" aria-label="{title}">{inside}</div>', title=title, inside=inside)
     return drawn + _others(told, lang)
 
 
-def _others(told: Told, lang: str) -> str:
+def _others(told: Told, lang: str) -> Html:
     """Settings that have no knob: a file has turned them."""
-    said = "".join(
-        f"<li><code>{view.escape(key)}</code> {view.escape(show(value, lang, key))}</li>"
+    said = joined(
+        html("<li><code>{key}</code> {value}</li>", key=key, value=show(value, lang, key))
         for key, value in told.turned.items()
         if key not in KNOBS
     )
-    return f'<h3>{view.escape(t(lang, "ui.train.group.others"))}</h3><ul class="others">{said}</ul>' if said else ""
+    return html('<h3>{others}</h3><ul class="others">{said}</ul>', others=t(lang, "ui.train.group.others"), said=said) if said else Html()
 
 
 def with_cards(knob: Knob, cards: list[str]) -> Knob:
@@ -164,41 +169,58 @@ def with_cards(knob: Knob, cards: list[str]) -> Knob:
     return replace(knob, options=(*knob.options, *cards)) if knob.key == "device" else knob
 
 
-def _drawn(knob: Knob, told: Told, lang: str) -> str:
+def _drawn(knob: Knob, told: Told, lang: str) -> Html:
     """A knob: what it is called, what it does, its values, where the one in use comes from, and when to change it."""
-    key, name = knob.key, view.escape(t(lang, f"ui.knob.{knob.key}"))
+    key, name = knob.key, t(lang, f"ui.knob.{knob.key}")
     now, usual = canonical(told.asked(key)), canonical(value_of(told.recipe, key))
-    options = "".join(
-        f'<option value="{view.escape(value)}"{" selected" if value == now else ""}>{view.escape(option_name(value, lang, key))}</option>'
+    options = joined(
+        html(
+            '<option value="{value}"{mark}>{name}</option>',
+            value=value,
+            mark=" selected" if value == now else "",
+            name=option_name(value, lang, key),
+        )
         for value in _values(knob, now, usual)
     )
     if knob.typed:
-        options += f'<option value="{OTHER}">{view.escape(t(lang, "ui.train.other"))}</option>'
+        options += html('<option value="{other}">{name}</option>', other=OTHER, name=t(lang, "ui.train.other"))
     when = ""
     if f"ui.knob.{key}.when" in table(lang):
-        says = view.escape(t(lang, f"ui.knob.{key}.when"))
-        when = f'<details data-fold="{key}"><summary>{view.escape(t(lang, "ui.train.when"))}</summary><p>{says}</p></details>'
+        says = t(lang, f"ui.knob.{key}.when")
+        when = html(
+            '<details data-fold="{key}"><summary>{when}</summary><p>{says}</p></details>', key=key, when=t(lang, "ui.train.when"), says=says
+        )
     by_hand = " turned" if key in told.turned else ""
     off = " disabled" if unused(key, told) else ""
     wrong = told.faults.get(key, "")
-    off += ' aria-invalid="true"' if wrong else ""
-    kept = f'data-key="{key}" data-now="{view.escape(show(told.asked(key), lang, key))}"'
+    off += html(' aria-invalid="true"') if wrong else ""
+    kept = html('data-key="{key}" data-now="{asked}"', key=key, asked=show(told.asked(key), lang, key))
     here = f" {t(lang, 'ui.knob.target_modules.here', layers=', '.join(told.layers))}" if key == "target_modules" and told.layers else ""
-    return (
-        f'<div class="knob{by_hand}"><label for="knob-{key}">{name}</label><p class="info" id="why-{key}">'
-        f"{view.escape(t(lang, f'ui.knob.{key}.why') + here)}</p>{when}"
-        f'<select id="knob-{key}" {kept} aria-describedby="why-{key}"{off}>'
-        f'{options}</select><p class="source">{view.escape(source(key, told, lang))}</p>{wrong or unusual(key, told, lang)}</div>'
+    return html(
+        '<div class="knob{by_hand}"><label for="knob-{key}">{name}</label>'
+        '<p class="info" id="why-{key}">{why}</p>{when}'
+        '<select id="knob-{key}" {kept} aria-describedby="why-{key}"{off}>{options}</select>'
+        '<p class="source">{source}</p>{wrong}</div>',
+        by_hand=by_hand,
+        key=key,
+        name=name,
+        why=t(lang, f"ui.knob.{key}.why") + here,
+        when=when,
+        kept=kept,
+        off=off,
+        options=options,
+        source=source(key, told, lang),
+        wrong=wrong or unusual(key, told, lang),
     )
 
 
-def unusual(key: str, told: Told, lang: str) -> str:
+def unusual(key: str, told: Told, lang: str) -> Html:
     """A warning with the usual range for a value far outside of it, as HTML."""
     value, (low, high) = told.turned.get(key), USUAL.get(key, (0, 0))
     if key not in USUAL or isinstance(value, bool) or not isinstance(value, int | float) or low <= value <= high:
-        return ""
+        return Html()
     said = t(lang, "ui.train.unusual", low=show(low, lang, key), high=show(high, lang, key))
-    return f'<p class="unusual" role="status"><b aria-hidden="true">!</b> {view.escape(said)}</p>'
+    return html('<p class="unusual" role="status"><b aria-hidden="true">!</b> {said}</p>', said=said)
 
 
 def _values(knob: Knob, now: str, usual: str) -> Sequence[str]:

@@ -18,6 +18,7 @@ from tuning.ui import api, gradio_ways, slip, view
 from tuning.ui.caches import OwnerCache
 from tuning.ui.desk import EVERYBODY, FAST, SETTLED_SECONDS, SHARED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.draw import offers, page_title
+from tuning.ui.markup import Html, html
 from tuning.ui.overtaking import another
 from tuning.ui.parts import card_row, rent_box
 from tuning.ui.slip import TABS, Order
@@ -105,7 +106,7 @@ def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
 
 
 def _banner(desk: Desk, space: Space) -> None:
-    def told() -> str:
+    def told() -> Html:
         here, signed_in = desk.studio.settings, desk.studio.owner.startswith(SIGNED_IN)
         return view.on_a_space(space, desk.lang, signed_in, here.mirror is not None, mirrored.trouble(here.home))
 
@@ -203,14 +204,14 @@ def _placed(scene: Scene) -> bool:
     return any(run["run"] == scene.choice.made and run["status"] in ALIVE for run in scene.runs)
 
 
-def _above(desk: Desk, scene: Scene) -> str:
+def _above(desk: Desk, scene: Scene) -> Html:
     """The run at work or next in turn with those behind it, or that the order is done, as HTML."""
     run, made = scene.run, scene.choice.made
     if run is not None and run["status"] in ALIVE:
         return slip.at_work(run, scene.runs, desk.lang)
     if run is None or made != run["run"] or not run["has_adapter"]:
-        return ""
-    return f'<p class="above">{view.escape(desk.say("ui.slip.done", name=run["name"]))}</p>'
+        return Html()
+    return html('<p class="above">{done}</p>', done=desk.say("ui.slip.done", name=run["name"]))
 
 
 def _lines(desk: Desk, choice: Order) -> list[tuple[str, str, str]]:

@@ -12,7 +12,8 @@ from tuning.text import t
 from tuning.ui.draw.cards import fit
 from tuning.ui.draw.pictures import memory_bar
 from tuning.ui.draw.progress import line
-from tuning.ui.view import duration, escape, fault, number, sentence, size
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import duration, fault, number, sentence, size
 
 TABS = ("model", "data", "train", "chat", "runs")
 RESUMABLE = frozenset({"interrupted", "paused"})
@@ -127,18 +128,18 @@ def reasons(notices: Sequence[Mapping[str, Any]], lang: str, most: int = 3) -> l
     return [sentence(lang, notice["code"], notice["params"]) for notice in told[:most]]
 
 
-def order(lines: Sequence[tuple[str, str, str]], lang: str) -> str:
+def order(lines: Sequence[tuple[str, str, str]], lang: str) -> Html:
     """(key, what, note) as a list; what is empty was not chosen yet."""
     rows = []
     for key, what, note in lines:
-        value = f"<b>{escape(what)}</b>" if what else f'<span class="unset">{escape(t(lang, "ui.slip.none"))}</span>'
-        below = f'<span class="soft">{escape(note)}</span>' if note else ""
-        term = escape(t(lang, f"ui.slip.{key}"))
-        rows.append(f"<dt>{term}</dt><dd>{value}{below}</dd>")
-    return f"<dl>{''.join(rows)}</dl>"
+        value = html("<b>{what}</b>", what=what) if what else html('<span class="unset">{none}</span>', none=t(lang, "ui.slip.none"))
+        below = html('<span class="soft">{note}</span>', note=note) if note else ""
+        term = t(lang, f"ui.slip.{key}")
+        rows.append(html("<dt>{term}</dt><dd>{value}{below}</dd>", term=term, value=value, below=below))
+    return html("<dl>{rows}</dl>", rows=joined(rows))
 
 
-def forecast(plan: Mapping[str, Any], lang: str, explained: bool = True) -> str:
+def forecast(plan: Mapping[str, Any], lang: str, explained: bool = True) -> Html:
     """Memory and time, as predicted, and why so where there is room to be `explained`."""
     need, have = plan["predicted_peak_bytes"], plan["available_bytes"]
     how = fit(need, have, plan["fits"])
@@ -148,29 +149,38 @@ def forecast(plan: Mapping[str, Any], lang: str, explained: bool = True) -> str:
     memory = t(lang, "ui.slip.memory", need=size(need, lang), have=size(have, lang))
     length = t(lang, "ui.about", duration=duration(plan["seconds"], lang))
     steps = t(lang, "ui.train.plan.steps", steps=number(plan["steps"], lang), rows=number(plan["train_rows"], lang))
-    why = "".join(f"<li>{escape(reason)}</li>" for reason in reasons(plan["notices"], lang))
-    reasoned = f'<div class="reasons"><h3>{escape(t(lang, "ui.slip.why"))}</h3><ul>{why}</ul></div>' if explained else ""
-    return (
-        f'<div class="forecast"><p class="verdict num"><span class="fit {how}">{escape(t(lang, words))}</span> '
-        f'<b class="length">{escape(length)}</b></p>'
-        f'<details class="more" data-fold="forecast"><summary>{escape(t(lang, "ui.slip.details"))}</summary>'
-        f'<p class="num">{escape(memory)}</p>{memory_bar(plan["parts"], have, lang)}'
-        f'<p class="soft num">{escape(steps)}</p>{reasoned}</details></div>'
+    listed = joined(html("<li>{reason}</li>", reason=reason) for reason in reasons(plan["notices"], lang))
+    why = html('<div class="reasons"><h3>{title}</h3><ul>{listed}</ul></div>', title=t(lang, "ui.slip.why"), listed=listed)
+    return html(
+        '<div class="forecast"><p class="verdict num"><span class="fit {how}">{says}</span> '
+        '<b class="length">{length}</b></p><details class="more" data-fold="forecast"><summary>{details}</summary>'
+        '<p class="num">{memory}</p>{memory_bar}<p class="soft num">{steps}</p>{why}</details></div>',
+        how=how,
+        says=t(lang, words),
+        length=length,
+        details=t(lang, "ui.slip.details"),
+        memory=memory,
+        memory_bar=memory_bar(plan["parts"], have, lang),
+        steps=steps,
+        why=why if explained else "",
     )
 
 
-def at_work(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], lang: str) -> str:
+def at_work(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], lang: str) -> Html:
     """The run that is at work or waits, in a panel of its own, with those behind it; what is ordered next stands below."""
     behind = [other for other in runs if other["status"] == "queued" and other["run"] != run["run"]]
     others = sorted((other["place"] or 0, other["name"], other["wait_seconds"]) for other in behind)
-    queue = "".join(
-        f"<li>{escape(t(lang, 'ui.slip.waits', place=number(place, lang), name=name, duration=duration(wait or 0, lang)))}</li>"
+    queue = joined(
+        html("<li>{waits}</li>", waits=t(lang, "ui.slip.waits", place=number(place, lang), name=name, duration=duration(wait or 0, lang)))
         for place, name, wait in others
     )
     kind, code = ("at-work waits", "ui.slip.turn") if run["status"] == "queued" else ("at-work", "ui.slip.working")
-    return (
-        f'<div class="{kind}"><b>{escape(t(lang, code, name=run["name"]))}</b>'
-        f'<p class="soft num">{escape(line(run, lang))}</p>{f"<ul>{queue}</ul>" if queue else ""}</div>'
+    return html(
+        '<div class="{kind}"><b>{says}</b><p class="soft num">{line}</p>{queue}</div>',
+        kind=kind,
+        says=t(lang, code, name=run["name"]),
+        line=line(run, lang),
+        queue=html("<ul>{queue}</ul>", queue=queue) if queue else "",
     )
 
 
@@ -182,13 +192,20 @@ def slip(
     above: str = "",
     ways: str = "",
     under: str = "",
-) -> str:
+) -> Html:
     """What is written on the slip, below its title and its button. `above`, `ways` (out of what is wrong) and `under` are HTML."""
     below = (fault(lang, *trouble) if trouble else "") + ways
     if plan is not None:
         below += forecast(plan, lang, explained=not ways)
     elif not trouble and not any(what for _, what, _ in lines[:2]):
-        below += f'<p class="hint">{escape(t(lang, "ui.slip.empty"))}</p>'
+        below += html('<p class="hint">{empty}</p>', empty=t(lang, "ui.slip.empty"))
     short = " · ".join(what for _, what, _ in lines if what)
-    brief = f'<p class="short">{escape(short or t(lang, "ui.slip.title"))}</p>'
-    return f'<div class="slip-paper">{above}{order(lines, lang)}{below}{under}{brief}</div>'
+    brief = html('<p class="short">{short}</p>', short=short or t(lang, "ui.slip.title"))
+    return html(
+        '<div class="slip-paper">{above}{order}{below}{under}{brief}</div>',
+        above=above,
+        order=order(lines, lang),
+        below=below,
+        under=under,
+        brief=brief,
+    )

@@ -4,7 +4,6 @@ Pure functions: nothing is read or written here but the words of `tuning.text`, 
 """
 
 import datetime
-import html
 import time
 import urllib.parse
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from tuning.schema import Notice
 from tuning.settings import RemoteCode, Space
 from tuning.text import number, plain, rate, say, t, table
+from tuning.ui.markup import Html, html, joined
 
 GIB = 2**30
 MIB = 2**20
@@ -22,14 +22,6 @@ RENTED = (
     ("A100", 80, 2.50),
 )  # cards of Spaces: GB of theirs, and US dollars per hour, as of the month that `space.rented` names
 __all__ = ["number", "plain", "rate"]  # how numbers are written is the language's affair; tabs find it here
-
-
-def escape(value: object) -> str:
-    """Text for HTML. `$`, braces and backticks too: Gradio's HTML component is a template, and data must never be one."""
-    safe = html.escape(str(value), quote=True)
-    for sign in "${}`":
-        safe = safe.replace(sign, f"&#{ord(sign)};")
-    return safe
 
 
 def loss(value: float | None, lang: str) -> str:
@@ -107,34 +99,35 @@ def sentence(lang: str, code: str, params: Mapping[str, Any] | None = None) -> s
         return t(lang, "ui.unexpected", kind=code, number="–")
 
 
-def fault(lang: str, code: str, params: Mapping[str, Any] | None = None) -> str:
+def fault(lang: str, code: str, params: Mapping[str, Any] | None = None) -> Html:
     """A fault as it stands beside what caused it: a sign, a word and one sentence."""
-    word = escape(t(lang, "ui.fault"))
-    return (
-        f'<div class="fault" role="alert"><span class="sign" aria-hidden="true">!</span>'
-        f"<p><b>{word}.</b> {escape(sentence(lang, code, params))}</p></div>"
+    word = t(lang, "ui.fault")
+    return html(
+        '<div class="fault" role="alert"><span class="sign" aria-hidden="true">!</span><p><b>{word}.</b> {says}</p></div>',
+        word=word,
+        says=sentence(lang, code, params),
     )
 
 
-def head(title: str, hint: str = "", level: int = 2) -> str:
+def head(title: str, hint: str = "", level: int = 2) -> Html:
     """A heading and the sentence under it."""
-    below = f'<p class="hint">{escape(hint)}</p>' if hint else ""
-    return f"<h{level}>{escape(title)}</h{level}>{below}"
+    below = html('<p class="hint">{hint}</p>', hint=hint) if hint else ""
+    return html("<h{level}>{title}</h{level}>{below}", level=level, title=title, below=below)
 
 
-def empty(text: str, title: str = "") -> str:
+def empty(text: str, title: str = "") -> Html:
     """What will be here once there is something."""
-    above = f"<b>{escape(title)}</b>" if title else ""
-    return f'<div class="empty">{above}<p>{escape(text)}</p></div>'
+    above = html("<b>{title}</b>", title=title) if title else ""
+    return html('<div class="empty">{above}<p>{text}</p></div>', above=above, text=text)
 
 
-def chip(strong: str, text: str, label: str = "", kind: str = "") -> str:
+def chip(strong: str, text: str, label: str = "", kind: str = "") -> Html:
     """A small fact in the header."""
-    name = f'<span class="visually-hidden">{escape(label)}: </span>' if label else ""
-    return f'<span class="chip {kind}">{name}<b>{escape(strong)}</b> {escape(text)}</span>'
+    name = html('<span class="visually-hidden">{label}: </span>', label=label) if label else ""
+    return html('<span class="chip {kind}">{name}<b>{strong}</b> {text}</span>', kind=kind, name=name, strong=strong, text=text)
 
 
-def machine(hardware: Mapping[str, Any], lang: str) -> str:
+def machine(hardware: Mapping[str, Any], lang: str) -> Html:
     """This machine in one chip: its first card, or its processor."""
     label = t(lang, "ui.machine.name")
     if hardware["gpus"]:
@@ -147,42 +140,60 @@ def machine(hardware: Mapping[str, Any], lang: str) -> str:
     return chip("CPU", "· " + t(lang, "ui.machine.cpu", cores=hardware["cores"], memory=memory), label)
 
 
-def header(hardware: Mapping[str, Any], waiting: int, lang: str, visitor: str | None) -> str:
+def header(hardware: Mapping[str, Any], waiting: int, lang: str, visitor: str | None) -> Html:
     """The chips beside the brand; with the name of a visitor who has logged in, and the way out."""
-    out = f' <a href="/logout?all_session=false">{escape(t(lang, "auth.leave"))}</a>'
-    name = "" if visitor is None else f'<span class="chip visitor"><b>{escape(visitor)}</b>{out}</span>'
+    out = html(' <a href="/logout?all_session=false">{leave}</a>', leave=t(lang, "auth.leave"))
+    name = "" if visitor is None else html('<span class="chip visitor"><b>{visitor}</b>{out}</span>', visitor=visitor, out=out)
     return name + machine(hardware, lang) + chip(number(waiting, lang), t(lang, "ui.queue"))
 
 
-def remote_code(allowed: RemoteCode | None, lang: str) -> str:
+def remote_code(allowed: RemoteCode | None, lang: str) -> Html:
     """The chip that says which model may run its own code here, for as long as the program runs."""
-    return "" if allowed is None else chip(f"{allowed.id} @ {allowed.revision[:12]}", t(lang, "code.chip"))
+    return Html() if allowed is None else chip(f"{allowed.id} @ {allowed.revision[:12]}", t(lang, "code.chip"))
 
 
-def on_a_space(space: Space, lang: str, signed_in: bool = False, mirrored: bool = False, unmirrored: Notice | None = None) -> str:
+def on_a_space(space: Space, lang: str, signed_in: bool = False, mirrored: bool = False, unmirrored: Notice | None = None) -> Html:
     """What visitors of a Space are told once: what they may do, and what outlives a restart where not all does."""
     codes = ["space.signed_in" if signed_in else "space.visitor_oauth" if space.oauth else "space.visitor"]
     codes += ["space.zero_gpu"] * space.zero_gpu + ["space.mirrored" if mirrored else "space.not_kept"] * (not space.kept)
     told = [t(lang, code) for code in codes] + ([] if unmirrored is None else [t(lang, unmirrored.code, **unmirrored.params)])
-    words = "".join(f"<p>{escape(sentence)}</p>" for sentence in told)
+    words = joined(html("<p>{sentence}</p>", sentence=sentence) for sentence in told)
     cards = ", ".join(t(lang, "space.card", card=card, memory=memory, price=number(price, lang, 2)) for card, memory, price in RENTED)
     where = f"https://huggingface.co/spaces/{urllib.parse.quote(space.id)}?duplicate=true"
-    link = f'<a href="{escape(where)}" target="_blank" rel="noopener">{escape(t(lang, "space.copy"))}</a>'
-    return f'<aside class="banner">{words}<p>{link} {escape(t(lang, "space.rented", cards=cards))}</p></aside>'
+    link = html('<a href="{where}" target="_blank" rel="noopener">{copy}</a>', where=where, copy=t(lang, "space.copy"))
+    return html(
+        '<aside class="banner">{words}<p>{link} {rented}</p></aside>', words=words, link=link, rented=t(lang, "space.rented", cards=cards)
+    )
 
 
-def masthead(lang: str) -> str:
+def masthead(lang: str) -> Html:
     """Brand, and the switches for light or dark and for the language."""
     links = []
     for code, name in (("en", "English"), ("it", "Italiano")):
         page = "/" if code == "en" else "/it"
-        current = ' aria-current="true"' if code == lang else ""
-        links.append(f'<a href="{page}?lang={code}" lang="{code}" hreflang="{code}"{current}>{name}</a>')
-    themes = "".join(f'<option value="{name}">{escape(t(lang, f"ui.theme.{name}"))}</option>' for name in ("system", "light", "dark"))
-    theme = f'<select class="theme" aria-label="{escape(t(lang, "ui.theme"))}">{themes}</select>'
-    languages = f'<nav class="languages" aria-label="{escape(t(lang, "ui.languages"))}">{"".join(links)}</nav>'
-    return (
-        f'<div class="masthead"><h1 class="brand">{escape(t(lang, "ui.brand"))}<i aria-hidden="true">.</i></h1>'
-        f'<span class="tagline">{escape(t(lang, "ui.tagline"))}</span>'
-        f'<section class="preferences">{theme}{languages}</section></div>'
+        current = html(' aria-current="true"') if code == lang else ""
+        links.append(
+            html(
+                '<a href="{page}?lang={code}" lang="{code}" hreflang="{code}"{current}>{name}</a>',
+                page=page,
+                code=code,
+                current=current,
+                name=name,
+            )
+        )
+    themes = joined(
+        html('<option value="{name}">{theme}</option>', name=name, theme=t(lang, f"ui.theme.{name}"))
+        for name in ("system", "light", "dark")
+    )
+    theme = html('<select class="theme" aria-label="{theme}">{themes}</select>', theme=t(lang, "ui.theme"), themes=themes)
+    languages = html(
+        '<nav class="languages" aria-label="{languages}">{links}</nav>', languages=t(lang, "ui.languages"), links=joined(links)
+    )
+    return html(
+        '<div class="masthead"><h1 class="brand">{brand}<i aria-hidden="true">.</i></h1>'
+        '<span class="tagline">{tagline}</span><section class="preferences">{theme}{languages}</section></div>',
+        brand=t(lang, "ui.brand"),
+        tagline=t(lang, "ui.tagline"),
+        theme=theme,
+        languages=languages,
     )

@@ -17,8 +17,8 @@ from tuning.runs.store import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import say
-from tuning.ui import view
 from tuning.ui.desk import Desk
+from tuning.ui.markup import Html
 from tuning.ui.tabs import train as train_tab
 
 LONG = {"num_train_epochs": 16, "early_stopping_patience": 0}
@@ -88,7 +88,7 @@ def test_the_page_tells_of_a_run_whose_folder_was_moved_under_it(
         with gr.Blocks(), page.serving(None):
             train_tab.build(page)
             drawn = page.draw(dict.fromkeys(page.asked) | {page.tab: "train", page.choice: {}, page.seen: {}}, live_only=True)
-        assert any(view.escape(say("it", "run.gone", {"run": run.id})) in str(value) for value in drawn)
+        assert any(Html.escape(say("it", "run.gone", {"run": run.id})) in str(value) for value in drawn)
         assert workshop.alive and not list(studio.shared.store.folder.iterdir())
     finally:
         workshop.close()

@@ -8,7 +8,8 @@ from typing import Any
 
 from tuning.text import t
 from tuning.ui.draw import sheet
-from tuning.ui.view import escape, sentence
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import sentence
 
 ROLES = ("question", "answer", "reasoning", "system", "history", "context", "messages", "text")  # in the order in which they are offered
 
@@ -64,79 +65,107 @@ watch("value", () => {
 """
 
 
-def chooser(seen: Mapping[str, Any], roles: Mapping[str, str], lang: str) -> str:
+def chooser(seen: Mapping[str, Any], roles: Mapping[str, str], lang: str) -> Html:
     """The first rows with a list above each column, what would be learned of them, and the button that takes it.
 
     `seen` as `Data.columns` has it, `roles` by column.
     """
-    heads = "".join(_head(column, roles.get(column["name"], ""), lang) for column in seen["columns"])
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in seen["rows"])
+    heads = joined(_head(column, roles.get(column["name"], ""), lang) for column in seen["columns"])
+    rows = joined(html("<tr>{cells}</tr>", cells=joined(html("<td>{cell}</td>", cell=cell) for cell in row)) for row in seen["rows"])
     checked = " checked" if seen["bare"] else ""
-    bare = (
-        f'<label class="bare"><input type="checkbox" data-on="{int(seen["bare"])}"{checked}> {escape(t(lang, "ui.data.ask.bare"))}</label>'
+    bare = html(
+        '<label class="bare"><input type="checkbox" data-on="{on}"{checked}> {bare}</label>',
+        on=int(seen["bare"]),
+        checked=checked,
+        bare=t(lang, "ui.data.ask.bare"),
     )
-    table = f'<div class="scroll" tabindex="0"><table class="rows asks"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-    way = f'<button type="button" class="mend take" data-do="take">{escape(t(lang, "ui.data.columns.use"))}</button>'
-    ways = f'<div class="ways-on">{way if seen.get("talks") else ""}{bare if seen["flat"] else ""}</div>'
-    return f"{_sheets(seen, lang)}{table}{ways}{_outcome(seen, lang)}"
+    table = html(
+        '<div class="scroll" tabindex="0"><table class="rows asks"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>',
+        heads=heads,
+        rows=rows,
+    )
+    way = html('<button type="button" class="mend take" data-do="take">{use}</button>', use=t(lang, "ui.data.columns.use"))
+    ways = html('<div class="ways-on">{way}{bare}</div>', way=way if seen.get("talks") else "", bare=bare if seen["flat"] else "")
+    return _sheets(seen, lang) + table + ways + _outcome(seen, lang)
 
 
-def _sheets(seen: Mapping[str, Any], lang: str) -> str:
+def _sheets(seen: Mapping[str, Any], lang: str) -> Html:
     """Which sheet of a workbook it is, where there are several."""
     if len(seen["sheets"]) < 2:
-        return ""
-    choices = "".join(
-        f'<option value="{escape(name)}"{" selected" if name == seen["sheet"] else ""}>{escape(name)}</option>' for name in seen["sheets"]
+        return Html()
+    choices = joined(
+        html('<option value="{name}"{mark}>{name}</option>', name=name, mark=" selected" if name == seen["sheet"] else "")
+        for name in seen["sheets"]
     )
-    chosen = f'<select data-sheet="{escape(seen["sheet"])}">{choices}</select>'
-    return f'<label class="asks sheet">{escape(t(lang, "ui.data.ask.sheet"))} {chosen}</label>'
+    chosen = html('<select data-sheet="{sheet}">{choices}</select>', sheet=seen["sheet"], choices=choices)
+    return html('<label class="asks sheet">{sheet} {chosen}</label>', sheet=t(lang, "ui.data.ask.sheet"), chosen=chosen)
 
 
-def _head(column: Mapping[str, Any], role: str, lang: str) -> str:
-    name = escape(column["name"])
+def _head(column: Mapping[str, Any], role: str, lang: str) -> Html:
+    name = column["name"]
     words = [("", "none"), *((one, one) for one in ROLES)]
-    choices = "".join(
-        f'<option value="{one}"{" selected" if one == role else ""}>{escape(t(lang, f"ui.data.role.{word}"))}</option>'
+    choices = joined(
+        html(
+            '<option value="{one}"{mark}>{role}</option>',
+            one=one,
+            mark=" selected" if one == role else "",
+            role=t(lang, f"ui.data.role.{word}"),
+        )
         for one, word in words
     )
     guess = "" if not role or role != column["role"] else t(lang, "ui.data.ask.sure" if column["sure"] else "ui.data.ask.guess")
-    label = escape(t(lang, "ui.data.ask.column", column=column["name"]))
-    chosen = f'<select data-column="{name}" data-role="{role}" aria-label="{label}">{choices}</select>'
-    return (
-        f'<th scope="col" class="{"used" if role else ""}">{chosen}'
-        f'<span class="name">{name}</span><small class="soft">{escape(guess)}</small></th>'
+    label = t(lang, "ui.data.ask.column", column=column["name"])
+    chosen = html(
+        '<select data-column="{name}" data-role="{role}" aria-label="{label}">{choices}</select>',
+        name=name,
+        role=role,
+        label=label,
+        choices=choices,
+    )
+    return html(
+        '<th scope="col" class="{role}">{chosen}<span class="name">{name}</span><small class="soft">{guess}</small></th>',
+        role="used" if role else "",
+        chosen=chosen,
+        name=name,
+        guess=guess,
     )
 
 
-def _outcome(seen: Mapping[str, Any], lang: str) -> str:
+def _outcome(seen: Mapping[str, Any], lang: str) -> Html:
     """The conversations, or what stands in their way."""
     if seen.get("fault") is not None:
-        return f'<p class="hint">{escape(sentence(lang, seen["fault"]["code"], seen["fault"]["params"]))}</p>'
+        return html('<p class="hint">{says}</p>', says=sentence(lang, seen["fault"]["code"], seen["fault"]["params"]))
     if not seen.get("talks"):
-        return f'<p class="hint">{escape(t(lang, "data.mapping.roles"))}</p>'
-    heading = escape(t(lang, "ui.data.ask.talks"))
-    return f"<h4>{heading}</h4>{sheet.conversations(seen['talks'], lang, 300)}"
+        return html('<p class="hint">{roles}</p>', roles=t(lang, "data.mapping.roles"))
+    heading = t(lang, "ui.data.ask.talks")
+    return html("<h4>{heading}</h4>{conversations}", heading=heading, conversations=sheet.conversations(seen["talks"], lang, 300))
 
 
-def speakers(names: Sequence[str], lang: str) -> str:
+def speakers(names: Sequence[str], lang: str) -> Html:
     """The speakers of a chat, to choose the assistant from."""
-    drawn = (f'<button type="button" class="mend" data-do="speaker" data-value="{escape(name)}">{escape(name)}</button>' for name in names)
-    return f'<p class="hint">{escape(t(lang, "ui.data.ask.speaker.hint"))}</p><p class="speakers">{"".join(drawn)}</p>'
+    drawn = (html('<button type="button" class="mend" data-do="speaker" data-value="{name}">{name}</button>', name=name) for name in names)
+    return html('<p class="hint">{hint}</p><p class="speakers">{drawn}</p>', hint=t(lang, "ui.data.ask.speaker.hint"), drawn=joined(drawn))
 
 
-def frame(about: str, title: str, hint: str, inside: str, own: str) -> str:
+def frame(about: str, title: str, hint: str, inside: Html, own: Html) -> Html:
     """The whole question about some data, with its name."""
-    heading = f'<h3>{escape(title)}</h3><p class="hint">{escape(hint)}</p>'
-    return f'<section class="paper ask" data-about="{escape(about)}">{heading}{inside}{own}</section>'
+    heading = html('<h3>{title}</h3><p class="hint">{hint}</p>', title=title, hint=hint)
+    return html(
+        '<section class="paper ask" data-about="{about}">{heading}{inside}{own}</section>',
+        about=about,
+        heading=heading,
+        inside=inside,
+        own=own,
+    )
 
 
-def deletion(name: str, sure: bool, lang: str) -> str:
+def deletion(name: str, sure: bool, lang: str) -> Html:
     """The way to delete data, and once it was pressed whether that is meant."""
     if not sure:
-        word = escape(t(lang, "ui.runs.delete"))
-        return f'<p class="own"><button type="button" class="mend" data-do="sure" data-value="">{word}</button></p>'
-    buttons = "".join(
-        f'<button type="button" class="mend{kind}" data-do="{do}" data-value="">{escape(t(lang, code))}</button>'
+        word = t(lang, "ui.runs.delete")
+        return html('<p class="own"><button type="button" class="mend" data-do="sure" data-value="">{word}</button></p>', word=word)
+    buttons = joined(
+        html('<button type="button" class="mend{kind}" data-do="{do}" data-value="">{says}</button>', kind=kind, do=do, says=t(lang, code))
         for do, code, kind in (("delete", "ui.runs.delete.yes", " stop"), ("keep", "ui.runs.delete.no", ""))
     )
-    return f'<p class="own" role="alert">{escape(t(lang, "ui.data.delete.sure", name=name))} {buttons}</p>'
+    return html('<p class="own" role="alert">{sure} {buttons}</p>', sure=t(lang, "ui.data.delete.sure", name=name), buttons=buttons)

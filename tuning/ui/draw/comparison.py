@@ -14,36 +14,45 @@ from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook, buttons
 from tuning.ui.draw.history import Names
 from tuning.ui.draw.pictures import Track, losses, reached_by, trained
 from tuning.ui.draw.report_view import report
-from tuning.ui.view import duration, escape, loss, number, plain, size, when
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import duration, loss, number, plain, size, when
 
 RunFacts = Mapping[str, Any]
 SIDES = ("a", "b", "c", "d", "e")
 POINTS = 120  # of each line: dashes want room
 
 
-def together(runs: Sequence[RunFacts], names: Names, lang: str, look: CurveLook = PLAIN) -> str:
+def together(runs: Sequence[RunFacts], names: Names, lang: str, look: CurveLook = PLAIN) -> Html:
     """The whole comparison, with the runs' own reports where there are any."""
     title = t(lang, "ui.compare.title", first=runs[0]["name"], second=runs[1]["name"])
     if len(runs) > 2:
         title = t(lang, "ui.compare.title.many", count=number(len(runs), lang))
-    close = f'<button type="button" class="mend" data-do="untick" data-value="">{escape(t(lang, "ui.compare.close"))}</button>'
-    told = "".join(
-        f'<section class="report-of" aria-label="{escape(run["name"])}"><h4>{_name(run, side)}</h4>{own}</section>'
+    close = html('<button type="button" class="mend" data-do="untick" data-value="">{close}</button>', close=t(lang, "ui.compare.close"))
+    told = joined(
+        html(
+            '<section class="report-of" aria-label="{name}"><h4>{key}</h4>{own}</section>',
+            name=run["name"],
+            key=_name(run, side),
+            own=own,
+        )
         for run, side in zip(runs, SIDES, strict=False)
         if (own := report(run, lang))
     )
-    drawn = f"{chart(runs, lang, look)}{figures(runs, lang)}{settings(runs, names, lang)}"
-    return (
-        f'<section class="paper compare"><h2>{escape(title)}</h2>{drawn}'
-        f'{f"""<div class="reports">{told}</div>""" if told else ""}<p class="pager">{close}</p></section>'
+    drawn = chart(runs, lang, look) + figures(runs, lang) + settings(runs, names, lang)
+    return html(
+        '<section class="paper compare"><h2>{title}</h2>{drawn}{reports}<p class="pager">{close}</p></section>',
+        title=title,
+        drawn=drawn,
+        reports=html('<div class="reports">{told}</div>', told=told) if told else "",
+        close=close,
     )
 
 
-def _name(run: RunFacts, side: str) -> str:
-    return f'<span class="key {side}"></span>{escape(run["name"])}'
+def _name(run: RunFacts, side: str) -> Html:
+    return html('<span class="key {side}"></span>{name}', side=side, name=run["name"])
 
 
-def chart(runs: Sequence[RunFacts], lang: str, look: CurveLook = PLAIN) -> str:
+def chart(runs: Sequence[RunFacts], lang: str, look: CurveLook = PLAIN) -> Html:
     """All runs' losses over the steps, told apart by line and by name, with a sentence that says who ended lower."""
     tracks, legend, last = list[Track](), "", max([1.0, *(reached_by(run["metrics"]) for run in runs)])
     for run, side in zip(runs, SIDES, strict=False):
@@ -51,12 +60,18 @@ def chart(runs: Sequence[RunFacts], lang: str, look: CurveLook = PLAIN) -> str:
         for kind, key in (("training", "loss"), ("validation", "eval_loss")):
             if series(run["metrics"], key):
                 label = t(lang, "ui.compare.line", name=run["name"], line=t(lang, f"ui.live.{kind}"))
-                legend += f'<span class="key {kind} {side}">{escape(label)}</span>'
+                legend += html('<span class="key {kind} {side}">{label}</span>', kind=kind, side=side, label=label)
     if not legend:
-        return f'<div class="curve none"><p>{escape(t(lang, "ui.live.curve.none"))}</p></div>'
-    says = escape(_says(runs, lang))
+        return html('<div class="curve none"><p>{none}</p></div>', none=t(lang, "ui.live.curve.none"))
+    says = _says(runs, lang)
     drawn = losses(tracks, last, lang, look)
-    return f'<figure class="curve"><div class="legend">{legend}</div>{drawn}<figcaption>{says}</figcaption>{buttons(look, lang)}</figure>'
+    return html(
+        '<figure class="curve"><div class="legend">{legend}</div>{drawn}<figcaption>{says}</figcaption>{buttons}</figure>',
+        legend=legend,
+        drawn=drawn,
+        says=says,
+        buttons=buttons(look, lang),
+    )
 
 
 def _says(runs: Sequence[RunFacts], lang: str) -> str:
@@ -73,7 +88,7 @@ def _says(runs: Sequence[RunFacts], lang: str) -> str:
     return says if fair else f"{says} {t(lang, 'ui.compare.says.unfair')}"
 
 
-def figures(runs: Sequence[RunFacts], lang: str) -> str:
+def figures(runs: Sequence[RunFacts], lang: str) -> Html:
     """What came out of each, beside each other."""
 
     def step(run: RunFacts) -> str:
@@ -102,12 +117,12 @@ def figures(runs: Sequence[RunFacts], lang: str) -> str:
     return _table(t(lang, "ui.compare.figures"), runs, [(t(lang, code), *values) for code, values in lines], lang)
 
 
-def settings(runs: Sequence[RunFacts], names: Names, lang: str) -> str:
+def settings(runs: Sequence[RunFacts], names: Names, lang: str) -> Html:
     """Only what they decided differently; a sentence where that is nothing."""
     found = differences(*(run["spec"] for run in runs))
     lines = [(called(key, lang), *(said(key, value, names, lang) for value in values)) for key, *values in found]
     if not lines:
-        return f'<p class="hint">{escape(t(lang, "ui.compare.no_difference"))}</p>'
+        return html('<p class="hint">{no_difference}</p>', no_difference=t(lang, "ui.compare.no_difference"))
     return _table(t(lang, "ui.compare.settings"), runs, lines, lang)
 
 
@@ -133,12 +148,18 @@ def said(key: str, value: Any, names: Names, lang: str) -> str:
     return form.show(value, lang)
 
 
-def _table(caption: str, runs: Sequence[RunFacts], lines: Sequence[Sequence[str]], lang: str) -> str:
-    head = "".join(f'<th scope="col">{_name(run, side)}</th>' for run, side in zip(runs, SIDES, strict=False))
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"""<td class="num">{escape(value)}</td>""" for value in values)}</tr>'
+def _table(caption: str, runs: Sequence[RunFacts], lines: Sequence[Sequence[str]], lang: str) -> Html:
+    head = joined(html('<th scope="col">{name}</th>', name=_name(run, side)) for run, side in zip(runs, SIDES, strict=False))
+    body = joined(
+        html(
+            '<tr><th scope="row">{name}</th>{inside}</tr>',
+            name=name,
+            inside=joined(html('<td class="num">{value}</td>', value=value) for value in values),
+        )
         for name, *values in lines
     )
-    corner = f'<th scope="col"><span class="visually-hidden">{escape(t(lang, "ui.compare.what"))}</span></th>'
-    head = f"<caption>{escape(caption)}</caption><thead><tr>{corner}{head}</tr></thead>"
-    return f'<div class="scroll" tabindex="0"><table class="settings two">{head}<tbody>{body}</tbody></table></div>'
+    corner = html('<th scope="col"><span class="visually-hidden">{what}</span></th>', what=t(lang, "ui.compare.what"))
+    head = html("<caption>{caption}</caption><thead><tr>{corner}{head}</tr></thead>", caption=caption, corner=corner, head=head)
+    return html(
+        '<div class="scroll" tabindex="0"><table class="settings two">{head}<tbody>{body}</tbody></table></div>', head=head, body=body
+    )

@@ -13,7 +13,8 @@ from tuning.text import t
 from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook
 from tuning.ui.draw.pictures import spark
 from tuning.ui.draw.progress import head, log, status
-from tuning.ui.view import duration, escape, fault, loss, number, sentence, size, when
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import duration, fault, loss, number, sentence, size, when
 
 PAGE = 50  # runs shown at once
 COMPARED = 5  # runs that are held against each other, at most
@@ -76,29 +77,38 @@ def _plain(text: str) -> str:
 
 def listing(
     runs: Sequence[RunBrief], look: Look, opened: str | None, names: Names, glimpse: Callable[[str], Mapping[str, Any]], lang: str
-) -> str:
+) -> Html:
     """The list with what stands above and below it. `glimpse` is asked only of the runs that are shown."""
     matching = found(runs, look.words, names, lang)
     if not matching:
         again = _button("words", "", t(lang, "ui.runs.search.all"))
-        return f'<div class="empty"><p>{escape(t(lang, "ui.runs.search.none", words=look.words[:80]))}</p>{again}</div>'
-    rows = "".join(
+        return html(
+            '<div class="empty"><p>{none}</p>{again}</div>', none=t(lang, "ui.runs.search.none", words=look.words[:80]), again=again
+        )
+    rows = joined(
         _row(run, run["run"] == opened, run["run"] in look.ticked, names, glimpse(run["run"]), lang) for run in matching[: look.most]
     )
     left = len(matching) - look.most
     more = ""
     if left > 0:
         label = t(lang, "ui.runs.more", count=number(min(left, PAGE), lang), left=number(left, lang))
-        more = f'<p class="pager">{_button("more", str(look.most + PAGE), label)}</p>'
+        more = html('<p class="pager">{button}</p>', button=_button("more", str(look.most + PAGE), label))
     counted = (
         t(lang, "ui.runs.search.count", count=number(len(matching), lang), total=number(len(runs), lang)) if look.words.strip() else ""
     )
-    said = f'<p class="soft num" role="status">{escape(counted)}</p>' if counted else ""
-    label = escape(t(lang, "ui.runs.list"))
-    return f'{_ticked(runs, look, glimpse, lang)}{said}<ul class="runs" aria-label="{label}">{rows}</ul>{more}'
+    said = html('<p class="soft num" role="status">{counted}</p>', counted=counted) if counted else ""
+    label = t(lang, "ui.runs.list")
+    return html(
+        '{ticked}{said}<ul class="runs" aria-label="{label}">{rows}</ul>{more}',
+        ticked=_ticked(runs, look, glimpse, lang),
+        said=said,
+        label=label,
+        rows=rows,
+        more=more,
+    )
 
 
-def _row(run: RunBrief, opened: bool, ticked: bool, names: Names, seen: Mapping[str, Any], lang: str) -> str:
+def _row(run: RunBrief, opened: bool, ticked: bool, names: Names, seen: Mapping[str, Any], lang: str) -> Html:
     facts = [fact for fact in (run["model_title"], *names.of(run), when(run["created"], lang)) if fact]
     figures = [size(seen["size_bytes"], lang)]
     if run["seconds"]:
@@ -111,21 +121,30 @@ def _row(run: RunBrief, opened: bool, ticked: bool, names: Names, seen: Mapping[
     if run["place"]:
         figures.insert(0, t(lang, "ui.runs.place", place=number(run["place"], lang)))
     facts += [sentence(lang, fault["code"], fault["params"]) for fault in run.get("faults", ())]
-    tick = escape(t(lang, "ui.runs.tick", name=run["name"]))
-    return (
-        f'<li><button type="button" class="card run" data-do="run" data-value="{escape(run["run"])}" '
-        f'aria-pressed="{"true" if opened else "false"}"><span class="said"><span class="top"><strong>{escape(run["name"])}</strong>'
-        f'{status(run["status"], lang)}</span><span class="facts-line">{escape(" · ".join(facts))}</span>'
-        f'<span class="soft num">{escape(" · ".join(figures))}</span></span>{spark(seen["spark"])}</button>'
-        f'<button type="button" class="tick" data-do="tick" data-value="{escape(run["run"])}" '
-        f'aria-pressed="{"true" if ticked else "false"}" aria-label="{tick}" title="{tick}"><i aria-hidden="true"></i></button></li>'
+    tick = t(lang, "ui.runs.tick", name=run["name"])
+    return html(
+        '<li><button type="button" class="card run" data-do="run" data-value="{run}" aria-pressed="{opened}">'
+        '<span class="said"><span class="top"><strong>{name}</strong>{status}</span>'
+        '<span class="facts-line">{facts}</span><span class="soft num">{figures}</span></span>{spark}</button>'
+        '<button type="button" class="tick" data-do="tick" data-value="{run}" aria-pressed="{ticked}" aria-label="{tick}" '
+        'title="{tick}">'
+        '<i aria-hidden="true"></i></button></li>',
+        run=run["run"],
+        opened="true" if opened else "false",
+        name=run["name"],
+        status=status(run["status"], lang),
+        facts=" · ".join(facts),
+        figures=" · ".join(figures),
+        spark=spark(seen["spark"]),
+        ticked="true" if ticked else "false",
+        tick=tick,
     )
 
 
-def _ticked(runs: Sequence[RunBrief], look: Look, glimpse: Callable[[str], Mapping[str, Any]], lang: str) -> str:
+def _ticked(runs: Sequence[RunBrief], look: Look, glimpse: Callable[[str], Mapping[str, Any]], lang: str) -> Html:
     """What can be done with the runs that are ticked."""
     if not look.ticked:
-        return ""
+        return Html()
     if len(look.sure) > 0 and set(look.sure) == set(look.ticked):
         return sure(look.sure, runs, sum(glimpse(run)["size_bytes"] for run in look.sure), lang)
     names = {run["run"]: run["name"] for run in runs}
@@ -133,10 +152,12 @@ def _ticked(runs: Sequence[RunBrief], look: Look, glimpse: Callable[[str], Mappi
     code = "ui.runs.ticked.one" if ticked == 1 else "ui.runs.ticked.some" if ticked <= COMPARED else "ui.runs.ticked.many"
     says = t(lang, code, name=names[look.ticked[0]], count=number(ticked, lang), most=number(COMPARED, lang))
     buttons = _button("ask", "ticked", t(lang, "ui.runs.delete")) + _button("untick", "", t(lang, "ui.runs.untick"))
-    return f'<div class="ticked" role="status"><span>{escape(says)}</span><span class="ways">{buttons}</span></div>'
+    return html(
+        '<div class="ticked" role="status"><span>{says}</span><span class="ways">{buttons}</span></div>', says=says, buttons=buttons
+    )
 
 
-def sure(asked: Sequence[str], runs: Sequence[RunBrief], freed: int, lang: str) -> str:
+def sure(asked: Sequence[str], runs: Sequence[RunBrief], freed: int, lang: str) -> Html:
     """Ask before anything is lost, with the bytes that become free."""
     names = {run["run"]: run["name"] for run in runs}
     room = size(freed, lang)
@@ -145,12 +166,14 @@ def sure(asked: Sequence[str], runs: Sequence[RunBrief], freed: int, lang: str) 
     else:
         says, keep = t(lang, "ui.runs.delete.sure_many", count=number(len(asked), lang), size=room), "ui.runs.delete.no_many"
     buttons = _button("delete", "", t(lang, "ui.runs.delete.yes"), "stop") + _button("keep", "", t(lang, keep))
-    return (
-        f'<div class="sure" role="alertdialog" aria-label="{escape(says)}"><p>{escape(says)}</p><span class="ways">{buttons}</span></div>'
+    return html(
+        '<div class="sure" role="alertdialog" aria-label="{says}"><p>{says}</p><span class="ways">{buttons}</span></div>',
+        says=says,
+        buttons=buttons,
     )
 
 
-def ways(run: RunBrief, asked: bool, resumable: bool, lang: str, measuring: bool = False) -> str:
+def ways(run: RunBrief, asked: bool, resumable: bool, lang: str, measuring: bool = False) -> Html:
     """The head of the run that is open, and what can be done with it. `measuring`: a report on it is being made."""
     at_work, known = run["status"] in ("starting", "running"), run["status"] != UNREADABLE
     shown = [
@@ -161,23 +184,31 @@ def ways(run: RunBrief, asked: bool, resumable: bool, lang: str, measuring: bool
         ("rename", "ui.runs.rename", known),
         ("ask", "ui.runs.delete", run["status"] not in ALIVE),
     ]
-    buttons = "".join(_button(do, run["run"], t(lang, code), do) for do, code, there in shown if there)
+    buttons = joined(_button(do, run["run"], t(lang, code), do) for do, code, there in shown if there)
     buttons += "" if measuring or run["status"] in ALIVE else _ask_all(run, lang)
-    below = f'<p class="soft" role="status">{escape(t(lang, "ui.report.asking"))}</p>' if measuring else ""
+    below = html('<p class="soft" role="status">{asking}</p>', asking=t(lang, "ui.report.asking")) if measuring else ""
     if run["status"] in ALIVE:
-        below = f'<p class="soft">{escape(t(lang, "ui.runs.unqueue.hint" if run["status"] == "queued" else "ui.runs.delete.busy"))}</p>'
+        below = html(
+            '<p class="soft">{hint}</p>', hint=t(lang, "ui.runs.unqueue.hint" if run["status"] == "queued" else "ui.runs.delete.busy")
+        )
     elif asked:
         below = sure([run["run"]], [run], run["size_bytes"], lang)
-    label = escape(t(lang, "ui.runs.ways", name=run["name"]))
+    label = t(lang, "ui.runs.ways", name=run["name"])
     above = head(run, lang) if known else _unreadable(run, lang)
-    return f'<section class="summary">{above}<div class="ways" role="group" aria-label="{label}">{buttons}</div>{below}</section>'
+    return html(
+        '<section class="summary">{above}<div class="ways" role="group" aria-label="{label}">{buttons}</div>{below}</section>',
+        above=above,
+        label=label,
+        buttons=buttons,
+        below=below,
+    )
 
 
-def _ask_all(run: RunBrief, lang: str) -> str:
+def _ask_all(run: RunBrief, lang: str) -> Html:
     """The way to a report on all questions, where the one that is there is on some."""
     found = run.get("evaluation") or {}
     if not run["has_adapter"] or not found.get("all_seconds"):
-        return ""
+        return Html()
     return _button(
         "ask_all",
         run["run"],
@@ -185,20 +216,37 @@ def _ask_all(run: RunBrief, lang: str) -> str:
     )
 
 
-def _unreadable(run: RunBrief, lang: str) -> str:
+def _unreadable(run: RunBrief, lang: str) -> Html:
     """The head of a run that cannot be read: what is wrong with it, and what can be done."""
-    faults = "".join(fault(lang, one["code"], one["params"]) for one in run["faults"])
+    faults = joined(fault(lang, one["code"], one["params"]) for one in run["faults"])
     says = t(lang, "ui.runs.unreadable.adapter" if run["has_adapter"] else "ui.runs.unreadable")
-    return f'<h2>{escape(run["name"])} {status(run["status"], lang)}</h2>{faults}<p class="hint">{escape(says)}</p>'
+    return html(
+        '<h2>{name} {status}</h2>{faults}<p class="hint">{says}</p>',
+        name=run["name"],
+        status=status(run["status"], lang),
+        faults=faults,
+        says=says,
+    )
 
 
-def remains(run: RunBrief, lang: str) -> str:
+def remains(run: RunBrief, lang: str) -> Html:
     """What is left of a run that cannot be read: its files, and its log."""
-    named = [(escape(one["name"]), escape(size(one["bytes"], lang))) for one in run["files"]]
-    files = "".join(f'<li>{name} <span class="soft num">{room}</span></li>' for name, room in named)
-    title = escape(t(lang, "ui.runs.files"))
-    return f'<section class="summary"><h3>{title}</h3><ul class="facts">{files}</ul>{log(run, lang)}</section>'
+    named = [(one["name"], size(one["bytes"], lang)) for one in run["files"]]
+    files = joined(html('<li>{name} <span class="soft num">{room}</span></li>', name=name, room=room) for name, room in named)
+    title = t(lang, "ui.runs.files")
+    return html(
+        '<section class="summary"><h3>{title}</h3><ul class="facts">{files}</ul>{log}</section>',
+        title=title,
+        files=files,
+        log=log(run, lang),
+    )
 
 
-def _button(do: str, value: str, label: str, kind: str = "") -> str:
-    return f'<button type="button" class="mend {kind}" data-do="{do}" data-value="{escape(value)}">{escape(label)}</button>'
+def _button(do: str, value: str, label: str, kind: str = "") -> Html:
+    return html(
+        '<button type="button" class="mend {kind}" data-do="{do}" data-value="{value}">{label}</button>',
+        kind=kind,
+        do=do,
+        value=value,
+        label=label,
+    )

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning.text import say, t
-from tuning.ui.view import duration, escape, plain, sentence, size
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import duration, plain, sentence, size
 
 CLOSED = ("model.gated", "model.private", "model.missing")
 ALIKE = 0.75  # of difflib, from which on a name may be another one misspelt
@@ -59,32 +60,37 @@ def headline(plan: Mapping[str, Any], lang: str) -> str:
     return t(lang, "help.memory", need=size(plan["predicted_peak_bytes"], lang), have=size(plan["available_bytes"], lang))
 
 
-def way(offer: Mapping[str, Any], cause: str, lang: str) -> str:
+def way(offer: Mapping[str, Any], cause: str, lang: str) -> Html:
     """One offer as a button; what it changes goes with the press."""
     marks = []
     if offer["advised"]:
-        marks.append(f'<span class="mark">{escape(t(lang, "help.advised"))}</span>')
+        marks.append(html('<span class="mark">{advised}</span>', advised=t(lang, "help.advised")))
     if not offer["suffices"]:
-        marks.append(f'<span class="mark less">{escape(t(lang, "help.not_enough"))}</span>')
-    changes = escape(json.dumps(offer["changes"], sort_keys=True))
+        marks.append(html('<span class="mark less">{not_enough}</span>', not_enough=t(lang, "help.not_enough")))
+    changes = json.dumps(offer["changes"], sort_keys=True)
     kind = " advised" if offer["advised"] else ""
-    return (
-        f'<button type="button" class="way{kind}" data-do="mend" data-value="{changes}"><b>{escape(words(offer, lang))}</b>'
-        f'{"".join(marks)}<span class="soft num">{escape(figures(offer, cause, lang))}</span></button>'
+    return html(
+        '<button type="button" class="way{kind}" data-do="mend" data-value="{changes}"><b>{words}</b>{marks}'
+        '<span class="soft num">{figures}</span></button>',
+        kind=kind,
+        changes=changes,
+        words=words(offer, lang),
+        marks=joined(marks),
+        figures=figures(offer, cause, lang),
     )
 
 
-def before(plan: Mapping[str, Any] | None, lang: str, most: int | None = None) -> str:
+def before(plan: Mapping[str, Any] | None, lang: str, most: int | None = None) -> Html:
     """What is wrong with a plan and how to mend it; nothing where nothing is wrong. `most` buttons, or all."""
     if plan is None or not plan.get("cause") or (plan["cause"] == "slow" and not plan["offers"]):
-        return ""
+        return Html()
     return panel(headline(plan, lang), t(lang, "help.press"), plan["offers"], plan["cause"], lang, most)
 
 
-def after(run: Mapping[str, Any], found: Mapping[str, Any], lang: str) -> str:
+def after(run: Mapping[str, Any], found: Mapping[str, Any], lang: str) -> Html:
     """The same for a run that had not memory enough, or takes much longer than forecast."""
     if not found["cause"]:
-        return ""
+        return Html()
     if found["cause"] == "memory":
         return panel(t(lang, "help.again", name=run["name"]), t(lang, "help.again.how"), found["offers"], "memory", lang)
     left, expected = (duration(seconds, lang) for seconds in (run["state"]["seconds_left"] or 0, run["spec"]["forecast"]["seconds"]))
@@ -93,35 +99,39 @@ def after(run: Mapping[str, Any], found: Mapping[str, Any], lang: str) -> str:
     )
 
 
-def panel(says: str, how: str, offers: Sequence[Mapping[str, Any]], cause: str, lang: str, most: int | None = None) -> str:
+def panel(says: str, how: str, offers: Sequence[Mapping[str, Any]], cause: str, lang: str, most: int | None = None) -> Html:
     """A sentence, and the offers below it; those that only help stand apart."""
     enough = [offer for offer in offers if offer["suffices"]]
     rest = [offer for offer in offers if not offer["suffices"]]
     shown = (enough or rest)[:most]
-    drawn = "".join(way(offer, cause, lang) for offer in shown)
+    drawn = joined(way(offer, cause, lang) for offer in shown)
     if most is None and enough and rest:
-        drawn += f'<p class="soft">{escape(t(lang, "help.only_help"))}</p>' + "".join(way(offer, cause, lang) for offer in rest)
+        drawn += html('<p class="soft">{only_help}</p>', only_help=t(lang, "help.only_help")) + joined(
+            way(offer, cause, lang) for offer in rest
+        )
     more = len(offers) - len(shown)
     if most is not None and more > 0:
-        drawn += f'<button type="button" class="more-ways" data-do="tab" data-value="train">{escape(_more(more, lang))}</button>'
+        drawn += html('<button type="button" class="more-ways" data-do="tab" data-value="train">{more}</button>', more=_more(more, lang))
     how = how if offers else t(lang, "help.none") if cause == "memory" else ""
-    told = f'<p class="soft">{escape(how)}</p>' if how and (most is None or not offers) else ""
-    return f'<div class="way-outs" role="group" aria-label="{escape(says)}"><h3>{escape(says)}</h3>{told}{drawn}</div>'
+    told = html('<p class="soft">{how}</p>', how=how) if how and (most is None or not offers) else ""
+    return html(
+        '<div class="way-outs" role="group" aria-label="{says}"><h3>{says}</h3>{told}{drawn}</div>', says=says, told=told, drawn=drawn
+    )
 
 
 def _more(count: int, lang: str) -> str:
     return t(lang, "help.more.one") if count == 1 else t(lang, "help.more", count=count)
 
 
-def instead(code: str, params: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], lang: str) -> str:
+def instead(code: str, params: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], lang: str) -> Html:
     """For a model that is missing, private or gated: its page, the one that may have been meant, and an open one that fits.
 
     `entries` is the catalog as `Models.list` gives it.
     """
     if code not in CLOSED:
-        return ""
+        return Html()
     wanted, page = str(params["model"]), str(params.get("page", ""))
-    drawn = ""
+    drawn = Html()
     meant = None if code == "model.gated" else misspelt(wanted, entries)
     if meant is not None:
         drawn += _model(t(lang, "help.meant", model=meant["id"]), meant, lang)
@@ -130,11 +140,15 @@ def instead(code: str, params: Mapping[str, Any], entries: Sequence[Mapping[str,
         drawn += _model(t(lang, "help.instead", model=other["title"]), other, lang)
     if code != "model.missing" and page.startswith(("https://", "http://")):
         name = t(lang, "help.page", model=wanted)
-        drawn += f'<a class="way" href="{escape(page)}" target="_blank" rel="noopener noreferrer"><b>{escape(name)} ↗</b></a>'
-    return f'<div class="way-outs" role="group" aria-label="{escape(t(lang, "help.models"))}">{drawn}</div>' if drawn else ""
+        drawn += html('<a class="way" href="{page}" target="_blank" rel="noopener noreferrer"><b>{name} ↗</b></a>', page=page, name=name)
+    return (
+        html('<div class="way-outs" role="group" aria-label="{models}">{drawn}</div>', models=t(lang, "help.models"), drawn=drawn)
+        if drawn
+        else Html()
+    )
 
 
-def suits(found: Mapping[str, Any], own_model: bool, lang: str) -> str:
+def suits(found: Mapping[str, Any], own_model: bool, lang: str) -> Html:
     """On the card of a recipe: what this machine changes in it, or why it does not do.
 
     That it does not fit is said of a recipe with a model of its own; else the plan says it of what was chosen.
@@ -147,7 +161,7 @@ def suits(found: Mapping[str, Any], own_model: bool, lang: str) -> str:
         need, have = size(found["predicted_peak_bytes"], lang), size(found["available_bytes"], lang)
         told.insert(0, t(lang, "help.recipe.no_fit", need=need, have=have))
     kind = "no" if found["error"] or too_big else "changed"
-    return "".join(f'<span class="here {kind}">{escape(said)}</span>' for said in told)
+    return joined(html('<span class="here {kind}">{said}</span>', kind=kind, said=said) for said in told)
 
 
 def misspelt(wanted: str, entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -170,10 +184,12 @@ def open_one(other: str, entries: Sequence[Mapping[str, Any]]) -> Mapping[str, A
     return min(fitting, key=lambda entry: abs(int(entry["parameters"]) - int(known["parameters"])), default=None)
 
 
-def _model(label: str, entry: Mapping[str, Any], lang: str) -> str:
+def _model(label: str, entry: Mapping[str, Any], lang: str) -> Html:
     fits = t(lang, "ui.slip.fits" if entry["fits"] else "ui.slip.no")
     memory = t(lang, "ui.slip.memory", need=size(entry["predicted_peak_bytes"], lang), have=size(entry["available_bytes"], lang))
-    return (
-        f'<button type="button" class="way" data-do="instead" data-value="{escape(entry["id"])}"><b>{escape(label)}</b>'
-        f'<span class="soft num">{escape(f"{fits}: {memory}")}</span></button>'
+    return html(
+        '<button type="button" class="way" data-do="instead" data-value="{id}"><b>{label}</b><span class="soft num">{fits}</span></button>',
+        id=entry["id"],
+        label=label,
+        fits=f"{fits}: {memory}",
     )

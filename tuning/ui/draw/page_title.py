@@ -12,7 +12,8 @@ from typing import Any
 from tuning.schema import ALIVE
 from tuning.text import t
 from tuning.ui.draw.progress import SIGNS
-from tuning.ui.view import escape, number
+from tuning.ui.markup import Html, html
+from tuning.ui.view import number
 
 TOLD = ("finished", "failed", "paused")
 NEWEST = 10  # runs among which one may just have ended
@@ -66,7 +67,7 @@ def title(run: Mapping[str, Any] | None, lang: str, now: float | None = None) ->
     return brand
 
 
-def telling(run: Mapping[str, Any] | None, runs: Sequence[Mapping[str, Any]], lang: str) -> str:
+def telling(run: Mapping[str, Any] | None, runs: Sequence[Mapping[str, Any]], lang: str) -> Html:
     """The title, the runs that live and what to say of those that are over, for the script; and the button that asks for it."""
     living = [one["run"] for one in runs if one["status"] in ALIVE]
     over = [
@@ -79,8 +80,12 @@ def telling(run: Mapping[str, Any] | None, runs: Sequence[Mapping[str, Any]], la
         if one["status"] in TOLD
     ]
     words = {"off": "ui.tell.button", "on": "ui.tell.on", "denied": "ui.tell.denied", "why": "ui.tell.denied.why"}
-    labels = " ".join(f'data-{name}="{escape(t(lang, code))}"' for name, code in words.items())
-    return (
-        f'<span class="telling" data-title="{escape(title(run, lang))}" data-living="{escape(json.dumps(living))}" '
-        f'data-over="{escape(json.dumps(over, ensure_ascii=False))}"><button type="button" class="tell" hidden {labels}></button></span>'
+    labels = Html(" ").join(html('data-{name}="{says}"', name=name, says=t(lang, code)) for name, code in words.items())
+    return html(
+        '<span class="telling" data-title="{title}" data-living="{living}" data-over="{over}">'
+        '<button type="button" class="tell" hidden {labels}></button></span>',
+        title=title(run, lang),
+        living=json.dumps(living),
+        over=json.dumps(over, ensure_ascii=False),
+        labels=labels,
     )

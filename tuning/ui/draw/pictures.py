@@ -12,7 +12,8 @@ from typing import Any
 from tuning.runs.differences import MOST_POINTS, Point, series, thin
 from tuning.text import t
 from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook, buttons, decades, seen, smoothed, start
-from tuning.ui.view import escape, loss, number, size
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import loss, number, size
 
 WIDTH, HEIGHT = 1000.0, 240.0
 SPARK = (120.0, 34.0)
@@ -53,7 +54,7 @@ class Scale:
         return math.log10(value) if self.log else value
 
 
-def plot(tracks: Sequence[Track], scale: Scale, write: Callable[[float], str], lang: str) -> str:
+def plot(tracks: Sequence[Track], scale: Scale, write: Callable[[float], str], lang: str) -> Html:
     """Lines over the steps of a scale, with the values of its marks beside them as `write` says them."""
     marks, first, width = scale.marks, scale.first, max(scale.last - scale.first, 1e-9)
     bottom, top = scale.height(marks[0]), scale.height(marks[-1])
@@ -61,18 +62,29 @@ def plot(tracks: Sequence[Track], scale: Scale, write: Callable[[float], str], l
     def place(point: Point) -> Point:
         return (point[0] - first) / width * WIDTH, (top - scale.height(point[1])) / (top - bottom) * HEIGHT
 
-    grid = "".join(f'<path class="grid" d="M0 {place((0, mark))[1]:.1f}H{WIDTH:.0f}"/>' for mark in marks)
-    words = "".join(f'<span class="y" style="top:{place((0, mark))[1] / HEIGHT * 100:.2f}%">{escape(write(mark))}</span>' for mark in marks)
+    grid = joined(html('<path class="grid" d="M0 {height:.1f}H{width:.0f}"/>', height=place((0, mark))[1], width=WIDTH) for mark in marks)
+    words = joined(
+        html('<span class="y" style="top:{top:.2f}%">{mark}</span>', top=place((0, mark))[1] / HEIGHT * 100, mark=write(mark))
+        for mark in marks
+    )
     steps = sorted({math.ceil(first), round((first + scale.last) / 2), round(scale.last)})
-    words += "".join(f'<span class="x" style="left:{(step - first) / width * 100:.2f}%">{number(step, lang)}</span>' for step in steps)
-    lines = "".join(_line(track.kind, [place(point) for point in track.points], track.dots) for track in tracks if track.points)
-    return (
-        f'<div class="plot" aria-hidden="true"><svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="none" focusable="false">'
-        f"{grid}{lines}</svg>{words}</div>"
+    words += joined(
+        html('<span class="x" style="left:{at:.2f}%">{step}</span>', at=(step - first) / width * 100, step=number(step, lang))
+        for step in steps
+    )
+    lines = joined(_line(track.kind, [place(point) for point in track.points], track.dots) for track in tracks if track.points)
+    return html(
+        '<div class="plot" aria-hidden="true">'
+        '<svg viewBox="0 0 {width:.0f} {height:.0f}" preserveAspectRatio="none" focusable="false">{grid}{lines}</svg>{words}</div>',
+        width=WIDTH,
+        height=HEIGHT,
+        grid=grid,
+        lines=lines,
+        words=words,
     )
 
 
-def losses(tracks: Sequence[Track], last: float, lang: str, look: CurveLook = PLAIN) -> str:
+def losses(tracks: Sequence[Track], last: float, lang: str, look: CurveLook = PLAIN) -> Html:
     """A plot of losses up to the step `last`, or what a window shows of them; from zero where they come near it."""
     reached = max((x for track in tracks for x, _ in track.points), default=last)
     values = [y for track in tracks for _, y in track.points] or [1.0]
@@ -105,26 +117,33 @@ def evaluations(kind: str, points: Sequence[Point]) -> Track:
     return Track(kind, points, dots=len(points) <= MOST_DOTS)
 
 
-def curve(metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str, look: CurveLook | None = None) -> str:
+def curve(metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str, look: CurveLook | None = None) -> Html:
     """Training and validation loss over the steps, with a sentence that says the same, and where there is a `look` the buttons for it."""
     training, validation = thin(series(metrics, "loss")), thin(series(metrics, "eval_loss"))
     if not training:
-        return f'<div class="curve none"><p>{escape(t(lang, "ui.live.curve.none"))}</p></div>'
+        return html('<div class="curve none"><p>{none}</p></div>', none=t(lang, "ui.live.curve.none"))
     last = max(float(total_steps), training[-1][0], 1.0)
     drawn = losses(trained("", metrics, look or PLAIN, MOST_POINTS, reached_by(metrics)), last, lang, look or PLAIN)
     ways = "" if look is None else buttons(look, lang)
-    said = {key: escape(t(lang, f"ui.live.{key}")) for key in ("training", "validation", "loss", "step_axis")}
-    return (
-        f'<figure class="curve"><div class="legend" aria-hidden="true"><span class="key training">{said["training"]}</span>'
-        f'<span class="key validation">{said["validation"]}</span><span class="axis">{said["loss"]} / {said["step_axis"]}</span></div>'
-        f"{drawn}<figcaption>{escape(_says(training, validation, lang))}</figcaption>{ways}</figure>"
+    said = {key: t(lang, f"ui.live.{key}") for key in ("training", "validation", "loss", "step_axis")}
+    return html(
+        '<figure class="curve"><div class="legend" aria-hidden="true"><span class="key training">{training}</span>'
+        '<span class="key validation">{validation}</span><span class="axis">{loss} / {step_axis}</span></div>{drawn}'
+        "<figcaption>{says}</figcaption>{ways}</figure>",
+        training=said["training"],
+        validation=said["validation"],
+        loss=said["loss"],
+        step_axis=said["step_axis"],
+        drawn=drawn,
+        says=_says(training, validation, lang),
+        ways=ways,
     )
 
 
-def small(title: str, points: Sequence[Point], write: Callable[[float], str], lang: str, limit: tuple[float, str] | None = None) -> str:
+def small(title: str, points: Sequence[Point], write: Callable[[float], str], lang: str, limit: tuple[float, str] | None = None) -> Html:
     """One measured line with its name and its last value; `limit` is a level to hold it against, and what that is called."""
     if not points:
-        return ""
+        return Html()
     values = [y for _, y in points] + ([limit[0]] if limit else [])
     low, high = min(values), max(values)
     marks = [0.0, high or 1.0] if low >= 0 else [low, high]
@@ -132,35 +151,43 @@ def small(title: str, points: Sequence[Point], write: Callable[[float], str], la
     tracks = [Track("training", thin(points, SMALL_POINTS))]
     if limit:
         tracks.append(Track("limit", [(0.0, limit[0]), (last, limit[0])]))
-    note = f'<span class="key limit">{escape(limit[1])}</span>' if limit else ""
-    return (
-        f'<figure class="curve small"><figcaption>{escape(title)} <b>{escape(write(points[-1][1]))}</b>{note}</figcaption>'
-        f"{plot(tracks, Scale(last, marks), write, lang)}</figure>"
+    note = html('<span class="key limit">{limit}</span>', limit=limit[1]) if limit else ""
+    return html(
+        '<figure class="curve small"><figcaption>{title} <b>{last}</b>{note}</figcaption>{plot}</figure>',
+        title=title,
+        last=write(points[-1][1]),
+        note=note,
+        plot=plot(tracks, Scale(last, marks), write, lang),
     )
 
 
-def spark(points: Mapping[str, Sequence[Sequence[float]]]) -> str:
+def spark(points: Mapping[str, Sequence[Sequence[float]]]) -> Html:
     """Losses of a run the size of a word: training thin, validation strong. What it shows is said in words beside it."""
     kinds = {"loss": "training", "eval_loss": "validation"}
     values = [y for line in points.values() for _, y in line]
     if len(values) < 2:
-        return '<svg class="spark" viewBox="0 0 120 34" aria-hidden="true" focusable="false"></svg>'
+        return html('<svg class="spark" viewBox="0 0 120 34" aria-hidden="true" focusable="false"></svg>')
     low, high = min(values), max(values)
     last = max(x for line in points.values() for x, _ in line) or 1.0
     wide, tall = SPARK[0] - 6, SPARK[1] - 6
-    drawn = ""
+    drawn = Html()
     for name, kind in kinds.items():
         line = [(3 + x / last * wide, 3 + (high - y) / ((high - low) or 1.0) * tall) for x, y in points.get(name, ())]
         drawn += _line(kind, line) if line else ""
-    box = f'viewBox="0 0 {SPARK[0]:.0f} {SPARK[1]:.0f}" preserveAspectRatio="xMinYMid"'
-    return f'<svg class="spark" {box} aria-hidden="true" focusable="false">{drawn}</svg>'
+    return html(
+        '<svg class="spark" viewBox="0 0 {wide:.0f} {tall:.0f}" preserveAspectRatio="xMinYMid" aria-hidden="true" focusable="false">'
+        "{drawn}</svg>",
+        wide=SPARK[0],
+        tall=SPARK[1],
+        drawn=drawn,
+    )
 
 
-def _line(kind: str, points: Sequence[Point], dots: bool = False) -> str:
-    joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    drawn = f'<polyline class="{kind}" points="{joined}"/>'
+def _line(kind: str, points: Sequence[Point], dots: bool = False) -> Html:
+    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    drawn = html('<polyline class="{kind}" points="{corners}"/>', kind=kind, corners=corners)
     if dots or len(points) == 1:
-        drawn += f'<path class="{kind} dots" d="{"".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)}"/>'
+        drawn += html('<path class="{kind} dots" d="{dots}"/>', kind=kind, dots="".join(f"M{x:.1f} {y:.1f}h0" for x, y in points))
     return drawn
 
 
@@ -184,17 +211,24 @@ def grouped(parts: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(group, count) for group, count in found.items() if count]
 
 
-def memory_bar(parts: Mapping[str, int], available: int, lang: str) -> str:
+def memory_bar(parts: Mapping[str, int], available: int, lang: str) -> Html:
     """Predicted parts against what is free, with a sentence that says the same. Predicted, so it is hatched."""
     need = sum(parts.values())
     whole = max(available, need, 1)
     shown = [(t(lang, f"ui.slip.part.{group}"), count) for group, count in grouped(parts)]
     named = ", ".join(f"{name} {size(count, lang)}" for name, count in shown)
-    pieces = "".join(
-        f'<i class="part p{index}" style="width:{max(100 * count / whole, 0.6):.2f}%"></i>' for index, (name, count) in enumerate(shown)
+    pieces = joined(
+        html('<i class="part p{index}" style="width:{count:.2f}%"></i>', index=index, count=max(100 * count / whole, 0.6))
+        for index, (name, count) in enumerate(shown)
     )
     says = t(lang, "ui.slip.bar", need=size(need, lang), have=size(available, lang), parts=named)
-    keys = "".join(
-        f'<li><i class="part p{index}"></i>{escape(name)} <b>{size(count, lang)}</b></li>' for index, (name, count) in enumerate(shown)
+    keys = joined(
+        html('<li><i class="part p{index}"></i>{name} <b>{count}</b></li>', index=index, name=name, count=size(count, lang))
+        for index, (name, count) in enumerate(shown)
     )
-    return f'<div class="bar" role="img" aria-label="{escape(says)}">{pieces}</div><ul class="parts" aria-hidden="true">{keys}</ul>'
+    return html(
+        '<div class="bar" role="img" aria-label="{says}">{pieces}</div><ul class="parts" aria-hidden="true">{keys}</ul>',
+        says=says,
+        pieces=pieces,
+        keys=keys,
+    )

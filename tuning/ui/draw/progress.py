@@ -16,7 +16,8 @@ from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook
 from tuning.ui.draw.pictures import curve, small
 from tuning.ui.draw.report_view import report
 from tuning.ui.draw.timeline_view import timeline
-from tuning.ui.view import clock, duration, escape, fault, loss, number, plain, rate, sentence, size, when
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import clock, duration, fault, loss, number, plain, rate, sentence, size, when
 
 SIGNS = {
     "queued": "◌", "starting": "◌", "running": "●", "paused": "❙❙", "stopped": "■", "finished": "✓", "failed": "✕", "interrupted": "⌁",
@@ -24,10 +25,12 @@ SIGNS = {
 }  # fmt: skip
 
 
-def status(code: str, lang: str) -> str:
+def status(code: str, lang: str) -> Html:
     """A sign and a word."""
-    word = escape(t(lang, f"ui.status.{code}"))
-    return f'<span class="status {escape(code)}"><i aria-hidden="true">{SIGNS.get(code, "·")}</i> {word}</span>'
+    word = t(lang, f"ui.status.{code}")
+    return html(
+        '<span class="status {code}"><i aria-hidden="true">{sign}</i> {word}</span>', code=code, sign=SIGNS.get(code, "·"), word=word
+    )
 
 
 def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None = None) -> str:
@@ -60,7 +63,7 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
     return f"{t(lang, 'ui.live.stopped.operator')} {says}" if run["status"] == "stopped" and run["stopped_by"] else says
 
 
-def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook = PLAIN) -> str:
+def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook = PLAIN) -> Html:
     """The current run: where it stands, four numbers and the curve."""
     state, says = run["state"], line(run, lang, warm)
     at_work = run["status"] == "running" and not state["finishing"]
@@ -68,23 +71,38 @@ def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook =
         says = t(lang, "ui.live.stopping")
     trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
     busy = " busy" if run["status"] in ALIVE else ""
-    return (
-        f'<div class="live{busy}"><h2>{escape(t(lang, "ui.live.title", name=run["name"]))} {status(run["status"], lang)}</h2>'
-        f'<p class="hint num">{escape(says)}</p>{bar(run, says)}{trouble}{told(run, lang)}{stats(run, lang)}'
-        f"{report(run, lang, pressed=True)}{charts(run, lang, look)}{timeline(run, lang, 'live')}{log(run, lang)}</div>"
+    return html(
+        '<div class="live{busy}"><h2>{title} {status}</h2>'
+        '<p class="hint num">{says}</p>{bar}{trouble}{told}{stats}{report}{charts}{timeline}{log}</div>',
+        busy=busy,
+        title=t(lang, "ui.live.title", name=run["name"]),
+        status=status(run["status"], lang),
+        says=says,
+        bar=bar(run, says),
+        trouble=trouble,
+        told=told(run, lang),
+        stats=stats(run, lang),
+        report=report(run, lang, pressed=True),
+        charts=charts(run, lang, look),
+        timeline=timeline(run, lang, "live"),
+        log=log(run, lang),
     )
 
 
-def bar(run: Mapping[str, Any], says: str) -> str:
+def bar(run: Mapping[str, Any], says: str) -> Html:
     """How much of the run is done."""
     step, total = run["state"]["step"], run["total_steps"]
-    return (
-        f'<div class="progress" role="progressbar" aria-label="{escape(says)}" aria-valuemin="0" aria-valuemax="{total}" '
-        f'aria-valuenow="{step}"><i style="width:{min(100.0, 100 * step / max(1, total)):.1f}%"></i></div>'
+    return html(
+        '<div class="progress" role="progressbar" aria-label="{says}" aria-valuemin="0" aria-valuemax="{total}" '
+        'aria-valuenow="{step}"><i style="width:{percent:.1f}%"></i></div>',
+        says=says,
+        total=total,
+        step=step,
+        percent=min(100.0, 100 * step / max(1, total)),
     )
 
 
-def stats(run: Mapping[str, Any], lang: str) -> str:
+def stats(run: Mapping[str, Any], lang: str) -> Html:
     """Loss, validation, speed and memory; the memory predicted until it is measured."""
     state = run["state"]
     before = t(lang, "ui.live.before", number=loss(state["base_eval_loss"], lang)) if state["base_eval_loss"] is not None else ""
@@ -100,16 +118,22 @@ def stats(run: Mapping[str, Any], lang: str) -> str:
         ("ui.live.speed", speed, "", "measured", ""),
         ("ui.live.memory", memory, note, kind, ""),
     ]
-    drawn = "".join(
-        f'<div class="{kind}"><dt{_title(why, lang)}>{escape(t(lang, code))}</dt><dd>{escape(value)}</dd>'
-        f'<dd class="note">{escape(note)}</dd></div>'
+    drawn = joined(
+        html(
+            '<div class="{kind}"><dt{title}>{says}</dt><dd>{value}</dd><dd class="note">{note}</dd></div>',
+            kind=kind,
+            title=_title(why, lang),
+            says=t(lang, code),
+            value=value,
+            note=note,
+        )
         for code, value, note, kind, why in cells
     )
-    return f'<dl class="stats num">{drawn}</dl>'
+    return html('<dl class="stats num">{drawn}</dl>', drawn=drawn)
 
 
-def _title(code: str, lang: str) -> str:
-    return f' title="{escape(t(lang, code))}"' if code else ""
+def _title(code: str, lang: str) -> Html:
+    return html(' title="{says}"', says=t(lang, code)) if code else Html()
 
 
 class Traced:
@@ -125,13 +149,13 @@ class Traced:
         return hash(self._mark)
 
 
-def charts(run: Mapping[str, Any], lang: str, look: CurveLook = PLAIN) -> str:
+def charts(run: Mapping[str, Any], lang: str, look: CurveLook = PLAIN) -> Html:
     """The curve of the losses and, folded, the small ones of all else that was logged."""
     return _charts(Traced(run), run["total_steps"], run["predicted_peak_bytes"], lang, look)
 
 
 @functools.lru_cache(maxsize=64)
-def _charts(traced: Traced, total_steps: int, predicted: int, lang: str, look: CurveLook) -> str:
+def _charts(traced: Traced, total_steps: int, predicted: int, lang: str, look: CurveLook) -> Html:
     kinds = [
         ("learning_rate", lambda value: rate(value, lang), None),
         ("grad_norm", lambda value: plain(round(value, 2), lang), None),
@@ -142,50 +166,64 @@ def _charts(traced: Traced, total_steps: int, predicted: int, lang: str, look: C
             (float(predicted), t(lang, "ui.live.predicted", memory=size(predicted, lang))),
         ),
     ]
-    drawn = "".join(small(t(lang, f"ui.live.chart.{key}"), series(traced.metrics, key), write, lang, limit) for key, write, limit in kinds)
-    label = escape(t(lang, "ui.live.charts"))
-    more = f'<details class="folded" data-fold="charts"><summary>{label}</summary><div class="charts">{drawn}</div></details>'
+    drawn = joined(small(t(lang, f"ui.live.chart.{key}"), series(traced.metrics, key), write, lang, limit) for key, write, limit in kinds)
+    label = t(lang, "ui.live.charts")
+    more = html(
+        '<details class="folded" data-fold="charts"><summary>{label}</summary><div class="charts">{drawn}</div></details>',
+        label=label,
+        drawn=drawn,
+    )
     return curve(traced.metrics, total_steps, lang, look) + (more if drawn else "")
 
 
-def log(run: Mapping[str, Any], lang: str) -> str:
+def log(run: Mapping[str, Any], lang: str) -> Html:
     """What the libraries said last, folded."""
     if not run["log"]:
-        return ""
-    lines = escape("\n".join(run["log"]))
-    return (
-        f'<details class="folded" data-fold="log"><summary>{escape(t(lang, "ui.live.log"))}</summary>'
-        f'<div class="log" tabindex="0" role="group" aria-label="{escape(t(lang, "ui.live.log"))}"><pre>{lines}</pre></div></details>'
+        return Html()
+    lines = "\n".join(run["log"])
+    return html(
+        '<details class="folded" data-fold="log"><summary>{log}</summary>'
+        '<div class="log" tabindex="0" role="group" aria-label="{log}"><pre>{lines}</pre></div></details>',
+        log=t(lang, "ui.live.log"),
+        lines=lines,
     )
 
 
 TOLD = ("settings.", "run.")  # notices of the plan that stay worth knowing: names that were mapped, and what the machine may do
 
 
-def told(run: Mapping[str, Any], lang: str) -> str:
+def told(run: Mapping[str, Any], lang: str) -> Html:
     """What happened on the way, one line each: memory that was healed, an early end, older names that were understood."""
     planned = [notice for notice in run["spec"]["notices"] if notice["code"].startswith(TOLD)]
     signed = [("!", notice) for notice in run.get("faults", ())]
     signed += [("↺", notice) for notice in run["recoveries"]] + [("●", notice) for notice in [*run["notices"], *planned]]
     if run["status"] not in ALIVE:
         signed = [(sign, notice) for sign, notice in signed if notice["code"] != "run.may_sleep"]
-    drawn = ""
+    drawn = Html()
     for sign, notice in signed:
-        kind = "" if notice["level"] == "info" else ' class="warning"'
-        drawn += f'<li{kind}><i aria-hidden="true">{sign}</i> {escape(sentence(lang, notice["code"], notice["params"]))}</li>'
-    return f'<ul class="told">{drawn}</ul>' if drawn else ""
+        kind = "" if notice["level"] == "info" else html(' class="warning"')
+        drawn += html(
+            '<li{kind}><i aria-hidden="true">{sign}</i> {says}</li>',
+            kind=kind,
+            sign=sign,
+            says=sentence(lang, notice["code"], notice["params"]),
+        )
+    return html('<ul class="told">{drawn}</ul>', drawn=drawn) if drawn else Html()
 
 
-def head(run: Mapping[str, Any], lang: str) -> str:
+def head(run: Mapping[str, Any], lang: str) -> Html:
     """Which run this is, where it stands, and what is wrong with it."""
     trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
-    return (
-        f"<h2>{escape(t(lang, 'ui.live.title', name=run['name']))} {status(run['status'], lang)}</h2>"
-        f'<p class="hint num">{escape(line(run, lang))}</p>{trouble}'
+    return html(
+        '<h2>{title} {status}</h2><p class="hint num">{line}</p>{trouble}',
+        title=t(lang, "ui.live.title", name=run["name"]),
+        status=status(run["status"], lang),
+        line=line(run, lang),
+        trouble=trouble,
     )
 
 
-def summary(run: Mapping[str, Any], lang: str, look: CurveLook = PLAIN) -> str:
+def summary(run: Mapping[str, Any], lang: str, look: CurveLook = PLAIN) -> Html:
     """What became of a run, in plain words, with its curve; below its `head`."""
     facts = [
         f"{run['model_title']} · {run['data']} · {when(run['created'], lang)}",
@@ -203,26 +241,31 @@ def summary(run: Mapping[str, Any], lang: str, look: CurveLook = PLAIN) -> str:
         trained, whole = number(run["trainable_parameters"], lang), number(run["total_parameters"], lang)
         facts.append(t(lang, "ui.runs.adapter", trainable=trained, total=whole, percent=plain(round(share, 1), lang)))
     facts.append(t(lang, "ui.runs.size", size=size(run["size_bytes"], lang)))
-    listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    listed = joined(html("<li>{fact}</li>", fact=fact) for fact in facts)
     verdict = report(run, lang, pressed=True) or (gained(run, lang) if run["state"]["step"] else "")
-    return (
-        f'<section class="summary"><ul class="facts num">{listed}</ul>'
-        f"{told(run, lang)}{verdict}"
-        f"{stats(run, lang)}{charts(run, lang, look)}{timeline(run, lang, 'run')}{log(run, lang)}</section>"
+    return html(
+        '<section class="summary"><ul class="facts num">{listed}</ul>{told}{verdict}{stats}{charts}{timeline}{log}</section>',
+        listed=listed,
+        told=told(run, lang),
+        verdict=verdict,
+        stats=stats(run, lang),
+        charts=charts(run, lang, look),
+        timeline=timeline(run, lang, "run"),
+        log=log(run, lang),
     )
 
 
-def gained(run: Mapping[str, Any], lang: str) -> str:
+def gained(run: Mapping[str, Any], lang: str) -> Html:
     """Base against tuned, said with perplexities."""
     before, after = run["base_perplexity"], run["perplexity"]
     if run["status"] in ALIVE:
-        return ""
+        return Html()
     if before is None or after is None:
         says = t(lang, "ui.runs.perplexity.none")
     else:
         code = "ui.runs.perplexity" if after < before else "ui.runs.perplexity.worse"
         says = " ".join([t(lang, code, before=_few(before, lang), after=_few(after, lang)), t(lang, "ui.runs.perplexity.name")])
-    return f'<div class="gained"><b>{escape(t(lang, "ui.runs.summary"))}</b><p class="num">{escape(says)}</p></div>'
+    return html('<div class="gained"><b>{summary}</b><p class="num">{says}</p></div>', summary=t(lang, "ui.runs.summary"), says=says)
 
 
 def _few(value: float, lang: str) -> str:

@@ -10,7 +10,8 @@ from tuning.runs.scores import words
 from tuning.runs.summary import perplexity
 from tuning.schema import ALIVE
 from tuning.text import t
-from tuning.ui.view import duration, escape, loss, number
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import duration, loss, number
 
 Evaluation = Mapping[str, Any]
 
@@ -22,28 +23,30 @@ NOTABLE = 0.02  # of a share: less is chance
 SIGNS = {"learned": "✓", "wrecked": "!", "overfitted": "!", "forgot": "!", "no_change": "=", "unclear": "?"}
 
 
-def report(run: Mapping[str, Any], lang: str, pressed: bool = False) -> str:
+def report(run: Mapping[str, Any], lang: str, pressed: bool = False) -> Html:
     """Of a run as `Runs.show` gives it; nothing where it has no report. `pressed`: what to change can be pressed there."""
     found = run.get("evaluation")
     if not found:
-        return ""
-    head = f'<h3 class="visually-hidden">{escape(t(lang, "ui.report.title"))}</h3>'
+        return Html()
+    head = html('<h3 class="visually-hidden">{title}</h3>', title=t(lang, "ui.report.title"))
     if run.get("status") in ALIVE:
-        head += f'<p class="hint">{escape(t(lang, "ui.report.old"))}</p>'
-    parts = "".join(part(found, lang) for part in (table, more, rows, probe, _made))
-    return f'<section class="evaluation">{head}{headline(found, lang, pressed)}{parts}</section>'
+        head += html('<p class="hint">{old}</p>', old=t(lang, "ui.report.old"))
+    parts = joined(part(found, lang) for part in (table, more, rows, probe, _made))
+    return html(
+        '<section class="evaluation">{head}{headline}{parts}</section>', head=head, headline=headline(found, lang, pressed), parts=parts
+    )
 
 
-def headline(found: Evaluation, lang: str, pressed: bool = False) -> str:
+def headline(found: Evaluation, lang: str, pressed: bool = False) -> Html:
     """The verdict, what else is to say, and what to change."""
     verdict = found["verdict"]
     first, *others = sentences(found, lang)
-    said = f'<p class="verdict-line"><i aria-hidden="true">{SIGNS[verdict["code"]]}</i> <b>{escape(first)}</b></p>'
-    said += "".join(f"<p>{escape(other)}</p>" for other in others)
-    tips = "".join(f"<li>{tip}</li>" for tip in (_buttons(found, lang) if pressed else map(escape, advice(found, lang))))
+    said = html('<p class="verdict-line"><i aria-hidden="true">{signs}</i> <b>{first}</b></p>', signs=SIGNS[verdict["code"]], first=first)
+    said += joined(html("<p>{other}</p>", other=other) for other in others)
+    tips = joined(html("<li>{tip}</li>", tip=tip) for tip in (_buttons(found, lang) if pressed else advice(found, lang)))
     if tips:
-        said += f"<p>{escape(t(lang, 'ui.report.change'))}</p><ul>{tips}</ul>"
-    return f'<div class="judged {escape(verdict["level"])}">{said}</div>'
+        said += html("<p>{change}</p><ul>{tips}</ul>", change=t(lang, "ui.report.change"), tips=tips)
+    return html('<div class="judged {level}">{said}</div>', level=verdict["level"], said=said)
 
 
 def sentences(found: Evaluation, lang: str) -> list[str]:
@@ -71,10 +74,12 @@ def advice(found: Evaluation, lang: str) -> list[str]:
     return [t(lang, f"report.advice.{code}") for code in found["verdict"]["advice"]]
 
 
-def _buttons(found: Evaluation, lang: str) -> list[str]:
+def _buttons(found: Evaluation, lang: str) -> list[Html]:
     """Each piece of advice as a button that leads to where it is followed, with what it would change already turned."""
-    button = '<button type="button" class="mend" data-do="advise" data-value="{}">{}</button>'
-    return [button.format(escape(code), escape(t(lang, f"report.advice.{code}"))) for code in found["verdict"]["advice"]]
+    return [
+        html('<button type="button" class="mend" data-do="advise" data-value="{code}">{label}</button>', code=code, label=label)
+        for code, label in zip(found["verdict"]["advice"], advice(found, lang), strict=True)
+    ]
 
 
 def spoken(found: Evaluation, lang: str) -> dict[str, Any]:
@@ -92,13 +97,13 @@ def _spoken(params: Mapping[str, Any], lang: str) -> dict[str, str]:
     return {**made, "languages": together}
 
 
-def table(found: Evaluation, lang: str) -> str:
+def table(found: Evaluation, lang: str) -> Html:
     """The figures that anybody understands, before and after."""
     lines = [_line(found, key, lang) for key in FIRST if _tells(found, key)]
-    return _table(t(lang, "ui.report.figures"), lines, lang) if lines else ""
+    return _table(t(lang, "ui.report.figures"), lines, lang) if lines else Html()
 
 
-def more(found: Evaluation, lang: str) -> str:
+def more(found: Evaluation, lang: str) -> Html:
     """The figures of the field, and how sure the most important ones are; folded."""
     measures = found["measures"]
     lines = [_line(found, key, lang) for key in MORE if measures.get(key)]
@@ -111,8 +116,8 @@ def more(found: Evaluation, lang: str) -> str:
     if (of := measures.get("facts")) and of["low"] is not None:
         points = {key: number(100 * of[key], lang) for key in ("low", "high", "chance")}
         sure.append(t(lang, "ui.report.sure_facts", **points))
-    said = f'<p class="hint num">{escape(" ".join(sure))}</p>' if sure else ""
-    return _fold("more", t(lang, "ui.report.more"), _table("", lines, lang) + said) if lines else ""
+    said = html('<p class="hint num">{sure}</p>', sure=" ".join(sure)) if sure else ""
+    return _fold("more", t(lang, "ui.report.more"), _table("", lines, lang) + said) if lines else Html()
 
 
 def _tells(found: Evaluation, key: str) -> bool:
@@ -121,7 +126,7 @@ def _tells(found: Evaluation, key: str) -> bool:
     return bool(of) and not (key == "exact" and of["base"] == of["tuned"] == 0)
 
 
-def _line(found: Evaluation, key: str, lang: str) -> str:
+def _line(found: Evaluation, key: str, lang: str) -> Html:
     of = found["measures"][key]
     figures, tendency = _figures(found, key, lang), ""
     if key not in ("length", "thinking") and None not in (of["base"], of["tuned"]):
@@ -149,28 +154,38 @@ def _written(key: str, value: float | None, lang: str) -> str:
     return number(100 * value if key == "rouge_l" else value, lang)
 
 
-def _row(name: str, why: str, values: Sequence[str], tendency: str, lang: str) -> str:
-    word = f' <span class="visually-hidden">({escape(t(lang, f"ui.report.{tendency}"))})</span>' if tendency else ""
-    note = f'<small class="soft">{escape(why)}</small>' if why else ""
-    before, after = (escape(value) for value in values)
-    return f'<tr><th scope="row">{escape(name)}{note}</th><td class="num">{before}</td><td class="num {tendency}">{after}{word}</td></tr>'
+def _row(name: str, why: str, values: Sequence[str], tendency: str, lang: str) -> Html:
+    word = html(' <span class="visually-hidden">({report})</span>', report=t(lang, f"ui.report.{tendency}")) if tendency else ""
+    note = html('<small class="soft">{why}</small>', why=why) if why else ""
+    before, after = values
+    return html(
+        '<tr><th scope="row">{name}{note}</th><td class="num">{before}</td><td class="num {tendency}">{after}{word}</td></tr>',
+        name=name,
+        note=note,
+        before=before,
+        tendency=tendency,
+        after=after,
+        word=word,
+    )
 
 
-def _table(caption: str, lines: Sequence[str], lang: str) -> str:
-    above = f"<caption>{escape(caption)}</caption>" if caption else ""
-    what = f'<span class="visually-hidden">{escape(t(lang, "ui.report.what"))}</span>'
-    columns = "".join(f'<th scope="col">{escape(t(lang, code))}</th>' for code in ("ui.report.before", "ui.report.after"))
-    head = f'<thead><tr><th scope="col">{what}</th>{columns}</tr></thead>'
-    return f'<table class="settings before-after">{above}{head}<tbody>{"".join(lines)}</tbody></table>'
+def _table(caption: str, lines: Sequence[Html], lang: str) -> Html:
+    above = html("<caption>{caption}</caption>", caption=caption) if caption else ""
+    what = html('<span class="visually-hidden">{what}</span>', what=t(lang, "ui.report.what"))
+    columns = joined(html('<th scope="col">{says}</th>', says=t(lang, code)) for code in ("ui.report.before", "ui.report.after"))
+    head = html('<thead><tr><th scope="col">{what}</th>{columns}</tr></thead>', what=what, columns=columns)
+    return html(
+        '<table class="settings before-after">{above}{head}<tbody>{lines}</tbody></table>', above=above, head=head, lines=joined(lines)
+    )
 
 
-def rows(found: Evaluation, lang: str) -> str:
+def rows(found: Evaluation, lang: str) -> Html:
     """The rows that gained most and those that are least right: question, right answer, before and after; folded."""
-    groups = ""
+    groups = Html()
     for key in ("best", "worst"):
-        drawn = "".join(_pair(row, lang) for row in found.get(key) or [] if key == "best" or not _right(row))
-        groups += f"<h4>{escape(t(lang, f'ui.report.{key}'))}</h4>{drawn}" if drawn else ""
-    return _fold("rows", t(lang, "ui.report.rows"), groups) if groups else ""
+        drawn = joined(_pair(row, lang) for row in found.get(key) or [] if key == "best" or not _right(row))
+        groups += html("<h4>{report}</h4>{drawn}", report=t(lang, f"ui.report.{key}"), drawn=drawn) if drawn else ""
+    return _fold("rows", t(lang, "ui.report.rows"), groups) if groups else Html()
 
 
 def _right(row: Mapping[str, Any]) -> bool:
@@ -178,16 +193,16 @@ def _right(row: Mapping[str, Any]) -> bool:
     return row["tuned_facts"] == 1 or words(row["tuned"]) == words(row["reference"])
 
 
-def _pair(row: Mapping[str, Any], lang: str) -> str:
+def _pair(row: Mapping[str, Any], lang: str) -> Html:
     """One question with its right answer, and what each model said."""
-    said = "".join(
-        f"<div><dt>{escape(t(lang, code))}</dt><dd>{escape(row[key] or t(lang, 'ui.report.silent'))}</dd></div>"
+    said = joined(
+        html("<div><dt>{says}</dt><dd>{row}</dd></div>", says=t(lang, code), row=row[key] or t(lang, "ui.report.silent"))
         for key, code in (("reference", "ui.report.reference"), ("base", "ui.report.before"), ("tuned", "ui.report.after"))
     )
-    return f'<article class="pair"><p><q>{escape(row["question"])}</q></p><dl>{said}</dl></article>'
+    return html('<article class="pair"><p><q>{question}</q></p><dl>{said}</dl></article>', question=row["question"], said=said)
 
 
-def probe(found: Evaluation, lang: str) -> str:
+def probe(found: Evaluation, lang: str) -> Html:
     """What it may have forgotten, by language; folded."""
     lines = []
     for code, of in found["probe"].items():
@@ -200,16 +215,18 @@ def probe(found: Evaluation, lang: str) -> str:
         values = [_written("perplexity", perplexity(of["loss"][who]), lang) for who in ("base", "tuned")]
         tendency = "" if values[0] == values[1] else "worse" if of["loss"]["tuned"] > of["loss"]["base"] else "better"
         lines.append(_row(t(lang, "ui.report.plain", language=name), "", values, tendency, lang))
-    hint = f'<p class="hint">{escape(t(lang, "ui.report.probe.hint"))}</p>'
-    return _fold("probe", t(lang, "ui.report.probe"), hint + _table("", lines, lang)) if lines else ""
+    hint = html('<p class="hint">{hint}</p>', hint=t(lang, "ui.report.probe.hint"))
+    return _fold("probe", t(lang, "ui.report.probe"), hint + _table("", lines, lang)) if lines else Html()
 
 
-def _fold(name: str, label: str, inside: str) -> str:
-    return f'<details class="folded" data-fold="{name}"><summary>{escape(label)}</summary>{inside}</details>'
+def _fold(name: str, label: str, inside: Html) -> Html:
+    return html(
+        '<details class="folded" data-fold="{name}"><summary>{label}</summary>{inside}</details>', name=name, label=label, inside=inside
+    )
 
 
-def _made(found: Evaluation, lang: str) -> str:
-    return f'<p class="hint num">{escape(_counted(found, lang))}</p>'
+def _made(found: Evaluation, lang: str) -> Html:
+    return html('<p class="hint num">{counted}</p>', counted=_counted(found, lang))
 
 
 def _counted(found: Evaluation, lang: str) -> str:

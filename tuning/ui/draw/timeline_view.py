@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning.text import t
-from tuning.ui.view import escape
+from tuning.ui.markup import Html, html, joined
 
 # For the component that holds a timeline. Without a choice the newest moment is shown, also when a newer one comes.
 KEEPS = """
@@ -39,22 +39,33 @@ draw();
 """
 
 
-def timeline(run: Mapping[str, Any], lang: str, place: str) -> str:
+def timeline(run: Mapping[str, Any], lang: str, place: str) -> Html:
     """What a run answered so far; nothing where it was not asked yet. `place` tells two timelines of one page apart."""
     samples: Sequence[Mapping[str, Any]] = run.get("samples") or []
     if not samples:
-        return ""
+        return Html()
     moments = [(record["step"], _moment(record["step"], run["total_steps"], lang)) for record in samples]
-    points = "".join(
-        f'<label><input type="radio" name="moment-{place}" value="{step}"{" checked" if step == moments[-1][0] else ""}>'
-        f"<span>{escape(name)}</span></label>"
+    points = joined(
+        html(
+            '<label><input type="radio" name="moment-{place}" value="{step}"{mark}><span>{name}</span></label>',
+            place=place,
+            step=step,
+            mark=" checked" if step == moments[-1][0] else "",
+            name=name,
+        )
         for step, name in moments
     )
-    asked = "".join(_question(samples, moments, number, lang) for number in range(len(samples[-1]["answers"])))
-    return (
-        f'<section class="timeline" data-run="{escape(run["run"])}"><h3>{escape(t(lang, "ui.timeline.title"))}</h3>'
-        f'<p class="hint">{escape(t(lang, "ui.timeline.hint"))}</p><fieldset class="moments num">'
-        f'<legend class="visually-hidden">{escape(t(lang, "ui.timeline.moment"))}</legend>{points}</fieldset>{asked}</section>'
+    asked = joined(_question(samples, moments, number, lang) for number in range(len(samples[-1]["answers"])))
+    return html(
+        '<section class="timeline" data-run="{run}"><h3>{title}</h3><p class="hint">{hint}</p>'
+        '<fieldset class="moments num">'
+        '<legend class="visually-hidden">{moment}</legend>{points}</fieldset>{asked}</section>',
+        run=run["run"],
+        title=t(lang, "ui.timeline.title"),
+        hint=t(lang, "ui.timeline.hint"),
+        moment=t(lang, "ui.timeline.moment"),
+        points=points,
+        asked=asked,
     )
 
 
@@ -62,20 +73,32 @@ def _moment(step: int, total: int, lang: str) -> str:
     return f"{round(100 * step / max(1, total))}%" if step else t(lang, "ui.timeline.before")
 
 
-def _question(samples: Sequence[Mapping[str, Any]], moments: Sequence[tuple[int, str]], number: int, lang: str) -> str:
+def _question(samples: Sequence[Mapping[str, Any]], moments: Sequence[tuple[int, str]], number: int, lang: str) -> Html:
     """One question: its answers from the base to now, and the one in the data."""
     last = samples[-1]["answers"][number]
-    lines = ""
+    lines = Html()
     for record, (step, name) in zip(samples, moments, strict=True):
         if number < len(record["answers"]):
-            shown = ' class="now"' if step == moments[-1][0] else ""
+            shown = html(' class="now"') if step == moments[-1][0] else ""
             said = record["answers"][number]["answer"] or t(lang, "ui.timeline.silent")
-            lines += f'<li data-step="{step}"{shown}><small class="num">{escape(name)}</small><p>{escape(said)}</p></li>'
+            lines += html(
+                '<li data-step="{step}"{shown}><small class="num">{name}</small><p>{said}</p></li>',
+                step=step,
+                shown=shown,
+                name=name,
+                said=said,
+            )
     general = last.get("general", False)
     if last["reference"]:
         label = t(lang, "ui.timeline.right" if general else "ui.timeline.reference")
-        lines += f'<li class="reference"><small>{escape(label)}</small><p>{escape(last["reference"])}</p></li>'
-    note = f' <span class="soft">{escape(t(lang, "ui.timeline.general"))}</span>' if general else ""
+        lines += html('<li class="reference"><small>{label}</small><p>{reference}</p></li>', label=label, reference=last["reference"])
+    note = html(' <span class="soft">{general}</span>', general=t(lang, "ui.timeline.general")) if general else ""
     opened = " open" if number == 0 else ""
-    summary = f"<summary><q>{escape(last['prompt'])}</q>{note}</summary>"
-    return f'<details data-prompt="{number}"{opened}>{summary}<ol>{lines}</ol></details>'
+    summary = html("<summary><q>{prompt}</q>{note}</summary>", prompt=last["prompt"], note=note)
+    return html(
+        '<details data-prompt="{number}"{opened}>{summary}<ol>{lines}</ol></details>',
+        number=number,
+        opened=opened,
+        summary=summary,
+        lines=lines,
+    )

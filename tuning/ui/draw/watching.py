@@ -17,7 +17,8 @@ from tuning.ui.draw.pictures import curve
 from tuning.ui.draw.progress import bar, line, status
 from tuning.ui.draw.report_view import report
 from tuning.ui.draw.timeline_view import KEEPS, timeline
-from tuning.ui.view import escape, when
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import when
 
 PATH = "/watch/"
 LANGUAGES = {"en": "English", "it": "Italiano"}
@@ -86,23 +87,33 @@ def page(run: Mapping[str, Any], lang: str) -> str:
 
 def nothing(lang: str) -> str:
     """The page of an address that shows no run, or not any more."""
-    return _page(lang, t(lang, "ui.brand"), f'<section class="paper"><h2>{escape(t(lang, "watch.gone"))}</h2></section>', "", follows="")
+    return _page(
+        lang, t(lang, "ui.brand"), html('<section class="paper"><h2>{gone}</h2></section>', gone=t(lang, "watch.gone")), "", follows=""
+    )
 
 
-def part(run: Mapping[str, Any], lang: str) -> str:
+def part(run: Mapping[str, Any], lang: str) -> Html:
     """What changes of the page while the run goes on: where it stands, the report, the curve, and the answers on the way."""
     alive = run["status"] in ALIVE
     says = line(run, lang).removesuffix(t(lang, "ui.live.close")).removesuffix(" · ")
     facts = f"{run['model_title']} · {when(run['created'], lang)}"
-    return (
-        f'<section class="paper live{" busy" * alive}" data-every="{LIVE_SECONDS if alive else STILL_SECONDS}">'
-        f'<h2>{escape(run["name"])} {status(run["status"], lang)}</h2><p class="hint num">{escape(facts)}</p>'
-        f'<p class="hint num">{escape(says)}</p>{bar(run, says)}{report(run, lang)}'
-        f"{curve(run['metrics'], run['total_steps'], lang)}{timeline({**run, 'run': 'watched'}, lang, 'watch')}</section>"
+    return html(
+        '<section class="paper live{busy}" data-every="{every}"><h2>{name} {status}</h2>'
+        '<p class="hint num">{facts}</p><p class="hint num">{says}</p>{bar}{report}{curve}{timeline}</section>',
+        busy=" busy" * alive,
+        every=LIVE_SECONDS if alive else STILL_SECONDS,
+        name=run["name"],
+        status=status(run["status"], lang),
+        facts=facts,
+        says=says,
+        bar=bar(run, says),
+        report=report(run, lang),
+        curve=curve(run["metrics"], run["total_steps"], lang),
+        timeline=timeline({**run, "run": "watched"}, lang, "watch"),
     )
 
 
-def _page(lang: str, title: str, inside: str, hint: str, **other: str) -> str:
+def _page(lang: str, title: str, inside: Html, hint: str, **other: str) -> str:
     words = {"lang": lang, "title": title, "hint": hint, "brand": t(lang, "ui.brand"), "languages": t(lang, "ui.languages")}
     made = {"inside": inside, "style": _style(), "follows": FOLLOWS, **other}
     return _template().render(words, **made, links=LANGUAGES)
@@ -119,25 +130,34 @@ def _style() -> str:
     return (FOLDER.parent / "style.css").read_text(encoding="utf-8")
 
 
-def box(run: str, secret: str | None, local: bool, lang: str) -> str:
+def box(run: str, secret: str | None, local: bool, lang: str) -> Html:
     """The link of a run with the press that withdraws it, or the press that makes one; each time with what it shows to whom."""
-    told = "".join(f'<p class="hint">{escape(t(lang, code))}</p>' for code in ("ui.watch.hint", *["ui.watch.here"] * local))
-    ways = _button("give", run, t(lang, "ui.watch.give")) if secret is None else _link(run, escape(PATH + secret), lang)
-    return (
-        f'<details class="folded watch-link" data-fold="watch"{" open" * (secret is not None)}>'
-        f'<summary>{escape(t(lang, "ui.watch"))}</summary>{told}<div class="ways">{ways}</div></details>'
+    told = joined(html('<p class="hint">{says}</p>', says=t(lang, code)) for code in ("ui.watch.hint", *["ui.watch.here"] * local))
+    ways = _button("give", run, t(lang, "ui.watch.give")) if secret is None else _link(run, PATH + secret, lang)
+    return html(
+        '<details class="folded watch-link" data-fold="watch"{opened}><summary>{watch}</summary>{told}'
+        '<div class="ways">{ways}</div></details>',
+        opened=" open" * (secret is not None),
+        watch=t(lang, "ui.watch"),
+        told=told,
+        ways=ways,
     )
 
 
-def _link(run: str, path: str, lang: str) -> str:
-    address, copy, copied, opens = (escape(t(lang, f"ui.watch.{word}")) for word in ("address", "copy", "copied", "open"))
-    return (
-        f'<input type="text" readonly value="{path}" data-path="{path}" aria-label="{address}">'
-        f'<button type="button" class="mend" data-copied="{copied}">{copy}</button>'
-        f'<a class="mend" href="{path}" target="_blank" rel="noopener">{opens}</a>'
-        f"{_button('withdraw', run, t(lang, 'ui.watch.withdraw'))}"
+def _link(run: str, path: str, lang: str) -> Html:
+    address, copy, copied, opens = (t(lang, f"ui.watch.{word}") for word in ("address", "copy", "copied", "open"))
+    return html(
+        '<input type="text" readonly value="{path}" data-path="{path}" aria-label="{address}">'
+        '<button type="button" class="mend" data-copied="{copied}">{copy}</button>'
+        '<a class="mend" href="{path}" target="_blank" rel="noopener">{opens}</a>{button}',
+        path=path,
+        address=address,
+        copied=copied,
+        copy=copy,
+        opens=opens,
+        button=_button("withdraw", run, t(lang, "ui.watch.withdraw")),
     )
 
 
-def _button(do: str, run: str, label: str) -> str:
-    return f'<button type="button" class="mend" data-do="{do}" data-value="{escape(run)}">{escape(label)}</button>'
+def _button(do: str, run: str, label: str) -> Html:
+    return html('<button type="button" class="mend" data-do="{do}" data-value="{run}">{label}</button>', do=do, run=run, label=label)

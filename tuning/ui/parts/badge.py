@@ -7,18 +7,19 @@ from tuning.errors import TuningError
 from tuning.hub.pulled import PulledAdapter
 from tuning.text import t
 from tuning.ui import view
+from tuning.ui.markup import Html, html, joined
 
 if TYPE_CHECKING:
     from tuning.engine.question import Question
 
 
-def proofs(questions: "Sequence[Question]", lang: str) -> str:
+def proofs(questions: "Sequence[Question]", lang: str) -> Html:
     """The badges of answers beside each other; nothing of those that were not proven."""
-    found = "".join(_badge(question, lang) for question in questions if question.proof is not None)
-    return f'<div class="proofs">{found}</div>' if found else ""
+    found = joined(_badge(question, lang) for question in questions if question.proof is not None)
+    return html('<div class="proofs">{found}</div>', found=found) if found else Html()
 
 
-def _badge(question: "Question", lang: str) -> str:
+def _badge(question: "Question", lang: str) -> Html:
     assert question.proof is not None
     distance, fault = question.proof.distance, question.proof.fault
     kind = fault or ("base" if question.run is None else "unmeasured" if distance is None else "sure")
@@ -28,9 +29,15 @@ def _badge(question: "Question", lang: str) -> str:
         "spoke": question.proof.adapter or "–",
     }
     look = "amiss" if fault else "unknown" if kind == "unmeasured" else "proven"
-    short, long = (view.escape(t(lang, f"ui.badge.{kind}{part}", **said)) for part in ("", ".says"))
-    opens = f'<details class="proof {look}" data-fold="badge-{kind}">'
-    return f'{opens}<summary title="{long}">{short}</summary><div class="says">{long}</div></details>'
+    short, long = (t(lang, f"ui.badge.{kind}{part}", **said) for part in ("", ".says"))
+    return html(
+        '<details class="proof {look}" data-fold="badge-{kind}"><summary title="{long}">{short}</summary>'
+        '<div class="says">{long}</div></details>',
+        look=look,
+        kind=kind,
+        short=short,
+        long=long,
+    )
 
 
 def _name(question: "Question", lang: str) -> str:

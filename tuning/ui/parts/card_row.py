@@ -10,30 +10,36 @@ from typing import Any
 
 from tuning.text import t
 from tuning.ui.desk import Desk
+from tuning.ui.markup import Html, html
 from tuning.ui.slip import Order
-from tuning.ui.view import duration, escape, number, size
+from tuning.ui.view import duration, number, size
 
 ALL, ONE = {"device": "all"}, {"device": "auto"}
 
 
-def drawn(desk: Desk, choice: Order, overrides: Mapping[str, Any]) -> str:
+def drawn(desk: Desk, choice: Order, overrides: Mapping[str, Any]) -> Html:
     """As HTML; nothing where there is one card or none, nothing to train yet, or it would not fit."""
     count = len(desk.studio.hardware()["gpus"])
     if count < 2 or desk.space is not None:
-        return ""
+        return Html()
     alone, together = (desk.plan(choice, {**overrides, **way})[0] for way in (ONE, ALL))
     if together is None or not together["fits"]:
-        return ""
+        return Html()
     how = "both" if count == 2 else "all"
     taken = overrides.get("device") == "all"
     words = t(desk.lang, f"ui.cards.used.{how}" if taken else f"ui.cards.use.{how}", count=count)
-    says = escape(figures(alone if alone and alone["fits"] else None, together, count, desk.lang))
+    says = figures(alone if alone and alone["fits"] else None, together, count, desk.lang)
     if taken:
-        back = f'<button type="button" class="mend" {_sends(ONE)}>{escape(t(desk.lang, "ui.cards.one"))}</button>'
-        return f'<div class="way-outs all-cards"><h3>{escape(words)}</h3><p class="soft num">{says}</p>{back}</div>'
-    return (
-        f'<div class="way-outs all-cards"><button type="button" class="way" {_sends(ALL)}><b>{escape(words)}</b>'
-        f'<span class="soft num">{says}</span></button></div>'
+        back = html('<button type="button" class="mend" {sends}>{one}</button>', sends=_sends(ONE), one=t(desk.lang, "ui.cards.one"))
+        return html(
+            '<div class="way-outs all-cards"><h3>{words}</h3><p class="soft num">{says}</p>{back}</div>', words=words, says=says, back=back
+        )
+    return html(
+        '<div class="way-outs all-cards"><button type="button" class="way" {sends}><b>{words}</b>'
+        '<span class="soft num">{says}</span></button></div>',
+        sends=_sends(ALL),
+        words=words,
+        says=says,
     )
 
 
@@ -53,5 +59,5 @@ def _rows(plan: Mapping[str, Any]) -> int:
     return int(settings["per_device_train_batch_size"]) * int(settings["gradient_accumulation_steps"])
 
 
-def _sends(changes: Mapping[str, Any]) -> str:
-    return f'data-do="mend" data-value="{escape(json.dumps(changes))}"'
+def _sends(changes: Mapping[str, Any]) -> Html:
+    return html('data-do="mend" data-value="{changes}"', changes=json.dumps(changes))

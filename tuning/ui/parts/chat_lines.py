@@ -9,6 +9,7 @@ from tuning.hub.pulled import parsed
 from tuning.studio.talk import run_of
 from tuning.ui import view
 from tuning.ui.desk import NAMES_SECONDS, Desk
+from tuning.ui.markup import Html, html, joined
 from tuning.ui.parts.badge import proofs
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def is_pulled(who: str | None) -> bool:
     return parsed(who or "") is not None
 
 
-def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None) -> str:
+def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None) -> Html:
     """What is to be said of an answer: that it was cut, with the way on; how much the model can still read; what was left out.
 
     Where the data are `single` questions and so are those asked, that they are. Of a run, how an answer is corrected, and how many that
@@ -52,29 +53,40 @@ def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None
     elif ended and is_run(desk, who):
         lines.insert(0, desk.say("ui.chat.correct"))
     badges = "" if asking is None else proofs(asking.questions, desk.lang)
-    return f'{badges}<p class="hint">{view.escape(" ".join(lines))}</p>{buttons}' if lines or badges else ""
+    if not lines and not badges:
+        return Html()
+    return html('{badges}<p class="hint">{lines}</p>{buttons}', badges=badges, lines=" ".join(lines), buttons=buttons)
 
 
-def _button(verb: str, word: str) -> str:
-    return f'<button type="button" class="mend" data-do="{verb}">{view.escape(word)}</button>'
+def _button(verb: str, word: str) -> Html:
+    return html('<button type="button" class="mend" data-do="{verb}">{word}</button>', verb=verb, word=word)
 
 
-def suggested(desk: Desk, who: str | None) -> str:
+def suggested(desk: Desk, who: str | None) -> Html:
     """Questions to try, from the held-out rows of the run's data or, without any, its first ones."""
     questions = desk.studio.talk.questions(who or "", desk.lang, SUGGESTIONS)
     if not questions:
-        return ""
-    button = '<button type="button" class="suggestion" data-do="ask" data-value="{0}">{0}</button>'
-    buttons = "".join(button.format(view.escape(text)) for text in questions)
-    return f'<div class="suggestions" role="group" aria-label="{view.escape(desk.say("ui.chat.suggestions"))}">{buttons}</div>'
+        return Html()
+    buttons = joined(
+        html('<button type="button" class="suggestion" data-do="ask" data-value="{text}">{text}</button>', text=text) for text in questions
+    )
+    return html(
+        '<div class="suggestions" role="group" aria-label="{label}">{buttons}</div>',
+        label=desk.say("ui.chat.suggestions"),
+        buttons=buttons,
+    )
 
 
-def thinking(desk: Desk, who: str) -> str:
+def thinking(desk: Desk, who: str) -> Html:
     """The switch for thoughts, where the template knows of them."""
     usual = desk.studio.answering.thinks(who)
     kept = desk.studio.chats.settings(who).thinking
     if usual is None:
-        return ""
+        return Html()
     on = usual if kept is None else kept
-    label = ("☑ " if on else "☐ ") + view.escape(desk.say("ui.chat.thinking"))
-    return f'<button type="button" class="mend" role="switch" aria-checked="{str(on).lower()}" data-do="think">{label}</button>'
+    label = ("☑ " if on else "☐ ") + desk.say("ui.chat.thinking")
+    return html(
+        '<button type="button" class="mend" role="switch" aria-checked="{on}" data-do="think">{label}</button>',
+        on=str(on).lower(),
+        label=label,
+    )

@@ -11,6 +11,7 @@ from tuning.runs.contents import KeptChat
 from tuning.schema import Message
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk
+from tuning.ui.markup import Html, html, joined
 from tuning.ui.parts.chat_turns import folded
 
 MOST = 100  # conversations in the list; those that were talked in last
@@ -25,24 +26,37 @@ SAVE = """(file) => {
 }"""
 
 
-def listed(desk: Desk, current: str | None, sure: str | None = None) -> str:
+def listed(desk: Desk, current: str | None, sure: str | None = None) -> Html:
     """The list as HTML; the conversation that is open has its ways, and `sure` is the one that may be deleted for good."""
     chats = desk.studio.chats.list()[:MOST]
     if not chats:
-        return f'<p class="hint">{view.escape(desk.say("ui.chats.none"))}</p>'
-    return f'<ul class="chats">{"".join(_entry(desk, chat, current, sure) for chat in chats)}</ul>'
+        return html('<p class="hint">{none}</p>', none=desk.say("ui.chats.none"))
+    return html('<ul class="chats">{entries}</ul>', entries=joined(_entry(desk, chat, current, sure) for chat in chats))
 
 
-def _entry(desk: Desk, chat: KeptChat, current: str | None, sure: str | None) -> str:
+def _entry(desk: Desk, chat: KeptChat, current: str | None, sure: str | None) -> Html:
     when = view.when(chat.updated, desk.lang)
-    mark, name = ' aria-current="true"' if chat.id == current else "", view.escape(chat.name)
-    opens = f'<button type="button" class="chat" data-do="open" data-value="{chat.id}"{mark}><b>{name}</b> <small>{when}</small></button>'
+    mark, name = html(' aria-current="true"') if chat.id == current else "", chat.name
+    opens = html(
+        '<button type="button" class="chat" data-do="open" data-value="{id}"{mark}><b>{name}</b> <small>{when}</small></button>',
+        id=chat.id,
+        mark=mark,
+        name=name,
+        when=when,
+    )
     if chat.id != current:
-        return f"<li>{opens}</li>"
+        return html("<li>{opens}</li>", opens=opens)
     verbs = ["jsonl", "md", "keep", "delete"] if chat.id == sure else ["jsonl", "md", "sure"]
-    button = '<button type="button" class="mend" data-do="{verb}" data-value="{id}">{word}</button>'
-    ways = "".join(button.format(verb=verb, id=chat.id, word=view.escape(desk.say(f"ui.chats.do_{verb}"))) for verb in verbs)
-    return f'<li>{opens}<div class="ways">{ways}</div></li>'
+    ways = joined(
+        html(
+            '<button type="button" class="mend" data-do="{verb}" data-value="{id}">{word}</button>',
+            verb=verb,
+            id=chat.id,
+            word=desk.say(f"ui.chats.do_{verb}"),
+        )
+        for verb in verbs
+    )
+    return html('<li>{opens}<div class="ways">{ways}</div></li>', opens=opens, ways=ways)
 
 
 def shown(turns: list[Message]) -> list[dict[str, str]]:

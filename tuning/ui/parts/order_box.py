@@ -16,6 +16,7 @@ from tuning.studio.ordering.order_files import MOST, OrderFile, document
 from tuning.text import t
 from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import Desk, Scene
+from tuning.ui.markup import Html, html, joined
 from tuning.ui.slip import Order
 
 # A file is read by the browser and sent as text, so that nothing of it is kept; the focus is where it was when all is drawn anew. What is
@@ -105,45 +106,65 @@ class OrderBox:
         return [told, *(view.sentence(lang, notice.code, notice.params) for notice in found.notices)]
 
 
-def drawn(text: str, mine: Sequence[tuple[str, str, str]], sure: Any, told: Sequence[str], lang: str) -> str:
+def drawn(text: str, mine: Sequence[tuple[str, str, str]], sure: Any, told: Sequence[str], lang: str) -> Html:
     """The box as HTML; `text` is the order as YAML, `mine` are id, name and YAML of the recipes, `sure` the one that may be deleted."""
 
     def say(code: str) -> str:
-        return view.escape(t(lang, code))
+        return t(lang, code)
 
-    ways = (
-        f'<a class="mend" download="{say("ui.order.name")}" href="{_place(text)}">{say("ui.order.save")}</a>'
-        f'<label class="mend opens"><input type="file" accept=".yaml,.yml" class="visually-hidden">{say("ui.order.open")}</label>'
+    ways = html(
+        '<a class="mend" download="{name}" href="{place}">{save}</a><label class="mend opens">'
+        '<input type="file" accept=".yaml,.yml" class="visually-hidden">{open}</label>',
+        name=say("ui.order.name"),
+        place=_place(text),
+        save=say("ui.order.save"),
+        open=say("ui.order.open"),
     )
-    said = "".join(f"<p>{view.escape(line)}</p>" for line in told)
-    status = f'<div class="told" role="status">{said}</div>' if said else ""
-    field = (
-        f'<div class="ways"><input type="text" name="recipe" maxlength="80" aria-label="{say("ui.order.recipe")}" '
-        f'placeholder="{say("ui.order.recipe")}">{_button("save", "", say("ui.order.keep"))}</div>'
+    said = joined(html("<p>{line}</p>", line=line) for line in told)
+    status = html('<div class="told" role="status">{said}</div>', said=said) if said else ""
+    field = html(
+        '<div class="ways"><input type="text" name="recipe" maxlength="80" aria-label="{recipe}" placeholder="{recipe}">{button}</div>',
+        recipe=say("ui.order.recipe"),
+        button=_button("save", "", say("ui.order.keep")),
     )
     take = say("ui.order.take")
-    listed = "".join(
-        f'<li><b>{view.escape(name)}</b> <span class="ways"><a class="mend" download="{id}.yaml" href="{_place(written)}">{take}</a>'
-        f"{_buttons(id, id == sure, lang)}</span></li>"
+    listed = joined(
+        html(
+            '<li><b>{name}</b> <span class="ways"><a class="mend" download="{id}.yaml" href="{place}">{take}</a>{buttons}</span></li>',
+            name=name,
+            id=id,
+            place=_place(written),
+            take=take,
+            buttons=_buttons(id, id == sure, lang),
+        )
         for id, name, written in mine
     )
-    recipes = (
-        f'<h3>{say("ui.order.recipes")}</h3><p class="hint">{say("ui.order.recipes.hint")}</p>{field}<ul class="recipes-own">{listed}</ul>'
+    recipes = html(
+        '<h3>{recipes}</h3><p class="hint">{hint}</p>{field}<ul class="recipes-own">{listed}</ul>',
+        recipes=say("ui.order.recipes"),
+        hint=say("ui.order.recipes.hint"),
+        field=field,
+        listed=listed,
     )
-    return (
-        f'<details class="more order-file" data-fold="order-file"><summary>{say("ui.order.title")}</summary>'
-        f'<p class="hint">{say("ui.order.hint")}</p><div class="ways">{ways}</div>{status}{recipes}</details>'
+    return html(
+        '<details class="more order-file" data-fold="order-file"><summary>{title}</summary><p class="hint">{hint}</p>'
+        '<div class="ways">{ways}</div>{status}{recipes}</details>',
+        title=say("ui.order.title"),
+        hint=say("ui.order.hint"),
+        ways=ways,
+        status=status,
+        recipes=recipes,
     )
 
 
-def _buttons(id: str, sure: bool, lang: str) -> str:
+def _buttons(id: str, sure: bool, lang: str) -> Html:
     """The way to delete a recipe, asked about once more."""
     verbs = ("delete", "keep") if sure else ("sure",)
-    return "".join(_button(verb, id, view.escape(t(lang, f"ui.order.do.{verb}"))) for verb in verbs)
+    return joined(_button(verb, id, t(lang, f"ui.order.do.{verb}")) for verb in verbs)
 
 
-def _button(do: str, value: str, label: str) -> str:
-    return f'<button type="button" class="mend" data-do="{do}" data-value="{value}">{label}</button>'
+def _button(do: str, value: str, label: str) -> Html:
+    return html('<button type="button" class="mend" data-do="{do}" data-value="{value}">{label}</button>', do=do, value=value, label=label)
 
 
 def _place(text: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 from tuning.studio.renting.rentals import Choices
 from tuning.text import say, t
 from tuning.ui.desk import Desk
+from tuning.ui.markup import Html, html, joined
 from tuning.ui.slip import Order
-from tuning.ui.view import escape
 
 MOST = 4  # machines on the slip
 LOOK, PICK, GO = "rent", "rent-pick", "rent-go"  # what a press does
@@ -26,21 +26,27 @@ class RentBox:
         self._desk = desk
         self._for, self._machines, self._picked = "", list[dict[str, Any]](), dict[str, Any]()
 
-    def drawn(self, choice: Order, overrides: Mapping[str, Any]) -> str:
+    def drawn(self, choice: Order, overrides: Mapping[str, Any]) -> Html:
         """As HTML; nothing where nobody can rent, or there is nothing yet to be trained."""
         here, lang = self._desk.studio.settings, self._desk.lang
         if not self._desk.local or here.offline or choice.model is None or choice.data is None:
-            return ""
+            return Html()
         if self._for != _key(choice, overrides):
-            return f'<div class="rent">{_button(LOOK, "", t(lang, "ui.rent.look"), "mend")}</div>'
+            return html('<div class="rent">{button}</div>', button=_button(LOOK, "", t(lang, "ui.rent.look"), "mend"))
         if self._picked:
-            told = escape(say(lang, "ui.rent.leaves", self._picked))
+            told = say(lang, "ui.rent.leaves", self._picked)
             go = _button(GO, self._picked["flavour"], say(lang, "ui.rent.go", self._picked), "way advised")
             others = _button(LOOK, "", t(lang, "ui.rent.others"), "mend")
-            return f'<div class="rent"><h3>{escape(self._picked["title"])}</h3><p class="soft">{told}</p>{go}{others}</div>'
-        ways = "".join(_way(one, lang) for one in self._machines)
+            return html(
+                '<div class="rent"><h3>{title}</h3><p class="soft">{told}</p>{go}{others}</div>',
+                title=self._picked["title"],
+                told=told,
+                go=go,
+                others=others,
+            )
+        ways = joined(_way(one, lang) for one in self._machines)
         title = t(lang, "ui.rent.title" if self._machines else "ui.rent.none")
-        return f'<div class="rent"><h3>{escape(title)}</h3>{ways}</div>'
+        return html('<div class="rent"><h3>{title}</h3>{ways}</div>', title=title, ways=ways)
 
     def press(self, do: str, flavour: str, choice: Order, overrides: Mapping[str, Any]) -> str | None:
         """Do what a button says; the id of the run where one was begun. Raises InputError `rent.…`."""
@@ -67,15 +73,25 @@ def _key(choice: Order, overrides: Mapping[str, Any]) -> str:
     return json.dumps([asdict(choice.but()), dict(overrides)], sort_keys=True, default=str)
 
 
-def _way(one: Mapping[str, Any], lang: str) -> str:
+def _way(one: Mapping[str, Any], lang: str) -> Html:
     done = time.strftime("%H:%M", time.localtime(time.time() + 60 * one["minutes"]))
-    figures = escape(say(lang, "ui.rent.line", {**one, "done": done}))
-    value = escape(one["flavour"])
-    return (
-        f'<button type="button" class="way" data-do="{PICK}" data-value="{value}"><b>{escape(one["title"])}</b>'
-        f'<span class="soft num">{figures}</span></button>'
+    figures = say(lang, "ui.rent.line", {**one, "done": done})
+    value = one["flavour"]
+    return html(
+        '<button type="button" class="way" data-do="{pick}" data-value="{value}"><b>{title}</b>'
+        '<span class="soft num">{figures}</span></button>',
+        pick=PICK,
+        value=value,
+        title=one["title"],
+        figures=figures,
     )
 
 
-def _button(do: str, value: str, words: str, kind: str) -> str:
-    return f'<button type="button" class="{kind}" data-do="{do}" data-value="{escape(value)}">{escape(words)}</button>'
+def _button(do: str, value: str, words: str, kind: str) -> Html:
+    return html(
+        '<button type="button" class="{kind}" data-do="{do}" data-value="{value}">{words}</button>',
+        kind=kind,
+        do=do,
+        value=value,
+        words=words,
+    )

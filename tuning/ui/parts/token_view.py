@@ -13,6 +13,7 @@ from tuning.tokens import lengths
 from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import Desk, Scene, caught
 from tuning.ui.draw import sheet
+from tuning.ui.markup import Html, html, joined
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 
@@ -57,8 +58,8 @@ def build(desk: Desk) -> None:
         if trouble:
             return [head + trouble[0], hidden, ""]
         if found is None:
-            said = view.escape(desk.say("ui.audit.working"))
-            return [f'{head}<p class="while"><i aria-hidden="true">●</i> {said}</p>', hidden, ""]
+            said = desk.say("ui.audit.working")
+            return [html('{head}<p class="while"><i aria-hidden="true">●</i> {said}</p>', head=head, said=said), hidden, ""]
         at = int(plan["settings"]["max_length"]) if plan else 512
         drawn = figures(found, at, desk.lang, plan["general_rows"] if plan else 0)
         return [head + drawn, gr.update(visible=True, value=str(at)), rows(found, at, scene.browsed, desk.lang)]
@@ -68,31 +69,31 @@ def build(desk: Desk) -> None:
     desk.paints(paint, [above, cut, below], live=True)
 
 
-def figures(found: lengths.Lengths, at: int, lang: str, general: int = 0) -> str:
+def figures(found: lengths.Lengths, at: int, lang: str, general: int = 0) -> Html:
     """Totals, what there is to know, and the histogram with its line. `general` rows are mixed in beside those that are counted."""
     blocked = found.blocked(at)
     said = view.fault(lang, blocked.code, blocked.params) if blocked else ""
-    notes = "".join(
-        f'<li class="{notice.level}"><span>{view.escape(view.sentence(lang, notice.code, notice.params))}</span></li>'
+    notes = joined(
+        html('<li class="{level}"><span>{says}</span></li>', level=notice.level, says=view.sentence(lang, notice.code, notice.params))
         for notice in found.notices(at)
     )
     if general:
-        notes += f'<li class="info"><span>{view.escape(t(lang, "ui.audit.general", count=view.number(general, lang)))}</span></li>'
+        notes += html('<li class="info"><span>{general}</span></li>', general=t(lang, "ui.audit.general", count=view.number(general, lang)))
     packing = found.packing(at, 4)
     spare = ""
     if packing.saved >= 0.05:
-        spare = f'<p class="hint">{view.escape(t(lang, "ui.audit.packing", percent=view.number(100 * packing.saved, lang)))}</p>'
-    listed = f'<ul class="findings">{notes}</ul>' if notes else ""
+        spare = html('<p class="hint">{packing}</p>', packing=t(lang, "ui.audit.packing", percent=view.number(100 * packing.saved, lang)))
+    listed = html('<ul class="findings">{notes}</ul>', notes=notes) if notes else ""
     sums = found.totals(at)
     drawn = sheet.histogram(found.histogram(), (found.shortest, found.longest), at, len(sums.rows_cut), lang)
     return said + sheet.totals(sums, lang) + listed + drawn + spare
 
 
-def rows(found: lengths.Lengths, at: int, browsed: Mapping[str, Any], lang: str) -> str:
+def rows(found: lengths.Lengths, at: int, browsed: Mapping[str, Any], lang: str) -> Html:
     """One row after the other, token by token."""
     shown = found.audit.shown
     if not shown:
-        return ""
+        return Html()
     place = max(0, min(int(browsed.get("audit", 0)), len(shown) - 1))
     said = t(lang, "ui.audit.place", number=view.number(place + 1, lang), count=view.number(len(shown), lang))
     ways = sheet.pager("audit", place, 1, len(shown), said, lang)

@@ -17,6 +17,7 @@ from tuning.studio.beside.blind_score import SIDES
 from tuning.studio.talk import run_of
 from tuning.ui import gradio_ways, slip, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
+from tuning.ui.markup import Html, html
 from tuning.ui.parts.beside.fold import BesideFold
 from tuning.ui.parts.chat_lines import chat_note, is_pulled, is_run, suggested, thinking
 from tuning.ui.parts.chat_settings import ChatSettings, sent
@@ -222,8 +223,8 @@ class ChatTab:
         """A run that goes on from this one, with its corrected answers, waits in the queue."""
         desk, same = self.desk, gr.skip()
         made = desk.studio.corrections.learn(run_of(values[desk.target] or ""), desk.lang)
-        said_so = view.escape(desk.say("ui.chat.learning_on", name=made["name"]))
-        yield [*[same] * 6, f'<p class="hint">{said_so}</p>', *[same] * 4]
+        said_so = desk.say("ui.chat.learning_on", name=made["name"])
+        yield [*[same] * 6, html('<p class="hint">{said_so}</p>', said_so=said_so), *[same] * 4]
 
     def more(self, values: dict[Any, Any]) -> Iterator[Any]:
         """The answers that were cut go on."""
@@ -373,16 +374,16 @@ def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = Non
     ]
 
 
-def talking(desk: Desk, scene: Scene, who: str | None) -> str:
+def talking(desk: Desk, scene: Scene, who: str | None) -> Html:
     """With whom one talks; while a run learns, that it is talked to as it is now, or that nobody answers."""
     run = scene.run
     if run is not None and run["run"] == who and run["status"] in ("starting", "running"):
         step, total = view.number(run["state"]["step"], desk.lang), view.number(run["total_steps"], desk.lang)
         says = desk.say("ui.chat.while", step=step, total=total) if slip.answers(run) else desk.say("chat.launched")
-        return f'<p class="while"><i aria-hidden="true">●</i> {view.escape(says)}</p>'
+        return html('<p class="while"><i aria-hidden="true">●</i> {says}</p>', says=says)
     name = next((entry["name"] for entry in scene.runs if entry["run"] == who), None)
     name = desk.studio.talk.called(who, desk.lang) if who and (run_of(who) != who or is_pulled(who)) else name
     title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), who or "")
     says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
     untaught = desk.say("chat.untaught") if who and not name and desk.studio.talk.untaught(who) else ""
-    return f'<p class="hint">{view.escape(f"{says} {untaught}".strip())}</p>{thinking(desk, who)}' if who else ""
+    return html('<p class="hint">{says}</p>{thinking}', says=f"{says} {untaught}".strip(), thinking=thinking(desk, who)) if who else Html()

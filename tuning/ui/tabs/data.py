@@ -11,6 +11,7 @@ from tuning.errors import InputError
 from tuning.ui import form, gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.draw import cards, chooser, sheet
+from tuning.ui.markup import Html, html
 from tuning.ui.parts import token_view
 from tuning.ui.parts.rows import bring, columns, hub_sets, moving, row_browser
 from tuning.ui.slip import Order
@@ -138,12 +139,18 @@ def understood_of(desk: Desk, scene: Scene) -> list[Any]:
     return [told, gr.update(visible=found["source_kept"])]
 
 
-def own_of(desk: Desk, scene: Scene, found: dict[str, Any]) -> str:
+def own_of(desk: Desk, scene: Scene, found: dict[str, Any]) -> Html:
     """What can be done with data whose files were brought: say what their columns are, and delete them; of corrected answers only this."""
     if not found["source_kept"] and not found["corrected"]:
-        return ""
+        return Html()
     name = desk.data_title(scene.choice)
-    ways = f'<button type="button" class="mend" data-do="columns" data-value="">{view.escape(desk.say("ui.data.columns"))}</button>'
+    ways = html(
+        '<button type="button" class="mend" data-do="columns" data-value="">{columns}</button>', columns=desk.say("ui.data.columns")
+    )
     chat = any(notice["code"] == "data.note.chat" for notice in found["findings"])  # its columns are no parts of a conversation
     shown = ways if found["source_kept"] and not chat else ""
-    return f'<div class="owned">{shown}{chooser.deletion(name, bool(scene.browsed.get("sure")), desk.lang)}</div>'
+    return html(
+        '<div class="owned">{shown}{deletion}</div>',
+        shown=shown,
+        deletion=chooser.deletion(name, bool(scene.browsed.get("sure")), desk.lang),
+    )

@@ -15,6 +15,7 @@ from tuning.schema import Goal
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import INTO_VIEW, Desk, Scene
 from tuning.ui.draw import cards, offers
+from tuning.ui.markup import Html, html, joined
 from tuning.ui.slip import Order
 
 SHOWN = 6  # cards before the fold
@@ -108,17 +109,21 @@ def begun(desk: Desk, choice: Any, overrides: Any, what: str) -> tuple[Any, ...]
     return made, {}, run, gr.update(selected="train"), "train"
 
 
-def invitation(desk: Desk) -> str:
+def invitation(desk: Desk) -> Html:
     """For the first visit: what one will have and in how long, the press that trains the starter, and the one for a file of one's own."""
-    title, text, button, bring = (view.escape(desk.say(f"ui.start.{part}")) for part in ("title", "text", "button", "bring"))
-    return (
-        f'<div class="invitation"><div><h2>{title}</h2><p>{text}</p></div><div class="ways">'
-        f'<button type="button" class="plain go" data-do="starter" data-value="starter">{button}</button>'
-        f'<button type="button" class="plain" data-do="bring" data-value="">{bring}</button></div></div>'
+    title, text, button, bring = (desk.say(f"ui.start.{part}") for part in ("title", "text", "button", "bring"))
+    return html(
+        '<div class="invitation"><div><h2>{title}</h2><p>{text}</p></div><div class="ways">'
+        '<button type="button" class="plain go" data-do="starter" data-value="starter">{button}</button>'
+        '<button type="button" class="plain" data-do="bring" data-value="">{bring}</button></div></div>',
+        title=title,
+        text=text,
+        button=button,
+        bring=bring,
     )
 
 
-def results(desk: Desk, entries: list[dict[str, Any]]) -> str:
+def results(desk: Desk, entries: list[dict[str, Any]]) -> Html:
     """What a search of the Hub found, as cards; a press asks the Hub for the rest and chooses the model."""
     if not entries:
         return view.empty(desk.say("ui.model.found.none"))
@@ -147,7 +152,7 @@ def downloads(desk: Desk) -> None:
 
     def ask(model: str) -> Any:
         text = desk.say("ui.model.kept.sure", model=model, size=sizes().get(model, ""))
-        return gr.update(visible=True), f"<p>{view.escape(text)}</p>"
+        return gr.update(visible=True), html("<p>{text}</p>", text=text)
 
     def remove(model: str) -> Any:
         desk.studio.models.remove(model)
@@ -162,7 +167,7 @@ def downloads(desk: Desk) -> None:
         said = desk.say("ui.model.kept.total", count=len(kept)) if kept else desk.say("ui.model.kept.none")
         names = [(f"{id} · {size}", id) for id, size in kept.items()]
         return [
-            f'<p class="hint">{view.escape(said)}</p>',
+            html('<p class="hint">{said}</p>', said=said),
             gr.update(visible=bool(kept)),
             gr.update(choices=names, value=next(iter(kept), None)),
         ]
@@ -210,7 +215,7 @@ def advice(desk: Desk, wanted: Mapping[str, Any], choice: Order) -> Advice:
     return Advice([first, *(entry for entry in entries if entry is not first)] if entries else [], first, bool(good))
 
 
-def _grid(desk: Desk, choice: Order, wanted: Mapping[str, Any]) -> str:
+def _grid(desk: Desk, choice: Order, wanted: Mapping[str, Any]) -> Html:
     """The best models for what is looked for, and the chosen one; the rest below a fold."""
     advised, chosen = advice(desk, wanted, choice), choice.model
     entries = advised.entries
@@ -225,17 +230,17 @@ def _grid(desk: Desk, choice: Order, wanted: Mapping[str, Any]) -> str:
     drawn, more = ([cards.model(entry, entry["id"] == chosen, desk.lang, entry["id"] == best) for entry in part] for part in (first, rest))
     found = desk.studio.hardware()
     above = view.fault(desk.lang, found["trouble"]["code"], found["trouble"]["params"]) if found["trouble"] else ""
-    above += "".join(
-        f'<p class="hint">{view.escape(view.sentence(desk.lang, note["code"], note["params"]))}</p>' for note in found["notes"]
+    above += joined(
+        html('<p class="hint">{says}</p>', says=view.sentence(desk.lang, note["code"], note["params"])) for note in found["notes"]
     )
     said = guide(desk) if advised.good else desk.say("ui.model.slow", model=advised.taken["title"])
     if not found["gpus"]:
         said = desk.say("ui.model.no_card") + " " + said
-    above += f'<p class="hint" id="guide">{view.escape(said)}</p>'
+    above += html('<p class="hint" id="guide">{said}</p>', said=said)
     if not first:
         return above + view.empty(desk.say("ui.model.none"))
     fold = cards.fold(desk.say("ui.model.more", count=len(more)), cards.group(desk.say("ui.model.cards"), more)) if more else ""
-    below = f'<p class="hint" id="token-note">{view.escape(desk.say("ui.model.context.why"))}</p>'
+    below = html('<p class="hint" id="token-note">{why}</p>', why=desk.say("ui.model.context.why"))
     return above + cards.group(desk.say("ui.model.cards"), drawn) + fold + below
 
 

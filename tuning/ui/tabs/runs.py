@@ -15,6 +15,7 @@ from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import comparison, history, progress, timeline_view
 from tuning.ui.draw.history import Look, Names
 from tuning.ui.draw.leaving import outside
+from tuning.ui.markup import Html
 from tuning.ui.parts import take_away, watch_link
 from tuning.ui.slip import RESUMABLE, Order
 from tuning.ui.tabs import everybody
@@ -119,11 +120,11 @@ class RunActions:
         self.desk.studio.keys.withdraw()
         return ""
 
-    def outside(self, run: Mapping[str, Any], key: str) -> str:
+    def outside(self, run: Mapping[str, Any], key: str) -> Html:
         """How other programs talk to a run, for whoever may have a key."""
         keys = self.desk.studio.keys
         if not keys.offered or not (run["has_adapter"] or run["status"] in ("starting", "running")):
-            return ""
+            return Html()
         try:
             there, fresh = keys.there(), key if keys.holder(key) == self.desk.studio.owner else ""
         except TuningError as error:  # all else of the run is shown

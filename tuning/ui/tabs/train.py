@@ -16,6 +16,7 @@ from tuning.ui import form, gradio_ways, slip, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.draw import cards, offers, progress, timeline_view
 from tuning.ui.draw.curves.curve_look import CurveLook
+from tuning.ui.markup import Html, html
 from tuning.ui.parts import card_row, order_box, watch_link
 from tuning.ui.slip import RESUMABLE, Order
 
@@ -130,7 +131,7 @@ def _knobs(desk: Desk) -> None:
     first = desk.html(script=form.TURNS, elem_id="knobs")
     with gr.Accordion(desk.say("ui.train.fine"), open=False, elem_classes="fold", elem_id="fine"):
         folded = desk.html(script=form.TURNS, elem_id="more-knobs")
-    hint = f'<p class="hint">{view.escape(desk.say("ui.train.fine.hint"))}</p>'
+    hint = html('<p class="hint">{hint}</p>', hint=desk.say("ui.train.fine.hint"))
     note, fault = desk.slot(), desk.slot()
     reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160, visible=False)
 
@@ -224,13 +225,13 @@ def taken_along(desk: Desk, recipe: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def recipes_of(desk: Desk, choice: Order) -> str:
+def recipes_of(desk: Desk, choice: Order) -> Html:
     """The recipes for any model and the chosen one as cards, those made for one model below a fold."""
     entries, chosen = desk.recipes(), desk.recipe(choice)["id"]
     above = [one for one in entries if not one["model"] or one["id"] == chosen]
     below = [one for one in entries if one not in above]
 
-    def drawn(one: dict[str, Any]) -> str:
+    def drawn(one: dict[str, Any]) -> Html:
         here = offers.suits(desk.studio.plans.suits(one["id"], choice.model), bool(one["model"]), desk.lang)
         return cards.recipe(one, one["id"] == chosen, desk.lang, here)
 

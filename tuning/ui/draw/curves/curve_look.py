@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from tuning.runs.differences import Point
 from tuning.text import t
-from tuning.ui.view import escape
+from tuning.ui.markup import Html, html, joined
 
 SMOOTH = (0, 60, 90, 98)  # percent of the moving mean that stays at each point, as TensorBoard's slider
 WINDOWS = (100, 50, 20)  # percent of the steps so far, the last ones
@@ -78,19 +78,26 @@ def decades(low: float, high: float) -> list[float]:
     return [mark for mark in marks if below <= mark <= above]
 
 
-def buttons(look: CurveLook, lang: str) -> str:
+def buttons(look: CurveLook, lang: str) -> Html:
     """The presses that turn it, as HTML."""
     groups = [
         ("smooth", [(f"smooth:{one}", t(lang, f"ui.curve.smooth.{one}"), look.smooth == one) for one in SMOOTH]),
         ("window", [(f"window:{one}", t(lang, f"ui.curve.window.{one}"), look.window == one) for one in WINDOWS]),
         ("axis", [("log:", t(lang, "ui.curve.log"), look.log)]),
     ]
-    drawn = ""
+    drawn = Html()
     for name, ways in groups:
-        inside = "".join(
-            f'<button type="button" data-do="curve" data-value="{value}" aria-pressed="{str(on).lower()}">{escape(label)}</button>'
+        inside = joined(
+            html(
+                '<button type="button" data-do="curve" data-value="{value}" aria-pressed="{on}">{label}</button>',
+                value=value,
+                on=str(on).lower(),
+                label=label,
+            )
             for value, label, on in ways
         )
-        title = escape(t(lang, f"ui.curve.{name}"))
-        drawn += f'<span role="group" aria-label="{title}"><b aria-hidden="true">{title}</b>{inside}</span>'
-    return f'<div class="curve-ways">{drawn}</div>'
+        title = t(lang, f"ui.curve.{name}")
+        drawn += html(
+            '<span role="group" aria-label="{title}"><b aria-hidden="true">{title}</b>{inside}</span>', title=title, inside=inside
+        )
+    return html('<div class="curve-ways">{drawn}</div>', drawn=drawn)

@@ -6,7 +6,7 @@ Pure functions; a press is heard as (what, value). What the routes do stands in 
 import json
 
 from tuning.text import t
-from tuning.ui.view import escape
+from tuning.ui.markup import Html, html, joined
 
 NO_KEY = "YOUR-KEY"
 ORIGIN = "{origin}"  # which the page replaces by the address under which it was opened
@@ -43,16 +43,21 @@ def lines(run: str, key: str) -> dict[str, str]:
     }
 
 
-def box(run: str, there: bool, fresh: str, lang: str) -> str:
+def box(run: str, there: bool, fresh: str, lang: str) -> Html:
     """The fold of a run: `there` says whether its owner has a key, `fresh` is one that was made just now and is shown this once."""
-    says = "".join(f'<p class="hint">{escape(t(lang, code))}</p>' for code in _said(there, fresh))
+    says = joined(html('<p class="hint">{says}</p>', says=t(lang, code)) for code in _said(there, fresh))
     key = _line("", fresh, lang) if fresh else ""
-    shown = "".join(_line(name, line, lang) for name, line in lines(run, fresh or NO_KEY).items())
+    shown = joined(_line(name, line, lang) for name, line in lines(run, fresh or NO_KEY).items())
     ways = _button("key", t(lang, "ui.programs.renew" if there else "ui.programs.give"))
     ways += _button("no_key", t(lang, "ui.programs.withdraw")) if there else ""
-    return (
-        f'<details class="folded programs" data-fold="programs"><summary>{escape(t(lang, "ui.programs"))}</summary>'
-        f'{says}{key}{shown}<div class="ways">{ways}</div></details>'
+    return html(
+        '<details class="folded programs" data-fold="programs"><summary>{programs}</summary>{says}{key}{shown}'
+        '<div class="ways">{ways}</div></details>',
+        programs=t(lang, "ui.programs"),
+        says=says,
+        key=key,
+        shown=shown,
+        ways=ways,
     )
 
 
@@ -60,12 +65,12 @@ def _said(there: bool, fresh: str) -> list[str]:
     return ["ui.programs.hint", *(["ui.programs.fresh"] if fresh else ["ui.programs.kept"] if there else [])]
 
 
-def _line(name: str, line: str, lang: str) -> str:
-    head = f"<b>{escape(name)}</b>" if name else ""
-    copy, copied = escape(t(lang, "ui.watch.copy")), escape(t(lang, "ui.watch.copied"))
-    button = f'<button type="button" class="mend" data-copied="{copied}">{copy}</button>'
-    return f'<div class="line">{head}<code data-line="{escape(line)}"></code>{button}</div>'
+def _line(name: str, line: str, lang: str) -> Html:
+    head = html("<b>{name}</b>", name=name) if name else ""
+    copy, copied = t(lang, "ui.watch.copy"), t(lang, "ui.watch.copied")
+    button = html('<button type="button" class="mend" data-copied="{copied}">{copy}</button>', copied=copied, copy=copy)
+    return html('<div class="line">{head}<code data-line="{line}"></code>{button}</div>', head=head, line=line, button=button)
 
 
-def _button(do: str, label: str) -> str:
-    return f'<button type="button" class="mend" data-do="{do}" data-value="">{escape(label)}</button>'
+def _button(do: str, label: str) -> Html:
+    return html('<button type="button" class="mend" data-do="{do}" data-value="">{label}</button>', do=do, label=label)

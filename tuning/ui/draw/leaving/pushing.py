@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuning.text import t
-from tuning.ui.view import escape, when
+from tuning.ui.markup import Html, html, joined
+from tuning.ui.view import when
 
 # What was typed is kept on the page when all is drawn anew, and goes along with a press; a token is forgotten with the press.
 FIELDS = """
@@ -35,48 +36,69 @@ FIELDS = """
 """
 
 
-def row(offers: Mapping[str, Any], busy: bool, going: str, told: str, lang: str) -> str:
+def row(offers: Mapping[str, Any], busy: bool, going: str, told: str, lang: str) -> Html:
     """The row; `going` is how far a push is, `told` what went wrong with it."""
     offer = offers["hub"]
-    head = f'<strong>{escape(t(lang, "ui.take.hub"))}</strong><p class="soft">{escape(t(lang, "ui.take.hub.says"))}</p>'
-    pushed = "".join(_pushed(one, lang) for one in offer["pushed"].values())
-    return f"<li>{head}{pushed}{going}{told}{'' if going else _ways(offers['run'], offer, busy, lang)}</li>"
+    head = html('<strong>{hub}</strong><p class="soft">{says}</p>', hub=t(lang, "ui.take.hub"), says=t(lang, "ui.take.hub.says"))
+    pushed = joined(_pushed(one, lang) for one in offer["pushed"].values())
+    return html(
+        "<li>{head}{pushed}{going}{told}{ways}</li>",
+        head=head,
+        pushed=pushed,
+        going=going,
+        told=told,
+        ways="" if going else _ways(offers["run"], offer, busy, lang),
+    )
 
 
-def _ways(run: str, offer: Mapping[str, Any], busy: bool, lang: str) -> str:
+def _ways(run: str, offer: Mapping[str, Any], busy: bool, lang: str) -> Html:
     """The fields and the presses; whoever has to sign in before is told so."""
     if offer["token"] == "sign_in":
-        return f'<p class="soft">{escape(t(lang, "ui.take.hub.sign_in"))}</p>'
+        return html('<p class="soft">{sign_in}</p>', sign_in=t(lang, "ui.take.hub.sign_in"))
     fields = field(run, "repo", "text", offer["repos"]["adapter"], t(lang, "ui.take.hub.repo"))
     if offer["token"] == "none":
         fields += field(run, "token", "password", "", t(lang, "ui.take.hub.token"))
     else:
         whose = t(lang, f"ui.take.hub.{offer['token']}")
-        fields += f'<p class="soft">{escape(whose)}</p>'
+        fields += html('<p class="soft">{whose}</p>', whose=whose)
     forms = ["adapter", *(["gguf"] if offer["gguf"] else [])]
     off = " disabled" if busy else ""
-    press = '<button type="button" class="mend" data-what="push" data-sends="{form}"{off}>{word}</button>'
-    ways = "".join(press.format(form=form, off=off, word=escape(t(lang, f"ui.take.hub.{form}"))) for form in forms)
+    ways = joined(
+        html(
+            '<button type="button" class="mend" data-what="push" data-sends="{form}"{off}>{word}</button>',
+            form=form,
+            off=off,
+            word=t(lang, f"ui.take.hub.{form}"),
+        )
+        for form in forms
+    )
     if offer["token"] == "typed":
-        ways += f'<button type="button" class="mend" data-do="forget" data-value="">{escape(t(lang, "ui.take.hub.forget"))}</button>'
-    return f'{fields}<div class="ways">{ways}</div>'
+        ways += html(
+            '<button type="button" class="mend" data-do="forget" data-value="">{forget}</button>', forget=t(lang, "ui.take.hub.forget")
+        )
+    return html('{fields}<div class="ways">{ways}</div>', fields=fields, ways=ways)
 
 
-def field(run: str, name: str, kind: str, value: str, says: str) -> str:
+def field(run: str, name: str, kind: str, value: str, says: str) -> Html:
     """A field whose text goes along with a press; `run` tells what was typed for one from what was typed for another."""
-    rest = 'autocomplete="off" spellcheck="false" autocapitalize="none"'
-    return (
-        f'<label class="typed"><span>{escape(says)}</span>'
-        f'<input type="{kind}" data-field="{name}" data-run="{escape(run)}" value="{escape(value)}" maxlength="4096" {rest}></label>'
+    return html(
+        '<label class="typed"><span>{says}</span>'
+        '<input type="{kind}" data-field="{name}" data-run="{run}" value="{value}" maxlength="4096" '
+        'autocomplete="off" spellcheck="false" autocapitalize="none"></label>',
+        says=says,
+        kind=kind,
+        name=name,
+        run=run,
+        value=value,
     )
 
 
-def _pushed(one: Mapping[str, Any], lang: str) -> str:
+def _pushed(one: Mapping[str, Any], lang: str) -> Html:
     """Where a form is on the Hub, who sees it, and how it is talked to."""
     seen = t(lang, "ui.take.hub.private" if one["private"] else "ui.take.hub.public")
-    link = f'<a href="{escape(one["url"])}" target="_blank" rel="noopener noreferrer">{escape(one["repo"])}</a>'
-    facts = f'<span class="soft">{escape(seen)} · {escape(when(one["time"], lang))}</span>'
+    link = html('<a href="{url}" target="_blank" rel="noopener noreferrer">{repo}</a>', url=one["url"], repo=one["repo"])
+    facts = html('<span class="soft">{seen} · {time}</span>', seen=seen, time=when(one["time"], lang))
     command = ""
     if one["command"]:
-        command = f"<p>{escape(t(lang, 'ui.take.hub.command'))} <code>{escape(one['command'])}</code></p>"
-    return f'<div class="made"><p class="num"><b>{link}</b> {facts}</p>{command}</div>'
+        command = html("<p>{says} <code>{command}</code></p>", says=t(lang, "ui.take.hub.command"), command=one["command"])
+    return html('<div class="made"><p class="num"><b>{link}</b> {facts}</p>{command}</div>', link=link, facts=facts, command=command)

@@ -13,6 +13,7 @@ from tuning.runs.contents import AnswerSettings
 from tuning.runs.files import slug
 from tuning.studio.beside.own_questions import table
 from tuning.ui.desk import Desk
+from tuning.ui.markup import Html
 from tuning.ui.parts.beside.pair import Pair
 from tuning.ui.parts.beside.questions_view import AnswerTable, own_questions
 from tuning.ui.parts.chat_settings import sent
@@ -38,7 +39,7 @@ class AllQuestions:
             elem_id="own-questions",
         )
 
-    def shown(self, who: str) -> str:
+    def shown(self, who: str) -> Html:
         """The cards."""
         return own_questions(self.desk.studio.questions.of(who), self._tables.get(self._key(who)), self.desk.lang)
 

@@ -11,8 +11,9 @@ from typing import Any
 import gradio as gr
 
 from tuning.errors import TuningError
-from tuning.ui import gradio_ways, view
+from tuning.ui import gradio_ways
 from tuning.ui.desk import Desk, Scene
+from tuning.ui.markup import Html, html
 from tuning.ui.parts.beside.all_questions import AllQuestions
 from tuning.ui.parts.beside.pair import Pair
 from tuning.ui.parts.beside.strengths_view import strengths
@@ -65,21 +66,25 @@ class BesideFold:
         self.desk.studio.questions.add(who or "", text or "")
         return [self.shown(who), ""]
 
-    def paint(self, scene: Scene) -> str:
+    def paint(self, scene: Scene) -> Html:
         """What stands there now."""
         return self.shown(scene.talker)
 
-    def shown(self, who: str | None) -> str:
+    def shown(self, who: str | None) -> Html:
         """The cards, of a run; of a model as it is that there is nothing to prove."""
         if who and is_run(self.desk, who):
             with contextlib.suppress(TuningError):  # deleted just now
                 measured = strengths(self.desk.studio.strengths.read(who), self.desk.lang)
                 return self._blind() + measured + self.questions.shown(who)
-        return f'<p class="hint">{view.escape(self.desk.say("ui.beside.strengths.run"))}</p>'
+        return html('<p class="hint">{says}</p>', says=self.desk.say("ui.beside.strengths.run"))
 
-    def _blind(self) -> str:
+    def _blind(self) -> Html:
         """The switch that hides which side is whose."""
         on, say = self.desk.studio.blind.on, self.desk.say
-        label = ("☑ " if on else "☐ ") + view.escape(say("ui.blind.title"))
-        switch = f'<button type="button" class="mend" role="switch" aria-checked="{str(on).lower()}" data-do="blind">{label}</button>'
-        return f'{switch}<p class="hint">{view.escape(say("ui.blind.hint"))}</p>'
+        label = ("☑ " if on else "☐ ") + say("ui.blind.title")
+        switch = html(
+            '<button type="button" class="mend" role="switch" aria-checked="{on}" data-do="blind">{label}</button>',
+            on=str(on).lower(),
+            label=label,
+        )
+        return html('{switch}<p class="hint">{hint}</p>', switch=switch, hint=say("ui.blind.hint"))

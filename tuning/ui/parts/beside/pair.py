@@ -11,8 +11,8 @@ import gradio as gr
 
 from tuning.errors import InputError, TuningError
 from tuning.studio.beside.blind_score import SIDES
-from tuning.ui import view
 from tuning.ui.desk import Desk
+from tuning.ui.markup import Html, html, joined
 from tuning.ui.parts.badge import proofs
 from tuning.ui.parts.voices import Asking, Voice
 
@@ -64,19 +64,20 @@ class Pair:
         asking.blind, asking.turned = True, secrets.choice((True, False))
         return [history[-1:] for history in histories]
 
-    def vote(self, asking: Asking, who: str) -> str:
+    def vote(self, asking: Asking, who: str) -> Html:
         """The buttons below two answers."""
         id = uuid.uuid4().hex
         self._waiting[id] = (asking, who)
         for old in [*self._waiting][:-MOST]:
             del self._waiting[old]
-        words = {side: view.escape(self.desk.say(f"ui.blind.{side}.better")) for side in SIDES}
-        buttons = "".join(
-            f'<button type="button" class="mend" data-do="{side}" data-value="{id}">{word}</button>' for side, word in words.items()
+        words = {side: self.desk.say(f"ui.blind.{side}.better") for side in SIDES}
+        buttons = joined(
+            html('<button type="button" class="mend" data-do="{side}" data-value="{id}">{word}</button>', side=side, id=id, word=word)
+            for side, word in words.items()
         )
-        return f'<p class="hint">{view.escape(self.desk.say("ui.blind.which"))}</p>{buttons}'
+        return html('<p class="hint">{which}</p>{buttons}', which=self.desk.say("ui.blind.which"), buttons=buttons)
 
-    def judge(self, id: str, side: str) -> str:
+    def judge(self, id: str, side: str) -> Html:
         """Keep a judgement, and tell which side was whose, with the score and the proofs. Raises InputError for one that was given."""
         desk = self.desk
         asking, who = self._waiting.pop(id, (None, ""))
@@ -92,4 +93,4 @@ class Pair:
         said += " " + desk.say(
             "ui.blind.score", first=names[0], second=names[1], one=score["first"], two=score["second"], none=score["equal"]
         )
-        return f'{proofs(asking.questions, desk.lang)}<p class="hint" role="status">{view.escape(said)}</p>'
+        return html('{proofs}<p class="hint" role="status">{said}</p>', proofs=proofs(asking.questions, desk.lang), said=said)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tuning.text import t
-from tuning.ui import view
+from tuning.ui.markup import Html, html, joined
 
 
 @dataclass
@@ -16,31 +16,41 @@ class AnswerTable:
     on: bool = True
 
 
-def own_questions(questions: Sequence[str], asked: AnswerTable | None, lang: str) -> str:
+def own_questions(questions: Sequence[str], asked: AnswerTable | None, lang: str) -> Html:
     """The cards of test questions, and their answers where they were asked."""
 
-    def button(verb: str) -> str:
-        return f'<button type="button" class="mend" data-do="{verb}">{view.escape(t(lang, f"ui.questions.do_{verb}"))}</button>'
+    def button(verb: str) -> Html:
+        word = t(lang, f"ui.questions.do_{verb}")
+        return html('<button type="button" class="mend" data-do="{verb}">{word}</button>', verb=verb, word=word)
 
-    drop = view.escape(t(lang, "ui.questions.drop"))
-    listed = "".join(
-        f'<li>{(text := view.escape(one))} <button type="button" class="drop" data-do="drop" data-value="{text}" '
-        f'aria-label="{drop}: {text}" title="{drop}">✕</button></li>'
-        for one in questions
+    drop = t(lang, "ui.questions.drop")
+    listed = joined(
+        html(
+            '<li>{text} <button type="button" class="drop" data-do="drop" data-value="{text}" aria-label="{drop}: {text}" title="{drop}">'
+            "✕</button></li>",
+            text=text,
+            drop=drop,
+        )
+        for text in questions
     )
     presses = [] if not questions else ["halt"] if asked is not None and asked.on else ["ask"]
     presses += ["csv"] if asked is not None and asked.rows and not asked.on else []
     table = _table(asked, lang) if asked is not None and (asked.rows or asked.on) else ""
-    title = view.escape(t(lang, "ui.questions.title"))
-    none = "" if questions else f'<p class="hint">{view.escape(t(lang, "ui.questions.none"))}</p>'
-    items = f'<ul class="own">{listed}</ul>' if questions else ""
-    return f"<h4>{title}</h4>" + none + items + "".join(map(button, presses)) + table
+    title = t(lang, "ui.questions.title")
+    none = "" if questions else html('<p class="hint">{none}</p>', none=t(lang, "ui.questions.none"))
+    items = html('<ul class="own">{listed}</ul>', listed=listed) if questions else ""
+    return html("<h4>{title}</h4>", title=title) + none + items + joined(map(button, presses)) + table
 
 
-def _table(asked: AnswerTable, lang: str) -> str:
+def _table(asked: AnswerTable, lang: str) -> Html:
     heads = [t(lang, "ui.questions.question"), *asked.heads]
-    head = "".join(f'<th scope="col">{view.escape(one)}</th>' for one in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{view.escape(cell)}</td>' for cell in row)}</tr>" for row in asked.rows)
+    head = joined(html('<th scope="col">{one}</th>', one=one) for one in heads)
+    body = joined(html("<tr>{cells}</tr>", cells=joined(html("<td>{cell}</td>", cell=cell) for cell in row)) for row in asked.rows)
     said = "ui.questions.on" if asked.on else "ui.questions.done"
-    status = f'<p class="hint" role="status">{view.escape(t(lang, said, count=len(asked.rows)))}</p>'
-    return f'{status}<div class="scroll" tabindex="0"><table class="rows"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    status = html('<p class="hint" role="status">{says}</p>', says=t(lang, said, count=len(asked.rows)))
+    return html(
+        '{status}<div class="scroll" tabindex="0"><table class="rows"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+        status=status,
+        head=head,
+        body=body,
+    )

@@ -7,13 +7,15 @@ from tuning.runs.contents import STRENGTHS
 from tuning.schema import Notice
 from tuning.text import t
 from tuning.ui import view
+from tuning.ui.markup import Html, html, joined
 
 
-def strengths(found: Mapping[str, Any] | None, lang: str) -> str:
+def strengths(found: Mapping[str, Any] | None, lang: str) -> Html:
     """What is known of a run's strengths, and what can be pressed; `found` as `studio.beside.strength_table` reads it."""
 
-    def button(verb: str) -> str:
-        return f'<button type="button" class="mend" data-do="{verb}">{view.escape(t(lang, f"ui.beside.strengths.{verb}"))}</button>'
+    def button(verb: str) -> Html:
+        word = t(lang, f"ui.beside.strengths.{verb}")
+        return html('<button type="button" class="mend" data-do="{verb}">{word}</button>', verb=verb, word=word)
 
     points = found["points"] if found else []
     said, press = t(lang, "ui.beside.strengths.none"), button("again" if points else "go")
@@ -25,21 +27,29 @@ def strengths(found: Mapping[str, Any] | None, lang: str) -> str:
     elif points and found:
         said = t(lang, "ui.beside.strengths.says", rows=view.number(found["rows"], lang))
     table = _table(points, lang) if points else ""
-    return f'<h4>{view.escape(t(lang, "ui.beside.strengths"))}</h4>{table}<p class="hint" role="status">{view.escape(said)}</p>{press}'
+    return html(
+        '<h4>{strengths}</h4>{table}<p class="hint" role="status">{said}</p>{press}',
+        strengths=t(lang, "ui.beside.strengths"),
+        table=table,
+        said=said,
+        press=press,
+    )
 
 
-def _table(points: list[dict[str, Any]], lang: str) -> str:
+def _table(points: list[dict[str, Any]], lang: str) -> Html:
     languages = list(points[0]["probe"])
     heads = [t(lang, "ui.beside.strengths.strength"), t(lang, "ui.beside.strengths.loss")]
     heads += [t(lang, "ui.beside.strengths.probe", language=t(lang, f"ui.lang.{one}")) for one in languages]
 
-    def row(point: dict[str, Any]) -> str:
+    def row(point: dict[str, Any]) -> Html:
         figures = [point["loss"], *(point["probe"].get(one) for one in languages)]
-        cells = "".join(f"<td>{'–' if one is None else view.number(one, lang, 3)}</td>" for one in figures)
-        return f'<tr><th scope="row">{view.number(point["strength"], lang)}%</th>{cells}</tr>'
+        cells = joined(html("<td>{figure}</td>", figure="–" if one is None else view.number(one, lang, 3)) for one in figures)
+        return html('<tr><th scope="row">{strength}%</th>{cells}</tr>', strength=view.number(point["strength"], lang), cells=cells)
 
-    head = "".join(f'<th scope="col">{view.escape(one)}</th>' for one in heads)
-    body = "".join(map(row, points))
-    return (
-        f'<div class="scroll" tabindex="0"><table class="rows strengths"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    head = joined(html('<th scope="col">{one}</th>', one=one) for one in heads)
+    body = joined(map(row, points))
+    return html(
+        '<div class="scroll" tabindex="0"><table class="rows strengths"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+        head=head,
+        body=body,
     )

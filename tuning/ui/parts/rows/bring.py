@@ -22,6 +22,7 @@ from tuning.schema import DataSpec
 from tuning.text import t
 from tuning.ui import view
 from tuning.ui.desk import Desk
+from tuning.ui.markup import Html, html
 from tuning.ui.slip import Order
 
 LOOK = 0.3  # seconds between looks at the reading
@@ -118,15 +119,24 @@ def build(desk: Desk) -> None:
     readings.wire(use.click, paste, [desk.choice, text])
 
 
-def template(lang: str) -> str:
+def template(lang: str) -> Html:
     """The way to a table to begin with: headings and two rows, as the spreadsheets of this language open it."""
     table = t(lang, "ui.data.template.rows").replace("\n", "\r\n") + "\r\n"
     place = "data:text/csv;charset=utf-8," + quote("\ufeff" + table, safe="")
-    name = view.escape(t(lang, "ui.data.template.name"))
-    return f'<p class="hint template"><a download="{name}" href="{place}">{view.escape(t(lang, "ui.data.template"))}</a></p>'
+    name = t(lang, "ui.data.template.name")
+    return html(
+        '<p class="hint template"><a download="{name}" href="{place}">{template}</a></p>',
+        name=name,
+        place=place,
+        template=t(lang, "ui.data.template"),
+    )
 
 
-def bar(share: float, lang: str) -> str:
+def bar(share: float, lang: str) -> Html:
     """How far a reading is."""
-    said = view.escape(t(lang, "ui.data.reading", percent=view.number(100 * share, lang)))
-    return f'<p class="while"><i aria-hidden="true">●</i> {said}</p><progress max="1" value="{share:.3f}" aria-label="{said}"></progress>'
+    said = t(lang, "ui.data.reading", percent=view.number(100 * share, lang))
+    return html(
+        '<p class="while"><i aria-hidden="true">●</i> {said}</p><progress max="1" value="{share:.3f}" aria-label="{said}"></progress>',
+        said=said,
+        share=share,
+    )

@@ -16,6 +16,7 @@ from tuning.ui import gradio_ways
 from tuning.ui.caches import OwnerCache
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import cards, chooser
+from tuning.ui.markup import Html
 from tuning.ui.parts.rows.bring import Readings
 from tuning.ui.view import sentence
 
@@ -100,7 +101,7 @@ class Chooser:
             roles = {column["role"]: column["name"] for column in seen["columns"] if column["role"]}
         table = chooser.chooser(seen, {column: role for role, column in roles.items()}, desk.lang)
         if entry is None:
-            return [chooser.frame(str(data), desk.say("ui.data.columns"), desk.say("ui.data.columns.hint"), table, "")]
+            return [chooser.frame(str(data), desk.say("ui.data.columns"), desk.say("ui.data.columns.hint"), table, Html())]
         own = chooser.deletion(entry.name, bool(scene.browsed.get("sure")), desk.lang)
         if entry.code in ("data.speakers", "data.speakers.table"):
             return [self.chat(entry, table, own)]
@@ -108,7 +109,7 @@ class Chooser:
         hint = " ".join(filter(None, (why, desk.say("ui.data.ask.hint"))))
         return [chooser.frame(entry.id, desk.say("ui.data.ask.title", name=entry.name), hint, table, own)]
 
-    def chat(self, entry: WaitingFiles, table: str, own: str) -> str:
+    def chat(self, entry: WaitingFiles, table: Html, own: Html) -> Html:
         """The question of a chat; below a fold the columns, where its messages are rows of a table."""
         desk, names = self.desk, [name for name in entry.params.get("names", ()) if isinstance(name, str)]
         inside = chooser.speakers(names, desk.lang)

@@ -14,6 +14,7 @@ from tuning.text import t
 from tuning.ui import form, view
 from tuning.ui.desk import Desk
 from tuning.ui.draw import sheet
+from tuning.ui.markup import Html, html, joined
 from tuning.ui.parts.rows.bring import Readings
 
 ROWS = 3  # shown before anything is fetched
@@ -103,11 +104,13 @@ def license_of(license: str | None, free: bool, lang: str) -> str:
     return t(lang, "ui.model.license" if free else "ui.hub.license.bound", license=license)
 
 
-def described(found: Collection, rows: Sequence[Mapping[str, Any]] | None, lang: str) -> str:
+def described(found: Collection, rows: Sequence[Mapping[str, Any]] | None, lang: str) -> Html:
     """What the Hub says of a data set, and its first rows where it shows them."""
     facts = [license_of(found.license, found.free_license, lang), t(lang, "ui.model.downloads", count=view.number(found.downloads, lang))]
     if found.languages:
         facts.append(t(lang, "ui.model.languages", languages=", ".join(found.languages[:6])))
-    listed = "".join(f"<li>{view.escape(fact)}</li>" for fact in facts)
-    shown = sheet.table(rows) if rows else f'<p class="hint">{view.escape(t(lang, "ui.hub.no_preview"))}</p>'
-    return f'<div class="paper"><h3>{view.escape(found.title)}</h3><ul class="facts">{listed}</ul>{shown}</div>'
+    listed = joined(html("<li>{fact}</li>", fact=fact) for fact in facts)
+    shown = sheet.table(rows) if rows else html('<p class="hint">{no_preview}</p>', no_preview=t(lang, "ui.hub.no_preview"))
+    return html(
+        '<div class="paper"><h3>{title}</h3><ul class="facts">{listed}</ul>{shown}</div>', title=found.title, listed=listed, shown=shown
+    )

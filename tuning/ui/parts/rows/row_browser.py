@@ -16,8 +16,9 @@ from tuning.ui import gradio_ways
 from tuning.ui.caches import OwnerCache
 from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import sheet
+from tuning.ui.markup import Html, html, joined
 from tuning.ui.slip import Order
-from tuning.ui.view import escape, number
+from tuning.ui.view import number
 
 ROWS = 4  # conversations to a page
 NEW = "new"
@@ -119,7 +120,7 @@ def _looked_for(desk: Desk, data: str, words: str) -> dict[str, Any]:
     return {"find": words, "rows": 0}
 
 
-def browser(rows: Sequence[Mapping[str, Any]], at: tuple[int, int, str], edits: Edits | None, lang: str) -> str:
+def browser(rows: Sequence[Mapping[str, Any]], at: tuple[int, int, str], edits: Edits | None, lang: str) -> Html:
     """Some of the rows as conversations, with the ways to others and to change them. `at`: the first from 0, of how many, words in them."""
     start, count, words = at
     says = {"first": number(start + 1, lang), "last": number(start + len(rows), lang), "count": number(count, lang)}
@@ -130,17 +131,23 @@ def browser(rows: Sequence[Mapping[str, Any]], at: tuple[int, int, str], edits: 
     add = _button("edit", NEW, "ui.data.edit.add", lang) if edits else ""
     new = _form(NEW, _blank(edits.texts), lang) if edits and edits.row == NEW else ""
 
-    def change(row: Mapping[str, Any]) -> str:
+    def change(row: Mapping[str, Any]) -> Html:
         own = str(row["row"])
         if edits and edits.row == own:
             return _form(own, row, lang)
         buttons = _button("edit", own, "ui.data.edit", lang) + _button("remove", own, "ui.data.edit.remove", lang)
-        return f'<p class="ways-on">{buttons}</p>'
+        return html('<p class="ways-on">{buttons}</p>', buttons=buttons)
 
     shown = sheet.conversations(rows, lang, ways=change if edits else None)
-    title = escape(t(lang, "ui.data.preview"))
-    return (
-        f'<section class="paper browse"><h3>{title}</h3><div class="ways-on">{_search(words, lang)}{add}</div>{new}{pages}{shown}</section>'
+    title = t(lang, "ui.data.preview")
+    return html(
+        '<section class="paper browse"><h3>{title}</h3><div class="ways-on">{search}{add}</div>{new}{pages}{shown}</section>',
+        title=title,
+        search=_search(words, lang),
+        add=add,
+        new=new,
+        pages=pages,
+        shown=shown,
     )
 
 
@@ -148,30 +155,48 @@ def _blank(texts: bool) -> dict[str, Any]:
     return {"text": ""} if texts else {"messages": [{"role": role, "content": ""} for role in ("user", "assistant")]}
 
 
-def _search(words: str, lang: str) -> str:
-    label = escape(t(lang, "ui.data.find"))
+def _search(words: str, lang: str) -> Html:
+    label = t(lang, "ui.data.find")
     every = _button("find", "", "ui.data.find.all", lang) if words else ""
-    return (
-        f'<form data-form="find" role="search"><input type="search" value="{escape(words)}" placeholder="{label}" aria-label="{label}">'
-        f'<button type="submit" class="mend">{escape(t(lang, "ui.data.find.go"))}</button>{every}</form>'
+    return html(
+        '<form data-form="find" role="search">'
+        '<input type="search" value="{words}" placeholder="{label}" aria-label="{label}">'
+        '<button type="submit" class="mend">{go}</button>{every}</form>',
+        words=words,
+        label=label,
+        go=t(lang, "ui.data.find.go"),
+        every=every,
     )
 
 
-def _form(row: str, content: Mapping[str, Any], lang: str) -> str:
+def _form(row: str, content: Mapping[str, Any], lang: str) -> Html:
     """A field for each turn of a row, or for its text."""
     said = [(sheet.SPEAKERS[turn["role"]], str(turn["content"])) for turn in content.get("messages", ())]
     if "text" in content:
         said = [("ui.data.text", str(content["text"]))]
-    fields = "".join(
-        f'<label>{escape(t(lang, code))}<textarea rows="{min(12, 2 + len(text) // 70)}">\n{escape(text)}</textarea></label>'
+    fields = joined(
+        html(
+            '<label>{says}<textarea rows="{tall}">\n{text}</textarea></label>',
+            says=t(lang, code),
+            tall=min(12, 2 + len(text) // 70),
+            text=text,
+        )
         for code, text in said
     )
-    keep = f'<button type="submit" class="mend take">{escape(t(lang, "ui.data.edit.keep"))}</button>'
-    title = escape(t(lang, "ui.data.edit.new")) if row == NEW else ""
-    heading = f"<h4>{title}</h4>" if title else ""
-    ways = f'<p class="ways-on">{keep}{_button("cancel", "", "ui.data.edit.cancel", lang)}</p>'
-    return f'<form class="edits" data-form="save" data-row="{escape(row)}">{heading}{fields}{ways}</form>'
+    keep = html('<button type="submit" class="mend take">{keep}</button>', keep=t(lang, "ui.data.edit.keep"))
+    title = t(lang, "ui.data.edit.new") if row == NEW else ""
+    heading = html("<h4>{title}</h4>", title=title) if title else ""
+    ways = html('<p class="ways-on">{keep}{button}</p>', keep=keep, button=_button("cancel", "", "ui.data.edit.cancel", lang))
+    return html(
+        '<form class="edits" data-form="save" data-row="{row}">{heading}{fields}{ways}</form>',
+        row=row,
+        heading=heading,
+        fields=fields,
+        ways=ways,
+    )
 
 
-def _button(do: str, value: str, code: str, lang: str) -> str:
-    return f'<button type="button" class="mend" data-do="{do}" data-value="{escape(value)}">{escape(t(lang, code))}</button>'
+def _button(do: str, value: str, code: str, lang: str) -> Html:
+    return html(
+        '<button type="button" class="mend" data-do="{do}" data-value="{value}">{says}</button>', do=do, value=value, says=t(lang, code)
+    )
