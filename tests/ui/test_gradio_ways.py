@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 from tests.bench.server import free_port
 from tuning.ui import gradio_ways
+from tuning.ui.markup import html
 
 
 def post(demo: gr.Blocks, event_data: Any = None, values: tuple[Any, ...] = ()) -> list[Any]:
@@ -233,6 +234,19 @@ def test_what_is_skipped_is_answered_as_ever_and_no_component_is_made_for_it(
     told, count = answer(gradio_ways.Guarded)
     assert told == answer(gr.Blocks)[0]
     assert count == sum(isinstance(value, dict) and len(value) > 1 for value in values[::2])
+
+
+def test_a_text_for_the_page_that_is_no_html_is_escaped_whatever_drew_it() -> None:
+    def told(*values: Any) -> list[Any]:
+        with gradio_ways.Guarded() as demo:
+            parts: list[Any] = [*(gr.HTML() for _ in values[1:]), gr.Textbox()]
+            parts[-1].change(lambda: list(values) if len(values) > 1 else values[0], None, parts, queue=False)
+        return post(demo)
+
+    made = html("<b>{name}</b>", name="<i>")
+    first, second, third, text = told("<i>${x}", made, gr.update(value="<i>", visible=True), "<i>")
+    assert (first, second, third["value"], text) == ("&lt;i&gt;&#36;&#123;x&#125;", "<b>&lt;i&gt;</b>", "&lt;i&gt;", "<i>")
+    assert told("<i>") == ["<i>"]
 
 
 def test_a_state_whose_change_starts_an_event_is_told_when_it_changed_and_no_other() -> None:

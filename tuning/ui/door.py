@@ -1,5 +1,5 @@
 """What every call of a function passes, of the page and of the endpoints alike: values are held against what the function declares,
-and whatever goes wrong becomes one sentence, in the language of the page that the function belongs to.
+and whatever goes wrong becomes one sentence, in the language of the page that the function belongs to. What is drawn is HTML, or escaped.
 
 It knows nothing of routes, and nothing of what a function does; where it stands in Gradio's way is `gradio_ways.Guarded`.
 """
@@ -18,6 +18,7 @@ import pydantic
 from tuning import errors
 from tuning.errors import InputError
 from tuning.ui import view
+from tuning.ui.markup import Html
 
 TAKES: dict[type, Any] = {gr.Textbox: str, gr.Checkbox: bool, gr.Dropdown: str | None}  # where the function itself says nothing
 EMPTY: dict[type, Any] = {gr.Textbox: "", gr.Checkbox: False}  # of a part that nobody has touched
@@ -95,3 +96,18 @@ def _adapter(hint: Any) -> "pydantic.TypeAdapter[Any]":
 def _words(hint: Any) -> str:
     schema = _adapter(hint).json_schema()
     return " | ".join(option.get("type", "value") for option in schema.get("anyOf", [schema]))
+
+
+def escaped(parts: Sequence[Any], answer: Any) -> Any:
+    """What a function answers for these outputs, with each text for an HTML component escaped that is not `Html`."""
+    if len(parts) == 1:
+        return _safe(parts[0], answer)
+    if not isinstance(answer, list | tuple):
+        return answer
+    return [_safe(part, value) for part, value in zip(parts, answer, strict=True)] if len(answer) == len(parts) else answer
+
+
+def _safe(part: Any, value: Any) -> Any:
+    if isinstance(part, gr.HTML) and isinstance(value, dict) and "value" in value:  # of `gr.update`
+        return {**value, "value": _safe(part, value["value"])}
+    return str(Html.escape(value)) if isinstance(part, gr.HTML) and isinstance(value, str) else value

@@ -56,6 +56,7 @@ class Guarded(gr.Blocks):
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
         """What is answered. An output that is skipped costs nothing: Gradio would make its component anew, to change nothing of it."""
         outputs = list(block_fn.outputs)
+        predictions = door.escaped(outputs, predictions)
         if block_fn.batch or not isinstance(predictions, list | tuple) or len(outputs) < 2 or len(predictions) != len(outputs):
             return list(await super().postprocess_data(block_fn, predictions, state))
         told = [number for number, value in enumerate(predictions) if value != SKIPPED]
