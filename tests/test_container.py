@@ -1,16 +1,19 @@
 """The image and its compose file, read as text: what they copy is there, what they start is an app that asks for log-ins, as nobody's root.
 
-No image is built here; a test that runs what the CMD says does so in this checkout.
+No image is built here; a test that runs what the CMD says does so in this checkout. Linters of others read both: hadolint, which the
+tests' requirements bring, and `docker compose config` where Docker's Compose is installed.
 """
 
 import fnmatch
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 import httpx
+import pytest
 import yaml
 
 from tests.bench.server import ROOT, free_port, wait_for
@@ -44,6 +47,28 @@ def test_nobody_is_root_in_it_and_what_is_made_outlives_it() -> None:
     assert service["volumes"] == [f"work:{kept}"]
     (card,) = service["deploy"]["resources"]["reservations"]["devices"]
     assert (card["driver"], card["capabilities"]) == ("nvidia", ["gpu"])
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    hadolint = shutil.which("hadolint", path=str(pathlib.Path(sys.executable).parent)) or shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("no hadolint: tests/requirements.txt has it for Linux on x64 and ARM and for macOS on ARM")
+    done = subprocess.run([hadolint, "--failure-threshold", "style", "Dockerfile"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_docker_compose_itself_reads_what_is_meant(tmp_path: pathlib.Path) -> None:
+    """Docker's own Compose: no service is started, no image is fetched."""
+    if shutil.which("docker") is None or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        pytest.skip("no Docker Compose on this machine")
+    (tmp_path / "compose.yaml").write_text((ROOT / "compose.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "log-ins.txt").write_text("anna:gatto:7\n", encoding="utf-8")
+    words = ["docker", "compose", "config", "--format", "json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    service = json.loads(done.stdout)["services"]["sartoria"]
+    assert service["deploy"]["resources"]["reservations"]["devices"] == [{"capabilities": ["gpu"], "driver": "nvidia", "count": -1}]
+    assert service["ports"][0]["target"] == 7860 and service["secrets"][0]["source"] == "log-ins"
 
 
 def test_what_it_starts_asks_for_log_ins_and_says_that_it_is_well(tmp_path: pathlib.Path) -> None:
