@@ -248,11 +248,26 @@ def test_who_is_refused_reads_the_command_that_was_typed(capsys: pytest.CaptureF
     assert said.err.startswith("--share") and "sartoria app --share --auth auto" in said.err and not said.out
 
 
-@pytest.mark.parametrize(("key", "by"), [("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")])
-def test_a_model_in_shares_is_refused_before_anything_begins(
-    capsys: pytest.CaptureFixture[str], home: pathlib.Path, monkeypatch: pytest.MonkeyPatch, key: str, by: str
+@pytest.mark.parametrize(
+    ("wish", "by"),
+    [
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_OFFLOAD_PARAMS": "true"}, "FSDP"),
+        (
+            {
+                "ACCELERATE_USE_DEEPSPEED": "true",
+                "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3",
+                "ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE": "cpu",
+            },
+            "ZeRO-3",
+        ),
+    ],
+)
+def test_a_launcher_that_wants_a_model_in_main_memory_is_refused_before_anything_begins(
+    capsys: pytest.CaptureFixture[str], home: pathlib.Path, monkeypatch: pytest.MonkeyPatch, wish: dict[str, str], by: str
 ) -> None:
-    monkeypatch.setenv(key, "true")
+    for key, value in wish.items():
+        monkeypatch.setenv(key, value)
     assert main(["train", "-m", "starter", "-d", "starter-en", "--lang", "en"]) == 2
     said = capsys.readouterr().err
-    assert by in said and "ddp.yaml" in said and not (home / "runs").exists()
+    assert by in said and "fsdp2.yaml" in said and not (home / "runs").exists()
+    assert not {"ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"} & os.environ.keys()  # no library shares out by itself

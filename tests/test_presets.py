@@ -7,7 +7,7 @@ import pytest
 import yaml
 from accelerate.commands import launch
 from accelerate.commands.config.config_args import load_config_from_file
-from accelerate.utils import FullyShardedDataParallelPlugin, patch_environment
+from accelerate.utils import DeepSpeedPlugin, FullyShardedDataParallelPlugin, patch_environment
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
 from tuning import presets, settings
@@ -30,6 +30,13 @@ def test_every_file_is_valid(path: pathlib.Path) -> None:
     assert card.id
 
 
+def told_to_processes(path: pathlib.Path, args: Any) -> dict[str, str]:
+    """The environment of the processes that accelerate launch would start."""
+    args.deepspeed_fields_from_accelerate_config = ",".join(load_config_from_file(str(path)).deepspeed_config)  # as `launch_command` does
+    found = prepare_multi_gpu_env(args) if path.stem.startswith(("ddp", "fsdp")) else prepare_deepspeed_cmd_env(args)[1]
+    return dict(found)
+
+
 @pytest.mark.parametrize("path", LAUNCHES, ids=lambda path: path.name)
 def test_accelerate_itself_takes_every_configuration_of_several_cards(path: pathlib.Path) -> None:
     """As `accelerate launch` reads it: each key known, each process told what it says."""
@@ -38,9 +45,10 @@ def test_accelerate_itself_takes_every_configuration_of_several_cards(path: path
     args, _, _ = launch._validate_launch_command(launch.launch_command_parser().parse_args(words))
     assert args.training_script == "tuning" and args.module and args.training_script_args == ["train", "--set", "max_steps=1"]
     assert (args.num_processes, args.num_machines) == (found.num_processes, found.num_machines) and args.num_processes > 1
-    args.deepspeed_fields_from_accelerate_config = ",".join(found.deepspeed_config)  # as `launch_command` does
-    told = prepare_multi_gpu_env(args) if path.stem.startswith(("ddp", "fsdp")) else prepare_deepspeed_cmd_env(args)[1]
+    told = told_to_processes(path, args)
     assert told["ACCELERATE_MIXED_PRECISION"] == "no"
+    read = settings.read(told)
+    assert (read.shared_by, read.offloads) == ({"fsdp2": "FSDP", "zero2": "ZeRO-2", "zero3": "ZeRO-3"}.get(path.stem), False)
     expected = {"fsdp2": {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_RESHARD_AFTER_FORWARD": "true"}}
     expected |= {f"zero{stage}": {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": str(stage)} for stage in (2, 3)}
     assert expected.get(path.stem, {}).items() <= told.items()
@@ -48,6 +56,24 @@ def test_accelerate_itself_takes_every_configuration_of_several_cards(path: path
         with patch_environment(**told):
             plugin = FullyShardedDataParallelPlugin()
         assert plugin.fsdp_version == 2 and str(plugin.state_dict_type).endswith("FULL_STATE_DICT")
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_deepspeed_itself_takes_its_configurations(stage: int) -> None:
+    """As accelerate hands them on to it, with the numbers that a trainer fills in."""
+    deepspeed = pytest.importorskip("deepspeed.runtime.config", reason="deepspeed is not installed; nothing here needs it")
+    path = settings.PRESETS / "distributed" / f"zero{stage}.yaml"
+    words = ["--config_file", str(path), "-m", "tuning"]
+    args, _, _ = launch._validate_launch_command(launch.launch_command_parser().parse_args(words))
+    with patch_environment(**told_to_processes(path, args)):
+        handed = DeepSpeedPlugin().deepspeed_config
+    numbers = {"train_batch_size": 8, "train_micro_batch_size_per_gpu": 4, "gradient_accumulation_steps": 2}
+    found = deepspeed.DeepSpeedConfig({**handed, **numbers})
+    assert found.zero_config.stage == stage and found.zero_enabled
+    assert {str(found.zero_config.offload_optimizer.device), str(found.zero_config.offload_param.device)} <= {
+        "none",
+        "OffloadDeviceEnum.none",
+    }
 
 
 def test_the_probe_asks_the_same_in_both_languages_and_its_sentences_say_the_answers() -> None:

@@ -318,6 +318,7 @@ class RunSpec(Record):
     recipe: str
     continues: str | None = None  # the run whose adapter it begins with; a copy of its weights lies in the folder
     processes: int = 1  # that train it together, by the plan: a step has the micro-batches of all of them, whoever computes them
+    shares: bool = False  # whether they share the base model out among them, layer by layer
     changes: dict[str, Any] | None = None  # what was set by hand, over the recipe; None where it was not written down
     settings: TrainSettings
     forecast: Forecast

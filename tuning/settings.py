@@ -24,7 +24,7 @@ PRESETS = INSTALLED if INSTALLED.is_dir() else ROOT / "presets"
 REPO = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 PINNED = re.compile(r"(\w[\w.-]{0,95}/\w[\w.-]{0,95})@([0-9a-f]{40})", re.ASCII)
 CUDA_ORDER = "PCI_BUS_ID"  # in which CUDA numbers the cards: as the driver and nvidia-smi do
-SHARDING = {"FSDP": "ACCELERATE_USE_FSDP", "DeepSpeed": "ACCELERATE_USE_DEEPSPEED"}  # as accelerate launch says it
+SHARING = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")  # by which accelerate launch says that it wants a model in shares
 VOLUME = "/data"  # where a Space has its storage, if it has any
 OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")  # which `hf_oauth: true` in README brings
 SIGNING_IN = ("authlib", "itsdangerous")  # as the extra `oauth` of Gradio names them
@@ -93,7 +93,8 @@ class Settings:
     local_rank: int = 0  # the same on this machine
     world_size: int = 1
     local_world_size: int = 1  # of them on this machine
-    sharded: str | None = None  # by what a launcher wants the model in shares
+    shared_by: str | None = None  # how a launcher wants the model in shares: FSDP, ZeRO-2, ZeRO-3
+    offloads: bool = False  # whether it wants some of it in main memory, or says so in a file of its own
     display: bool = True  # whether a browser could be opened here
     token: str | None = field(default=None, repr=False)
     remote_code: RemoteCode | None = None  # only ever by `allowing`
@@ -124,12 +125,31 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         local_rank=int(env.get("LOCAL_RANK") or 0),
         world_size=int(env.get("WORLD_SIZE") or 1),
         local_world_size=int(env.get("LOCAL_WORLD_SIZE") or 1),
-        sharded=next((name for name, key in SHARDING.items() if env.get(key, "").lower() == "true"), None),
+        shared_by=_shared_by(env),
+        offloads=_offloads(env),
         display=sys.platform in ("win32", "darwin") or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")),
         token=None if mode == "space" else env.get("HF_TOKEN") or None,  # there it is the Space's, and visitors come in
         space=_space(env, chosen) if space else None,
         mirror=Mirror(env["TUNING_MIRROR"], env.get("HF_TOKEN", "")) if env.get("TUNING_MIRROR") else None,
     )
+
+
+def _shared_by(env: Mapping[str, str]) -> str | None:
+    fsdp, deepspeed = (env.get(key, "").lower() == "true" for key in SHARING)
+    return "FSDP" if fsdp else f"ZeRO-{env.get('ACCELERATE_DEEPSPEED_ZERO_STAGE', '')}" if deepspeed else None
+
+
+def _offloads(env: Mapping[str, str]) -> bool:
+    places = [env.get(f"ACCELERATE_DEEPSPEED_OFFLOAD_{what}_DEVICE", "none").lower() for what in ("OPTIMIZER", "PARAM")]
+    own_file = bool(env.get("ACCELERATE_DEEPSPEED_CONFIG_FILE"))
+    return own_file or env.get("FSDP_OFFLOAD_PARAMS", "").lower() == "true" or any(place not in ("", "none") for place in places)
+
+
+def keep_shares(environ: MutableMapping[str, str] | None = None) -> None:
+    """Let the libraries know nothing of a launcher's wish for shares, once it has been read: they would share out the adapter, too."""
+    env = os.environ if environ is None else environ
+    for key in SHARING:
+        env.pop(key, None)
 
 
 def _space(env: Mapping[str, str], home: pathlib.Path) -> Space:

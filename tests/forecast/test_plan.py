@@ -119,6 +119,36 @@ def test_all_cards_are_planned_for_by_the_one_with_the_least_room_in_a_precision
         resolve(where=machine(gpus=gpus, system="Windows"), device="all")
 
 
+def test_a_model_larger_than_a_card_is_shared_out_among_all_where_that_is_asked_for() -> None:
+    large, cards = (
+        card(14 * 10**9, 5120),
+        machine(gpus=[Gpu(index=n, name="card", memory_total=24 * GIB, memory_free=23 * GIB, compute_capability=9.0) for n in range(4)]),
+    )
+    whole, shared = (resolve(large, where=cards, device=device, quantization="none") for device in ("all", "shard"))
+    assert not whole.forecast.fits and shared.forecast.fits and (whole.shares, shared.shares) == (False, True)
+    assert shared.processes == 4 and shared.settings.device == "cuda:0" and shared.settings.quantization == "none"
+    layers = shared.forecast.parts["weights"] - 2 * 14 * 10**9 / 4
+    assert 0 < layers < 0.2 * whole.forecast.parts["weights"]
+    assert "plan.shared" in [notice.code for notice in shared.notices] and not shared.settings.report
+    for wrong in ({"method": "full"}, {"quantization": "nf4"}, {"lora": {"use_dora": True}}):
+        with pytest.raises(InputError) as refused:
+            resolve(large, where=cards, device="shard", **wrong)
+        assert refused.value.code == "plan.shares"
+
+
+@pytest.mark.parametrize(
+    ("by", "shared", "code"), [("FSDP", True, None), ("ZeRO-3", True, "plan.zero_by_fsdp"), ("ZeRO-2", False, "plan.zero_whole")]
+)
+def test_what_a_launcher_wants_in_shares_is_done_so_or_said_to_be_done_otherwise(by: str, shared: bool, code: str | None) -> None:
+    where = plan.Machine(machine(), plan.Calibration(), processes=2, here=2, shared_by=by)
+    counted = plan.DataFacts(count=200, characters=200 * 120, validation_rows=0)
+    found = plan.resolve(STARTER, counted, TrainSettings(), where)
+    codes = [notice.code for notice in found.notices]
+    assert found.shares is shared and ("plan.shared" in codes) is shared
+    assert [one for one in codes if "zero" in one] == ([code] if code else [])
+    assert not plan.resolve(STARTER, counted, TrainSettings(), replace(where, processes=1, here=1)).shares
+
+
 def test_more_processes_of_one_machine_than_it_has_cards_are_refused() -> None:
     one = Gpu(index=0, name="card", memory_total=80 * GIB, memory_free=80 * GIB, compute_capability=9.0)
     counted = plan.DataFacts(count=200, characters=24_000, validation_rows=0)
@@ -256,7 +286,7 @@ def test_narrow_models_get_a_higher_rate() -> None:
     ("asked", "code"),
     [
         ({"method": "full", "quantization": "int8"}, "plan.full_quantized"),
-        ({"device": "shard"}, "plan.unsupported"),
+        ({"device": "shard"}, "plan.shares_cards"),
         ({"sft": {"loss_type": "dft"}}, "plan.other_loss"),
         ({"sft": {"label_smoothing_factor": 0.1}}, "plan.other_loss"),
         ({"device": "cuda:1"}, "plan.no_device"),

@@ -55,8 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         files.home(read.home)
         studio = Studio(_allowing(read, options, lang), LOCAL)
-        if read.sharded and options.verb in ("train", "resume"):
-            raise InputError("cli.sharded", by=read.sharded)
+        settings.keep_shares()
+        if read.shared_by and read.offloads and options.verb in ("train", "resume"):
+            raise InputError("cli.offloads", by=read.shared_by)
         if read.rank > 0:  # rank 0 does the verb
             return foreground.assist(studio, lang) if options.verb in ("train", "resume") else 0
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is ours

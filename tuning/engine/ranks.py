@@ -40,7 +40,8 @@ class Short(MemoryError):
 class Ranks:
     """The processes of a training. `number` is this one's rank of `count` in all, `local` its place among those `here` on its machine.
 
-    `lost` says that one of them is gone: this one is alone from then on, to save what there is.
+    `lost` says that one of them is gone: this one is alone from then on, to save what there is. `shares` says that each has a share of the
+    base model's layers, so that every forward and backward pass is one of all of them, and none can be done again by one.
     """
 
     number: int = 0
@@ -48,6 +49,7 @@ class Ranks:
     local: int = 0
     here: int = 1
     lost: bool = False
+    shares: bool = False
     _store: Any = field(default=None, repr=False)
 
     @property
@@ -130,8 +132,11 @@ class Ranks:
         return found
 
     def together(self, work: Callable[[], T]) -> T:
-        """Do `work`, which calls nothing of this. Raises Short in all processes where memory ran out in one of them."""
-        if not self.several:
+        """Do `work`, which calls nothing of this. Raises Short in all processes where memory ran out in one of them.
+
+        In a model that they share the others are in the middle of a layer then, and wait for this one: it is as good as gone.
+        """
+        if not self.several or self.shares:
             return work()
         short: str | None = None
         try:
@@ -161,6 +166,19 @@ class Ranks:
             with self._collective():
                 for tensor in tensors:
                     distributed.broadcast(tensor, src=0)
+
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """Do `work`, on each machine one process after the other: its memory may have no room for what all of them take meanwhile."""
+        for turn in range(max(self.all(self.here))):
+            if turn == self.local:
+                found = work()
+            self.all(None)
+        return found
+
+    def fill(self, batches: list[T], blank: T) -> list[T]:
+        """As many batches as the process with the most has, where passes are those of all of them: `blank` ones behind one's own."""
+        most = max(self.all(len(batches))) if self.shares else 0
+        return batches + [blank] * (most - len(batches))
 
     # Sharing out.
 

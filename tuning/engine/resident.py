@@ -9,6 +9,7 @@ import logging
 import pathlib
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import psutil
@@ -21,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from tuning.engine import fitting, full_weights, isolation, upstream
 from tuning.engine.device import DTYPES, Device, ran_out, release
-from tuning.engine.kernels import lora_cpu
+from tuning.engine.kernels import fsdp, lora_cpu
 from tuning.engine.ranks import ALONE, Ranks
 from tuning.errors import EngineError, caught
 from tuning.models import examine, model_folder
@@ -113,11 +114,19 @@ class Resident:
     def _load_base(self) -> None:
         assert self.path is not None
         dtype = DTYPES[self.precision]
+        if self.ranks.shares and self.ranks.several:
+            self.base = self.ranks.in_turn(partial(self._open_shared, self.path, dtype))
+            return
         self.base = self._open(self.path, dtype, quantized(self.quantization, dtype))
         upstream.keep_4_bit_in_training(self.base)
         self._found = isolation.Found(self.base)
 
-    def _open(self, path: str, dtype: torch.dtype, quantized: BitsAndBytesConfig | None = None) -> Any:
+    def _open_shared(self, path: str, dtype: torch.dtype) -> Any:
+        """Read into main memory, then put on the device layer by layer, of each this process's share."""
+        return fsdp.share_out(self._open(path, dtype, whole=False), self._device)
+
+    def _open(self, path: str, dtype: torch.dtype, quantized: BitsAndBytesConfig | None = None, whole: bool = True) -> Any:
+        """The model in a folder: on the device as a `whole`, or else in main memory."""
         transformers_logging.disable_progress_bar()
         with _told_of(path):
             headers = model_folder.check(pathlib.Path(path), pathlib.Path(path).name)
@@ -125,7 +134,7 @@ class Resident:
                 lambda way: AutoModelForCausalLM.from_pretrained(
                     path,
                     dtype=dtype,
-                    device_map={"": str(self._device.place)} if self._device.on_card else None,
+                    device_map={"": str(self._device.place)} if whole and self._device.on_card else None,
                     attn_implementation=way,
                     use_safetensors=True,
                     trust_remote_code=self._trusts(path),

@@ -79,6 +79,15 @@ def _in_one_piece(_: Any, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor
     return given[0].contiguous(), *given[1:]
 
 
+def decoder_layers(model: Any) -> list[Any]:
+    """The decoder layers of a model: what accelerate, too, takes for that.
+
+    Held: `_no_split_modules`, the names of their classes.
+    """
+    names = set(model._no_split_modules or ())
+    return [one for many in model.modules() if isinstance(many, torch.nn.ModuleList) for one in many if type(one).__name__ in names]
+
+
 def stop_input_gradients(model: Any) -> None:
     """Undo `enable_input_require_grads`.
 

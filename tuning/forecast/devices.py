@@ -40,6 +40,7 @@ class Machine:
     profile: Lookup = lambda card, settings: None
     processes: int = 1
     here: int = 1
+    shared_by: str | None = None  # how a launcher wants the model in shares; see `shares`
 
 
 def together(asked: TrainSettings, machine: Machine) -> Machine:
@@ -47,9 +48,10 @@ def together(asked: TrainSettings, machine: Machine) -> Machine:
 
     Raises InputError on Windows, where there is no NCCL.
     """
-    if asked.device == "all" and machine.hardware.system == "Windows":
-        raise InputError("plan.unsupported", key="device", value="all")
-    if asked.device != "all" or machine.processes > 1 or machine.gpu_memory is not None:
+    every = asked.device in ("all", "shard")
+    if every and machine.hardware.system == "Windows":
+        raise InputError("plan.unsupported", key="device", value=asked.device)
+    if not every or machine.processes > 1 or machine.gpu_memory is not None:
         return machine
     return replace(machine, processes=max(1, len(machine.hardware.gpus)), here=max(1, len(machine.hardware.gpus)))
 
@@ -65,7 +67,7 @@ def _cards(machine: Machine, device: str) -> list[Gpu]:
 def device(asked: TrainSettings, machine: Machine, notices: list[Notice]) -> dict[str, Any]:
     """The device as a setting: of several cards the first, for each process takes its own. Raises InputError for one that is not there."""
     hardware, gpu_memory = machine.hardware, machine.gpu_memory
-    open_ = asked.device in ("auto", "all")
+    open_ = asked.device in ("auto", "all", "shard")
     if not asked.on_card or (open_ and not hardware.gpus and gpu_memory is None):
         notices.append(Notice(code="plan.device_cpu", params={"cores": hardware.cores}))
         if hardware.gpus:

@@ -8,7 +8,7 @@ import statistics
 from typing import Any, NamedTuple
 
 from tuning.errors import InputError
-from tuning.forecast import acceleration, choose, data_facts, devices, duration, elsewhere, full_finetune, memory
+from tuning.forecast import acceleration, choose, data_facts, devices, duration, elsewhere, full_finetune, memory, shares
 from tuning.forecast.data_facts import DataFacts, mean_tokens
 from tuning.forecast.devices import BF16
 from tuning.forecast.devices import GIB as GIB
@@ -34,6 +34,7 @@ class Resolved(Record):
     train_rows: int
     validation_rows: int
     processes: int = 1  # that train it together
+    shares: bool = False  # whether they share the base model out
     general_rows: int = 0
     forecast: Forecast
     notices: list[Notice]
@@ -49,6 +50,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     _refuse(asked)
     memory.require_targets(card, asked)
     machine = devices.together(asked, machine)
+    asked, shared = shares.settle(asked, machine)
     hardware = machine.hardware
     decided: dict[str, Any] = devices.device(asked, machine, notices)
     decided["precision"] = devices.precision(asked, machine, decided["device"], notices)
@@ -69,9 +71,11 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     profile = machine.profile(card, first)
 
     def forecast_of(settings: TrainSettings) -> Forecast:
-        return _forecast(card, rows, settings, count_steps(train_rows + general, settings, machine.processes), machine, profile)
+        return _forecast(card, rows, settings, count_steps(train_rows + general, settings, machine.processes), machine, profile, shared)
 
     def share_of(settings: TrainSettings) -> float:
+        if shared and settings.quantization != "none":
+            return math.inf
         found = forecast_of(settings)
         return found.peak_bytes / max(1, found.available_bytes)
 
@@ -81,25 +85,30 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     if settings.quantization == "nf4" and not settings.on_card:
         notices.append(Notice(code="plan.nf4_cpu", level="warning", params={"times": round(duration.NF4_TIME_CPU)}))
     notices += [*_batch_notices(settings, machine.processes), *reasons, *quicker, *full_finetune.told(card, settings, hardware.disk_free)]
-    notices += [*elsewhere.told(settings), *data_facts.told(rows, general, settings)]
-    found = None
-    if not forecast.fits:
-        found = choose.smaller(card, settings, share_of)
-        params = {"need": forecast.peak_bytes / GIB, "have": forecast.available_bytes / GIB}
-        notices.append(Notice(code="plan.no_fit", level="warning", params=params))
-        if found is not None:
-            changes = ", ".join(f"{key} {' + '.join(value) if isinstance(value, list) else value}" for key, value in found.items())
-            notices.append(Notice(code="plan.offer", level="warning", params={"changes": changes}))
+    notices += [*shares.told(machine, shared), *elsewhere.told(settings), *data_facts.told(rows, general, settings)]
+    offer = None if forecast.fits else choose.smaller(card, settings, share_of)
+    notices += [] if forecast.fits else _no_fit(forecast, offer)
     return Resolved(
         settings=settings,
         train_rows=train_rows,
         validation_rows=validation_rows,
         processes=machine.processes,
+        shares=shared,
         general_rows=general,
         forecast=forecast,
         notices=notices,
-        offer=found,
+        offer=offer,
     )
+
+
+def _no_fit(forecast: Forecast, offer: dict[str, Any] | None) -> list[Notice]:
+    """What is said where memory does not suffice, and with which changed settings it would."""
+    params = {"need": forecast.peak_bytes / GIB, "have": forecast.available_bytes / GIB}
+    told = [Notice(code="plan.no_fit", level="warning", params=params)]
+    if offer is not None:
+        changes = ", ".join(f"{key} {' + '.join(value) if isinstance(value, list) else value}" for key, value in offer.items())
+        told.append(Notice(code="plan.offer", level="warning", params={"changes": changes}))
+    return told
 
 
 class Placement(NamedTuple):
@@ -174,8 +183,6 @@ def _refuse(asked: TrainSettings) -> None:
     for key, usual in LOSS.items():
         if (given := asked.sft.get(key, usual)) != usual:
             raise InputError("plan.other_loss", key=f"sft.{key}", value=str(given), usual=str(usual))
-    if asked.device == "shard":
-        raise InputError("plan.unsupported", key="device", value=asked.device)
     full_finetune.refuse(asked)
     bits = {"quantization": str(asked.quantization), "sft.optim": str(asked.sft.get("optim"))}
     for key, value in bits.items():
@@ -268,7 +275,13 @@ def _first_speed(settings: TrainSettings, hardware: Hardware, core_speed: float 
 
 
 def _forecast(
-    card: ModelCard, rows: DataFacts, settings: TrainSettings, steps: int, machine: Machine, profile: ActivationProfile | None
+    card: ModelCard,
+    rows: DataFacts,
+    settings: TrainSettings,
+    steps: int,
+    machine: Machine,
+    profile: ActivationProfile | None,
+    shared: bool,
 ) -> Forecast:
     available, calibration = devices.available(machine, settings), machine.calibration
     cards = machine.processes if settings.on_card else 1  # a processor is shared: by halves it is no quicker
@@ -278,6 +291,8 @@ def _forecast(
     longest = rows.lengths.longest if rows.lengths is not None and rows.lengths.longest else guess
     length = max(16, min(int(settings.max_length), math.ceil(longest)))
     parts = memory.parts(card, settings, length, profile, calibration.libraries_bytes)
+    if shared:
+        parts["weights"] = shares.weights(card, parts["weights"], machine.processes)
     raw = sum(parts.values())
     if calibration.memory_ratio:
         ratio = calibration.memory_ratio

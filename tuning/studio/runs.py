@@ -96,6 +96,7 @@ class Runs:
                 continues=None if continues is None else continues.id,
                 changes=changes,
                 processes=resolved.processes,
+                shares=resolved.shares,
                 settings=resolved.settings,
                 forecast=resolved.forecast,
                 notices=resolved.notices,
@@ -137,7 +138,7 @@ class Runs:
         from tuning.engine.learn.train import train
         from tuning.engine.resident import Resident
 
-        return train(run, self.shared.store, Resident(self.shared.shelf.trusts, self._ranks()), progress)
+        return train(run, self.shared.store, Resident(self.shared.shelf.trusts, self._ranks(run.spec().shares)), progress)
 
     def assist(self, begun: Callable[[], None]) -> Notice | None:
         """Take part, in this process, in the training that rank 0 of the same launcher begins; why it did not come to its end.
@@ -151,13 +152,14 @@ class Runs:
         store = self.shared.store
         run = Run(store.folder / ranks.called())
         begun()
+        ranks.shares = run.spec().shares
         return assist(run, store, Resident(self.shared.shelf.trusts, ranks))
 
-    def _ranks(self) -> "Ranks":
+    def _ranks(self, shares: bool = False) -> "Ranks":
         from tuning.engine.ranks import Ranks
 
         here = self.shared.settings
-        return Ranks(here.rank, here.world_size, here.local_rank, here.local_world_size)
+        return Ranks(here.rank, here.world_size, here.local_rank, here.local_world_size, shares=shares)
 
     def resume(self, run: str) -> dict[str, Any]:
         """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""

@@ -76,7 +76,8 @@ class Shared:
         shown = planning.calibrate(records, card, on_cpu)
         if on_cpu and shown.operations_per_second is None and card.parameters >= SMALLEST:
             shown = shown.model_copy(update={"core_speed": self._core_speed()})
-        return planning.Machine(self.probe(), shown, gpu_memory, profile, self.settings.world_size, self.settings.local_world_size)
+        here = self.settings
+        return planning.Machine(self.probe(), shown, gpu_memory, profile, here.world_size, here.local_world_size, here.shared_by)
 
     def _core_speed(self) -> float | None:
         """The speed of a core of this processor, measured when it is first asked for and kept in the home; None where it cannot be."""

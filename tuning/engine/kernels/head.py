@@ -146,9 +146,16 @@ def mean_loss(model: Any, rows: list[TokenRow], pad_id: int, batch_size: int, be
 
 
 def total_loss(
-    model: Any, rows: list[TokenRow], pad_id: int, batch_size: int, between: Callable[[], None] = lambda: None
+    model: Any,
+    rows: list[TokenRow],
+    pad_id: int,
+    batch_size: int,
+    between: Callable[[], None] = lambda: None,
+    together: Callable[[list[list[TokenRow]]], list[list[TokenRow]]] | None = None,
 ) -> tuple[float, int]:
     """Summed loss over all rows, in nats, and how many tokens are learned. `between` is called after every batch: a chance for a chat.
+
+    `together` fills the batches up to what every other process has, where a pass is one of all of them; none is halved then.
 
     `model` may be a PeftModel; the adapter that is active counts. A batch has as many tokens as `batch_size` of the longest
     rows; one that is too much for the memory is halved. Raises torch.OutOfMemoryError where a single row is too much.
@@ -158,8 +165,9 @@ def total_loss(
     model.eval()
     total, count = 0.0, 0
     try:
-        for some in arrange(rows, batch_size * max((len(row["input_ids"]) for row in rows), default=1), packed=False):
-            loss, tokens = _nll(inner, some, pad_id)
+        batches = arrange(rows, batch_size * max((len(row["input_ids"]) for row in rows), default=1), packed=False)
+        for some in together(batches) if together else batches:
+            loss, tokens = _nll(inner, some, pad_id, halves=together is None)
             total, count = total + loss, count + tokens
             model.train(training)
             between()
@@ -169,16 +177,16 @@ def total_loss(
     return total, count
 
 
-def _nll(causal: Any, rows: list[TokenRow], pad_id: int) -> tuple[float, int]:
-    """Summed loss and number of learned tokens; in halves where memory runs out."""
+def _nll(causal: Any, rows: list[TokenRow], pad_id: int, halves: bool = True) -> tuple[float, int]:
+    """Summed loss and number of learned tokens; in `halves` where memory runs out."""
     try:
         with torch.no_grad():
             batch = pad(rows, pad_id, next(causal.parameters()).device)
             loss, tokens = nll(causal, batch)
         return loss.item(), int(tokens.item())
     except (RuntimeError, MemoryError) as error:
-        if not ran_out(error) or len(rows) == 1:
+        if not ran_out(error) or len(rows) == 1 or not halves:
             raise
     release()
-    halves = [_nll(causal, some, pad_id) for some in (rows[: len(rows) // 2], rows[len(rows) // 2 :])]
-    return sum(loss for loss, _ in halves), sum(tokens for _, tokens in halves)
+    found = [_nll(causal, some, pad_id) for some in (rows[: len(rows) // 2], rows[len(rows) // 2 :])]
+    return sum(loss for loss, _ in found), sum(tokens for _, tokens in found)

@@ -66,6 +66,12 @@ def learned(rows: Sequence[TokenRow]) -> int:
     return sum(int((torch.as_tensor(row["labels"])[1:] != IGNORED).sum()) for row in rows)
 
 
+def unlearned(row: TokenRow) -> TokenRow:
+    """The first tokens of `row`, of which none is learned: a pass over it changes nothing."""
+    ids = torch.as_tensor(row["input_ids"])[:2]
+    return {"input_ids": ids, "labels": torch.full_like(ids, IGNORED)}
+
+
 def packed(rows: Sequence[TokenRow], device: torch.device) -> tuple[Batch, list[int]]:
     """Rows one behind the other: input_ids, labels, position_ids of shape (1, tokens), and the length of each row.
 

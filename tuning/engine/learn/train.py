@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import transformers
@@ -199,7 +200,11 @@ def _once(
     ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
     held_out = held_out_loss(run, settings, resident, rows, yield_point)
     timeline = samples.Timeline(
-        run, resident, rows.asked if resident.ranks.main else [], spec.forecast.seconds, spec.model.card.context_length
+        run,
+        resident,
+        rows.asked if resident.ranks.main and not resident.ranks.shares else [],
+        spec.forecast.seconds,
+        spec.model.card.context_length,
     )
     if full:
         timeline.ask_base()  # as long as it is the base
@@ -250,6 +255,8 @@ def held_out_loss(
     looked_at = evaluated(rows.validation, every, settings) if rows.validation else []
     mine = [looked_at[place] for place in resident.ranks.share([len(row["input_ids"]) for row in looked_at])]
 
+    together = partial(resident.ranks.fill, blank=[*map(packing.unlearned, looked_at[:1])]) if resident.ranks.shares else None
+
     def between() -> None:
         yield_point()
         if not resident.ranks.several and shutdown.asked(run):
@@ -261,9 +268,8 @@ def held_out_loss(
         # An adapter's base on a card is in 16 bits itself.
         narrow = settings.precision != "fp32" and (not settings.on_card or settings.method == "full")
         with Device.of(resident.device).autocast(DTYPES[settings.precision], narrow):
-            batch = int(settings.per_device_train_batch_size)
-            pad = resident.tokenizer.pad_token_id
-            found = resident.ranks.together(lambda: head.total_loss(resident.model, mine, pad, batch, between))
+            batch, pad = int(settings.per_device_train_batch_size), resident.tokenizer.pad_token_id
+            found = resident.ranks.together(lambda: head.total_loss(resident.model, mine, pad, batch, between, together))
         shares = resident.ranks.all(found)
         return sum(loss for loss, _ in shares) / max(1, sum(count for _, count in shares))
 

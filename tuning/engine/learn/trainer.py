@@ -17,7 +17,7 @@ from trl import SFTConfig, SFTTrainer
 
 from tuning.engine import full_weights, upstream
 from tuning.engine.device import Device, ran_out, release
-from tuning.engine.kernels import head, packing, ready, try_out
+from tuning.engine.kernels import fsdp, head, packing, ready, try_out
 from tuning.engine.kernels.try_out import TryOut, Works
 from tuning.engine.learn import callbacks, publish, random_states
 from tuning.engine.learn.early_stopping import Best
@@ -108,7 +108,7 @@ class CheckedTrainer(SFTTrainer):
         rows = self.ladder.cut(rows)
         tokens = torch.tensor(packing.learned(rows), device=self.args.device)
         mine = [rows[place] for place in self.ranks.share([len(row["input_ids"]) for row in rows])]
-        batches = packing.arrange(mine, self.ladder.most_tokens, self.packed)
+        batches = self.ranks.fill(packing.arrange(mine, self.ladder.most_tokens, self.packed), [packing.unlearned(rows[0])])
         total = torch.zeros((), device=self.args.device)
         for number, batch in enumerate(batches, start=1):
             last = number == len(batches)
@@ -262,12 +262,14 @@ def make_trainer(
     trainer.healed = lambda: callback.ledger.update(now=True, recoveries=ladder.taken)
     trainer.rows = packing.tensors(rows)
     ladder.apply(head.causal(resident.model))
-    works = TryOut(run.folder, resident.device).works if resident.ranks.main else try_out.works
+    alone = resident.ranks.main and not resident.ranks.shares  # what all try together no one may leave out
+    works = TryOut(run.folder, resident.device).works if alone else try_out.works
     trainer.quick = ready.ready(spec.settings, head.causal(resident.model), works)
     trainer.quick.apply(trainer.args)
     # A processor is spoilt by no kernel: a process that ends while packing is tried there was killed, and packs when it goes on.
     packing_works = works if Device.of(resident.device).on_card else try_out.works
     notices = [*trainer.quick.notices, *trainer.choose_ways(spec.settings, head.causal(resident.model), packing_works)]
+    fsdp.recover(head.causal(resident.model))
     if untold := [notice for notice in notices if notice not in ladder.taken]:
         ladder.taken += untold
         trainer.healed()
