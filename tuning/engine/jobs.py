@@ -36,8 +36,12 @@ class Job(abc.ABC):
     interrupts: ClassVar[bool] = False
     busy: ClassVar[str | None] = None
     failed: ClassVar[str]
-    apart: ClassVar[str | None] = None  # the code with which questions are refused while it is done: the cards are others' meanwhile
     sign: Callable[[], None] = staticmethod(lambda: None)  # says between two yield points that it goes on
+
+    @property
+    def apart(self) -> str | None:
+        """The code with which questions are refused while it is done, for the cards are others' meanwhile; None where they are not."""
+        return None
 
     @property
     def expected(self) -> float:

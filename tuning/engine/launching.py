@@ -44,13 +44,16 @@ def processes(spec: RunSpec, cards: int) -> int:
 class Launch(Train):
     """Trains a run of the queue in `count` processes of a launcher. This process computes nothing meanwhile: the cards are theirs."""
 
-    apart = "chat.launched"
-
     def __init__(self, target: Run, store: Store, count: int, code: settings.RemoteCode | None = None) -> None:
         """`code`: the one model that may run its own."""
         super().__init__(target, store)
         self._count, self._code = count, code
-        self._beat, self._idle = 0.0, 0.0
+        self._beat, self._idle, self._begun = 0.0, 0.0, False
+
+    @property
+    def apart(self) -> str | None:
+        """Until the processes have let go of the run: a question waits then for the end of their launcher, which is seconds away."""
+        return None if self._begun and not locks.held(self.target.lock_path) else "chat.launched"
 
     def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
         """As `work`, with the cards let go of; the run is taken up again where a card has failed."""
@@ -73,8 +76,10 @@ class Launch(Train):
         with starting:
             process = self._launch()
             while process.poll() is None or locks.held(run.lock_path):
-                between()
+                if self.apart:
+                    between()
                 if locks.held(run.lock_path):
+                    self._begun = True
                     starting.release()
                     silent = silent or self._silent(process)
                 time.sleep(LOOK_SECONDS)

@@ -156,9 +156,9 @@ class Workshop:
         """Do at a yield point what may be done there, and refuse what would otherwise wait for the end of a run."""
         self._watchdog.sign()
         for job in self._jobs.copy():
-            if job.interrupts and self.apart is not None:
+            if job.interrupts and (apart := self.apart) is not None:
                 self._jobs.remove(job)
-                self._refuse(job, RunError(self.apart))
+                self._refuse(job, RunError(apart))
             elif job.interrupts:
                 self._jobs.remove(job)
                 self._do(job)

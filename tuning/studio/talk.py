@@ -229,8 +229,8 @@ class Talk:
         Raises `chat.launched` while a run has all cards.
         """
         workshop, hardware = self.shared.workshop, self.shared.probe()
-        if workshop is not None and workshop.apart is not None:
-            raise RunError(workshop.apart)
+        if workshop is not None and (apart := workshop.apart) is not None:
+            raise RunError(apart)
         loaded, held = (self._met, 0) if workshop is None else workshop.holds()
         if loaded == model.path or (on_card(way.device) and hardware.card(way.device) is None):
             return

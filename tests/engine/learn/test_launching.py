@@ -88,6 +88,21 @@ def test_a_launcher_that_ends_before_anything_began_is_told_with_what_was_said(
     assert (state.error.code, state.error.params["said"]) == ("train.launcher", "no room for two")
 
 
+def test_a_question_is_refused_until_the_processes_have_let_go_of_the_run(
+    studio: Studio, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their launcher takes some seconds more to end; whoever asks then has an answer after it."""
+    run, asked = queued(studio, make_run), list[str | None]()
+    words = "import pathlib, sys, time; from tuning.runs import locks; lock = locks.Lock(pathlib.Path(sys.argv[1])); "
+    words += "lock.acquire(); time.sleep(1.5); lock.release(); time.sleep(1.5)"
+    job = launching.Launch(run, studio.shared.store, 2)
+    assert job.apart == "chat.launched"
+    monkeypatch.setattr(launching, "LAUNCHER", ("-c", words, str(run.lock_path)))
+    with pytest.raises(EngineError, match=r"train\.launcher"):
+        job.work(lambda: asked.append(job.apart))
+    assert len(asked) > 1 and job.apart is None  # no yield point after that: what is asked waits for its turn
+
+
 def test_a_card_in_use_leaves_the_run_in_the_queue(studio: Studio, make_run: Callable[..., Run], home: pathlib.Path) -> None:
     run = queued(studio, make_run)
     with locks.card(home, "cuda:1", AssertionError()), pytest.raises(RunError, match=r"run\.gpu_busy"):
