@@ -60,6 +60,11 @@ def test_a_registered_attention_gets_no_mask_and_is_taken_while_it_is_named() ->
     assert torch.equal(before, model(IDS, attention_mask=mask).logits) and model.config._attn_implementation == "sdpa"
 
 
+def test_the_decoder_layers_of_a_model_are_found() -> None:
+    model = llama()
+    assert upstream.decoder_layers(model) == [*model.model.layers]
+
+
 def test_input_gradients_are_stopped_where_there_are_some() -> None:
     model = llama()
     model.requires_grad_(False)

@@ -147,6 +147,9 @@ def test_what_a_launcher_wants_in_shares_is_done_so_or_said_to_be_done_otherwise
     assert found.shares is shared and ("plan.shared" in codes) is shared
     assert [one for one in codes if "zero" in one] == ([code] if code else [])
     assert not plan.resolve(STARTER, counted, TrainSettings(), replace(where, processes=1, here=1)).shares
+    with pytest.raises(InputError) as refused:
+        plan.resolve(STARTER, counted, TrainSettings(method="full"), where)
+    assert refused.value.code == "plan.shares"
 
 
 def test_more_processes_of_one_machine_than_it_has_cards_are_refused() -> None:

@@ -12,22 +12,21 @@ TOGETHER = 2  # layers that are whole on a card at once: the one that is compute
 
 
 def settle(asked: TrainSettings, machine: Machine) -> tuple[TrainSettings, bool]:
-    """Whether the base is shared out; and what was asked for, without what wants all of it in one process: 4 or 8 bits, and the report.
-
-    It is where the setting `device` says so, or the launcher.
+    """What was asked for, without what wants the whole base in one process (4 or 8 bits, the report); and whether the base is shared out.
 
     Raises InputError where that was asked for by name, and where there are no cards to share it among.
     """
     if asked.device == "shard" and machine.processes == 1:
         raise InputError("plan.shares_cards", count=len(machine.hardware.gpus))
-    if machine.processes == 1 or not (asked.device == "shard" or machine.shared_by in WAYS):
+    if machine.processes == 1 or not (asked.device == "shard" or machine.shared_by):
         return asked, False
-    given = {"method": asked.method, "quantization": asked.quantization, "lora.use_dora": asked.lora.get("use_dora", False)}
-    fits = {"method": ("lora",), "quantization": ("auto", "none"), "lora.use_dora": (False,)}
-    for key, value in given.items():
-        if value not in fits[key]:
+    shared = asked.device == "shard" or machine.shared_by in WAYS
+    dora = shared and asked.lora.get("use_dora", False)
+    bits = asked.quantization if shared else "none"
+    for key, value, usual in (("method", asked.method, "lora"), ("quantization", bits, "none"), ("lora.use_dora", dora, False)):
+        if value not in (usual, "auto"):
             raise InputError("plan.shares", key=key, value=str(value).lower())
-    return asked.model_copy(update={"quantization": "none", "report": False}), True
+    return (asked.model_copy(update={"quantization": "none", "report": False}) if shared else asked), shared
 
 
 def told(machine: Machine, shared: bool) -> list[Notice]:
@@ -40,6 +39,6 @@ def told(machine: Machine, shared: bool) -> list[Notice]:
 
 def weights(card: ModelCard, whole: int, processes: int) -> int:
     """Bytes of the base on each card, of `whole` in all: its share of the layers, those that are whole meanwhile, embedding and LM head."""
-    outside = (1 if card.config.get("tie_word_embeddings", True) else 2) * card.vocab_size * card.hidden_size / card.parameters
+    outside = (1 if card.config.get("tie_word_embeddings") else 2) * card.vocab_size * card.hidden_size / card.parameters
     layers = whole * (1 - min(1.0, outside))
     return int(whole - layers + layers / processes + TOGETHER * layers / card.num_hidden_layers)

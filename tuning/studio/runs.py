@@ -159,7 +159,7 @@ class Runs:
         from tuning.engine.ranks import Ranks
 
         here = self.shared.settings
-        return Ranks(here.rank, here.world_size, here.local_rank, here.local_world_size, shares=shares)
+        return Ranks(here.rank, here.world_size, here.local_rank, here.local_world_size, shares=shares and here.world_size > 1)
 
     def resume(self, run: str) -> dict[str, Any]:
         """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""

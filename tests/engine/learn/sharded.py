@@ -1,6 +1,6 @@
 """One process of two that share a model out by PyTorch's own `fully_shard`, with our adapter and our loss; what it found goes into a file.
 
-The program of `test_sharded`: torchrun starts it on the processor. Nothing of the product shares a model out; `cli.sharded` says so.
+The program of `test_sharded`: torchrun starts it on the processor. The product shares the base alone out, by `kernels.fsdp`.
 """
 
 import pathlib

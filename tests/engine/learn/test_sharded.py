@@ -1,6 +1,6 @@
 """A model in shares, by PyTorch's own `fully_shard` on two processes: our adapter learns in it what it learns in a whole one.
 
-accelerate shares out on accelerators only; its FSDP2 is a shell around this. The product shares nothing out yet: `cli.sharded`.
+The adapter is shared out here, too, as accelerate's FSDP2 does it on accelerators. The product keeps it whole: `test_ranks`, `test_shares`.
 """
 
 import pathlib

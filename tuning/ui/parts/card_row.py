@@ -1,4 +1,5 @@
-"""The row for a machine with several cards: one run on all of them, with what that comes to, or on one again.
+"""The row for a machine with several cards: one run on all of them, with what that comes to, or on one again. Where the whole model does
+not fit on each, it is offered in shares.
 
 It stands on the order slip and, with that tab open, on Train. A press changes the setting `device`; who starts the processes is the
 workshop's affair.
@@ -14,7 +15,7 @@ from tuning.ui.markup import Html, html
 from tuning.ui.slip import Order
 from tuning.ui.view import duration, number, size
 
-ALL, ONE = {"device": "all"}, {"device": "auto"}
+ALL, SHARED, ONE = {"device": "all"}, {"device": "shard"}, {"device": "auto"}
 
 
 def drawn(desk: Desk, choice: Order, overrides: Mapping[str, Any]) -> Html:
@@ -22,12 +23,17 @@ def drawn(desk: Desk, choice: Order, overrides: Mapping[str, Any]) -> Html:
     count = len(desk.studio.hardware()["gpus"])
     if count < 2 or desk.space is not None:
         return Html()
-    alone, together = (desk.plan(choice, {**overrides, **way})[0] for way in (ONE, ALL))
-    if together is None or not together["fits"]:
+    alone = desk.plan(choice, {**overrides, **ONE})[0]
+    plans = (
+        (way, desk.plan(choice, {**overrides, **way})[0]) for way in ([SHARED] if overrides.get("device") == "shard" else [ALL, SHARED])
+    )
+    way, together = next(((way, plan) for way, plan in plans if plan is not None and plan["fits"]), (ONE, None))
+    if together is None:
         return Html()
     how = "both" if count == 2 else "all"
-    taken = overrides.get("device") == "all"
+    taken = overrides.get("device") == way["device"]
     words = t(desk.lang, f"ui.cards.used.{how}" if taken else f"ui.cards.use.{how}", count=count)
+    words = t(desk.lang, "ui.cards.shared", cards=words) if way is SHARED else words
     says = figures(alone if alone and alone["fits"] else None, together, count, desk.lang)
     if taken:
         back = html('<button type="button" class="mend" {sends}>{one}</button>', sends=_sends(ONE), one=t(desk.lang, "ui.cards.one"))
@@ -37,7 +43,7 @@ def drawn(desk: Desk, choice: Order, overrides: Mapping[str, Any]) -> Html:
     return html(
         '<div class="way-outs all-cards"><button type="button" class="way" {sends}><b>{words}</b>'
         '<span class="soft num">{says}</span></button></div>',
-        sends=_sends(ALL),
+        sends=_sends(way),
         words=words,
         says=says,
     )

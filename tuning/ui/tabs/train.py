@@ -163,7 +163,7 @@ def _knobs(desk: Desk) -> None:
         told = form.Told(scene.overrides, recipe, plan and plan["settings"], wrong(scene), card.target_modules if card else ())
         hardware = desk.studio.hardware()
         cards_there = [f"cuda:{card['index']}" for card in hardware["gpus"]] + ["mps"] * (hardware["apple"] is not None)
-        cards_there += ["all"] * (len(hardware["gpus"]) > 1)
+        cards_there += ["all", "shard"] * (len(hardware["gpus"]) > 1)
         drawn = form.first(told, desk.lang), hint + form.folded(told, cards_there, desk.lang)
         return [*drawn, gr.update(visible=bool(scene.overrides))]
 
