@@ -36,7 +36,7 @@ SHORT = {**FAST, "max_steps": 3, "per_device_train_batch_size": 2, "gradient_acc
 
 
 def tuned(env: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", *words], cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+    return subprocess.run([sys.executable, "-m", *words], cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.nightly
@@ -135,7 +135,7 @@ class Machine:
 def at_work(wait_until: Wait, run: Run, more: int = 5) -> None:
     """It has learned for some steps from now on."""
     before = run.state().step
-    wait_until(lambda: run.state().status == "running" and run.state().step >= before + more, 120)
+    wait_until(lambda: run.state().status == "running" and run.state().step >= before + more, 300)
 
 
 @pytest.mark.nightly
@@ -151,9 +151,9 @@ def test_the_app_trains_on_all_cards_says_why_nobody_answers_and_stops(tmp_path:
             machine.call("chat", run="starter", messages=ASKED)
         assert str(refused.value) == t("en", "chat.launched")
         machine.call("stop", run=run.id)
-        wait_until(lambda: run.state().status == "stopped", 120)
+        wait_until(lambda: run.state().status == "stopped", 300)
         assert run.adapter_fault() is None and run.adapter.is_dir()
-        wait_until(lambda: machine.ranks(run) == [], 60)
+        wait_until(lambda: machine.ranks(run) == [], 300)
         assert machine.call("chat", run=run.id, messages=ASKED)
         assert app.poll() is None
 
@@ -172,7 +172,7 @@ def test_an_app_that_was_killed_finds_the_run_at_work(tmp_path: pathlib.Path, wa
         assert machine.call("run", run=run.id)["status"] == "running"
         at_work(wait_until, run)
         machine.call("stop", run=run.id)
-        wait_until(lambda: run.state().status == "stopped", 120)
+        wait_until(lambda: run.state().status == "stopped", 300)
         assert run.adapter_fault() is None and run.adapter.is_dir()
 
 
@@ -184,15 +184,15 @@ def test_processes_that_are_killed_are_told_of_and_the_run_goes_on(tmp_path: pat
         for number in (0, 1):
             at_work(wait_until, run)
             machine.ranks(run)[number].send_signal(signal.SIGKILL)
-            wait_until(lambda: run.state().status == "interrupted" and run.state().error, 120)
+            wait_until(lambda: run.state().status == "interrupted" and run.state().error, 300)
             told = run.state().error
             assert told is not None and told.code == "train.rank_lost" and machine.call("run", run=run.id)["error"]["code"] == told.code
-            wait_until(lambda: machine.ranks(run) == [], 120)
+            wait_until(lambda: machine.ranks(run) == [], 300)
             machine.call("resume", run=run.id)
         at_work(wait_until, run)
         app.send_signal(signal.SIGTERM)  # it asks them to save, and to leave
-        app.wait(60)
-        wait_until(lambda: run.state().status == "interrupted", 60)
+        app.wait(300)
+        wait_until(lambda: run.state().status == "interrupted", 300)
         state = run.state()
         assert state.error is None and run.checkpoints.joinpath(f"checkpoint-{state.step}").is_dir()
 

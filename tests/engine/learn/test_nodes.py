@@ -25,7 +25,7 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> list[list[str]]:
 def both(lines: list[list[str]], env: dict[str, str]) -> list[tuple[int, str]]:
     """Exit code and words of each."""
     begun = [subprocess.Popen(line, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for line in lines]
-    said = [one.communicate(timeout=240)[0] for one in begun]
+    said = [one.communicate(timeout=600)[0] for one in begun]
     return [(one.returncode, words) for one, words in zip(begun, said, strict=True)]
 
 

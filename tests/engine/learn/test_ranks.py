@@ -137,7 +137,7 @@ def goes_on_to_the_end(run: Run, undisturbed: Undisturbed, studio: Studio, alone
 def test_a_process_that_hangs_is_given_up_after_the_time_limit(
     undisturbed: Undisturbed, studio: Studio, make_run: Callable[..., Run], number: int
 ) -> None:
-    run = made(studio, make_run, **LONG, sft={"ddp_timeout": 10})
+    run = made(studio, make_run, **LONG, sft={"ddp_timeout": 40})
     process = begin("resume", run.id, "--lang", "en")
     at_step(run, 40, process)
     rank(process, number).send_signal(signal.SIGSTOP)
@@ -199,4 +199,4 @@ def test_a_plan_that_is_refused_ends_all_of_them_at_once(studio: Studio, tiny_mo
     started = time.monotonic()
     code, out, words = ended(begin("train", "-m", str(tiny_model), "-d", str(rows_file), "--set", "lora_r=0"))
     assert code != 0 and "lora_r" in words and out == ""
-    assert time.monotonic() - started < 60 and studio.shared.store.all(LOCAL) == []
+    assert time.monotonic() - started < 300 and studio.shared.store.all(LOCAL) == []
