@@ -17,7 +17,7 @@ SMALL: dict[str, Any] = {
     "num_key_value_heads": 2,
     "head_dim": 32,  # where a family sets it, it is not hidden / heads
     "max_position_embeddings": CONTEXT,
-    "shared_intermediate_size": 64,
+    "shared_intermediate_size": 128,  # the same as intermediate_size, as in the catalog
     "mamba_n_heads": 4,
     "mamba_d_head": 32,  # heads x this is expand x hidden
     "mamba_d_state": 16,

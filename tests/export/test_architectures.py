@@ -38,17 +38,8 @@ CHANGES: dict[str, Any] = {
 WANTED = 16  # tokens
 TIE = 0.01  # of the standard deviation of the logits: what rounding to 16 bits may turn round
 PROMPTS = ("How much is item 3?", "Quanto costa?", "Item 7 costs")
-SPARE = 32
-# Of which not every tensor is read back equal, and which llama.cpp does not load; with why.
-NO_EQUAL = {
-    "apertus-untied": "the four numbers of its activation are kept as metadata, and rope_freqs is computed",
-    "granitemoehybrid-tied-mamba": "five tensors of each Mamba layer are kept in another form (A as -exp(A_log), and reshaped)",
-}
-NO_LLAMA = {
-    "granitemoehybrid-tied": "llama.cpp looks for tensors of Mamba in its attention layers",
-    "granitemoehybrid-tied-mamba": "llama.cpp looks for tensors of Mamba in its attention layer",
-    "phi3-untied": "llama.cpp does not take the vocabulary of the stand-in's SentencePiece model",
-}
+SPARE, ROUND = 32, 16  # rows of embeddings; llama.cpp takes only multiples of a hybrid, as those of the catalog have them
+MULTIPLIERS = {"embedding_multiplier": 12, "attention_multiplier": 0.0625, "residual_multiplier": 0.22, "logits_scaling": 6}  # of Granite
 
 
 def greedy(folder: pathlib.Path, prompts: list[list[int]]) -> tuple[list[list[int]], list[list[float]]]:
@@ -90,14 +81,17 @@ def _built(folder: pathlib.Path, card: ModelCard, tools: pathlib.Path) -> pathli
     converter reads."""
     set_seed(0)
     config = families.shrink(card.config)
-    config.vocab_size += SPARE
+    config.vocab_size = -(-(config.vocab_size + SPARE) // ROUND) * ROUND
     if card.model_type == "phi":
         config.intermediate_size = 4 * config.hidden_size  # llama.cpp knows no other Phi-2
+    if card.model_type == "granitemoehybrid":
+        config.update(MULTIPLIERS)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     families.tokenizer().save_pretrained(folder)
     if card.model_type == "phi3":
         options = "input='rows.txt', model_prefix='tokenizer', vocab_size=300, hard_vocab_limit=False, byte_fallback=True"
         options += ", bos_id=0, pad_id=1, eos_id=2, unk_id=3, pad_piece='<pad>', eos_piece='<end>'"  # as the tokenizer beside it has them
+        options += ", control_symbols='</s>,<|endoftext|>'"  # which llama.cpp looks for in each Phi-3
         train = f"import sentencepiece as s; s.SentencePieceTrainer.train({options})"
         (folder / "rows.txt").write_text("\n".join(PROMPTS * 9), encoding="utf-8")
         subprocess.run([sys.executable, "-c", train], cwd=folder, check=True, timeout=300, env={**os.environ, "PYTHONPATH": str(tools)})
@@ -164,8 +158,8 @@ def test_each_is_converted_and_its_tensors_are_read_back_equal(made: dict[str, d
         told = one.get("told")
         print(f"{kind:32} {one['fault'] if told is None else told['verdict']} {{}}".format((told and told["tensors"]) or ""))
     unlike = {kind for kind, one in made.items() if "told" not in one or one["told"]["verdict"] != "file"}
-    print(f"{len(made) - len(unlike)} of {len(made)} architectures converted and read back equal; not: {NO_EQUAL}")
-    assert unlike == NO_EQUAL.keys() & made.keys() and all("told" in one for one in made.values())
+    print(f"{len(made) - len(unlike)} of {len(made)} architectures converted and read back equal")
+    assert not unlike
 
 
 def test_each_answers_in_llama_cpp_as_in_transformers(made: dict[str, dict[str, Any]], tmp_path: pathlib.Path) -> None:
@@ -185,6 +179,5 @@ def test_each_answers_in_llama_cpp_as_in_transformers(made: dict[str, dict[str, 
         print(f"{kind:32} {told}; prompts cut alike: {read} of {len(prompts)}")
         apart += [] if fine else [kind]
     not_loaded = {kind for kind, got in found.items() if "fault" in got}
-    print(f"{len(there) - len(not_loaded)} of {len(made)} architectures answered in llama.cpp; not: {NO_LLAMA}")
-    assert not_loaded == NO_LLAMA.keys() & made.keys()
-    assert not apart
+    print(f"{len(there) - len(not_loaded)} of {len(made)} architectures answered in llama.cpp")
+    assert not not_loaded and not apart

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
+from transformers import AutoConfig
 
 from tuning.errors import InputError, RunError
 from tuning.export import certificate, converter, forms, sizes, to_gguf, witness
@@ -84,17 +85,20 @@ def test_without_the_index_of_packages_it_is_said_and_nothing_is_left(
 
 
 def test_what_a_converter_says_of_a_model_that_it_does_not_know_is_shown(tmp_path: pathlib.Path) -> None:
-    """A real process, with a converter that refuses."""
+    """A real process, with a converter that refuses, and says how it was told of the layers of a Granite that transformers has saved."""
     tools, scratch = tmp_path / "à tools", tmp_path / "scratch"
     for folder in (tools / "conversion", scratch):
         folder.mkdir(parents=True)
     (tools / "gguf.py").write_text("class SpecialVocab:\n    add_to_gguf = None\n", encoding="utf-8")
-    held = "class ModelBase:\n    load_hparams = None\n\n\nclass TextModel:\n    get_vocab_base_pre = None\n"
-    (tools / "conversion" / "base.py").write_text(held, encoding="utf-8")
-    (tools / "convert_hf_to_gguf.py").write_text("def main():\n    raise SystemExit('Model X is not supported')\n", encoding="utf-8")
+    (tools / "conversion" / "base.py").write_text("class TextModel:\n    get_vocab_base_pre = None\n", encoding="utf-8")
+    said = "import json\n\n\ndef main():\n    kinds = json.load(open('config.json'))['layer_types']\n"
+    said += "    raise SystemExit(f'{kinds} are not supported')\n"
+    (tools / "convert_hf_to_gguf.py").write_text(said, encoding="utf-8")
+    kinds = ["mamba", "attention"]
+    AutoConfig.for_model("granitemoehybrid", num_hidden_layers=2, layer_types=kinds).save_pretrained(scratch)
     job = {
         "tools": str(tools),
-        "folder": str(tmp_path),
+        "folder": str(scratch),
         "file": str(tmp_path / "x.gguf"),
         "type": "f16",
         "name": "x",
@@ -103,7 +107,7 @@ def test_what_a_converter_says_of_a_model_that_it_does_not_know_is_shown(tmp_pat
     }
     with pytest.raises(RunError) as caught:
         converter.write(job, scratch, forms._child)
-    assert (caught.value.code, caught.value.params) == ("export.gguf.failed", {"said": "Model X is not supported"})
+    assert (caught.value.code, caught.value.params) == ("export.gguf.failed", {"said": f"{kinds} are not supported"})
 
 
 def test_a_first_cut_is_told_by_its_rules_or_refused(tmp_path: pathlib.Path) -> None:

