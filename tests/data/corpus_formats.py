@@ -41,10 +41,10 @@ def _turns() -> Iterator[Case]:
         ("two system texts", talk(("system", "s"), ("system", "t"), ("user", "a"), ("assistant", "b")), "data.row.roles"),
         ("an unknown speaker", talk(("narrator", "a"), ("assistant", "b")), "data.row.role"),
         ("a speaker without a name", talk(("", "a"), ("assistant", "b")), "data.row.role"),
-        ("a speaker of null", messages({"role": None, "content": "a"}, answer), "data.row.role"),
+        ("a speaker of null", messages({"role": None, "content": "a"}, answer), "data.row.speaker"),
         ("a speaker that is a number", messages({"role": 1, "content": "a"}, answer), "data.row.role"),
         ("a speaker that is a list", messages({"role": ["user"], "content": "a"}, answer), "data.row.role"),
-        ("no speaker", messages({"content": "a"}, answer), "data.row.role"),
+        ("no speaker", messages({"content": "a"}, answer), "data.row.speaker"),
         ("a tool that nobody called", talk(("user", "a"), ("tool", "b"), ("assistant", "c")), "data.row.roles"),
         ("an empty answer in a talk", talk(("user", "a"), ("assistant", "")), "data.row.empty_answer"),
         ("an answer of null in a talk", talk(("user", "a"), ("assistant", None)), "data.row.empty_answer"),
@@ -80,7 +80,7 @@ def _turns() -> Iterator[Case]:
     )
     bare = json.dumps([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])
     yield case("one conversation without its row", bare, Refused("data.turns"))
-    yield case("a conversation per line, without its row", lines(bare, bare), Refused("data.json", {"line": 2}))
+    yield case("a conversation per line, without its row", lines(bare, bare), all_kept(2, first=("a", "b"), kind="json"))
     dialogue = {"dialogue": [{"speaker": "user", "text": "a"}, {"speaker": "assistant", "text": "b"}]}
     yield case("conversations by another name", lines(json.dumps(dialogue), json.dumps(dialogue)), all_kept(2, first=("a", "b")))
 
@@ -221,7 +221,7 @@ def _exports() -> Iterator[Case]:
     place = {"row": 1, "fault": "data.row.role", "role": "Anna"}
     yield case("an export of one chat", json.dumps(told, indent=1), Refused("data.nothing", place))
     by_id = {"1": {"question": "a", "answer": "b"}, "2": {"question": "c", "answer": "d"}}
-    yield case("rows by their ids", json.dumps(by_id), Refused(("data.format", "data.columns"), {"columns": "1, 2"}))
+    yield case("rows by their ids", json.dumps(by_id), all_kept(2, first=("a", "b"), kind="json"))
     answers = json.dumps({"Chi sei?": "Ada", "Dove?": "Qui"}, indent=1)
     yield case("answers by their questions", answers, Refused("data.format", {"columns": "Chi sei?, Dove?"}))
     for question, answer in (("front", "back"), ("termine", "definizione"), ("source", "target"), ("en", "it")):

@@ -179,7 +179,10 @@ def test_a_second_system_text_is_refused() -> None:
 
 @pytest.mark.parametrize("turn", [{"role": "alien", "content": "x"}, {"content": "x"}, {"role": "", "content": "x"}])
 def test_an_unknown_speaker_is_refused(turn: dict[str, Any]) -> None:
-    assert one({"messages": [turn, *QA]}) == ("data.row.role", {"turn": 1, "role": turn.get("role", "")})
+    expected = (
+        ("data.row.role", {"turn": 1, "role": turn["role"]}) if "role" in turn else ("data.row.speaker", {"turn": 1, "keys": "content"})
+    )
+    assert one({"messages": [turn, *QA]}) == expected
 
 
 @pytest.mark.parametrize("value", [[7], ["text"], [["q", "a", "b"]], [["q"]], ["q", 7], "text", {"role": "user"}, "[broken"])

@@ -253,6 +253,7 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.stopped",
         "data.check.languages",
         "data.check.marked",
+        "data.check.unnamed",
         "data.check.refused.unwanted",
         "data.check.refused.tie",
         "data.note.chat",
@@ -262,6 +263,7 @@ NO_WAY = {  # these say what is, and name nothing to do
     *("data.reason.columns", "data.reason.kto", "data.reason.preference", "data.reason.choices", "data.reason.templated"),
     *("data.row.columns", "data.row.deep", "data.row.empty_answer", "data.row.empty_question", "data.row.empty_text", "data.row.json"),
     *("data.row.key", "data.row.long", "data.row.nan", "data.row.object", "data.row.part", "data.row.ragged", "data.row.role"),
+    "data.row.speaker",
     *(
         "data.row.surrogate",
         "data.row.tie",

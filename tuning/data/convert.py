@@ -242,6 +242,18 @@ def _with_added(records: Iterable[FileRecord], edits: Edits) -> Iterator[FileRec
             yield FileRecord(row, row)
 
 
+def _note(row: int, converter: Converter, findings: Findings) -> None:
+    """What was seen while a row that is kept became its normal form."""
+    if converter.notes.marked:
+        findings.mark(row, converter.notes.marked)
+    if converter.notes.unnamed:
+        findings.unnamed(row)
+    if converter.hollow is not None:
+        findings.no_value(row, converter.hollow)
+    if converter.doubt is not None:
+        findings.doubt(row, converter.doubt)
+
+
 def write(
     records: Iterable[FileRecord], out: pathlib.Path, converter: Converter, reading: Reading, findings: Findings, limits: Limits
 ) -> Starts:
@@ -264,12 +276,7 @@ def write(
             if row is None:
                 continue
             findings.add(row, converter.shape)
-            if converter.notes.marked:
-                findings.mark(record.row, converter.notes.marked)
-            if converter.hollow is not None:
-                findings.no_value(record.row, converter.hollow)
-            if converter.doubt is not None:
-                findings.doubt(record.row, converter.doubt)
+            _note(record.row, converter, findings)
             line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
             if (b"<think>" in line or _THOUGHT in line) and "messages" in row:
                 reading.thoughts += 1

@@ -39,7 +39,7 @@ _KINDS = {  # of refusal, by the code without `data.row.`; any other is a row th
         kind: kind
         for kind in ("empty_question", "empty_answer", "empty_text", "unwanted", "tie", "role", "roles", "type", "columns", "tools")
     },
-    **{"part": "type", "ragged": "columns", "call": "tools"},
+    **{"part": "type", "ragged": "columns", "call": "tools", "speaker": "role"},
 }
 
 Level = Literal["info", "warning"]
@@ -98,7 +98,7 @@ class Findings:
         self._bar = _FULL
         self._brief = 0
         self._long, self._nothing, self._echo, self._lost = _Rows(), _Rows(), _Rows(), _Rows()
-        self._mojibake, self._emails, self._leak, self._marked = _Rows(), _Rows(), _Rows(), _Rows()
+        self._mojibake, self._emails, self._leak, self._marked, self._unnamed = _Rows(), _Rows(), _Rows(), _Rows(), _Rows()
         self._html, self._unfilled, self._no_value, self._signs = _Rows(), _Rows(), _Rows(), _Rows()
         self._doubtful: dict[str, _Rows] = {}
 
@@ -149,6 +149,10 @@ class Findings:
         self._marked.note(row)
         self._marked.count += answers - 1
 
+    def unnamed(self, row: int) -> None:
+        """One row that is kept, of whose turns only the order tells who speaks."""
+        self._unnamed.note(row)
+
     def no_value(self, row: int, example: str) -> None:
         """One row that is kept, of which a cell holds a word that stands for nothing."""
         self._no_value.note(row, example)
@@ -161,7 +165,7 @@ class Findings:
         """Take in what was found in the rows that follow, by another process that was forked from this one's."""
         for name in ("_numbers", "_contents", "_questions", "_answers", "_keys"):
             getattr(self, name).extend(getattr(other, name))
-        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak", "_marked"):
+        for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak", "_marked", "_unnamed"):
             getattr(self, name).merge(getattr(other, name))
         for name in ("_html", "_unfilled", "_no_value", "_signs"):
             getattr(self, name).merge(getattr(other, name))
@@ -191,6 +195,7 @@ class Findings:
         return [
             *self._refusals(),
             *self._marked.notice("data.check.marked", "info"),
+            *self._unnamed.notice("data.check.unnamed"),
             *(
                 notice
                 for column, rows in self._doubtful.items()

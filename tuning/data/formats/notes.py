@@ -13,12 +13,13 @@ Unused = Counter[tuple[str, str]]  # (column, key or part; its name) -> rows, or
 class Notes:
     """What was seen while one row became its normal form."""
 
-    __slots__ = ("marked", "tools", "unused")
+    __slots__ = ("marked", "tools", "unnamed", "unused")
 
     def __init__(self) -> None:
         self.unused: list[tuple[str, str]] = []
         self.tools: list[dict[str, Any]] = []
         self.marked = 0  # answers that are context and not learned, for their mark says so
+        self.unnamed = False  # whether who speaks was told by the order alone
 
     def leave(self, kind: str, names: Iterable[str]) -> None:
         """Columns, keys of a turn or parts that are not used."""

@@ -17,6 +17,7 @@ from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto,
 from tuning.data.formats.kinds.talks import KtoMessages, Messages, PlainText, ShareGpt
 from tuning.data.formats.kinds.votes import Votes
 from tuning.data.formats.shapes import Format, TurnsShape
+from tuning.data.formats.tool_calls import parsed
 from tuning.data.formats.turns import CONTENT_KEYS, ROLE_KEYS, WORDS
 from tuning.data.records import MISSING, Values, broken, listed, shown, squeezed, value_at
 from tuning.errors import InputError
@@ -25,6 +26,7 @@ from tuning.schema import Notice
 __all__ = ["FORMATS", "WORDS", "ChosenFormat", "Format", "choose", "known"]
 
 _OF_TABLES = "data"  # where pandas has the rows of a table as lists
+_CELL = 10  # characters within which a list of turns has its first one
 _LEVELS = 2  # of objects within columns that are looked into
 
 
@@ -177,7 +179,7 @@ def _talk(sample: Sequence[Values], column: str, given: Mapping[str, str]) -> _F
     """Conversations in a column whose name does not say so, if most rows hold one there."""
     role_keys = (given["role"],) if "role" in given else ROLE_KEYS
     content_keys = (given["content"],) if "content" in given else CONTENT_KEYS
-    held = [row[column] for row in sample if isinstance(row.get(column), list) and row[column]]
+    held = [turns for row in sample if (turns := _turns(row.get(column)))]
     talks = [turns[0] for turns in held if _is_talk(turns, squeezed(column), role_keys, content_keys)]
     if 2 * len(talks) <= len(sample):
         return None
@@ -186,6 +188,16 @@ def _talk(sample: Sequence[Values], column: str, given: Mapping[str, str]) -> _F
     mapping = form.complete(_columns(sample), given) or {}
     rows = sum(_converts(form, row, mapping) for row in sample)
     return _Fit(form, mapping, rows) if rows else None
+
+
+def _turns(value: Any) -> list[Any]:
+    """A list, or what a cell spells as a list of turns; an empty one for anything else."""
+    if isinstance(value, str) and value.lstrip()[:1] == "[" and "{" in value[:_CELL]:
+        try:
+            value = parsed(value)
+        except ValueError:
+            return []
+    return value if isinstance(value, list) else []
 
 
 def _is_talk(turns: Sequence[Any], column: str, role_keys: Sequence[str], content_keys: Sequence[str]) -> bool:

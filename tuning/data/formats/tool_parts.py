@@ -10,7 +10,7 @@ from typing import Any
 from tuning.data.formats.tool_calls import plain
 from tuning.errors import InputError
 
-_CALLS = ("functionCall", "function_call", "toolUse", "tool_use")  # keys of a part
+_CALLS = ("functionCall", "function_call", "toolUse", "tool_use", "tool_call")  # keys of a part, or its type
 _ANSWERS = ("functionResponse", "function_response", "toolResult", "tool_result")
 _ITEMS = frozenset({"function_call", "function_call_output", "reasoning", "message"})  # types of an item of OpenAI's Responses
 _OF_ITEMS = frozenset({"type", "summary", "content", "call_id", "name", "arguments", "output"})
@@ -64,7 +64,7 @@ def _held(part: Any, names: Sequence[str]) -> tuple[str, Any] | None:
     """The key of a part that holds a call or an answer, or its type where it is one by that; and what it says of it."""
     if not isinstance(part, dict):
         return None
-    if part.get("type") in ("tool_use", "tool_result"):
+    if part.get("type") in ("tool_use", "tool_result", "tool_call"):
         return (part["type"], part) if part["type"] in names else None
     return next(((name, part[name]) for name in names if isinstance(part.get(name), dict)), None)
 
@@ -81,7 +81,10 @@ def _parts(turn: Mapping[str, Any], column: str) -> list[dict[str, Any]]:
     return [*found, {**beside, column: rest or "", **({"tool_calls": calls} if calls else {})}]
 
 
-def _call(part: Mapping[str, Any]) -> dict[str, Any]:
+def _call(part: Mapping[str, Any]) -> Any:
+    whole = next((part[key] for key in ("value", "function", "tool_call") if part.get("type") == "tool_call" and part.get(key)), None)
+    if whole is not None:  # as LLaMA-Factory has them: the call as an object, or as its JSON text
+        return whole
     arguments: Any = next((part[key] for key in ("args", "input", "arguments") if part.get(key) is not None), {})
     return {"id": part.get("toolUseId") or part.get("id"), "function": {"name": part.get("name"), "arguments": arguments}}
 

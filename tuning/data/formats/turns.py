@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tuning.data.formats import marks
-from tuning.data.formats.exchanges import speaking
+from tuning.data.formats.exchanges import in_turn, speaking
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.tool_calls import TOOLS, calls, parsed, tools
 from tuning.data.formats.tool_parts import ITEM, condensed, spread
 from tuning.data.formats.vocabulary import THOUGHTS
-from tuning.data.records import Number, given, shown, squeezed
+from tuning.data.records import Number, given, listed, shown, squeezed
 from tuning.errors import InputError
 
 RawMessage = dict[str, Any]
@@ -101,7 +101,7 @@ def messages(turns: Any, column: str, known: TurnKeys = USUAL, notes: Notes | No
     An answer with a mark that says not to learn it gets `weight` 0. `notes` hears what else the turns hold.
 
     Raises InputError: `data.row.turns`, `data.row.type`, `data.row.surrogate` (column), `data.row.role` (turn, role),
-    `data.row.part` (turn, found), `data.row.call` (turn).
+    `data.row.speaker` (turn, keys), `data.row.part` (turn, found), `data.row.call` (turn).
     """
     if turns.__class__ is str and turns.lstrip()[:1] == "[":
         try:
@@ -110,10 +110,11 @@ def messages(turns: Any, column: str, known: TurnKeys = USUAL, notes: Notes | No
             raise InputError("data.row.turns", column=shown(column)) from None
     if not isinstance(turns, list):
         raise InputError("data.row.turns", column=shown(column))
-    if turns and (turns[0].__class__ is not dict or turns[0].keys().isdisjoint(known.role_keys)):
-        turns = speaking(turns, known.role_keys[0], known.content_keys[0], known.roles) or turns
     said: list[RawMessage] = []
     notes = notes or Notes()
+    if turns and (turns[0].__class__ is not dict or turns[0].keys().isdisjoint(known.role_keys)):
+        notes.unnamed = in_turn(turns)
+        turns = speaking(turns, known.role_keys[0], known.content_keys[0], known.roles) or turns
     names: dict[str, str] = {}  # of tools, by the id of a call
     role_key, content_key, roles = known.role_keys[0], known.content_keys[0], known.roles
     for turn in turns:
@@ -257,6 +258,8 @@ def _message(turn: Any, number: int, context: _Context) -> RawMessage:
         raise InputError("data.row.turns", column=shown(column))
     role_key, speaker = _first(turn, known.role_keys)
     role = known.roles.get(speaker) if speaker.__class__ is str else None
+    if not role_key and turn:
+        raise InputError("data.row.speaker", turn=number, keys=listed(list(turn)))
     if role is None:
         role = known.roles.get(squeezed(speaker)) if isinstance(speaker, str) else None
         if role is None:

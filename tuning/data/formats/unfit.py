@@ -1,6 +1,6 @@
 """Data that serve another purpose than learning to answer: told by their columns and values, and refused by name.
 
-Images, labels to sort texts by, trees of messages, tables of single turns, and answers that were marked as unwanted.
+Images, sounds and films, labels to sort texts by, trees of messages, tables of single turns, and answers that were marked as unwanted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,14 @@ from tuning.data.formats.shapes import Format
 from tuning.data.records import Values, shown, squeezed
 from tuning.errors import InputError
 
-_IMAGES = ("image", "images", "img", "pixelvalues", "imagepath", "imageurl", "immagine", "immagini")
+_MEDIA = (  # columns, squeezed
+    *("image", "images", "img", "pixelvalues", "imagepath", "imageurl", "immagine", "immagini"),
+    *("audio", "audios", "audiopath", "audiourl", "video", "videos", "videopath", "videourl"),
+)
+_PARTS = ("image", "audio", "video")  # in the type of a part
 _LABELS = ("label", "labels", "coarselabel", "finelabel", "etichetta", "etichette", "sentiment")
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
+_PLAYED = (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".opus", ".mp4", ".webm", ".mov", ".avi", ".mkv")
 _LONGEST = 60  # characters of a text that is a label
 
 
@@ -27,19 +32,19 @@ def refuse_unwanted(label: Any, column: str) -> None:
 
 
 def refuse_images(sample: Sequence[Values], columns: Sequence[str]) -> None:
-    """Raises InputError `data.images` (column) where most rows bring a picture."""
+    """Raises InputError `data.images` (column) where most rows bring a picture, a sound or a film."""
     for column in columns:
-        if squeezed(column) in _IMAGES and 2 * sum(_picture(row.get(column)) for row in sample) > len(sample):
+        if squeezed(column) in _MEDIA and 2 * sum(_picture(row.get(column)) for row in sample) > len(sample):
             raise InputError("data.images", column=shown(column))
 
 
 def refuse_image_parts(form: Format, mapping: Mapping[str, str], sample: Sequence[Values]) -> None:
-    """Raises InputError `data.images` (column) where all that keeps the rows out is a picture in a conversation."""
+    """Raises InputError `data.images` (column) where all that keeps the rows out is a picture, a sound or a film in a conversation."""
     for row in sample:
         try:
             form.convert(row, mapping)
         except InputError as fault:
-            if fault.code == "data.row.part" and "image" in fault.params["found"]:
+            if fault.code == "data.row.part" and any(kind in fault.params["found"] for kind in _PARTS):
                 continue
         return
     raise InputError("data.images", column=shown(next(iter(mapping.values()))))
@@ -75,7 +80,7 @@ def _picture(value: Any) -> bool:
         return bool(value) and _picture(value[0])
     if isinstance(value, str):
         small = value.strip().lower()
-        return small.endswith(_ENDINGS) or small.startswith(("data:image/", "http://", "https://"))
+        return small.endswith((*_ENDINGS, *_PLAYED)) or small.startswith(("data:image/", "http://", "https://"))
     return isinstance(value, bytes) or (isinstance(value, dict) and not value.keys().isdisjoint(("bytes", "path", "src", "url")))
 
 

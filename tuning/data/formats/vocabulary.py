@@ -57,7 +57,7 @@ MEANINGS: tuple[dict[str, re.Pattern[str]], ...] = (
             r"operator[ei]?|agent[ei]?|assistant|assistente|bot|chatbot|ai|ia|staff|support|reception|segreteria|insegnante|teacher|tutor|medico|doctor"
             r"|inviat[oaie]|sent|outgoing|outbound|resolution|fix|traduzion[ei]|tradott[oaie]|translations?|translated|targets?|tgt|outputs?|risultat[oi]|results?"
             r"|riassunt[oi]|sintesi|summar(?:y|ies)|corrett[oaie]|corrected|correction|correzion[ei]|say|r|a"
-            r"|highlights|abstract|paraphras\w*|parafras\w*|rewritten|riscritt[oaie]|explanations?|spiegazion[ei]"
+            r"|sql|gold|highlights|abstract|paraphras\w*|parafras\w*|rewritten|riscritt[oaie]|explanations?|spiegazion[ei]"
         ),
     },
     {

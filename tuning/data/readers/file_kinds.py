@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from tuning.data.readers import csv_rows, json_rows, parquet_rows, text_rows
+from tuning.data.readers import csv_rows, json_lines, json_rows, parquet_rows, text_rows
 from tuning.data.readers.books import workbook
 from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
@@ -130,6 +130,8 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
     if table is not None:
         notes = [Notice(code="data.note.header", params={"line": table.above + 1})] if table.found else []
         return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known), text.position, notes)
+    if json_lines.are_texts(head):
+        return Opened("json", text.encoding, json_rows.texts(text, limits), text.position)
     return Opened("text", text.encoding, text_rows.records(text, limits), text.position)
 
 

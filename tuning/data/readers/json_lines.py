@@ -15,6 +15,7 @@ from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
 _MARK = ord('"')
+_SPEAKERS = ("role", "from")  # keys of a turn
 _TOLD = 256  # lines between words about how far the reading is
 
 
@@ -152,7 +153,27 @@ def _marks(value: Any) -> int:
     return sum(map(_marks, value)) if isinstance(value, list) else 0
 
 
-def lines(stream: TextIO, limits: Limits) -> Iterator[FileRecord]:
+def are_turns(value: Any) -> bool:
+    """Whether a value is a list of turns that name who speaks."""
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(turn, dict) and any(key in turn for key in _SPEAKERS) for turn in value)
+    )
+
+
+def are_texts(head: str) -> bool:
+    """Whether a text that is no table is JSON texts, one in each line: all of its whole lines that are not blank, and two at least.
+
+    Some sign must be written as only JSON writes it; else they may be lines of prose in quotation marks.
+    """
+    whole = [line for line in head.splitlines(keepends=True) if not line.isspace() and line.endswith(("\n", "\r"))]
+    try:
+        return len(whole) > 1 and "\\" in head and all(line.lstrip()[:1] == '"' and isinstance(json.loads(line), str) for line in whole)
+    except json.JSONDecodeError:
+        return False
+
+
+def lines(stream: TextIO, limits: Limits, texts: bool = False) -> Iterator[FileRecord]:
+    """The rows of lines that are objects, or lists of turns; where `texts` is said, of lines that are texts."""
     number = 0
     while line := stream.readline(limits.line + 2):
         number += 1
@@ -161,20 +182,25 @@ def lines(stream: TextIO, limits: Limits) -> Iterator[FileRecord]:
                 line = stream.readline(limits.line)
             yield FileRecord(number, number, fault=InputError("data.row.long", limit=limits.line))
         elif not line.isspace():
-            yield _line(line, number, limits)
+            yield _line(line, number, limits, texts)
 
 
-def _line(line: str, number: int, limits: Limits) -> FileRecord:
+def _line(line: str, number: int, limits: Limits, texts: bool = False) -> FileRecord:
     try:
         value = DECODER.decode(line)
     except RecursionError:
         return FileRecord(number, number, fault=InputError("data.row.deep", limit=limits.depth))
     except json.JSONDecodeError as error:
         return FileRecord(number, number, fault=InputError("data.row.json", position=error.pos + 1))
+    if texts and isinstance(value, str) and not isinstance(value, Number):
+        value = {"text": value}
     return judged(value, number, number, len(line), limits)
 
 
 def judged(value: Any, row: int, line: int, size: int, limits: Limits) -> FileRecord:
+    """The record that a decoded value is, or its fault; a list of turns is a conversation."""
+    if are_turns(value):
+        value = {"messages": value}
     fault = _fault(value, limits.depth)
     if fault is None and not isinstance(value, dict):
         fault = InputError("data.row.object")

@@ -1,4 +1,4 @@
-"""Rows of JSON files: one object per line, a list of objects, or `{"data": [...]}`; found by content.
+"""Rows of JSON files: one object per line, a list of objects, `{"data": [...]}`, or objects under names of their own; found by content.
 
 Read piece by piece: no file is held whole. Depth, length and what JSON has no word for (NaN) are judged here; the
 meaning of the columns is not.
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, TextIO
 
 from tuning.data.readers.encoding import TextFile
-from tuning.data.readers.json_lines import DECODER, Stretch, fast_lines, judged, lines
+from tuning.data.readers.json_lines import DECODER, Stretch, are_turns, fast_lines, judged, lines
 from tuning.data.records import FileRecord, KnowsColumns, listed
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
-Shape = Literal["lines", "list", "objects"] | tuple[Literal["wrapped"], str]
+Shape = Literal["lines", "list", "objects", "named"] | tuple[Literal["wrapped"], str]
 
 _PIECE = 262_144
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -30,6 +30,7 @@ _LONE_RETURN = re.compile(r"\r(?!\n|\Z)")
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})){1,200}"'
 _BEFORE = rf"(?:{_STRING}\s*:\s*(?:{_STRING}|[\w.+-]+)\s*,\s*){{0,20}}"  # what an export says of itself: "version": "1.1"
 _WRAPPER = re.compile(rf"\s*\{{\s*(?P<before>{_BEFORE})(?P<name>{_STRING})\s*:\s*\[\s*(?=[{{\]])")
+_NAMED = re.compile(rf"\s*[{{,]\s*(?P<name>{_STRING})\s*:\s*(?=\{{)")
 _ROWS = frozenset(("data", "rows", "examples", "records", "items", "train", "dati", "righe", "esempi"))
 _ABOUT = "features"  # in what the Hub's viewer answers: a list of the columns, before that of the rows
 
@@ -62,9 +63,15 @@ def records(text: TextFile, limits: Limits, known: KnowsColumns) -> Iterator[Fil
             while window.peek():
                 yield _row_of(window)
             return
-        yield from _list(window) if shape == "list" else _wrapped(window, shape[1])
+        yield from _list(window) if shape == "list" else _named(window) if shape == "named" else _wrapped(window, shape[1])
         if window.peek():
             raise InputError("data.json", row=window.row, line=window.line)
+
+
+def texts(text: TextFile, limits: Limits) -> Iterator[FileRecord]:
+    """The rows of a file whose lines are JSON texts (`json_lines.are_texts`)."""
+    with text.open() as stream:
+        yield from lines(stream, limits, texts=True)
 
 
 def stretches(text: TextFile, limits: Limits, known: KnowsColumns, count: int) -> list[Stretch]:
@@ -106,9 +113,9 @@ def _shape(text: TextFile, limits: Limits, known: KnowsColumns) -> Shape:
     with text.open() as stream:
         first, second = _beginnings(stream, limits)
     if first.startswith("["):
-        return "list"
+        return "lines" if second.startswith("[") and _is_talk(first) else "list"
     wrapper = _wrapper(text.head(), known)
-    otherwise: Shape = ("wrapped", wrapper) if wrapper is not None else "objects"
+    otherwise: Shape = ("wrapped", wrapper) if wrapper is not None else "named" if _are_named(text.head(), known) else "objects"
     try:
         value = DECODER.decode(first)
     except (json.JSONDecodeError, RecursionError):
@@ -120,6 +127,8 @@ def _shape(text: TextFile, limits: Limits, known: KnowsColumns) -> Shape:
         return "lines"
     _check_rows(value)
     lists = [name for name, item in value.items() if name != _ABOUT and isinstance(item, list) and item and isinstance(item[0], dict)]
+    if otherwise == "named":
+        return otherwise
     alone = len(value) == 1 or (wrapper in _ROWS and wrapper in lists)  # a second list of rows is refused there
     return otherwise if wrapper is not None and alone and not known(list(value)) else "lines"
 
@@ -133,6 +142,30 @@ def _wrapper(head: str, known: KnowsColumns) -> str | None:
     if known([name]) or (found["before"] and name not in _ROWS):
         return None
     return "rows" if name == _ABOUT else name
+
+
+def _is_talk(line: str) -> bool:
+    """Whether a line is a whole list of turns."""
+    try:
+        return are_turns(DECODER.decode(line))
+    except (json.JSONDecodeError, RecursionError):
+        return False
+
+
+def _are_named(head: str, known: KnowsColumns) -> bool:
+    """Whether a text begins as an object of rows does, each under a name: the first two have the same columns, which are no numbers."""
+    names, rows, at = list[str](), list[list[str]](), 0
+    while len(rows) < 2 and (found := _NAMED.match(head, at)):
+        try:
+            row, at = DECODER.raw_decode(head, found.end())
+        except (json.JSONDecodeError, RecursionError):
+            return False
+        if not isinstance(row, dict):
+            return False
+        names.append(json.loads(found["name"]))
+        rows.append(list(row))
+    same = len(rows) == 2 and rows[0] == rows[1] and len(rows[0]) > 1 and not all(column.isdigit() for column in rows[0])
+    return same and not known(names)
 
 
 def _check_rows(value: dict[str, Any]) -> None:
@@ -181,6 +214,18 @@ def _wrapped(window: "_Window", rows: str) -> Iterator[FileRecord]:
             window.take("}")
             return
         window.take(",")
+
+
+def _named(window: "_Window") -> Iterator[FileRecord]:
+    """The rows of an object, each under a name."""
+    window.take("{")
+    while window.peek() != "}":
+        window.value()
+        window.take(":")
+        yield window.record()
+        if window.peek() == ",":
+            window.take(",")
+    window.take("}")
 
 
 def _list(window: "_Window") -> Iterator[FileRecord]:

@@ -26,8 +26,8 @@ class Preference(Sides):
     example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "chosen": "The Po.", "rejected": "The Rhine."}
     targets: ClassVar[Targets] = {
         "prompt": ("prompt", "question", "domanda", "instruction", "istruzione", "query", "input", "conversations", "messages"),
-        "chosen": ("chosen", "preferredoutput", "preferita", "scelta"),
-        "rejected": ("rejected", "nonpreferredoutput", "rifiutata", "scartata"),
+        "chosen": ("chosen", "chosenmessages", "preferredoutput", "responsej", "preferita", "scelta"),
+        "rejected": ("rejected", "rejectedmessages", "nonpreferredoutput", "responsek", "rifiutata", "scartata"),
         "context": CONTEXT,
         **_BESIDE,
     }

@@ -25,7 +25,9 @@ _MARKED = {  # name -> what begins a turn; its first group is the speaker
     "Harmony": re.compile(r"<\|start\|>(system|developer|user|assistant)(?:<\|channel\|>(\w{1,20}))?<\|message\|>"),
     "Alpaca": re.compile(r"(?m)^#{2,3} (Instruction|Input|Response|Istruzione|Risposta):?[ \t]*\n", re.IGNORECASE),
 }
-_SPEAKER = re.compile(r"(?:\A\s*|\n[ \t]*|(?=### ))(?:### ?)?(\w+(?: [Rr](?:esponse|ESPONSE))?) ?:[ \t]*")
+_SPEAKER = re.compile(
+    r"(?:\A\s*(?:<s>)?|\n[ \t]*(?:</s>\s*)?(?:<s>)?|</s>\s*<s>[ \t]*|(?=### ))(?:### ?)?(\w+(?: [Rr](?:esponse|ESPONSE))?) ?:[ \t]*"
+)
 _IN_LINE = re.compile(r"(?:\A|(?<=\s)|(?<=</s>))(USER|ASSISTANT): ?")  # Vicuna's
 _ENDS = (
     *("<|end|>", "<|return|>", "<|END_OF_TURN_TOKEN|>", "<|END_RESPONSE|>", "<｜end▁of▁sentence｜>", "<|eom_id|>", "<|call|>"),

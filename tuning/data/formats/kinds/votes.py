@@ -3,6 +3,7 @@
 The better one is learned; where neither is, the row is left out. Answers that are called chosen and rejected are in `pairs`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ _TIES = frozenset(
         *("pari", "parità", "nessuna", "entrambe"),
     }
 )
+_BETTER = re.compile(r"(?:is)?(?:slightly|somewhat|much|clearly|significantly|strongly)?better$")  # "a-is-slightly-better"
 
 
 class Votes(Preference):
@@ -45,7 +47,7 @@ class Votes(Preference):
 
     def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         first, second, vote = mapping["chosen"], mapping["rejected"], mapping["vote"]
-        said = squeezed(text(value_at(row, vote), vote))
+        said = _BETTER.sub("", squeezed(text(value_at(row, vote), vote)))
         if said in _TIES:
             raise InputError("data.row.tie", column=shown(vote))
         sides = {squeezed(column): column for column in (first, second)}

@@ -1,6 +1,6 @@
-"""Rows of a YAML file: a list of mappings whose keys are known, or questions mapped to answers. Scalars are texts, to the letter.
+"""Rows of a YAML file: a list of mappings whose keys are known, questions mapped to answers, or ChatterBot's lists of texts.
 
-Anchors are refused: a few lines of them unfold to gigabytes. Nothing in the file is made an object of.
+Scalars are texts, to the letter. Anchors are refused: a few lines of them unfold to gigabytes. Nothing in the file is made an object of.
 """
 
 import re
@@ -17,6 +17,10 @@ from tuning.sandbox.limits import Limits
 _MOST = 64 * 2**20  # bytes: the whole is held
 _LIST = re.compile(
     r"(?:[ \t]*(?:#[^\n]*|---[^\n]*)?\r?\n)*(?:[\w \"']+:[ \t]*\r?\n)?[ \t]*-[ \t]+[\"']?(?P<key>[^\W\d][\w -]{0,60}?)[\"']?\s*:(?:\s|$)"
+)
+_TALKS = re.compile(r"(?m)^(?:conversations|conversazioni)[ \t]*:[ \t]*\r?\n[ \t]*-[ \t]+-[ \t]")
+_BOT = re.compile(  # Rasa's: what it holds is nothing to learn line by line
+    r"(?:[ \t]*(?:#[^\n]*|---[^\n]*)?\r?\n)*version[ \t]*:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*[a-z]+:[ \t]*\r?\n[ \t]*-[ \t]+[a-z]+[ \t]*:"
 )
 _ASKED = re.compile(r"""(?m)^(?:"[^"\n]+\?"|'[^'\n]+\?'|[^\s#"'\-\n][^\n]*?\?)[ \t]*:[ \t]""")
 _KEY = re.compile(r"(?m)^\S[^\n]*:(?:\s|$)")
@@ -37,6 +41,8 @@ class _Loader(_Plain):  # type: ignore[misc]
 
 def takes(head: str, known: KnowsColumns) -> bool:
     """Whether a text begins as such a file does."""
+    if _TALKS.search(head) or _BOT.match(head):
+        return True
     found = _LIST.match(head)
     if found:
         item = head[found.end("key") :].split("\n-", 1)[0]
@@ -74,6 +80,9 @@ def _rows(document: Any) -> list[Any]:
     if not isinstance(document, dict):
         return []
     inside = list(document.values())
-    if len(inside) == 1 and isinstance(inside[0], list):
+    if len(inside) == 1 and isinstance(inside[0], list) and not all(isinstance(one, list) for one in inside[0]):
         return inside[0]
+    lists = [held for held in inside if isinstance(held, list) and held and all(isinstance(one, dict | list) for one in held)]
+    if len(lists) == 1:
+        return [{"conversations": one} if isinstance(one, list) else one for one in lists[0]]
     return [{"question": question, "answer": answer} for question, answer in document.items()]
