@@ -49,6 +49,11 @@ def test_a_file_with_faults_is_understood_mended_and_shown_token_by_token(shop: 
     page.locator("#upload input[type=file]").set_input_files(odd)
     expect(page.locator("#columns table")).to_contain_text("seconda")  # no column that is known for an answer: it is asked
     expect(page.locator("#reading-file progress")).to_have_count(0)
+    expect(page.locator("#next")).to_have_text(t(lang, "ui.next.say_data"))  # and no other data are offered meanwhile
+    page.evaluate("window.scrollTo({top: 0})")
+    page.locator("#next").click()
+    expect(page.locator("#columns .ask")).to_be_in_viewport()
+    expect(page.locator("#next")).to_have_text(t(lang, "ui.next.say_data"))
     odd.write_bytes(odd.read_bytes().replace(b"prima;seconda", b"quesito;risposta"))
     page.locator("#upload input[type=file]").set_input_files(odd)
     report = page.locator("#report")

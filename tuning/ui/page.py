@@ -114,6 +114,12 @@ def _banner(desk: Desk, space: Space) -> None:
     desk.paints(lambda scene: [told()], [banner])
 
 
+_SHOWN = """() => {
+  const asked = document.querySelector("#columns .ask");
+  if (asked?.offsetParent) asked.scrollIntoView({block: "start"}); else window.scrollTo({top: 0});
+}"""  # after the press the page is seen from its top, or from the question that a file has left open
+
+
 def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None:
     """The order slip and its one button."""
     rented = rent_box.RentBox(desk)
@@ -157,7 +163,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
     asked = [desk.choice, desk.overrides, desk.tab, desk.run, desk.opened]
     desk.on(paper.click, mend, asked, outputs, fault, repaint=True)
     pressed = desk.on(button.click, press, desk.asked, outputs, fault, repaint=True, trigger_mode="once")
-    pressed.success(fn=None, js="() => { window.scrollTo({top: 0}); }", api_visibility="private")
+    pressed.success(fn=None, js=_SHOWN, api_visibility="private")
     desk.paints(paint, [paper, button], live=True)
 
 
@@ -172,7 +178,9 @@ def step_of(desk: Desk, scene: Scene) -> str:
     """The next step for this scene."""
     plan, _ = desk.plan(scene.choice, scene.overrides)
     ways = plan is not None and any(offer["advised"] for offer in plan["offers"])
-    return slip.next_step(scene.choice, scene.tab, scene.run, fits=plan is None or plan["fits"], ways=ways, placed=_placed(scene))
+    asks = scene.choice.data is None and any(one.id == scene.browsed.get("columns") for one in desk.studio.data.waiting())
+    fits, placed = plan is None or plan["fits"], _placed(scene)
+    return slip.next_step(scene.choice, scene.tab, scene.run, fits=fits, ways=ways, placed=placed, asks=asks)
 
 
 def _take(desk: Desk, scene: Scene, step: str, name: str) -> tuple[Order, str | None, str | None]:

@@ -61,11 +61,13 @@ class Order:
         return replace(self, **{"made": None, **changes})
 
 
-def next_step(choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool = True, ways: bool = False, placed: bool = False) -> str:
+def next_step(
+    choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool = True, ways: bool = False, placed: bool = False, asks: bool = False
+) -> str:
     """The one thing to do next, as the end of a key `ui.next.…`. `run` is the one that the page is watching.
 
     `ways` says whether there is something else than the model that would make it fit, `placed` whether a run with just these
-    choices is at work or waits.
+    choices is at work or waits, `asks` whether the Data tab asks what is in a file.
     """
     busy = run is not None and run["status"] in ALIVE
     if busy and (placed or choice.model is None or choice.data is None):
@@ -75,7 +77,9 @@ def next_step(choice: Order, tab: str, run: Mapping[str, Any] | None, fits: bool
     if choice.model is None:
         return "take_model" if tab == "model" else "choose_model"
     if choice.data is None:
-        return "take_data" if tab == "data" else "choose_data"
+        if tab == "data":
+            return "say_data" if asks else "take_data"
+        return "choose_data"
     if run is not None and choice.made == run["run"]:
         if run["status"] in RESUMABLE:
             return "resume"
