@@ -164,3 +164,12 @@ def test_a_run_is_asked_as_it_was_taught_here_and_by_what_it_publishes(
     assert question.outcome.prompt == len(ids) and row.input_ids[: len(ids)] == ids
     published = AutoTokenizer.from_pretrained(str(run.adapter))
     assert published.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"] == ids
+
+
+def test_where_thinking_is_kept_the_report_lets_the_model_think(studio: Studio, models: dict[str, str], files: dict[str, str]) -> None:
+    """Asked as it was taught, after an empty thought, it never would: this template opens one, so whatever comes next is a thought."""
+    changes = {"max_steps": 1, "thinking": "keep", "max_length": 512, "precision": "fp32", "validation_share": 0.2}
+    run = studio.runs.create(models["deepseek r1"], files["plain"], "facts", changes)
+    assert train(run, studio.shared.store, Resident()).status == "finished"
+    measures = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))["measures"]
+    assert measures["thinking"] == {"base": 1.0, "tuned": 1.0}

@@ -74,6 +74,7 @@ class Measuring:
         probe = self._probe_losses(plain)
         training = self._training_loss(studied)
         self._answers(asking)
+        self._let_think()
         self._probe_answers(probe)
         self._estimate(held_out, probe)
         return training, probe
@@ -195,6 +196,20 @@ class Measuring:
             said.extend(one.text for one in more)
             thinks.extend(one.thinks for one in more)
         return True
+
+    def _let_think(self) -> None:
+        """Where a model's own thinking is kept: whether base and tuned begin with a thought where they may, told by their first words.
+
+        Rows are learned and asked after an empty one, and say nothing of it.
+        """
+        if self.spec.settings.thinking != "keep":
+            return
+        self.thinks = ([], [])
+        context = self.spec.model.card.context_length
+        some = batches.prompts(self.resident, self.asked[: batches.BATCH], context, "learn", let=True)
+        both = self._both(some, PROBE_TOKENS, self.patience - self.clock.spent) if some else None
+        if both is not None:
+            self.thinks = ([one.thinks for one in both[0]], [one.thinks for one in both[1]])
 
     def _both(self, some: Sequence[Prompt], count: int, seconds: float) -> tuple[list[Answer], list[Answer]] | None:
         """Answers of base and tuned to one batch; None where time or memory was not enough."""

@@ -173,7 +173,7 @@ def _measures(m: Measuring, facts: scores.Facts, seed: int) -> tuple[dict[str, A
     made["rouge_l"] = both(lambda said: sum(scores.rouge_l(references, said)) / len(said))
     made["length"] = both(lambda said: scores.length(references, said))
     made["repetition"] = both(scores.repetition)
-    thought = {who: sum(thinks) / len(thinks) for who, thinks in zip(("base", "tuned"), m.thinks, strict=True)}
+    thought = {who: sum(thinks) / len(thinks) for who, thinks in zip(("base", "tuned"), m.thinks, strict=True) if thinks}
     if any(thought.values()) or any(one.thought for one in m.asked):
         made["thinking"] = thought
     if scores.exact(references, m.said[0]) is not None:

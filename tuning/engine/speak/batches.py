@@ -141,18 +141,19 @@ def row_nll(causal: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tenso
 
 
 def prompts(
-    resident: Resident, questions: Sequence[EvaluationQuestion], context: int, thinking: str = "auto"
+    resident: Resident, questions: Sequence[EvaluationQuestion], context: int, thinking: str = "auto", let: bool = False
 ) -> list[tuple[EvaluationQuestion, list[int]]]:
     """The questions in tokens, as chat asks them and as rows with such an answer are learned.
 
-    Those that the template refuses or that leave no room are left out.
+    Where a model is `let` think, each is asked as if its answer were not known yet. Those that the template refuses or that leave no
+    room are left out.
     """
     tokenizer = resident.tokenizer
     ask = labels.asking(tokenizer, thinking)
     found = []
     for one in questions:
         try:
-            ids = ask(one.turns, one.tools, answer=one.answer)
+            ids = ask(one.turns, one.tools, answer=None if let else one.answer)
         except EngineError:
             continue
         if len(ids) + room(tokenizer, [one]) <= context:
