@@ -22,7 +22,7 @@ from tuning.data.ingest import ReadingOptions, ingest
 from tuning.data.library import Library
 from tuning.data.sources import Brought, Reference, Sources, parse
 from tuning.errors import InputError
-from tuning.hub import dataset_files, datasets, shelf
+from tuning.hub import dataset_files, datasets, download
 from tuning.hub.datasets import HubData
 from tuning.hub.repository import HubFile, Split
 from tuning.schema import LOCAL, DatasetCard, Record
@@ -472,7 +472,7 @@ def test_stopped_in_the_middle(data: Data, mine: Sources, home: pathlib.Path) ->
 def test_a_full_disk_is_said_before_and_in_the_middle(data: Data, mine: Sources, monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     usage = shutil.disk_usage(mine.settings.home.parent)
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=shelf.ASIDE + 10))
+        patch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=download.ASIDE + 10))
         assert refused(lambda: bring(mine)).code == "data.hub.disk"
     assert not any("/resolve/" in path for path in server.paths())
 

@@ -15,7 +15,7 @@ from tests.hub.hub_server import Repo, Server
 from tests.models.make_known import known
 from tuning import presets, settings
 from tuning.errors import InputError, RunError
-from tuning.hub import shelf
+from tuning.hub import download, shelf
 from tuning.hub.models import Hub
 from tuning.hub.repository import hub_id
 from tuning.hub.shelf import Shelf
@@ -225,7 +225,7 @@ def test_a_download_is_what_the_hub_has_and_nothing_more(server: Server, repo: R
     seen: list[tuple[int, int]] = []
     mine.fetch(model, LOCAL, lambda done, total: seen.append((done, total)))
     folder = pathlib.Path(model.path)
-    assert {path.name for path in folder.iterdir()} == {*repo.files, "LICENSE", shelf.MANIFEST}
+    assert {path.name for path in folder.iterdir()} == {*repo.files, "LICENSE", download.MANIFEST}
     assert all((folder / name).read_bytes() == content for name, content in repo.files.items())
     assert seen[-1][0] == seen[-1][1] == sum(map(len, repo.files.values())) + 4
     asked = len(server.asked)
@@ -313,7 +313,7 @@ def test_a_full_disk_is_said_before_and_in_the_middle(server: Server, repo: Repo
     server.repos[ID] = repo
     model = mine.find(ID, LOCAL)
     usage = shutil.disk_usage(mine.settings.home.parent)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=shelf.ASIDE + 10))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=download.ASIDE + 10))
     assert [notice.code for notice in mine.notices(model, LOCAL)] == ["model.disk"]
     assert refused(lambda: mine.require(model, LOCAL)).code == "model.disk"
     assert refused(lambda: mine.fetch(model, LOCAL)).code == "model.disk"

@@ -20,9 +20,9 @@ from huggingface_hub.file_download import http_get
 
 from tuning.errors import InputError
 from tuning.hub import dataset_files
+from tuning.hub.download import ASIDE, FULL, GIB, right
 from tuning.hub.models import FREE, SECONDS, Caller, DownloadMeter, sha256_of
 from tuning.hub.repository import ID, Collection, Config, HubFile, Split
-from tuning.hub.shelf import ASIDE, FULL, GIB, right
 from tuning.schema import DatasetCard
 
 Progress = Callable[[int, int], None]  # hears what is done and what is to do in all, in bytes or rows; what it raises ends the download

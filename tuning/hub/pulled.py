@@ -16,8 +16,9 @@ from typing import Any, Literal, get_args
 import pydantic
 
 from tuning.errors import InputError
+from tuning.hub.download import MANIFEST
 from tuning.hub.repository import ID, AdapterRepository, HubFile
-from tuning.hub.shelf import MANIFEST, manifest_of
+from tuning.hub.shelf import manifest_of
 from tuning.models import examine, model_folder
 from tuning.presets import judged
 from tuning.runs import disk, reading

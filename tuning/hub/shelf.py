@@ -1,13 +1,10 @@
 """The models of this machine: which folder a model is in, how it gets there, and how it leaves.
 
-A download is built aside, taken up again where it was cut, checked against the Hub's hashes, and gets its name last. How
-the Hub is spoken to is `hub`'s affair; who waits for a download is the workshop's.
+How a download is built and checked is `download`'s affair, how the Hub is spoken to is `models`'; who waits for a download is the
+workshop's.
 """
 
 import contextlib
-import errno
-import hashlib
-import json
 import os
 import pathlib
 import shutil
@@ -17,8 +14,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tuning import presets
-from tuning.errors import InputError, RunError, TuningError
-from tuning.hub.repository import Cut, DownloadManifest, HubFile, Repository, folder_name, hub_id
+from tuning.errors import InputError, RunError
+from tuning.hub.download import ASIDE, GIB, MANIFEST, Download, right, write_manifest
+from tuning.hub.repository import DownloadManifest, Repository, folder_name, hub_id
 from tuning.models import catalog, examine
 from tuning.runs import disk, files, locks
 from tuning.runs.store import Store
@@ -28,11 +26,7 @@ from tuning.settings import Settings
 if TYPE_CHECKING:
     from tuning.hub.models import Hub
 
-MANIFEST = "sartoria.json"
-ASIDE = 1 << 30  # bytes that a download leaves free: checkpoints want some
-GIB = 2**30
 ASK_AGAIN_SECONDS = 60.0  # after the Hub could not be asked
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # What says nothing of the model itself: it may be asked again later, and a forecast holds all the same.
 PASSING = frozenset({"model.offline", "model.hub_unreachable", "model.hub_busy", "model.hub_down", "model.hub_answer"})
 
@@ -224,83 +218,6 @@ class Shelf:
         return place
 
 
-class Download:
-    """One model on its way into its folder."""
-
-    def __init__(
-        self,
-        hub: "Hub",
-        repository: Repository,
-        folder: pathlib.Path,
-        progress: Callable[[int, int], None],
-        stopped: Callable[[], bool],
-    ) -> None:
-        self.hub, self.repository, self.folder = hub, repository, folder
-        self.building = folder.parent / f".{folder.name}.part"
-        self._progress, self._stopped = progress, stopped
-        self._done = 0
-
-    def run(self) -> None:
-        """Fetch what is missing, check it, write the manifest, and give the folder its name. Raises InputError."""
-        if self.folder.is_dir():  # here, but not whole: what is right of it is kept
-            if self.building.exists():
-                shutil.rmtree(self.building)
-            files.put(self.folder, self.building)
-        self.building.mkdir(parents=True, exist_ok=True)
-        there = sum(path.stat().st_size for path in self.building.iterdir() if path.is_file())
-        free = shutil.disk_usage(self.building).free
-        need = max(0, self.repository.size - there)
-        if need + ASIDE > free:
-            raise InputError("model.disk", model=self.repository.id, need=need / GIB, have=free / GIB)
-        try:
-            for file in self.repository.files:
-                self._bring(file)
-        except Cut as error:
-            raise InputError("model.stopped", model=self.repository.id) from error
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            free = shutil.disk_usage(self.building).free
-            raise InputError("model.disk", model=self.repository.id, need=need / GIB, have=free / GIB) from error
-        for left in set(self.building.iterdir()) - {self.building / file.name for file in self.repository.files}:
-            left.unlink()
-        _write_manifest(self.building, self.repository)
-        files.sync_folder(self.building)
-        self.building.rename(self.folder)
-
-    def _bring(self, file: HubFile) -> None:
-        """One file, fetched again from its beginning where what came is wrong."""
-        path = self.building / file.name
-        if path.is_file() and right(path, file):
-            self._count(file.size)
-            return
-        part = self.building / f"{file.name}.{(file.sha256 or file.git or '')[:12]}.incomplete"
-        before = self._done
-        for _ in range(2):
-            if part.exists() and part.stat().st_size > file.size:
-                part.unlink()
-            self._done = before + (part.stat().st_size if part.exists() else 0)
-            try:
-                self.hub.fetch(self.repository, file, part, self._count)
-                if right(part, file):
-                    part.replace(path)
-                    self._done = before + file.size
-                    return
-            except TuningError:
-                raise
-            except OSError as error:  # huggingface_hub says so of a file of another length than promised
-                if error.errno is not None:
-                    raise
-            part.unlink(missing_ok=True)
-        raise InputError("model.wrong_hash", model=self.repository.id, file=file.name)
-
-    def _count(self, came: int) -> None:
-        self._done += came
-        self._progress(self._done, self.repository.size)
-        if self._stopped():
-            raise Cut
-
-
 def here(model: ModelRef) -> bool:
     """Are the files of `model` on this machine? A look at names and sizes."""
     if not os.path.isdir(model.path):
@@ -324,21 +241,7 @@ def whole(model: ModelRef) -> bool:
         return False
     if touched:  # copied from elsewhere, say: not to be read again the next time
         with contextlib.suppress(OSError):
-            _write_manifest(place, kept)
-    return True
-
-
-def right(path: pathlib.Path, file: HubFile) -> bool:
-    """Has `path` the content that the Hub promised? Large files carry a SHA-256, small ones git's hash of a blob."""
-    if path.stat().st_size != file.size:
-        return False
-    with path.open("rb") as stream:
-        if file.sha256:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
-        if file.git:
-            digest = hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
-            digest.update(stream.read())
-            return digest.hexdigest() == file.git
+            write_manifest(place, kept)
     return True
 
 
@@ -350,13 +253,6 @@ def manifest_of(place: pathlib.Path) -> Repository | None:
 
 def _stamped(place: pathlib.Path) -> DownloadManifest | None:
     return disk.kept(lambda: disk.record(place / MANIFEST, DownloadManifest), None)
-
-
-def _write_manifest(place: pathlib.Path, repository: Repository) -> None:
-    """What the folder holds, and when each file of it was last found right."""
-    stamps = {file.name: (place / file.name).stat().st_mtime_ns for file in repository.files}
-    record = {"repository": json.loads(repository.model_dump_json(by_alias=True)), "stamps": stamps}
-    files.write(place / MANIFEST, json.dumps(record, ensure_ascii=False))
 
 
 def _sizes_agree(kept: Repository, place: pathlib.Path) -> bool:

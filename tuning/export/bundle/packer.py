@@ -15,8 +15,8 @@ from peft import LoraConfig
 
 from tuning.data.library import Library
 from tuning.export import maker
+from tuning.hub.download import MANIFEST
 from tuning.hub.repository import DownloadManifest
-from tuning.hub.shelf import MANIFEST
 from tuning.presets import replay
 from tuning.runs import disk
 from tuning.runs.store import Run, Store

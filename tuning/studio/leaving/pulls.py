@@ -12,9 +12,10 @@ from tuning import presets
 from tuning.errors import InputError, RunError, TuningError
 from tuning.export.errands import Errand
 from tuning.hub import pulled
+from tuning.hub.download import Download
 from tuning.hub.pulled import PulledAdapter
 from tuning.hub.repository import Repository
-from tuning.hub.shelf import Download, here, whole
+from tuning.hub.shelf import here, whole
 from tuning.runs import files, locks
 from tuning.schema import ModelRef
 from tuning.studio.leaving.pushes import Pushes
