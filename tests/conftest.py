@@ -42,8 +42,9 @@ _began = time.monotonic()
 
 
 def pytest_configure() -> None:
-    """Here and in every child one thread computes: all of them share two cores, and spinning threads would fight."""
+    """Here and in every child one thread computes, for spinning threads would fight; none sees this machine's cache of the Hub."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["HF_HUB_CACHE"] = os.devnull
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -92,9 +93,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """A home folder of the test's own, for this process and its children; no token and no Hub."""
+    """A home folder of the test's own, for this process and its children; no token, no Hub, and nothing in its cache."""
     folder = tmp_path / "home"
     monkeypatch.setenv("TUNING_HOME", str(folder))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("HF_TOKEN", raising=False)
     return folder

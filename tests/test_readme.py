@@ -14,6 +14,7 @@ from tests.ui.test_page import ENDPOINTS
 from tuning import __version__, presets, settings
 from tuning.cli.main import VERBS
 from tuning.cli.options import parser
+from tuning.models import examine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,7 +58,10 @@ def test_the_front_matter_makes_a_space_of_what_is_pinned() -> None:
     assert {*front["datasets"]} <= {card.hub for card in presets.datasets(settings.PRESETS).values()}
     assert re.fullmatch(r"\d+[hm]", front["startup_duration_timeout"]) and front["hf_oauth"] is True
     assert front["hf_oauth_scopes"] == ["contribute-repos"]  # beside who somebody is: for a push, at their press
-    assert "preload_from_hub" not in front  # it fills a cache that the app does not read
+    for line in front["preload_from_hub"]:  # into huggingface_hub's cache, from which the app takes what it would download (hub/cached.py)
+        id, names = line.split(" ")
+        assert id in front["models"]
+        assert {"config.json", "model.safetensors"} <= set(names.split(",")) <= {*examine.TEXTS, "model.safetensors"}
 
 
 def test_the_tree_is_the_tree() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import runpy
 import subprocess
 import sys
 
@@ -91,3 +92,22 @@ def test_the_storage_of_a_space_is_its_home_where_it_takes_something(tmp_path: p
     assert tmp_path not in settings.read({}).home.parents
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert kept()[0] == elsewhere
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {},
+        {"HF_HOME": "/x/hf"},
+        {"HF_HOME": "~/hf"},
+        {"XDG_CACHE_HOME": "/x/cache"},
+        {"HUGGINGFACE_HUB_CACHE": "/x/old", "HF_HOME": "/x/hf"},
+        {"HF_HUB_CACHE": "$HOME/hub", "HUGGINGFACE_HUB_CACHE": "/x/old"},
+    ],
+)
+def test_the_hub_s_cache_is_looked_for_where_its_library_has_it(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HOME", "XDG_CACHE_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert str(settings.read().hub_cache) == runpy.run_module("huggingface_hub.constants")["HF_HUB_CACHE"]

@@ -87,6 +87,7 @@ class Settings:
     presets: pathlib.Path = PRESETS
     endpoint: str = "https://huggingface.co"
     offline: bool = False
+    hub_cache: pathlib.Path = pathlib.Path(os.devnull)  # huggingface_hub's own, which other programs fill; it is only read
     cuda_visible_devices: str | None = None
     cuda_device_order: str = CUDA_ORDER
     rank: int = 0  # of the processes that a launcher has started, which this one is
@@ -119,6 +120,7 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         mode=mode,
         endpoint=env.get("HF_ENDPOINT", Settings.endpoint),
         offline=env.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"},
+        hub_cache=_hub_cache(env),
         cuda_visible_devices=env.get("CUDA_VISIBLE_DEVICES"),
         cuda_device_order=env.get("CUDA_DEVICE_ORDER") or CUDA_ORDER,
         rank=int(env.get("RANK") or 0),
@@ -214,6 +216,14 @@ def default_home(env: Mapping[str, str]) -> pathlib.Path:
     if sys.platform == "darwin":
         return user / "Library" / "Application Support" / "sartoria"
     return pathlib.Path(env.get("XDG_DATA_HOME") or user / ".local" / "share") / "sartoria"
+
+
+def _hub_cache(env: Mapping[str, str]) -> pathlib.Path:
+    """Where huggingface_hub has its cache, without its import."""
+    user = env.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    base = env.get("HF_HOME") or os.path.join(user, "huggingface")
+    chosen = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE") or os.path.join(base, "hub")
+    return pathlib.Path(os.path.expandvars(os.path.expanduser(chosen))).absolute()
 
 
 def child_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -16,6 +16,11 @@ from typing import Any
 REVISION = "a" * 40
 CONVERTED = "b" * 40  # of the branch where the Hub keeps a data set as Parquet
 LARGE = (".safetensors", ".parquet", ".jsonl", ".csv")  # downloads of these can be cut, or lie
+KEPT_APART = (".safetensors", ".bin", ".gguf", ".parquet")  # in Git LFS, and known by their SHA-256
+
+
+def git_hash(content: bytes) -> str:
+    return hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
 
 
 @dataclass
@@ -84,6 +89,16 @@ class Server(http.server.ThreadingHTTPServer):
         return [path for _, path, _ in self.asked]
 
 
+def _tree(files: dict[str, bytes]) -> list[dict[str, Any]]:
+    """A repository's files as huggingface_hub lists them before it downloads all of them."""
+    found: list[dict[str, Any]] = []
+    for name, content in files.items():
+        found.append({"type": "file", "path": name, "size": len(content), "oid": git_hash(content)})
+        if name.endswith(KEPT_APART):
+            found[-1]["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
+    return found
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """One request."""
 
@@ -123,6 +138,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if found is None:
             return self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         held, revision = found
+        if listing and parts[2:3] == ["tree"]:
+            return self._send(200, json.dumps(_tree(held)).encode())
         if listing:
             return self._send(200, json.dumps(self._info(id, repo, held, revision, "blobs" in query)).encode())
         if repo.gated and token != repo.token:
@@ -164,8 +181,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, content in files.items():
             entry: dict[str, Any] = {"rfilename": name}
             if sizes:
-                entry |= {"size": len(content), "blobId": hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()}
-            if sizes and name.endswith((".safetensors", ".bin", ".gguf", ".parquet")):
+                entry |= {"size": len(content), "blobId": git_hash(content)}
+            if sizes and name.endswith(KEPT_APART):
                 entry["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
             siblings.append(entry)
         return {
@@ -196,7 +213,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
         content = files[name]
         start, end, status = 0, len(content) - 1, 200
-        extra = {"ETag": '"' + hashlib.sha256(content).hexdigest() + '"', "X-Repo-Commit": REVISION}
+        etag = hashlib.sha256(content).hexdigest() if name.endswith(KEPT_APART) else git_hash(content)
+        extra = {"ETag": f'"{etag}"', "X-Repo-Commit": REVISION}
         span = self.headers.get("Range")
         if span:
             first, _, last = span.removeprefix("bytes=").partition("-")

@@ -137,6 +137,9 @@ def _models(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int
 
 def _download(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     model = studio.models.find(options.model)
+    for notice in studio.models.coming(model):
+        if notice.level == "info":
+            print(say(lang, notice.code, notice.params), file=sys.stderr)
     studio.models.download(model, foreground.downloading(lang))
     return 0, {"model": model.id, "path": model.path}
 

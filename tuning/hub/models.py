@@ -96,7 +96,7 @@ class Hub(Caller):
         Raises InputError that says which it is: missing, private, gated, without safetensors, with code of its own, of an
         architecture that is not known; the Hub busy, down, not reached, or not to be asked.
         """
-        kept = self._kept(id)
+        kept = self.recall(id)
         if kept is not None and (self.offline or time.time() - kept.asked < KEPT_SECONDS):
             return kept
         with self._asking(id):
@@ -123,9 +123,10 @@ class Hub(Caller):
             raise wrong
         return info
 
-    def recall(self, id: str) -> Repository:
-        """As `describe`, but what was once found is taken for true however old it is: enough to name a model by."""
-        return self._kept(id) or self.describe(id)
+    def recall(self, id: str) -> Repository | None:
+        """What was found when `describe` asked last, however long ago: enough to name a model by. None where it never did."""
+        place = self._place(id)
+        return None if place is None else disk.kept(lambda: disk.record(place, Repository), None)
 
     def search(self, words: str, limit: int = 12) -> list[dict[str, Any]]:
         """Models by words in their name, the most downloaded first: id, parameters (None if not known), downloads, license, languages.
@@ -285,10 +286,6 @@ class Hub(Caller):
 
     def _pin(self, id: str) -> RemoteCode | None:
         return self._pinned if self._pinned and self._pinned.id == id else None
-
-    def _kept(self, id: str) -> Repository | None:
-        place = self._place(id)
-        return None if place is None else disk.kept(lambda: disk.record(place, Repository), None)
 
     def _keep(self, found: Repository) -> None:
         place = self._place(found.id)

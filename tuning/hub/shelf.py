@@ -1,7 +1,7 @@
 """The models of this machine: which folder a model is in, how it gets there, and how it leaves.
 
-How a download is built and checked is `download`'s affair, how the Hub is spoken to is `models`'; who waits for a download is the
-workshop's.
+How a download is built and checked is `download`'s affair, what huggingface_hub's cache spares of it `cached`'s, how the Hub is spoken
+to `models`'; who waits for a download is the workshop's.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError
+from tuning.hub import cached
 from tuning.hub.download import ASIDE, GIB, MANIFEST, Download, right, write_manifest
 from tuning.hub.repository import DownloadManifest, Repository, folder_name, hub_id
 from tuning.models import catalog, examine
@@ -39,7 +40,8 @@ class Shelf:
         self.folder = settings.home / "models"
         self.coming: dict[str, tuple[int, int]] = {}  # by path: bytes done and in all of what is fetched in this process
         self._unasked: dict[tuple[str, str], tuple[float, Notice]] = {}  # by model and owner, as `_asked`
-        self._asked: dict[tuple[str, str], tuple[float, int]] = {}
+        self._asked: dict[tuple[str, str], tuple[float, Repository]] = {}
+        self._cached: dict[tuple[str, str], tuple[float, bool]] = {}
 
     def hub(self, owner: str) -> "Hub":
         """The Hub as `owner` may see it. Only on a machine of one's own does the token of its environment count."""
@@ -79,7 +81,7 @@ class Shelf:
             return ModelRef(id=id, path=str(place), card=kept.card)
         if place.is_dir():
             return catalog.find(str(place), self.settings.presets, True, self.folder)
-        return ModelRef(id=id, path=str(place), card=self.hub(owner).recall(id).card)
+        return ModelRef(id=id, path=str(place), card=(self.hub(owner).recall(id) or self._described(id, owner)).card)
 
     def placed(self, card: ModelCard) -> ModelRef:
         """A model of the catalog, where it is or would be."""
@@ -96,27 +98,40 @@ class Shelf:
         when, notice = self._unasked.get(key, (0.0, None))
         if notice is not None and now - when < ASK_AGAIN_SECONDS:
             return [notice]
-        when, size = self._asked.get(key, (0.0, 0))
-        if not size or now - when > ASK_AGAIN_SECONDS:
+        when, repository = self._asked.get(key, (0.0, None))
+        if repository is None or now - when > ASK_AGAIN_SECONDS:
             try:
-                size = self.hub(owner).describe(model.id).size
+                repository = self._described(model.id, owner)
             except InputError as error:
                 if error.code not in PASSING:
                     raise
                 notice = Notice(code=error.code, level="warning", params=error.params)
                 self._unasked[key] = (now, notice)
                 return [notice]
-            self._asked[key] = (now, size)
-        free = shutil.disk_usage(_existing(self.folder)).free
-        params = {"model": model.card.title, "need": size / GIB, "have": free / GIB}
-        if size + ASIDE > free:
-            return [Notice(code="model.disk", level="warning", params=params)]
-        return [Notice(code="model.to_download", params=params)]
+            self._asked[key] = (now, repository)
+        cache, home = self.settings.hub_cache, _existing(self.folder)
+        need = sum(file.size for file in cached.missing(cache, repository))
+        room = sum(file.size for file in cached.taking_room(cache, repository, home))
+        free = shutil.disk_usage(home).free
+        if room and room + ASIDE > free:
+            return [Notice(code="model.disk", level="warning", params={"model": model.card.title, "need": room / GIB, "have": free / GIB})]
+        if not need:
+            return [Notice(code="model.in_cache", params={"model": model.card.title})]
+        return [Notice(code="model.to_download", params={"model": model.card.title, "need": need / GIB, "have": free / GIB})]
+
+    def in_cache(self, model: ModelRef, owner: str) -> bool:
+        """Whether all of `model` lies in huggingface_hub's cache, as far as is known without asking the Hub."""
+        now, key = time.monotonic(), (model.id, owner)
+        when, found = self._cached.get(key, (-ASK_AGAIN_SECONDS, False))
+        if now - when >= ASK_AGAIN_SECONDS:
+            found = self._lying(model.id, owner) is not None
+            self._cached[key] = (now, found)
+        return found
 
     def require(self, model: ModelRef, owner: str) -> None:
         """Raises InputError where a run of `model` could not begin: its files are neither here nor to be had."""
         for notice in self.notices(model, owner):
-            if notice.code != "model.to_download":
+            if notice.code not in ("model.to_download", "model.in_cache"):
                 raise InputError(notice.code, **notice.params)
 
     def fetch(
@@ -133,7 +148,7 @@ class Shelf:
         """
         if whole(model):
             return
-        repository = self.hub(owner).describe(model.id)  # asked for now: what was open yesterday may be gated today
+        repository = self._described(model.id, owner)  # asked for now: what was open yesterday may be gated today
         folder = pathlib.Path(model.path)
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = locks.Lock(self.folder / f".{folder.name}.lock")
@@ -143,7 +158,7 @@ class Shelf:
             time.sleep(1.0)
         with lock:
             if not whole(model):
-                Download(self.hub(owner), repository, folder, progress, stopped).run()
+                Download(self.hub(owner), repository, folder, self.settings.hub_cache, progress, stopped).run()
 
     def words(self, model: ModelRef, owner: str) -> pathlib.Path:
         """A folder with the tokenizer of `model`: its own, or where that is not here one with no more than those few files.
@@ -152,12 +167,11 @@ class Shelf:
         """
         if here(model):
             return pathlib.Path(model.path)
-        hub = self.hub(owner)
-        repository = hub.describe(model.id)
+        repository = self._described(model.id, owner)
         folder = self.folder / ".words" / f"{pathlib.Path(model.path).name}-{repository.revision[:12]}"
         if not folder.is_dir():
             small = [file for file in repository.files if not examine.SHARD.fullmatch(file.name)]
-            Download(hub, repository.model_copy(update={"files": small}), folder, lambda done, total: None, lambda: False).run()
+            Download(self.hub(owner), repository.model_copy(update={"files": small}), folder, self.settings.hub_cache).run()
         return folder
 
     def downloaded(self) -> list[dict[str, Any]]:
@@ -199,6 +213,34 @@ class Shelf:
         _unlink(place)
         _link(place, target)
         return target
+
+    def _described(self, id: str, owner: str) -> Repository:
+        """What the Hub says of a model; where it cannot be asked, what its cache has of it whole. Raises InputError as `Hub.describe`."""
+        if self.settings.offline and (found := self._lying(id, owner)) is not None:
+            return found
+        try:
+            return self.hub(owner).describe(id)
+        except InputError as error:
+            found = self._lying(id, owner) if error.code in PASSING else None
+            if found is None:
+                raise
+            return found
+
+    def _lying(self, id: str, owner: str) -> Repository | None:
+        """A model that lies whole in huggingface_hub's cache, as the Hub once showed it to `owner`; on a machine of one's own also another.
+
+        For the cache may hold what was fetched with the token of its owner, and a visitor may not have.
+        """
+        cache = self.settings.hub_cache
+        if not cached.folder(cache, id).is_dir():
+            return None
+        known = self.hub(owner).recall(id)
+        if known is not None and not cached.missing(cache, known):
+            return known
+        code = self.settings.remote_code
+        if not self._mine(owner) or (code and code.id == id):
+            return None
+        return cached.main(cache, id, presets.models(self.settings.presets))
 
     def _mine(self, owner: str) -> bool:
         """Whether the machine is the owner's own, with its folders and the token of its environment."""

@@ -125,8 +125,9 @@ def regular(folder: pathlib.Path, name: str, title: str) -> None:
     """Raises InputError for a pipe, a device, a folder, and for a link that leads out; huggingface_hub's own cache is made of links."""
     try:
         real, home = (folder / name).resolve(strict=True), folder.resolve()
-        cache = home.parent.parent / "blobs"
-        inside = real.is_relative_to(home) or (home.parent.name == "snapshots" and real.is_relative_to(cache))
+        repository = home.parent.parent
+        blobs = (repository / "blobs", repository.parent / "blobs")  # of the repository, or of the whole cache
+        inside = real.is_relative_to(home) or (home.parent.name == "snapshots" and any(map(real.is_relative_to, blobs)))
         if not inside or not stat.S_ISREG(real.stat().st_mode):
             raise ValueError(name)
     except (OSError, ValueError, RuntimeError) as error:

@@ -12,7 +12,7 @@ from tuning.hub.repository import hub_id
 from tuning.hub.shelf import here
 from tuning.models import catalog
 from tuning.runs.files import clean_name
-from tuning.schema import Goal, ModelRef
+from tuning.schema import Goal, ModelRef, Notice
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 
@@ -36,7 +36,7 @@ class Models:
         """A model as `list` lists it."""
         offer = guide.offer(model.card, self.shared.machine(model.card, gpu_memory, self.shared.profiles.look))
         facts = model.card.model_dump(exclude={"path", "config"})
-        return {**facts, "id": model.id, **offer, "here": here(model)}
+        return {**facts, "id": model.id, **offer, "here": here(model), "in_cache": self.shared.shelf.in_cache(model, self.owner)}
 
     def trusts(self, path: str) -> bool:
         """Whether the model in this folder may run its own code."""
@@ -59,6 +59,10 @@ class Models:
         self.quotas.pace("errand")
         self.quotas.model(model)
         self.shared.shelf.fetch(model, self.owner, progress)
+
+    def coming(self, model: ModelRef) -> list[Notice]:
+        """What a download of `model` would take, or that it lies in huggingface_hub's cache. Raises InputError where it cannot be had."""
+        return self.shared.shelf.notices(model, self.owner)
 
     def downloaded(self) -> list[dict[str, Any]]:
         """The models on the disk: id, size_bytes, path, and whether they were moved and are whole. Visitors see those of the catalog, and
@@ -90,7 +94,8 @@ class Models:
         """The catalog, best first for `goal`, on this machine or a card of `gpu_memory` GB.
 
         Each has `predicted_peak_bytes`, `available_bytes`, `seconds` (of one pass over 1000 examples), `fits`, `fit`
-        (comfortable, tight or no) and `here` (nothing has to be downloaded). Raises InputError for an unknown goal.
+        (comfortable, tight or no), `here` (the files are in the home) and `in_cache` (they lie in huggingface_hub's own cache). Raises
+        InputError for an unknown goal.
         """
         if goal is not None and goal not in get_args(Goal):
             raise InputError("model.goal", goal=clean_name(goal), known=", ".join(get_args(Goal)))

@@ -56,7 +56,7 @@ class Pulls:
         with lock:
             fresh = folder if _same(folder, coming) else folder.with_name(f".{folder.name}.new")
             if fresh != folder:
-                Download(hub, coming, fresh, progress, lambda: False).run()
+                Download(hub, coming, fresh, self.shared.settings.hub_cache, progress).run()
             self._models.download(base, progress)
             try:
                 pulled.require_fit(fresh, pathlib.Path(base.path), target, base.card.title)

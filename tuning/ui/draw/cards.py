@@ -63,7 +63,8 @@ def model(entry: Mapping[str, Any], chosen: bool, lang: str, advised: bool = Fal
         facts.append(t(lang, "ui.model.italian_rating", rating=t(lang, f"ui.rating.{entry['italian']}")))
     facts.append(_license(entry, "ui.model.license" if entry["free_license"] else "ui.model.license_bound", lang))
     least = size(WEIGHT_BYTES * entry["parameters"], lang)
-    facts.append(t(lang, "ui.model.here") if entry["here"] else t(lang, "ui.model.download", size=least))
+    near = "ui.model.here" if entry["here"] else "ui.model.in_cache" if entry["in_cache"] else None
+    facts.append(t(lang, near) if near else t(lang, "ui.model.download", size=least))
     listed = joined(html("<li>{fact}</li>", fact=fact) for fact in facts)
     memory = t(lang, "ui.model.memory", memory=size(entry["predicted_peak_bytes"], lang)) if entry["predicted_peak_bytes"] else ""
     length = t(lang, "ui.model.seconds", duration=duration(entry["seconds"], lang)) if entry["seconds"] else ""
