@@ -197,10 +197,10 @@ def _drawn(knob: Knob, told: Told, lang: str) -> Html:
     kept = html('data-key="{key}" data-now="{asked}"', key=key, asked=show(told.asked(key), lang, key))
     here = f" {t(lang, 'ui.knob.target_modules.here', layers=', '.join(told.layers))}" if key == "target_modules" and told.layers else ""
     return html(
-        '<div class="knob{by_hand}"><label for="knob-{key}">{name}</label>'
-        '<p class="info" id="why-{key}">{why}</p>{when}'
-        '<select id="knob-{key}" {kept} aria-describedby="why-{key}"{off}>{options}</select>'
-        '<p class="source">{source}</p>{wrong}</div>',
+        '<div class="knob{by_hand}"><div><label for="knob-{key}">{name}</label>'
+        '<p class="info" id="why-{key}">{why}</p>{when}</div>'
+        '<div><select id="knob-{key}" {kept} aria-describedby="why-{key}"{off}>{options}</select>'
+        '<p class="source">{source}</p>{wrong}</div></div>',
         by_hand=by_hand,
         key=key,
         name=name,

@@ -66,11 +66,13 @@ def build(desk: Desk) -> None:
         """What stands beside the current run: ways out of its trouble, and what is told where it is started."""
         run, gone = scene.run, desk.studio.runs.gone()
         told = view.fault(desk.lang, gone["code"], gone["params"]) if gone else ""
-        if run is not None and run["status"] in ALIVE:  # beside the button that was pressed, however far up the rest stands
+        busy = run is not None and run["status"] in ALIVE
+        if run is not None and busy:  # beside the button that was pressed, however far up the rest stands
             told += slip.at_work(run, scene.runs, desk.lang)
+        says = desk.say("ui.next.queue" if busy else "ui.train.start")
         if run is None or not in_sight(scene):
-            return ["", told or view.empty(desk.say("ui.train.empty"))]
-        return [offers.after(run, desk.ways(run["run"]), desk.lang), told]
+            return ["", told or view.empty(desk.say("ui.train.empty")), says]
+        return [offers.after(run, desk.ways(run["run"]), desk.lang), told, says]
 
     desk.on(grid.click, pick, [desk.choice], [desk.choice, desk.overrides], fault, repaint=True)
     desk.on(ways.click, press, [desk.choice, desk.overrides], [desk.choice, desk.overrides], fault, repaint=True)
@@ -79,7 +81,7 @@ def build(desk: Desk) -> None:
     inputs = [desk.choice, desk.overrides, desk.name]
     desk.on(start.click, desk.start, inputs, [desk.choice, desk.run], fault, repaint=True, trigger_mode="once")
     desk.paints(paint, [grid, ways])
-    desk.paints(paint_beside, [rescue, promise], live=True)
+    desk.paints(paint_beside, [rescue, promise, start], live=True)
 
 
 def _current(desk: Desk) -> Any:
