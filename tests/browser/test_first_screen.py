@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import folders
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_help import type_into
 from tests.browser.test_whole_path import speaks, tab
@@ -77,6 +78,26 @@ def test_where_the_browser_lets_nothing_be_kept_the_page_comes_up_whole(shop: Sh
     expect(page.locator('#models [data-value="starter"][aria-pressed="true"]')).to_be_visible()
     visitor.clean()
     assert page.evaluate("[localStorage.length > 0, localStorage.getItem('nothing'), localStorage.key(99)]") == [True, None, None]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), ("en", "phone")])
+def test_nothing_jumps_for_who_comes_back_and_a_new_browser_is_invited(shop: Shop, visit: Visit, lang: str, screen: str) -> None:
+    """Whatever others have trained here: the invitation is for a browser that has chosen nothing yet, and for no other."""
+    folders.make(shop.studio, "prezzi", 30)
+    visitor = sized(visit, shop, lang, screen)
+    visitor.page.add_init_script(SHIFTS)
+    for come in ("first", "again", "once more"):
+        page = visitor.open()
+        expect(page.locator("#chips .chip").first).to_be_attached()
+        page.wait_for_timeout(1_000)
+        shifts = page.evaluate("window.shifts")
+        assert sum(shifts) < 0.05, (come, shifts)
+        expect(page.locator('#starter [data-do="starter"]')).to_have_count(1 if come == "first" else 0)
+        if come == "first":
+            page.locator('#models [data-value="starter"]').first.click()
+            expect(page.locator('#models [data-value="starter"]').first).to_have_attribute("aria-pressed", "true")
+            expect(page.locator('#starter [data-do="starter"]')).to_have_count(0)
 
 
 @pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), NIGHTLY_PHONE])

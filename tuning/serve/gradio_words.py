@@ -92,6 +92,13 @@ html[data-theme="dark"] body { background: var(--bg-dark); color: var(--col-dark
 html[data-theme="light"] body { background: var(--bg); color: var(--col); }
 </style>"""
 
+# The page comes with its invitation, the same for everybody: who has chosen something before does not see it come and go.
+BEGUN = """<script>try {
+  if (localStorage.getItem("sartoria-begun")) document.documentElement.dataset.begun = "";
+} catch { /* nothing is kept in this frame */ }</script><style>
+html[data-begun]:not(:has(#chips .chip)) #starter { display: none !important; }
+</style>"""
+
 # Gradio's bar of pages would push all else down until our style sheet is there to hide it.
 STILL = "<style>.nav-holder { display: none !important; }</style>"
 
@@ -154,5 +161,5 @@ def inject(page: bytes, lang: str) -> bytes:
     page = LEAVE_OUT.sub(b"", page)
     page = re.sub(rb'(<html[^>]*?\slang=")[^"]*(")', rb"\g<1>" + lang.encode() + rb"\g<2>", page, count=1)
     words = {} if lang == "en" else {english: t(lang, code) for english, code in FIXED.items()}
-    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN) + STORAGE + THEME + PICTURES + STILL).encode()
+    script = (SCRIPT % (LOCALES[lang], lang, json.dumps(words), CLOCK, SCREEN) + STORAGE + THEME + BEGUN + PICTURES + STILL).encode()
     return re.sub(rb"<head[^>]*>", lambda match: match.group(0) + script, page, count=1)

@@ -7,23 +7,33 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from tuning.errors import InputError
+from tuning.errors import InputError, TuningError
 from tuning.hub.repository import hub_id
 from tuning.models import catalog
 from tuning.runs import files
 from tuning.schema import Goal
 from tuning.ui import gradio_ways, view
-from tuning.ui.desk import INTO_VIEW, Desk, Scene
-from tuning.ui.draw import cards, offers
+from tuning.ui.desk import Desk, Scene
+from tuning.ui.draw import cards
 from tuning.ui.markup import Html, html, joined
 from tuning.ui.slip import Order
 
 SHOWN = 6  # cards before the fold
+# Whether this browser has begun is kept by it for the next time: see `serve.gradio_words.BEGUN`.
+KEEPS = """
+watch("value", () => {
+  try { localStorage.setItem("sartoria-begun", element.querySelector(".invitation") ? "" : "1"); } catch { /* nothing is kept */ }
+});
+"""
+# The field stands far down: what was found, or why nothing was, comes into view.
+FOUND = """
+watch("value", () => requestAnimationFrame(() => element.querySelector(".fault, .empty, .card")?.scrollIntoView({block: "nearest"})));
+"""
 
 
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
-    starter = desk.cards("starter", invitation(desk))
+    starter = desk.cards("starter", invitation(desk), KEEPS)
     starter_fault = desk.slot()
     desk.html(view.head(desk.say("ui.model.title"), desk.say("ui.model.hint")))
     with gr.Row(elem_classes="beside end", elem_id="filters"):
@@ -47,7 +57,7 @@ def build(desk: Desk) -> None:
             )
             use = gr.Button(desk.say("ui.model.other.use"), scale=1, min_width=160)
         other_fault = desk.slot()
-        found = desk.cards("found", script=INTO_VIEW)
+        found = desk.cards("found", script=FOUND)
     if local:
         downloads(desk)
 
@@ -62,18 +72,13 @@ def build(desk: Desk) -> None:
         return pick(choice, event), "" if gradio_ways.text(event, "what") == "instead" else gr.skip()
 
     def other(choice: Any, text: str) -> Any:
-        text = text.strip()
-        if hub_id(text) or (local and os.path.isdir(files.given(text))) or text.startswith(("/", "~", ".")):
-            return taken(desk, choice, text)
-        if not text:
-            raise InputError("model.nothing")
-        return choice, results(desk, desk.studio.models.search(text))
+        return looked_up(desk, choice, text.strip())
 
     def begin(choice: Any, overrides: Any, event: gr.EventData) -> Any:
         return begun(desk, choice, overrides, gradio_ways.text(event, "what"))
 
     def paint(scene: Scene) -> list[Any]:
-        return [_grid(desk, scene.choice, scene.wanted), "" if scene.choice.model or scene.runs else invitation(desk)]
+        return [_grid(desk, scene.choice, scene.wanted), "" if scene.choice.model else invitation(desk)]
 
     desk.on(
         [goal.input, italian.input, fits.input], look, [goal, italian, fits], [desk.wanted], fault, repaint=True, trigger_mode="always_last"
@@ -88,13 +93,15 @@ def build(desk: Desk) -> None:
     desk.paints(paint, [grid, starter])
 
 
-def taken(desk: Desk, choice: Any, name: str) -> tuple[Any, str]:
-    """The choices with a model by its name; where the Hub does not give it, what to take in its place."""
+def looked_up(desk: Desk, choice: Any, text: str) -> tuple[Any, str]:
+    """The choices and what is shown; a fault stands where the results of an earlier search stood, which were of other words."""
     try:
-        return asdict(Order.of(choice).but(model=desk.studio.models.find(name).id)), ""
-    except InputError as error:
-        if error.code not in offers.CLOSED:
-            raise
+        if hub_id(text) or (desk.local and os.path.isdir(files.given(text))) or text.startswith(("/", "~", ".")):
+            return asdict(Order.of(choice).but(model=desk.studio.models.find(text).id)), ""
+        if not text:
+            raise InputError("model.nothing")
+        return choice, results(desk, desk.studio.models.search(text))
+    except TuningError as error:  # where the Hub does not give it: with what to take in its place
         return choice, view.fault(desk.lang, error.code, error.params) + desk.instead((error.code, error.params))
 
 
@@ -202,9 +209,7 @@ def advice(desk: Desk, wanted: Mapping[str, Any], choice: Order) -> Advice:
     if wanted.get("fits"):
         entries = [entry for entry in entries if entry["fits"]]
     if not goal and italian:
-        entries.sort(
-            key=lambda entry: (entry["fit"] == "no", entry["seconds"] > catalog.EVENING, not entry["here"], entry["italian"] == "none")
-        )
+        entries.sort(key=_of_italian)
     good = [entry for entry in entries if entry["fit"] == "comfortable" and entry["seconds"] <= catalog.EVENING]
     if goal or own or wanted.get("italian") or wanted.get("fits"):
         good = [entry for entry in good if entry["id"] != "starter"]
@@ -213,6 +218,12 @@ def advice(desk: Desk, wanted: Mapping[str, Any], choice: Order) -> Advice:
     fitting = [entry for entry in entries if entry["fits"]] or entries or desk.models()
     first = good[0] if good else min(fitting, key=lambda entry: float(entry["seconds"]))
     return Advice([first, *(entry for entry in entries if entry is not first)] if entries else [], first, bool(good))
+
+
+def _of_italian(entry: Mapping[str, Any]) -> tuple[bool, ...]:
+    """The key that sorts for Italian, best first: has room and time here, is here already, knows the language."""
+    late, knows = entry["seconds"] > catalog.EVENING, entry["italian"] in catalog.GOOD
+    return entry["fit"] == "no", late, not entry["here"], not knows, entry["fit"] != "comfortable", entry["italian"] == "none"
 
 
 def _grid(desk: Desk, choice: Order, wanted: Mapping[str, Any]) -> Html:
