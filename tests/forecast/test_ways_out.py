@@ -290,6 +290,19 @@ def test_a_run_is_started_anew_with_less_and_a_late_one_is_stopped_for_it(studio
         assert run.stop_requested()
 
 
+def test_no_other_run_is_advised_that_would_end_later_than_the_one_that_is_late(studio: Studio) -> None:
+    run = studio.runs.create("starter", "starter-en", "facts")
+    left = 2.5 * run.spec().forecast.seconds
+    with locks.Lock(run.lock_path) as lock:
+        assert lock.acquire()
+        for seconds in (0.0, 100.0 * left):  # it has just begun; it has nearly done
+            run.write_state(RunState(status="running", step=1, seconds=seconds, seconds_left=left))
+            found = studio.runs.ways(run.id)
+            assert found["cause"] == "slow" and [offer for offer in found["offers"] if offer["seconds"] >= left] == []
+            assert [offer["advised"] for offer in found["offers"]] == [place == 0 for place in range(len(found["offers"]))]
+            assert bool(found["offers"]) == (seconds == 0.0)
+
+
 def test_without_its_data_nothing_can_be_started_anew(studio: Studio, home: pathlib.Path) -> None:
     run = studio.runs.create("starter", "starter-en", "quick")
     run.write_state(RunState(status="failed", reason="memory"))

@@ -107,18 +107,22 @@ def ways(case: Case, plan: Resolved) -> tuple[Cause | None, list[Offer]]:
     return None, []
 
 
-def after(case: Case, expected: float, takes: float | None, helped_itself: bool) -> tuple[Cause | None, list[Offer]]:
+def after(
+    case: Case, expected: float, takes: float | None, helped_itself: bool, left: float = math.inf
+) -> tuple[Cause | None, list[Offer]]:
     """The same for a run that is on, or has ended for want of memory.
 
     `expected` and `takes` are its seconds as forecast and as they come to be, None where memory is what is wrong: what was
-    forecast did not suffice then. One that has `helped_itself` has tried already what costs nothing.
+    forecast did not suffice then. One that has `helped_itself` has tried already what costs nothing. It is over in `left` seconds:
+    what would take nearly as long or longer is no help.
     """
     plan = case.attempt({})
     if plan is None:
         return None, []
     if takes is not None:
         pace = max(1.0, takes - START_SECONDS) / max(1.0, expected - START_SECONDS)
-        return "slow", out_of_time(replace(case, pace=pace, long=max(plan.forecast.seconds, SHORT)), plan)
+        found = out_of_time(replace(case, pace=pace, long=max(plan.forecast.seconds, SHORT)), plan)
+        return "slow", _ordered([offer for offer in found if offer.seconds <= WORTH["slow"] * left])
     libraries = plan.forecast.parts["libraries"]  # take the same whatever is changed
     most = libraries + LESS * (plan.forecast.peak_bytes - libraries)
     offers = out_of_memory(replace(case, most=int(most), device=plan.settings.device), plan)

@@ -212,7 +212,7 @@ class Runs:
         asked, _ = presets.parse_settings(presets.base(self._plans.recipe(spec.recipe), _by_hand(spec)), _by_hand(spec), "--set")
         case = self._plans.case(spec.model, self.shared.library.get(spec.data.id, self.owner), asked)
         takes = state.seconds + left if late else None
-        cause, offers = helping.after(case, spec.forecast.seconds, takes, helped_itself=bool(state.recoveries))
+        cause, offers = helping.after(case, spec.forecast.seconds, takes, helped_itself=bool(state.recoveries), left=left)
         return {"cause": cause, "offers": [offer.model_dump() for offer in offers]}
 
     def again(self, run: str, changes: dict[str, Any], lang: str = "en") -> dict[str, Any]:
