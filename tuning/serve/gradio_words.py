@@ -93,9 +93,7 @@ html[data-theme="light"] body { background: var(--bg); color: var(--col); }
 </style>"""
 
 # The page comes with its invitation, the same for everybody: who has chosen something before does not see it come and go.
-BEGUN = """<script>try {
-  if (localStorage.getItem("sartoria-begun")) document.documentElement.dataset.begun = "";
-} catch { /* nothing is kept in this frame */ }</script><style>
+BEGUN = """<script>if (localStorage.getItem("sartoria-begun")) document.documentElement.dataset.begun = "";</script><style>
 html[data-begun]:not(:has(#chips .chip)) #starter { display: none !important; }
 </style>"""
 

@@ -21,9 +21,7 @@ from tuning.ui.slip import Order
 SHOWN = 6  # cards before the fold
 # Whether this browser has begun is kept by it for the next time: see `serve.gradio_words.BEGUN`.
 KEEPS = """
-watch("value", () => {
-  try { localStorage.setItem("sartoria-begun", element.querySelector(".invitation") ? "" : "1"); } catch { /* nothing is kept */ }
-});
+watch("value", () => localStorage.setItem("sartoria-begun", element.querySelector(".invitation") ? "" : "1"));
 """
 # The field stands far down: what was found, or why nothing was, comes into view.
 FOUND = """
