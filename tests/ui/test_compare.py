@@ -11,6 +11,7 @@ from tuning import settings
 from tuning.runs.differences import differences, thin
 from tuning.schema import LOCAL
 from tuning.studio import Studio
+from tuning.text import t
 from tuning.ui.draw import comparison, pictures
 from tuning.ui.draw.curves.curve_look import CurveLook, decades, smoothed
 from tuning.ui.draw.history import Names
@@ -53,6 +54,15 @@ def test_the_comparison_shows_curves_figures_and_settings(pair: tuple[dict[str, 
         and "Alpha" not in table
     )
     assert ("“cold &lt;i&gt;” is better" if lang == "en" else "va meglio «cold &lt;i&gt;»") in drawn
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_a_setting_without_a_limit_is_a_word_and_no_raw_number(pair: tuple[dict[str, Any], dict[str, Any]], lang: str) -> None:
+    first, second = pair
+    free = {**first, "spec": {**first["spec"], "settings": {**first["spec"]["settings"], "max_steps": -1}}}
+    drawn = comparison.settings([free, second], NAMES, lang)
+    assert t(lang, "ui.choice.max_steps.-1") in drawn and ">50<" in drawn
+    assert not re.search(r"[>\s][-−]1<", drawn), drawn
 
 
 def test_the_sentence_is_fair(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:

@@ -139,13 +139,14 @@ def said(key: str, value: Any, names: Names, lang: str) -> str:
         return names.data.get(value, value)
     if key == "recipe":
         return names.recipes.get(value, value)
-    if key in ("train_rows", "validation_rows", "general_rows", "max_length", "max_steps", "max_samples") and isinstance(value, int):
+    counted = key in ("train_rows", "validation_rows", "general_rows", "max_length", "max_steps", "max_samples")
+    if counted and isinstance(value, int) and value >= 0:
         return plain(value, lang)
     if isinstance(value, bool):
         return t(lang, "ui.yes" if value else "ui.no")
     if key.startswith("versions.") or key in ("model", "data_content"):
         return str(value or "–")
-    return form.show(value, lang)
+    return form.show(value, lang, key)
 
 
 def _table(caption: str, runs: Sequence[RunFacts], lines: Sequence[Sequence[str]], lang: str) -> Html:
