@@ -12,14 +12,14 @@ from tests.browser.test_chat_tab import VIEWS
 from tests.browser.test_whole_path import foreign_words, tab
 from tuning.text import t
 
-# What Chromium calls layout shifts, but without those within three seconds of a press, for on a slow machine its answer comes later than
+# What Chromium calls layout shifts, but without those within eight seconds of a press, for on a slow machine its answer comes later than
 # the half second that Chromium leaves; the presses; when the shell and its first card are drawn.
 WATCHES = """
 window.jumps = []; window.presses = 0; window.still = false; window.pressed = -Infinity;
 new PerformanceObserver((list) => list.getEntries().forEach((shift) => {
   const place = (source) => { const e = source.node?.parentElement ? (source.node.closest ? source.node : source.node.parentElement) : null;
     return e ? `${e.tagName}#${e.id}.${e.className}` : "gone"; };
-  if (shift.hadRecentInput || window.still || shift.startTime - window.pressed < 3000) return;
+  if (shift.hadRecentInput || window.still || shift.startTime - window.pressed < 8000) return;
   window.jumps.push([shift.value, shift.startTime, shift.sources.map(place).join(" ")]);
 })).observe({type: "layout-shift", buffered: true});
 addEventListener("click", (event) => { window.presses += event.isTrusted; window.pressed = performance.now(); }, true);
