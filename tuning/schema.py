@@ -33,6 +33,7 @@ def layers(value: Any) -> Any:
     return [found] if isinstance(found, str) and LAYER.fullmatch(found) and found not in ("attention", "all-linear") else found
 
 
+_Off = BeforeValidator(lambda value: "off" if value is False else value)  # which it is to YAML 1.1, in an order as after `--set`
 LayerNames = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
 
 
@@ -76,7 +77,7 @@ class TrainSettings(Record):
     max_length: Annotated[int, Field(ge=16, le=1_048_576)] | Auto = "auto"
     max_samples: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     general_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # of the learned rows that are general ones, against forgetting
-    thinking: Literal["auto", "learn", "keep", "off"] = "auto"  # of what a model may think before it answers: see `tokens.thoughts`
+    thinking: Annotated[Literal["auto", "learn", "keep", "off"], _Off] = "auto"  # before it answers: `tokens.thoughts`
     validation_share: Annotated[float, Field(ge=0, le=0.5)] | Auto = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     quantization: Literal["none", "nf4", "int8"] | Auto = "auto"

@@ -94,6 +94,11 @@ def test_the_audit_says_what_the_template_does_with_thoughts_of_earlier_turns(
         assert earlier in told(studio, models[style], str(path), "learn")
 
 
+def test_off_is_a_word_though_yaml_takes_it_for_false(home: pathlib.Path, capsys: Any) -> None:
+    assert main(["plan", "-m", "starter", "-d", "starter-en", "--set", "thinking=off", "--json"]) == 0, capsys.readouterr().err
+    assert json.loads(capsys.readouterr().out)["settings"]["thinking"] == "off"
+
+
 def test_the_terminal_decides_as_the_plan_does(models: dict[str, str], files: dict[str, str], home: pathlib.Path, capsys: Any) -> None:
     assert main(["check", files["thoughtful"], "-m", models["qwen3"], "--json"]) == 0
     notices = json.loads(capsys.readouterr().out)["tokens"]["notices"]
