@@ -93,14 +93,20 @@ def test_a_question_is_refused_until_the_processes_have_let_go_of_the_run(
 ) -> None:
     """Their launcher takes some seconds more to end; whoever asks then has an answer after it."""
     run, asked = queued(studio, make_run), list[str | None]()
-    words = "import pathlib, sys, time; from tuning.runs import locks; lock = locks.Lock(pathlib.Path(sys.argv[1])); "
-    words += "lock.acquire(); time.sleep(1.5); lock.release(); time.sleep(1.5)"
+    seen = run.folder / "seen"  # the processes are at work, and may end
+    words = "import pathlib, sys, time; from tuning.runs import locks; lock = locks.Lock(pathlib.Path(sys.argv[1])); lock.acquire()\n"
+    words += "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.05)\nlock.release(); time.sleep(1.5)"
     job = launching.Launch(run, studio.shared.store, 2)
-    assert job.apart == "chat.launched"
-    monkeypatch.setattr(launching, "LAUNCHER", ("-c", words, str(run.lock_path)))
+
+    def look() -> None:
+        asked.append(job.apart)
+        if job._begun:
+            seen.touch()
+
+    monkeypatch.setattr(launching, "LAUNCHER", ("-c", words, str(run.lock_path), str(seen)))
     with pytest.raises(EngineError, match=r"train\.launcher"):
-        job.work(lambda: asked.append(job.apart))
-    assert len(asked) > 1 and job.apart is None  # no yield point after that: what is asked waits for its turn
+        job.work(look)
+    assert set(asked) == {"chat.launched"} and job.apart is None  # no yield point after that: what is asked waits for its turn
 
 
 def test_a_card_in_use_leaves_the_run_in_the_queue(studio: Studio, make_run: Callable[..., Run], home: pathlib.Path) -> None:
