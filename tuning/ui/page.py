@@ -130,7 +130,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         ways = "" if scene.tab == "train" else desk.instead(trouble) or offers.before(plan, desk.lang, most=WAYS)  # there they are in full
         cards = "" if scene.tab == "train" else card_row.drawn(desk, scene.choice, scene.overrides)
         under = cards + rented.drawn(scene.choice, scene.overrides)
-        under += '<i class="in-sight" hidden></i>' if train.in_sight(scene) else ""  # the style keeps room for the current run by it
+        under += html('<i class="in-sight" hidden></i>') if train.in_sight(scene) else ""  # the style keeps room for the current run by it
         drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways, under)
         return [drawn, gr.update(value=label_of(desk, scene.choice, step, scene.wanted, scene.run))]
 
