@@ -133,6 +133,12 @@ def test_rows_under_names_of_their_own_are_rows(take: Take, names: tuple[str, st
     assert take(json.dumps(keyed, indent=indent)).texts == [("Quanto?", "Dodici."), ("Dove?", "Qui.")]
 
 
+@pytest.mark.parametrize("end", [', "third"}', ' "third": {"question": "q", "answer": "a"}}', ",}"])
+def test_rows_under_names_that_are_broken_later_are_told(take: Take, end: str) -> None:
+    with pytest.raises(InputError, match=r"data\.json"):
+        take(json.dumps(KEYED, indent=1)[:-2] + end)
+
+
 def test_one_row_of_objects_is_not_taken_for_rows_under_names(take: Take) -> None:
     row = {"input": {"messages": [ASKED], "model": "m"}, "output": {"messages": [SAID], "model": "m"}}
     assert take(json.dumps(row)).texts == [("Dove?", "Qui")]

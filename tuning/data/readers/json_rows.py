@@ -219,13 +219,14 @@ def _wrapped(window: "_Window", rows: str) -> Iterator[FileRecord]:
 def _named(window: "_Window") -> Iterator[FileRecord]:
     """The rows of an object, each under a name."""
     window.take("{")
-    while window.peek() != "}":
+    while True:
         window.value()
         window.take(":")
         yield window.record()
-        if window.peek() == ",":
-            window.take(",")
-    window.take("}")
+        if window.peek() != ",":
+            window.take("}")
+            return
+        window.take(",")
 
 
 def _list(window: "_Window") -> Iterator[FileRecord]:
