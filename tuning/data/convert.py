@@ -175,6 +175,8 @@ class Converter:
                 rest[name] = value
         heard = {name for name in self._marks if rest and "." in name and marks.verdict(value_at(values, name)) is not None}
         for name, value in _left(rest, {*mapping.values(), *heard}) if rest else ():
+            if self._heeded(name, value, row):
+                continue
             inner = _object(value)
             held = {name: value} if squeezed(name.rpartition(".")[2]) in TOOLS else {f"{name}.{key}": said for key, said in inner.items()}
             offered = {place: said for place, said in held.items() if squeezed(place.rpartition(".")[2]) in TOOLS}
@@ -188,6 +190,17 @@ class Converter:
             elif name not in self._marks or marks.verdict(value) is None:
                 self.notes.leave("column", [name])
         return row
+
+    def _heeded(self, name: str, value: Any, row: dict[str, Any]) -> bool:
+        """Whether a column holds a mark for each turn, or each answer, of a conversation; they are obeyed. Raises `data.row.unwanted`."""
+        if isinstance(value, str) and value.lstrip()[:1] == "[" and marks.means(name) is not None:
+            with contextlib.suppress(ValueError):
+                value = parsed(value)
+        left = marks.by_turn(name, value, row.get("messages", ()))
+        if left and all(message.get("weight") == 0 for message in row["messages"] if message["role"] == "assistant"):
+            raise InputError("data.row.unwanted")
+        self.notes.marked += left or 0
+        return left is not None
 
     def _count(self) -> None:
         for place in self.notes.unused:
@@ -206,7 +219,7 @@ class Converter:
         for target, column in (found or {}).items():
             self.mapping.setdefault(target, column)
         taken = {column for target, column in (found or {}).items() if target not in WORDS}
-        self._watched.update(name for name in shape if squeezed(name) in TOOLS)
+        self._watched.update(name for name in shape if squeezed(name) in TOOLS or marks.means(name) is not None)
         self._shapes[shape] = found, tuple(name for name in shape if name not in taken)
         return self._shapes[shape]
 

@@ -20,9 +20,63 @@ from tuning.schema import Notice
 PAUSE = 8 * 3600.0  # seconds of silence after which another conversation begins
 _MOST = 50  # speakers that are offered by name
 
-_AUTHORS = ("author", "from", "sender", "sendername", "user", "username", "speaker", "autore", "mittente", "nome", "utente", "da", "name")
-_DATES = ("date", "timestamp", "timestampms", "ts", "time", "datetime", "data", "ora", "dataora", "createdat", "sentat", "when")
-_CONTENTS = ("content", "text", "message", "body", "messaggio", "testo", "contenuto", "msg")
+_AUTHORS = (
+    "author",
+    "from",
+    "sender",
+    "sendername",
+    "user",
+    "username",
+    "speaker",
+    "autore",
+    "mittente",
+    "nome",
+    "utente",
+    "da",
+    "name",
+    "absender",
+    "verfasser",
+    "remitente",
+    "expéditeur",
+    "auteur",
+    "autor",
+)
+_DATES = (
+    "date",
+    "timestamp",
+    "timestampms",
+    "ts",
+    "time",
+    "datetime",
+    "data",
+    "ora",
+    "dataora",
+    "createdat",
+    "sentat",
+    "when",
+    "datum",
+    "zeit",
+    "zeitstempel",
+    "fecha",
+    "hora",
+    "heure",
+    "messagedate",
+)
+_CONTENTS = (
+    "content",
+    "text",
+    "message",
+    "body",
+    "messaggio",
+    "testo",
+    "contenuto",
+    "msg",
+    "nachricht",
+    "inhalt",
+    "mensaje",
+    "texto",
+    "texte",
+)
 _CHATS = ("chat", "chatid", "channel", "channelid", "conversationid", "threadid", "canale")
 _WHATSAPP = {"author", "date", "content"}
 _OF_EXPORTS = ("fromid", "authorid", "userprofile", "clientmsgid", "timestampms")  # columns that only exports have
@@ -38,8 +92,10 @@ _OF_SERVICE = re.compile(
 )
 _MEDIA = re.compile(
     r"\W*(?:<[^<>\n]{0,20}(?:omess[oiae]|omitted|esclus[oiae]|attached:[^<>\n]+|allegato:[^<>\n]+|omitido|omis|ausgeschlossen)>"
-    r"|(?:image|video|audio|sticker|gif|document|contact card|immagine|documento|nota vocale|scheda contatto|foto)"
-    r" (?:omitted|omess[oa]|esclus[oa]|non inclus[oa])|\S[^\n]{0,100}\.\w{2,5} \((?:file attached|file allegato)\))\W*",
+    r"|(?:image|video|vidéo|audio|sticker|gif|document|contact card|immagine|documento|nota vocale|scheda contatto|foto|bild"
+    r"|dokument|imagen)"
+    r" (?:omitted|omess[oa]|esclus[oa]|non inclus[oa]|weggelassen|absente?|omise?|omitid[oa])"
+    r"|\S[^\n]{0,100}\.\w{2,5} \((?:file attached|file allegato)\))\W*",
     re.IGNORECASE,
 )
 

@@ -13,6 +13,7 @@ from tuning.errors import InputError
 HISTORY = (
     *("history", "cronologia", "storico", "storia", "chathistory", "conversationhistory", "dialoghistory", "dialoguehistory", "dialogue"),
     *("previousturns", "pastturns", "previousmessages", "turniprecedenti", "messaggiprecedenti", "past", "precedenti"),
+    *("previous", "prevturns", "pastmessages", "contextturns", "verlauf", "gesprächsverlauf", "chatverlauf", "historique", "historial"),
 )
 
 

@@ -15,7 +15,20 @@ from tuning.data.records import Number, blank, given, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import DEFAULT
 
-TOOLS = ("tools", "functions", "strumenti", "funzioni", "toolconfig")  # keys and columns that hold them, squeezed
+TOOLS = (
+    *(
+        "tools",
+        "functions",
+        "strumenti",
+        "funzioni",
+        "toolconfig",
+        "availabletools",
+        "availablefunctions",
+        "toolschemas",
+        "tooldefinitions",
+    ),
+    *("werkzeuge", "funktionen", "outils", "fonctions", "herramientas", "funciones"),
+)  # keys and columns that hold them, squeezed
 _WITHIN = ("functionDeclarations", "function_declarations", "tools")
 _SCHEMAS = ("input_schema", "inputSchema", "parametersJsonSchema")
 

@@ -24,9 +24,11 @@ WORDS = frozenset({"role", "content", "user", "assistant"})  # targets that name
 ROLE_KEYS = ("role", "from", "speaker", "ruolo", "sender", "author", "mittente", "autore")
 CONTENT_KEYS = ("content", "value", "text", "parts", "contenuto", "testo", "utterance", "message", "body", "messaggio")
 ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's turn that holds nothing but calls of tools
-    **dict.fromkeys(("system", "developer", "sistema"), "system"),
+    **dict.fromkeys(("system", "developer", "sistema", "système"), "system"),
     **dict.fromkeys(("user", "human", "prompter", "utente", "umano", "customer", "client", "cliente"), "user"),
+    **dict.fromkeys(("benutzer", "nutzer", "kunde", "mensch", "utilisateur", "humain", "usuario", "humano"), "user"),
     **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "ai", "chatbot", "assistente", "modello"), "assistant"),
+    **dict.fromkeys(("assistent", "modell", "ki", "modèle", "asistente", "modelo"), "assistant"),
     **dict.fromkeys(("agent", "agente", "operator", "operatore"), "assistant"),
     **dict.fromkeys(("functioncall", "toolcall", "toolcalls", "chiamata"), "call"),
     **dict.fromkeys(("tool", "observation", "function", "functionresponse", "functionresult", "toolresponse", "toolresult"), "tool"),
@@ -35,8 +37,21 @@ ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's
 THOUGHT = "reasoning_content"  # of an answer in normal form
 _THOUGHT_PARTS = ("thinking", "reasoning", "thought")
 _UNREADABLE_PARTS = ("redacted_thinking", "encrypted_reasoning")
-_TEXT_PARTS = (None, "text", "input_text", "output_text")
-_PART_TEXTS = ("text", "value", "content")  # keys of a part under which its text may stand
+_TEXT_PARTS = (
+    None,
+    "text",
+    "input_text",
+    "output_text",
+    "Text",
+    "paragraph",
+    "markdown",
+    "plain_text",
+    "string",
+    "testo",
+    "texte",
+    "texto",
+)
+_PART_TEXTS = ("text", "value", "content", "Text", "data", "body", *_TEXT_PARTS[6:])  # keys of a part under which its text may stand
 _CALL_IN_TEXT = re.compile(
     r"(tool|function)[_ ]?calls?\b|<function|python_tag|\b(action|azione)\s*:|\"name\"\s*:"
     r"|\A\s*(?:\[\s*)?[a-z_][\w.]*\([^\n]*\)\s*(?:\]\s*)?\Z",  # written as code
@@ -228,7 +243,9 @@ def flat(value: Any, column: str, notes: Notes) -> str:
     if value.__class__ is dict:
         key, said = _first(value, CONTENT_KEYS)
         notes.leave("key", (f"{column}.{name}" for name, held in value.items() if name not in (key, "role", "type") and given(held)))
-        value = said if key else value
+        value = (said if said.__class__ is not dict else [said]) if key else value
+    if value.__class__ is list and value and all(part.__class__ is str for part in value):
+        value = "\n".join(value)
     return _joined(value, column, 1, notes) if value.__class__ is list else text(value, column)
 
 
@@ -269,9 +286,11 @@ def _message(turn: Any, number: int, context: _Context) -> RawMessage:
         message = {"role": "assistant", "content": "", "tool_calls": calls(content, number, names, notes)}
     else:
         thoughts: list[str] = []
+        marked = {"weight": 0} if role == "assistant" and content.__class__ is list and any(map(_unwanted, content)) else {}
         if content.__class__ is list:
             content = _joined(content, column, number, notes, thoughts if role == "assistant" else None)
-        message = {"role": role, "content": text(content, column, number)}
+        message = {"role": role, "content": text(content, column, number), **marked}
+        notes.marked += len(marked)
         if thoughts:
             message[THOUGHT] = "\n\n".join(thoughts)
     _add_rest(message, turn, number, context, {role_key, content_key, ITEM})
@@ -329,6 +348,8 @@ def add_thought(message: RawMessage, thought: str) -> bool:
 def _thought(part: Mapping[str, Any], column: str, number: int, notes: Notes) -> str | None:
     """What a typed part says of what was thought; None where it is no such part."""
     kind = part.get("type")
+    if isinstance(part.get("reasoningContent"), dict):  # Bedrock's
+        return _thought({"thought": True, **(part["reasoningContent"].get("reasoningText") or {})}, column, number, notes)
     if kind not in _THOUGHT_PARTS and part.get("thought") is not True:
         return None
     key, said = _first(part, (*_THOUGHT_PARTS, *_PART_TEXTS) if kind in _THOUGHT_PARTS else _PART_TEXTS)
@@ -359,5 +380,14 @@ def _joined(parts: list[Any], column: str, number: int, notes: Notes, thoughts: 
             said = said["value"]
         texts.append(text(said, column, number))
         if len(part) > _PART:
-            notes.leave("part", (name for name, value in part.items() if name not in ("type", key, "thought") and given(value)))
+            notes.leave("part", (name for name, value in part.items() if name not in ("type", key, "thought") and _unheard(name, value)))
     return "".join(texts)
+
+
+def _unwanted(part: Any) -> bool:
+    """Whether a typed part says of itself that it is not to be learned."""
+    return isinstance(part, dict) and len(part) > _PART and any(marks.wanted(key, value) is False for key, value in part.items())
+
+
+def _unheard(name: str, value: Any) -> bool:
+    return given(value) and marks.wanted(name, value) is None

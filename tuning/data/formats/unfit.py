@@ -58,7 +58,7 @@ def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None, a
     names = {squeezed(column): column for column in columns}
     if {"messageid", "parentid"} <= names.keys() or any(_branches(held) for row in sample for held in row.values()):
         raise InputError("data.tree")
-    if text is None and "inputids" in names:
+    if text is None and names.keys() & {"inputids", "tokenids"}:
         raise InputError("data.tokenized")
     if text is None:
         return

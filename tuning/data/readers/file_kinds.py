@@ -50,8 +50,13 @@ _PAGE = re.compile(
     r"[\s\ufeff]*(?:<!--.{0,2000}?-->\s*)?<(?:(?:!doctype )?html|head|meta|body|table|\?(xml)\b.{0,500}?<(?:html|Error))\b",
     re.IGNORECASE | re.DOTALL,
 )
-_MARKUP = re.compile(r"[\s\ufeff]*<\?xml\b", re.IGNORECASE)
-_PICKLE = re.compile(rb"\x80[\x02-\x05](?:\x95.{8})?[\x5d\x7d\x28\x8c\x63\x80-\x95q]", re.DOTALL)  # protocol, frame, first step
+_MARKUP = re.compile(  # a declaration, or one element that is the whole of a short file
+    r"[\s\ufeff]*(?:<!--.{0,2000}?-->\s*)?(?:<\?xml\b|<(?!think)(?P<root>[a-z][\w.:-]*)(?:\s[^<>]*)?>.*</(?P=root)>\s*\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PICKLE = re.compile(
+    rb"[(][ld]p\d+\n|[\]}]q\x00|\x80[\x02-\x05](?:\x95.{8})?[\x5d\x7d\x28\x8c\x63\x80-\x95q]", re.DOTALL
+)  # protocol, frame, first step
 _TENSORS = re.compile(rb".{8}\{\s*\"", re.DOTALL)
 _POINTER = "version https://git-lfs.github.com/spec/"
 _HUB = frozenset(("Entry not found", "Repository not found", "Invalid username or password."))  # all that a failed download left

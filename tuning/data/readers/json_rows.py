@@ -21,7 +21,7 @@ _PIECE = 262_144
 _SPACE = re.compile(r"[ \t\r\n]*")
 _AFTER = r"\s*(?:[,:]|\Z|\]\s*(?:\Z|[,\]]|\n\s*[\[{]))"  # what follows a value in a list; in a text the text goes on
 _BEGINNING = re.compile(
-    rf"""[\s\ufeff]*(?:\{{(?!["'][^"'\n]*["']\s*\}})\s*(?:["'\}}]|//|/\*|\w+\s*:|\Z)
+    rf"""[\s\ufeff]*(?!\[[\d\s,.:/-]*\][ \t]*[^\s,\]\[])(?:\{{(?!["'][^"'\n]*["']\s*\}})\s*(?:["'\}}]|//|/\*|\w+\s*:|\Z)
     |\[(?:\s*\[)*\s*(?:\{{(?![{{%\\#])|//|/\*|\Z|\](?:\s*(?:\Z|[,\]])|[ \t]*\r?\n\s*[\[{{](?!\s*[\]xX]))
     |(?:"(?:[^"\\]|\\.)*(?:"|\Z)|'(?:[^'\\]|\\.)*(?:'|\Z)|-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity){_AFTER}))""",
     re.VERBOSE | re.DOTALL,
@@ -31,6 +31,7 @@ _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})){1,200}"'
 _BEFORE = rf"(?:{_STRING}\s*:\s*(?:{_STRING}|[\w.+-]+)\s*,\s*){{0,20}}"  # what an export says of itself: "version": "1.1"
 _WRAPPER = re.compile(rf"\s*\{{\s*(?P<before>{_BEFORE})(?P<name>{_STRING})\s*:\s*\[\s*(?=[{{\]])")
 _NAMED = re.compile(rf"\s*[{{,]\s*(?P<name>{_STRING})\s*:\s*(?=\{{)")
+_TURN = re.compile(r'\{\s*"(?:role|from|speaker)"\s*:')  # how a turn begins: a list of such is one row
 _ROWS = frozenset(("data", "rows", "examples", "records", "items", "train", "dati", "righe", "esempi"))
 _ABOUT = "features"  # in what the Hub's viewer answers: a list of the columns, before that of the rows
 
@@ -139,7 +140,7 @@ def _wrapper(head: str, known: KnowsColumns) -> str | None:
     if found is None:
         return None
     name = str(json.loads(found["name"]))
-    if known([name]) or (found["before"] and name not in _ROWS):
+    if known([name]) or (name not in _ROWS and (found["before"] or _TURN.match(head, found.end()))):
         return None
     return "rows" if name == _ABOUT else name
 
@@ -175,7 +176,7 @@ def _check_rows(value: dict[str, Any]) -> None:
     by_number = all(isinstance(item, dict) and item and all(key.isdigit() for key in item) for item in inside)
     in_lists = all(isinstance(item, list) and len(item) > 1 and not any(isinstance(one, (dict, list)) for one in item) for item in inside)
     if len(inside) > 1 and (by_number or (in_lists and len({len(item) for item in inside}) == 1)):
-        if "input_ids" in value:
+        if value.keys() & {"input_ids", "token_ids"}:
             raise InputError("data.tokenized")
         raise InputError("data.columns", columns=listed(list(value)))
 

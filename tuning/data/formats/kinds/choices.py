@@ -12,19 +12,18 @@ from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Format, Targets, with_tools
 from tuning.data.formats.tool_calls import TOOLS, parsed
 from tuning.data.formats.turns import text
-from tuning.data.records import MISSING, Number, Values, blank, given, shown, value_at
+from tuning.data.records import MISSING, Number, Values, blank, given, shown, squeezed, value_at
 from tuning.errors import InputError
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 COLUMNS = LETTERS[:8]  # options that may have a column each
 _WHOLE = re.compile(r"\d{1,2}(\.0)?")
-_LED = re.compile(r"\(?([A-Za-z0-9])\s*[).:\]-]")  # as in "B) Rome"
-_PER_LETTER = ("", "option", "opzione", "choice", "op", "opt", "scelta", "alternativa", "answer", "risposta")
-
-
-def _names(at: int) -> tuple[str, ...]:
-    """What the column of an option is called, by its letter or its number."""
-    return tuple(f"{word}{sign}" for sign in (LETTERS[at].lower(), str(at + 1)) for word in _PER_LETTER if word or not sign.isdigit())
+_LED = re.compile(r"[(\[]?([A-Za-z0-9])\s*[).:\]-]\s*")  # as in "B) Rome"
+_OPTION = re.compile(  # what the column of an option is called, by its letter or its number
+    r"(option|opzione|opción|opcion|choice|choix|op|opt|scelta|alternativ[ae]?|answer|risposta|antwort|réponse|reponse|respuesta|sol|ending|wahl)?"
+    r"[(\[]?([a-h]|\d)[).:\]]?"
+)
+_BETWEEN = ("\n", "|", ";", ",")  # options in one text
 
 
 class MultipleChoice(Format):
@@ -46,9 +45,13 @@ class MultipleChoice(Format):
             "instruction",
             "istruzione",
             "richiesta",
+            *("frage", "pregunta", "pergunta", "goal", "sentence", "quiz", "quizfrage", "aufgabe"),
         ),
-        "choices": ("choices", "options", "opzioni", "scelte", "alternative", "alternatives", "endings", "candidates"),
-        **{f"option_{letter.lower()}": _names(at) for at, letter in enumerate(COLUMNS)},
+        "choices": (
+            *("choices", "options", "opzioni", "scelte", "alternative", "alternatives", "endings", "candidates"),
+            *("optionen", "antworten", "auswahl", "antwortmöglichkeiten", "choix", "propositions", "opciones", "alternativas"),
+        ),
+        **dict.fromkeys((f"option_{letter.lower()}" for letter in COLUMNS), ()),
         "answer": (
             *(
                 "answer",
@@ -63,8 +66,14 @@ class MultipleChoice(Format):
             ),
             *("cop", "label", "target", "gold", "key", "solution", "risposta", "corretta", "rispostacorretta", "rispostaesatta"),
             *("opzionecorretta", "sceltacorretta", "esatta", "giusta", "rispostagiusta", "soluzione"),
+            *("rightanswer", "rightoption", "right", "correctindex", "answerid", "answerletter", "solutionindex"),
+            *("richtig", "richtigeantwort", "korrekt", "korrekteantwort", "lösung", "loesung", "antwort"),
+            *("bonneréponse", "réponsecorrecte", "correcte", "bonne", "réponse", "reponse"),
+            *("respuestacorrecta", "opcióncorrecta", "correcta", "solución", "respuesta"),
         ),
-        "context": ("context", "contesto", "passage", "passaggio", "paragraph", "article", "brano"),
+        "context": (
+            *("context", "contesto", "passage", "passaggio", "paragraph", "article", "brano", "premise", "kontext", "contexte", "contexto"),
+        ),
         "system": ("system", "systemprompt", "sistema"),
         "tools": TOOLS,
     }
@@ -73,7 +82,7 @@ class MultipleChoice(Format):
 
     def complete(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str] | None:
         """As any format's; the options are there as a list, or at least two of them."""
-        mapping = super().complete(columns, given)
+        mapping = super().complete(columns, {**_option_columns(columns, given), **given})
         return mapping if mapping is not None and ("choices" in mapping or {"option_a", "option_b"} <= mapping.keys()) else None
 
     def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> "Format":
@@ -103,18 +112,32 @@ class MultipleChoice(Format):
             raise InputError("data.row.empty_question")
         if not given(values["answer"]):
             raise InputError("data.row.empty_answer")
-        place = _place(values["answer"], options, self.first)
-        if place is None:
+        right = _right(values["answer"], options, self.first)
+        if not right:
             raise InputError("data.row.choices", column=shown(mapping["answer"]))
         offered = [f"{sign}) {said}" for sign, said in options]
         question = "\n\n".join([*(part for part in parts if not blank(part)), "\n".join(offered)])
         system = _text(row, mapping, "system")
         said = [{"role": "system", "content": system}] if not blank(system) else []
-        said += [{"role": "user", "content": question}, {"role": "assistant", "content": offered[place]}]
+        said += [{"role": "user", "content": question}, {"role": "assistant", "content": "\n".join(offered[place] for place in right)}]
         return with_tools(row, mapping, {"messages": said}, notes, strict=False)
 
 
 Options = list[tuple[str, str]]  # sign and text
+
+
+def _option_columns(columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
+    """The columns that hold an option each, in the order of their letters or numbers; none where a list of them was mapped by hand."""
+    found: dict[str, dict[str, str]] = {}
+    for column in columns:
+        named = _OPTION.fullmatch(squeezed(column))
+        if column not in given.values() and named is not None and (named[1] or not named[2].isdigit()):
+            found.setdefault(named[1] or "", {}).setdefault(named[2], column)
+    signs = max(found.values(), key=len, default={})
+    in_order = [signs[sign] for sign in sorted(signs)]
+    if len(in_order) < 2 or not signs.keys() & {"a", "0", "1"} or any(target in given for target in ("choices", "option_a")):
+        return {}
+    return {f"option_{letter.lower()}": column for letter, column in zip(COLUMNS, in_order, strict=False)}
 
 
 def _text(row: Values, mapping: Mapping[str, str], target: str) -> str:
@@ -142,7 +165,12 @@ def _listed(value: Any, column: str) -> Options:
             value = parsed(value)
         except ValueError:
             return []
+    if isinstance(value, str):
+        mark = next((mark for mark in _BETWEEN if mark in value.strip()), "\n")
+        value = [part.strip() for part in value.strip().split(mark) if not blank(part)]
     signs: Sequence[Any] = LETTERS
+    if isinstance(value, list) and (led := _lettered(value)):
+        signs, value = led
     if isinstance(value, dict) and isinstance(value.get("text"), list):
         signs, value = value.get("label") or LETTERS, value["text"]
     elif isinstance(value, dict):
@@ -152,6 +180,27 @@ def _listed(value: Any, column: str) -> Options:
     if not isinstance(value, list) or not isinstance(signs, str | list) or len(value) > len(signs):
         return []
     return [(str(sign), text(said, column)) for sign, said in zip(signs, value, strict=False)]
+
+
+def _lettered(options: Sequence[Any]) -> tuple[list[str], list[str]] | None:
+    """The letters, and the texts, of options that begin with their letter; None where they do not."""
+    led = [_LED.match(one) if isinstance(one, str) else None for one in options]
+    signs = "".join(match[1].upper() if match is not None else "?" for match in led)
+    if len(signs) < 2 or signs not in (LETTERS[: len(signs)], "123456789"[: len(signs)]):
+        return None
+    return list(signs), [one[match.end() :] for one, match in zip(options, led, strict=True) if match is not None]
+
+
+def _right(answer: Any, options: Options, first: int | None) -> list[int]:
+    """Which options are meant: one, or several that are named in a list or by their letters; empty where any is none of them."""
+    one = None if isinstance(answer, list) else _place(answer, options, first)
+    if one is not None:
+        return [one]
+    several = answer if isinstance(answer, list) else re.split(r"[,;/+&\s]+", answer.strip()) if isinstance(answer, str) else []
+    if isinstance(answer, str) and not all(len(word) == 1 for word in several):
+        return []
+    found = [_place(word, options, first) for word in several]
+    return [] if None in found else [place for place in found if place is not None]
 
 
 def _number(answer: Any) -> int | None:

@@ -11,7 +11,7 @@ from tuning.data.formats.shapes import Format, PairShape, Targets
 from tuning.data.formats.tool_calls import TOOLS, calls, tools
 from tuning.data.formats.turns import text
 from tuning.data.formats.vocabulary import ANSWER, CONTEXT, QUESTION, RATING, SYSTEM, THOUGHTS
-from tuning.data.records import MISSING, Values, blank, shown, value_at
+from tuning.data.records import MISSING, Values, blank, shown, squeezed, value_at
 from tuning.errors import InputError
 
 _BESIDE: dict[str, Sequence[str]] = {"system": SYSTEM, "history": HISTORY, "tools": TOOLS, "reasoning": THOUGHTS}  # what any pair may have
@@ -42,11 +42,19 @@ class Kto(Sides):
 
     name = "kto"
     example: ClassVar[Values] = {"prompt": "Name a river in Italy.", "completion": "The Po.", "label": True}
-    targets: ClassVar[Targets] = {"prompt": QUESTION, "completion": ANSWER, "label": RATING, "context": CONTEXT, **_BESIDE}
+    targets: ClassVar[Targets] = {
+        **{"prompt": QUESTION, "completion": ANSWER, "label": RATING, "context": CONTEXT, **_BESIDE},
+        **dict.fromkeys(("question", "answer"), ()),  # as somebody may name them by hand
+    }
     required = frozenset({"prompt", "completion", "label"})
     reason = "data.reason.kto"
     asks = ("prompt", "context")
     answers = "completion"
+
+    def complete(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str] | None:
+        """As any format's; a question and an answer that were mapped by hand are its prompt and its completion."""
+        named = {"question": "prompt", "answer": "completion"}
+        return super().complete(columns, {named.get(target, target): column for target, column in given.items()})
 
     def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         unfit.refuse_unwanted(value_at(row, mapping["label"]), mapping["label"])
@@ -138,8 +146,8 @@ class QuestionAnswer(Sides):
     name = "question-answer"
     example: ClassVar[Values] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
     targets: ClassVar[Targets] = {
-        "question": (*QUESTION, "inputs", "request", "textinput", "inputtext"),
-        "answer": (*ANSWER, *_ANSWERS, "outputtext", "textoutput"),
+        "question": (*QUESTION, "inputs", "request", "requestbody", "textinput", "inputtext", "messages", "messaggi"),
+        "answer": (*ANSWER, *_ANSWERS, "outputtext", "textoutput", "responsebody"),
         "context": CONTEXT,
         **_BESIDE,
     }
@@ -147,3 +155,9 @@ class QuestionAnswer(Sides):
     asks = ("question", "context")
     answers = "answer"
     strict = False
+
+    def complete(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str] | None:
+        """As any format's; a column A beside a column B is an option of several, and no answer."""
+        mapping = super().complete(columns, given)
+        option = mapping is not None and "answer" not in given and squeezed(mapping["answer"]) == "a"
+        return None if option and "b" in map(squeezed, columns) else mapping

@@ -10,6 +10,7 @@ from typing import Any
 
 from tuning.data.formats.kinds.templated import dialogue
 from tuning.data.formats.kinds.templated import turns as turns_of
+from tuning.data.formats.marks import verdict
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Format, PairShape, context_of, learnable, needed, submitted, system_of, think, wanted, with_tools
 from tuning.data.formats.tool_calls import parsed, tools
@@ -22,6 +23,7 @@ from tuning.errors import InputError
 _TALKS = ("messages", "messaggi", "contents", "conversations")  # keys under which a log has the messages of a request
 _SAYS = {"user": (*QUESTION, *TEXT), "assistant": (*TEXT, "value", "valore", *ANSWER, "answertext", "span", "spans")}
 _MARKED = re.compile(r"\s*(?:[\[{<]|#{0,3} ?\w+ ?:)")  # what a text may begin with that is more than a text; most are none
+_RIGHT = ("correct", "iscorrect", "right", "corretta", "corretto", "giusta", "richtig", "correcta", "correcte", "preferred", "chosen")
 _IN_LINE = ("ASSISTANT:", "ASSISTANT: ")  # at the end of a prompt
 _SIGNS = re.compile(r"""["'](?:role|from|speaker|ruolo|answer_?[sS]tart)["']\s*:""")
 _ANNOTATED = re.compile(r"""["']answer_?[sS]tart["']\s*:""")
@@ -124,7 +126,7 @@ def _unpacked(value: Any, column: str, notes: Notes) -> Any:
         if not _speaks(held):
             return value
         value = held
-    for around in ("choices", "message"):  # as OpenAI sends an answer
+    for around in ("body", "choices", "message"):  # as OpenAI sends an answer
         held = value.get(around) if isinstance(value, dict) else None
         if held and isinstance(held, list | dict):
             notes.leave("key", (f"{column}.{key}" for key, said in value.items() if key != around and given(said)))
@@ -151,6 +153,7 @@ def _first(value: Any, column: str, role: str, notes: Notes) -> Any:
         if not value:
             return ""
         if isinstance(value[0], dict):
+            value = sorted(value, key=_wrong)  # what is marked as the right one is first
             notes.leave("part", [column] * (len(value) - 1))
             return _first(value[0], column, role, notes)
         if all(isinstance(one, str) for one in value):
@@ -164,6 +167,11 @@ def _first(value: Any, column: str, role: str, notes: Notes) -> Any:
             notes.leave("key", (f"{column}.{name}" for name, held in value.items() if name != key and given(held)))
             return said
     return value
+
+
+def _wrong(answer: Any) -> bool:
+    """Whether one of several answers is marked as not the right one."""
+    return isinstance(answer, dict) and any(squeezed(key) in _RIGHT and verdict(held) is False for key, held in answer.items())
 
 
 def _taken_apart(question: Any, answer: Any) -> tuple[Any, Any]:

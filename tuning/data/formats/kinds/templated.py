@@ -23,20 +23,31 @@ _MARKED = {  # name -> what begins a turn; its first group is the speaker
     "Command R": re.compile(r"<\|START_OF_TURN_TOKEN\|><\|(SYSTEM|USER|CHATBOT)_TOKEN\|>(?:<\|START_RESPONSE\|>)?"),
     "Granite": re.compile(rf"<\|start_of_role\|>({_SPOKEN})<\|end_of_role\|>"),
     "Harmony": re.compile(r"<\|start\|>(system|developer|user|assistant)(?:<\|channel\|>(\w{1,20}))?<\|message\|>"),
-    "Alpaca": re.compile(r"(?m)^#{2,3} (Instruction|Input|Response|Istruzione|Risposta):?[ \t]*\n", re.IGNORECASE),
+    "OpenAssistant": re.compile(r"<\|(prompter|prompt|assistant|answer)\|>"),
+    "OpenChat": re.compile(r"(?:\A|(?<=<\|end_of_turn\|>))\s*GPT4 Correct (User|Assistant): ?"),
+    "Alpaca": re.compile(
+        r"(?m)^#{2,3} (Instruction|Input|Question|Response|Answer|Istruzione|Risposta|Anweisung|Eingabe|Frage|Antwort|Réponse|Pregunta"
+        r"|Instrucción|Respuesta) ?:?[ \t]*\n",
+        re.IGNORECASE,
+    ),
 }
 _SPEAKER = re.compile(
     r"(?:\A\s*(?:<s>)?|\n[ \t]*(?:</s>\s*)?(?:<s>)?|</s>\s*<s>[ \t]*|(?=### ))(?:### ?)?(\w+(?: [Rr](?:esponse|ESPONSE))?) ?:[ \t]*"
 )
 _IN_LINE = re.compile(r"(?:\A|(?<=\s)|(?<=</s>))(USER|ASSISTANT): ?")  # Vicuna's
 _ENDS = (
+    "<|end_of_turn|>",
     *("<|end|>", "<|return|>", "<|END_OF_TURN_TOKEN|>", "<|END_RESPONSE|>", "<｜end▁of▁sentence｜>", "<|eom_id|>", "<|call|>"),
     *("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>", "<|endoftext|>", "<s>"),
 )
 _BEGINS = re.compile(r"\s*(?:<s>|<bos>|<BOS_TOKEN>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>)?\s*")
 _INST = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=(?:</s>\s*)?(?:<s>\s*)?\[INST\]|\Z)", re.DOTALL)
 _SYSTEM = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>(.*)\Z", re.DOTALL)
-_ALPACA = {"instruction": "user", "istruzione": "user", "input": "user", "response": "assistant", "risposta": "assistant"}
+_ALPACA = {
+    **dict.fromkeys(("instruction", "istruzione", "input", "question", "anweisung", "eingabe", "frage", "pregunta", "instrucción"), "user"),
+    **dict.fromkeys(("prompt", "prompter"), "user"),
+    **dict.fromkeys(("response", "risposta", "answer", "antwort", "réponse", "respuesta"), "assistant"),
+}
 
 
 class Templated(TextShape):

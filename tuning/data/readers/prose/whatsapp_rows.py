@@ -12,7 +12,7 @@ from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
 _HEAD = re.compile(
-    r"[\u200e\u200f\ufeff]*\[?(?P<date>\d{1,4}[./-]\d{1,2}[./-]\d{2,4}),?\s(?:(?:alle|at|ore)\s)?"
+    r"[\u200e\u200f\ufeff]*\[?(?P<date>\d{1,4}[./-]\d{1,2}[./-]\d{2,4}),?\s(?:(?:alle|at|ore|à|um|a las)\s)?"
     r"(?P<time>\d{1,2}[:.]\d{2}(?:[:.]\d{2})?)(?:\s?(?P<half>[ap])\.?\s?m\.?)?(?:\]|\s[-\u2013])\s(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )

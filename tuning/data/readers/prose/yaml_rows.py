@@ -16,7 +16,8 @@ from tuning.sandbox.limits import Limits
 
 _MOST = 64 * 2**20  # bytes: the whole is held
 _LIST = re.compile(
-    r"(?:[ \t]*(?:#[^\n]*|---[^\n]*)?\r?\n)*(?:[\w \"']+:[ \t]*\r?\n)?[ \t]*-[ \t]+[\"']?(?P<key>[^\W\d][\w -]{0,60}?)[\"']?\s*:(?:\s|$)"
+    r"(?:[ \t]*(?:#[^\n]*|---[^\n]*)?\r?\n)*(?:[\w \"']+:[ \t]*[\w. \"']{0,60}\r?\n){0,20}"
+    r"[ \t]*-[ \t]+[\"']?(?P<key>[^\W\d][\w -]{0,60}?)[\"']?\s*:(?:\s|$)"
 )
 _TALKS = re.compile(r"(?m)^(?:conversations|conversazioni)[ \t]*:[ \t]*\r?\n[ \t]*-[ \t]+-[ \t]")
 _BOT = re.compile(  # Rasa's: what it holds is nothing to learn line by line
@@ -85,4 +86,6 @@ def _rows(document: Any) -> list[Any]:
     lists = [held for held in inside if isinstance(held, list) and held and all(isinstance(one, dict | list) for one in held)]
     if len(lists) == 1:
         return [{"conversations": one} if isinstance(one, list) else one for one in lists[0]]
+    if document.keys() and not any(isinstance(held, str) and str(key).rstrip().endswith("?") for key, held in document.items()):
+        return [document]
     return [{"question": question, "answer": answer} for question, answer in document.items()]
