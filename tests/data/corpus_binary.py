@@ -107,7 +107,7 @@ def _programs() -> Iterator[Case]:
         return Refused("data.binary", {"kind": kind})
 
     yield case("a pickle", pickle.dumps([GOOD] * 50), named("pickle"))
-    yield case("a pickle of the first kind", b"(lp0\nI1\naI2\na.", all_kept(4, kind="text"))
+    yield case("a pickle of the first kind", b"(lp0\nI1\naI2\na.", named("pickle"))
     yield case(
         "an array of NumPy",
         b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'shape': (2,)}\n" + bytes(16),

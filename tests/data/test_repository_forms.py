@@ -197,6 +197,6 @@ def test_a_turn_without_a_speaker_is_told_by_its_keys(take: Take) -> None:
 def test_a_question_that_comes_last_is_told_truly(take: Take) -> None:
     """It may well have been the user's turn."""
     with pytest.raises(InputError) as refused:
-        take([{"messages": [ASKED], "ground_truth": "3"}])
+        take([{"messages": [ASKED], "data_source": "gsm8k"}])
     for lang, words in (("en", "cannot stand here: "), ("it", "non può stare qui: ")):
         assert words in say(lang, refused.value.code, {**refused.value.params, "file": "x"})

@@ -286,7 +286,7 @@ def _message(turn: Any, number: int, context: _Context) -> RawMessage:
         message = {"role": "assistant", "content": "", "tool_calls": calls(content, number, names, notes)}
     else:
         thoughts: list[str] = []
-        marked = {"weight": 0} if role == "assistant" and content.__class__ is list and any(map(_unwanted, content)) else {}
+        marked: RawMessage = {"weight": 0} if role == "assistant" and content.__class__ is list and any(map(_unwanted, content)) else {}
         if content.__class__ is list:
             content = _joined(content, column, number, notes, thoughts if role == "assistant" else None)
         message = {"role": role, "content": text(content, column, number), **marked}

@@ -50,8 +50,11 @@ _PAGE = re.compile(
     r"[\s\ufeff]*(?:<!--.{0,2000}?-->\s*)?<(?:(?:!doctype )?html|head|meta|body|table|\?(xml)\b.{0,500}?<(?:html|Error))\b",
     re.IGNORECASE | re.DOTALL,
 )
+_HTML = "details|h[1-6]|p|div|span|ul|ol|dl|table|section|article|main|b|i|em|strong|a|br|blockquote|pre|code"  # in texts, too
 _MARKUP = re.compile(  # a declaration, or one element that is the whole of a short file
-    r"[\s\ufeff]*(?:<!--.{0,2000}?-->\s*)?(?:<\?xml\b|<(?!think)(?P<root>[a-z][\w.:-]*)(?:\s[^<>]*)?>.*</(?P=root)>\s*\Z)",
+    r"[\s\ufeff]*(?:<!--.{0,2000}?-->\s*)?(?:<\?xml\b|<(?!think|(?:"
+    + _HTML
+    + r")\b)(?P<root>[a-z][\w.:-]*)(?:\s[^<>]*)?>.*</(?P=root)>\s*\Z)",
     re.IGNORECASE | re.DOTALL,
 )
 _PICKLE = re.compile(
