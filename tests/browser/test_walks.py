@@ -133,7 +133,8 @@ def trains(walker: Walker) -> None:
     walker.shot("train")
     walker.shot("train-all", full=True)
     page.locator("#next").click()
-    expect(page.locator("#live-view")).to_contain_text(walker.say("ui.status.running"), timeout=90_000)
+    begun = re.compile("|".join(re.escape(walker.say(f"ui.status.{status}")) for status in ("running", "finished")))
+    expect(page.locator("#live-view h2")).to_contain_text(begun, timeout=240_000)  # the libraries are loaded first
     walker.shot("train-live")
     walker.tab("chat")
     expect(page.locator("#suggestions button").first).to_be_visible()
@@ -298,7 +299,7 @@ def is_killed(walker: Walker) -> None:
     made = walker.shop.studio.runs.train("starter", f"starter-{walker.lang}", "style", {"max_steps": 5000, "report": False}, name="Killed")
     walker.open()
     walker.tab("train")
-    expect(page.locator("#live-view")).to_contain_text(walker.say("ui.status.running"), timeout=90_000)
+    expect(page.locator("#live-view")).to_contain_text(walker.say("ui.status.running"), timeout=240_000)
     run = walker.shop.studio.shared.store.find(made["run"], LOCAL)
     deadline = time.monotonic() + 120
     while not run.state().step > 3:
