@@ -22,7 +22,8 @@ new PerformanceObserver((list) => list.getEntries().forEach((shift) => {
   if (shift.hadRecentInput || window.still || shift.startTime - window.pressed < 8000) return;
   window.jumps.push([shift.value, shift.startTime, shift.sources.map(place).join(" ")]);
 })).observe({type: "layout-shift", buffered: true});
-addEventListener("click", (event) => { window.presses += event.isTrusted; window.pressed = performance.now(); }, true);
+addEventListener("click", (event) => { window.presses += event.isTrusted; }, true);
+for (const kind of ["click", "keydown", "change"]) addEventListener(kind, () => { window.pressed = performance.now(); }, true);
 const seen = {}, look = () => {
   seen.shell ??= document.querySelector("#masthead")?.checkVisibility() ? performance.now() : undefined;
   seen.card ??= document.querySelector("#models .card")?.checkVisibility() ? performance.now() : undefined;
