@@ -230,6 +230,69 @@ def test_missing_offline_and_not_there(server: Server, mine: Sources, monkeypatc
     assert len(server.asked) == asked
 
 
+WAYS = (  # of sentences of the Hub, that are followed here
+    *("busy", "down", "answer", "private", "gated", "missing", "id", "script", "nothing", "config", "split", "offline", "unreachable"),
+    *("large", "wrong_hash", "disk"),
+)
+
+
+@pytest.mark.parametrize("fault", ["asked too often", "down", "teapot"])
+def test_after_a_while_it_is_asked_again(fault: str, data: Data, mine: Sources, server: Server) -> None:
+    server.data[ID] = dataclasses.replace(data, **FAULTS[fault][1])
+    assert "again" in say("en", refused(lambda: bring(mine)).code, refused(lambda: bring(mine)).params)
+    server.data[ID] = data
+    assert len(bring(mine)) == 300
+
+
+@pytest.mark.parametrize("fault", ["private", "gated"])
+def test_with_a_token_it_opens(fault: str, data: Data, mine: Sources, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.data[ID] = dataclasses.replace(data, **FAULTS[fault][1])
+    error = refused(lambda: bring(mine))
+    assert "with your token in HF_TOKEN" in say("en", error.code, error.params)
+    monkeypatch.setenv("HF_TOKEN", data.token)
+    assert len(bring(Sources(settings.read()))) == 300
+
+
+@pytest.mark.parametrize("fault", ["only a script", "only pictures", "nothing declared"])
+def test_other_data_are_chosen(fault: str, data: Data, mine: Sources, server: Server) -> None:
+    server.data[ID] = dataclasses.replace(data, **FAULTS[fault][1])
+    error = refused(lambda: bring(mine))
+    other = presets.datasets(mine.settings.presets)[error.params["other"]].hub
+    server.data[str(other)] = data
+    assert len(bring(mine, str(other))) == 300
+
+
+def test_names_are_spelled_as_the_sentence_says(data: Data, mine: Sources) -> None:
+    assert refused(lambda: sources.find("orders")).code == "data.hub.id" and len(bring(mine, ID)) == 300
+    assert refused(lambda: bring(mine, "tailors/order")).code == "data.hub.missing"
+    config = refused(lambda: bring(mine, f"{ID}:large"))
+    assert (config.code, len(bring(mine, f"{ID}:{config.params['known'].split(', ')[-1]}"))) == ("data.hub.config", 7)
+    split = refused(lambda: bring(mine, f"{ID}:default:dev"))
+    assert split.code == "data.hub.split"
+    assert {len(bring(mine, f"{ID}:default:{name}")) for name in split.params["known"].split(", ")} == {20, 300}
+
+
+def test_what_holds_it_up_is_taken_away(
+    data: Data, mine: Sources, server: Server, home: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert refused(lambda: bring(Sources(settings.read()))).code == "data.hub.offline"
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    address = mine.settings.endpoint
+    cut_off = Sources(dataclasses.replace(mine.settings, endpoint="http://127.0.0.1:9"))
+    assert refused(lambda: bring(cut_off)).code == "data.hub.unreachable"
+    assert len(bring(Sources(dataclasses.replace(mine.settings, endpoint=address)))) == 300
+    large = refused(lambda: bring(mine, most=1000))
+    assert large.code == "data.hub.large" and len(bring(mine, rows=min(200, large.params["rows"]), most=1000)) == 200
+    usage = shutil.disk_usage(home.parent)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=shelf.ASIDE + 10))
+        assert refused(lambda: bring(mine)).code == "data.hub.disk"
+    assert len(bring(mine)) == 300
+    data.lies = 2
+    assert refused(lambda: bring(mine)).code == "data.hub.wrong_hash" and len(bring(mine)) == 300
+
+
 def test_no_sentence_is_used_twice_for_different_causes() -> None:
     codes = {*datasets.SAID.values(), *(code for code, _ in FAULTS.values())}
     params = dict.fromkeys(("data", "page", "other", "seconds", "status", "host", "kinds"), "x")

@@ -282,6 +282,7 @@ def _message(turn: Any, number: int, context: _Context) -> RawMessage:
         if role is None:
             raise InputError("data.row.role", turn=number, role=shown(speaker) if isinstance(speaker, str) else "")
     content_key, content = _first(turn, known.content_keys)
+    message: RawMessage
     if role == "call":
         message = {"role": "assistant", "content": "", "tool_calls": calls(content, number, names, notes)}
     else:
@@ -289,7 +290,7 @@ def _message(turn: Any, number: int, context: _Context) -> RawMessage:
         marked: RawMessage = {"weight": 0} if role == "assistant" and content.__class__ is list and any(map(_unwanted, content)) else {}
         if content.__class__ is list:
             content = _joined(content, column, number, notes, thoughts if role == "assistant" else None)
-        message = {"role": role, "content": text(content, column, number), **marked}
+        message = {"role": role, "content": text(content, column, number)} | marked
         notes.marked += len(marked)
         if thoughts:
             message[THOUGHT] = "\n\n".join(thoughts)
