@@ -286,7 +286,7 @@ def test_what_holds_it_up_is_taken_away(
     assert large.code == "data.hub.large" and len(bring(mine, rows=min(200, large.params["rows"]), most=1000)) == 200
     usage = shutil.disk_usage(home.parent)
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=shelf.ASIDE + 10))
+        patch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=download.ASIDE + 10))
         assert refused(lambda: bring(mine)).code == "data.hub.disk"
     assert len(bring(mine)) == 300
     data.lies = 2
