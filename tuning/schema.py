@@ -78,6 +78,7 @@ class TrainSettings(Record):
     max_samples: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     general_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # of the learned rows that are general ones, against forgetting
     thinking: Annotated[Literal["auto", "learn", "keep", "off"], _Off] = "auto"  # before it answers: `tokens.thoughts`
+    chat_template: Annotated[str, Field(max_length=50_000)] | None = None  # Jinja, in the place of the model's own
     validation_share: Annotated[float, Field(ge=0, le=0.5)] | Auto = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     quantization: Literal["none", "nf4", "int8"] | Auto = "auto"

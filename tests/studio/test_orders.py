@@ -51,6 +51,13 @@ def test_what_is_saved_is_what_is_opened(studio: Studio, lang: str) -> None:
     assert text.startswith(f"# {t(lang, 'order.file.head')}")
 
 
+def test_a_chat_template_stands_in_the_file_line_by_line(studio: Studio) -> None:
+    template = "{% for message in messages %}\n{{ message.content }}: 'à'\n{% endfor %}\n"
+    text = studio.orders.write(None, None, "facts", {"chat_template": template}, "", "en")
+    assert "  chat_template: |\n    {% for message in messages %}\n" in text
+    assert studio.orders.read(text, "mine.yaml", "en").changes == {"chat_template": template}
+
+
 def test_the_same_file_says_the_same_to_the_command_line(studio: Studio, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "order.yaml"
     path.write_text(saved(studio), encoding="utf-8")
@@ -124,6 +131,8 @@ def test_what_a_mode_does_not_allow_is_refused_by_its_key(home: pathlib.Path, mo
     for key, value in (("report_to", "wandb"), ("torch_compile", "true"), ("dataloader_num_workers", "4")):
         found = fault(visitor, f"settings: {{sft: {{{key}: {value}}}}}")
         assert (found.code, found.params["key"]) == ("settings.web", f"sft.{key}")
+    assert fault(visitor, 'settings: {chat_template: "{{ messages }}"}').code == "settings.web_template"
+    assert visitor.orders.read('settings: {chat_template: ""}', "mine.yaml", "en").changes == {"chat_template": ""}
     assert fault(visitor, "model: /etc").code == "quota.model"
     assert visitor.orders.read("settings: {sft: {weight_decay: 0.2}}", "mine.yaml", "en").changes == {"sft.weight_decay": 0.2}
     assert Studio(settings.read(), LOCAL).plans.settings_for(None, {"sft.report_to": "none"})

@@ -56,7 +56,7 @@ TRIED: list[tuple[dict[str, Any], str, str]] = [
     ({"sft.ddp_backend": "gloo"}, "sft.ddp_backend", "device"),
     ({"sft.local_rank": 3}, "sft.local_rank", "device"),
     ({"sft.parallelism_config": {"tp_size": 4}}, "sft.parallelism_config", "device"),
-    ({"sft.chat_template_path": "somebody/template"}, "sft.chat_template_path", "-m"),
+    ({"sft.chat_template_path": "somebody/template"}, "sft.chat_template_path", "--chat-template"),
     ({"sft.eos_token": "<evil>"}, "sft.eos_token", "-m"),
     ({"sft.trust_remote_code": True}, "sft.trust_remote_code", "--allow-remote-code"),
     ({"sft.model_init_kwargs": {"attn_implementation": "kernels-community/flash-attn"}}, "sft.model_init_kwargs", "attn_implementation"),

@@ -29,7 +29,7 @@ from tuning.errors import InputError, RunError, TuningError, of_disk
 from tuning.export import certificate
 from tuning.export.ollama.ollama_api import Handing
 from tuning.hub import pulled
-from tuning.runs import files
+from tuning.runs import disk, files
 from tuning.runs.store import Run
 from tuning.schema import LOCAL
 from tuning.serve.webhook import Webhook
@@ -113,6 +113,13 @@ def _pairs(words: list[str], option: str) -> dict[str, Any]:
     return pairs
 
 
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings that are changed: by `--set`, and a chat template by the file that it stands in."""
+    if options.chat_template is None:
+        return _pairs(options.changes, "--set")
+    return {**_pairs(options.changes, "--set"), "chat_template": disk.text(pathlib.Path(options.chat_template))}
+
+
 def _words(words: list[str], option: str) -> dict[str, str]:
     """`key=value` words, divided at the first sign; values are taken to the letter."""
     pairs = {}
@@ -154,7 +161,7 @@ def _move(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, 
 
 
 def _plan(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
-    changes = _pairs(options.changes, "--set")
+    changes = _changes(options)
     return 0, studio.plans.plan(options.model, options.data, options.recipe, changes, options.gpu_memory, lang=lang)
 
 
@@ -194,7 +201,7 @@ def _train(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int,
     choices = _read_spec(options.spec) if options.spec else {}
     given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
     choices |= {key: value for key, value in given.items() if value is not None}
-    changes = {**choices.pop("settings", {}), **_pairs(options.changes, "--set")}
+    changes = {**choices.pop("settings", {}), **_changes(options)}
     if options.map or options.repair or options.validation or options.rows:
         recipe = studio.plans.recipe(choices.get("recipe"))
         choices["data"] = _data(studio, options, choices.get("data") or recipe.dataset or STARTER, lang)
@@ -312,7 +319,7 @@ VERBS: dict[str, Callable[[Studio, argparse.Namespace, str], tuple[int, Any]]] =
     "check": _check,
     "train": _train,
     "resume": _resume,
-    "rent": lambda studio, options, lang: renting.offers(studio, options, _pairs(options.changes, "--set"), lang),
+    "rent": lambda studio, options, lang: renting.offers(studio, options, _changes(options), lang),
     "stop": lambda studio, options, lang: renting.stop(studio, options.run, lang),
     "runs": lambda studio, options, lang: (0, studio.everybody.list() if options.everybody else studio.runs.list()),
     "show": lambda studio, options, lang: (0, studio.runs.show(options.run)),

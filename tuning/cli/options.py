@@ -174,6 +174,7 @@ def _choices(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("-d", "--data", help="a built-in set, a local file, or data that was read before")
     verb.add_argument("-r", "--recipe", help="a recipe's name (default: facts)")
     verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change one setting")
+    verb.add_argument("--chat-template", metavar="FILE", help="a Jinja template to learn and ask by, in the place of the model's own")
 
 
 def _rented(verb: argparse.ArgumentParser) -> None:

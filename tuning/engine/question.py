@@ -87,6 +87,7 @@ class Question(Awaited):
     temperature: float | None = None
     top_p: float | None = None
     thinking: str = "auto"  # see `tokens.thoughts`; with "learn" what is thought comes before the answer, from <think> to </think>
+    chat_template: str | None = None  # that the run has learned by, in the place of the model's own
     step: int | None = None  # of the checkpoint of the run that answers, in the place of what it has published
     strength: float = 100.0  # percent of its scaling with which the adapter is added
     begun: str = ""

@@ -69,6 +69,7 @@ def listen(run: Run, home: pathlib.Path, trusts: bool) -> Live:
     spec = run.spec()
     settings, resident = spec.settings, Resident(lambda path: trusts)
     resident.load(spec.model.path, HERE, str(settings.precision), str(settings.quantization), settings.method != "full")
+    resident.tokenizer = labels.templated(resident.tokenizer, settings.chat_template)
     source, asked = questions(spec, home)
     ask = labels.asking(resident.tokenizer, settings.thinking)
     live = Live(run, spec, resident, source, [], [], [], [], [])

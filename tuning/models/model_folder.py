@@ -3,6 +3,7 @@
 Names, sizes and headers are looked at, and no weight is read; whether a model of that kind may be used is `examine`'s business.
 """
 
+import contextlib
 import functools
 import json
 import math
@@ -169,7 +170,22 @@ def _thinks(path: pathlib.Path, mark: int) -> bool:
     said = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
         said = str(json.loads(said).get("chat_template"))
-    return any(sign in said for sign in ("</think>", "enable_thinking", "reasoning_content"))
+    return knows_thoughts(said)
+
+
+def knows_thoughts(template: str) -> bool:
+    """Does a chat template know of thoughts?"""
+    return any(sign in template for sign in ("</think>", "enable_thinking", "reasoning_content"))
+
+
+def template(folder: pathlib.Path) -> str | None:
+    """The chat template that lies beside the model, as it is written; of several the first. None where there is none, or no model yet."""
+    with contextlib.suppress(*UNREADABLE):
+        if (folder / "chat_template.jinja").is_file():
+            return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+        said = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("chat_template")
+        return said if isinstance(said, str) else str(said[0]["template"]) if said else None
+    return None
 
 
 @functools.lru_cache(maxsize=64)

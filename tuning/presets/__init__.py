@@ -75,8 +75,11 @@ def parse_settings(base: TrainSettings, changes: dict[str, Any], where: str) -> 
 
 
 def over_the_web(changes: dict[str, Any]) -> None:
-    """Raises InputError `settings.web` for a field of SFTConfig or LoraConfig that nobody sets who comes in over the web."""
-    for path in legacy.modern(changes)[0]:
+    """Raises InputError `settings.web` for a field of SFTConfig or LoraConfig that nobody sets who comes in over the web, and
+    `settings.web_template` for a chat template by hand, which is a program."""
+    for path, value in legacy.modern(changes)[0].items():
+        if path == "chat_template" and value:
+            raise InputError("settings.web_template", key=path)
         if path.partition(".")[0] in judged.MAPS and "." in path and not judged.over_the_web(path):
             raise InputError("settings.web", key=path)
 

@@ -16,7 +16,7 @@ from tuning.runs import disk
 from tuning.runs.contents import AnswerSettings
 from tuning.runs.store import Run
 from tuning.studio.shared import Shared
-from tuning.studio.talk import AS_IT_COMES, scaling, thinking_of
+from tuning.studio.talk import AS_IT_COMES, scaling, template_of, thinking_of
 
 if TYPE_CHECKING:
     from tuning.studio.talk import Talk
@@ -59,7 +59,7 @@ class Answering:
         rows = self._rows(run.spec().data.id) if isinstance(run, Run) else []
         own = ""
         if self.shared.workshop is None or self.shared.workshop.ready.is_set():
-            own = _own_system(model.path, path.stat().st_mtime_ns, self.shared.shelf.trusts(model.path))
+            own = _own_system(model.path, path.stat().st_mtime_ns, self.shared.shelf.trusts(model.path), template_of(run))
         single = bool(rows) and all([turn["role"] for turn in row if turn["role"] != "system"] == ["user", "assistant"] for row in rows)
         settings = AnswerSettings(system=_common_system(rows) or own, remember=not single, strength=100.0, **_generation(path))
         return Habits(settings, own, single, bool(rows), model.card.context_length, scaling(run))
@@ -70,7 +70,9 @@ class Answering:
             model, run = self._talk.whom(target)
         except TuningError:
             return None
-        if not (model.card.thinking or model_folder.thinks(pathlib.Path(model.path))):
+        written = template_of(run)
+        knows = model.card.thinking or model_folder.thinks(pathlib.Path(model.path))
+        if not (model_folder.knows_thoughts(written) if written else knows):
             return None
         return thinking_of(run, AS_IT_COMES) in ("learn", "auto")
 
@@ -107,12 +109,12 @@ def _generation(folder: pathlib.Path) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def _own_system(path: str, mark: int, code: bool) -> str:
-    """What the chat template of the model in a folder, that was changed at `mark`, puts in where there is no system message."""
+def _own_system(path: str, mark: int, code: bool, written: str | None) -> str:
+    """What the template of the model in a folder, changed at `mark`, or one by hand, puts in where there is no system message."""
     from tuning.tokens import labels
     from tuning.tokens.template import Template
 
     try:
-        return Template(labels.load(path, code)).own_system()
+        return Template(labels.templated(labels.load(path, code), written)).own_system()
     except BROKEN:
         return ""  # whoever asks the model is told

@@ -56,8 +56,8 @@ class Data:
 
         With the resolved `settings` of a plan only those rows that are learned from.
         """
-        thinking = "auto" if settings is None else str(settings["thinking"])
-        found = self.shared.audits.find(data, self._models.find(model), self.owner, thinking)
+        said = settings or {"thinking": "auto", "chat_template": None}
+        found = self.shared.audits.find(data, self._models.find(model), self.owner, str(said["thinking"]), said["chat_template"])
         if found is None or settings is None:
             return found
         return self.shared.audits.learned(found, data, TrainSettings.model_validate(settings), self.owner)

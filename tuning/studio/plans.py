@@ -1,5 +1,6 @@
 """What a run would do: recipes, settings, the plan for choices and the ways out where it does not fit."""
 
+import pathlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from tuning.forecast import full_finetune
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.forecast.data_facts import EXAMPLES, DataFacts
+from tuning.models import model_folder
 from tuning.presets import replay
 from tuning.runs import followers
 from tuning.runs.files import clean_name
@@ -72,6 +74,15 @@ class Plans:
             "available_bytes": plan.forecast.available_bytes,
             "changed": [notice.model_dump() for notice in plan.notices if notice.code in helping.CHANGED],
         }
+
+    def template(self, name: str, model: str | None, recipe: str | None) -> str:
+        """A chat template to write on from, by its name: `own` is the model's, `none` is nothing. Any other text is a template itself."""
+        from tuning.tokens.by_hand import STARTS
+
+        if name == "own":
+            path = self._models.find(model or self.recipe(recipe).model or STARTER).path
+            return model_folder.template(pathlib.Path(path)) or STARTS["plain"]
+        return "" if name == "none" else STARTS.get(name, name)
 
     def settings_for(self, recipe: str | None, changes: dict[str, Any], where: str = "--set") -> dict[str, Any]:
         """A recipe's settings with changes laid over them, from the file `where` if it says so.
@@ -146,6 +157,8 @@ class Plans:
         there = elsewhere(reference.card, profile) if elsewhere is not None else None
         machine = there or self.shared.machine(reference.card, gpu_memory, profile, asked.device)
         asked, thought = self._thinking(asked, spec, reference)
+        if asked.chat_template and not (hurried and self.shared.workshop):
+            self.shared.audits.require(spec.id, reference, self.owner, asked.thinking, asked.chat_template)
         resolved = planning.resolve(reference.card, self._rows(spec, reference, asked), asked, machine)
         if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe
             resolved = planning.rate_by_recipe(resolved)
@@ -169,14 +182,14 @@ class Plans:
 
     def _thinking(self, asked: TrainSettings, spec: DataSpec, model: ModelRef) -> tuple[TrainSettings, list[Notice]]:
         """The settings with the choice for thoughts, and why where the plan has made it."""
-        chosen = self.shared.audits.thinking(spec.id, model, spec.owner, asked.thinking)
+        chosen = self.shared.audits.thinking(spec.id, model, spec.owner, asked.thinking, asked.chat_template)
         codes = {"learn": "plan.thinking_learn", "keep": "plan.thinking_keep"}
         said = asked.thinking == "auto" and chosen in codes and (spec.thoughts or chosen == "keep")
         notices = [Notice(code=codes[chosen], params={"count": spec.thoughts or 0, "total": spec.rows_kept})] if said else []
         return asked.model_copy(update={"thinking": chosen}), notices
 
     def _rows(self, spec: DataSpec, model: ModelRef, asked: TrainSettings) -> DataFacts:
-        lengths = self.shared.audits.known(spec.id, model, spec.owner, asked.thinking)
+        lengths = self.shared.audits.known(spec.id, model, spec.owner, asked.thinking, asked.chat_template)
         general = [row for items in replay.there(self.shared.settings.presets, model.card.languages) for row in items]
         return DataFacts(
             count=spec.rows_kept,

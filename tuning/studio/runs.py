@@ -69,7 +69,8 @@ class Runs:
         if not resolved.forecast.fits:
             gib = planning.GIB
             raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
-        found = self.shared.audits.known(spec.id, reference, self.owner, resolved.settings.thinking)
+        settings = resolved.settings
+        found = self.shared.audits.known(spec.id, reference, self.owner, settings.thinking, settings.chat_template)
         learned = found and self.shared.audits.learned(found, spec.id, resolved.settings, self.owner)
         blocked = learned and learned.blocked(int(resolved.settings.max_length))
         if blocked:
@@ -246,7 +247,8 @@ class Runs:
         _require_shape(settings or {}, shape)
         version = next((one for one in self.shared.library.list(self.owner) if one.id == data), None)
         gentle = rehearsal.settings(version.corrected, spec.settings) if version is not None and version.corrected else {}
-        changes = {**_by_hand(spec), **shape, **gentle, **(settings or {})}
+        worded = {"chat_template": spec.settings.chat_template} if spec.settings.chat_template else {}
+        changes = {**_by_hand(spec), **worded, **shape, **gentle, **(settings or {})}
         return self.create(spec.model.id, data or spec.data.id, spec.recipe, changes, name or found.name(), continues=found)
 
     def _further_of_the_hub(self, target: str, data: str | None, settings: dict[str, Any], name: str | None) -> Run:

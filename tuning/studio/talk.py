@@ -45,6 +45,11 @@ def thinking_of(run: Run | PulledAdapter | None, how: AnswerSettings) -> str:
     return "auto" if run is None else run.thinking if isinstance(run, PulledAdapter) else run.spec().settings.thinking
 
 
+def template_of(run: Run | PulledAdapter | None) -> str | None:
+    """The chat template by hand that a run has learned by, and is asked with, as its base is beside it."""
+    return run.spec().settings.chat_template if isinstance(run, Run) else None
+
+
 def run_of(target: str) -> str:
     """The run of `RUN` or `RUN@STEP`."""
     return target.partition("@")[0] if step_of(target) is not None else target
@@ -112,6 +117,7 @@ class Talk:
             "top_p": how.top_p,
             "max_new_tokens": how.max_new_tokens or MAX_NEW_TOKENS,
             "thinking": thinking_of(run, how),
+            "chat_template": template_of(run),
             "strength": 100.0 if how.strength is None else how.strength,
         }
         if not isinstance(run, Run):

@@ -36,8 +36,11 @@ def audit(
     limits: Limits = LIMITS,
     watch: run.Watch | None = None,
     thinking: str = "auto",
+    template: str | None = None,
 ) -> Audit:
     """What the model with its tokenizer in the folder `path` would learn of a file of rows in normal form; `thinking`: see `thoughts`.
+
+    `template` stands in the place of the model's own: what is wrong with it is an EngineError `template.…`.
 
     `chosen` are the rows to look at, counted from 0 in the file (None: all); of more than `MOST` it takes an even sample.
     `model` is its name, for sentences; `watch` hears now and then which share is done, and what it raises ends the audit.
@@ -51,6 +54,7 @@ def audit(
         "chosen": None if chosen is None else list(chosen),
         "most": MOST,
         "thinking": thinking,
+        "template": template,
         "limits": dataclasses.asdict(limits),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +62,9 @@ def audit(
             run.run("tuning.tokens.audit", request, pathlib.Path(folder), limits, watch)
             answer = (pathlib.Path(folder) / ANSWER).read_bytes()
         except InputError as error:
-            raise _explained(error, model) from error
+            found = _explained(error, model)
+            heavy = template is not None and found.code in ("audit.slow", "audit.memory")
+            raise (EngineError("template.heavy", reason="data") if heavy else found) from error
         except OSError as error:
             raise EngineError("audit.crashed", reason="data", model=model, how=error.strerror or "?") from error
     try:
@@ -90,7 +96,9 @@ def main() -> int:
     # The parent's clock is what counts; several threads spend the processor's time faster.
     confine(dataclasses.replace(limits, seconds=limits.seconds * (os.cpu_count() or 1)))
     try:
-        wish = look.AuditOptions(request["rows"], request["chosen"], request["most"], ROW_SECONDS, tell, request["thinking"])
+        wish = look.AuditOptions(
+            request["rows"], request["chosen"], request["most"], ROW_SECONDS, tell, request["thinking"], request["template"]
+        )
         answer = look.answer(request["model"], request["path"], wish)
         pathlib.Path(ANSWER).write_text(answer, encoding="utf-8")
     except MemoryError:

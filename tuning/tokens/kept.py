@@ -9,6 +9,7 @@ import json
 import pathlib
 import threading
 import time
+from collections.abc import Sequence
 from importlib import metadata
 
 from tuning.data.library import Library, folder_of
@@ -39,35 +40,49 @@ class Audits:
         self._faults: dict[str, tuple[float, TuningError]] = {}
         self._working: dict[str, str] = {}  # whose audit is being found, by its key
         self._parts: dict[str, Lengths] = {}
+        self._tried = set[str]()  # chat templates by hand that have passed on a first row
         self._one = threading.Lock()  # one at a time: somebody may be training beside it
 
-    def thinking(self, data: str, model: ModelRef, owner: str, asked: str) -> str:
+    def thinking(self, data: str, model: ModelRef, owner: str, asked: str, template: str | None = None) -> str:
         """What is done with thoughts, where `asked` may leave it open; see `tokens.thoughts`."""
         thinks = model.card.thinking or model_folder.thinks(pathlib.Path(model.path))
+        thinks = model_folder.knows_thoughts(template) if template else thinks
         return thoughts.decide(asked, self._library.get(data, owner).thoughts, thinks)
 
-    def find(self, data: str, model: ModelRef, owner: str, thinking: str = "auto") -> Lengths | None:
+    def find(self, data: str, model: ModelRef, owner: str, thinking: str = "auto", template: str | None = None) -> Lengths | None:
         """What `model` would learn of data, for any maximum length; None while it is being found.
 
-        Raises InputError `data.unknown`, and whatever went wrong a moment ago: `model.…`, `audit.…`.
+        `template`: a chat template by hand. Raises InputError `data.unknown`, and whatever went wrong a moment ago: `model.…`, `audit.…`,
+        `template.…`.
         """
-        thinking = self.thinking(data, model, owner, thinking)
-        key = self._key(data, model, owner, thinking)
+        thinking = self.thinking(data, model, owner, thinking, template)
+        key = self._key(data, model, owner, thinking, template)
         if key in self._known:
             return self._known[key]
         if self._wait:
-            return self._look(key, data, model, owner, thinking)
+            return self._look(key, data, model, owner, thinking, template)
         when, fault = self._faults.get(key, (0.0, None))
         if fault is not None and time.monotonic() - when < AGAIN_SECONDS:
             raise fault
         if key not in self._working:
             self._working[key] = owner
-            threading.Thread(target=self._work, args=(key, data, model, owner, thinking), daemon=True).start()
+            threading.Thread(target=self._work, args=(key, data, model, owner, thinking, template), daemon=True).start()
         return None
 
-    def known(self, data: str, model: ModelRef, owner: str, thinking: str = "auto") -> Lengths | None:
+    def require(self, data: str, model: ModelRef, owner: str, thinking: str, template: str) -> None:
+        """Raises EngineError `template.…` for a chat template by hand that cannot be learned by: tried on the first row, in seconds.
+
+        Nothing is tried again that has passed.
+        """
+        if self.known(data, model, owner, thinking, template) is None:
+            key = self._key(data, model, owner, "auto", template)
+            if key not in self._tried:
+                self._audit(data, model, owner, "auto", template, chosen=[0])
+                self._tried.add(key)
+
+    def known(self, data: str, model: ModelRef, owner: str, thinking: str = "auto", template: str | None = None) -> Lengths | None:
         """As `find`, of what was found before; nothing is begun."""
-        key = self._key(data, model, owner, self.thinking(data, model, owner, thinking))
+        key = self._key(data, model, owner, self.thinking(data, model, owner, thinking, template), template)
         found = None if key in self._known else _read(self._path(data, key))
         return self._known.get(key) if found is None else self._remember(key, found)
 
@@ -92,28 +107,33 @@ class Audits:
         """Whether one of the owner's is being found."""
         return owner in list(self._working.values())
 
-    def _work(self, key: str, data: str, model: ModelRef, owner: str, thinking: str) -> None:
-        error = caught(lambda: self._look(key, data, model, owner, thinking), f"the audit of {data}")
+    def _work(self, key: str, data: str, model: ModelRef, owner: str, thinking: str, template: str | None) -> None:
+        error = caught(lambda: self._look(key, data, model, owner, thinking, template), f"the audit of {data}")
         if error is not None:
             known = error if isinstance(error, TuningError) else RunError("audit.crashed", model=model.card.title, how="?")
             self._faults[key] = (time.monotonic(), known)
         self._working.pop(key, None)
 
-    def _look(self, key: str, data: str, model: ModelRef, owner: str, thinking: str) -> Lengths:
+    def _look(self, key: str, data: str, model: ModelRef, owner: str, thinking: str, template: str | None) -> Lengths:
         path = self._path(data, key)
         found = _read(path)
         if found is None:
-            from tuning.tokens.audit import audit
-
-            words = self._shelf.words(model, owner)
-            if not self._shelf.trusts(str(words)):
-                trial.require(words, self._passed)
-            with self._one:
-                found = audit(model.card.title, str(words), self._folder / data / ROWS, thinking=thinking)
+            found = self._audit(data, model, owner, thinking, template)
             with contextlib.suppress(OSError):  # it is known all the same
                 files.remove(path)
                 files.write(path, found.model_dump_json())
         return self._remember(key, found)
+
+    def _audit(
+        self, data: str, model: ModelRef, owner: str, thinking: str, template: str | None, chosen: Sequence[int] | None = None
+    ) -> Audit:
+        from tuning.tokens.audit import audit
+
+        words = self._shelf.words(model, owner)
+        if not self._shelf.trusts(str(words)):
+            trial.require(words, self._passed)
+        with self._one:
+            return audit(model.card.title, str(words), self._folder / data / ROWS, chosen, thinking=thinking, template=template)
 
     def _path(self, data: str, key: str) -> pathlib.Path:
         return self._folder / data / f"audit-{key[:16]}.json"
@@ -124,11 +144,12 @@ class Audits:
         self._known[key] = Lengths(found)
         return self._known[key]
 
-    def _key(self, data: str, model: ModelRef, owner: str, thinking: str) -> str:
-        """What an audit depends on: the data, the tokenizer's files where they are here, the libraries, what is done with thoughts."""
+    def _key(self, data: str, model: ModelRef, owner: str, thinking: str, template: str | None = None) -> str:
+        """What an audit depends on: data, the tokenizer's files where they are here, libraries, what is done with thoughts, a template."""
         there = [path.stat() for name in WORDS if (path := pathlib.Path(model.path) / name).is_file()]
         stamps = [(status.st_size, status.st_mtime_ns) for status in there]
         asked = [FORM, self._library.get(data, owner).id, model.id, thinking, stamps, [metadata.version(name) for name in LIBRARIES]]
+        asked += [template] if template else []
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

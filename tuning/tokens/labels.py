@@ -4,6 +4,7 @@ One way for the audit and the trainer. Loss is on the assistant's answers only, 
 those whose mark (`weight` 0) says so; of a text without roles it is on all but the first token, which nothing comes before.
 """
 
+import copy
 import logging
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -152,6 +153,15 @@ def load(path: str, code: bool = False) -> PreTrainedTokenizerBase:
     tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=code, local_files_only=True)
     prepare(tokenizer)
     return tokenizer
+
+
+def templated(tokenizer: PreTrainedTokenizerBase, template: str | None) -> PreTrainedTokenizerBase:
+    """The tokenizer with a chat template by hand in the place of its own; itself where there is none."""
+    if not template:
+        return tokenizer
+    own = copy.copy(tokenizer)
+    own.chat_template = template
+    return own
 
 
 def asking(tokenizer: PreTrainedTokenizerBase, thinking: str = "auto") -> Callable[..., list[int]]:

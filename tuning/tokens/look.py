@@ -14,7 +14,7 @@ from typing import Any, Literal
 from transformers import PreTrainedTokenizerBase
 
 from tuning.errors import EngineError
-from tuning.tokens import labels, thoughts
+from tuning.tokens import by_hand, labels, thoughts
 from tuning.tokens.labels import Labelled
 from tuning.tokens.lengths import Audit, Looked, Piece, Refused, Shown
 from tuning.tokens.template import Rendered, Template
@@ -35,6 +35,7 @@ class AuditOptions:
     row_seconds: float  # of the processor, for one row through the template
     tell: Callable[[float], None] = lambda share: None  # hears now and then what share is done
     thinking: str = "auto"  # see `thoughts`
+    template: str | None = None  # by hand, in the place of the model's own
 
 
 @dataclass
@@ -51,11 +52,20 @@ class Counted:
 
 
 def answer(model: str, path: str, wish: AuditOptions) -> str:
-    """The audit as JSON, by the tokenizer in the folder `path`; or `{"error": {"code", "params"}}` where its files are broken."""
+    """The audit as JSON, by the tokenizer in the folder `path`; or `{"error": {"code", "params"}}` where its files are broken, or a
+    template by hand is at fault."""
     try:
-        tokenizer = labels.load(path)
+        tokenizer = labels.templated(labels.load(path), wish.template)
     except (OSError, ValueError, KeyError, RuntimeError):
         return json.dumps({"error": {"code": "model.cannot_load", "params": {"model": model}}})
+    if wish.template:
+        alarm(wish.row_seconds)
+        try:
+            by_hand.check(tokenizer)
+        except EngineError as error:
+            return json.dumps({"error": {"code": error.code, "params": error.params}})
+        finally:
+            alarm(0)
     return look(tokenizer, wish).model_dump_json()
 
 

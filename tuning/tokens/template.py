@@ -139,6 +139,10 @@ class Template:
             return own
         return made if fits else own
 
+    def show(self, turns: Dialogue) -> str:
+        """A conversation through the template as it is; whatever the template raises comes through."""
+        return self._text(turns, None, prompt=False)[0]
+
     def own_system(self) -> str:
         """The system text that the template puts in where a conversation has none; nothing where it does not."""
         question = [{"role": "user", "content": NEXT}]

@@ -26,6 +26,7 @@ class Knob:
     typed: bool = True
 
 
+TEMPLATE = "chat_template"
 FIRST = (
     Knob("num_train_epochs", ("1", "2", "3", "5", "8", "12", "20")),
     Knob("learning_rate", ("auto", "0.00005", "0.0001", "0.0002", "0.0005", "0.001", "0.002")),
@@ -71,6 +72,7 @@ FOLDED = {
         Knob("device", ("auto", "cpu"), typed=False),
     ),
     "following": (Knob("sft.report_to", ("none", "tensorboard", "wandb", "trackio"), typed=False),),
+    "template": (Knob(TEMPLATE, ("none", "own", "plain", "chatml"), typed=False),),
 }
 KNOBS = {knob.key: knob for knob in (*FIRST, *(knob for some in FOLDED.values() for knob in some))}
 UNSAID = {  # what the libraries take where the open maps say nothing
@@ -148,8 +150,8 @@ def folded(told: Told, cards: list[str], lang: str) -> Html:
     """The others, in groups. `cards` are the graphics cards that can be used, as PyTorch names them."""
     drawn = Html()
     for name, knobs in FOLDED.items():
-        title = t(lang, f"ui.train.group.{name}")
-        inside = joined(_drawn(with_cards(knob, cards), told, lang) for knob in knobs)
+        title, drawing = t(lang, f"ui.train.group.{name}"), _template if name == "template" else _drawn
+        inside = joined(drawing(with_cards(knob, cards), told, lang) for knob in knobs)
         drawn += html('<h3>{title}</h3><div class="knobs" role="group" aria-label="{title}">{inside}</div>', title=title, inside=inside)
     return drawn + _others(told, lang)
 
@@ -211,6 +213,35 @@ def _drawn(knob: Knob, told: Told, lang: str) -> Html:
         options=options,
         source=source(key, told, lang),
         wrong=wrong or unusual(key, told, lang),
+    )
+
+
+def _template(knob: Knob, told: Told, lang: str) -> Html:
+    """The chat template: whose it is, or which it begins with, and its text where it is written by hand."""
+    key, text = knob.key, str(told.asked(knob.key) or "")
+    options = joined(html('<option value="{one}">{name}</option>', one=one, name=option_name(one, lang, key)) for one in knob.options)
+    field = Html()
+    if text:
+        options += html('<option value="hand" selected>{name}</option>', name=option_name("hand", lang, key))
+        field = html(
+            '<textarea data-key="{key}" aria-label="{hand}" rows="12" maxlength="50000" spellcheck="false">\n{text}</textarea>',
+            key=key,
+            hand=t(lang, "ui.template.text"),
+            text=text,
+        )
+    return html(
+        '<div class="knob whole{turned}"><label for="knob-{key}">{name}</label><p class="info" id="why-{key}">{why}</p>'
+        '<details data-fold="{key}"><summary>{fold}</summary><p>{when}</p></details>'
+        '<select id="knob-{key}" data-key="{key}" aria-describedby="why-{key}">{options}</select>{field}{fault}</div>',
+        turned=" turned" if key in told.turned else "",
+        key=key,
+        name=t(lang, f"ui.knob.{key}"),
+        why=t(lang, f"ui.knob.{key}.why"),
+        fold=t(lang, "ui.train.when"),
+        when=t(lang, f"ui.knob.{key}.when"),
+        options=options,
+        field=field,
+        fault=told.faults.get(key, ""),
     )
 
 

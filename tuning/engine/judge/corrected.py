@@ -65,11 +65,12 @@ def _questions(rows: Sequence[dict[str, Any]]) -> list[EvaluationQuestion]:
 
 def _right(m: Measuring, who: Speaker, some: Sequence[EvaluationQuestion], right: Judge, until: float) -> list[EvaluationQuestion] | None:
     """Those of the questions that are answered right; None where time or memory was not enough."""
-    found, asking = [], batches.prompts(m.resident, some, m.spec.model.card.context_length, m.spec.settings.thinking)
+    template = m.spec.settings.chat_template
+    found, asking = [], batches.prompts(m.resident, some, m.spec.model.card.context_length, m.spec.settings.thinking, template=template)
     for start in range(0, len(asking), batches.BATCH):
         batch = asking[start : start + batches.BATCH]
         room, left = batches.room(m.resident.tokenizer, [one for one, _ in batch]), until - m.clock.spent
-        said = batches.answers(m.resident, who, [ids for _, ids in batch], room, left) if left > 0 else None
+        said = batches.answers(m.resident, who, [ids for _, ids in batch], room, left, template) if left > 0 else None
         m.clock.pause()
         if said is None:
             return None

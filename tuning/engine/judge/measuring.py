@@ -21,6 +21,7 @@ from tuning.runs.store import Run
 from tuning.runs.verdict import FEWEST
 from tuning.schema import RunSpec
 from tuning.settings import PRESETS
+from tuning.tokens import labels
 
 MOST_LOSSES, MOST_TRAINING, MOST_ANSWERS = 500, 64, 200  # rows
 PROBE_TOKENS = 24
@@ -92,7 +93,9 @@ class Measuring:
 
     def _tokens(self, rows: NormalRows) -> deque[Scored]:
         """What is to be scored of some rows, in their order."""
-        found = batches.encoded(self.resident.tokenizer, rows, int(self.spec.settings.max_length), self.spec.settings.thinking)
+        settings = self.spec.settings
+        tokenizer = labels.templated(self.resident.tokenizer, settings.chat_template)
+        found = batches.encoded(tokenizer, rows, int(settings.max_length), settings.thinking)
         return deque((number, one) for number, some in found.items() for one in some)
 
     def _prompts(self, rows: NormalRows) -> list[Prompt]:
@@ -101,7 +104,10 @@ class Measuring:
         return self._asked_for(questions)
 
     def _asked_for(self, questions: list[EvaluationQuestion]) -> list[Prompt]:
-        return batches.prompts(self.resident, questions, self.spec.model.card.context_length, self.spec.settings.thinking)
+        settings = self.spec.settings
+        return batches.prompts(
+            self.resident, questions, self.spec.model.card.context_length, settings.thinking, template=settings.chat_template
+        )
 
     def _first(self, scoring: deque[Scored], asking: Sequence[Prompt]) -> None:
         """A batch of each, to see how fast they are. The very first is slow for reasons of its own, and counts for what it does."""
@@ -206,19 +212,21 @@ class Measuring:
             return
         self.thinks = ([], [])
         context = self.spec.model.card.context_length
-        some = batches.prompts(self.resident, self.asked[: batches.BATCH], context, "learn", let=True)
+        some = batches.prompts(
+            self.resident, self.asked[: batches.BATCH], context, "learn", let=True, template=self.spec.settings.chat_template
+        )
         both = self._both(some, PROBE_TOKENS, self.patience - self.clock.spent) if some else None
         if both is not None:
             self.thinks = ([one.thinks for one in both[0]], [one.thinks for one in both[1]])
 
     def _both(self, some: Sequence[Prompt], count: int, seconds: float) -> tuple[list[Answer], list[Answer]] | None:
         """Answers of base and tuned to one batch; None where time or memory was not enough."""
-        ids = [prompt for _, prompt in some]
+        ids, template = [prompt for _, prompt in some], self.spec.settings.chat_template
         until = self.clock.spent + seconds
-        base = batches.answers(self.resident, None, ids, count, seconds) if seconds > 0 else None
+        base = batches.answers(self.resident, None, ids, count, seconds, template) if seconds > 0 else None
         self.clock.pause()
         left = until - self.clock.spent
-        tuned = batches.answers(self.resident, self.run, ids, count, left) if base is not None and left > 0 else None
+        tuned = batches.answers(self.resident, self.run, ids, count, left, template) if base is not None and left > 0 else None
         return None if base is None or tuned is None else (base, tuned)
 
     def _estimate(self, held_out: NormalRows, probe: ProbeFindings) -> None:

@@ -22,6 +22,7 @@ from tuning.runs.contents import STRENGTHS, STRENGTHS_FILE
 from tuning.runs.store import Run, Store
 from tuning.schema import RunSpec
 from tuning.settings import PRESETS
+from tuning.tokens import labels
 
 MOST = 120.0  # seconds for all of it
 LEAST = 8  # held-out rows, however long they take
@@ -65,7 +66,8 @@ def keep(run: Run, owner: str, points: Sequence[dict[str, Any]], rows: int = 0, 
 
 
 def _sequences(resident: Resident, spec: RunSpec, rows: Sequence[dict[str, Any]]) -> Sequences:
-    found = batches.encoded(resident.tokenizer, rows, int(spec.settings.max_length), spec.settings.thinking)
+    tokenizer = labels.templated(resident.tokenizer, spec.settings.chat_template)
+    found = batches.encoded(tokenizer, rows, int(spec.settings.max_length), spec.settings.thinking)
     return [one for some in found.values() for one in some]
 
 

@@ -30,6 +30,7 @@ from tuning.forecast.memory import target_names
 from tuning.runs import checkpoints
 from tuning.runs.store import Run
 from tuning.schema import ModelCard, Notice, RunSpec, TrainSettings
+from tuning.tokens import labels
 
 TrainRows = list[packing.TokenRow]
 STOOD_FOR: dict[str, Any] = {
@@ -230,8 +231,8 @@ def lora_config(card: ModelCard, settings: TrainSettings) -> LoraConfig:
 
 
 def own_tokenizer(spec: RunSpec, resident: Resident) -> Any:
-    """A tokenizer of the run's own, with the special tokens that it asks for: TRL changes the one that it is given."""
-    tokenizer = copy.deepcopy(resident.tokenizer)
+    """A tokenizer of the run's own, with the special tokens and the template that it asks for: TRL changes the one that it is given."""
+    tokenizer = copy.deepcopy(labels.templated(resident.tokenizer, spec.settings.chat_template))
     for name in ("eos_token", "pad_token"):
         if (token := spec.settings.sft.get(name)) in tokenizer.get_vocab():  # of others TRL says what is wrong
             setattr(tokenizer, name, token)

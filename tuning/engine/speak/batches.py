@@ -141,14 +141,20 @@ def row_nll(causal: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tenso
 
 
 def prompts(
-    resident: Resident, questions: Sequence[EvaluationQuestion], context: int, thinking: str = "auto", let: bool = False
+    resident: Resident,
+    questions: Sequence[EvaluationQuestion],
+    context: int,
+    thinking: str = "auto",
+    *,
+    let: bool = False,
+    template: str | None = None,
 ) -> list[tuple[EvaluationQuestion, list[int]]]:
-    """The questions in tokens, as chat asks them and as rows with such an answer are learned.
+    """The questions in tokens, as chat asks them and as rows with such an answer are learned. `template`: by hand, as of `greedy`.
 
     Where a model is `let` think, each is asked as if its answer were not known yet. Those that the template refuses or that leave no
     room are left out.
     """
-    tokenizer = resident.tokenizer
+    tokenizer = labels.templated(resident.tokenizer, template)
     ask = labels.asking(tokenizer, thinking)
     found = []
     for one in questions:
@@ -167,11 +173,13 @@ def room(tokenizer: Any, batch: Sequence[EvaluationQuestion]) -> int:
     return min(MOST_TOKENS, math.ceil(ROOM * longest) + SPARE)
 
 
-def answers(resident: Resident, run: Speaker | None, ids: Sequence[list[int]], count: int, seconds: float) -> list["Answer"] | None:
+def answers(
+    resident: Resident, run: Speaker | None, ids: Sequence[list[int]], count: int, seconds: float, template: str | None = None
+) -> list["Answer"] | None:
     """`greedy`; None where `seconds` or the memory were not enough for all of them."""
     until = time.monotonic() + seconds
     try:
-        made = greedy(resident, run, ids, count, seconds)
+        made = greedy(resident, run, ids, count, seconds, template=template)
     except (RuntimeError, MemoryError) as error:
         if not ran_out(error):
             raise
@@ -206,12 +214,14 @@ def greedy(
     count: int,
     seconds: float,
     ending: Callable[[], bool] = lambda: False,
+    template: str | None = None,
 ) -> list[Answer]:
     """Greedy answers to one batch of prompts: at most `count` tokens, for about `seconds`, or until `ending` says so.
 
-    Prompts are padded on the left, so that all answers begin at the same place. `run` None means the bare base.
+    Prompts are padded on the left, so that all answers begin at the same place. `run` None means the bare base. `template`: by hand, in the
+    place of the model's own, with the signs that end its answers.
     """
-    tokenizer, device = resident.tokenizer, resident.device
+    tokenizer, device = labels.templated(resident.tokenizer, template), resident.device
     width, pad_id = max(map(len, ids)), tokenizer.pad_token_id
     with resident.speaking(run.id if run else None, run.adapter if run else None) as model, torch.no_grad():
         turn = AnswerForm(tokenizer, model, learned=run is not None)

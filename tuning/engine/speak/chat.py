@@ -99,7 +99,7 @@ def answer(resident: Resident, question: Question) -> None:
 
     Raises EngineError where the conversation does not fit the context.
     """
-    tokenizer, context = resident.tokenizer, question.model.card.context_length
+    tokenizer, context = labels.templated(resident.tokenizer, question.chat_template), question.model.card.context_length
     run = question.run
     with resident.speaking(*question.speaker, question.strength) as model, torch.no_grad():
         turn = AnswerForm(tokenizer, model, learned=run is not None, thinking=question.thinking)

@@ -148,9 +148,11 @@ class Timeline:
         """Ask all, and append a line to samples.jsonl; none where the process has to end."""
         # Where it is to be trained as a whole, or has been changed for the adapter, it speaks as the run.
         base = step == 0 and self.resident.base is not None and not self.resident.rewritten
-        ids = list(_prompts(self.resident.tokenizer, self.asked, self.run.spec().settings.thinking))
+        settings = self.run.spec().settings
+        ids = list(_prompts(labels.templated(self.resident.tokenizer, settings.chat_template), self.asked, settings.thinking))
         room = max(1, min(count, self.context - max(map(len, ids))))
-        answers = greedy(self.resident, None if base else self.run, ids, room, limit, lambda: shutdown.asked(self.run))
+        who, ending = None if base else self.run, lambda: shutdown.asked(self.run)
+        answers = greedy(self.resident, who, ids, room, limit, ending, settings.chat_template)
         if shutdown.asked(self.run):
             return
         self._last = time.monotonic() - started

@@ -157,5 +157,11 @@ def value_of(settings: Mapping[str, Any], key: str) -> Any:
 
 def dumped(values: Mapping[str, Any]) -> str:
     """Values as YAML, in the order that they have."""
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # by libyaml ten times as fast, and the page asks often
-    return "" if not values else str(yaml.dump(dict(values), Dumper=dumper, sort_keys=False, allow_unicode=True, width=1000))
+    return "" if not values else str(yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000))
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # by libyaml ten times as fast: the page asks often
+    """Texts of several lines, such as a chat template, stand as they are read."""
+
+
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None))

@@ -14,7 +14,7 @@ from tuning.runs import verdict
 from tuning.schema import ALIVE
 from tuning.ui import form, gradio_ways, slip, view
 from tuning.ui.desk import Desk, Scene, caught, since
-from tuning.ui.draw import cards, offers, progress, timeline_view
+from tuning.ui.draw import cards, offers, progress, sheet, timeline_view
 from tuning.ui.draw.curves.curve_look import CurveLook
 from tuning.ui.markup import Html, html
 from tuning.ui.parts import card_row, order_box, watch_link
@@ -133,6 +133,7 @@ def _knobs(desk: Desk) -> None:
     first = desk.html(script=form.TURNS, elem_id="knobs")
     with gr.Accordion(desk.say("ui.train.fine"), open=False, elem_classes="fold", elem_id="fine"):
         folded = desk.html(script=form.TURNS, elem_id="more-knobs")
+        desk.paints(lambda scene: [template_seen(desk, scene)], [desk.html(elem_id="template-seen")], live=True)
     hint = html('<p class="hint">{hint}</p>', hint=desk.say("ui.train.fine.hint"))
     note, fault = desk.slot(), desk.slot()
     reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160, visible=False)
@@ -142,6 +143,8 @@ def _knobs(desk: Desk) -> None:
         if key not in form.KNOBS:
             return choice, overrides, ""
         value = form.parse(gradio_ways.text(event, "value"), desk.lang if gradio_ways.sent(event, "typed") else "en")
+        if key == form.TEMPLATE:
+            value = desk.studio.plans.template(str(value), chosen.model, chosen.recipe)
         with caught(desk.lang) as alone:
             value = form.value_of(desk.studio.plans.settings_for(chosen.recipe, {key: value}), key)
         turned = {**overrides, key: value}
@@ -174,6 +177,26 @@ def _knobs(desk: Desk) -> None:
         desk.on(part.input, turn, [desk.choice, desk.overrides], outputs, fault, repaint=True, trigger_mode="multiple")
     desk.on(reset.click, lambda: ({}, ""), [], [desk.overrides, note], fault, repaint=True)
     desk.paints(paint, [first, folded, reset])
+
+
+def template_seen(desk: Desk, scene: Scene) -> Html:
+    """The first row as the model will see it by a template that was written by hand, or what is wrong with that."""
+    plan, _ = desk.plan(scene.choice, scene.overrides)
+    if plan is None or not plan["settings"][form.TEMPLATE]:
+        return Html()
+    found, at = None, int(plan["settings"]["max_length"])
+    with caught(desk.lang) as trouble:
+        found = desk.studio.data.audit(str(scene.choice.data), str(scene.choice.model), plan["settings"])
+    if trouble:
+        return trouble[0]
+    if found is None:
+        return html('<p class="while" role="status"><i aria-hidden="true">●</i> {working}</p>', working=desk.say("ui.audit.working"))
+    if not found.audit.shown:
+        return Html()
+    shown = found.audit.shown[0]
+    looked = next(one for one in found.audit.looked if one.row == shown.row)
+    said = html('<p class="hint">{seen}</p>', seen=desk.say("ui.template.seen"))
+    return said + sheet.legend(desk.lang, bool(looked.unlearned)) + sheet.tokens(shown, looked, at, desk.lang)
 
 
 def pressed(event: gr.EventData) -> dict[str, Any]:
