@@ -219,10 +219,18 @@ def _drawn(knob: Knob, told: Told, lang: str) -> Html:
 def _template(knob: Knob, told: Told, lang: str) -> Html:
     """The chat template: whose it is, or which it begins with, and its text where it is written by hand."""
     key, text = knob.key, str(told.asked(knob.key) or "")
-    options = joined(html('<option value="{one}">{name}</option>', one=one, name=option_name(one, lang, key)) for one in knob.options)
+    now, offered = ("hand", (*knob.options, "hand")) if text else ("none", knob.options)
+    options = joined(
+        html(
+            '<option value="{one}"{selected}>{name}</option>',
+            one=one,
+            selected=html(" selected") if one == now else "",
+            name=option_name(one, lang, key),
+        )
+        for one in offered
+    )
     field = Html()
     if text:
-        options += html('<option value="hand" selected>{name}</option>', name=option_name("hand", lang, key))
         field = html(
             '<textarea data-key="{key}" aria-label="{hand}" rows="12" maxlength="50000" spellcheck="false">\n{text}</textarea>',
             key=key,
@@ -232,7 +240,8 @@ def _template(knob: Knob, told: Told, lang: str) -> Html:
     return html(
         '<div class="knob whole{turned}"><label for="knob-{key}">{name}</label><p class="info" id="why-{key}">{why}</p>'
         '<details data-fold="{key}"><summary>{fold}</summary><p>{when}</p></details>'
-        '<select id="knob-{key}" data-key="{key}" aria-describedby="why-{key}">{options}</select>{field}{fault}</div>',
+        '<select id="knob-{key}" data-key="{key}" aria-describedby="why-{key}">{options}</select>{field}'
+        '<p class="source">{source}</p>{fault}</div>',
         turned=" turned" if key in told.turned else "",
         key=key,
         name=t(lang, f"ui.knob.{key}"),
@@ -241,6 +250,7 @@ def _template(knob: Knob, told: Told, lang: str) -> Html:
         when=t(lang, f"ui.knob.{key}.when"),
         options=options,
         field=field,
+        source=source(key, told, lang),
         fault=told.faults.get(key, ""),
     )
 

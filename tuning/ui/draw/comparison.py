@@ -3,6 +3,7 @@
 Pure functions of what `Runs.show` returns. Which settings differ is found in `tuning.runs.differences`.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -142,6 +143,8 @@ def said(key: str, value: Any, names: Names, lang: str) -> str:
     counted = key in ("train_rows", "validation_rows", "general_rows", "max_length", "max_steps", "max_samples")
     if counted and isinstance(value, int) and value >= 0:
         return plain(value, lang)
+    if key == form.TEMPLATE:
+        return textwrap.shorten(value, 60, placeholder="…") if value else form.show("none", lang, key)
     if isinstance(value, bool):
         return t(lang, "ui.yes" if value else "ui.no")
     if key.startswith("versions.") or key in ("model", "data_content"):
