@@ -18,7 +18,7 @@ from tuning.errors import InputError, RunError
 from tuning.export import certificate, converter, forms, sizes, to_gguf, witness
 from tuning.runs.store import Run
 from tuning.studio import Studio
-from tuning.text import say
+from tuning.text import say, t
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -39,14 +39,15 @@ def test_a_file_holds_what_was_trained_and_a_changed_one_is_caught(
         return seen
 
     monkeypatch.setattr(converter, "write", kept)
-    taken = studio.runs.export(run.id, "gguf", tmp_path, type=type)
+    taken = studio.runs.export(run.id, "gguf", tmp_path, type=type, check=True)
     assert taken.name == "prezzi-e-cosi-gguf"
     assert sorted(path.name for path in taken.iterdir()) == [
         "Modelfile", "README.md", "certificate.json", "certificate.md", "prezzi-e-cosi.gguf",
     ]  # fmt: skip
     found = json.loads((taken / "certificate.json").read_text(encoding="utf-8"))
     print(type, found)
-    assert (found["verdict"], found["type"], found["pre_tokenizer"]) == ("file", type, "smollm"), found
+    assert (found["type"], found["pre_tokenizer"], len(found["answers"])) == (type, "smollm", 5), found
+    assert found["verdict"] == "same" or (type == "q8_0" and found["token_agreement"] > 0.5)  # 8 bits may turn a token
     assert found["tensors"]["equal"] == found["tensors"]["of"] > 10 and found["stored"][type.upper()] > 5
     said, took = sizes.expected(run, run.spec(), "gguf", type), sum(path.stat().st_size for path in taken.iterdir())
     assert said == pytest.approx(took, rel=0.05)
@@ -64,6 +65,11 @@ def test_a_file_holds_what_was_trained_and_a_changed_one_is_caught(
     wrong = certificate.of_gguf(live, seen, type)
     assert wrong["verdict"] == "differs" and all("q_proj" in name for name in wrong["tensors"]["unlike"]), wrong
     assert wrong["tensors"]["unlike"][0] in certificate.spoken(wrong, "it")
+    of_other = {**job, "folder": str(other), "file": str(tmp_path / "other.gguf")}
+    told = certificate.of_gguf({**live, "tensors": witness.digests(other)}, write(of_other, scratch, forms._child), type)
+    heard = forms.listen(forms.ExportOrder(run, run.spec(), studio.settings.home, memory_free=2**40, scratch=scratch), None)
+    lying = certificate.answered(told, heard, converter.answers(of_other, heard, scratch, forms._child))
+    assert (told["verdict"], lying["verdict"]) == ("file", "differs") and lying["token_agreement"] < 1, lying
     changed = {"template": job["template"].replace("eos_token", "'<|system|>'"), "stops": [3], "file": str(tmp_path / "changed.gguf")}
     ended = certificate.of_gguf(live, write({**job, "folder": str(merged), **changed}, scratch, forms._child), type)
     assert ended["verdict"] == "differs" and ended["tensors"]["equal"] == ended["tensors"]["of"]
@@ -132,6 +138,26 @@ def test_a_type_of_weights_is_not_dropped_without_a_word(taught: tuple[Studio, R
     with pytest.raises(InputError) as caught:
         studio.runs.export(run.id, "merged", tmp_path, type="q8_0")
     assert caught.value.code == "export.type" and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_what_a_file_answers_is_told_with_both_texts_or_why_nobody_could_ask_it(lang: str) -> None:
+    """The one that reads it knows some architectures and not others."""
+    tensors = {"equal": 1, "of": 1, "unlike": [], "missing": [], "more": []}
+    stops = {"live": [2], "export": [2], "equal": True}
+    file = {"form": "gguf", "type": "f16", "verdict": "file", "stored": {}, "tensors": tensors, "merged": {"equal": 1, "of": 1}}
+    file |= {"template_equal": True, "stop_tokens": stops, "answers": []}
+    live = {"source": "held_out", "most": 32, "precision": "fp32", "quantization": "none", "prompts": [[1]]}
+    live |= {"asked": [([{"role": "user", "content": "Price?"}], None)], "answers": [{"tokens": [5, 6, 2], "text": "Seven."}]}
+    there = {"prompt": [1], "tokens": [5, 7, 2], "text": "Nine."}
+    same = certificate.answered(file, live, [{**there, **live["answers"][0]}])
+    other = certificate.answered(file, live, [there])
+    unread = certificate.answered(file, live, "ValueError: no architecture granite")
+    assert [one["verdict"] for one in (same, other, unread)] == ["same", "differs", "file"]
+    assert other["token_agreement"] == pytest.approx(1 / 3)
+    assert all(text in certificate.spoken(other, lang) for text in ("Price?", "Seven.", "Nine.", "33"))
+    assert "no architecture granite" in certificate.spoken(unread, lang) and "Seven." not in certificate.spoken(unread, lang)
+    assert all(t(lang, "export.certificate.gguf.answers") in certificate.spoken(one, lang) for one in (same, other, unread))
 
 
 def test_two_files_without_a_template_are_not_called_equal() -> None:

@@ -107,7 +107,8 @@ def test_the_terminal_takes_an_adapter_that_engines_without_rslora_read_rightly(
 def test_the_certificate_says_what_is_wrong(
     taught: tuple[Studio, Run], left: tuple[pathlib.Path, dict[str, Any]], tmp_path: pathlib.Path
 ) -> None:
-    """An adapter that is another one, a base without its adapter, a template with another end of turn; and one that is right."""
+    """An adapter that is another one, a base without its adapter, a template with another end of turn, weights in another precision; and
+    one that is right."""
     studio, run = taught
     merged, heard = left
     base = pathlib.Path(run.spec().model.path)
@@ -129,14 +130,18 @@ def test_the_certificate_says_what_is_wrong(
     stops = json.loads((merged / "generation_config.json").read_text(encoding="utf-8"))
     (ended / "generation_config.json").write_text(json.dumps({**stops, "eos_token_id": [3]}), encoding="utf-8")
 
-    folders = [tmp_path / "right", other, unmerged, ended]
+    rounded = changed(merged, "rounded")
+    AutoModelForCausalLM.from_pretrained(merged, dtype=torch.bfloat16).save_pretrained(rounded)
+
+    folders = [tmp_path / "right", other, unmerged, ended, rounded]
     seen = forms.seen_elsewhere(folders, heard, str(base), tmp_path)
     assert isinstance(seen, list), seen
     assert "tuning" not in re.findall(r"(?:from|import) (\w+)", pathlib.Path(witness.__file__).read_text(encoding="utf-8"))
-    lives = [of_adapter, of_adapter, heard, of_adapter]
-    right, wrong, bare, stop = (certificate.compare("adapter", live, one) for live, one in zip(lives, seen, strict=True))
+    lives = [of_adapter, of_adapter, heard, of_adapter, heard]
+    right, wrong, bare, stop, coarse = (certificate.compare("adapter", live, one) for live, one in zip(lives, seen, strict=True))
     assert (right["verdict"], right["token_agreement"]) == ("same", 1.0), right
-    assert {one["verdict"] for one in (wrong, bare, stop)} == {"differs"}
+    assert {one["verdict"] for one in (wrong, bare, stop, coarse)} == {"differs"}
+    assert coarse["tensors"]["equal"] < coarse["tensors"]["of"] and coarse["export"]["precision"] == "bfloat16"
     for found in (wrong, bare):
         assert found["token_agreement"] < 1 and found["tensors"]["equal"] < found["tensors"]["of"] and found["conversation_equal"]
         differing = next(one for one in found["answers"] if not one["same"])
@@ -144,6 +149,21 @@ def test_the_certificate_says_what_is_wrong(
         assert differing["live"].splitlines()[0] in words and differing["export"].splitlines()[0] in words
     assert stop["conversation_equal"] is False and not stop["stop_tokens"]["equal"] and stop["prompts"]["equal"] < 5
     assert stop["tensors"]["equal"] == stop["tensors"]["of"]
+
+
+@pytest.mark.nightly
+def test_an_adapter_on_a_base_in_another_precision_is_not_called_the_same(taught: tuple[Studio, Run], tmp_path: pathlib.Path) -> None:
+    """Whatever it answers: what was heard in 16 bits was not heard in 32."""
+    studio, run = taught
+    order = forms.ExportOrder(run, run.spec(), studio.settings.home, memory_free=2**40, scratch=tmp_path)
+    live = forms.listen(order, None)
+    other = {"fp32": "bf16", "bf16": "fp32"}[live["precision"]]
+    for precision, verdict in ((live["precision"], "same"), (other, "differs")):
+        seen = forms.seen_elsewhere([run.adapter], {**live, "precision": precision}, str(run.spec().model.path), tmp_path)
+        assert isinstance(seen, list), seen
+        found = certificate.compare("adapter", live, seen[0])
+        print(precision, found["export"], found["token_agreement"], found["verdict"])
+        assert found["verdict"] == verdict
 
 
 def test_nothing_is_said_of_what_was_not_compared(taught: tuple[Studio, Run], tmp_path: pathlib.Path) -> None:

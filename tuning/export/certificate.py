@@ -12,6 +12,7 @@ from typing import Any
 from tuning.text import LANGUAGES, number, t
 
 JSON, WORDS = "certificate.json", "certificate.md"
+PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 MOST_NAMED = 8  # of tensors that are not as they should be
 
 
@@ -25,6 +26,7 @@ def compare(form: str, live: dict[str, Any], seen: dict[str, Any]) -> dict[str, 
     answers = [_answer(live, seen, number) for number in range(len(live["answers"]))]
     tokens = sum(one["of"] for one in answers)
     tensors = {name: live["tensors"].get(name) for name in seen["tensors"]}
+    of_adapter = all(name.startswith("base_model.") for name in tensors)  # what stands by itself has a precision of its own
     found: dict[str, Any] = {
         "schema": 1,
         "form": form,
@@ -32,6 +34,7 @@ def compare(form: str, live: dict[str, Any], seen: dict[str, Any]) -> dict[str, 
         "most_tokens": live["most"],
         "live": {key: live[key] for key in ("precision", "quantization")},
         "export": {"precision": seen["dtype"], "versions": seen["versions"]},
+        "precision_equal": not of_adapter or seen["dtype"] == PRECISIONS.get(live["precision"]),
         "merged": live["merged"],
         "answers": answers,
         "token_agreement": sum(one["agreeing"] for one in answers) / tokens if tokens else None,
@@ -49,9 +52,9 @@ def compare(form: str, live: dict[str, Any], seen: dict[str, Any]) -> dict[str, 
 
 
 def of_gguf(live: dict[str, Any], seen: dict[str, Any], type: str) -> dict[str, Any]:
-    """The certificate of a GGUF file that `to_gguf` has read back: its tensors, template and stop tokens. No answer was asked of it.
+    """The certificate of a GGUF file that `to_gguf` has read back: its tensors, template and stop tokens.
 
-    `verdict`: file (all that is in it is as trained) or differs.
+    `verdict`: file (all that is in it is as trained; no answer was asked of it) or differs.
     """
     digests = seen["digests"]
     of = seen["equal"] + len(seen["unlike"]) + len(seen["missing"])
@@ -70,6 +73,23 @@ def of_gguf(live: dict[str, Any], seen: dict[str, Any], type: str) -> dict[str, 
     counted = all(found[key]["equal"] == found[key]["of"] > 0 for key in ("tensors", "merged"))
     found["verdict"] = "file" if counted and found["template_equal"] and found["stop_tokens"]["equal"] else "differs"
     return found
+
+
+def answered(file: dict[str, Any], live: dict[str, Any], told: list[dict[str, Any]] | str) -> dict[str, Any]:
+    """The certificate of a GGUF file with its answers by transformers' reader, or with what that said in their place."""
+    if isinstance(told, str):
+        return {**file, "unread": told}
+    answers = [_answer(live, {"answers": told}, number) for number in range(len(told))]
+    tokens = sum(one["of"] for one in answers)
+    return {
+        **file,
+        "questions": live["source"],
+        "most_tokens": live["most"],
+        "live": {key: live[key] for key in ("precision", "quantization")},
+        "answers": answers,
+        "token_agreement": sum(one["agreeing"] for one in answers) / tokens if tokens else None,
+        "verdict": "same" if file["verdict"] == "file" and all(one["same"] for one in answers) else "differs",
+    }
 
 
 def of_ollama(file: dict[str, Any], live: dict[str, Any], heard: dict[str, Any]) -> dict[str, Any]:
@@ -117,15 +137,20 @@ def _words(text: str) -> list[str]:
     return re.sub(r"</?think>|�+$", " ", text.strip()).split()
 
 
-def _answer_lines(found: dict[str, Any], lang: str) -> list[str]:
-    """What a model in Ollama answered, in words."""
-    params = {
+def _counts(found: dict[str, Any], agreement: str, lang: str) -> dict[str, Any]:
+    """Of the answers: how many, to which questions, how many are the same, and the share before the first difference."""
+    return {
         "source": t(lang, f"export.certificate.source.{found['questions']}"),
-        "share": number(100 * (found["word_agreement"] or 0.0), lang, 1),
+        "share": number(100 * (found[agreement] or 0.0), lang, 1),
         "same": sum(one["same"] for one in found["answers"]),
         "count": len(found["answers"]),
         "most": found["most_tokens"],
     }
+
+
+def _answer_lines(found: dict[str, Any], lang: str) -> list[str]:
+    """What a model in Ollama answered, in words."""
+    params = _counts(found, "word_agreement", lang)
     lines = [t(lang, "export.certificate.ollama.made", **{key: found[key] for key in ("model", "quantize", "version")})]
     if found["answers"]:
         lines += [t(lang, f"export.certificate.ollama.{key}", **params, **found["prompts"]) for key in ("answers", "prompts")]
@@ -136,6 +161,15 @@ def _answer_lines(found: dict[str, Any], lang: str) -> list[str]:
     return lines
 
 
+def _read_lines(found: dict[str, Any], lang: str) -> list[str]:
+    """What a GGUF file answered by transformers' reader, in words."""
+    if found.get("unread"):
+        return [t(lang, "export.certificate.gguf.unread", said=" ".join(found["unread"].split()))]
+    if not found["answers"]:
+        return []
+    return [t(lang, "export.certificate.gguf.read", **_counts(found, "token_agreement", lang))]
+
+
 def _file_lines(found: dict[str, Any], lang: str) -> list[str]:
     """What was read back of a GGUF file, in words."""
     tensors = found["tensors"]
@@ -144,7 +178,11 @@ def _file_lines(found: dict[str, Any], lang: str) -> list[str]:
         t(lang, "export.certificate.gguf.merged", **found["merged"]),
         t(lang, f"export.certificate.gguf.template.{found['template_equal']}".lower()),
         t(lang, "export.certificate.stops", **{key: str(found["stop_tokens"][key]) for key in ("live", "export")}),
-        *(_answer_lines(found, lang) if found["form"] == "ollama" else [t(lang, "export.certificate.gguf.answers")]),
+        *(
+            _answer_lines(found, lang)
+            if found["form"] == "ollama"
+            else [*_read_lines(found, lang), t(lang, "export.certificate.gguf.answers")]
+        ),
     ]
     odd = [*tensors["unlike"], *tensors["missing"]]
     return [*lines, t(lang, "export.certificate.gguf.odd", names=", ".join(odd[:MOST_NAMED]))] if odd else lines
@@ -174,6 +212,7 @@ def _verdict(found: dict[str, Any]) -> str:
         all(one["same"] and one["prompt_equal"] for one in found["answers"]),
         found["conversation_equal"] is not False,
         found["stop_tokens"]["equal"],
+        found["precision_equal"],
         tensors["equal"] + tensors["not_compared"] == tensors["of"],
     )
     return "same" if all(sound) else "differs"
@@ -203,13 +242,7 @@ def spoken(found: dict[str, Any], lang: str) -> str:
     if "stored" in found:  # it is of a GGUF file
         read = "".join(f"- {line}\n" for line in _file_lines(found, lang))
         return f"{title}\n{read}{''.join(_both(one, lang) for one in found['answers'])}"
-    params = {
-        "source": t(lang, f"export.certificate.source.{found['questions']}"),
-        "count": len(found["answers"]),
-        "most": found["most_tokens"],
-        "share": number(100 * (found["token_agreement"] or 0.0), lang, 1),
-        "same": sum(one["same"] for one in found["answers"]),
-    }
+    params = _counts(found, "token_agreement", lang)
     lines = [
         t(lang, "export.certificate.how", **params, versions=", ".join(" ".join(pair) for pair in found["export"]["versions"].items())),
         t(lang, "export.certificate.precision", live=_precision(found["live"]), export=found["export"]["precision"]),

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tuning.errors import RunError
-from tuning.export import errands
+from tuning.export import certificate, errands
 
 PINNED = pathlib.Path(__file__).with_name("converter.txt")
 SCRIPT = pathlib.Path(__file__).with_name("to_gguf.py")
@@ -54,11 +54,23 @@ def job(base: str, tools: pathlib.Path, merged: pathlib.Path, file: pathlib.Path
 def write(job: dict[str, Any], scratch: pathlib.Path, child: Child) -> dict[str, Any]:
     """Convert a merged folder as `job` says, and what was read back. Raises RunError with what the converter said."""
     errands.current().begin("convert")
+    seen = _told(job, scratch, child)
+    if isinstance(seen, str):
+        raise RunError("export.gguf.failed", said=seen)
+    return dict(seen)
+
+
+def answers(job: dict[str, Any], live: dict[str, Any], scratch: pathlib.Path, child: Child) -> Any:
+    """What the file of a job answers to the prompts of the live model; else what transformers said, which does not read each kind."""
+    errands.current().begin("compare")
+    asked = {key: live[key] for key in ("prompts", "most")}
+    return _told({**job, **asked, "dtype": certificate.PRECISIONS[live["precision"]]}, scratch, child)
+
+
+def _told(job: dict[str, Any], scratch: pathlib.Path, child: Child) -> Any:
+    """What the script writes, as JSON; the last line of its errors where it writes nothing."""
     asked, answer = scratch / "gguf.json", scratch / "gguf-seen.json"
     asked.write_text(json.dumps(job), encoding="utf-8")
     answer.unlink(missing_ok=True)
     said = child(["-I", "-X", "utf8", str(SCRIPT), str(asked.resolve()), str(answer.resolve())], scratch)
-    if not answer.is_file():
-        raise RunError("export.gguf.failed", said=said)
-    seen: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-    return seen
+    return json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else said

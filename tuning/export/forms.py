@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuning import settings
@@ -30,6 +30,7 @@ from tuning.settings import ROOT
 AS_GGUF = ("gguf", "ollama")
 GIB = 2**30
 LIBRARIES_BYTES = 1.5 * GIB  # of a process with torch and transformers, before its first model
+READ_BYTES = 10  # for each weight of a GGUF file that is asked: 32 bits twice, and 16
 MODEL_BYTES = 6  # for each weight: 32 bits, and a half more while they are read and rounded
 PATIENCE_SECONDS = 3600.0
 BESIDE_WEIGHTS = 64 * 2**20  # tokenizer, card and certificate
@@ -139,7 +140,8 @@ def _ollama(order: ExportOrder, folder: pathlib.Path) -> None:
     ollama = ollama_api.find(handing)
     if ollama is not None:
         ollama.require_free(name)
-    live, _, found = _converted(order, folder if ollama is None else order.scratch)
+    asked_there = replace(order, check=order.check and ollama is None)
+    live, _, found = _converted(asked_there, folder if ollama is None else order.scratch)
     if ollama is None:
         card.write_gguf(folder, order.run, order.run.spec(), file)
         ollama_folder.write(folder, file, name, quantisation, live["stop_words"], handing.lang)
@@ -169,7 +171,10 @@ def _file(order: ExportOrder) -> str:
 
 
 def _converted(order: ExportOrder, folder: pathlib.Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """A GGUF file in `folder`, converted from the merged model, which goes again: the live model, the file's name, its certificate."""
+    """A GGUF file in `folder`, converted from the merged model, which goes again: the live model, the file's name, its certificate.
+
+    It is asked for answers where the order is to be checked and there is memory for it.
+    """
     if order.spec is None:
         order.run.spec()  # says what is wrong with it
     tools = converter.installed(order.home, _child)
@@ -182,9 +187,11 @@ def _converted(order: ExportOrder, folder: pathlib.Path) -> tuple[dict[str, Any]
     file = _file(order)
     job = converter.job(order.run.spec().model.path, tools, merged, folder / file)
     job |= {"type": order.type or converter.TYPES[0], "stops": live["stops"], "template": live["template"]}
-    seen = converter.write(job, order.scratch, _child)
+    found = certificate.of_gguf(live, converter.write(job, order.scratch, _child), job["type"])
+    if order.check and order.memory_free >= LIBRARIES_BYTES + READ_BYTES * order.run.spec().model.card.parameters:
+        found = certificate.answered(found, live, converter.answers(job, live, order.scratch, _child))
     shutil.rmtree(merged)  # while the file is sent, its room is somebody's
-    return live, file, certificate.of_gguf(live, seen, job["type"])
+    return live, file, found
 
 
 def _bundle(order: ExportOrder, folder: pathlib.Path) -> None:
@@ -297,9 +304,8 @@ def witnessed(form: str, live: dict[str, Any], folder: pathlib.Path, base: str, 
 def seen_elsewhere(folders: list[pathlib.Path], live: dict[str, Any], base: str, scratch: pathlib.Path) -> list[dict[str, Any]] | str:
     """What the script `witness` sees of each export when it is asked what the live model was asked; else what it said."""
     errands.current().begin("compare")
-    dtypes = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
     asked, answer = scratch / "asked.json", scratch / "seen.json"
-    job = {"base": base, "dtype": dtypes.get(live["precision"], "auto"), "conversation": live["talk"]}
+    job = {"base": base, "dtype": certificate.PRECISIONS.get(live["precision"], "auto"), "conversation": live["talk"]}
     job |= {key: live[key] for key in ("asked", "most")}
     asked.write_text(json.dumps([{**job, "folder": str(folder.resolve())} for folder in folders]), encoding="utf-8")
     answer.unlink(missing_ok=True)

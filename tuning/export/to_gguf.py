@@ -1,4 +1,5 @@
-"""A plain script that converts a merged model to GGUF with llama.cpp's converter and reads the file back: `to_gguf.py JOB ANSWER`.
+"""A plain script that converts a merged model to GGUF with llama.cpp's converter and reads the file back: `to_gguf.py JOB ANSWER`. With
+`prompts` in the job it asks the file for answers instead.
 
 It runs in a process of its own and imports nothing of this project. Only folders that we wrote are given to it: the converter would
 run a tokenizer's own code. It judges nothing.
@@ -171,15 +172,34 @@ def look(job: dict[str, Any], gguf: Any) -> dict[str, Any]:
     }
 
 
+def speak(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """The file's greedy answers to prompts in tokens, by transformers' own reader. Raises whatever that says where it does not load it."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
+
+    vars(modeling_gguf_pytorch_utils)["is_gguf_available"] = lambda: True  # it goes by the name of a package, and gguf came in another one
+    file, words = pathlib.Path(job["file"]), AutoTokenizer.from_pretrained(job["folder"], local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=job["dtype"], local_files_only=True).eval()
+    told = []
+    for ids in job["prompts"]:
+        asked = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids), dtype=torch.long)}
+        ends = {"eos_token_id": job["stops"], "pad_token_id": words.pad_token_id}
+        with torch.no_grad():
+            out = model.generate(**asked, do_sample=False, max_new_tokens=job["most"], **ends)
+        said = [int(token) for token in out[0, len(ids) :]]
+        told.append({"prompt": ids, "tokens": said, "text": words.decode(said, skip_special_tokens=True)})
+    return told
+
+
 def main() -> None:
-    """Convert where the file is not there yet, then read it back."""
+    """Convert where the file is not there yet, then read it back; or ask it."""
     asked, answer = map(pathlib.Path, sys.argv[1:])
     job = json.loads(asked.read_text(encoding="utf-8"))
     sys.path.insert(0, job["tools"])
     gguf = importlib.import_module("gguf")
     if not os.path.exists(job["file"]):
         convert(job, gguf)
-    answer.write_text(json.dumps(look(job, gguf)), encoding="utf-8")
+    told = speak(job) if "prompts" in job else look(job, gguf)
+    answer.write_text(json.dumps(told), encoding="utf-8")
 
 
 if __name__ == "__main__":
