@@ -22,14 +22,17 @@ NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 EIGHT_BIT = ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")  # Dettmers et al., 2022; by the names of SFTConfig's `optim`
 MOMENTS = {"sgd": 0, "adagrad": 1, "rmsprop": 1, "lion": 1, "adafactor": 1, "ademamix": 3}  # of other optimizers than Adam, by their names
 BITSANDBYTES = (*EIGHT_BIT, "paged_adamw_32bit")  # the forms of AdamW that come from there
-# What the allocator holds beyond what lives. On a card 3 to 8 % with expandable segments; on a CPU glibc keeps freed blocks
-# below 32 MiB, and rows of many lengths leave holes. Of activations and of logits, by bytes of a number: SmolLM2-135M and gemma-3-270m
-# on two cores, a few steps of three settings. In 16 bits oneDNN also arranges weights anew for each product, most of all the LM head's.
+# What the allocator holds beyond what lives: on a card 3 to 8 % with expandable segments. On a CPU glibc keeps freed blocks below 32 MiB,
+# and rows of many lengths leave holes in activations in 32 bits; in 16 bits SmolLM2-135M and gemma-3-270m took what was counted, within
+# 4 %, in the first steps of four of six settings, and in the other two as much as their loading.
 FRAGMENTS_GPU = 0.05
 # What the first step loads on a processor, whatever the model, by bytes of a number: modules that are imported late, and the kernels that
 # oneDNN makes for each shape in 16 bits. Of the starter, two steps of one short row: 40 MB in fp32, and 64 to 110 in bf16.
 FIRST_STEP = {2: 64 * MIB, 4: 40 * MIB}
-FRAGMENTS, MOST_FRAGMENTS = {2: (0.5, 1.25), 4: (0.1, 0.0)}, 1536 * MIB
+FRAGMENTS = {2: 0.0, 4: 0.1}  # of activations, by bytes of a number
+# What loading takes beside the weights: the file that is mapped, of which a copy is made, and the tokenizer.
+# SmolLM2 of 135M 1.05 GiB, gemma of 270M with 262,144 tokens 1.76 GiB.
+FILE_SHARE, TOKEN = 0.9, 800
 CHAT_TOKENS = 2048  # of a conversation in mid-run
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
@@ -123,15 +126,16 @@ def parts(
         "gradients": 4 * trained,
         "optimizer": int(state_bytes(settings) * trained),
         **step,
-        "fragmentation": _fragments(settings, step) if on_cpu else int(FRAGMENTS_GPU * moving),
+        "fragmentation": _fragments(card, settings, step, moving + trained * 8) if on_cpu else int(FRAGMENTS_GPU * moving),
         "chat": max(0, _conversation(card, weight_bytes) - moving),  # an answer in mid-run comes between steps
     }
 
 
-def _fragments(settings: TrainSettings, step: dict[str, int]) -> int:
-    """What glibc's allocator holds on a processor beyond what a step does."""
-    of_activations, of_logits = FRAGMENTS[BYTES[settings.precision]]
-    return int(min(of_activations * step["activations"] + of_logits * step["logits"], MOST_FRAGMENTS))
+def _fragments(card: ModelCard, settings: TrainSettings, step: dict[str, int], beside_weights: int) -> int:
+    """What a processor's memory holds beyond what a step does: holes, or what loading took, where that was more."""
+    size = BYTES[settings.precision]
+    loading = TOKEN * card.vocab_size + int(FILE_SHARE * 2 * card.parameters) - FIRST_STEP[size]
+    return max(int(FRAGMENTS[size] * step["activations"]), loading - beside_weights)
 
 
 def bare(card: ModelCard, settings: TrainSettings) -> int:

@@ -92,6 +92,7 @@ USUAL = {
     "sft.weight_decay": (0, 0.3),
     "sft.max_grad_norm": (0, 10),
 }
+RESET = "reset"  # in the place of a knob's key: all settings are the recipe's again
 OTHER = "…"  # the option after which another value can be typed
 
 # A turned knob is (key, value, typed). Another value is typed where the list stood. The focus stays when all is drawn anew.
@@ -110,6 +111,10 @@ element.addEventListener("change", (event) => {
   knob.replaceWith(field);
   field.focus();
   field.select();
+});
+element.addEventListener("click", (event) => {
+  const back = event.target.closest("[data-reset]");
+  if (back) trigger("input", {key: back.dataset.reset, value: "", typed: false});
 });
 element.addEventListener("focusin", (event) => { last = event.target.dataset.key || null; });
 watch("value", () => {
@@ -137,12 +142,15 @@ class Told:
 
 
 def first(told: Told, lang: str) -> Html:
-    """The few knobs in sight."""
+    """The few knobs in sight, and the way back to the recipe's settings."""
     label = t(lang, "ui.train.group.first")
     return html(
-        '<div class="knobs" role="group" aria-label="{label}">{drawn}</div>',
+        '<div class="knobs" role="group" aria-label="{label}">{drawn}</div>{reset}',
         label=label,
         drawn=joined(_drawn(knob, told, lang) for knob in FIRST),
+        reset=html('<button type="button" class="mend" data-reset="{key}">{says}</button>', key=RESET, says=t(lang, "ui.train.reset"))
+        if told.turned
+        else "",
     )
 
 

@@ -136,10 +136,11 @@ def _knobs(desk: Desk) -> None:
         desk.paints(lambda scene: [template_seen(desk, scene)], [desk.html(elem_id="template-seen")], live=True)
     hint = html('<p class="hint">{hint}</p>', hint=desk.say("ui.train.fine.hint"))
     note, fault = desk.slot(), desk.slot()
-    reset = gr.Button(desk.say("ui.train.reset"), elem_classes="quiet", scale=0, min_width=160, visible=False)
 
     def turn(choice: Any, overrides: Any, event: gr.EventData) -> Any:
         key, chosen = gradio_ways.text(event, "key"), Order.of(choice)
+        if key == form.RESET:
+            return choice, {}, ""
         if key not in form.KNOBS:
             return choice, overrides, ""
         value = form.parse(gradio_ways.text(event, "value"), desk.lang if gradio_ways.sent(event, "typed") else "en")
@@ -170,13 +171,12 @@ def _knobs(desk: Desk) -> None:
         cards_there = [f"cuda:{card['index']}" for card in hardware["gpus"]] + ["mps"] * (hardware["apple"] is not None)
         cards_there += ["all", "shard"] * (len(hardware["gpus"]) > 1)
         drawn = form.first(told, desk.lang), hint + form.folded(told, cards_there, desk.lang)
-        return [*drawn, gr.update(visible=bool(scene.overrides))]
+        return list(drawn)
 
     for part in (first, folded):  # "multiple": no turn may get lost while an earlier one is on its way
         outputs = [desk.choice, desk.overrides, note]
         desk.on(part.input, turn, [desk.choice, desk.overrides], outputs, fault, repaint=True, trigger_mode="multiple")
-    desk.on(reset.click, lambda: ({}, ""), [], [desk.overrides, note], fault, repaint=True)
-    desk.paints(paint, [first, folded, reset])
+    desk.paints(paint, [first, folded])
 
 
 def template_seen(desk: Desk, scene: Scene) -> Html:
