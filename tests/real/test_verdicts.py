@@ -53,7 +53,7 @@ CASES: dict[str, tuple[Made, dict[str, Any], str, str | None]] = {  # data, sett
         "overfitted",
         None,
     ),
-    "forgot": (taught, {"max_steps": 30, "learning_rate": 0.006}, "forgot", None),
+    "forgot": (taught, {"max_steps": 30, "learning_rate": 0.01}, "forgot", None),
     "nothing": (taught, {"max_steps": 3, "learning_rate": 1e-7}, "no_change", None),
     "wrecked": (taught, {"max_steps": 20, "learning_rate": 0.3}, "wrecked", None),
     "style only": (shuffled, {"max_steps": 16, "general_share": 0.2}, "", "style"),
