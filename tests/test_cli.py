@@ -139,6 +139,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: pathlib.Path) 
     return Trained(folder / "home", temporary, done)
 
 
+@pytest.mark.drawn("stopped")
 def test_no_file_of_a_run_holds_the_token_of_the_environment(trained: Trained) -> None:
     written = [path for folder in (trained.home, trained.temporary) for path in folder.rglob("*") if path.is_file()]
     assert any(path.name == "optimizer.pt" for path in written)

@@ -13,6 +13,7 @@ from tuning.cli.main import _read_spec
 pytestmark = pytest.mark.nightly
 
 
+@pytest.mark.drawn("boxes")
 @pytest.mark.parametrize(("lang", "size"), [("en", "desktop"), ("it", "phone")])
 def test_an_order_is_saved_and_opened_again(shop: Shop, visit: Visit, tmp_path: pathlib.Path, lang: str, size: str) -> None:
     order, bad, saved = (tmp_path / name for name in ("mine.yaml", "<b>.yaml", "saved.yaml"))

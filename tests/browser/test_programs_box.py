@@ -14,6 +14,7 @@ from tuning.runs import locks
 from tuning.text import t
 
 
+@pytest.mark.drawn("boxes")
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
 def test_a_press_makes_the_key_that_another_program_comes_in_by(shop: Shop, visit: Callable[..., Watched], lang: str) -> None:
     run = folders.make(shop.studio, "prezzi <b>&", 31, status="running", ended=None)

@@ -28,6 +28,7 @@ def press(button: Locator) -> None:
     button.click()
 
 
+@pytest.mark.drawn("boxes")
 @pytest.mark.parametrize(("lang", "size"), [("en", "desktop"), ("it", "phone")])
 def test_it_is_fetched_talked_to_beside_its_base_and_removed(shop: Shop, visit: Callable[..., Watched], lang: str, size: str) -> None:
     folder = next(HOME.glob("runs/20261128-165418-*")) / "adapter"

@@ -20,6 +20,7 @@ from tuning.studio import Studio
 from tuning.text import t
 
 
+@pytest.mark.drawn("boxes")
 @pytest.mark.nightly
 @pytest.mark.parametrize("lang", ["en", "it"])
 def test_a_machine_is_rented_on_the_slip(

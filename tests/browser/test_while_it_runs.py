@@ -73,6 +73,7 @@ def pretend(shop: Shop) -> Iterator[Pretend]:
         one.lock.release()
 
 
+@pytest.mark.drawn("looked")
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
 def test_answers_change_and_the_chosen_moment_stays(shop: Shop, pretend: Pretend, visit: Visit, lang: str) -> None:
     pretended = pretend("La prova")
@@ -111,6 +112,7 @@ def test_answers_change_and_the_chosen_moment_stays(shop: Shop, pretend: Pretend
     visitor.clean()
 
 
+@pytest.mark.drawn("looked")
 @pytest.mark.nightly
 @pytest.mark.parametrize("lang", ["en", "it"])
 def test_a_page_that_nobody_looks_at_says_when_it_is_over(shop: Shop, pretend: Pretend, visit: Visit, lang: str) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from tests.conftest import write_rows
 from tests.engine import cards
+from tests.lots import lot
 from tuning import settings
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
@@ -73,9 +74,12 @@ def as_on_a_card() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=["processor", "card"])
+WAYS, DRAWN = ("processor", "card"), lot("way").choice(("processor", "card"))
+
+
+@pytest.fixture(params=[pytest.param(way, marks=[] if way == DRAWN else [pytest.mark.nightly]) for way in WAYS])
 def way(request: pytest.FixtureRequest) -> None:
-    """Both ways to compute, one after the other."""
+    """Each way to compute, by lot in the suite and both by night."""
     if request.param == "card":
         request.getfixturevalue("as_on_a_card")
 

@@ -39,6 +39,7 @@ def outside(folder: pathlib.Path, *words: str) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.drawn("made")
 def test_a_bundle_trains_to_the_same_loss_in_a_fresh_process(
     taught: tuple[Studio, Run], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

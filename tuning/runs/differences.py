@@ -14,8 +14,11 @@ NUMBER = (int, float)
 
 def series(metrics: Sequence[Mapping[str, Any]], key: str) -> list[Point]:
     """(step, value) of what was logged under `key`, without what is no number."""
-    found = ((line["step"], line.get(key)) for line in metrics)
-    return [(step, value) for step, value in found if isinstance(value, NUMBER) and math.isfinite(value)]
+    return [
+        (line["step"], value)
+        for line in metrics
+        if (value := line.get(key)) is not None and isinstance(value, NUMBER) and math.isfinite(value)
+    ]
 
 
 def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:

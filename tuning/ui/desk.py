@@ -91,6 +91,7 @@ class Scene:
     browsed: dict[str, Any] = field(default_factory=dict)  # which rows of the data are looked at: rows, audit
     name: str = ""  # that was typed for the next run
     look: dict[str, Any] = field(default_factory=dict)  # how the list of runs is looked at: words, most, ticked, sure
+    passing: bool = False  # a look between whole draws
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,7 @@ class Desk(Visits):
             wanted=dict(values[self.wanted] or {}),
             browsed=dict(values[self.browsed] or {}),
             look=dict(values[self.look] or {}),
+            passing=shared,
             name=values[self.name] or "",
         )
 
@@ -304,8 +306,7 @@ class Desk(Visits):
     def models(self, old: float = PLAN_SECONDS) -> list[dict[str, Any]]:
         """The catalog, best first for this machine, as it was at most `old` seconds ago.
 
-        Some dozens of plans, which hold up a run at work for a tenth of a second: made once for all who look, whoever they are, for the
-        catalog and the machine are the same for all.
+        Some dozens of plans, a tenth of a second: made once for all who look, for the catalog and the machine are the same for all.
         """
         return self._models.get(EVERYBODY, "models", self.studio.models.list, old)
 

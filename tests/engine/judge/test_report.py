@@ -321,7 +321,9 @@ class SlowClock:
             self.late += len(sequences)
             return score(resident, run, sequences, bf16)
 
-        def answers(resident: Resident, run: Run | None, ids: Any, count: int, seconds: float) -> list[batches.Answer] | None:
+        def answers(
+            resident: Resident, run: Run | None, ids: Any, count: int, seconds: float, template: str | None = None
+        ) -> list[batches.Answer] | None:
             self.late += min(seconds, 5.0 * len(ids))
             return None if 5.0 * len(ids) > seconds else answer(resident, run, ids, count, 60.0)
 

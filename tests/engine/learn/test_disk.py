@@ -41,6 +41,7 @@ def paused(found: Found, whole: Found) -> None:
     assert (found["best"], found["adapter"]) == (whole["best"], whole["adapter"])
 
 
+@pytest.mark.drawn("made")
 def test_a_full_disk_in_a_save_loses_nothing(happened: list[Found]) -> None:
     found = next(one for one in happened if one.get("name") == "full")
     paused(found, happened[0])

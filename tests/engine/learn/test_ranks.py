@@ -69,6 +69,7 @@ def at_step(run: Run, step: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.drawn("made")
 @pytest.mark.parametrize(("by", "packing"), [lot("ranks").choice(WAYS), *(pytest.param(*way, marks=pytest.mark.nightly) for way in WAYS)])
 def test_two_processes_learn_what_one_learns_with_twice_the_accumulation_and_write_one_folder(
     undisturbed: Undisturbed, studio: Studio, tiny_model: pathlib.Path, rows_file: pathlib.Path, by: str, packing: bool

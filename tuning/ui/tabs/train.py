@@ -105,6 +105,8 @@ def _current(desk: Desk) -> Any:
 
     def paint(scene: Scene) -> list[Any]:
         run, hidden = scene.run, gr.update(visible=False)
+        if scene.passing and scene.tab != "train":
+            return [gr.skip()] * 4  # nobody sees it before the next whole draw
         if run is None or not in_sight(scene):
             return [hidden, "", hidden, hidden]
         can_stop = run["status"] in ALIVE and not run["stop_requested"]
