@@ -66,6 +66,7 @@ def test_field_and_last_answer_are_on_one_screen(shop: Shop, visit: Visit, lang:
     speaks(visitor, lang)
 
 
+@pytest.mark.drawn("talked")
 def test_a_conversation_is_changed_found_again_taken_and_deleted(shop: Shop, visit: Visit, tmp_path: pathlib.Path) -> None:
     visitor = visit(shop)
     page = visitor.open()

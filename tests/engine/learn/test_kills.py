@@ -36,6 +36,7 @@ def deaths(found: Found, whole: Found) -> int:
     return died
 
 
+@pytest.mark.drawn("killed")
 def test_a_run_survives_kills_at_twelve_named_moments_and_at_ten_random_ones(happened: list[Found]) -> None:
     whole = happened[0]
     assert len(whole["losses"]) == 12 and len(whole["evaluations"]) == 7
