@@ -1,8 +1,11 @@
 """Files of any content, and reading them in this process: the limits of the child are tested where it is started."""
 
 import json
+import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -71,3 +74,16 @@ def take(write: Write, tmp_path: pathlib.Path) -> Take:
         return read_here([write(content)], tmp_path / "rows", mapping, Limits(**limits))
 
     return take
+
+
+@pytest.fixture
+def small_disk() -> Iterator[pathlib.Path]:
+    """A disk of one megabyte; only root may have one."""
+    with tempfile.TemporaryDirectory() as name:
+        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", name]
+        if not hasattr(os, "geteuid") or os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("needs the right to mount")
+        try:
+            yield pathlib.Path(name)
+        finally:
+            subprocess.run(["umount", name], check=True)

@@ -1,13 +1,11 @@
 """The child process that reads: it says how far it is, every way of its dying has a name, and it knows no secret."""
 
 import json
-import os
 import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 
 import psutil
@@ -93,19 +91,6 @@ def test_a_full_disk(tmp_path: pathlib.Path, write: Write, name: str) -> None:
     request = {**REQUEST, "sources": [str(write(MANY if name == "progress.new" else ROWS))]}
     with pytest.raises(InputError, match=r"data\.disk"):
         run.run(CHILD, request, tmp_path, Limits())
-
-
-@pytest.fixture
-def small_disk() -> Iterator[pathlib.Path]:
-    """A disk of one megabyte; only root may have one."""
-    with tempfile.TemporaryDirectory() as name:
-        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", name]
-        if not hasattr(os, "geteuid") or os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("needs the right to mount")
-        try:
-            yield pathlib.Path(name)
-        finally:
-            subprocess.run(["umount", name], check=True)
 
 
 def test_a_small_disk(small_disk: pathlib.Path, write: Write) -> None:

@@ -3,13 +3,9 @@
 Those of the Hub are followed in `test_sources`, all others in `test_ways_out`, which lists them all.
 """
 
-import os
 import pathlib
 import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 
 import pytest
 
@@ -78,19 +74,6 @@ def test_a_file_whose_reading_was_ended_is_saved_again_and_read(tmp_path: pathli
         )
     assert "save it again, then try again" in said("data.crashed", caught.value)
     assert kept(tmp_path, write(path, TABLE)) == 2
-
-
-@pytest.fixture
-def small_disk() -> Iterator[pathlib.Path]:
-    """A disk of one megabyte; only root may have one."""
-    with tempfile.TemporaryDirectory() as name:
-        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", name]
-        if not hasattr(os, "geteuid") or os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("needs the right to mount")
-        try:
-            yield pathlib.Path(name)
-        finally:
-            subprocess.run(["umount", name], check=True)
 
 
 @pytest.mark.nightly

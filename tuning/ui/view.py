@@ -197,3 +197,15 @@ def masthead(lang: str) -> Html:
         theme=theme,
         languages=languages,
     )
+
+
+def mend_button(do: str, value: str, label: str, disabled: bool = False) -> Html:
+    """A small button whose press is heard as (what, value): `do` and `value`."""
+    off = " disabled" if disabled else ""
+    return html(
+        '<button type="button" class="mend" data-do="{do}" data-value="{value}"{off}>{label}</button>',
+        do=do,
+        value=value,
+        off=off,
+        label=label,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from tuning.text import t
 from tuning.ui.draw.leaving.pushing import field
 from tuning.ui.markup import Html, html, joined
-from tuning.ui.view import fault, number
+from tuning.ui.view import fault, mend_button, number
 
 
 def fold(offer: Mapping[str, Any], lang: str) -> Html:
@@ -43,7 +43,7 @@ def _going(making: Mapping[str, Any], lang: str) -> Html:
     """How far a fetch is, and the press that stops it."""
     share = making["share"]
     says = t(lang, "ui.pull.going", adapter=making["run"]) + ("" if share is None else f" {number(round(100 * share), lang)} %")
-    stop = "" if making["stopping"] else _button("stop", "", t(lang, "ui.take.stop"))
+    stop = "" if making["stopping"] else mend_button("stop", "", t(lang, "ui.take.stop"))
     return html('<p class="num" role="status">{says}</p><div class="ways">{stop}</div>', says=says, stop=stop)
 
 
@@ -52,8 +52,12 @@ def _row(one: Mapping[str, Any], busy: bool, lang: str) -> Html:
     name = one["adapter"]
     says = t(lang, "ui.pull.base" if one["base_here"] else "ui.pull.base_gone", base=one["base"])
     more = html('<p class="soft">{template}</p>', template=t(lang, "pull.template", target=name)) if one["template"] == "other" else ""
-    way = _button("talk", name, t(lang, "ui.pull.talk")) if one["base_here"] else _button("again", name, t(lang, "ui.pull.fetch"), busy)
-    gone = _button("gone", name, t(lang, "ui.take.remove"), busy)
+    way = (
+        mend_button("talk", name, t(lang, "ui.pull.talk"))
+        if one["base_here"]
+        else mend_button("again", name, t(lang, "ui.pull.fetch"), busy)
+    )
+    gone = mend_button("gone", name, t(lang, "ui.take.remove"), busy)
     return html(
         '<li><strong>{name}</strong><p class="soft">{says}</p>{more}<div class="ways">{way}{gone}</div></li>',
         name=name,
@@ -61,15 +65,4 @@ def _row(one: Mapping[str, Any], busy: bool, lang: str) -> Html:
         more=more,
         way=way,
         gone=gone,
-    )
-
-
-def _button(do: str, value: str, label: str, disabled: bool = False) -> Html:
-    off = " disabled" if disabled else ""
-    return html(
-        '<button type="button" class="mend" data-do="{do}" data-value="{value}"{off}>{label}</button>',
-        do=do,
-        value=value,
-        off=off,
-        label=label,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from tuning.text import t
 from tuning.ui.draw.leaving import pushing
 from tuning.ui.markup import Html, html, joined
-from tuning.ui.view import duration, fault, number, size, when
+from tuning.ui.view import duration, fault, mend_button, number, size, when
 
 PATH = "/take/"
 Offers = Mapping[str, Any]
@@ -68,7 +68,7 @@ def _ways(files: list[Mapping[str, Any]], form: str, busy: bool, lang: str) -> H
         label = _make(file, form, lang)
         if file["size_bytes"] is not None:
             label += " · " + t(lang, "ui.take.about", size=size(file["size_bytes"], lang))
-        shown += _button("make", f"{form}:{file['type']}", label, busy)
+        shown += mend_button("make", f"{form}:{file['type']}", label, busy)
     hint = html('<p class="soft">{types}</p>', types=t(lang, "ui.take.types")) if form == "gguf" and len(files) > 1 else ""
     return html('{hint}<div class="ways">{shown}</div>', hint=hint, shown=shown) if shown else Html()
 
@@ -91,7 +91,7 @@ def _fetch(offers: Offers, busy: bool, lang: str) -> Html:
     return html(
         '<p class="soft">{says}</p><div class="ways">{button}</div>',
         says=says,
-        button=_button("fetch", "", t(lang, "ui.take.fetch", size=room), busy),
+        button=mend_button("fetch", "", t(lang, "ui.take.fetch", size=room), busy),
     )
 
 
@@ -117,7 +117,7 @@ def _going(making: Mapping[str, Any], lang: str) -> Html:
 
 
 def _stop(making: Mapping[str, Any], lang: str) -> Html:
-    return Html() if making["stopping"] else _button("stop", "", t(lang, "ui.take.stop"))
+    return Html() if making["stopping"] else mend_button("stop", "", t(lang, "ui.take.stop"))
 
 
 def _made(file: Mapping[str, Any], form: str, lang: str) -> Html:
@@ -136,7 +136,7 @@ def _made(file: Mapping[str, Any], form: str, lang: str) -> Html:
         file=made["file"],
         facts=facts,
         link=link,
-        button=_button("remove", key, t(lang, "ui.take.remove")),
+        button=mend_button("remove", key, t(lang, "ui.take.remove")),
         below=below,
         certificate=_certificate(made, key, lang),
     )
@@ -175,14 +175,3 @@ def _written(words: str) -> Html:
         elif line.strip():
             shown += html("<p>{line}</p>", line=line)
     return shown
-
-
-def _button(do: str, value: str, label: str, disabled: bool = False) -> Html:
-    off = " disabled" if disabled else ""
-    return html(
-        '<button type="button" class="mend" data-do="{do}" data-value="{value}"{off}>{label}</button>',
-        do=do,
-        value=value,
-        off=off,
-        label=label,
-    )
