@@ -111,7 +111,7 @@ class Converter:
             self.repairs.note_dropped("ratings")
             return None
         values = self._without_hollow(record.values, mapping)
-        self.notes = Notes()
+        self.notes = self.notes if self.notes.empty() else Notes()
         try:
             row = self._form.convert(values, mapping, notes=self.notes)
         except InputError as fault:
@@ -275,7 +275,7 @@ def write(
     A million pass here: it does little for each. Raises InputError `data.output`.
     """
     written, starts = 0, array("Q")
-    with open(out, "wb") as stream:
+    with open(out, "wb", buffering=MEGABYTE) as stream:
         for record in _with_added(records, converter.edits) if converter.edits else records:
             reading.last_row = record.row
             try:
@@ -289,9 +289,10 @@ def write(
             if row is None:
                 continue
             findings.add(row, converter.shape)
-            _note(record.row, converter, findings)
+            if converter.doubt is not None or converter.hollow is not None or not converter.notes.empty():
+                _note(record.row, converter, findings)
             line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-            if (b"<think>" in line or _THOUGHT in line) and "messages" in row:
+            if ((b"<" in line and b"<think>" in line) or _THOUGHT in line) and "messages" in row:  # one sign is found much faster
                 reading.thoughts += 1
                 findings.characters += sum(len(turn.get(THOUGHT, "")) for turn in row["messages"])
             starts.append(written)

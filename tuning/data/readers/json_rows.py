@@ -85,6 +85,8 @@ def stretches(text: TextFile, limits: Limits, known: KnowsColumns, count: int) -
         begin, before = stream.tell(), 0
         for number in range(1, count + 1):
             lines = 0
+            if number == count:
+                stream.seek(size)  # how many lines the last has, nobody asks
             while (rest := size * number // count - stream.tell()) > 0:
                 lines += stream.read(min(rest, 16 * _PIECE)).count(b"\n")
             while (line := stream.readline(widest)) and not line.endswith(b"\n"):
