@@ -166,6 +166,15 @@ def test_a_finished_run_is_asked_where_there_is_room_on_the_card(go: Go, studio:
         Studio(studio.settings, LOCAL, None, studio.shared).talk.question(run.id, asked)
 
 
+def test_a_model_that_no_run_has_placed_is_asked_on_the_card(studio: Studio, card: cards.Card, tiny_model: pathlib.Path) -> None:
+    question = studio.talk.question(
+        str(tiny_model), [{"role": "user", "content": "How much is item 3?"}], how=AnswerSettings(max_new_tokens=4)
+    )
+    assert (question.device, question.precision) == ("cuda:0", "bf16")
+    Ask(question, studio.shared.store).run(Resident(), lambda: None, False)
+    assert isinstance("".join(question.stream()), str)
+
+
 @pytest.mark.nightly
 def test_a_card_that_somebody_trains_on_is_left_to_them(go: Go, make_run: Callable[..., Run], studio: Studio, home: pathlib.Path) -> None:
     with locks.card(home, "cuda:0", AssertionError()), pytest.raises(RunError, match=r"run\.gpu_busy"):

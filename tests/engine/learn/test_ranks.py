@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.engine.conftest import FAST, Undisturbed, losses
+from tests.engine.spoiling import HOOK
 from tests.lots import lot
 from tuning import settings
 from tuning.engine.learn.train import train
@@ -90,6 +91,33 @@ def test_two_processes_learn_what_one_learns_with_twice_the_accumulation_and_wri
         line["num_tokens"] for line in whole.metrics() if "loss" in line
     ]
     assert [line["step"] for line in run.metrics()] == [line["step"] for line in whole.metrics()]  # each once
+
+
+LISTED = (
+    HOOK
+    + """
+def listed(made):
+    plain = made.sort_checkpoints
+    def sort_checkpoints(output_dir, **named):
+        if os.environ.get("RANK") == "1" and pathlib.Path(output_dir).name == ".building":
+            raise FileNotFoundError(output_dir)  # as where it is renamed under the eyes of who lists it
+        return plain(output_dir=output_dir, **named)
+    made.sort_checkpoints = sort_checkpoints
+
+spoil("transformers.trainer", listed)
+"""
+)
+
+
+@pytest.mark.nightly
+def test_nobody_looks_into_the_folder_of_a_save_while_another_process_renames_it(
+    studio: Studio, tiny_model: pathlib.Path, rows_file: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(LISTED, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
+    code, _, words = ended(begin("train", "-m", str(tiny_model), "-d", str(rows_file), *settings_of({**EXACT, "max_steps": 2})))
+    (run,) = studio.shared.store.all(LOCAL)
+    assert code == 0 and run.state().status == "finished" and run.adapter_fault() is None, words[-3000:]
 
 
 def evaluations(run: Run) -> dict[int, float]:

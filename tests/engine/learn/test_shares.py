@@ -15,8 +15,6 @@ from tests.engine import several_cards
 from tests.engine.conftest import Undisturbed, losses
 from tests.engine.learn.test_launching import SHORT, tuned
 from tests.engine.learn.test_ranks import EXACT, LONG, at_step, begin, ended, goes_on_to_the_end, made, rank, settings_of
-from tuning.engine.learn.train import train
-from tuning.engine.resident import Resident
 from tuning.runs.store import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
@@ -63,4 +61,5 @@ def test_all_cards_share_a_model_out_for_a_terminal_that_asks_for_it(
     assert json.loads(done.stdout)["run"] == run.id and run.spec().shares and run.spec().processes == 2
     assert run.state().status == "finished" and run.adapter_fault() is None and run.state().recoveries == []
     run.write_state(run.state().model_copy(update={"status": "interrupted"}))
-    assert train(studio.runs.resumable(run.id), studio.shared.store, Resident()).status == "finished"  # by the whole model, in one process
+    done = tuned(several_cards.environment(tmp_path, 1), "tuning", "resume", run.id)  # by the whole model, on the card there is
+    assert done.returncode == 0 and run.state().status == "finished", done.stderr[-3000:]

@@ -160,7 +160,9 @@ class CheckedTrainer(SFTTrainer):
         """Nothing was counted; transformers would ask all processes for it, in the middle of a save by one."""
 
     def _get_output_dir(self, trial: Any) -> str:
-        return str(self.run.checkpoints / checkpoints.BUILDING)
+        """Where a save is built. Other processes than the one that saves have a name of their own, at which there is nothing: at the end
+        transformers lists this folder in each of them, and it would be renamed under their eyes."""
+        return str(self.run.checkpoints / (checkpoints.BUILDING if self.ranks.main else ".built-by-another"))
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """What is trained, and not the adapters that somebody talks to meanwhile; the Hub is not asked about the base."""
