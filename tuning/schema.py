@@ -1,7 +1,4 @@
-"""The types that flow from a choice to a run: what a model, a data set, a recipe, a run and a metric are.
-
-Frozen pydantic models that refuse unknown keys, at every file boundary. No input or output happens here.
-"""
+"""The types that flow from a choice to a run: frozen pydantic models that refuse unknown keys. No input or output happens here."""
 
 import re
 from typing import Annotated, Any, Literal, Self
@@ -303,7 +300,8 @@ class Forecast(Record):
     steps: int
     fits: bool
     raw_peak_bytes: int  # before the correction by finished runs
-    operations_per_token: float
+    operations_per_token: float  # with its share of what each micro-batch costs
+    evaluation_seconds: float = 0.0  # of `seconds`, for the looks at rows that are held out
     disk_bytes: int = 0  # that its folder takes at most; 0 where it was not said
 
 

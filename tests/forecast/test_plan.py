@@ -9,7 +9,7 @@ from tuning import presets, settings
 from tuning.errors import InputError
 from tuning.forecast import duration, guide, memory, plan
 from tuning.machine.hardware import Gpu, Hardware
-from tuning.schema import ModelCard, TrainSettings
+from tuning.schema import Forecast, ModelCard, TrainSettings
 from tuning.studio import Studio
 from tuning.text import t
 from tuning.tokens.lengths import Audit, Lengths, Looked
@@ -97,8 +97,9 @@ def test_several_cards_keep_the_rows_of_a_step_and_share_the_time(processes: int
         return int(found.settings.per_device_train_batch_size) * int(found.settings.gradient_accumulation_steps)
 
     assert rows(shared) * processes == rows(alone) and shared.forecast.steps == alone.forecast.steps
-    begin = duration.START_SECONDS
-    assert shared.forecast.seconds - begin == pytest.approx((alone.forecast.seconds - begin) / processes, rel=0.01)
+    steps = [found.forecast.seconds - found.forecast.evaluation_seconds - duration.START_SECONDS for found in (alone, shared)]
+    assert steps[1] == pytest.approx(steps[0] / processes, rel=0.01)
+    assert 0 < shared.forecast.evaluation_seconds < alone.forecast.evaluation_seconds
     assert shared.forecast.peak_bytes <= alone.forecast.peak_bytes and shared.forecast.available_bytes == alone.forecast.available_bytes
     (told,) = [notice for notice in shared.notices if notice.code == "plan.processes"]
     assert told.params == {"processes": processes, "rows": rows(alone)}
@@ -360,6 +361,32 @@ def test_the_time_of_a_first_run_follows_the_measured_speed_of_the_processor() -
     assert seconds(2e11, operations_per_second=1e10) == seconds(None, operations_per_second=1e10)
 
 
+def test_small_micro_batches_take_longer_on_a_processor_and_looks_at_held_out_rows_are_counted() -> None:
+    model = card(135_000_000)
+
+    def forecast(batch: int, held_out: int = 0, **more: Any) -> Forecast:
+        rows = plan.DataFacts(count=800, characters=800 * 160, validation_rows=held_out)
+        changes = {
+            "device": "cpu",
+            "per_device_train_batch_size": batch,
+            "gradient_accumulation_steps": 8 // batch,
+            "validation_share": 0,
+            **more,
+        }
+        there = plan.Machine(machine(), plan.Calibration(core_speed=2.4e11))
+        return plan.resolve(model, rows, TrainSettings.model_validate(changes), there).forecast
+
+    one, eight = forecast(1), forecast(8)
+    passes = duration.pass_operations(model, TrainSettings.model_validate({"device": "cpu", "precision": "fp32"}))
+    begin, layers = duration.START_SECONDS, model.num_hidden_layers
+    assert one.seconds - begin > 1.5 * (eight.seconds - begin) and passes == layers * duration.PASS_OPERATIONS["fp32"]
+    assert one.evaluation_seconds == eight.evaluation_seconds == 0
+    looked = [forecast(8, rows, max_steps=10).evaluation_seconds for rows in (16, 32, 1000)]
+    assert looked[1] == pytest.approx(2 * looked[0]) and looked[2] == looked[1]  # no more of them than a run looks at
+    seen = forecast(8, 32, max_steps=10)
+    assert seen.seconds == pytest.approx(forecast(8, 0, max_steps=10).seconds + seen.evaluation_seconds)
+
+
 def test_finished_runs_correct_the_forecast() -> None:
     record = {
         "device": "cpu", "parameters": STARTER.parameters, "peak_bytes": 700, "raw_predicted_bytes": 1000, "fixed_bytes": 400,
@@ -439,7 +466,8 @@ def test_a_whole_model_takes_sixteen_bytes_for_each_number_and_a_tenth_of_the_ra
     assert parts["activations"] >= 2 * 10**8  # among them the copies in 16 bits
     assert resolve(model, method="full", precision="fp32").forecast.parts["activations"] < parts["activations"]
     assert float(whole.settings.learning_rate) == pytest.approx(float(adapter.settings.learning_rate) / 10, rel=0.05)
-    assert whole.forecast.operations_per_token / adapter.forecast.operations_per_token == pytest.approx(1.5, abs=0.2)
+    of_tokens = [duration.operations_per_token(model, found.settings, 512) for found in (whole, adapter)]
+    assert of_tokens[0] / of_tokens[1] == pytest.approx(1.5, abs=0.2)
     assert whole.settings.quantization == "none"
     codes = {notice.code: notice for notice in whole.notices}
     assert "plan.learning_rate_full" in codes and codes["plan.disk"].params["need"] == whole.forecast.disk_bytes / 1e9

@@ -85,7 +85,7 @@ def forecast_held(run: Run, home: pathlib.Path, result: dict[str, Any]) -> None:
     told, wanted = json.loads((home / "calibration.jsonl").read_text(encoding="utf-8").splitlines()[-1]), run.spec().forecast
     tokens = max(record["num_tokens"] for record in run.metrics() if "num_tokens" in record)
     memory = result["peak_bytes"] / result["predicted_peak_bytes"]
-    pace = tokens / told["tokens_per_second"] / (wanted.seconds - START_SECONDS)
+    pace = tokens / told["tokens_per_second"] / (wanted.seconds - wanted.evaluation_seconds - START_SECONDS)
     print(f"measured over forecast: memory {memory:.2f}, time of {wanted.steps} steps {pace:.2f}")
     assert 0.9 <= memory <= 1.1 and 1 / 1.5 <= pace <= 1.5
 

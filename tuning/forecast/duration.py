@@ -3,6 +3,8 @@
 Pure arithmetic; the speeds come in as numbers.
 """
 
+import math
+
 from tuning.forecast.memory import trained_parameters
 from tuning.schema import ModelCard, TrainSettings
 
@@ -10,11 +12,18 @@ from tuning.schema import ModelCard, TrainSettings
 FIRST_GUESS_CORE = 6e9
 FIRST_GUESS_GPU = 4e13
 FIRST_GUESS_APPLE = 1e12  # of an M1's 2.6e12 in 32 bits; nobody has measured it yet
-# What a training reaches of its core's speed in products of 32 bits (`machine.speed`), by precision: SmolLM2-135M 0.47 in bf16 and 0.31 in
-# fp32, gemma-3-270m 0.56 to 0.69 in bf16, on two cores of an EPYC with AVX512_BF16 and much else to do.
-REACHED = {"fp32": 0.35, "bf16": 0.55}
-# Loading libraries and model, measuring the base, saving: seconds, on two cores.
-START_SECONDS = 15.0
+# What a training reaches of its core's speed in products of 32 bits (`machine.speed`), by precision, and what each micro-batch costs beside
+# its tokens: operations for each layer, for a processor has much to do before it multiplies. On two cores of an EPYC with AVX512_BF16
+# and nothing else to do, from micro-batches of one row and of eight: SmolLM2-135M 0.78 and 6.4 ms a layer, gemma-3-270m 0.80 and 7.9 ms
+# in bf16; in fp32 half of that speed and the same time a layer.
+REACHED = {"fp32": 0.39, "bf16": 0.78}
+PASS_OPERATIONS = {"fp32": 1.3e9, "bf16": 2.6e9}
+SMALLEST = 20_000_000  # parameters of a model for which that speed is measured; below, the libraries take more than the model
+FORWARD = 0.4  # of what a micro-batch costs beside its tokens, where there is no backward pass
+# Loading libraries and model, saving: seconds, on two cores.
+START_SECONDS = 8.0
+EVALUATED = 0.2  # rows evaluated per row trained: a forward pass is half of a LoRA step or less, so that a tenth of the time goes there
+FEWEST_EVALUATED = 32  # rows; below, chance decides which evaluation is the best
 
 
 def operations_per_token(card: ModelCard, settings: TrainSettings, length: int) -> float:
@@ -25,6 +34,40 @@ def operations_per_token(card: ModelCard, settings: TrainSettings, length: int) 
     matmul = card.parameters + (0 if full else trained_parameters(card, settings))
     attention = 2.0 * card.num_hidden_layers * card.hidden_size * length
     return (6 if full else 4) * matmul + 3 * attention + repeated_share(settings) * (2 * matmul + attention)
+
+
+def forward_operations_per_token(card: ModelCard, settings: TrainSettings, length: int) -> float:
+    """2N + a, as above, where nothing is learned: in an evaluation."""
+    matmul = card.parameters + (0 if settings.method == "full" else trained_parameters(card, settings))
+    return 2.0 * matmul + 2.0 * card.num_hidden_layers * card.hidden_size * length
+
+
+def pass_operations(card: ModelCard, settings: TrainSettings) -> float:
+    """What a micro-batch costs beside its tokens, in operations; on a card, and of small models, it is in the speed of runs."""
+    return (
+        0.0
+        if settings.on_card or card.parameters < SMALLEST
+        else card.num_hidden_layers * PASS_OPERATIONS.get(settings.precision, PASS_OPERATIONS["fp32"])
+    )
+
+
+def checkpoint_steps(total: int) -> int:
+    """Steps between checkpoints (and evaluations): ten in a run, but never more than 50 steps apart."""
+    return max(1, min(50, math.ceil(total / 10)))
+
+
+def evaluated_rows(held_out: int, every: int, settings: TrainSettings) -> int:
+    """How many of the rows that are held out each evaluation of a run looks at; `every`: steps between two."""
+    trained = every * int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
+    return min(held_out, max(FEWEST_EVALUATED, int(EVALUATED * trained)))
+
+
+def evaluation_operations(card: ModelCard, settings: TrainSettings, steps: int, held_out: int, tokens: float, length: int) -> float:
+    """Of all evaluations of a run, with that of the base before it; `tokens` are those of a row."""
+    every = checkpoint_steps(steps)
+    batch = int(settings.per_device_train_batch_size)
+    row = tokens * forward_operations_per_token(card, settings, length) + FORWARD * pass_operations(card, settings) / batch
+    return (1 + math.ceil(steps / every)) * evaluated_rows(held_out, every, settings) * row
 
 
 def repeated_share(settings: TrainSettings) -> float:

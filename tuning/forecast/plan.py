@@ -71,7 +71,8 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     profile = machine.profile(card, first)
 
     def forecast_of(settings: TrainSettings) -> Forecast:
-        return _forecast(card, rows, settings, count_steps(train_rows + general, settings, machine.processes), machine, profile, shared)
+        steps = count_steps(train_rows + general, settings, machine.processes)
+        return _forecast(card, rows, settings, steps, validation_rows, machine, profile, shared)
 
     def share_of(settings: TrainSettings) -> float:
         if shared and settings.quantization != "none":
@@ -279,6 +280,7 @@ def _forecast(
     rows: DataFacts,
     settings: TrainSettings,
     steps: int,
+    held_out: int,
     machine: Machine,
     profile: ActivationProfile | None,
     shared: bool,
@@ -299,13 +301,18 @@ def _forecast(
         parts = {name: size if name in memory.FIXED else int(size * ratio) for name, size in parts.items()}
     peak = sum(parts.values())
     rows_per_step = int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
-    tokens = steps * rows_per_step * machine.processes * mean_tokens(rows, settings)
-    per_token = duration.operations_per_token(card, settings, length)
+    row = mean_tokens(rows, settings)
+    tokens = steps * rows_per_step * machine.processes * row
+    passes = duration.pass_operations(card, settings) / (int(settings.per_device_train_batch_size) * max(1.0, row))
+    per_token = duration.operations_per_token(card, settings, length) + passes
+    evaluating = duration.evaluation_operations(card, settings, steps, held_out, row, length)
+    slowed = duration.slowed(settings) / cards
     return Forecast(
         peak_bytes=peak,
         parts=parts,
         available_bytes=available,
-        seconds=duration.seconds(tokens * per_token * duration.slowed(settings) / cards, speed),
+        seconds=duration.seconds((tokens * per_token + evaluating) * slowed, speed),
+        evaluation_seconds=evaluating * slowed / speed,
         steps=steps,
         fits=peak <= available,
         raw_peak_bytes=raw,

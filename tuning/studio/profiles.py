@@ -14,6 +14,7 @@ from tuning import settings as environment
 from tuning.errors import EngineError, caught
 from tuning.forecast import activations
 from tuning.forecast.activations import Request
+from tuning.forecast.duration import SMALLEST
 from tuning.forecast.memory import target_names
 from tuning.machine.modelling_code import fingerprint
 from tuning.runs import disk
@@ -22,7 +23,6 @@ from tuning.schema import ActivationProfile, ModelCard, TrainSettings
 SHIPPED = pathlib.Path(activations.__file__).parent / "profiles"
 SECONDS = 180.0
 HURRIED = 2.0  # seconds that a plan, which somebody waits for, waits for it
-SMALLEST = 20_000_000  # parameters; below, the libraries take more than any step of the model
 
 
 class Profiles:

@@ -10,6 +10,7 @@ from tuning.data.waiting import WaitingRoom
 from tuning.errors import InputError, caught
 from tuning.export.errands import Errands
 from tuning.forecast import plan as planning
+from tuning.forecast.duration import SMALLEST
 from tuning.hub.shelf import Shelf
 from tuning.machine import speed
 from tuning.machine.hardware import Hardware, probe
@@ -19,7 +20,7 @@ from tuning.runs.store import Store
 from tuning.schema import ModelCard, ModelRef, on_card, on_nvidia
 from tuning.settings import Settings
 from tuning.studio.pace import Pace
-from tuning.studio.profiles import SMALLEST, Profiles
+from tuning.studio.profiles import Profiles
 from tuning.tokens import trial
 from tuning.tokens.kept import Audits
 

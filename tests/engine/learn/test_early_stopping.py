@@ -18,8 +18,9 @@ from tuning import settings as reading
 from tuning.cli import foreground
 from tuning.engine import shutdown
 from tuning.engine.kernels import head
-from tuning.engine.learn import callbacks, early_stopping, train
+from tuning.engine.learn import early_stopping, train
 from tuning.engine.resident import Resident
+from tuning.forecast import duration
 from tuning.runs import checkpoints, summary
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, TrainSettings
@@ -207,10 +208,10 @@ def test_a_checkpoint_of_an_older_version_has_no_best(tmp_path: pathlib.Path) ->
 @pytest.mark.parametrize("rows", [8, 16])
 def test_evaluations_are_many_and_cost_little(total: int, rows: int) -> None:
     settings = TrainSettings(per_device_train_batch_size=4, gradient_accumulation_steps=rows // 4)
-    every = callbacks.checkpoint_steps(total)
+    every = duration.checkpoint_steps(total)
     looked_at = early_stopping.evaluated(list(range(10_000)), every, settings)
     assert total // every >= 9 + (total % every == 0)
-    assert len(looked_at) <= max(early_stopping.FEWEST, 0.2 * every * rows)  # forward only, of a step's two passes or three
+    assert len(looked_at) <= max(duration.FEWEST_EVALUATED, 0.2 * every * rows)  # forward only, of a step's two passes or three
     assert looked_at == sorted(set(looked_at)) and looked_at[-1] > 9000
     assert early_stopping.evaluated([1, 2, 3], every, settings) == [1, 2, 3]
 

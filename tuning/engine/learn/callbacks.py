@@ -23,6 +23,7 @@ from tuning.engine.learn.early_stopping import Best
 from tuning.engine.ranks import ALONE, Ranks
 from tuning.engine.speak.timeline import Timeline
 from tuning.errors import EngineError
+from tuning.forecast.duration import checkpoint_steps
 from tuning.runs import files
 from tuning.runs.store import HEARTBEAT_SECONDS, Run
 from tuning.schema import RunState
@@ -307,8 +308,3 @@ class FolderCallback(TrainerCallback):
 
 class Enough(Exception):
     """The patience of early stopping ran out before a step was made."""
-
-
-def checkpoint_steps(total: int) -> int:
-    """Steps between checkpoints (and evaluations): ten in a run, but never more than 50 steps apart."""
-    return max(1, min(50, math.ceil(total / 10)))

@@ -15,11 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from tuning.engine import full_weights
 from tuning.engine.full_weights import weights
+from tuning.forecast.duration import evaluated_rows
 from tuning.forecast.plan import DEFAULT_PATIENCE
 from tuning.schema import TrainSettings
 
-COST = 0.2  # rows evaluated per row trained: a forward pass is half of a LoRA step or less, so that a tenth of the time goes there
-FEWEST = 32  # rows; below, chance decides which evaluation is the best
 NUMBERS, WEIGHTS = "best.json", "best.safetensors"
 AnyRow = TypeVar("AnyRow")
 
@@ -113,6 +112,5 @@ def evaluated(rows: list[AnyRow], every: int, settings: TrainSettings) -> list[A
 
     `every`: steps between two evaluations.
     """
-    trained = every * int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
-    count = min(len(rows), max(FEWEST, int(COST * trained)))
+    count = evaluated_rows(len(rows), every, settings)
     return [rows[number * len(rows) // count] for number in range(count)]

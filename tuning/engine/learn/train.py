@@ -251,7 +251,7 @@ def held_out_loss(
 
     Of several processes each looks at its share of them.
     """
-    every = callbacks.checkpoint_steps(count_steps(len(rows.train), settings))
+    every = duration.checkpoint_steps(count_steps(len(rows.train), settings))
     looked_at = evaluated(rows.validation, every, settings) if rows.validation else []
     mine = [looked_at[place] for place in resident.ranks.share([len(row["input_ids"]) for row in looked_at])]
 
