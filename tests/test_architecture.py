@@ -182,10 +182,10 @@ def test_one_room_speaks_to_the_hub() -> None:
 
 def test_nobody_else_speaks_to_the_net() -> None:
     """The Hub's room; the webhook, which goes only where the owner said on the command line, and so does what is handed to Ollama, but to
-    that of this machine. Trackers do so by themselves."""
+    that of this machine; and what asks the llama.cpp that it has started here. Trackers do so by themselves."""
     net = ("httpx", "requests.", "aiohttp", "urllib3", "http.client", "urllib.request", "ftplib", "smtplib")
     callers = {path.stem for path in SOURCES if any(f"{name}.".startswith(net) for name in imported(path, True))}
-    assert callers == {"models", "datasets", "refusals", "hub_jobs", "webhook", "ollama_api"}
+    assert callers == {"models", "datasets", "refusals", "hub_jobs", "webhook", "ollama_api", "llama_server"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

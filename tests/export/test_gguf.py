@@ -52,7 +52,7 @@ def test_a_file_holds_what_was_trained_and_a_changed_one_is_caught(
     said, took = sizes.expected(run, run.spec(), "gguf", type), sum(path.stat().st_size for path in taken.iterdir())
     assert said == pytest.approx(took, rel=0.05)
     words = (taken / "certificate.md").read_text(encoding="utf-8")
-    assert all(say(lang, "export.certificate.gguf.answers", {}) in words for lang in ("en", "it"))
+    assert all(t(lang, f"export.certificate.gguf.open.{found['runtime']['name']}") in words for lang in ("en", "it"))
 
     (job, merged), scratch = noted[0], tmp_path / "scratch"
     scratch.mkdir()
@@ -68,7 +68,7 @@ def test_a_file_holds_what_was_trained_and_a_changed_one_is_caught(
     of_other = {**job, "folder": str(other), "file": str(tmp_path / "other.gguf")}
     told = certificate.of_gguf({**live, "tensors": witness.digests(other)}, write(of_other, scratch, forms._child), type)
     heard = forms.listen(forms.ExportOrder(run, run.spec(), studio.settings.home, memory_free=2**40, scratch=scratch), None)
-    lying = certificate.answered(told, heard, converter.answers(of_other, heard, scratch, forms._child))
+    lying = certificate.answered(told, heard, converter.answers(of_other, heard, scratch, forms._child), "transformers", "5")
     assert (told["verdict"], lying["verdict"]) == ("file", "differs") and lying["token_agreement"] < 1, lying
     changed = {"template": job["template"].replace("eos_token", "'<|system|>'"), "stops": [3], "file": str(tmp_path / "changed.gguf")}
     ended = certificate.of_gguf(live, write({**job, "folder": str(merged), **changed}, scratch, forms._child), type)
@@ -149,15 +149,17 @@ def test_what_a_file_answers_is_told_with_both_texts_or_why_nobody_could_ask_it(
     file |= {"template_equal": True, "stop_tokens": stops, "answers": []}
     live = {"source": "held_out", "most": 32, "precision": "fp32", "quantization": "none", "prompts": [[1]]}
     live |= {"asked": [([{"role": "user", "content": "Price?"}], None)], "answers": [{"tokens": [5, 6, 2], "text": "Seven."}]}
-    there = {"prompt": [1], "tokens": [5, 7, 2], "text": "Nine."}
-    same = certificate.answered(file, live, [{**there, **live["answers"][0]}])
-    other = certificate.answered(file, live, [there])
-    unread = certificate.answered(file, live, "ValueError: no architecture granite")
+    there = {"prompt": None, "tokens": [5, 7, 2], "text": "Nine."}
+    same = certificate.answered(file, live, [{**there, **live["answers"][0]}], "transformers", "5.1")
+    other = certificate.answered(file, live, [there], "transformers", "5.1")
+    unread = certificate.unanswered(file, "export.certificate.gguf.unread", {"said": "ValueError: no architecture granite"})
     assert [one["verdict"] for one in (same, other, unread)] == ["same", "differs", "file"]
     assert other["token_agreement"] == pytest.approx(1 / 3)
     assert all(text in certificate.spoken(other, lang) for text in ("Price?", "Seven.", "Nine.", "33"))
     assert "no architecture granite" in certificate.spoken(unread, lang) and "Seven." not in certificate.spoken(unread, lang)
-    assert all(t(lang, "export.certificate.gguf.answers") in certificate.spoken(one, lang) for one in (same, other, unread))
+    assert same["prompts"] == {"equal": 0, "of": 0, "not_compared": 1}  # it was given them in tokens
+    for one, runtime in ((same, "transformers"), (other, "transformers"), (unread, "none")):
+        assert t(lang, f"export.certificate.gguf.open.{runtime}") in certificate.spoken(one, lang)
 
 
 def test_two_files_without_a_template_are_not_called_equal() -> None:

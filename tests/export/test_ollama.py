@@ -100,7 +100,7 @@ def test_a_run_is_sent_quantised_there_and_asked(made: dict[str, Any]) -> None:
     assert f"ollama run {NAME}" in (out / "README.md").read_text(encoding="utf-8")
     words = (out / "certificate.md").read_text(encoding="utf-8")
     assert all(t(lang, "export.certificate.ollama.made", model=NAME, quantize="q4_K_M", version="0.32.1") in words for lang in ("en", "it"))
-    assert t("en", "export.certificate.gguf.answers") not in words
+    assert t("en", "export.certificate.gguf.open.none") not in words
 
 
 def test_what_it_says_otherwise_is_shown_with_both_texts(

@@ -5,6 +5,7 @@ file in llama.cpp with its own chat template. It fetches llama.cpp and its conve
 """
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from tests.export import llama_cpp
 from tests.real.test_real import MODELS, MOST, alone, data, ours, pytestmark, share, verb
 from tuning import settings
+from tuning.export import certificate
 from tuning.runs.store import Run, Store
 from tuning.schema import LOCAL
 
@@ -63,10 +65,17 @@ def taken(taught: Taught, to: str, out: pathlib.Path, *words: str) -> dict[str, 
     return verb(taught.home, "export", taught.run.id, "--to", to, "--out", str(out), *words)
 
 
-def test_taught_facts_come_back_in_llama_cpp(engine: pathlib.Path, taught: Taught, tmp_path: pathlib.Path) -> None:
-    """Q8_0, with the file's own template and the tokens that end an answer."""
-    told = taken(taught, "gguf", tmp_path / "taken è", "--type", "q8_0")
-    assert told["verdict"] == "file"
+def test_taught_facts_come_back_in_llama_cpp(
+    engine: pathlib.Path, taught: Taught, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Q8_0, with the file's own template and the tokens that end an answer; the certificate has asked llama.cpp's server itself."""
+    (tmp_path / "server").mkdir()
+    monkeypatch.setenv("PATH", f"{llama_cpp.server(tmp_path / 'server')}{os.pathsep}{os.environ['PATH']}")
+    taken(taught, "gguf", tmp_path / "taken è", "--type", "q8_0")
+    found = certificate.read(tmp_path / "taken è")
+    print({key: found.get(key) for key in ("verdict", "runtime", "token_agreement", "prompts", "unanswered")})
+    assert found["runtime"]["name"] == "llama_cpp" and found["prompts"] == {"equal": 5, "of": 5, "not_compared": 0}
+    assert found["tensors"]["equal"] == found["tensors"]["of"] and found["token_agreement"] > 0.5  # 8 bits may turn a token
     job = {"path": str(next((tmp_path / "taken è").glob("*.gguf"))), "questions": taught.questions}
     there = llama_cpp.asked(engine, {MODEL: job}, tmp_path, MOST, CONTEXT)[MODEL]["said"]
     shares = [share(answers, taught.asked) for answers in (taught.live, there)]

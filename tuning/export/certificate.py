@@ -75,21 +75,30 @@ def of_gguf(live: dict[str, Any], seen: dict[str, Any], type: str) -> dict[str, 
     return found
 
 
-def answered(file: dict[str, Any], live: dict[str, Any], told: list[dict[str, Any]] | str) -> dict[str, Any]:
-    """The certificate of a GGUF file with its answers by transformers' reader, or with what that said in their place."""
-    if isinstance(told, str):
-        return {**file, "unread": told}
+def answered(file: dict[str, Any], live: dict[str, Any], told: list[dict[str, Any]], runtime: str, version: str) -> dict[str, Any]:
+    """The certificate of a GGUF file with its answers in a `runtime`, llama_cpp or transformers, to prompts in tokens.
+
+    llama.cpp also tells the `prompt` that it makes of each conversation by the file's template, None where it makes none.
+    """
     answers = [_answer(live, {"answers": told}, number) for number in range(len(told))]
-    tokens = sum(one["of"] for one in answers)
+    tokens, prompts = sum(one["of"] for one in answers), [one["prompt_equal"] for one in answers]
+    right = file["verdict"] == "file" and all(one["same"] for one in answers) and False not in prompts
     return {
         **file,
+        "runtime": {"name": runtime, "version": version},
         "questions": live["source"],
         "most_tokens": live["most"],
         "live": {key: live[key] for key in ("precision", "quantization")},
         "answers": answers,
         "token_agreement": sum(one["agreeing"] for one in answers) / tokens if tokens else None,
-        "verdict": "same" if file["verdict"] == "file" and all(one["same"] for one in answers) else "differs",
+        "prompts": {"equal": prompts.count(True), "of": len(prompts) - prompts.count(None), "not_compared": prompts.count(None)},
+        "verdict": "same" if right else "differs",
     }
+
+
+def unanswered(file: dict[str, Any], code: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The certificate of a GGUF file of which a runtime gave no answer, with what there is to say of that."""
+    return {**file, "unanswered": [*file.get("unanswered", []), {"code": code, "params": params}]}
 
 
 def of_ollama(file: dict[str, Any], live: dict[str, Any], heard: dict[str, Any]) -> dict[str, Any]:
@@ -162,12 +171,15 @@ def _answer_lines(found: dict[str, Any], lang: str) -> list[str]:
 
 
 def _read_lines(found: dict[str, Any], lang: str) -> list[str]:
-    """What a GGUF file answered by transformers' reader, in words."""
-    if found.get("unread"):
-        return [t(lang, "export.certificate.gguf.unread", said=" ".join(found["unread"].split()))]
-    if not found["answers"]:
-        return []
-    return [t(lang, "export.certificate.gguf.read", **_counts(found, "token_agreement", lang))]
+    """What a GGUF file answered, in words: in which runtime, in which it was not asked, and what is not checked."""
+    lines = [t(lang, one["code"], **one["params"]) for one in found.get("unanswered", [])]
+    runtime = found["runtime"]["name"] if found["answers"] else "none"
+    if found["answers"]:
+        params = {**_counts(found, "token_agreement", lang), "version": found["runtime"]["version"]}
+        lines.append(t(lang, f"export.certificate.gguf.read.{runtime}", **params))
+    if runtime == "llama_cpp":
+        lines.append(t(lang, "export.certificate.gguf.prompts", **found["prompts"]))
+    return [*lines, t(lang, f"export.certificate.gguf.open.{runtime}")]
 
 
 def _file_lines(found: dict[str, Any], lang: str) -> list[str]:
@@ -178,11 +190,7 @@ def _file_lines(found: dict[str, Any], lang: str) -> list[str]:
         t(lang, "export.certificate.gguf.merged", **found["merged"]),
         t(lang, f"export.certificate.gguf.template.{found['template_equal']}".lower()),
         t(lang, "export.certificate.stops", **{key: str(found["stop_tokens"][key]) for key in ("live", "export")}),
-        *(
-            _answer_lines(found, lang)
-            if found["form"] == "ollama"
-            else [*_read_lines(found, lang), t(lang, "export.certificate.gguf.answers")]
-        ),
+        *(_answer_lines(found, lang) if found["form"] == "ollama" else _read_lines(found, lang)),
     ]
     odd = [*tensors["unlike"], *tensors["missing"]]
     return [*lines, t(lang, "export.certificate.gguf.odd", names=", ".join(odd[:MOST_NAMED]))] if odd else lines
@@ -200,7 +208,7 @@ def _answer(live: dict[str, Any], seen: dict[str, Any], number: int) -> dict[str
         "same": ours["tokens"] == theirs["tokens"],
         "agreeing": agreeing,
         "of": max(len(ours["tokens"]), len(theirs["tokens"])),
-        "prompt_equal": live["prompts"][number] == theirs["prompt"],
+        "prompt_equal": None if theirs["prompt"] is None else live["prompts"][number] == theirs["prompt"],
     }
 
 

@@ -74,22 +74,26 @@ class Errand:
         """Run a process as `subprocess.run` does, with text in and out. Raises RunError where it is to stop, TimeoutExpired."""
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         deadline, given = time.monotonic() + patience, said if said else None
-        with subprocess.Popen(words, encoding="utf-8", errors="replace", **pipes, **options) as child:
+        with self.beside(words, encoding="utf-8", errors="replace", **pipes, **options) as child:
+            while True:
+                try:
+                    out, err = child.communicate(given, timeout=LOOK_SECONDS)
+                    return subprocess.CompletedProcess(words, child.returncode, out, err)
+                except subprocess.TimeoutExpired:
+                    given = None  # it was sent
+                    self.check()
+                    if time.monotonic() > deadline:
+                        raise subprocess.TimeoutExpired(words, patience) from None
+
+    @contextlib.contextmanager
+    def beside(self, words: list[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
+        """A process beside this one, which is ended after the block, and where the program ends. Raises OSError."""
+        with subprocess.Popen(words, **options) as child:
             _alive.add(child)
             try:
-                while True:
-                    try:
-                        out, err = child.communicate(given, timeout=LOOK_SECONDS)
-                        return subprocess.CompletedProcess(words, child.returncode, out, err)
-                    except subprocess.TimeoutExpired:
-                        given = None  # it was sent
-                        self.check()
-                        if time.monotonic() > deadline:
-                            raise subprocess.TimeoutExpired(words, patience) from None
-            except BaseException:
-                child.kill()
-                raise
+                yield child
             finally:
+                child.kill()  # nothing where it has ended
                 _alive.discard(child)
 
 
@@ -99,7 +103,7 @@ def end_all() -> None:
         child.kill()
 
 
-_alive: set[subprocess.Popen[str]] = set()
+_alive: set["subprocess.Popen[Any]"] = set()
 _current: ContextVar[Errand] = ContextVar("errand")
 
 

@@ -14,11 +14,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from typing import Any
 
 from tuning import settings
 from tuning.errors import FOLDERS, InputError, RunError
-from tuning.export import archive, card, certificate, converter, errands, portable, sizes
+from tuning.export import archive, card, certificate, converter, errands, llama_server, portable, sizes
 from tuning.export.ollama import ollama_api, ollama_folder
 from tuning.export.ollama.ollama_api import Handing
 from tuning.runs import disk
@@ -173,7 +174,7 @@ def _file(order: ExportOrder) -> str:
 def _converted(order: ExportOrder, folder: pathlib.Path) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """A GGUF file in `folder`, converted from the merged model, which goes again: the live model, the file's name, its certificate.
 
-    It is asked for answers where the order is to be checked and there is memory for it.
+    It is asked for answers where the order is to be checked.
     """
     if order.spec is None:
         order.run.spec()  # says what is wrong with it
@@ -188,10 +189,34 @@ def _converted(order: ExportOrder, folder: pathlib.Path) -> tuple[dict[str, Any]
     job = converter.job(order.run.spec().model.path, tools, merged, folder / file)
     job |= {"type": order.type or converter.TYPES[0], "stops": live["stops"], "template": live["template"]}
     found = certificate.of_gguf(live, converter.write(job, order.scratch, _child), job["type"])
-    if order.check and order.memory_free >= LIBRARIES_BYTES + READ_BYTES * order.run.spec().model.card.parameters:
-        found = certificate.answered(found, live, converter.answers(job, live, order.scratch, _child))
+    if order.check:
+        found = _answered(order, job, live, found)
     shutil.rmtree(merged)  # while the file is sent, its room is somebody's
     return live, file, found
+
+
+def _answered(order: ExportOrder, job: dict[str, Any], live: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The certificate of a GGUF file after it was asked: in the llama.cpp of this machine, where there is none by transformers.
+
+    Whatever goes wrong with either is the certificate's to say; where there is no memory for them, neither is asked.
+    """
+    file, program = pathlib.Path(job["file"]), llama_server.find()
+    if program is not None and order.memory_free >= file.stat().st_size + GIB:
+        errands.current().begin("compare")
+        try:
+            with errands.current().turn(_one):
+                heard = llama_server.ask(program, file, live, order.scratch)
+            return certificate.answered(found, live, heard["answers"], "llama_cpp", heard["version"])
+        except RunError as error:
+            if error.code not in llama_server.FAULTS:  # it is to stop
+                raise
+            found = certificate.unanswered(found, error.code, error.params)
+    if order.memory_free < LIBRARIES_BYTES + READ_BYTES * order.run.spec().model.card.parameters:
+        return found
+    told = converter.answers(job, live, order.scratch, _child)
+    if isinstance(told, str):
+        return certificate.unanswered(found, "export.certificate.gguf.unread", {"said": told})
+    return certificate.answered(found, live, told, "transformers", metadata.version("transformers"))
 
 
 def _bundle(order: ExportOrder, folder: pathlib.Path) -> None:

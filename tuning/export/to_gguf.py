@@ -173,7 +173,8 @@ def look(job: dict[str, Any], gguf: Any) -> dict[str, Any]:
 
 
 def speak(job: dict[str, Any]) -> list[dict[str, Any]]:
-    """The file's greedy answers to prompts in tokens, by transformers' own reader. Raises whatever that says where it does not load it."""
+    """The file's greedy answers to prompts in tokens, by transformers' own reader, which makes no `prompt` of its own. Raises whatever that
+    says where it does not load it."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
 
     vars(modeling_gguf_pytorch_utils)["is_gguf_available"] = lambda: True  # it goes by the name of a package, and gguf came in another one
@@ -186,7 +187,7 @@ def speak(job: dict[str, Any]) -> list[dict[str, Any]]:
         with torch.no_grad():
             out = model.generate(**asked, do_sample=False, max_new_tokens=job["most"], **ends)
         said = [int(token) for token in out[0, len(ids) :]]
-        told.append({"prompt": ids, "tokens": said, "text": words.decode(said, skip_special_tokens=True)})
+        told.append({"prompt": None, "tokens": said, "text": words.decode(said, skip_special_tokens=True)})
     return told
 
 
