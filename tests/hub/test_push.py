@@ -18,7 +18,7 @@ from tests.studio.test_leaving import without_base
 from tuning import settings
 from tuning.cli.main import main
 from tuning.errors import RunError, TuningError
-from tuning.export import converter, forms
+from tuning.export import certificate, converter, forms
 from tuning.runs.files import slug
 from tuning.runs.store import Run
 from tuning.schema import LOCAL, SIGNED_IN
@@ -217,6 +217,34 @@ def test_nobody_pushes_with_the_token_of_the_machine_or_of_the_space(receiving: 
     assert owners.hub_token(request, space.settings) == TOKEN and owners.hub_token(request, there) == ""
     request.request.scope["session"]["oauth_info"]["expires_at"] = time.time() - 1
     assert owners.hub_token(request, space.settings) == ""
+
+
+def test_a_gguf_file_goes_to_a_repository_that_ollama_runs_by_its_name(
+    mine: Studio, run: Run, receiving: Receiving, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file comes of a stand-in for the conversion; the nightly form converts."""
+    monkeypatch.setattr(converter, "place", lambda home: tmp_path)
+
+    def converted(order: forms.ExportOrder, folder: pathlib.Path) -> Any:
+        (folder / "prezzi.gguf").write_bytes(b"GGUF" + order.type.encode())
+        (folder.parent / "scratch" / "token.txt").write_text(TOKEN, encoding="utf-8")
+        return {"stop_words": ["<end>"]}, "prezzi.gguf", certificate.unchecked("gguf", "asked")
+
+    monkeypatch.setattr(forms, "_converted", converted)
+    for given, repo in (
+        ("", f"anna/{slug(run.name(), 40)}-GGUF"),
+        ("prezzi", "anna/prezzi-GGUF"),
+        ("tailors/prezzi-gguf", "tailors/prezzi-gguf"),
+    ):
+        told = mine.pushes.push(run.id, given, way=Way("gguf", "q8_0", check=False))
+        files = receiving.kept(repo).commits[told["commit"]]
+        assert (told["repo"], told["command"], told["private"]) == (repo, f"ollama run hf.co/{repo}", True)
+        assert files.keys() - {".gitattributes"} == {"prezzi.gguf", "Modelfile", "README.md", "certificate.json", "certificate.md"}
+        assert receiving.kept(repo).tagged == {run.id: told["commit"]} and files["prezzi.gguf"] == b"GGUFq8_0"
+        assert not [name for name, content in files.items() if TOKEN.encode() in content]
+    for lang in LANGUAGES:
+        page = taking.panel({**mine.exports.offers(run.id), "hub": mine.pushes.offer(run.id, signed_in=False)}, "x", "", lang)
+        assert "ollama run hf.co/tailors/prezzi-gguf" in page
 
 
 @pytest.mark.nightly
