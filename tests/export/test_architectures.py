@@ -63,17 +63,16 @@ def greedy(folder: pathlib.Path, prompts: list[list[int]]) -> tuple[list[list[in
     return answers, gaps
 
 
-def agreement(wanted: list[list[int]], gaps: list[list[float]], got: list[list[int]], stops: set[int]) -> tuple[str, bool]:
-    """How many tokens were the same before the first difference, and whether all differences are ties."""
-    equal, of, told, fine = 0, 0, [], True
+def agreement(wanted: list[list[int]], gaps: list[list[float]], got: list[list[int]]) -> tuple[str, bool]:
+    """How many tokens were the same before the first difference, past any end, and whether all differences are ties."""
+    equal, told, fine = 0, [], True
     for row, behind, found in zip(wanted, gaps, got, strict=True):
-        last = next((at + 1 for at, token in enumerate(row) if token in stops), len(row))
-        same = next((at for at, token in enumerate(row[:last]) if at >= len(found) or found[at] != token), last)
-        equal, of = equal + same, of + last
-        if same < last:
+        same = next((at for at, token in enumerate(row) if at >= len(found) or found[at] != token), len(row))
+        equal += same
+        if same < len(row):
             fine = fine and behind[same] < TIE
             told.append(f"at {same}: {'a tie' if behind[same] < TIE else 'apart'}, {100 * behind[same]:.2f} % of the deviation")
-    return f"{equal} of {of} tokens" + "".join(f"; {one}" for one in told), fine
+    return f"{equal} of {sum(map(len, wanted))} tokens" + "".join(f"; {one}" for one in told), fine
 
 
 def _built(folder: pathlib.Path, card: ModelCard, tools: pathlib.Path) -> pathlib.Path:
@@ -174,7 +173,7 @@ def test_each_answers_in_llama_cpp_as_in_transformers(made: dict[str, dict[str, 
         if "fault" in got:
             print(f"{kind:32} {got['fault']}")
             continue
-        told, fine = agreement(*greedy(one["merged"], prompts), got["answers"], {words.eos_token_id})
+        told, fine = agreement(*greedy(one["merged"], prompts), got["answers"])
         read = sum(ids == wanted for ids, wanted in zip(got["read"], prompts, strict=True))
         print(f"{kind:32} {told}; prompts cut alike: {read} of {len(prompts)}")
         apart += [] if fine else [kind]
