@@ -105,7 +105,10 @@ def test_headers_that_mean_question_and_answer_are_understood(pair: str, turned:
 def test_where_headers_leave_a_doubt_it_is_asked(columns: str) -> None:
     texts = (ASKED, ANSWERED, ANSWERED)
     names = columns.split(" | ")
-    assert refusal([{name: texts[place][row] for place, name in enumerate(names)} for row in range(3)]).code == "data.format"
+    assert refusal([{name: texts[place][row] for place, name in enumerate(names)} for row in range(3)]).code in (
+        "data.format",
+        "data.languages",
+    )
 
 
 @pytest.mark.parametrize(

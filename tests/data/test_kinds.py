@@ -8,12 +8,18 @@ import pathlib
 
 import pytest
 
-from tests.data import kinds_choices, kinds_files, kinds_forms, kinds_marks
+from tests.data import kinds_choices, kinds_files, kinds_forms, kinds_marks, kinds_public
 from tests.data.conftest import Taken, read_here
 from tests.data.kinds import Input, Said
 from tuning.errors import InputError
 
-KINDS: dict[str, dict[str, Input]] = {**kinds_marks.KINDS, **kinds_choices.KINDS, **kinds_forms.KINDS, **kinds_files.KINDS}
+KINDS: dict[str, dict[str, Input]] = {
+    **kinds_marks.KINDS,
+    **kinds_choices.KINDS,
+    **kinds_forms.KINDS,
+    **kinds_files.KINDS,
+    **kinds_public.KINDS,
+}
 LEAST = 3  # further inputs of a kind
 ALL = [pytest.param(one, id=f"{kind.partition(' (')[0]}: {name}") for kind, held in KINDS.items() for name, one in held.items()]
 

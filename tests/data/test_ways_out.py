@@ -131,6 +131,11 @@ CALLED = [
     {"messages": [TALK[0], {"role": "assistant", "content": "", "tool_calls": [call]}, {"role": "tool", "content": "ok"}, TALK[1]]}
     for call in (TOOL, {"arguments": {}})
 ]
+TREE = [
+    {"message_id": "1", "parent_id": None, "text": "Dove siete?", "role": "x"},
+    {"message_id": "2", "parent_id": "1", "text": "Qui.", "role": "y"},
+]
+TURNS = [{"role": "user", "content": "Dove siete?"}, {"role": "assistant", "content": "Qui."}]
 LONG = " ".join(f"parola{number}" for number in range(60))
 NEAR = [*ROWS, {"question": "Racconta tutto.", "answer": LONG}, {"question": "Racconta tutto!", "answer": f"{LONG} fine"}]
 SAME = [{**row, "answer": "Dodici euro e due giorni."} for row in ROWS]
@@ -155,6 +160,7 @@ WAYS: dict[str, Way] = {
     "data.json.deep": Way("[" * 100_000, json.dumps(GOOD)),
     "data.json.long": Way('[{"question": "' + "a" * 500_000 + '", "answer": "b"}]', json.dumps(GOOD), limits={"line": 1000}),
     "data.labels": Way(LABELLED, spelled=True),
+    "data.languages": Way([{"translation": {"de": row["question"], "it": row["answer"]}} for row in ROWS], spelled=True),
     "data.lists": Way(json.dumps({"train": GOOD, "test": GOOD}), json.dumps({"train": GOOD})),
     "data.mapping.column": Way(GOOD, again={"question": "question"}, mapped={"question": "foo"}),
     "data.mapping.target": Way(GOOD, again={"question": "question"}, mapped={"foo": "question"}),
@@ -176,7 +182,9 @@ WAYS: dict[str, Way] = {
     "data.spreadsheet": Way(zipped({"Index/Document.iwa": "x"}), book(SHEET_QA)),
     "data.spreadsheet#csv": Way(zipped({"Index/Document.iwa": "x"}), table(*QA)),
     "data.tokenized": Way([{"input_ids": [1, 2], "labels": [1, 2]}], GOOD),
-    "data.tree": Way([{"message_id": "1", "parent_id": None, "text": "a", "role": "x"}], [{"messages": TALK}]),
+    "data.tree": Way(TREE, [{"messages": TALK}]),
+    "data.tree#role": Way(TREE, [{**row, "role": role} for row, role in zip(TREE, ("user", "assistant"), strict=True)]),
+    "data.turns#column": Way(TURNS, [{**row, "conversation_id": 1} for row in TURNS]),
     "data.turns": Way([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], [{"messages": TALK}]),
     "data.xlsx": Way(by_hand("<"), book(SHEET_QA)),
     "data.xlsx#cut": Way(book(SHEET_QA)[:-200], book(SHEET_QA)),
@@ -253,8 +261,11 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.note.chat",
         "data.note.faq",
         "data.note.header",
+        "data.note.tree",
+        "data.note.turns",
     ),
     *("data.reason.columns", "data.reason.kto", "data.reason.preference", "data.reason.choices", "data.reason.templated"),
+    *("data.reason.ranked", "data.row.lengths"),
     *("data.row.columns", "data.row.deep", "data.row.empty_answer", "data.row.empty_question", "data.row.empty_text", "data.row.json"),
     *("data.row.key", "data.row.long", "data.row.nan", "data.row.object", "data.row.part", "data.row.ragged", "data.row.role"),
     "data.row.speaker",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
-from tuning.data import paragraphs, parallel, speakers
+from tuning.data import parallel
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Edits, Reading, write
@@ -25,6 +25,7 @@ from tuning.data.readers.books.workbook import SheetChoice
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
 from tuning.data.records import INDEX, REPORT, ROWS, SHEET, VALIDATION, FileRecord, Values, tell
+from tuning.data.regroup import ways
 from tuning.errors import InputError
 from tuning.sandbox.limits import OUT_OF_DISK, OUT_OF_MEMORY, Limits, confine
 
@@ -88,15 +89,10 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
     records = islice(whole, task.max_rows)
     sample = list(_sample(records))
     rows = [record.values for record in sample if record.values]
-    chat = speakers.found(rows, task.mapping)
-    if chat is not None:
-        records = islice(chat.conversations(chain(sample, whole)), task.max_rows)
-        task = replace(task, mapping={})
-        sample = list(_sample(records))
-        rows = [record.values for record in sample if record.values]
-    nested = chat is None and paragraphs.found(rows, task.mapping)
-    if nested:
-        records = islice(paragraphs.records(chain(sample, whole)), task.max_rows)
+    regrouping = ways.found(rows, task.mapping)
+    if regrouping is not None:
+        records = islice(regrouping.records(chain(sample, whole)), task.max_rows)
+        task = replace(task, mapping={}) if regrouping.speaks else task
         sample = list(_sample(records))
         rows = [record.values for record in sample if record.values]
     findings = Findings(known, held_out=task.index is None)
@@ -105,7 +101,7 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
         converter = Converter(chosen, task.mapping, Repairs(task.repairs, known), task.edits)
-        stretches = _stretches(task, reading, limits) if chat is None and not nested else []
+        stretches = _stretches(task, reading, limits) if regrouping is None else []
         if stretches:
             job = parallel.ParallelTask(
                 TextFile(task.sources[0], str(reading.encoding)), task.out, chosen, task.mapping, limits, known, task.index is None
@@ -120,9 +116,9 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
             task.index.write_bytes(starts.tobytes())
     if reading.rows_kept == 0:
         raise _nothing(sample, reading)
-    if chat is not None:
-        reading.leave(chat.unused)
-        reading.findings.append(chat.notice().model_dump())
+    if regrouping is not None:
+        reading.leave(regrouping.unused)
+        reading.findings += [notice.model_dump() for notice in regrouping.notices()]
     reading.findings += [notice.model_dump() for notice in findings.finish()]
     return reading, findings
 
@@ -141,7 +137,7 @@ def _choose(rows: Sequence[Values], mapping: Mapping[str, str], reading: Reading
 def rank(rows: Sequence[Values], mapping: Mapping[str, str]) -> int:
     """How far the rows of a sheet are understood: as more than texts 3, as texts 2, by their columns alone 1, not at all 0."""
     try:
-        if rows and speakers.found(rows, mapping) is not None:
+        if rows and ways.found(rows, mapping) is not None:
             return 3
         chosen = registry.choose(rows, mapping)
     except InputError:

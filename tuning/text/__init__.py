@@ -95,7 +95,7 @@ def form(lang: str, name: str) -> str:
 
 
 def _forms(lang: str, names: str) -> str:
-    return ", ".join(form(lang, name) for name in names.split(", "))
+    return ", ".join(dict.fromkeys(form(lang, name) for name in names.split(", ")))
 
 
 def _columns(lang: str, said: str) -> str:

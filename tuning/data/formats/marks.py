@@ -81,6 +81,7 @@ _NO = frozenset(
         *("nomegusta", "unerwünscht", "abgelehnt", "refusée", "rechazada"),
     }
 )
+_DECISIONS = frozenset({"accept", "reject", "ignore"})  # of an annotator in Prodigy, under "answer"
 _THUMBS = {"👍": True, "👎": False}
 _SIGNS = {**_THUMBS, **dict.fromkeys("✅✔☑✓💚😀😃😊🙂", True), **dict.fromkeys("❌✖✗✘💔🙁☹😞😡", False)}
 _HOLDERS = frozenset({"metadata", "meta", "feedback", "userfeedback", "annotation", "annotations", "extra", "info"})  # objects with marks
@@ -118,6 +119,8 @@ def verdict(value: Any, weak: bool = True) -> bool | None:
     if not isinstance(value, str):
         return _NUMBERS.get(value) if isinstance(value, int | float) else None
     word = value.strip().casefold()
+    if word == "ignore":
+        return False
     if word[:1] in _SIGNS:
         return _SIGNS[word[0]]
     if _ZERO_OR_ONE.fullmatch(word):
@@ -181,9 +184,12 @@ def columns(sample: Sequence[Values], names: Iterable[str], alone: bool = False)
     for name in names:
         plain = squeezed(name.rpartition(".")[2])
         said = means(name)
+        held = [value for row in sample if (value := value_at(row, name)) is not MISSING and given(value)]
+        if plain == "answer" and held and all(isinstance(value, str) and value in _DECISIONS for value in held):
+            sure.append(name)
+            continue
         if alone and not _explicit(plain):
             continue
-        held = [value for row in sample if (value := value_at(row, name)) is not MISSING and given(value)]
         signs = said is None and plain not in DOUBTFUL and {_sign(value) for value in held}
         if signs and signs <= _SIGNS.keys():
             (sure if signs <= _THUMBS.keys() else doubtful).append(name)

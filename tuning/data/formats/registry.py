@@ -11,9 +11,10 @@ from tuning.data.formats.kinds import templated
 from tuning.data.formats.kinds.annotations import ArgillaRecord, LabelStudio, TextLabel
 from tuning.data.formats.kinds.assistants import ChatGptExport, ClaudeExport
 from tuning.data.formats.kinds.beside import beside
-from tuning.data.formats.kinds.choices import MultipleChoice
+from tuning.data.formats.kinds.choices import MultipleChoice, NestedChoice
 from tuning.data.formats.kinds.meant import MeantPairs
-from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto, Preference, PromptCompletion, QuestionAnswer
+from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto, Preference, PromptCompletion, QuestionAnswer, RankedAnswers
+from tuning.data.formats.kinds.series import Series
 from tuning.data.formats.kinds.talks import KtoMessages, Messages, PlainText, ShareGpt
 from tuning.data.formats.kinds.votes import Votes
 from tuning.data.formats.shapes import Format, TurnsShape
@@ -26,12 +27,14 @@ from tuning.schema import Notice
 __all__ = ["FORMATS", "WORDS", "ChosenFormat", "Format", "choose", "known"]
 
 _OF_TABLES = "data"  # where pandas has the rows of a table as lists
+_OF_QUESTIONS = frozenset({"questionid", "promptid"})  # columns beside which a list of texts is one of questions (MT-bench)
 _CELL = 10  # characters within which a list of turns has its first one
 _LEVELS = 2  # of objects within columns that are looked into
 
 
 FORMATS: tuple[Format, ...] = (
     MultipleChoice(),
+    NestedChoice(),
     Preference(),
     Votes(),
     Kto(),
@@ -44,6 +47,8 @@ FORMATS: tuple[Format, ...] = (
     Dolly(),
     PromptCompletion(),
     FunctionCalling(),
+    Series(),
+    RankedAnswers(),
     QuestionAnswer(),
     LabelStudio(),
     ArgillaRecord(),
@@ -79,7 +84,8 @@ def known(columns: Sequence[str], given: Mapping[str, str]) -> bool:
     named = [column for target, column in given.items() if target not in WORDS]
     if any(column not in columns and column.split(".")[0] not in columns for column in named):
         return False
-    forms = [form for form in _candidates(given) if not isinstance(form, MeantPairs) and form.complete(columns, given) is not None]
+    told = (form for form in _candidates(given) if not (isinstance(form, MeantPairs) or form.by_content))
+    forms = [form for form in told if form.complete(columns, given) is not None]
     return any(not isinstance(form, PlainText) or len(columns) > 1 or given for form in forms)
 
 
@@ -98,7 +104,10 @@ def choose(sample: Sequence[Values], given: Mapping[str, str]) -> ChosenFormat:
     fit = _fit(sample, given, _LEVELS)
     if not given and (fit is None or isinstance(fit.form, PlainText | TextLabel | MeantPairs)):
         unfit.refuse(sample, columns, fit.mapping.get("text") if fit is not None else None, "label" in (fit.mapping if fit else ()))
-    fit = fit or (None if given else _dialogues(sample, columns)) or _first(sample, given, columns)
+    fit = fit or (None if given else _dialogues(sample, columns))
+    if fit is None and not given:
+        unfit.refuse_languages(sample, columns)
+    fit = fit or _first(sample, given, columns)
     fit = fit._replace(form=fit.form.seen(sample, fit.mapping))
     if not given and isinstance(fit.form, PlainText) and (pair := beside(sample, fit.mapping["text"])) is not None:
         used = sum(_converts(pair, row, pair.complete(list(row), given) or {}) for row in sample)
@@ -121,7 +130,7 @@ def _candidates(given: Mapping[str, str]) -> Iterable[Format]:
 def _first(sample: Sequence[Values], given: Mapping[str, str], columns: Sequence[str]) -> _Fit:
     """The first format that has its columns, where no row of the sample can be used: its faults are the ones to tell."""
     for form in _candidates(given):
-        mapping = form.complete(columns, given)
+        mapping = None if form.by_content else form.complete(columns, given)
         if mapping is not None and not (isinstance(form, MeantPairs) and not form.bears_out(sample, mapping, given)):
             unfit.refuse_image_parts(form, mapping, sample)
             return _Fit(form, mapping, 0)
@@ -180,6 +189,8 @@ def _talk(sample: Sequence[Values], column: str, given: Mapping[str, str]) -> _F
     role_keys = (given["role"],) if "role" in given else ROLE_KEYS
     content_keys = (given["content"],) if "content" in given else CONTENT_KEYS
     held = [turns for row in sample if (turns := _turns(row.get(column)))]
+    if _OF_QUESTIONS & set(map(squeezed, _columns(sample))):
+        held = [turns for turns in held if not exchanges.in_turn(turns)]
     talks = [turns[0] for turns in held if _is_talk(turns, squeezed(column), role_keys, content_keys)]
     if 2 * len(talks) <= len(sample):
         return None

@@ -44,6 +44,7 @@ class Format:
     targets: ClassVar[Targets]
     required: ClassVar[frozenset[str]]
     reason: ClassVar[str] = "data.reason.columns"
+    by_content: ClassVar[bool] = False  # whether its columns are those of others, and only what they hold tells
     found: Mapping[str, str] = MappingProxyType({})  # targets that the content of the columns told
 
     def placed(self, found: Mapping[str, str]) -> "Format":
@@ -248,10 +249,22 @@ class TurnsShape(Format):
         said = messages(turns, mapping[self.turns], words(mapping, self.words), notes)
         system = system_of(row, mapping, notes) if "system" in mapping else []
         said = [*system, *said] if system else said
+        before = len(system)
+        if "context" in mapping:
+            said, before = _informed(said, context_of(row, mapping, "context", notes), before)
         if mend:
             said = mended(said) or said
-        kept = learnable(ordered(said, 1 - len(system)), notes)
+        kept = learnable(ordered(said, 1 - before), notes)
         return with_tools(row, mapping, {"messages": kept}, notes)
+
+
+def _informed(said: list[RawMessage], context: str, before: int) -> tuple[list[RawMessage], int]:
+    """The messages with a context in their system text, unless it is said anyway; and how many stand before the first turn."""
+    if blank(context) or any(context in message["content"] for message in said):
+        return said, before
+    if said and said[0]["role"] == "system":
+        return [{**said[0], "content": f"{said[0]['content']}\n\n{context}"}, *said[1:]], before
+    return [{"role": "system", "content": context}, *said], before + 1
 
 
 class TextShape(Format):

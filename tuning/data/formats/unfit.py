@@ -8,7 +8,7 @@ from typing import Any
 
 from tuning.data.formats.marks import means, verdict
 from tuning.data.formats.shapes import Format
-from tuning.data.records import Values, shown, squeezed
+from tuning.data.records import Values, listed, shown, squeezed, value_at
 from tuning.errors import InputError
 
 _MEDIA = (  # columns, squeezed
@@ -19,6 +19,14 @@ _PARTS = ("image", "audio", "video")  # in the type of a part
 _LABELS = ("label", "labels", "coarselabel", "finelabel", "etichetta", "etichette", "sentiment")
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".svg")
 _PLAYED = (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".opus", ".mp4", ".webm", ".mov", ".avi", ".mkv")
+_NAMED = (  # languages, by their codes and by their names
+    "en it de fr es pt nl ru pl zh ja ko ar tr sv da fi cs el ro hu uk ca hr sl sk bg fa vi th la eu gl sq sr eo mt"
+    " eng ita deu ger fra fre spa por nld rus pol zho jpn kor ara tur swe dan fin ces ell ron hun ukr cat lat"
+    " english italian german french spanish portuguese dutch russian polish chinese japanese latin arabic dialect"
+    " inglese italiano tedesco francese spagnolo portoghese olandese russo polacco cinese giapponese latino arabo dialetto"
+    " englisch italienisch deutsch französisch spanisch anglais italien allemand français espagnol inglés alemán francés español"
+)
+_WORDS = "hi id is no he to so as my ga cy et lt lv ms sw tl ur bn ta"  # codes that are words as well
 _LONGEST = 60  # characters of a text that is a label
 
 
@@ -36,6 +44,25 @@ def refuse_images(sample: Sequence[Values], columns: Sequence[str]) -> None:
     for column in columns:
         if squeezed(column) in _MEDIA and 2 * sum(_picture(row.get(column)) for row in sample) > len(sample):
             raise InputError("data.images", column=shown(column))
+
+
+def refuse_languages(sample: Sequence[Values], columns: Sequence[str]) -> None:
+    """Raises InputError `data.languages` (columns, first, second) where rows hold a text in several languages: from which, nobody says."""
+    inside = [f"{column}.{key}" for column in columns if isinstance(held := sample[0].get(column), dict) for key in held]
+    for names in (columns, inside):
+        found = [name for name in names if _language(name.rpartition(".")[2]) in _NAMED.split()]
+        if len(found) == 1 and len(names) == 2:
+            found = [name for name in names if name in found or _language(name.rpartition(".")[2]) in _WORDS.split()]
+        if len(found) > 1 and all(isinstance(value_at(row, name), str) for row in sample[:1] for name in found):
+            raise InputError("data.languages", columns=listed(found), first=found[0], second=found[1])
+
+
+def _language(name: str) -> str:
+    """A name without what may stand around a language ("text_en", "Italian sentence")."""
+    plain = squeezed(name)
+    for word in ("text", "sentence", "testo", "frase", "translation", "traduzione"):
+        plain = plain.removeprefix(word).removesuffix(word)
+    return plain
 
 
 def refuse_image_parts(form: Format, mapping: Mapping[str, str], sample: Sequence[Values]) -> None:

@@ -47,7 +47,7 @@ CONTEXT = (
         "retrieveddocuments",
         "kontext",
     ),
-    *("contexte", "contexto", "contextos", "texto", "texte", "passagetext", "grounding", "snippet"),
+    *("contexte", "contexto", "contextos", "texto", "texte", "passagetext", "grounding", "snippet", "support"),
 )
 TEXT = ("text", "testo", "texte", "texto", "content", "contenuto", "document", "documento", "body", "utterance")
 LABEL = ("label", "labels", "etichetta", "etichette", "étiquette", "étiquettes", "etiqueta", "etiquetas", "intent", "intento")
@@ -76,7 +76,7 @@ MEANINGS: tuple[dict[str, re.Pattern[str]], ...] = (
         ),
         "answer": re.compile(
             r"operator[ei]?|agent[ei]?|assistant|assistente|bot|chatbot|ai|ia|staff|support|reception|segreteria|insegnante|teacher|tutor|medico|doctor"
-            r"|inviat[oaie]|sent|outgoing|outbound|resolution|fix|traduzion[ei]|tradott[oaie]|translations?|translated|targets?|tgt|outputs?|risultat[oi]|results?"
+            r"|inviat[oaie]|sent|outgoing|outbound|resolutions?|risoluzion[ei]|résolutions?|resoluci(?:ón|ones)|fix|traduzion[ei]|tradott[oaie]|translations?|translated|targets?|tgt|outputs?|risultat[oi]|results?"
             r"|riassunt[oi]|sintesi|summar(?:y|ies)|corrett[oaie]|corrected|correction|correzion[ei]|say|r|a"
             r"|sql|gold|highlights|abstract|paraphras\w*|parafras\w*|rewritten|riscritt[oaie]|explanations?|spiegazion[ei]"
             r"|mitarbeiter(?:in)?|conseill(?:er|ère)|assistent(?:in)?|asistente|berater(?:in)?|arzt|ärztin|médecin|médico|lehrer(?:in)?|professeur"

@@ -24,9 +24,9 @@ class TextLabel(PairShape):
     name = "text-label"
     example: ClassVar[Values] = {"text": "Che bel film!", "label": ["positivo"]}
     targets: ClassVar[Targets] = {
-        "text": TEXT,
+        "text": (*TEXT, "question", "domanda", "frage", "pregunta", "sentence", "frase", "satz", "phrase", "review", "recensione", "tweet"),
         "label": LABEL,
-        "context": ("context", "contesto"),
+        "context": ("context", "contesto", "passage", "brano", "paragraph", "kontext", "contexte", "contexto"),
         "system": SYSTEM,
         "history": HISTORY,
         "tools": TOOLS,

@@ -23,6 +23,8 @@ _OPTION = re.compile(  # what the column of an option is called, by its letter o
     r"(option|opzione|opción|opcion|choice|choix|op|opt|scelta|alternativ[ae]?|answer|risposta|antwort|réponse|reponse|respuesta|sol|ending|wahl)?"
     r"[(\[]?([a-h]|\d)[).:\]]?"
 )
+_TEXTS = ("text", "testo", "option", "opzione", "content", "value", "answer", "risposta", "texte", "texto")  # keys of an option
+_SIGNS = ("label", "letter", "lettera", "key", "sign", "etichetta")
 _BETWEEN = ("\n", "|", ";", ",")  # options in one text
 
 
@@ -45,7 +47,7 @@ class MultipleChoice(Format):
             "instruction",
             "istruzione",
             "richiesta",
-            *("frage", "pregunta", "pergunta", "goal", "sentence", "quiz", "quizfrage", "aufgabe"),
+            *("frage", "pregunta", "pergunta", "goal", "sentence", "quiz", "quizfrage", "aufgabe", "text", "testo"),
         ),
         "choices": (
             *("choices", "options", "opzioni", "scelte", "alternative", "alternatives", "endings", "candidates"),
@@ -54,6 +56,7 @@ class MultipleChoice(Format):
         **dict.fromkeys((f"option_{letter.lower()}" for letter in COLUMNS), ()),
         "answer": (
             *(
+                "accept",  # as Prodigy has it, where "answer" says whether the row is any good
                 "answer",
                 "answerkey",
                 "answeridx",
@@ -112,7 +115,7 @@ class MultipleChoice(Format):
             raise InputError("data.row.empty_question")
         if not given(values["answer"]):
             raise InputError("data.row.empty_answer")
-        right = _right(values["answer"], options, self.first)
+        right = _right(_by_id(values["answer"], value_at(row, mapping.get("choices", ""))), options, self.first)
         if not right:
             raise InputError("data.row.choices", column=shown(mapping["answer"]))
         offered = [f"{sign}) {said}" for sign, said in options]
@@ -121,6 +124,46 @@ class MultipleChoice(Format):
         said = [{"role": "system", "content": system}] if not blank(system) else []
         said += [{"role": "user", "content": question}, {"role": "assistant", "content": "\n".join(offered[place] for place in right)}]
         return with_tools(row, mapping, {"messages": said}, notes, strict=False)
+
+
+class NestedChoice(MultipleChoice):
+    """Multiple choice whose question is an object that holds its text and its options (ARC's own files)."""
+
+    by_content = True
+    name = "nested-choice"
+    example: ClassVar[Values] = {"question": {"stem": "The capital of Italy?", "choices": ["Milan", "Rome"]}, "answerKey": "B"}
+
+    def complete(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str] | None:
+        """As any format's; what the question holds is for the row to show."""
+        return Format.complete(self, columns, given)
+
+    def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> Format:
+        """As of options in a column; the columns are those within the question."""
+        inside = next((found for row in sample if (found := _inside(row, mapping)) is not None), mapping)
+        return super().seen(sample, inside)
+
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
+        inside = _inside(row, mapping)
+        if inside is None:
+            raise InputError("data.row.type", column=shown(mapping["question"]), found="value")
+        held, used = row[mapping["question"]], set(inside.values())
+        if notes is not None:
+            left = {f"{mapping['question']}.{key}": value for key, value in held.items()}
+            notes.leave("key", [name for name, value in left.items() if name not in used and given(value)])
+        return super().convert(row, inside, mend, notes)
+
+
+def _inside(row: Values, mapping: Mapping[str, str]) -> dict[str, str] | None:
+    """The mapping with the text and the options of a question as dotted paths; None where it holds none."""
+    column = mapping["question"]
+    held = row.get(column)
+    if not isinstance(held, dict):
+        return None
+    names = {squeezed(key): key for key in held}
+    stem, choices = (
+        next((names[name] for name in MultipleChoice.targets[part] if name in names), None) for part in ("question", "choices")
+    )
+    return None if stem is None or choices is None else {**mapping, "question": f"{column}.{stem}", "choices": f"{column}.{choices}"}
 
 
 Options = list[tuple[str, str]]  # sign and text
@@ -175,11 +218,28 @@ def _listed(value: Any, column: str) -> Options:
         signs, value = value.get("label") or LETTERS, value["text"]
     elif isinstance(value, dict):
         signs, value = list(value), list(value.values())
-    elif isinstance(value, list) and all(isinstance(one, dict) and "text" in one for one in value):
-        signs, value = [one.get("label", LETTERS[at % len(LETTERS)]) for at, one in enumerate(value)], [one["text"] for one in value]
+    elif isinstance(value, list) and all(isinstance(one, dict) and _under(one, _TEXTS) is not None for one in value):
+        labels = [_under(one, _SIGNS) for one in value]
+        signs = [LETTERS[at % len(LETTERS)] if label is None else label for at, label in enumerate(labels)]
+        value = [_under(one, _TEXTS) for one in value]
     if not isinstance(value, list) or not isinstance(signs, str | list) or len(value) > len(signs):
         return []
     return [(str(sign), text(said, column)) for sign, said in zip(signs, value, strict=False)]
+
+
+def _under(option: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """What an option holds under the first of some names; None where it has none of them."""
+    return next((held for name in names for key, held in option.items() if squeezed(key) == name and held is not None), None)
+
+
+def _by_id(answer: Any, options: Any) -> Any:
+    """The answer, names of options being their texts where each has an id and its text, as Prodigy has them."""
+    if not isinstance(options, list) or not all(isinstance(one, dict) and "id" in one for one in options):
+        return answer
+    texts = {str(one["id"]): _under(one, _TEXTS) for one in options}
+    if isinstance(answer, list):
+        return [texts.get(str(one), one) for one in answer]
+    return texts.get(str(answer), answer)
 
 
 def _lettered(options: Sequence[Any]) -> tuple[list[str], list[str]] | None:

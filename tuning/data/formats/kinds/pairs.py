@@ -1,5 +1,6 @@
 """Rows of a question and an answer, by the names that each format has for them. Conversations are in `talks`."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -16,7 +17,30 @@ from tuning.errors import InputError
 
 _BESIDE: dict[str, Sequence[str]] = {"system": SYSTEM, "history": HISTORY, "tools": TOOLS, "reasoning": THOUGHTS}  # what any pair may have
 
-_ANSWERS = ("answers", "risposte", "expectedoutput", "outputs", "responses")  # of several annotators, or in a log
+_ANSWERS = (  # of several annotators or models, or in a log
+    *(
+        "answers",
+        "risposte",
+        "expectedoutput",
+        "outputs",
+        "responses",
+        "completions",
+        "generations",
+        "candidates",
+        "antworten",
+        "respuestas",
+    ),
+)
+_BEST = (  # what an answer is called that has others beside it
+    *("bestanswer", "bestresponse", "correctanswer", "rightanswer", "goldanswer", "correctanswers", "correctresponse", "goldenanswer"),
+    *("migliorerisposta", "rispostamigliore", "rispostacorretta", "rispostaesatta", "rispostagiusta", "rispostecorrette"),
+    *("besteantwort", "richtigeantwort", "bonneréponse", "meilleureréponse", "respuestacorrecta", "mejorrespuesta"),
+)
+_SCORES = (  # of an answer: the most is the best
+    *("overallscore", "score", "rating", "overallrating", "points", "votes", "upvotes", "pmscore", "reward", "likes", "quality"),
+    *("punteggio", "voto", "voti", "valutazione", "bewertung", "punkte", "puntuación", "votos"),
+)
+_RANKS = ("rank", "ranking", "rango", "posizione", "posto")  # the least is the best
 
 
 class Preference(Sides):
@@ -119,9 +143,12 @@ class FunctionCalling(Format):
         "answers": '[{"name": "weather", "arguments": {"city": "Rome"}}]',
     }
     targets: ClassVar[Targets] = {
-        "query": ("query", "question", "instruction", "prompt"),
+        "query": QUESTION,
         "tools": TOOLS,
-        "answers": ("answers", "calls"),
+        "answers": (
+            *("answers", "calls", "toolcalls", "functioncalls", "functioncall", "toolcall", "expectedcalls"),
+            *("risposte", "chiamate", "antworten", "aufrufe", "respuestas", "llamadas", "réponses", "appels"),
+        ),
         "system": SYSTEM,
     }
     required = frozenset({"query", "tools", "answers"})
@@ -147,7 +174,7 @@ class QuestionAnswer(Sides):
     example: ClassVar[Values] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
     targets: ClassVar[Targets] = {
         "question": (*QUESTION, "inputs", "request", "requestbody", "textinput", "inputtext", "messages", "messaggi"),
-        "answer": (*ANSWER, *_ANSWERS, "outputtext", "textoutput", "responsebody"),
+        "answer": (*ANSWER, *_ANSWERS, "outputtext", "textoutput", "responsebody", *_BEST),
         "context": CONTEXT,
         **_BESIDE,
     }
@@ -161,3 +188,59 @@ class QuestionAnswer(Sides):
         mapping = super().complete(columns, given)
         option = mapping is not None and "answer" not in given and squeezed(mapping["answer"]) == "a"
         return None if option and "b" in map(squeezed, columns) else mapping
+
+
+class RankedAnswers(QuestionAnswer):
+    """A question and several answers, each with its score or its rank: the best one is learned, the first of those that are level."""
+
+    by_content = True
+    name = "ranked-answers"
+    example: ClassVar[Values] = {
+        "instruction": "Name a river in Italy.",
+        "completions": [{"response": "The Rhine.", "overall_score": 2}, {"response": "The Po.", "overall_score": 9}],
+    }
+    targets: ClassVar[Targets] = {**QuestionAnswer.targets, "answer": (*_ANSWERS, *ANSWER)}
+    reason = "data.reason.ranked"
+    known = False  # whether it is known that most rows have such
+
+    def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> Format:
+        """The same format, which takes the first of answers without a score."""
+        form = copy.copy(self)
+        form.known = True
+        return form
+
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
+        column = mapping["answer"]
+        held = value_at(row, column)
+        ranked = _ranked(held)
+        if ranked is None and not self.known:
+            raise InputError("data.row.type", column=shown(column), found="list")
+        return super().convert(row if ranked is None else {**row, column: ranked}, mapping, mend, notes)
+
+
+def _ranked(value: Any) -> list[dict[str, Any]] | None:
+    """Several answers, the best first and without their scores, from a list of objects or an object of lists; None where they have none."""
+    if isinstance(value, Mapping) and value and all(isinstance(held, list) for held in value.values()):
+        lengths = {len(held) for held in value.values()}
+        value = [dict(zip(value, held, strict=True)) for held in zip(*value.values(), strict=True)] if len(lengths) == 1 else None
+    if not isinstance(value, list) or not value or not all(isinstance(one, Mapping) for one in value):
+        return None
+    scores = [_score(one) for one in value]
+    if any(score is None for score in scores):
+        return None
+    order = sorted(range(len(value)), key=lambda place: -(scores[place] or (0.0, ""))[0])
+    return [{key: held for key, held in value[place].items() if key != (scores[place] or (0.0, ""))[1]} for place in order]
+
+
+def _score(answer: Mapping[str, Any]) -> tuple[float, str] | None:
+    """How good an answer is, and the key that says so."""
+    names = {squeezed(key): key for key in answer}
+    for known, sign in ((_SCORES, 1), (_RANKS, -1)):
+        key = next((names[name] for name in known if name in names), None)
+        if key is None:
+            continue
+        try:
+            return sign * float(str(answer[key])), key
+        except ValueError:
+            continue
+    return None

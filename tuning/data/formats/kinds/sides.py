@@ -38,14 +38,17 @@ class Sides(PairShape):
 
     strict = True
     several: bool | None = None  # whether sides are more than texts; None where it is not known yet
+    truths: bool | None = None  # and whether answers are true or false
 
     def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> Format:
         """The same format, which takes objects and lists for answers only where most rows of a sample have such."""
         held = sum(isinstance(wanted(row, mapping, target), list | dict) for row in sample for target in (self.asks[0], self.answers))
-        if not held:
+        truths = sum(isinstance(wanted(row, mapping, self.answers), bool) for row in sample)
+        if not held and not truths:
             return self
         form = copy.copy(self)
-        form.several = 2 * held > len(sample)
+        form.truths = 2 * truths > len(sample)
+        form.several = 2 * held > len(sample) if held else None
         return form
 
     def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
@@ -54,6 +57,9 @@ class Sides(PairShape):
         if prompt.__class__ is str and answer.__class__ is str and not _more(prompt, answer):  # most are so
             return super().convert(row, mapping, notes=notes)
         prompt, answer = wanted(row, mapping, asks), value_at(row, column)
+        if isinstance(answer, bool) and self.truths is not False:
+            answer = "true" if answer else "false"  # as JSON spells it
+            row = {**row, column: answer}
         if answer is MISSING:
             return super().convert(row, mapping, notes=notes)
         notes = notes or Notes()

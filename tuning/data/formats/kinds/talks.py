@@ -12,7 +12,25 @@ from tuning.data.formats.turns import SHAREGPT
 from tuning.data.formats.vocabulary import CONVERSATIONS, RATING, SYSTEM, TEXT
 from tuning.data.records import Values, value_at
 
-_TALK: dict[str, Sequence[str]] = {"system": SYSTEM, "tools": TOOLS, **dict.fromkeys(("role", "content", "user", "assistant"), ())}
+_ABOUT = (
+    "context",
+    "contexts",
+    "contesto",
+    "kontext",
+    "contexte",
+    "contexto",
+    "background",
+    "document",
+    "documento",
+    "passage",
+    "knowledge",
+)
+_TALK: dict[str, Sequence[str]] = {
+    "system": SYSTEM,
+    "context": _ABOUT,
+    "tools": TOOLS,
+    **dict.fromkeys(("role", "content", "user", "assistant"), ()),
+}
 
 
 class Messages(TurnsShape):

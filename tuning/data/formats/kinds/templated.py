@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tuning.data.formats.notes import Notes
-from tuning.data.formats.shapes import Targets, TextShape
+from tuning.data.formats.shapes import Targets, TextShape, system_of
 from tuning.data.formats.turns import ROLES, THOUGHT, RawMessage, ordered
-from tuning.data.formats.vocabulary import TEXT
+from tuning.data.formats.vocabulary import SYSTEM, TEXT
 from tuning.data.records import Values, blank, squeezed, value_at
 
 _SPOKEN = "system|user|assistant|model|tool|human"
@@ -35,6 +35,7 @@ _SPEAKER = re.compile(
     r"(?:\A\s*(?:<s>)?|\n[ \t]*(?:</s>\s*)?(?:<s>)?|</s>\s*<s>[ \t]*|(?=### ))(?:### ?)?(\w+(?: [Rr](?:esponse|ESPONSE))?) ?:[ \t]*"
 )
 _IN_LINE = re.compile(r"(?:\A|(?<=\s)|(?<=</s>))(USER|ASSISTANT): ?")  # Vicuna's
+_LABELLED = re.compile(r"\A\s*(?:SYSTEM|System): ?")
 _ENDS = (
     "<|end_of_turn|>",
     *("<|end|>", "<|return|>", "<|END_OF_TURN_TOKEN|>", "<|END_RESPONSE|>", "<｜end▁of▁sentence｜>", "<|eom_id|>", "<|call|>"),
@@ -55,14 +56,22 @@ class Templated(TextShape):
 
     name = "templated"
     example: ClassVar[Values] = {"text": "<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\nA tailor.<|im_end|>\n"}
-    targets: ClassVar[Targets] = {"text": TEXT}
+    targets: ClassVar[Targets] = {"text": TEXT, "system": SYSTEM}
     required = frozenset({"text"})
     reason = "data.reason.templated"
 
     def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
         said = turns(value_at(row, mapping["text"]))
         plain = super().convert(row, mapping, mend, notes)
-        return plain if said is None else {"messages": ordered(said)}
+        system = system_of(row, mapping, notes)
+        if said is None or (system and said[0]["role"] == "system"):
+            (notes or Notes()).leave("column", [mapping["system"]] if system else [])
+            system = []
+        if said is None:
+            return plain
+        for message in system:
+            message["content"] = _LABELLED.sub("", message["content"], count=1)
+        return {"messages": ordered([*system, *said])}
 
 
 def turns(text: Any) -> list[RawMessage] | None:

@@ -112,6 +112,8 @@ class _Talk:
 class Chat:
     """The messages of one export, and what became of them."""
 
+    speaks = True
+
     def __init__(self, columns: tuple[str, str, str], asked: Mapping[str, str]) -> None:
         self.author, self.content, self.date = columns
         self.assistant = asked.get("assistant")
@@ -121,10 +123,10 @@ class Chat:
         self.rows = self.talks = self.kept = 0
         self.table = False  # whether each message has a row of its own, so that its column can be mapped
 
-    def conversations(self, records: Iterable[FileRecord]) -> Iterator[FileRecord]:
+    def records(self, whole: Iterable[FileRecord]) -> Iterator[FileRecord]:
         """A record of messages for each conversation. Raises InputError `data.speakers` where nobody, or a stranger, is the assistant."""
         open_talks: dict[str, _Talk] = {}
-        for record in records:
+        for record in whole:
             if record.values is None:
                 self.rows += 1
                 yield FileRecord(self.rows, record.line, fault=record.fault)
@@ -139,10 +141,10 @@ class Chat:
         for talk in open_talks.values():
             yield from self._closed(talk)
 
-    def notice(self) -> Notice:
+    def notices(self) -> Sequence[Notice]:
         """What became of the messages."""
         params = {key: self.left[key] for key in ("service", "media", "edge")}
-        return Notice(code="data.note.chat", params={"talks": self.talks, "messages": self.kept, **params})
+        return (Notice(code="data.note.chat", params={"talks": self.talks, "messages": self.kept, **params}),)
 
     def _add(self, values: Values, chat: str, line: int, open_talks: dict[str, _Talk]) -> Iterator[FileRecord]:
         author, content = _speaker(values, self.author), _said(values.get(self.content))
