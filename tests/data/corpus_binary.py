@@ -69,14 +69,15 @@ def _archives() -> Iterator[Case]:
 
 def _documents() -> Iterator[Case]:
     def binary(kind: str) -> Refused:
-        return Refused("data.binary", {"kind": kind})
+        texts = ("pdf", "rtf", "doc", "docx", "ppt", "pptx", "odt", "odp")
+        return Refused("data.document" if kind in texts else "data.binary", {"kind": kind})
 
     types = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
     yield case("a Word document", zipped({"[Content_Types].xml": types, "word/document.xml": "<w/>"}), binary("docx"))
     yield case("slides", zipped({"[Content_Types].xml": types, "ppt/presentation.xml": "<p/>"}), binary("pptx"))
     ods = {"mimetype": "application/vnd.oasis.opendocument.spreadsheet", "content.xml": "<c/>"}
     yield case("an empty sheet of LibreOffice", zipped(ods), Refused("data.no_rows"))
-    yield case("a text of LibreOffice", zipped({**ods, "mimetype": "application/vnd.oasis.opendocument.text"}), binary("zip"))
+    yield case("a text of LibreOffice", zipped({**ods, "mimetype": "application/vnd.oasis.opendocument.text"}), binary("odt"))
     book = zipped({"[Content_Types].xml": types, "xl/workbook.bin": b"\x83\x01"})
     yield case("a binary sheet of Excel without its parts", book, Refused("data.xlsx"))
     yield case("a sheet of Numbers", zipped({"Index/Document.iwa": "x"}), Refused("data.spreadsheet", {"kind": "numbers"}))

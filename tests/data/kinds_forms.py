@@ -98,7 +98,7 @@ DOCCANO = {
         table(["utterance", "intent"], *([q, ("reclamo", "ordine")[n % 2]] for n, (q, _) in enumerate(QA))),
         [(Q1, "reclamo"), (Q2, "ordine")],
     ),
-    "stretches are refused by a sentence": Input(lines(*({"text": q, "label": [[0, 3, "PER"]]} for q, _ in QA)), code="data.labels"),
+    "stretches are refused by a sentence": Input(lines(*({"text": q, "label": [[0, 3, "PER"]]} for q, _ in QA)), code="data.spans"),
 }
 
 BESIDE = {

@@ -2,6 +2,7 @@
 
 import json
 
+from tests.data.corpus_binary import zipped
 from tests.data.kinds import QA, A, Input, U, lines, paired, parquet, table
 
 (Q1, A1), (Q2, A2), *_ = QA
@@ -284,6 +285,120 @@ CALLS = {
     ),
 }
 
+
+def comment(number: int, author: object, said: str, **more: object) -> dict[str, object]:
+    return {"id": number, "author_id": author, "body": said, **more}
+
+
+PARTS = {"conversation_parts": [{"author": {"type": "admin"}, "body": A1}]}
+TICKETS = {
+    "Zendesk": Input(
+        lines(
+            {
+                "description": Q1,
+                "requester_id": 7,
+                "comments": [comment(1, 7, Q1), comment(2, 9, "unter uns", public=False), comment(3, 9, A1)],
+            },
+            {"description": Q2, "requester_id": 8, "comments": [comment(1, 8, Q2), comment(2, 9, A2), comment(3, 8, "Danke")]},
+        ),
+        [(Q1, A1), (Q2, A2)],
+        unused={"comments: internal notes": 1, "comments: without an answer": 1},
+    ),
+    "Freshdesk": Input(
+        lines(*({"description_text": q, "conversations": [{"body_text": a, "incoming": False, "user_id": 3}]} for q, a in QA)), PAIRS
+    ),
+    "Intercom": Input(lines(*[{"source": {"body": Q1, "author": {"type": "user"}}, "conversation_parts": PARTS}] * 2), [(Q1, A1)] * 2),
+    "in Italian": Input(
+        lines(*({"descrizione": q, "commenti": [{"autore": "cliente", "testo": q}, {"autore": "operatore", "testo": a}]} for q, a in QA)),
+        PAIRS,
+    ),
+    "nobody says who writes": Input(lines(*[{"title": "x", "comments": [{"body": "a"}]}] * 2), code="data.format"),
+    "a table in Italian": Input(
+        table(["ID ticket", "Descrizione", "Risoluzione", "Stato"], *([n, *pair, "chiuso"] for n, pair in enumerate(QA))),
+        PAIRS,
+        unused={"ID ticket": ALL, "Stato": ALL},
+    ),
+}
+
+CHUNKS = [{"role": "user", "text": Q1}, {"role": "model", "text": "Mal sehen.", "isThought": True}, {"role": "model", "text": A1}]
+GOOGLE = {
+    "AI Studio, what it thought kept": Input(
+        json.dumps({"runSettings": {"model": "x"}, "systemInstruction": {}, "chunkedPrompt": {"chunks": CHUNKS}}, indent=1),
+        [(Q1, A1)],
+        unused={"runSettings": 1},
+        thoughts=1,
+    ),
+    "with an instruction": Input(
+        json.dumps({"systemInstruction": {"parts": [{"text": "Kurz."}]}, "chunkedPrompt": {"chunks": CHUNKS[::2]}}, indent=1),
+        [("Kurz.", Q1, A1)],
+    ),
+    "Gemini's activity": Input(
+        json.dumps([{"header": "Gemini Apps", "title": f"Prompted {q}", "safeHtmlItem": [{"html": f"<p>{a}</p>"}]} for q, a in QA]),
+        PAIRS,
+        unused={"header": ALL},
+        repair="html",
+    ),
+}
+
+NAMES = ("Anna", "Sarto")
+WRITTEN = list(zip((*NAMES, *NAMES), ("Wann?", "Um 9.", "Danke", "Gern"), strict=True))
+WHO = {"assistant": "Sarto"}
+TEAMS = [
+    {
+        "createdDateTime": f"2024-01-01T10:0{n}:00Z",
+        "from": {"user": {"displayName": name}},
+        "body": {"contentType": "text", "content": said},
+    }
+    for n, (name, said) in enumerate(WRITTEN)
+]
+SENT = [["Chat Session", "Message Date", "Type", "Sender Name", "Text"]] + [
+    ["Anna", f"2024-01-01 10:0{n}:00", ("Incoming", "Outgoing")[n % 2], (name, "")[n % 2], said] for n, (name, said) in enumerate(WRITTEN)
+]
+PHONE = "".join(f"12/05/23, 14:0{n} - {name}: {said}\n" for n, (name, said) in enumerate(WRITTEN))
+WRITERS = {
+    "Teams asks": Input(json.dumps(TEAMS), code="data.speakers"),
+    "and is told": Input(json.dumps(TEAMS), [("Wann?", "Um 9.", "Danke", "Gern")], mapping=WHO),
+    "messages of a telephone say who sent them": Input(
+        table(*SENT), [("Wann?", "Um 9.", "Danke", "Gern")], unused={"Chat Session": 4, "Sender Name": 2}
+    ),
+    "in Italian": Input(
+        table(*([{"Type": "Tipo", "Incoming": "Ricevuto", "Outgoing": "Inviato"}.get(cell, cell) for cell in row] for row in SENT)),
+        [("Wann?", "Um 9.", "Danke", "Gern")],
+        unused={"Chat Session": 4, "Sender Name": 2},
+    ),
+    "what was edited, and a picture with words": Input(
+        PHONE.replace("Um 9.", "Um 9. <Questo messaggio è stato modificato>").replace("Gern", "IMG-1.jpg (file allegato)\nGern"),
+        [("Wann?", "Um 9.", "Danke", "Gern")],
+        unused={"edited": 1, "attachment": 1},
+        mapping=WHO,
+    ),
+}
+
+FORM = ["Informazioni cronologiche", "Nome utente", "Qual è la tua domanda?", "Che cosa risponderesti?"]
+FORMS = {
+    "headers that ask, in Italian": Input(
+        table(FORM, *(["2024/05/01 10:00:00", "a", *pair] for pair in QA)), PAIRS, unused={FORM[0]: ALL, FORM[1]: ALL}
+    ),
+    "in English": Input(
+        table(["Timestamp", "What is your question?", "What would you answer?"], *(["5/1/2024 10:00:00", *pair] for pair in QA)),
+        PAIRS,
+        unused={"Timestamp": ALL},
+    ),
+    "what is not understood is asked, by its names": Input(
+        table(["Timestamp", "Wie heißen Sie?", "Und sonst?"], *(["5/1/2024 10:00:00", *pair] for pair in QA)), code="data.format"
+    ),
+}
+
+MAIL = "From: Anna <a@b.it>\nTo: c@d.it\nSubject: Orlo\nDate: Mon, 1 Jan 2024 10:00:00 +0100\n\nQuanto costa?\n"
+ODT = zipped({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": "<x/>"})
+UNREAD = {
+    "an e-mail": Input(MAIL, code="data.mail"),
+    "a mailbox": Input(f"From a@b.it Mon Jan  1 10:00:00 2024\n{MAIL}\nFrom c@d.it Mon Jan  1 11:00:00 2024\n{MAIL}", code="data.mail"),
+    "a letter is none": Input("From: me\nTo: you\n\nHello.\n", [("From: me\nTo: you",), ("Hello.",)]),
+    "LibreOffice's texts": Input(ODT, code="data.document"),
+    "a page of questions": Input("<html><body><h2>Wo?</h2><p>Hier.</p></body></html>", code="data.page"),
+}
+
 KINDS = {
     "trees of messages": TREES,
     "tables of turns": TURN_TABLES,
@@ -295,4 +410,9 @@ KINDS = {
     "true as an answer": TRUTHS,
     "a context beside a conversation": ABOUT,
     "calls by other names": CALLS,
+    "tickets": TICKETS,
+    "exports of Google": GOOGLE,
+    "who wrote a message": WRITERS,
+    "sheets of forms": FORMS,
+    "what is no data": UNREAD,
 }

@@ -47,7 +47,7 @@ OTHERS = {
     "chatgpt",
     "claude",
     "comparison",
-    *("nested-choice", "series", "ranked-answers"),
+    *("nested-choice", "series", "ranked-answers", "ticket", "gemini"),
 }  # named by no exact name, or their answers are calls, one of several, or lie deep within
 WITH_TEXTS = [form for form in FORMATS if form.name not in OTHERS]
 

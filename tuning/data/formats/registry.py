@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from tuning.data.formats import exchanges, marks, unfit
 from tuning.data.formats.kinds import templated
 from tuning.data.formats.kinds.annotations import ArgillaRecord, LabelStudio, TextLabel
-from tuning.data.formats.kinds.assistants import ChatGptExport, ClaudeExport
+from tuning.data.formats.kinds.assistants import ChatGptExport, ClaudeExport, GeminiActivity
 from tuning.data.formats.kinds.beside import beside
 from tuning.data.formats.kinds.choices import MultipleChoice, NestedChoice
 from tuning.data.formats.kinds.meant import MeantPairs
 from tuning.data.formats.kinds.pairs import Alpaca, Dolly, FunctionCalling, Kto, Preference, PromptCompletion, QuestionAnswer, RankedAnswers
 from tuning.data.formats.kinds.series import Series
 from tuning.data.formats.kinds.talks import KtoMessages, Messages, PlainText, ShareGpt
+from tuning.data.formats.kinds.tickets import Ticket
 from tuning.data.formats.kinds.votes import Votes
 from tuning.data.formats.shapes import Format, TurnsShape
 from tuning.data.formats.tool_calls import parsed
@@ -41,6 +42,7 @@ FORMATS: tuple[Format, ...] = (
     KtoMessages(),
     ChatGptExport(),
     ClaudeExport(),
+    GeminiActivity(),
     Messages(),
     ShareGpt(),
     Alpaca(),
@@ -54,6 +56,7 @@ FORMATS: tuple[Format, ...] = (
     ArgillaRecord(),
     TextLabel(),
     MeantPairs(),
+    Ticket(),
     PlainText(),
 )
 

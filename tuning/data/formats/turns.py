@@ -15,7 +15,7 @@ from tuning.data.formats.notes import Notes
 from tuning.data.formats.tool_calls import TOOLS, calls, parsed, tools
 from tuning.data.formats.tool_parts import ITEM, condensed, spread
 from tuning.data.formats.vocabulary import THOUGHTS
-from tuning.data.records import Number, given, listed, shown, squeezed
+from tuning.data.records import Number, blank, given, listed, shown, squeezed
 from tuning.errors import InputError
 
 RawMessage = dict[str, Any]
@@ -36,6 +36,7 @@ ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's
 }
 THOUGHT = "reasoning_content"  # of an answer in normal form
 _THOUGHT_PARTS = ("thinking", "reasoning", "thought")
+_THINKING = ("isThought", "thought")  # marks of a turn
 _UNREADABLE_PARTS = ("redacted_thinking", "encrypted_reasoning")
 _TEXT_PARTS = (
     None,
@@ -240,6 +241,8 @@ def merged(said: Sequence[RawMessage]) -> list[RawMessage]:
 
 def flat(value: Any, column: str, notes: Notes) -> str:
     """A text that may be written as one turn, or as the parts of one. Raises as `messages` does."""
+    if value == {} or value == []:
+        return ""
     if value.__class__ is dict:
         key, said = _first(value, CONTENT_KEYS)
         notes.leave("key", (f"{column}.{name}" for name, held in value.items() if name not in (key, "role", "type") and given(held)))
@@ -294,7 +297,10 @@ def _message(turn: Any, number: int, context: _Context) -> RawMessage:
         notes.marked += len(marked)
         if thoughts:
             message[THOUGHT] = "\n\n".join(thoughts)
-    _add_rest(message, turn, number, context, {role_key, content_key, ITEM})
+    thinks = role == "assistant" and next((key for key in _THINKING if turn.get(key) is True), None)
+    if thinks and not blank(message["content"]):  # AI Studio's: a turn that is only thought belongs to the answer after it
+        message = {"role": role, "content": "", THOUGHT: message["content"], ITEM: True}
+    _add_rest(message, turn, number, context, {role_key, content_key, ITEM, str(thinks)})
     return message
 
 

@@ -80,7 +80,7 @@ def refuse_image_parts(form: Format, mapping: Mapping[str, str], sample: Sequenc
 def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None, answered: bool) -> None:
     """`text` is the column of plain text, where there is one; `answered` where its label is taken as the answer.
 
-    Raises InputError: `data.tree`, `data.tokenized`, `data.formats.turns` (column), `data.labels` (text, label).
+    Raises InputError: `data.tree`, `data.tokenized`, `data.formats.turns` (column), `data.labels` and `data.spans` (text, label).
     """
     names = {squeezed(column): column for column in columns}
     if {"messageid", "parentid"} <= names.keys() or any(_branches(held) for row in sample for held in row.values()):
@@ -93,6 +93,8 @@ def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None, a
     if speaker is not None and all(isinstance(row.get(speaker), str) for row in sample):
         raise InputError("data.turns", column=shown(speaker))
     label = next((names[name] for name in _LABELS if name in names), None)
+    if label is not None and 2 * sum(_stretches(row.get(label)) for row in sample) > len(sample):
+        raise InputError("data.spans", text=shown(text), label=shown(label))
     if label is not None and not answered and 2 * sum(_sorts(row.get(label)) for row in sample) > len(sample):
         raise InputError("data.labels", text=shown(text), label=shown(label))
 
@@ -100,6 +102,11 @@ def refuse(sample: Sequence[Values], columns: Sequence[str], text: str | None, a
 def _branches(value: Any) -> bool:
     """Whether a value is a message with those that answer it."""
     return isinstance(value, dict) and "text" in value and isinstance(value.get("replies"), list)
+
+
+def _stretches(value: Any) -> bool:
+    """Whether a value marks stretches of a text."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, list | dict) for one in value)
 
 
 def _picture(value: Any) -> bool:

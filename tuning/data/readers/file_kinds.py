@@ -63,7 +63,10 @@ _PICKLE = re.compile(
 _TENSORS = re.compile(rb".{8}\{\s*\"", re.DOTALL)
 _POINTER = "version https://git-lfs.github.com/spec/"
 _HUB = frozenset(("Entry not found", "Repository not found", "Invalid username or password."))  # all that a failed download left
+_DOCUMENTS = ("pdf", "rtf", "docx", "doc", "pptx", "ppt", "odt", "odp")
+_MAIL = (frozenset({"from"}), frozenset({"subject", "message-id"}), frozenset({"date", "received"}))  # of each one is in any e-mail
 _ODS = "application/vnd.oasis.opendocument.spreadsheet"
+_ODT, _ODP = _ODS.replace("spreadsheet", "text"), _ODS.replace("spreadsheet", "presentation")
 _BOOKS: dict[str, Callable[[BinaryIO, int, Limits], workbook.Book]] = {
     "xlsx": XlsxBook,
     "ods": OdsBook,
@@ -89,8 +92,8 @@ class Opened:
 def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: workbook.SheetChoice | None = None) -> Opened:
     """Looks at the content of a file and opens it for the reader of its kind; `sheet` says which of a workbook is wanted.
 
-    Raises InputError: `data.binary` (kind), `data.spreadsheet` (kind) for those that can be saved in another form, `data.password`,
-    `data.page` (kind), `data.pointer`, `data.sheet.none` (sheet),
+    Raises InputError: `data.binary`, `data.document` (kind), `data.mail`, `data.spreadsheet` (kind) for those
+    that can be saved in another form, `data.password`, `data.page` (kind), `data.pointer`, `data.sheet.none` (sheet),
     and what `encoding.detect`, `parquet_rows.open_rows` and `workbook.open_rows` raise.
     The records raise what their readers do.
     """
@@ -116,7 +119,7 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: wo
         book = workbook.open_rows(_BOOKS[kind], path, limits, known, sheet)
         return Opened(kind, None, book.records(), book.position, book.notes, book.told, book.sheets, book.sheet)
     if kind is not None:
-        raise InputError("data.binary", kind=kind)
+        raise InputError("data.document" if kind in _DOCUMENTS else "data.binary", kind=kind)
     return _text(path, limits, known)
 
 
@@ -148,10 +151,20 @@ def _check_download(head: str) -> None:
     page = _PAGE.match(head)
     if page or head.strip() in _HUB:
         raise InputError("data.page", kind=(page[1] or "html").upper() if page else "Hub")
+    if _is_mail(head):
+        raise InputError("data.mail")
     if head.startswith(_POINTER):
         raise InputError("data.pointer")
     if _MARKUP.match(head):
         raise InputError("data.binary", kind="XML")
+
+
+def _is_mail(head: str) -> bool:
+    """Whether a text begins with the headers of an e-mail, or with a mailbox of such."""
+    lines = head.lstrip().split("\n\n", 1)[0].replace("\r", "").splitlines()
+    names = {line.split(":", 1)[0].casefold() for line in lines if re.match(r"[A-Za-z][A-Za-z-]*: ", line)}
+    plain = all(re.match(r"[A-Za-z][A-Za-z-]*:|\s|From ", line) for line in lines)
+    return plain and all(known & names for known in _MAIL)
 
 
 def _zipped(path: pathlib.Path) -> str:
@@ -159,8 +172,10 @@ def _zipped(path: pathlib.Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-            if "mimetype" in names and archive.open("mimetype").read(len(_ODS)) == _ODS.encode():
-                return "ods"
+            said = archive.open("mimetype").read(60).decode("ascii", "replace") if "mimetype" in names else ""
+            found = next((name for name, mime in (("ods", _ODS), ("odt", _ODT), ("odp", _ODP)) if said.startswith(mime)), None)
+            if found is not None:
+                return found
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError):
         with open(path, "rb") as stream:
             return "xlsx" if b"xl/work" in stream.read(HEAD) else "zip"  # a workbook that was cut off is damaged, not packed

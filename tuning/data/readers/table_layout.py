@@ -28,6 +28,9 @@ _NAME = re.compile(r"\s*[\w.-]+\s*")
 _NAMES = re.compile(r"\s*[^\W\d_][\w .()/'’-]{0,39}(?<!\.)\s*")
 _LETTER = re.compile(r"[^\W\d_]")
 _SENTENCE = re.compile(r".*[?!…]|.*\s.*\.", re.DOTALL)
+_FORMS = frozenset(  # how sheets of Google Forms begin, whose columns are called by the questions that were asked
+    ("timestamp", "informazioni cronologiche", "zeitstempel", "horodateur", "marca temporal", "carimbo de data/hora")
+)
 _LONGEST_NAME = 80  # characters
 _MOST_LETTERS = 16
 _LOOKED_AT = 50  # records
@@ -109,7 +112,7 @@ def named(header: Sequence[str], known: KnowsColumns, bare: bool = False) -> tup
 
     Raises InputError `data.header` (columns) where it is one of data, and nobody has.
     """
-    if known([*header, ""]):
+    if known([*header, ""]) or (header and header[0].strip().casefold() in _FORMS):
         return header, False
     if known(letters(len(header))):
         return letters(len(header)), True

@@ -61,6 +61,7 @@ _DATES = (
     "hora",
     "heure",
     "messagedate",
+    *("createddatetime", "sentdatetime", "originalarrivaltime", "messagetime"),
 )
 _CONTENTS = (
     "content",
@@ -77,18 +78,30 @@ _CONTENTS = (
     "texto",
     "texte",
 )
-_CHATS = ("chat", "chatid", "channel", "channelid", "conversationid", "threadid", "canale")
+_CHATS = ("chat", "chatid", "chatsession", "chatname", "channel", "channelid", "conversationid", "threadid", "canale")
 _WHATSAPP = {"author", "date", "content"}
 _OF_EXPORTS = ("fromid", "authorid", "userprofile", "clientmsgid", "timestampms")  # columns that only exports have
 _ROLES_ALONE = ("role", "from", "speaker", "ruolo")  # whose columns are turns, where all that stands there is known
-_NAMES = ("real_name", "display_name", "nickname", "name", "username", "id")
-_SERVICE = frozenset(("service", "system", "call", "guildmemberjoin", "channelpinnedmessage", "recipientadd", "recipientremove"))
+_NAMES = ("real_name", "displayName", "display_name", "nickname", "name", "username", "id")
+_DIRECTIONS = ("type", "direction", "messagetype", "tipo", "direzione", "richtung")
+_ANSWERS = frozenset(("outgoing", "outbound", "sent", "inviato", "inviata", "inviati", "inuscita", "gesendet", "envoyé", "enviado"))
+_ASKS = frozenset(
+    ("incoming", "inbound", "received", "ricevuto", "ricevuta", "ricevuti", "inarrivo", "inentrata", "empfangen", "reçu", "recibido")
+)
+_SERVICE = frozenset(
+    ("service", "system", "systemeventmessage", "call", "guildmemberjoin", "channelpinnedmessage", "recipientadd", "recipientremove")
+)
 _OF_SERVICE = re.compile(
     r"\W*(?:(?:messages and calls|messages|i messaggi e le chiamate|i messaggi) (?:are|sono|inviati).{0,40}"
     r"(?:end-to-end|crittografat|cifrat).*"
     r"|(?:this message was deleted|you deleted this message|questo messaggio è stato eliminato|hai eliminato questo messaggio)\.?"
     r"|(?:missed (?:voice|video) call|(?:chiamata vocale|videochiamata|chiamata) persa).{0,40}|null)\W*",
     re.IGNORECASE | re.DOTALL,
+)
+_EDITED = re.compile(  # WhatsApp's
+    r"\s*\u200e?<(?:this message was edited|questo messaggio è stato modificato|diese nachricht wurde bearbeitet|ce message a été modifié"
+    r"|se editó este mensaje)\.?>\s*\Z",
+    re.IGNORECASE,
 )
 _MEDIA = re.compile(
     r"\W*(?:<[^<>\n]{0,20}(?:omess[oiae]|omitted|esclus[oiae]|attached:[^<>\n]+|allegato:[^<>\n]+|omitido|omis|ausgeschlossen)>"
@@ -148,7 +161,7 @@ class Chat:
 
     def _add(self, values: Values, chat: str, line: int, open_talks: dict[str, _Talk]) -> Iterator[FileRecord]:
         author, content = _speaker(values, self.author), _said(values.get(self.content))
-        kind = values.get("subtype") or values.get("type")
+        kind = values.get("subtype") or values.get("messageType") or values.get("type")
         if not author or (isinstance(kind, str) and squeezed(kind) in _SERVICE) or _joins(values) or _OF_SERVICE.fullmatch(content):
             self.left["service"] += 1
             return
@@ -158,6 +171,7 @@ class Chat:
         if not content.strip("\u200e \t\r\n") or _MEDIA.fullmatch(content):
             self.left["media"] += 1
             return
+        content = self._bare(content)
         used = (self.author, self.content, self.date)
         self.unused.update(
             ("key", shown(key, 80)) for key, value in values.items() if key not in used and given(value) and value != "message"
@@ -172,6 +186,17 @@ class Chat:
         talk.last = now if now is not None else talk.last
         role = "assistant" if squeezed(author) == squeezed(self.assistant) else "user"
         talk.turns.append({"role": role, "content": content})
+
+    def _bare(self, content: str) -> str:
+        """A message without what the service says of it: that it was edited, or which file it comes with; both are counted."""
+        bare, edited = _EDITED.subn("", content)
+        first, _, rest = bare.partition("\n")
+        if rest.strip() and _MEDIA.fullmatch(first):
+            bare = rest
+        for name, found in (("edited", edited), ("attachment", bare is rest)):
+            if found:
+                self.unused["part", name] += 1
+        return bare
 
     def _closed(self, talk: _Talk) -> Iterator[FileRecord]:
         """What of a conversation can be learned: from the first turn of others to the last of the assistant, turns in a row joined."""
@@ -213,6 +238,10 @@ def found(sample: Sequence[Values], asked: Mapping[str, str]) -> Chat | None:
     author = asked.get("role") or next((squeezed_names[name] for name in _AUTHORS if name in squeezed_names), None)
     content = asked.get("content") or next((squeezed_names[name] for name in _CONTENTS if name in squeezed_names), None)
     date = next((squeezed_names[name] for name in _DATES if name in squeezed_names), None)
+    direction = _direction(messages, squeezed_names)
+    if direction is not None and "role" not in asked:  # nothing to ask: whoever exported it answers
+        author, sent = direction
+        asked = {"assistant": sent, **asked}
     if "role" in squeezed_names and "role" not in asked:  # turns whose speakers are known already
         return None
     if author is None or content is None or (date is None and "role" not in asked) or len({author, content, date}) < 3:
@@ -229,8 +258,18 @@ def found(sample: Sequence[Values], asked: Mapping[str, str]) -> Chat | None:
     if roles == {"user", "assistant"}:  # nothing to ask
         asked = {"assistant": next(name for name in speakers if ROLES[squeezed(name)] == "assistant"), **asked}
     chat = Chat((author, content, date or ""), asked)
-    chat.table = content in sample[0]
+    chat.table = isinstance(sample[0].get(content), str)
     return chat
+
+
+def _direction(messages: Sequence[Values], names: Mapping[str, str]) -> tuple[str, str] | None:
+    """The column that says whether a message was sent or received, and what it says of those that were sent; None where there is none."""
+    for name in _DIRECTIONS:
+        held = {str(message.get(names[name]) or "") for message in messages} if name in names else set()
+        sent = [value for value in held if squeezed(value) in _ANSWERS]
+        if len(sent) == 1 and {squeezed(value) for value in held} - _ANSWERS and all(squeezed(v) in _ASKS | _ANSWERS for v in held):
+            return names[name], sent[0]
+    return None
 
 
 def _exported(messages: Sequence[Values], columns: Collection[str]) -> bool:
@@ -290,6 +329,8 @@ def _messages(values: Values) -> Iterator[tuple[Values, str]]:
 def _speaker(values: Values, column: str) -> str:
     profile = values.get("user_profile")
     held = profile if isinstance(profile, dict) else values.get(column) or values.get("username")
+    if isinstance(held, dict) and isinstance(held.get("user"), dict):  # as Teams has it
+        held = held["user"]
     if isinstance(held, dict):
         held = next((held[key] for key in _NAMES if held.get(key)), "")
     return str(held).strip() if isinstance(held, str) else ""
@@ -299,6 +340,8 @@ def _said(content: Any) -> str:
     """The text of a message; of one in parts, its parts one after the other."""
     if isinstance(content, list):
         return "".join(_said(part.get("text") if isinstance(part, dict) else part) for part in content)
+    if isinstance(content, dict):
+        return _said(content.get("content"))
     return str(content) if isinstance(content, str) else ""
 
 

@@ -78,6 +78,23 @@ class ClaudeExport(Format):
         return _conversation([message for message in said if not blank(message["content"])], column, notes)
 
 
+class GeminiActivity(Format):
+    """An entry of the activity that Google exports of Gemini: what was asked, in its title, and the answer, as HTML."""
+
+    name = "gemini"
+    example: ClassVar[Values] = {"title": "Prompted Who are you?", "safeHtmlItem": [{"html": "<p>A model.</p>"}]}
+    targets: ClassVar[Targets] = {"title": ("title", "titolo"), "answer": ("safehtmlitem",)}
+    required = frozenset({"title", "answer"})
+
+    def convert(self, row: Values, mapping: Mapping[str, str], mend: bool = False, notes: Notes | None = None) -> dict[str, Any]:
+        held = value_at(row, mapping["answer"])
+        if not isinstance(held, list) or not all(isinstance(one, dict) and isinstance(one.get("html"), str) for one in held):
+            raise InputError("data.row.type", column=shown(mapping["answer"]), found="value")
+        question = text(value_at(row, mapping["title"]), mapping["title"]).removeprefix("Prompted ")
+        answer = text("\n".join(one["html"] for one in held), mapping["answer"])
+        return {"messages": ordered([{"role": "user", "content": question}, {"role": "assistant", "content": answer}])}
+
+
 def _thinks(part: Mapping[str, Any]) -> bool:
     return part.get("type") == "thinking" and isinstance(part.get("thinking"), str) and not blank(part["thinking"])
 
