@@ -446,6 +446,6 @@ def test_a_list_of_words_is_no_conversation(take: Take, held: list[str]) -> None
 TREE = {"message_tree_id": "1", "prompt": {"text": "q", "role": "prompter", "replies": [{"text": "a", "role": "assistant", "replies": []}]}}
 
 
-def test_a_tree_of_messages_is_named_also_where_it_is_nested(take: Take) -> None:
-    with pytest.raises(InputError, match=r"data\.tree"):
-        take([TREE, TREE])
+def test_a_tree_of_messages_is_read_also_where_it_is_nested(take: Take) -> None:
+    taken = take([TREE, TREE])
+    assert len(taken.rows) == 2 and roles(taken.rows[0]).startswith("user assistant")

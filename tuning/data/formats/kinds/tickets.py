@@ -19,6 +19,7 @@ _AGENTS = frozenset(("admin", "agent", "bot", "operator", "staff", "support", "o
 _BODIES = ("plainbody", "bodytext", "text", "body", "content", "message", "testo", "messaggio", "htmlbody", "value")
 _AUTHORS = ("authorid", "userid", "author", "from", "sender", "createdby", "user", "fromemail", "autore", "mittente")
 _KINDS = ("authortype", "usertype", "role", "type", "direction", "sourcetype")
+_TURNS = ("role", "from", "speaker", "ruolo")
 _PRIVATE = ("private", "isprivate", "internal", "isnote")
 
 
@@ -32,7 +33,7 @@ class Ticket(Format):
         "comments": [{"author_id": 1, "body": "How much is a hem?"}, {"author_id": 2, "body": "Twelve euros."}],
     }
     targets: ClassVar[Targets] = {
-        "thread": ("comments", "conversationparts", "conversations", "threads", "thread", "replies", "posts", "commenti", "risposte"),
+        "thread": ("comments", "conversationparts", "conversations", "threads", "thread", "posts", "commenti", "risposte"),
         "opening": ("description", "descriptiontext", "source", "body", "details", "descrizione"),
         "requester": ("requesterid", "requester", "customer", "customerid", "richiedente"),
     }
@@ -48,6 +49,8 @@ class Ticket(Format):
             or not thread
             or not all(isinstance(one, dict) and _under(one, _BODIES) is not None for one in thread)
         ):
+            raise InputError("data.row.turns", column=shown(column))
+        if any(isinstance(one.get(key), str) for one in thread for key in _TURNS):  # a conversation, whose faults are its own
             raise InputError("data.row.turns", column=shown(column))
         opening, asker = wanted(row, mapping, "opening"), _name(wanted(row, mapping, "requester"))
         if isinstance(opening, dict):
