@@ -173,7 +173,7 @@ def _other_kinds() -> Iterator[Case]:
     squad = {"context": "c", "question": "q", "answers": {"text": ["a"], "answer_start": [0]}}
     yield case("answers as SQuAD has them", rows(squad), all_kept(3, format="question-answer", first=("q\n\nc", "a")))
     translation = {"translation": {"en": "Good morning", "it": "Buongiorno"}}
-    yield case("translations", rows(translation), Refused("data.format"))
+    yield case("translations", rows(translation), Refused("data.languages"))
     tokens = {"tokens": ["a", "b"], "ner_tags": [0, 1]}
     yield case("words and their tags", rows(tokens), Refused("data.format", {"columns": "tokens, ner_tags"}))
     ids = {"input_ids": [1, 2], "attention_mask": [1, 1], "labels": [1, 2]}
@@ -208,7 +208,7 @@ def _exports() -> Iterator[Case]:
     turns = json.dumps([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]).replace('"', '""')
     yield case("conversations as JSON in a table", f'id,messages\n1,"{turns}"\n', all_kept(1, format="messages", first=("a", "b")))
     turn_rows = "conversation_id,role,content\n1,user,a\n1,assistant,b\n"
-    yield case("a turn per row", turn_rows, Refused("data.turns", {"column": "role"}))
+    yield case("a turn per row", turn_rows, Kept(1, 1, format="messages", first=("a", "b")))
     bare = 'Come ti chiami?,Mi chiamo Ada.\nQuanti anni hai?,Ne ho trenta.\nDove vivi?,"A Roma, in centro."\n'
     yield case("questions and answers without a header", bare, Refused("data.header", {"columns": "Come ti chiami?, Mi chiamo Ada."}))
     both = json.dumps({"instruction": "a", "input": "", "output": "b", "text": "Below is an instruction. a b"})
