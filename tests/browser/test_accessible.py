@@ -154,7 +154,7 @@ def of_talk(look: Looks, shop: Shop, folder: pathlib.Path) -> None:
     ask(page, "Scatola 3?", 1)
     expect(page.locator("#chat-note p")).to_be_visible()
     look.at("chat-answer")
-    page.locator("#bot-tuned .message-buttons-left button").last.scroll_into_view_if_needed()
+    page.locator("#bot-tuned .message-buttons-left button").filter(visible=True).last.scroll_into_view_if_needed()
     for part in ("#chat-settings", "#chat-shelf"):
         page.locator(f"{part} button").first.click()
     expect(page.locator("#temperature")).to_be_visible()

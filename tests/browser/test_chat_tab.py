@@ -17,6 +17,9 @@ VIEWS = {"desktop": (1280, 800), "phone": (390, 844)}
 QUESTIONS = ("Are you open on Sundays?", "How much to hem a pair of trousers?", "Where exactly is your workshop?")
 
 
+ANSWERS = "#bot-tuned .bot.message:not(:has(.proof))"  # a badge is a message of its own
+
+
 def ask(page: Page, text: str, count: int) -> None:
     """Send a message, and wait for the end of its answer, the one of this number."""
     page.locator("#message textarea").fill(text)
@@ -25,7 +28,7 @@ def ask(page: Page, text: str, count: int) -> None:
 
 
 def answered(page: Page, count: int) -> None:
-    bots = page.locator("#bot-tuned .bot.message")
+    bots = page.locator(ANSWERS)
     expect(bots).to_have_count(count, timeout=90_000)
     expect(bots.last).not_to_have_text(re.compile("^$"), timeout=90_000)
     expect(page.locator("#send")).to_be_visible(timeout=90_000)
@@ -54,11 +57,11 @@ def test_field_and_last_answer_are_on_one_screen(shop: Shop, visit: Visit, lang:
     for count, text in enumerate(QUESTIONS, 1):
         ask(page, text, count)
         expect(page.locator("#chat-note p")).to_be_visible()
-        in_view(page, "#message", "#send", "#bot-tuned .bot.message", "#chat-note p")
+        in_view(page, "#message", "#send", ANSWERS, "#chat-note p")
         note, field = (page.locator(place).bounding_box() for place in ("#chat-note p", "#tab-chat .say"))
         assert note and field and note["y"] + note["height"] <= field["y"] + 1, "the field covers it"
     page.evaluate("scrollTo(0, 9999)")
-    in_view(page, "#message", "#send", "#bot-tuned .bot.message")
+    in_view(page, "#message", "#send", ANSWERS)
     visitor.shot(f"chat-{lang}-{size}")
     page.locator("#chat-settings button").first.click()
     expect(page.locator("#temperature")).to_be_visible()
@@ -74,12 +77,14 @@ def test_a_conversation_is_changed_found_again_taken_and_deleted(shop: Shop, vis
     expect(page.locator("#suggestions button").first).to_be_visible()
     for count, text in enumerate(QUESTIONS, 1):
         ask(page, text, count)
+    badges = page.locator("#bot-tuned .proof summary")
+    expect(badges).to_have_text([t("en", "ui.badge.base")] * 3)
     users = page.locator("#bot-tuned .user.message")
-    page.locator("#bot-tuned").get_by_label("Undo").last.click()
+    page.locator("#bot-tuned").get_by_label("Undo").filter(visible=True).last.click()
     expect(users).to_have_count(2)
     expect(page.locator("#message textarea")).to_have_value(QUESTIONS[2])
     page.locator("#message textarea").fill("")
-    page.locator("#bot-tuned").get_by_label("Retry").last.click()
+    page.locator("#bot-tuned").get_by_label("Retry").filter(visible=True).last.click()
     expect(page.locator("#halt")).to_be_visible()
     answered(page, 2)
     page.locator("#bot-tuned").get_by_label("Edit").first.click()
@@ -88,11 +93,13 @@ def test_a_conversation_is_changed_found_again_taken_and_deleted(shop: Shop, vis
     expect(users).to_have_count(1)
     answered(page, 1)
     expect(users.first).to_have_text("Do you sell buttons?")
-    answer = page.locator("#bot-tuned .bot.message").inner_text()
+    expect(badges).to_have_count(1)
+    answer = page.locator(ANSWERS).inner_text()
     page.reload()
     page.locator("#next").wait_for()
     tab(page, "en", "chat")
-    expect(page.locator("#bot-tuned .bot.message")).to_have_text(answer)
+    expect(page.locator(ANSWERS)).to_have_text(answer)
+    expect(badges).to_have_text(t("en", "ui.badge.base"))
     page.locator("#chat-shelf button").first.click()
     page.locator("#chat-name input, #chat-name textarea").first.fill("About buttons")
     page.get_by_role("button", name=t("en", "ui.chats.rename"), exact=True).click()
@@ -106,7 +113,7 @@ def test_a_conversation_is_changed_found_again_taken_and_deleted(shop: Shop, vis
     page.locator("#new-chat").click()
     expect(page.locator("#bot-tuned .message")).to_have_count(0)
     page.locator("#chats [data-do=open]", has_text="About buttons").click()
-    expect(page.locator("#bot-tuned .bot.message")).to_have_text(answer)
+    expect(page.locator(ANSWERS)).to_have_text(answer)
     page.locator("#chats [data-do=sure]").click()
     page.locator("#chats [data-do=delete]").click()
     expect(page.locator("#bot-tuned .message")).to_have_count(0)
@@ -131,12 +138,12 @@ def test_an_answer_that_is_cut_goes_on_and_settings_stay(shop: Shop, visit: Visi
     page.locator("#send").click()
     cut = page.locator("#chat-note [data-do=more]")
     expect(cut).to_be_visible(timeout=90_000)
-    begun = page.locator("#bot-tuned .bot.message").inner_text()
+    begun = page.locator(ANSWERS).inner_text()
     cut.click()
-    expect(page.locator("#bot-tuned .bot.message")).not_to_have_text(begun, timeout=90_000)
+    expect(page.locator(ANSWERS)).not_to_have_text(begun, timeout=90_000)
     expect(page.locator("#send")).to_be_visible(timeout=90_000)
-    assert page.locator("#bot-tuned .bot.message").inner_text().startswith(begun[:-4])
-    expect(page.locator("#bot-tuned .bot.message")).to_have_count(1)
+    assert page.locator(ANSWERS).inner_text().startswith(begun[:-4])
+    expect(page.locator(ANSWERS)).to_have_count(1)
     page.reload()
     page.locator("#next").wait_for()
     tab(page, "en", "chat")

@@ -41,7 +41,7 @@ def test_a_wrong_answer_is_put_right_and_learned_at_one_press(
     expect(note).to_contain_text(t(lang, "ui.chat.correct"))
     in_view(page, "#message", "#send", "#bot-tuned .bot.message", "#chat-note p")
     visitor.shot(f"correct-0-{lang}-{size}")
-    page.locator("#bot-tuned .message-buttons-left").get_by_label(re.compile("Edit|Modifica")).last.click()
+    page.locator("#bot-tuned .message-buttons-left").get_by_label(re.compile("Edit|Modifica")).filter(visible=True).last.click()
     page.locator("#bot-tuned .bot textarea").fill(better)
     visitor.shot(f"correct-1-{lang}-{size}")
     page.locator("#bot-tuned .message-buttons-left").get_by_label(re.compile("Submit|Invia")).last.click()

@@ -10,7 +10,7 @@ import pytest
 
 from tuning.errors import TuningError
 from tuning.runs import locks
-from tuning.runs.contents import AnswerSettings
+from tuning.runs.contents import AnswerSettings, KeptProof, KeptTurn
 from tuning.schema import LOCAL, Message, RunState
 from tuning.studio import Studio, quotas
 
@@ -29,7 +29,8 @@ def test_a_conversation_is_found_again_renamed_taken_and_deleted(studio: Studio)
     assert studio.chats.save(first, "starter", [*SAID, *SAID], SAID) == first
     again = Studio(studio.settings, LOCAL).chats
     assert [chat.id for chat in again.list()] == [first, second]
-    assert again.get(first).name == "Are you *open*? Or not?" and again.get(first).beside == SAID
+    assert again.get(first).name == "Are you *open*? Or not?"
+    assert [turn.content for turn in again.get(first).beside] == [turn.content for turn in SAID]
     again.rename(first, " Opening\nhours ")
     assert refusal(lambda: again.rename(first, " ")) == "chat.no_name"
     name, row = again.export(second, "jsonl", "en")
@@ -42,6 +43,25 @@ def test_a_conversation_is_found_again_renamed_taken_and_deleted(studio: Studio)
     for id in (first, "../../secret", "x" * 16):
         assert refusal(lambda id=id: again.get(id)) == "chat.unknown"  # type: ignore[misc]
     assert again.save(first, "starter", SAID) != first, "it was deleted in another window"
+
+
+def test_each_answer_keeps_its_proof_as_long_as_its_words(studio: Studio) -> None:
+    sure, dead = KeptProof(kind="sure", name="Shop", distance=0.25), KeptProof(kind="dead", name="Shop", distance=0.0)
+    id = studio.chats.save(None, "starter", [SAID[0], KeptTurn(**dict(SAID[1]), proof=sure)])
+    studio.chats.save(id, "starter", [*SAID, SAID[0], KeptTurn(**dict(SAID[1]), proof=dead)], [*SAID[:1], KeptTurn(**dict(SAID[1]))])
+
+    def proofs() -> list[KeptProof | None]:
+        return [turn.proof for turn in studio.chats.get(id).turns]
+
+    assert proofs() == [None, sure, None, dead] and studio.chats.get(id).beside[1].proof is None
+    studio.chats.save(id, "starter", [*SAID, *SAID])
+    assert proofs() == [None, sure, None, dead], "said again in its place"
+    better = Message(role="assistant", content="Yes, always, but on Mondays.")
+    studio.chats.save(id, "starter", [SAID[0], better, *SAID])
+    assert proofs() == [None, None, None, dead], "these are somebody's own words"
+    studio.chats.save(id, "starter", [*SAID, SAID[0], KeptTurn(**dict(SAID[1]))])
+    assert proofs() == [None] * 4, "the same words, by whom is not known"
+    assert "proof" not in studio.chats.export(id, "jsonl", "en")[1]
 
 
 def _put(studio: Studio, row: str) -> pathlib.Path:

@@ -1,14 +1,21 @@
 """What the Chat tab shows to prove an answer: the badge below it."""
 
+import itertools
 import re
 from types import SimpleNamespace
 from typing import Any, cast
 
 import gradio as gr
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from tests.ui.test_chat import answering
+from tuning.engine.learn.train import train
 from tuning.engine.question import Proof, Question
+from tuning.engine.resident import Resident
+from tuning.engine.speak.chat import answer
+from tuning.engine.speak.proof import FILE
 from tuning.errors import InputError
 from tuning.studio import Studio
 from tuning.ui.desk import Desk
@@ -74,8 +81,72 @@ def test_each_side_has_its_badge_when_the_answers_are_there() -> None:
     desk, table, values = laid(studio)
     with desk.serving(None):
         steps = list(table.ask(values))
-    notes = [step[6] for step in steps if isinstance(step[6], str) and step[6]]
-    assert notes[-1].count("<summary") == 2 and "not the base" in notes[-1]
+        reloaded = table.greet("starter", desk.studio.chats.list()[0].id, [])[2:4]
+    sheets = [step[1:3] for step in steps if isinstance(step[1], list)][-1]
+    assert [badges(sheet) for sheet in sheets] == [badges(sheet) for sheet in reloaded] == [[["proven"]], [["amiss"]]]
+    assert "not the base" in str(sheets[1])
+
+
+def badges(sheet: list[dict[str, Any]]) -> list[list[str]]:
+    """The look of the badge, or of none, below each answer of a sheet."""
+    return [re.findall('class="proof ([a-z]+)"', str(turn["content"])) for turn in sheet if turn["role"] == "assistant"]
+
+
+def test_a_conversation_keeps_the_badge_of_each_answer_dead_wrong_or_of_a_base_that_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    studio, residents = answering(), [Resident()]
+
+    def ask(question: Question) -> None:
+        asked.append([message.content for message in question.messages])
+        residents[-1].load(question.model.path, question.device, question.precision)
+        answer(residents[-1], question)
+
+    asked: list[list[str]] = []
+    cast(Any, studio.shared.workshop).ask = ask
+    desk, table, values = laid(studio)
+    values |= {table.beside: False, table.settings.parts["remember"]: True, table.settings.parts["max_new_tokens"]: 2}
+    with desk.serving(None) as mine:
+        run = mine.runs.create("starter", "starter-en", None, {"report": False, "max_steps": 2}, name="Shop")
+        train(run, mine.shared.store, Resident())
+    values[desk.target] = run.id
+    speaking = Resident.speaking
+
+    def say(text: str) -> None:
+        values[table.message] = text
+        with desk.serving(None):
+            for step in table.ask(values):
+                values[table.bots[0]], values[table.bots[1]], values[desk.talk] = (
+                    old if new == gr.skip() else new
+                    for old, new in zip([values[part] for part in (*table.bots, desk.talk)], [*step[1:3], step[7]], strict=True)
+                )
+
+    say("As it should be?")
+    weights = residents[-1].peft
+    assert weights is not None
+    with torch.no_grad():  # by the right name, with other weights
+        for key, tensor in weights.named_parameters():
+            if "lora_" in key:
+                tensor.mul_(1.5)
+    say("And another's?")
+    residents.append(Resident())
+    values[table.beside] = True
+    with monkeypatch.context() as mistaken:  # the base's side is answered by the adapter
+        mistaken.setattr(Resident, "speaking", lambda self, id, folder, *how: speaking(self, run.id, run.adapter, *how))
+        say("And the base?")
+    values[table.beside] = False
+    zeros = {name: torch.zeros_like(tensor) for name, tensor in load_file(run.adapter / FILE).items()}
+    save_file(zeros, run.adapter / FILE)
+    residents.append(Resident())
+    say("And nothing but zeros?")
+    looks = [["proven"], ["amiss"], ["proven"], ["amiss"]]
+    assert badges(values[table.bots[0]]) == looks and badges(values[table.bots[1]]) == [["amiss"]]
+    assert not any("proof" in words for words in itertools.chain(*asked)), "the model is not told of badges"
+    with desk.serving(None):
+        (kept,) = desk.studio.chats.list()
+        for lang, words in {"en": "changes nothing", "it": "non cambia niente"}.items():
+            desk.lang = lang  # opened anew, on the other page too
+            tuned, base = table.greet(run.id, kept.id, [])[2:4]
+            assert badges(tuned) == looks and badges(base) == [["amiss"]]
+            assert words in str(tuned[-1]) and words not in str(tuned[:-1])
 
 
 def blinded(studio: Studio) -> tuple[ChatTab, dict[Any, Any]]:

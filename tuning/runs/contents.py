@@ -42,6 +42,26 @@ class AnswerSettings(Record):
     strength: Annotated[float, Field(ge=0, le=150)] | None = None
 
 
+class KeptProof(Record):
+    """What was proven of an answer, see `engine.question.Proof`: who was asked, by `name`, `step` and `strength`, and who `spoke`.
+
+    `distance`: total variation from the base at the first token, 0 to 1. `kind`: `sure` and `base` where it is as asked, else the fault.
+    """
+
+    kind: Literal["sure", "unmeasured", "base", "dead", "other", "not_base"]
+    name: str = ""
+    step: Count | None = None
+    strength: Finite = 100.0
+    distance: Finite | None = None
+    spoke: str | None = None
+
+
+class KeptTurn(Message):
+    """A turn of a conversation that is kept; of an answer, its proof."""
+
+    proof: KeptProof | None = None
+
+
 class KeptChat(Record):
     """A file of chats/: a conversation with a run or a model, and in `beside` the same with its base where that answered too."""
 
@@ -53,8 +73,8 @@ class KeptChat(Record):
     target: str
     created: Finite
     updated: Finite
-    turns: list[Message] = Field(default_factory=list)
-    beside: list[Message] = Field(default_factory=list)
+    turns: list[KeptTurn] = Field(default_factory=list)
+    beside: list[KeptTurn] = Field(default_factory=list)
 
 
 class KeptSettings(Record):

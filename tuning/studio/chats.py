@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tuning.errors import InputError
 from tuning.runs import disk, files
-from tuning.runs.contents import AnswerSettings, KeptChat, KeptSettings
+from tuning.runs.contents import AnswerSettings, KeptChat, KeptSettings, KeptTurn
 from tuning.schema import Message
 from tuning.studio.shared import Shared
 from tuning.text import t
@@ -72,7 +72,8 @@ class Chats:
     def save(self, id: str | None, target: str, turns: Sequence[Message], beside: Sequence[Message] = ()) -> str:
         """Keep a conversation, a new one where `id` is None or is not there any more; its id.
 
-        `beside`: the same with the base model. Raises InputError `quota.storage`.
+        `beside`: the same with the base model. A turn that stood there before keeps its proof, but for a `KeptTurn`, which brings its own.
+        Raises InputError `quota.storage`.
         """
         self._quotas.room()
         now = time.time()
@@ -83,7 +84,8 @@ class Chats:
         if old is None:
             asked = next((turn.content for turn in turns if turn.role == "user"), "")
             old = KeptChat(owner=self.owner, id=secrets.token_hex(8), name=_name(asked), target=target, created=now, updated=now)
-        self._write(old.model_copy(update={"target": target, "turns": [*turns], "beside": [*beside], "updated": now}))
+        said = {"turns": _proven(turns, old.turns), "beside": _proven(beside, old.beside)}
+        self._write(old.model_copy(update={"target": target, **said, "updated": now}))
         return old.id
 
     def rename(self, id: str, name: str) -> None:
@@ -133,6 +135,15 @@ class Chats:
     def _write(self, chat: KeptChat) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         files.write(self._path(chat.id), chat.model_dump_json(by_alias=True, exclude_none=True))
+
+
+def _proven(turns: Sequence[Message], before: Sequence[KeptTurn]) -> list[KeptTurn]:
+    """The turns, each with the proof that it had in the same place with the same words."""
+    had = {(at, turn.role, turn.content): turn.proof for at, turn in enumerate(before)}
+    return [
+        turn if isinstance(turn, KeptTurn) else KeptTurn(**dict(turn), proof=had.get((at, turn.role, turn.content)))
+        for at, turn in enumerate(turns)
+    ]
 
 
 def _name(said: str) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuning.errors import TuningError
 from tuning.hub.pulled import PulledAdapter
+from tuning.runs.contents import KeptProof
 from tuning.text import t
 from tuning.ui import view
 from tuning.ui.markup import Html, html, joined
@@ -15,46 +16,59 @@ if TYPE_CHECKING:
 
 def proofs(questions: "Sequence[Question]", lang: str) -> Html:
     """The badges of answers beside each other; nothing of those that were not proven."""
-    found = joined(_badge(question, lang) for question in questions if question.proof is not None)
+    found = joined(badge(proof, lang) for proof in map(proof_of, questions) if proof is not None)
     return html('<div class="proofs">{found}</div>', found=found) if found else Html()
 
 
-def _badge(question: "Question", lang: str) -> Html:
-    assert question.proof is not None
+def proof_of(question: "Question") -> KeptProof | None:
+    """What was proven of an answer, as it is kept with it; None where nothing was."""
+    if question.proof is None:
+        return None
     distance, fault = question.proof.distance, question.proof.fault
-    kind = fault or ("base" if question.run is None else "unmeasured" if distance is None else "sure")
+    kind: Any = fault or ("base" if question.run is None else "unmeasured" if distance is None else "sure")
+    return KeptProof(
+        kind=kind,
+        name=_name(question),
+        step=question.step,
+        strength=question.strength,
+        distance=distance,
+        spoke=question.proof.adapter,
+    )
+
+
+def badge(proof: KeptProof, lang: str) -> Html:
+    """The badge of one answer, with what it says in full folded away."""
     said: dict[str, Any] = {
-        "name": _name(question, lang),
-        "distance": "–" if distance is None else view.number(distance, lang, 3),
-        "spoke": question.proof.adapter or "–",
+        "name": _called(proof, lang),
+        "distance": "–" if proof.distance is None else view.number(proof.distance, lang, 3),
+        "spoke": proof.spoke or "–",
     }
-    look = "amiss" if fault else "unknown" if kind == "unmeasured" else "proven"
-    short, long = (t(lang, f"ui.badge.{kind}{part}", **said) for part in ("", ".says"))
+    look = {"sure": "proven", "base": "proven", "unmeasured": "unknown"}.get(proof.kind, "amiss")
+    short, long = (t(lang, f"ui.badge.{proof.kind}{part}", **said) for part in ("", ".says"))
     return html(
         '<details class="proof {look}" data-fold="badge-{kind}"><summary title="{long}">{short}</summary>'
         '<div class="says">{long}</div></details>',
         look=look,
-        kind=kind,
+        kind=proof.kind,
         short=short,
         long=long,
     )
 
 
-def _name(question: "Question", lang: str) -> str:
-    """What the run is called, with its strength where that is not the one it was trained with."""
+def _name(question: "Question") -> str:
+    """What the run is called."""
     if question.run is None:
         return ""
     if isinstance(question.run, PulledAdapter):
-        return _at(question.run.name, question, lang)
+        return question.run.name
     try:
-        name = question.run.spec().name
+        return question.run.spec().name
     except TuningError:  # deleted while it answered
-        name = question.run.id
-    if question.step is not None:
-        name = t(lang, "ui.beside.step", name=name, step=question.step)
-    return _at(name, question, lang)
+        return question.run.id
 
 
-def _at(name: str, question: "Question", lang: str) -> str:
-    strength = view.number(question.strength, lang)
-    return name if question.strength == 100 else t(lang, "ui.badge.at", name=name, strength=strength)
+def _called(proof: KeptProof, lang: str) -> str:
+    """The name with the checkpoint, and with the strength where that is not the one that it was trained with."""
+    name = proof.name if proof.step is None else t(lang, "ui.beside.step", name=proof.name, step=proof.step)
+    strength = view.number(proof.strength, lang)
+    return name if proof.strength == 100 else t(lang, "ui.badge.at", name=name, strength=strength)

@@ -10,7 +10,6 @@ from tuning.studio.talk import run_of
 from tuning.ui import view
 from tuning.ui.desk import NAMES_SECONDS, Desk
 from tuning.ui.markup import Html, html, joined
-from tuning.ui.parts.badge import proofs
 
 if TYPE_CHECKING:
     from tuning.ui.parts.voices import Asking
@@ -52,10 +51,7 @@ def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None
         buttons += _button("learn", desk.say("ui.chat.learn"))
     elif ended and is_run(desk, who):
         lines.insert(0, desk.say("ui.chat.correct"))
-    badges = "" if asking is None else proofs(asking.questions, desk.lang)
-    if not lines and not badges:
-        return Html()
-    return html('{badges}<p class="hint">{lines}</p>{buttons}', badges=badges, lines=" ".join(lines), buttons=buttons)
+    return html('<p class="hint">{lines}</p>{buttons}', lines=" ".join(lines), buttons=buttons) if lines else Html()
 
 
 def _button(verb: str, word: str) -> Html:

@@ -113,6 +113,7 @@ def sent(history: list[dict[str, str]], how: AnswerSettings, own_system: str) ->
 
     The text that the template puts in by itself is left to it.
     """
+    history = [{"role": turn["role"], "content": turn["content"]} for turn in history]
     asked = history[-1:]
     if how.remember is not False:
         pairs = itertools.pairwise(history)

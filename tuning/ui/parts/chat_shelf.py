@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.runs.contents import KeptChat
-from tuning.schema import Message
+from tuning.runs.contents import KeptChat, KeptTurn
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk
 from tuning.ui.markup import Html, html, joined
+from tuning.ui.parts.badge import badge
 from tuning.ui.parts.chat_turns import folded
 
 MOST = 100  # conversations in the list; those that were talked in last
@@ -59,9 +59,15 @@ def _entry(desk: Desk, chat: KeptChat, current: str | None, sure: str | None) ->
     return html('<li>{opens}<div class="ways">{ways}</div></li>', opens=opens, ways=ways)
 
 
-def shown(turns: list[Message]) -> list[dict[str, str]]:
-    """A kept conversation as the page shows it."""
-    return [{"role": turn.role, "content": turn.content} for turn in turns if turn.role in ("user", "assistant")]
+def sheets_of(desk: Desk, chat: KeptChat) -> list[list[dict[str, Any]]]:
+    """A kept conversation as the page shows it, and what was answered beside it; each answer with its badge."""
+    return [folded(_told(turns, desk.lang), desk.say("ui.chat.thought")) for turns in (chat.turns, chat.beside)]
+
+
+def _told(turns: list[KeptTurn], lang: str) -> list[dict[str, str]]:
+    said = [turn for turn in turns if turn.role in ("user", "assistant")]
+    badges = [{"badge": str(badge(turn.proof, lang))} if turn.proof else {} for turn in said]
+    return [{"role": turn.role, "content": turn.content, **mark} for turn, mark in zip(said, badges, strict=True)]
 
 
 class ChatShelf:
@@ -97,9 +103,7 @@ class ChatShelf:
             known = {run["run"] for run in desk.runs(shared=True)} | {one["id"] for one in desk.models(NAMES_SECONDS)}
             known |= {one.name for one in desk.studio.talk.pulled()}
             who = gr.update(value=chat.target) if chat.target in known - {target} else same
-            title = desk.say("ui.chat.thought")
-            sheets = [folded(shown(turns), title) for turns in (chat.turns, chat.beside)]
-            return [listed(desk, id), id, who, *sheets, self.named(id), None]
+            return [listed(desk, id), id, who, *sheets_of(desk, chat), self.named(id), None]
         if what in ("jsonl", "md"):
             name, text = desk.studio.chats.export(id, what, desk.lang)
             return [same, same, same, same, same, same, {"name": name, "text": text}]

@@ -1,4 +1,7 @@
-"""The turns of a conversation as the page shows them, with thoughts folded away before answers, and as they are said. No components."""
+"""The turns of a conversation as the page shows them, and as they are said. No components.
+
+Thoughts are folded away before answers. The badge of an answer is a second text of its message, for Gradio gives both the same number.
+"""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,22 +11,29 @@ from tuning.tokens.thoughts import CLOSE, OPEN
 
 
 def plain(content: Any) -> str:
-    """What a message says: Gradio has it as a text or as a list of parts."""
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return str(content or "")
+    """What a message says: Gradio has it as a text or as a list of parts, of which the first is what was said."""
+    return _parts(content)[0]
+
+
+def _parts(content: Any) -> tuple[str, str]:
+    """What a message says, and its badge."""
+    if not isinstance(content, list):
+        return str(content or ""), ""
+    words, badge, *_ = *(str(part.get("text", "")) for part in content if isinstance(part, dict)), "", ""
+    return words, badge
 
 
 def said(history: Any, text: str | None = None) -> list[dict[str, str]]:
-    """The conversation so far as plain messages, and the new question."""
+    """The conversation so far as plain messages, an answer with its `badge` where it has one, and the new question."""
     turns, thought = list[dict[str, str]](), ""
     for turn in [turn for turn in history or [] if turn["role"] in ("user", "assistant")]:
-        content = plain(turn["content"])
+        content, badge = _parts(turn["content"])
         if _folded(turn):
             whole = turn["metadata"].get("status") != "pending"  # one that was cut goes on
             thought = f"{OPEN}\n{content}" + f"\n{CLOSE}\n\n" * whole
             continue
-        turns.append({"role": str(turn["role"]), "content": thought * (turn["role"] == "assistant") + content})
+        told = {"role": str(turn["role"]), "content": thought * (turn["role"] == "assistant") + content}
+        turns.append({**told, **({"badge": badge} if badge else {})})
         thought = ""
     turns += [{"role": "assistant", "content": thought}] if thought else []
     return turns if text is None else [*turns, {"role": "user", "content": text}]
@@ -35,12 +45,18 @@ def folded(turns: Iterable[Mapping[str, str]], title: str) -> list[dict[str, Any
 
 
 def _apart(turn: Mapping[str, str], title: str) -> list[dict[str, Any]]:
-    content = turn["content"]
+    content, badge = turn["content"], turn.get("badge", "")
+    told = {name: value for name, value in turn.items() if name != "badge"}
     if turn["role"] != "assistant" or not content.lstrip().startswith(OPEN):
-        return [dict(turn)]
+        return [_badged(told, badge)]
     thought, closed, answer = content.lstrip().removeprefix(OPEN).partition(CLOSE)
     shown = {"role": "assistant", "content": thought.strip("\n"), "metadata": {"title": title, "status": "done" if closed else "pending"}}
-    return [*([shown] if thought.strip() else []), *([{**turn, "content": answer.lstrip()}] if answer.strip() else [])]
+    spoken = [_badged({**told, "content": answer.lstrip()}, badge)] if answer.strip() else []
+    return [*([shown] if thought.strip() else []), *spoken]
+
+
+def _badged(turn: dict[str, Any], badge: str) -> dict[str, Any]:
+    return {**turn, "content": [{"type": "text", "text": text} for text in (turn["content"], badge)]} if badge else turn
 
 
 def _folded(turn: Mapping[str, Any]) -> bool:

@@ -11,17 +11,18 @@ from typing import Any
 import gradio as gr
 
 from tuning.errors import InputError, TuningError
-from tuning.runs.contents import KeptChat
+from tuning.runs.contents import KeptChat, KeptProof, KeptTurn
 from tuning.schema import ALIVE, UNREADABLE, Message
 from tuning.studio.beside.blind_score import SIDES
 from tuning.studio.talk import run_of
 from tuning.ui import gradio_ways, slip, view
 from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.markup import Html, html
+from tuning.ui.parts.badge import badge, proof_of
 from tuning.ui.parts.beside.fold import BesideFold
 from tuning.ui.parts.chat_lines import chat_note, is_pulled, is_run, suggested, thinking
 from tuning.ui.parts.chat_settings import ChatSettings, sent
-from tuning.ui.parts.chat_shelf import ChatShelf, listed, shown
+from tuning.ui.parts.chat_shelf import ChatShelf, listed, sheets_of
 from tuning.ui.parts.chat_turns import before, folded, plain, question_at, said, spot
 from tuning.ui.parts.pull_box import PullBox
 from tuning.ui.parts.voices import Asking, Talks
@@ -256,7 +257,7 @@ class ChatTab:
         kept = self.talk.kept(talk)
         kept = kept if kept is not None and kept.target == who else None
         same = gr.skip()
-        sheets = [*self._drawn([shown(kept.turns), shown(kept.beside)]), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
+        sheets = [*sheets_of(self.desk, kept), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
         beside = gr.update(visible=True) if is_run(self.desk, who) or is_pulled(who) else gr.update(visible=False, value=False)
         named = self.shelf.named(kept.id if kept else None)
         note = chat_note(self.desk, None, self.settings.habits(who).single, who)
@@ -305,14 +306,22 @@ class ChatTab:
             sheets = [said(new) if isinstance(new, list) else old for old, new in zip(sheets, step[1:3], strict=True)]
             yield *step, "", talk, same, same, same
         note = self.fold.pair.vote(asking, who) if asking.blind else chat_note(desk, asking, habits.single, who)
-        yield *[same] * 6, note, talk, same, same, self.settings.learned(who, values)
+        proofs = [] if asking.blind else [proof_of(question) for question in asking.questions]
+        for sheet, proof in zip(sheets, proofs, strict=False):
+            if proof and sheet[-1]["role"] == "assistant":  # it was not stopped before its first word
+                sheet[-1] |= {"badge": str(badge(proof, desk.lang))}
+        badged = self._drawn(sheets) if any(proofs) else [same, same]
+        yield same, *badged, *[same] * 3, note, talk, same, same, self.settings.learned(who, values)
         if asking.blind:  # it is no conversation: each question is by itself, and the sides change
             return
-        talk = self._save(talk, who, sheets)
+        talk = self._save(talk, who, sheets, proofs)
         yield *[same] * 7, talk, *self._listed(talk), same
 
-    def _save(self, talk: str | None, who: str | None, sheets: list[list[dict[str, str]]]) -> str:
+    def _save(self, talk: str | None, who: str | None, sheets: list[list[dict[str, str]]], proofs: Sequence[KeptProof | None] = ()) -> str:
+        """Keep the conversation; of those who have just answered also the `proofs`."""
         turns = [[Message(role=turn["role"], content=turn["content"]) for turn in sheet] for sheet in sheets]  # type: ignore[arg-type]
+        for sheet, proof in zip(turns, proofs, strict=False):
+            sheet[-1:] = [KeptTurn(**dict(turn), proof=proof if turn.role == "assistant" else None) for turn in sheet[-1:]]
         return self.desk.studio.chats.save(talk, who or "", *turns)
 
     def _listed(self, talk: str) -> list[Any]:
