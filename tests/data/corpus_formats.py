@@ -226,7 +226,8 @@ def _exports() -> Iterator[Case]:
     yield case("answers by their questions", answers, Refused("data.format", {"columns": "Chi sei?, Dove?"}))
     for question, answer in (("front", "back"), ("termine", "definizione"), ("source", "target"), ("en", "it")):
         place = {"columns": f"{question}, {answer}"}
-        yield case(f"the unknown columns {question} and {answer}", f"{question};{answer}\na;b\nc;d\n", Refused("data.format", place))
+        code = "data.languages" if question == "en" else "data.format"
+        yield case(f"the unknown columns {question} and {answer}", f"{question};{answer}\na;b\nc;d\n", Refused(code, place))
     log = lines(*['{"question": "a", "answer": "b"}'] * 3, "Done in 3 s")
     yield case("a line of a program after the rows", log, Kept(4, 3, [(4, 4, "data.row.json")], first=("a", "b")))
     raw = 'question\tanswer\n"Ciao" disse\tb\n'

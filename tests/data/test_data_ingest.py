@@ -173,8 +173,8 @@ def test_a_verdict_of_the_child_names_the_file(tmp_path: pathlib.Path, write: Wr
     home = tmp_path / "home"
     error = refused(home, write("[" * 20_000, "deep.json"), "data.json.deep")
     assert error.params == {"row": 1, "line": 1, "limit": 20, "file": "deep.json"}
-    error = refused(home, write([{"question": "a", "answer": True}], "a.jsonl"), "data.nothing")
-    assert error.params == {"row": 1, "line": 1, "fault": "data.row.type", "column": "answer", "found": "boolean", "file": "a.jsonl"}
+    error = refused(home, write([{"question": True, "answer": "a"}], "a.jsonl"), "data.nothing")
+    assert error.params == {"row": 1, "line": 1, "fault": "data.row.type", "column": "question", "found": "boolean", "file": "a.jsonl"}
     error = refused(home, write(ROWS), "data.validation", validation=[write([*ROWS, {"question": "a"}], "b")])
     assert (error.params["row"], error.params["fault"], error.params["file"]) == (21, "data.row.columns", "b")
     error = refused(home, write(ROWS), "data.json.cut", validation=[write("[", "held-out")])

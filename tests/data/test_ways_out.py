@@ -415,6 +415,17 @@ def test_the_way_out_ends_well_in_the_terminal(code: str, tmp_path: pathlib.Path
     assert found == 0 and not all(part.strip() in said for part in sentence), said
 
 
+def test_the_terminal_names_the_repair_that_mends_what_was_found(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = [{"role": role, "content": f"{role} {number}"} for number, role in enumerate(("user", "user", "assistant"))]
+    path = tmp_path / "turns.jsonl"
+    path.write_text("".join(json.dumps({"messages": found}) + "\n" for found in (turns, turns[1:])), encoding="utf-8")
+    _, said = run(tmp_path, capsys, "check", str(path))
+    (way,) = re.findall(r"--repair (\w+)", said)
+    assert "turns are out of order" in said
+    found, said = run(tmp_path, capsys, "check", str(path), "--repair", way)
+    assert found == 0 and "rows_kept: 2" in said and "out of order" not in said
+
+
 @pytest.mark.parametrize("verb", [["check"], ["train", "-m", "starter", "-d"], ["plan", "-m", "starter", "-d"]], ids=lambda words: words[0])
 @pytest.mark.parametrize("name", ["shp.csv", "righe/negozio.xlsx", "./negozio", "~/nowhere/negozio.jsonl"])
 def test_a_mistyped_path_is_not_there(verb: list[str], name: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:

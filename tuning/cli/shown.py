@@ -35,9 +35,15 @@ def text_of(document: Any, as_json: bool, lang: str) -> str:
     shown = {key: value for key, value in json.loads(text).items() if key in document}
     if shown.get("evaluation"):
         shown["evaluation"] = report_view.spoken(shown["evaluation"], lang)
-    said = [f"- {line}" for line in (*(say(lang, notice["code"], notice["params"]) for notice in notices), left) if line]
+    said = [f"- {line}" for line in (*(_notice(notice, lang) for notice in notices), left) if line]
     document_text: str = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
     return document_text + "".join(f"{line}\n" for line in (*said, *offered))
+
+
+def _notice(notice: dict[str, Any], lang: str) -> str:
+    """A sentence, and after it the option that mends what it says of rows."""
+    told, repair = say(lang, notice["code"], notice["params"]), notice["params"].get("repair")
+    return f"{told} {t(lang, 'cli.repair', repair=repair)}" if repair else told
 
 
 def _row(entry: dict[str, Any], lang: str) -> str:

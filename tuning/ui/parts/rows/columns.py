@@ -33,7 +33,8 @@ ROLES: dict[str, Sequence[str]] = {
 }
 NONE = ""
 MOST = 100_000  # characters of what a page sends
-SAID = ("data.format", "data.format.sheet", "data.header", "data.speakers", "data.speakers.table")  # faults that the question itself tells
+# Faults that the question itself tells.
+SAID = ("data.format", "data.format.sheet", "data.header", "data.languages", "data.speakers", "data.speakers.table")
 
 
 class Chooser:
