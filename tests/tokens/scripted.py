@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from tuning.engine.kernels.key_values import KeyValues
 from tuning.engine.question import Question
 from tuning.engine.speak import batches, chat
 from tuning.schema import Message
@@ -19,6 +20,7 @@ class Scripted:
     def __init__(self, tokenizer: Any, says: Sequence[int], eos: list[int] | None = None) -> None:
         self.tokenizer, self.says, self.device = tokenizer, list(says), torch.device("cpu")
         self.generation_config = SimpleNamespace(eos_token_id=eos)
+        self.kept = KeyValues()
         self.asked: list[int] = []
         self.said: list[int] = []
 
@@ -26,7 +28,7 @@ class Scripted:
     def speaking(self, run: str | None, folder: Any, strength: float = 100.0) -> Iterator["Scripted"]:
         yield self
 
-    def generate(self, input_ids: torch.Tensor, eos_token_id: list[int], stopping_criteria: Any, **how: Any) -> torch.Tensor:
+    def generate(self, input_ids: torch.Tensor, eos_token_id: list[int], stopping_criteria: Any, **how: Any) -> Any:
         streamer = how.get("streamer")
         self.asked, self.said = input_ids[0].tolist(), []
         if streamer:
@@ -40,7 +42,8 @@ class Scripted:
                 break
         if streamer:
             streamer.end()
-        return torch.tensor([self.asked + self.said])
+        sequences = torch.tensor([self.asked + self.said])
+        return SimpleNamespace(sequences=sequences, past_key_values=None) if how.get("return_dict_in_generate") else sequences
 
     def chatted(self, turns: list[dict[str, Any]], **how: Any) -> str:
         """What somebody who chats with it is shown; `how` is of the question."""

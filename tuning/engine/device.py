@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from tuning.engine import upstream
 from tuning.schema import on_card
 
+SPARE = 256 * 2**20  # bytes of main memory below which the system may end the process any moment
 CLEAR_REFS = pathlib.Path("/proc/self/clear_refs")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # by the names of the setting `precision`
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
@@ -155,6 +156,10 @@ class Device:
         if self.kind == "cuda":
             return int(torch.cuda.memory_reserved(self.place))
         return int(torch.mps.driver_allocated_memory() if self.kind == "mps" else psutil.Process().memory_info().rss)
+
+    def short(self) -> bool:
+        """Whether memory is about to run out where nobody would be told: of a processor's the system ends a process, a card raises."""
+        return not self.on_card and psutil.virtual_memory().available < SPARE
 
 
 def ran_out(error: BaseException) -> bool:

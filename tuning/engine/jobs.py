@@ -19,6 +19,7 @@ from tuning.schema import Notice, RunState
 
 if TYPE_CHECKING:
     from tuning.engine.resident import Resident
+    from tuning.engine.speak.chat import Saying
 
 # A slow machine, for what no forecast tells apart; more of it in `watchdog`.
 OPERATIONS = 2e10  # of a processor in a second
@@ -135,19 +136,25 @@ class Train(Job):
 
 
 class Ask(Job):
-    """Answers a question, of the model that is at work or, where none is, of any."""
+    """Answers a question, of the model that is at work or, where none is, of any.
+
+    Beside another job it is done in turns: each ends where `enough` says so, and the answer is `unfinished` then.
+    """
 
     interrupts = True
     failed = "chat.failed"
 
     def __init__(self, question: Question, store: Store) -> None:
         self.question, self.store = question, store
+        self.enough: Callable[[], bool] = lambda: False
+        self.unfinished = False
+        self._saying: Saying | None = None
 
     def run(self, resident: "Resident", between: Callable[[], None], inside: bool) -> None:
         """Raises EngineError for another model than the one at work, and where another process is on the card."""
-        from tuning.engine.speak.chat import answer
+        from tuning.engine.speak.chat import Saying
 
-        question = self.question
+        question, self.unfinished = self.question, False
         if inside and not resident.has(question.model.path, question.device, question.quantization):
             raise EngineError("chat.other_model")
         question.sign = self.sign
@@ -155,7 +162,13 @@ class Ask(Job):
         busy = EngineError("chat.gpu_busy", device=question.device)
         with contextlib.nullcontext() if inside else locks.card(self.store.home, question.device, busy):
             resident.load(question.model.path, question.device, precision, question.quantization, bare=question.bare)
-            answer(resident, question)
+            self._saying = self._saying or Saying(question)
+            self.unfinished = not self._saying.turn(resident, self.enough if inside else lambda: False)
+
+    @property
+    def begun(self) -> bool:
+        """Has it said something?"""
+        return self._saying is not None
 
     @property
     def expected(self) -> float:

@@ -93,6 +93,7 @@ class Question(Awaited):
     begun: str = ""
     shorten: bool = False
     outcome: Outcome | None = None  # at the end of an answer
+    whose: str | None = None  # the owner of the conversation, who alone gains by what is kept of it; None: nothing is kept
     proven: bool = False  # is it to be proven whom the answer came from? It takes as long as reading the prompt once more
     proof: Proof | None = None
     pieces: "queue.SimpleQueue[str | TuningError | None]" = field(default_factory=queue.SimpleQueue)

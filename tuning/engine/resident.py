@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from tuning.engine import fitting, full_weights, isolation, upstream
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import fsdp, lora_cpu
+from tuning.engine.kernels.key_values import KeyValues
 from tuning.engine.ranks import ALONE, Ranks
 from tuning.errors import EngineError, caught
 from tuning.models import examine, model_folder
@@ -61,6 +62,7 @@ class Resident:
         self.whole: Any = None
         self.whose: str | None = None  # the id of the run whose model `full_weights` is
         self.training = False
+        self.kept = KeyValues()  # of conversations with what is loaded
         self._device, self.precision = Device("cpu"), "fp32"
 
     @property
@@ -128,6 +130,7 @@ class Resident:
     def _open(self, path: str, dtype: torch.dtype, quantized: BitsAndBytesConfig | None = None, whole: bool = True) -> Any:
         """The model in a folder: on the device as a `whole`, or else in main memory."""
         transformers_logging.disable_progress_bar()
+        self.kept.forget()
         with _told_of(path):
             headers = model_folder.check(pathlib.Path(path), pathlib.Path(path).name)
             model, loaded = upstream.attending(
@@ -155,6 +158,7 @@ class Resident:
         """Let go of everything and give the memory back."""
         self.path, self.base, self._found, self.tokenizer, self.peft, self.adapters = None, None, None, None, None, {}
         self.whole, self.whose, self.training = None, None, False
+        self.kept.forget()
         release()
 
     def fresh_adapter(self, run_id: str, config: LoraConfig) -> PeftModel:
@@ -221,6 +225,7 @@ class Resident:
     def _drop_whole(self) -> None:
         if self.whole is not None:
             self.whole, self.whose, self.training = None, None, False
+            self.kept.forget()
             release()
 
     def _bare(self) -> None:

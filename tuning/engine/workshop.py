@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuning.engine.jobs import Ask, Compare, Job, Measure, Preload, Train
 from tuning.engine.launching import Launch, processes
+from tuning.engine.speak.talk_share import TalkAccount
 from tuning.engine.watchdog import Watchdog
 from tuning.errors import EngineError, RunError, TuningError, caught, cause
 from tuning.hub.shelf import Shelf, whole
@@ -43,6 +44,8 @@ class Workshop:
         self.gone: dict[str, Notice] = {}  # by owner: that the folder of the run trained last was taken away in the middle of it
         self._jobs: list[Job] = []  # handed over, and not begun; only the thread takes one out
         self._at_work: list[Job] = []  # what is being done now, and what is done at its yield point
+        self.clock: Callable[[], float] = time.monotonic  # by which talking and work take turns
+        self._account = TalkAccount(self.clock)
         self._warmed = False
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -153,22 +156,37 @@ class Workshop:
             self._wake.set()
 
     def _between(self) -> None:
-        """Do at a yield point what may be done there, and refuse what would otherwise wait for the end of a run."""
+        """Do at a yield point what may be done there, and refuse what would otherwise wait for the end of a run.
+
+        Answers take turns with the job, and with each other: one that is not over goes to the end of the line.
+        """
         self._watchdog.sign()
         for job in self._jobs.copy():
             if job.interrupts and (apart := self.apart) is not None:
                 self._jobs.remove(job)
                 self._refuse(job, RunError(apart))
-            elif job.interrupts:
-                self._jobs.remove(job)
-                self._do(job)
+            elif isinstance(job, Ask):
+                if self._account.due(job.begun) or job.question.stopped.is_set():
+                    self._jobs.remove(job)
+                    self._take_turn(job)
             elif job.busy is not None and self.current is not None:
                 self._jobs.remove(job)
                 self._refuse(job, RunError(job.busy))
 
+    def _take_turn(self, job: Ask) -> None:
+        """Let an answer be given as long as the account of the job at work allows."""
+        turn = self._account.take(job.begun)
+        job.enough = turn.enough
+        self._do(job)
+        turn.end()
+        if job.unfinished:
+            self._jobs.append(job)
+
     def _do(self, job: Job) -> BaseException | None:
         """Do one job. What goes wrong ends it alone: it reaches whoever waits as a code, the log in full, and is returned."""
         inside, name = bool(self._at_work), type(job).__name__
+        if not inside:
+            self._account = TalkAccount(self.clock)
         job.sign = self._watchdog.sign
         self._at_work.append(job)
         self._watchdog.sign()

@@ -34,6 +34,7 @@ FRAGMENTS = {2: 0.0, 4: 0.1}  # of activations, by bytes of a number
 # SmolLM2 of 135M 1.05 GiB, gemma of 270M with 262,144 tokens 1.76 GiB.
 FILE_SHARE, TOKEN = 0.9, 800
 CHAT_TOKENS = 2048  # of a conversation in mid-run
+KEPT = 256 * MIB  # of keys and values of conversations at most, between their turns
 LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mostly answer
 
 FIXED = ("libraries", "weights", "workspace", "adapter", "gradients", "optimizer")  # parts that rows and batches do not change
@@ -148,6 +149,11 @@ def bare(card: ModelCard, settings: TrainSettings) -> int:
 def beside(settings: TrainSettings) -> int:
     """Bytes that a process takes, where it computes, without any model: Apple's graphics cores share the memory with the libraries."""
     return CUDA_CONTEXT if settings.on_nvidia else LIBRARIES
+
+
+def kept(card: ModelCard, settings: TrainSettings) -> int:
+    """Keys and values of conversations that lie beside a run, of CHAT_TOKENS in all: the first to go where memory is short."""
+    return min(KEPT, _conversation(card, 4 if settings.method == "full" else BYTES[settings.precision]))
 
 
 def _conversation(card: ModelCard, weight_bytes: int) -> int:

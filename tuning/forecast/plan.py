@@ -82,7 +82,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
 
     settings, reasons = choose.fastest(card, asked, first, mean_tokens(rows, first), share_of)
     settings, quicker = acceleration.decide(card, asked, settings, hardware)
-    forecast = forecast_of(settings)
+    forecast = _with_kept(forecast_of(settings), memory.kept(card, settings) if machine.processes == 1 else 0)
     if settings.quantization == "nf4" and not settings.on_card:
         notices.append(Notice(code="plan.nf4_cpu", level="warning", params={"times": round(duration.NF4_TIME_CPU)}))
     notices += [*_batch_notices(settings, machine.processes), *reasons, *quicker, *full_finetune.told(card, settings, hardware.disk_free)]
@@ -100,6 +100,14 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
         notices=notices,
         offer=offer,
     )
+
+
+def _with_kept(forecast: Forecast, size: int) -> Forecast:
+    """What is kept of conversations counts where it leaves the run its room, and else nothing is kept: no run fits less for it."""
+    peak = forecast.peak_bytes + size
+    if not size or peak > forecast.available_bytes:
+        return forecast
+    return forecast.model_copy(update={"peak_bytes": peak, "parts": {**forecast.parts, "kept": size}})
 
 
 def _no_fit(forecast: Forecast, offer: dict[str, Any] | None) -> list[Notice]:

@@ -119,6 +119,7 @@ class Talk:
             "thinking": thinking_of(run, how),
             "chat_template": template_of(run),
             "strength": 100.0 if how.strength is None else how.strength,
+            "whose": self.owner,
         }
         if not isinstance(run, Run):
             way = self._way(model, run)

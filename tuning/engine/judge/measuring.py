@@ -194,7 +194,6 @@ class Measuring:
         began = self.clock.spent
         both = self._both(some, batches.room(self.resident.tokenizer, [one for one, _ in some]), self.patience - began)
         self.answer_seconds = (self.clock.spent - began) / len(some)
-        self.clock.pause()
         if both is None:
             return False
         self.asked += [one for one, _ in some]
@@ -227,6 +226,7 @@ class Measuring:
         self.clock.pause()
         left = until - self.clock.spent
         tuned = batches.answers(self.resident, self.run, ids, count, left, template) if base is not None and left > 0 else None
+        self.clock.pause()
         return None if base is None or tuned is None else (base, tuned)
 
     def _estimate(self, held_out: NormalRows, probe: ProbeFindings) -> None:
@@ -249,7 +249,6 @@ class Measuring:
             wanted = [items[one.row].answers for one, _ in some]
             right = [sum(_holds(answer.text, known) for answer, known in zip(said, wanted, strict=True)) for said in both]
             probe[lang]["right"] = {"base": right[0], "tuned": right[1], "of": len(some)}
-            self.clock.pause()
 
 
 def sample(rows: NormalRows, most: int, seed: int) -> list[dict[str, Any]]:

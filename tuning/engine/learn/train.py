@@ -171,7 +171,8 @@ def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: cal
     ladder = healing.Ladder(spec.settings, ledger.state.recoveries)
     while True:
         try:
-            return _once(run, spec, store, resident, ledger, ladder, yield_point)
+            with resident.kept.within(spec.forecast.parts.get("kept", 0)):
+                return _once(run, spec, store, resident, ledger, ladder, yield_point)
         except (RuntimeError, MemoryError) as error:
             if not ran_out(error) or resident.ranks.parted_by(error) or ladder.next(ledger.state.step) is None:
                 raise
@@ -199,13 +200,8 @@ def _once(
     counted = _fresh(run, spec, resident)
     ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
     held_out = held_out_loss(run, settings, resident, rows, yield_point)
-    timeline = samples.Timeline(
-        run,
-        resident,
-        rows.asked if resident.ranks.main and not resident.ranks.shares else [],
-        spec.forecast.seconds,
-        spec.model.card.context_length,
-    )
+    asked = rows.asked if resident.ranks.main and not resident.ranks.shares else []
+    timeline = samples.Timeline(run, resident, asked, spec.forecast.seconds, spec.model.card.context_length)
     if full:
         timeline.ask_base()  # as long as it is the base
     best = Best(patience_of(settings, rows.validation), run.checkpoints / ".best.safetensors" if full else None, resident.ranks.main)
@@ -254,7 +250,6 @@ def held_out_loss(
     every = duration.checkpoint_steps(count_steps(len(rows.train), settings))
     looked_at = evaluated(rows.validation, every, settings) if rows.validation else []
     mine = [looked_at[place] for place in resident.ranks.share([len(row["input_ids"]) for row in looked_at])]
-
     together = partial(resident.ranks.fill, blank=[*map(packing.unlearned, looked_at[:1])]) if resident.ranks.shares else None
 
     def between() -> None:
@@ -269,7 +264,8 @@ def held_out_loss(
         narrow = settings.precision != "fp32" and (not settings.on_card or settings.method == "full")
         with Device.of(resident.device).autocast(DTYPES[settings.precision], narrow):
             batch, pad = int(settings.per_device_train_batch_size), resident.tokenizer.pad_token_id
-            found = resident.ranks.together(lambda: head.total_loss(resident.model, mine, pad, batch, between, together))
+            look = partial(head.total_loss, resident.model, mine, pad, batch, between, together)
+            found = resident.ranks.together(lambda: resident.kept.sparing(look))
         shares = resident.ranks.all(found)
         return sum(loss for loss, _ in shares) / max(1, sum(count for _, count in shares))
 

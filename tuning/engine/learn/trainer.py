@@ -18,6 +18,7 @@ from trl import SFTConfig, SFTTrainer
 from tuning.engine import full_weights, upstream
 from tuning.engine.device import Device, ran_out, release
 from tuning.engine.kernels import fsdp, head, packing, ready, try_out
+from tuning.engine.kernels.key_values import KeyValues
 from tuning.engine.kernels.try_out import TryOut, Works
 from tuning.engine.learn import callbacks, publish, random_states
 from tuning.engine.learn.early_stopping import Best
@@ -50,6 +51,7 @@ class CheckedTrainer(SFTTrainer):
     run: Run
     pace: callbacks.Throughput
     ladder: Ladder
+    kept: KeyValues  # of conversations: the first to go
     between: Callable[[], None]  # after each micro-batch but the last of a step
     healed: Callable[[], None]  # a rung was taken
     trackers: Trackers
@@ -72,7 +74,8 @@ class CheckedTrainer(SFTTrainer):
         return [*([] for _ in batches[1:]), *([rows] if batches else [])], None
 
     def training_step(self, model: Any, inputs: TrainRows, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Forward and backward of a whole optimizer step, again from its beginning where memory ran out in it.
+        """Forward and backward of a whole optimizer step, again from its beginning where memory ran out in it: first without what is
+        kept of conversations, then a rung further.
 
         Returns the mean loss of its learned tokens, in nats. Raises torch.OutOfMemoryError where nothing is left to try. Of several
         processes each computes its share; gradients and loss are summed.
@@ -80,19 +83,25 @@ class CheckedTrainer(SFTTrainer):
         if not inputs:
             return torch.zeros((), device=self.args.device)
         dice = callbacks.RngState(Device.of(self.args.device))
+        if self.kept.size and Device.of(self.args.device).short():
+            self.kept.forget()
         while True:
             try:
                 loss = self._summed(model, inputs)
             except (RuntimeError, MemoryError) as error:
-                if not ran_out(error) or self.ranks.parted_by(error) or self.ladder.next(self.state.global_step) is None:
+                if not ran_out(error) or self.ranks.parted_by(error):
+                    raise
+                spared = self.kept.forget()
+                if not spared and self.ladder.next(self.state.global_step) is None:
                     raise
             else:
                 break
             model.zero_grad()
             release()
             dice.put_back()
-            self.ladder.apply(head.causal(self.accelerator.unwrap_model(model)))
-            self.healed()
+            if not spared:
+                self.ladder.apply(head.causal(self.accelerator.unwrap_model(model)))
+                self.healed()
         self.last_loss = loss
         self.pace.count(sum(len(row["input_ids"]) for row in self.ladder.cut(inputs)))
         return loss
@@ -261,7 +270,7 @@ def make_trainer(
         upstream.leave_gradients(trainer.accelerator)
         resident.ranks.even([*full_weights.weights(resident.model).values()])
     trainer.run, trainer.ladder, trainer.pace, trainer.best = run, ladder, callback.pace, callback.best
-    trainer.between, trainer.trackers = callback.between, followed
+    trainer.between, trainer.trackers, trainer.kept = callback.between, followed, resident.kept
     trainer.healed = lambda: callback.ledger.update(now=True, recoveries=ladder.taken)
     trainer.rows = packing.tensors(rows)
     ladder.apply(head.causal(resident.model))

@@ -1,17 +1,22 @@
 """Answers, token by token: one conversation in, pieces of text out, until the model ends its turn or is told to stop.
 
-It runs on whatever thread owns the model; who asks, reads from a queue.
+It runs on whatever thread owns the model; who asks, reads from a queue. An answer may be given in slices, between which the model does
+something else; when it goes on is not decided here.
 """
 
 import bisect
 import contextlib
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
+from tuning.engine.device import Device
+from tuning.engine.kernels import key_values
 from tuning.engine.question import Outcome, Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.answer_form import AnswerForm, NextQuestion
@@ -31,7 +36,8 @@ class _Pieces(BaseStreamer):
         self.ids = prompt[-SPELT:] if question.begun else []
         self.before = self.shown = len(self.ids)  # ids whose text is out
         self.start = 0  # ids before this one are no longer needed to spell the next
-        self.prompt, self.opening = True, not question.begun and not turn.thinks
+        self.asked = False  # generate hands over what it is given first, each time that the answer goes on
+        self.thought, self.opening = turn.thinks and turn.frame.opened and not question.begun, not question.begun and not turn.thinks
         self.strip = bool(turn.frame.lead) and not question.begun  # the template writes a space, or a thought, before the first word
         self.held = ""  # what may be the beginning of the next question
 
@@ -41,9 +47,10 @@ class _Pieces(BaseStreamer):
         return self.ids[self.before :]
 
     def put(self, value: torch.Tensor) -> None:
-        if self.prompt:  # generate hands over the prompt first
-            self.prompt = False
-            if self.turn.thinks and self.turn.frame.opened and not self.question.begun:
+        if not self.asked:
+            self.asked = True
+            if self.thought:
+                self.thought = False
                 self.question.pieces.put(f"{thoughts.OPEN}\n")
             return
         self.ids.extend(value.flatten().tolist())
@@ -78,6 +85,10 @@ class _Pieces(BaseStreamer):
             self.question.pieces.put(text[: len(text) - keep])
 
     def end(self) -> None:
+        """The answer is over, or goes on later."""
+        self.asked = False
+
+    def finish(self) -> None:
         """Nothing is held back but an unfinished character."""
         if self.opening and self.ids:
             self._spell()
@@ -86,12 +97,15 @@ class _Pieces(BaseStreamer):
 
 
 class _Stopped(StoppingCriteria):
-    def __init__(self, question: Question) -> None:
-        self.question = question
+    """Ends what is said where somebody has stopped it, and where it is another's turn."""
+
+    def __init__(self, question: Question, enough: Callable[[], bool]) -> None:
+        self.question, self.enough = question, enough
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         self.question.sign()
-        return torch.full((input_ids.shape[0],), self.question.stopped.is_set(), device=input_ids.device)
+        ends = self.enough() or self.question.stopped.is_set()
+        return torch.full((input_ids.shape[0],), ends, device=input_ids.device)
 
 
 def answer(resident: Resident, question: Question) -> None:
@@ -99,39 +113,117 @@ def answer(resident: Resident, question: Question) -> None:
 
     Raises EngineError where the conversation does not fit the context.
     """
-    tokenizer, context = labels.templated(resident.tokenizer, question.chat_template), question.model.card.context_length
-    run = question.run
-    with resident.speaking(*question.speaker, question.strength) as model, torch.no_grad():
-        turn = AnswerForm(tokenizer, model, learned=run is not None, thinking=question.thinking)
-        prompt, left_out = _prompt(tokenizer, question, turn.frame)
-        room = context - len(prompt)
+    Saying(question).turn(resident)
+
+
+class Saying:
+    """An answer in the making, which can be left off after any token and goes on with the next.
+
+    Between two of its turns the weights may learn: each token is said by them as they are then, over the keys and values of those before
+    as they were, which nobody reads anew (as in PipelineRL, Piché et al., 2025). Random state goes on where the answer left it.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self._prompt: list[int] = []
+        self._most = self._left_out = 0
+        self._form: AnswerForm | None = None
+        self._pieces: _Pieces | None = None
+        self._how: dict[str, Any] = {}
+        self._dice: tuple[torch.Tensor, torch.Tensor | None] | None = None
+        self._marks: bytes | None = None  # of the weights, as long as they stand still
+
+    def turn(self, resident: Resident, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Say more, at least one token, until the answer is over or `enough` says so, which is asked after each. Whether it is over.
+
+        Raises what `answer` does.
+        """
+        first, question, ids = self._pieces is None, self.question, None
+        if first or not question.stopped.is_set():
+            with resident.speaking(*question.speaker, question.strength) as model, torch.no_grad():
+                if first:
+                    self._prepare(resident, model)
+                with Beginning(model) if first and question.proven else contextlib.nullcontext() as began:
+                    ids = resident.kept.sparing(partial(self._say, resident, model, enough, began))  # what was said stays said
+            if began is not None:  # the answer has been given all the same
+                caught(partial(self._prove, resident, ids, began), "the proof of an answer")
+        if not self._over:
+            return False
+        assert self._pieces is not None
+        made = self._pieces.made
+        cut = len(made) >= self._most and not question.stopped.is_set() and not self._ended
+        self._pieces.finish()
+        question.outcome = Outcome(len(self._prompt), len(made), question.model.card.context_length, self._left_out, cut)
+        question.pieces.put(None)
+        return True
+
+    @property
+    def _ended(self) -> bool:
+        """Has the model come to the end of its answer?"""
+        assert self._pieces is not None and self._form is not None
+        made = self._pieces.made
+        return not made or made[-1] in self._form.stops or self._form.asks_on(made)
+
+    @property
+    def _over(self) -> bool:
+        assert self._pieces is not None
+        return self.question.stopped.is_set() or len(self._pieces.made) >= self._most or self._ended
+
+    def _prepare(self, resident: Resident, model: Any) -> None:
+        question, context = self.question, self.question.model.card.context_length
+        tokenizer = labels.templated(resident.tokenizer, question.chat_template)
+        self._form = AnswerForm(tokenizer, model, learned=question.run is not None, thinking=question.thinking)
+        self._prompt, self._left_out = _prompt(tokenizer, question, self._form.frame)
+        room = context - len(self._prompt)
         if room < 1:
-            raise EngineError("chat.too_long", tokens=len(prompt), context=context)
-        most = min(question.max_new_tokens, room)
-        pieces = _Pieces(turn, question, prompt)
-        ids = torch.tensor([prompt], device=resident.device)
-        with Beginning(model) if question.proven else contextlib.nullcontext() as began:
-            model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=most,
-                eos_token_id=sorted(turn.stops),
-                pad_token_id=tokenizer.pad_token_id,
-                use_cache=True,
-                streamer=pieces,
-                stopping_criteria=StoppingCriteriaList([_Stopped(question), NextQuestion(turn, len(prompt))]),
-                **_sampling(question),
-            )
-    if began is not None:
-        caught(lambda: _proven(resident, question, ids, began), "the proof of an answer")  # which has been given all the same
-    made = pieces.made
-    cut = len(made) >= most and not question.stopped.is_set() and made[-1] not in turn.stops and not turn.asks_on(made)
-    question.outcome = Outcome(len(prompt), len(made), context, left_out, cut)
-    question.pieces.put(None)
+            raise EngineError("chat.too_long", tokens=len(self._prompt), context=context)
+        self._most = min(question.max_new_tokens, room)
+        self._pieces, self._how = _Pieces(self._form, question, self._prompt), _sampling(question)
 
+    def _say(self, resident: Resident, model: Any, enough: Callable[[], bool], began: Beginning | None) -> list[int]:
+        """Go on, over the keys and values of what was read and said before as far as they are kept. The tokens that were gone on from."""
+        pieces, form, here = self._pieces, self._form, Device.of(resident.device)
+        assert pieces is not None and form is not None
+        pieces.end()
+        ids, marks = [*self._prompt, *pieces.made], self._weights(resident, model)
+        going_on, talk = bool(pieces.made), (self.question.whose, self.question.speaker[0], self.question.strength)
+        self._marks = marks if not going_on or marks == self._marks else None
+        cache, known = resident.kept.take(self, b"", ids) if going_on else resident.kept.take(talk, marks or b"", ids)
+        if began is not None:
+            began.whole = not known
+        if self._dice is not None:
+            torch.set_rng_state(self._dice[0])
+            here.put_random_state(self._dice[1])
+        asked = torch.tensor([ids], device=resident.device)
+        out = model.generate(
+            input_ids=asked,
+            attention_mask=torch.ones_like(asked),
+            max_new_tokens=self._most - len(pieces.made),
+            eos_token_id=sorted(form.stops),
+            pad_token_id=resident.tokenizer.pad_token_id,
+            use_cache=True,
+            past_key_values=cache,
+            return_dict_in_generate=True,
+            streamer=pieces,
+            stopping_criteria=StoppingCriteriaList([_Stopped(self.question, enough), NextQuestion(form, len(self._prompt))]),
+            **self._how,
+        )
+        self._dice, said = (torch.get_rng_state(), here.random_state()), out.sequences[0].tolist()
+        if not self._over:
+            resident.kept.keep(self, b"", said, out.past_key_values, sliced=True)
+        elif self._marks is not None:
+            resident.kept.keep(talk, self._marks, said, out.past_key_values)
+        return ids
 
-def _proven(resident: Resident, question: Question, ids: torch.Tensor, began: Beginning) -> None:
-    question.proof = prove(resident, question, ids, began)
+    def _weights(self, resident: Resident, model: Any) -> bytes | None:
+        """What tells the weights that answer from what they become when a run trains on; None where nobody's conversation is kept."""
+        if self.question.whose is None:
+            return None
+        who = self.question.speaker[0]
+        return b"" if who is None else key_values.weight_marks(model, None if who == resident.whose else resident.adapters[who])
+
+    def _prove(self, resident: Resident, ids: list[int], began: Beginning) -> None:
+        self.question.proof = prove(resident, self.question, torch.tensor([ids], device=resident.device), began)
 
 
 def _begun(question: Question, frame: endings.Frame) -> str:

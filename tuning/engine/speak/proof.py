@@ -27,6 +27,7 @@ class Beginning:
     def __init__(self, model: Any) -> None:
         self.logits: torch.Tensor | None = None
         self.active: set[str] = set()
+        self.whole = True  # the prompt was read as a whole, and not from where an earlier turn of the conversation had read it
         self._model = causal(model)
 
     def __enter__(self) -> "Beginning":
@@ -46,6 +47,8 @@ def prove(resident: Resident, question: Question, ids: torch.Tensor, began: Begi
     """What is known of an answer to the prompt `ids` (1, tokens) that `began` so."""
     run, (who, folder) = question.run, question.speaker
     base = _of_base(resident, ids)
+    if not began.whole and base is not None and began.logits is not None and total_variation(began.logits, base) < SAME:
+        began.logits = _first_logits(resident, who, folder, question.strength, ids)  # read in one go, too, it has the very same sums or not
     distance = None if base is None or began.logits is None else total_variation(began.logits, base)
     owners = {name: id for id, name in resident.adapters.items()}
     spoke = ", ".join(sorted(owners.get(name, name) for name in began.active)) or None
@@ -89,8 +92,16 @@ def _of_base(resident: Resident, ids: torch.Tensor) -> torch.Tensor | None:
     """The logits of the bare base after the prompt; None where it is not loaded, or changed by what is trained on it."""
     if resident.base is None or resident.rewritten:
         return None
-    with resident.speaking(None, None) as base, torch.no_grad(), scaled_by(resident.peft, 0.0), Beginning(base) as began:
-        base.generate(
+    with scaled_by(resident.peft, 0.0):
+        return _first_logits(resident, None, None, 100.0, ids)
+
+
+def _first_logits(
+    resident: Resident, who: str | None, folder: pathlib.Path | None, strength: float, ids: torch.Tensor
+) -> torch.Tensor | None:
+    """The logits (vocabulary,) after the prompt, of whom `Resident.speaking` is told."""
+    with resident.speaking(who, folder, strength) as model, torch.no_grad(), Beginning(model) as began:
+        model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=1, do_sample=False, use_cache=True,
             temperature=None, top_p=None, top_k=None, pad_token_id=resident.tokenizer.pad_token_id,
         )  # fmt: skip
