@@ -270,7 +270,9 @@ def test_a_gguf_file_that_was_really_converted_goes_to_a_repository_for_ollama(
         (file,) = [content for name, content in files.items() if name.endswith(".gguf")]
         assert file[:4] == b"GGUF" and len(receiving.sent) == len(repo.said) - 1
         found = json.loads(files["certificate.json"])
-        assert found["verdict"] == "same" or type == "q8_0"  # 8 bits may turn a token
+        assert (
+            found["verdict"] == told["verdict"] in ("same", "differs") and found["answers"]
+        )  # a run in 16 bits: rounding may turn a token
         assert found["type"] == type and found["tensors"]["equal"] == found["tensors"]["of"] > 10
         assert not [name for name, content in files.items() if TOKEN.encode() in content or str(home).encode() in content]
     assert len(repo.said) == 3 and not written(home, run)
