@@ -35,6 +35,16 @@ def resolve(model: ModelCard = STARTER, rows: int = 200, own: int = 0, where: Ha
     return plan.resolve(model, counted, wanted, plan.Machine(where or machine(), plan.Calibration()))
 
 
+def test_what_is_kept_of_conversations_counts_where_it_leaves_the_run_its_room() -> None:
+    roomy = resolve().forecast
+    kept, peak = roomy.parts["kept"], roomy.peak_bytes
+    assert 0 < kept <= memory.KEPT and peak == sum(roomy.parts.values())
+    assert roomy.raw_peak_bytes == peak - kept, "a run's peak shows nothing of what nobody talked"
+    for free, parts in ((peak, kept), (peak - 1, 0), (peak - kept, 0)):
+        found = resolve(where=machine(memory_free=free), **{"per_device_train_batch_size": 8, "gradient_checkpointing": "none"}).forecast
+        assert (found.parts.get("kept", 0), found.peak_bytes, found.fits) == (parts, peak - kept + parts, True)
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_what_a_model_needs_does_not_move_with_what_happens_to_be_free(there: bool) -> None:
     """Only the verdict does. On a card, and without one."""

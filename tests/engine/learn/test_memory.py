@@ -14,10 +14,12 @@ from transformers import AutoModelForCausalLM
 from tests.engine.conftest import Trainer, Undisturbed, losses
 from tuning.engine.learn.healing import Ladder
 from tuning.engine.learn.train import train
+from tuning.engine.question import Question
 from tuning.engine.resident import Resident
+from tuning.engine.speak.chat import answer
 from tuning.runs import checkpoints
 from tuning.runs.store import Run
-from tuning.schema import Notice, RunState, TrainSettings
+from tuning.schema import LOCAL, Message, Notice, RunState, TrainSettings
 from tuning.studio import Studio
 
 PLACES = ["load", "step", "step 50", "optimizer", "evaluation", "save"]
@@ -85,6 +87,31 @@ def test_once(undisturbed: Undisturbed, trained: Trainer, place: str, batch: int
     if place != "evaluation":  # whose batch is halved, and nothing else is changed
         assert [notice.code for notice in state.recoveries] == ["recovery.release"]
     assert checkpoints.newest(run.checkpoints) is not None
+
+
+@pytest.mark.parametrize("place", ["step", "evaluation"])
+def test_what_is_kept_of_conversations_goes_first(
+    undisturbed: Undisturbed, make_run: Callable[..., Run], studio: Studio, place: str
+) -> None:
+    wanted, resident = changes("step", 4, 0.1), Resident()
+    held: list[int] = []
+
+    def talk() -> None:
+        if not held:
+            question = Question([Message(role="user", content="How much?")], run.spec().model, "cpu", "fp32", None, whose=LOCAL)
+            question.max_new_tokens = 4
+            answer(resident, question)
+            held.append(resident.kept.size)
+
+    def fails(*values: Any, **named: Any) -> bool:
+        return bool(held and resident.kept.size and torch.is_grad_enabled() is (place == "step"))
+
+    run = make_run(**wanted)
+    with patched(torch.nn.Embedding, "forward", fails):
+        state = train(run, studio.shared.store, resident, talk)
+    assert held[0] > 0 == resident.kept.size
+    assert (state.status, state.recoveries) == ("finished", []), "no rung is taken for it"
+    assert losses(run) == losses(undisturbed(**wanted))
 
 
 @pytest.mark.parametrize(("place", "batch"), most_at_night([("load", 1), ("step 50", 4), ("save", 4), ("evaluation", 1)]))

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from tuning.engine.question import Proof, Question
 from tuning.engine.resident import Resident
-from tuning.engine.speak import proof
+from tuning.engine.speak import chat, proof
 from tuning.engine.speak.chat import answer
 from tuning.runs.store import Run
 from tuning.schema import Message, RunState
@@ -73,6 +73,26 @@ def test_a_dead_adapter_is_caught(finished: Finished, resident: Resident, other:
     save_file({name: torch.zeros_like(tensor) for name, tensor in weights.items()}, other.adapter / proof.FILE)
     found = proven(resident, finished[0].spec().model, other)
     assert (found.distance, found.fault) == (0.0, "dead")
+
+
+def test_a_dead_adapter_is_caught_where_the_conversation_was_read_before(finished: Finished, resident: Resident, other: Any) -> None:
+    """The sums of a prompt that was read in two parts are not those of the base, which reads it in one, to the last bit."""
+    weights = load_file(other.adapter / proof.FILE)
+    save_file(
+        {name: tensor if "lora_B" in name else torch.zeros_like(tensor) for name, tensor in weights.items()}, other.adapter / proof.FILE
+    )
+    model, whole, looked = finished[0].spec().model, proof.Beginning.__exit__, []
+
+    class Looked(proof.Beginning):
+        def __exit__(self, *_: object) -> None:
+            looked.append(self.whole)
+            whole(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chat, "Beginning", Looked)
+        found = [proven(resident, model, other, whose="me") for _ in range(2)]
+        assert looked == [True, False] and [one.fault for one in found] == ["dead", "dead"]
+        assert [proven(resident, model, finished[0], whose="me").fault for _ in range(2)] == ["", ""]
 
 
 def test_a_wrong_adapter_is_caught(finished: Finished, resident: Resident, other: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,8 @@ def _judged(spec: RunSpec, ranks: Ranks = ALONE) -> RunSpec:
 
 
 def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: callbacks.StateWriter, yield_point: Callable[[], None]) -> str:
-    """Train, and where memory runs out elsewhere than in a step, once more from the newest checkpoint with a rung more taken.
+    """Train, and where memory runs out elsewhere than in a step, once more from the newest checkpoint: without what was kept of
+    conversations, or with a rung more taken.
 
     Returns the status that the run ends with. Raises `shutdown.Leaving` where the process has to end and all is saved.
     """
@@ -174,9 +175,11 @@ def _work(run: Run, spec: RunSpec, store: Store, resident: Resident, ledger: cal
             with resident.kept.within(spec.forecast.parts.get("kept", 0)):
                 return _once(run, spec, store, resident, ledger, ladder, yield_point)
         except (RuntimeError, MemoryError) as error:
-            if not ran_out(error) or resident.ranks.parted_by(error) or ladder.next(ledger.state.step) is None:
+            if not ran_out(error) or resident.ranks.parted_by(error):
                 raise
-            logger.warning("memory ran out: %s", ladder.taken[-1])
+            if not resident.kept.forget() and ladder.next(ledger.state.step) is None:
+                raise
+            logger.warning("memory ran out: %s", ladder.taken[-1:])
         ledger.update(now=True, recoveries=ladder.taken)
         resident.unload()  # the error's frames, which held tensors, are gone by now
 
