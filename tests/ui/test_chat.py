@@ -1,9 +1,11 @@
 """What the Chat tab says of an answer, over a thread of the model that is stood in for."""
 
+import contextlib
 import json
 import pathlib
 import shutil
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,8 +15,9 @@ import pytest
 from tests.tokens.test_thinking import STYLES
 from tuning import presets, settings
 from tuning.cli import main
+from tuning.engine import question as question_module
 from tuning.engine.learn.train import train
-from tuning.engine.question import Question
+from tuning.engine.question import Line, Outcome, Question
 from tuning.engine.resident import Resident
 from tuning.runs.contents import AnswerSettings
 from tuning.schema import LOCAL
@@ -48,7 +51,7 @@ def test_an_empty_answer_is_a_sentence(lang: str, word: str) -> None:
     with gr.Blocks():
         desk = Desk(answering(" ", "\n"), lang)
     with desk.serving(None):
-        steps = list(guard(Conversation(desk).answer, 6, lang)("Are you open?", "starter", False, [], []))
+        steps = list(guard(Conversation(desk).answer, 7, lang)("Are you open?", "starter", False, [], []))
         assert word in steps[-1][-1]
         assert list(desk.studio.talk.chat("starter", ASKED)) == [" ", "\n"], "a program gets the answer as it is"
 
@@ -81,7 +84,7 @@ def test_an_answer_comes_as_it_is() -> None:
         desk = Desk(answering("\n", "Yes."), "en")
     with desk.serving(None):
         assert list(desk.studio.talk.chat("starter", ASKED)) == ["\n", "Yes."]
-        assert list(guard(Conversation(desk).answer, 6, "en")("Are you open?", "starter", False, [], []))[-1][-1] == ""
+        assert list(guard(Conversation(desk).answer, 7, "en")("Are you open?", "starter", False, [], []))[-1][-1] == ""
 
 
 FACTS = ("Are you open on Sundays?", "How much to hem a pair of trousers?", "Where exactly is your workshop?")
@@ -198,6 +201,88 @@ def test_an_answer_that_is_corrected_is_kept_as_the_model_was_asked_and_said_wit
     assert "Shop, corrected" in learning[6] and 'data-do="learn"' not in learning[6]
 
 
+class Slow:
+    """A model that answers one question after another, each as soon as it is told to, by a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now, self.line, self.asked = 0.0, Line(lambda: self.now), list[Question]()
+        ready = threading.Event()
+        ready.set()
+        workshop = SimpleNamespace(ask=self.ask, ready=ready, shelf=None, holds=lambda: (None, 0), wake=lambda: None, apart=None)
+        self.house = Studio(settings.read(), LOCAL, cast(Any, workshop))
+
+    def ask(self, question: Question) -> None:
+        self.line.join(question)
+        self.asked.append(question)
+
+    def answer(self, seconds: float) -> None:
+        """The answer of the first in line is over, so much later."""
+        self.now += seconds
+        question = self.asked.pop(0)
+        question.outcome = Outcome(1, 1, 100)
+        for piece in ("Yes.", None):
+            question.pieces.put(piece)
+
+
+@pytest.mark.parametrize(("lang", "place", "about"), [("en", "number 3 in line", "about 20 s"), ("it", "numero 3 in fila", "circa 20 s")])
+def test_each_of_several_who_ask_at_once_is_told_their_place_and_how_long_and_stop_gives_it_up(
+    lang: str, place: str, about: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(question_module, "SLICE_SECONDS", 0.01)
+    slow = Slow()
+    with gr.Blocks():
+        desk = Desk(slow.house, lang)
+        table = ChatTab(desk)
+    page = {part: getattr(part, "value", None) for part in table.asked}
+    page |= {desk.target: "starter", table.bots[0]: [], table.bots[1]: [], desk.talk: ""}
+
+    @contextlib.contextmanager
+    def sitting(owner: str) -> Iterator[None]:
+        with desk.serving(None), monkeypatch.context() as seat:
+            seat.setattr(type(desk), "studio", slow.house.for_owner(owner))
+            yield
+
+    class Visitor:
+        def __init__(self, owner: str) -> None:
+            self.owner, self.token = owner, ""
+            with sitting(owner):
+                self.steps = table.ask(page | {table.message: f"Is it {owner}'s turn?"})
+            self.told()  # it was sent
+
+        def told(self) -> str:
+            """What the note says next; nothing more where all is over."""
+            with sitting(self.owner):
+                step = next(self.steps, None)
+            self.token = step[3] if step and isinstance(step[3], str) else self.token
+            return str(step[6]) if step else ""
+
+        def hears(self) -> list[Any]:
+            with sitting(self.owner):
+                return [step[1][-1]["content"] for step in self.steps if isinstance(step[1], list)]
+
+    visitors = [Visitor(owner) for owner in ("anna", "bruno", "carla", "dino")]
+    anna, bruno, carla, dino = visitors
+    first, *others = [visitor.told() for visitor in visitors]
+    assert place not in first and place in others[1] and about not in others[1], "how long nobody knows yet"
+    assert [question.messages[-1].content for question in slow.asked] == [f"Is it {visitor.owner}'s turn?" for visitor in visitors]
+    slow.answer(10.0)
+    assert anna.hears()[-1] == "Yes."
+    assert place in dino.told()
+    slow.now += 5  # who waits does not make an answer slower
+    assert about in dino.told() and "10 s" in carla.told()
+    with sitting("bruno"):
+        table.talk.stop(bruno.token)
+    assert bruno.hears() == [] and "10 s" in dino.told(), "one fewer comes before"
+    del slow.asked[0]
+    slow.answer(3.0)
+    assert carla.hears()[-1] == "Yes." and place not in dino.told()
+    slow.answer(3.0)
+    assert dino.hears()[-1] == "Yes."
+    for visitor in (anna, carla, dino):
+        (kept,) = slow.house.for_owner(visitor.owner).chats.list()
+        assert [turn.content for turn in kept.turns] == [f"Is it {visitor.owner}'s turn?", "Yes."]
+
+
 THOUGHT = "<think>\nFive each.\n</think>\n\nTen."
 
 
@@ -217,7 +302,7 @@ def test_a_thought_streams_folded_away_and_is_kept(lang: str) -> None:
     with gr.Blocks():
         desk = Desk(answering("<think>\nFive", " each.\n</think>", "\n\nTen."), lang)
     with desk.serving(None):
-        steps = list(guard(Conversation(desk).answer, 6, lang)("Two?", "starter", False, [], []))
+        steps = list(guard(Conversation(desk).answer, 7, lang)("Two?", "starter", False, [], []))
     sheets = [step[1] for step in steps if isinstance(step[1], list)]
     title = {"en": "Reasoning", "it": "Ragionamento"}[lang]
     assert sheets[-1][1]["metadata"] == {"title": title, "status": "done"}

@@ -1,6 +1,8 @@
-"""What is asked of the workshop: an answer, a report on a run, or its adapter measured at several strengths; and the queue through
-which it comes back. Imports no library."""
+"""What is asked of the workshop: an answer, a report on a run, or its adapter measured at several strengths; the queue through
+which it comes back, and the line of those who wait for an answer. Imports no library."""
 
+import collections
+import itertools
 import pathlib
 import queue
 import threading
@@ -18,6 +20,7 @@ from tuning.schema import Message, ModelRef
 MAX_NEW_TOKENS = 512
 SLICE_SECONDS = 0.5  # how often who waits looks whether anybody is still at work
 PATIENCE_SECONDS = 3600.0  # without a word: a model may be large, a disk slow, and others come first
+RECENT = 8  # answers by which it is said how long the next will take
 T = TypeVar("T")
 
 
@@ -30,16 +33,22 @@ class Awaited:
 
     def _next(self, come: "queue.SimpleQueue[T]") -> T:
         """The next thing that has come. Raises EngineError where nothing will, or has not for too long."""
+        return next(found[0] for found in self._looks(come) if found)
+
+    def _looks(self, come: "queue.SimpleQueue[T]") -> Iterator[tuple[T, ...]]:
+        """The next thing that has come, and before it nothing at all, time and again. Raises as `_next`."""
         until = time.monotonic() + self.patience
         while True:
             alive = self.alive()
             try:
-                return come.get(timeout=min(SLICE_SECONDS, self.patience) if alive else 0)
+                yield (come.get(timeout=min(SLICE_SECONDS, self.patience) if alive else 0),)
+                return
             except queue.Empty:
                 if not alive:
                     raise EngineError("workshop.ended") from None
                 if time.monotonic() >= until:
                     raise EngineError("workshop.late") from None
+            yield ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,8 @@ class Question(Awaited):
     pieces: "queue.SimpleQueue[str | TuningError | None]" = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
     sign: Callable[[], None] = lambda: None  # called at every token
+    line: "Line | None" = None  # in which it waits for its turn
+    held: list[str | TuningError | None] = field(default_factory=list)  # a piece that has come, and is still to be read
 
     @property
     def bare(self) -> bool:
@@ -117,13 +128,27 @@ class Question(Awaited):
     def stream(self) -> Iterator[str]:
         """The pieces as they come. Raises what kept the answer from being made."""
         try:
-            while (piece := self._next(self.pieces)) is not None:
+            while (piece := self.held.pop() if self.held else self._next(self.pieces)) is not None:
                 if isinstance(piece, TuningError):
                     raise piece
                 yield piece
         except TuningError:
             self.stopped.set()  # nobody reads on
             raise
+        finally:
+            if self.line is not None:
+                self.line.leave(self)
+
+    def waited(self) -> Iterator["Wait | None"]:
+        """How long its first piece is still to be waited for, time and again until that has come; None where that is not known.
+
+        The piece stays to be read. It ends, too, where the answer is stopped. Raises what `stream` does.
+        """
+        for found in self._looks(self.pieces):
+            if found or self.stopped.is_set():
+                self.held = [*found] or [None]
+                return
+            yield self.line.wait(self) if self.line is not None else None
 
     def spoken(self) -> Iterator[str]:
         """As `stream`, for somebody who waits for words. Raises EngineError where the answer held none, and nobody stopped it."""
@@ -133,6 +158,48 @@ class Question(Awaited):
             yield piece
         if silent and not self.stopped.is_set():
             raise EngineError("chat.nothing")
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The place of a question in the line, 1 for whoever is next or spoken to, and about how many seconds it will take; None: not known."""
+
+    place: int
+    seconds: float | None
+
+
+class Line:
+    """The questions that are not answered yet, whosever they are, in the order in which they were asked."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._asked: dict[int, tuple[Question, float]] = {}
+        self._took: collections.deque[float] = collections.deque(maxlen=RECENT)
+        self._ended = 0.0  # when the last one was
+
+    def join(self, question: "Question") -> None:
+        """A question is asked."""
+        with self._lock:
+            self._asked = {key: one for key, one in self._asked.items() if not one[0].stopped.is_set()}
+            self._asked[id(question)] = question, self._clock()
+        question.line = self
+
+    def leave(self, question: "Question") -> None:
+        """It is answered, or nobody reads on. What it took is counted from where those before it were over."""
+        with self._lock:
+            _, asked = self._asked.pop(id(question), (None, None))
+            if asked is not None and question.outcome is not None:
+                now = self._clock()
+                self._took.append(now - max(asked, self._ended))
+                self._ended = now
+
+    def wait(self, question: "Question") -> Wait:
+        """Where it stands. The seconds are those of the last answers, for each that comes before it and is still wanted."""
+        with self._lock:
+            before = itertools.takewhile(lambda one: one is not question, [one for one, _ in self._asked.values()])
+            ahead = sum(not one.stopped.is_set() for one in before)
+            seconds = ahead * sum(self._took) / len(self._took) if self._took else None
+        return Wait(ahead + 1, seconds)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuning.engine.jobs import Ask, Compare, Job, Measure, Preload, Train
 from tuning.engine.launching import Launch, processes
+from tuning.engine.question import Line
 from tuning.engine.speak.talk_share import TalkAccount
 from tuning.engine.watchdog import Watchdog
 from tuning.errors import EngineError, RunError, TuningError, caught, cause
@@ -42,6 +43,7 @@ class Workshop:
         self.ready = threading.Event()
         self.spoiled = threading.Event()  # this process can do nothing with its card any more: it has to be replaced
         self.gone: dict[str, Notice] = {}  # by owner: that the folder of the run trained last was taken away in the middle of it
+        self.line = Line()  # of the questions that are not answered yet
         self._jobs: list[Job] = []  # handed over, and not begun; only the thread takes one out
         self._at_work: list[Job] = []  # what is being done now, and what is done at its yield point
         self.clock: Callable[[], float] = time.monotonic  # by which talking and work take turns
@@ -107,6 +109,7 @@ class Workshop:
     def ask(self, question: "Question") -> None:
         """Hand over a question; its pieces come through its own queue. Raises EngineError where the thread has ended."""
         question.alive = lambda: self.alive
+        self.line.join(question)
         self._jobs.append(Ask(question, self.store))
         self.wake()
 

@@ -12,6 +12,7 @@ from tuning.ui.desk import NAMES_SECONDS, Desk
 from tuning.ui.markup import Html, html, joined
 
 if TYPE_CHECKING:
+    from tuning.engine.question import Wait
     from tuning.ui.parts.voices import Asking
 
 SUGGESTIONS = 3
@@ -52,6 +53,17 @@ def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None
     elif ended and is_run(desk, who):
         lines.insert(0, desk.say("ui.chat.correct"))
     return html('<p class="hint">{lines}</p>{buttons}', lines=" ".join(lines), buttons=buttons) if lines else Html()
+
+
+def waiting(desk: Desk, wait: "Wait | None") -> Html:
+    """What is said to whoever waits for the first word: the place in the line, and roughly how long, where others come first."""
+    if wait is not None and wait.place > 1:
+        code = "ui.chat.wait" if wait.seconds is None else "ui.chat.wait.about"
+        time = "" if wait.seconds is None else view.duration(wait.seconds, desk.lang)
+        says = desk.say(code, place=view.number(wait.place, desk.lang), time=time)
+    else:
+        says = desk.say("ui.chat.wait.next" if desk.warm() else "ui.chat.warming")
+    return html('<p class="hint" role="status">{says}</p>', says=says)
 
 
 def _button(verb: str, word: str) -> Html:

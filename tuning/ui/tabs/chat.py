@@ -20,7 +20,7 @@ from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.markup import Html, html
 from tuning.ui.parts.badge import badge, proof_of
 from tuning.ui.parts.beside.fold import BesideFold
-from tuning.ui.parts.chat_lines import chat_note, is_pulled, is_run, suggested, thinking
+from tuning.ui.parts.chat_lines import chat_note, is_pulled, is_run, suggested, thinking, waiting
 from tuning.ui.parts.chat_settings import ChatSettings, sent
 from tuning.ui.parts.chat_shelf import ChatShelf, listed, sheets_of
 from tuning.ui.parts.chat_turns import before, folded, plain, question_at, said, spot
@@ -44,9 +44,7 @@ class Conversation:
         """Stream the answers to the last questions of these histories."""
         desk, same, title = self.desk, gr.skip(), self.desk.say("ui.chat.thought")
         sheets = [folded(history, title) for history in histories]
-        yield "", sheets[TUNED], sheets[BASE] if both else same, None, gr.update(visible=False), gr.update(visible=True)
-        if not desk.warm():
-            yield same, [*sheets[TUNED], {"role": "assistant", "content": desk.say("ui.chat.warming")}], same, same, same, same
+        yield "", sheets[TUNED], sheets[BASE] if both else same, None, gr.update(visible=False), gr.update(visible=True), ""
         sides = [TUNED, BASE] if both else [TUNED]
         for side, (voice, how) in zip(sides, asking.voices(who or ""), strict=False):
             turns = sent(histories[side], how, asking.own_system)
@@ -54,10 +52,12 @@ class Conversation:
         mine = self.talks.begin(asking.questions)
         try:
             for side, question in zip(sides, asking.questions, strict=True):
+                for wait in question.waited():
+                    yield *[same] * 3, mine, same, same, waiting(desk, wait)
                 for whole in itertools.accumulate(question.spoken(), initial=asking.begun[side]):
                     if whole:
                         shown = [*sheets[side], *folded([{"role": "assistant", "content": whole}], title)]
-                        yield same, shown if side == TUNED else same, shown if side == BASE else same, mine, same, same
+                        yield same, shown if side == TUNED else same, shown if side == BASE else same, mine, same, same, ""
         finally:
             self.talks.stop(mine)
 
@@ -304,7 +304,7 @@ class ChatTab:
                 talk = self._save(talk, who, sheets)
         for step in self.talk.stream(histories, who, both, asking):
             sheets = [said(new) if isinstance(new, list) else old for old, new in zip(sheets, step[1:3], strict=True)]
-            yield *step, "", talk, same, same, same
+            yield *step, talk, same, same, same
         note = self.fold.pair.vote(asking, who) if asking.blind else chat_note(desk, asking, habits.single, who)
         proofs = [] if asking.blind else [proof_of(question) for question in asking.questions]
         for sheet, proof in zip(sheets, proofs, strict=False):
