@@ -49,8 +49,9 @@ def words_shown(page: Page) -> str:
         ".flatMap(e => ['aria-label','placeholder','title','alt'].map(a => e.getAttribute(a))).filter(Boolean).join('\\n')"
     )
     shown = page.locator("body").inner_text() + "\n" + str(said)
-    for answer in page.locator("#bot-tuned .message, #bot-base .message, .timeline :is(q, li p), .pair :is(q, dd)").all_inner_texts():
-        shown = shown.replace(answer.strip(), "")  # the model may answer in the language of its data
+    others = "#bot-tuned .message, #bot-base .message, .timeline :is(q, li p), .pair :is(q, dd), .log pre"
+    for answer in page.locator(others).all_inner_texts():  # the model may answer in the language of its data, and libraries log in theirs
+        shown = shown.replace(answer.strip(), "")
     return shown
 
 

@@ -12,15 +12,15 @@ from tests.browser.test_chat_tab import VIEWS
 from tests.browser.test_whole_path import foreign_words, tab
 from tuning.text import t
 
-# What Chromium calls layout shifts, but without those within eight seconds of a press, for on a slow machine its answer comes later than
-# the half second that Chromium leaves; the presses; when the shell and its first card are drawn.
+# What Chromium calls layout shifts, but without those within a second of a press; the presses; when the shell and its first card are drawn.
 WATCHES = """
 window.jumps = []; window.presses = 0; window.still = false; window.pressed = -Infinity;
 new PerformanceObserver((list) => list.getEntries().forEach((shift) => {
   const place = (source) => { const e = source.node?.parentElement ? (source.node.closest ? source.node : source.node.parentElement) : null;
-    return e ? `${e.tagName}#${e.id}.${e.className}` : "gone"; };
-  if (shift.hadRecentInput || window.still || shift.startTime - window.pressed < 8000) return;
-  window.jumps.push([shift.value, shift.startTime, shift.sources.map(place).join(" ")]);
+    const box = (rect) => `${Math.round(rect.x)},${Math.round(rect.y)} ${Math.round(rect.width)}x${Math.round(rect.height)}`;
+    return `${e ? `${e.tagName}#${e.id}.${e.getAttribute("class")}` : "gone"} ${box(source.previousRect)}>${box(source.currentRect)}`; };
+  if (shift.hadRecentInput || window.still || shift.startTime - window.pressed < 1000) return;
+  window.jumps.push([shift.value, shift.startTime, shift.sources.map(place).join("; ")]);
 })).observe({type: "layout-shift", buffered: true});
 addEventListener("click", (event) => { window.presses += event.isTrusted; }, true);
 for (const kind of ["click", "keydown", "change"]) addEventListener(kind, () => { window.pressed = performance.now(); }, true);
@@ -55,7 +55,7 @@ class Walker:
         for scheme in ("dark", "light"):
             in_theme(self.page, scheme == "dark")
             self.page.wait_for_timeout(300)  # colours of Gradio's own glide
-            self.page.screenshot(path=self.folder / f"{self.number:02}-{name}-{scheme}.png", full_page=full)
+            self.page.screenshot(path=self.folder / f"{self.number:02}-{name}-{scheme}.png", full_page=full, timeout=120_000)
         self.page.evaluate("requestAnimationFrame(() => requestAnimationFrame(() => { window.still = false; }))")
         self.number += 1
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name}: something sticks out"
