@@ -165,6 +165,8 @@ def asks(walker: Walker) -> None:
     ask(page, "Quanto costa la camera 12?", 3)
     expect(page.locator("#bot-base .bot").last).not_to_be_empty(timeout=60_000)
     walker.whole("#message", "#send")
+    for side in ("tuned", "base"):
+        expect(page.locator(f"#bot-{side} .bot.message").last).to_be_in_viewport(ratio=0.9)
     walker.shot("chat-beside")
 
 

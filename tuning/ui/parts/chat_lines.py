@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from tuning.ui.parts.voices import Asking
 
 SUGGESTIONS = 3
+# Gradio follows an answer only where the end of a sheet was in sight, and a sheet that gets a second one beside it has become lower.
+LAST_IN_VIEW = """
+const ends = () => document.querySelectorAll('[id^="bot-"] .bubble-wrap').forEach((box) => box.scrollTo(0, box.scrollHeight));
+watch("value", () => requestAnimationFrame(() => requestAnimationFrame(ends)));
+"""
 
 
 def is_run(desk: Desk, who: str | None) -> bool:
