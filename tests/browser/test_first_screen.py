@@ -22,6 +22,7 @@ new PerformanceObserver((list) => list.getEntries().forEach((shift) => {
   if (!shift.hadRecentInput) window.shifts.push(shift.value);
 })).observe({type: "layout-shift", buffered: true});
 """
+PRESSES = "window.presses = 0; addEventListener('click', (event) => { presses += event.isTrusted; }, true);"
 DENIED = """
 Object.defineProperty(window, "localStorage", {configurable: true, get() { throw new DOMException("denied", "SecurityError"); }});
 """
@@ -103,11 +104,13 @@ def test_nothing_jumps_for_who_comes_back_and_a_new_browser_is_invited(shop: Sho
 @pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), NIGHTLY_PHONE])
 def test_from_a_fresh_page_to_a_running_training_in_two_presses(shop: Shop, visit: Visit, lang: str, screen: str) -> None:
     visitor = sized(visit, shop, lang, screen)
+    visitor.page.add_init_script(PRESSES)
     page = visitor.open()
     assert whole(page, '#starter [data-do="starter"]'), "the way in is below the fold"
     page.locator('#starter [data-do="starter"]').click()
     expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.running"), timeout=60_000)
     expect(page.locator("#live-view")).to_be_visible()
+    assert page.evaluate("presses") <= 2
     assert shop.newest().spec().recipe == "facts"
 
 
@@ -123,7 +126,7 @@ def test_from_a_spreadsheet_to_a_running_training_in_six_presses(
         "\n".join([headers, *(f"Quanto costa la camera {n}?;Costa {n * 10} euro a notte." for n in range(1, 31))]), encoding="utf-8"
     )
     visitor = sized(visit, shop, lang, screen)
-    visitor.page.add_init_script("window.presses = 0; addEventListener('click', (event) => { presses += event.isTrusted; }, true);")
+    visitor.page.add_init_script(PRESSES)
     page = visitor.open()
     page.locator('#starter [data-do="bring"]').click()
     with page.expect_file_chooser() as chooser:
