@@ -54,6 +54,9 @@ def test_the_first_cards_come_with_the_shell(shop: Shop, visit: Visit, lang: str
     expect(page.locator('#starter [data-do="starter"]')).to_be_visible()
     expect(page.locator("#next")).to_have_text(t(lang, "ui.next.take_model", model="Sartoria starter"))
     assert asked, "the page has not even tried to be drawn"
+    tab(page, lang, "data")
+    kept = page.locator("#datasets").bounding_box()
+    assert kept and kept["height"] > 240, "no room is kept for the data that are to come"
     page.unroute_all(behavior="ignoreErrors")
 
 
