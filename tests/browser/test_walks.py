@@ -185,6 +185,8 @@ def test_a_machine_that_is_at_work_as_marco(walker: Walker, shop: Shop) -> None:
     finds_it_at_work(walker)
     orders_behind_it(walker)
     is_deleted(walker)
+    walker.settle()
+    walker.page.goto("about:blank")  # nobody looks on while all runs are taken away
     shop.clear()
     is_late(walker)
     walker.end()
