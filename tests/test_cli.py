@@ -94,7 +94,7 @@ def test_columns_are_mapped_by_their_names_to_the_letter(
     path = tmp_path / "rows.json"
     path.write_text(json.dumps([{question: "Dove?", answer: "Qui.", "altro": "x"}] * 3), encoding="utf-8")
     code, out, err = asked(capsys, "check", str(path), "--map", f"question={question}", "--map", f"answer={answer}", "--json")
-    assert (code, err) == (0, "")
+    assert code == 0 and all(line.startswith("Reading the file") for line in err.splitlines())  # which a slow machine is told
     assert json.loads(out)["mapping"] == {"question": question, "answer": answer}
 
 
