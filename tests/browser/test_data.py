@@ -86,6 +86,7 @@ def press_on(page: Page, what: str, times: int) -> None:
         expect(further).not_to_have_attribute("data-value", str(before))
 
 
+@pytest.mark.drawn("asked")
 def test_the_cut_moves_and_too_short_a_length_blocks_the_start(shop: Shop, visit: Visit, odd: pathlib.Path) -> None:
     visitor = visit(shop, "en")
     page = visitor.open()

@@ -79,6 +79,7 @@ def talk(run: Run) -> dict[int, Question]:
     }
 
 
+@pytest.mark.drawn("turns")
 @pytest.mark.parametrize("wanted", WAYS)
 def test_a_run_and_those_who_talk_take_turns_and_its_losses_are_the_same(
     wanted: dict[str, Any], home: pathlib.Path, make_run: Callable[..., Run], undisturbed: Undisturbed

@@ -167,6 +167,7 @@ def test_a_finished_run_is_asked_where_there_is_room_on_the_card(go: Go, studio:
 
 
 def test_a_model_that_no_run_has_placed_is_asked_on_the_card(studio: Studio, card: cards.Card, tiny_model: pathlib.Path) -> None:
+    studio.settings.home.mkdir()
     question = studio.talk.question(
         str(tiny_model), [{"role": "user", "content": "How much is item 3?"}], how=AnswerSettings(max_new_tokens=4)
     )

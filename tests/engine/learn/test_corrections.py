@@ -74,6 +74,7 @@ def test_what_is_no_answer_to_a_question_is_refused(make_run: Callable[..., Run]
         studio.corrections.add(make_run().id, turns, answer)
 
 
+@pytest.mark.drawn("judged")
 def test_a_run_that_goes_on_with_them_says_whether_they_hold_and_what_was_right_still_is(
     studio: Studio, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,6 +97,7 @@ def test_same_seed_same_losses_and_another_seed_others(trained: Trainer, undistu
     assert losses(undisturbed()) == losses(second) != losses(other)
 
 
+@pytest.mark.drawn("turns")
 @pytest.mark.usefixtures("way")
 def test_chat_in_mid_run_changes_no_loss(trained: Trainer, studio: Studio) -> None:
     plain, _ = trained(lora_dropout=0.1)

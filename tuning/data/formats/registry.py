@@ -192,6 +192,8 @@ def _talk(sample: Sequence[Values], column: str, given: Mapping[str, str]) -> _F
     role_keys = (given["role"],) if "role" in given else ROLE_KEYS
     content_keys = (given["content"],) if "content" in given else CONTENT_KEYS
     held = [turns for row in sample if (turns := _turns(row.get(column)))]
+    if 2 * len(held) <= len(sample):
+        return None  # most columns are so, and there may be thousands
     if _OF_QUESTIONS & set(map(squeezed, _columns(sample))):
         held = [turns for turns in held if not exchanges.in_turn(turns)]
     talks = [turns[0] for turns in held if _is_talk(turns, squeezed(column), role_keys, content_keys)]
