@@ -65,6 +65,20 @@ def test_what_is_not_used_is_named_and_counted(take: Take, name: str) -> None:
     assert named(take, *rows) == expected
 
 
+def test_messages_of_a_tree_that_no_conversation_has_are_counted_in_the_reader_s_language(take: Take) -> None:
+    def message(number: str, parent: str | None, role: str = "assistant") -> dict[str, Any]:
+        return {"message_id": number, "parent_id": parent, "role": role, "text": f"Text {number}."}
+
+    circle = [message("3", "4", "prompter"), message("4", "3")]
+    taken = take([message("1", None, "prompter"), message("2", "1"), message("2", "1"), *circle, message("5", "1")])
+    assert taken.texts == [("Text 1.", "Text 2.")]
+    parts = {"text: twice under one name": 1, "text: answers in a circle": 2, "text: other branches": 1}
+    assert taken.reading.unused == {"part": parts}
+    said = text.unused("it", [{"kind": "part", "name": name, "count": count, "of": None} for name, count in parts.items()])
+    assert said.startswith("Non usato: parte text: due volte") and not [word for word in ("circle", "branches", "twice") if word in said]
+    assert set(text.REASONS.values()) <= text.table("it").keys()
+
+
 def test_a_row_that_is_left_out_counts_for_nothing(take: Take) -> None:
     assert named(take, {**PAIR, "id": 1}, {**PAIR, "answer": "", "id": 2}, {**PAIR, "id": 3, "train": False}) == {"column": {"id": 1}}
 

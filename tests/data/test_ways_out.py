@@ -282,7 +282,7 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.unused.key",
         "data.unused.key.one",
     ),
-    *("data.unused.others", "data.unused.part"),
+    *("data.unused.others", "data.unused.part", *text.REASONS.values()),
 }
 
 

@@ -129,6 +129,17 @@ def _option(lang: str, said: str) -> str:
 _WORDS = {"allowed": _allowed, "format": form, "formats": _forms, "columns": _columns}
 
 
+REASONS = {  # why a part of a column is not used, as readers name it after the column
+    "other branches": "data.unused.reason.branches",
+    "without an answer": "data.unused.reason.answer",
+    "without a question or an answer": "data.unused.reason.alone",
+    "deleted, empty or of nobody known": "data.unused.reason.gone",
+    "twice under one name": "data.unused.reason.twice",
+    "answers in a circle": "data.unused.reason.circle",
+    "internal notes": "data.unused.reason.notes",
+}
+
+
 def unused(lang: str, left: Sequence[Mapping[str, Any]]) -> str:
     """One sentence that names what of data is not used (kind, name, count, of), with its counts; empty where all is."""
     if not left:
@@ -139,4 +150,6 @@ def unused(lang: str, left: Sequence[Mapping[str, Any]]) -> str:
 
 def _unused(lang: str, one: Mapping[str, Any]) -> str:
     code = "data.unused.key.one" if one["kind"] == "key" and one["count"] == 1 else f"data.unused.{one['kind']}"
-    return t(lang, code, name=one["name"], count=number(one["count"], lang), of=number(one["of"] or 0, lang))
+    column, _, reason = str(one["name"]).rpartition(": ")
+    name = f"{column}: {t(lang, REASONS[reason])}" if column and reason in REASONS else one["name"]
+    return t(lang, code, name=name, count=number(one["count"], lang), of=number(one["of"] or 0, lang))

@@ -58,11 +58,17 @@ class Trees:
                 yield FileRecord(row, record.line, fault=record.fault)
                 continue
             node = self._node(record.values, record.line)
-            if node is not None:
-                nodes[str(record.values.get(self._columns["id"], ""))] = node
+            if node is None:
+                continue
+            if nodes.setdefault(str(record.values.get(self._columns["id"], "")), node) is not node:
+                self._leave("twice under one name", 1)
         roots: list[_Node] = []
         for node in nodes.values():
             (nodes[node.parent].replies if node.parent in nodes else roots).append(node)
+        circling = set(map(id, nodes.values()))
+        for root in roots:
+            circling.difference_update(map(id, _below(root)))
+        self._leave("answers in a circle", len(circling))
         for root in roots:
             for values in self._conversation(root):
                 row += 1
@@ -77,7 +83,7 @@ class Trees:
         text = values.get(self._columns["text"])
         gone = any(squeezed(key) in _DELETED and verdict(held) for key, held in values.items())
         if gone or role not in ("system", "user", "assistant") or not isinstance(text, str) or blank(text):
-            self.unused["part", f"{self._columns['text']}: deleted, empty or of nobody known"] += 1
+            self._leave("deleted, empty or of nobody known", 1)
             return None
         for key, held in values.items():
             if key not in self._columns.values() and given(held) and squeezed(key) not in (*_RANKS, *_DELETED, *_REPLIES):
@@ -86,9 +92,7 @@ class Trees:
 
     def _conversation(self, root: _Node) -> Iterator[dict[str, Any]]:
         """The conversation along the best answers, if there is one."""
-        order = [root]
-        for node in order:  # grows while it is walked
-            order += node.replies
+        order = _below(root)
         for node in reversed(order):
             node.answered = node.role == "assistant" or any(reply.answered for reply in node.replies)
         path = [root]
@@ -96,13 +100,23 @@ class Trees:
             path.append(min(path[-1].replies, key=lambda node: (not node.answered, node.rank)))
         said = merged([{"role": node.role, "content": node.text} for node in path])
         kept = mended(said) or []
-        name = self._columns["text"]
-        for reason, count in (("other branches", len(order) - len(path)), ("without a question or an answer", len(said) - len(kept))):
-            if count:
-                self.unused["part", f"{name}: {reason}"] += count
+        self._leave("other branches", len(order) - len(path))
+        self._leave("without a question or an answer", len(said) - len(kept))
         if kept:
             self._talks += 1
             yield {"messages": kept}
+
+    def _leave(self, reason: str, count: int) -> None:
+        if count:
+            self.unused["part", f"{self._columns['text']}: {reason}"] += count
+
+
+def _below(root: _Node) -> list[_Node]:
+    """A message and all that answer it, whatever branch."""
+    order = [root]
+    for node in order:  # grows while it is walked
+        order += node.replies
+    return order
 
 
 class NestedTrees(Trees):
