@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tuning.data.library import GRAVE, folder_of, require_rows
@@ -68,21 +68,29 @@ def ingest(
     size = sum(_check_file(path, limits) for path in [*sources, *wish.validation])
     if size > limits.file_bytes:
         raise InputError("data.large", file=shown(sources[0].name, 80), limit=max(1, limits.file_bytes // MEGABYTE))
-    whole, sha256 = digest(owner, sources, wish)
-    target = folder_of(home) / f"{files.slug(wish.name, 40, 'data')}-{whole[:10]}"
-    kept = _kept(target)
-    if kept is not None and (kept.sources or not wish.keep):
-        return kept
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
-    stage = _new_folder(target.parent)
+    folder, sha256 = folder_of(home), ""
+    target = folder
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+
+    def hashed() -> None:
+        nonlocal target, sha256
+        whole, sha256 = digest(owner, sources, wish)
+        target = folder / f"{files.slug(wish.name, 40, 'data')}-{whole[:10]}"
+        kept = _kept(target)
+        if kept is not None and (kept.sources or not wish.keep):
+            raise _AlreadyKept(kept)
+
+    stage = _new_folder(folder)
     try:
-        report = _read(stage, sources, wish, roomy(limits, size), watch)
+        report = _read(stage, sources, wish, roomy(limits, size), watch, hashed)
         spec = _spec(report, wish, owner=owner, id=target.name, sha256=sha256)
         if wish.keep:
             spec = spec.model_copy(update={"sources": keep_files(stage, sources, wish.validation)})
         (stage / SPEC).write_text(spec.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
         return _publish(stage, target, spec)
+    except _AlreadyKept as found:
+        return found.spec
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError("data.disk", file=shown(sources[0].name, 80)) from error
@@ -170,10 +178,22 @@ def _kept(target: pathlib.Path) -> DataSpec | None:
     return disk.kept(read, None)
 
 
+class _AlreadyKept(Exception):
+    """The same content and wish were read before."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        self.spec = spec
+
+
 def _read(
-    stage: pathlib.Path, sources: Sequence[pathlib.Path], wish: ReadingOptions, limits: Limits, watch: run.Watch | None
+    stage: pathlib.Path,
+    sources: Sequence[pathlib.Path],
+    wish: ReadingOptions,
+    limits: Limits,
+    watch: run.Watch | None,
+    meanwhile: Callable[[], None],
 ) -> dict[str, Any]:
-    """The child's report. Raises its error, or how it died, with the name of the file at fault."""
+    """The child's report; `meanwhile` is done while it starts. Raises its error, or how it died, with the name of the file at fault."""
     request = {
         "sources": [str(path.absolute()) for path in sources],
         "validation": [str(path.absolute()) for path in wish.validation],
@@ -185,7 +205,7 @@ def _read(
     }
     names = {"sources": _named(sources, wish), "validation": _named(wish.validation, wish)}
     try:
-        run.run("tuning.data.child", request, stage, limits, watch)
+        run.run("tuning.data.child", request, stage, limits, watch, meanwhile)
     except InputError as error:
         raise InputError(error.code, **error.params, file=names["sources"]) from error
     report: dict[str, Any] = json.loads((stage / REPORT).read_bytes())

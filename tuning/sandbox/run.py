@@ -34,24 +34,39 @@ _NO_ROOM = re.compile(r"^memory allocation of \d+ bytes failed", re.MULTILINE)  
 _HOLDS_ITSELF = sys.platform == "linux"  # whether the child's own memory limit is kept by the system
 
 
-def run(module: str, request: Mapping[str, Any], folder: pathlib.Path, limits: Limits, watch: Watch | None = None) -> None:
+def run(
+    module: str,
+    request: Mapping[str, Any],
+    folder: pathlib.Path,
+    limits: Limits,
+    watch: Watch | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> None:
     """Runs `python -m module` in `folder`, with `request` as JSON on its stdin, and waits for its end.
 
-    `watch` hears what the child writes to the file `progress`. Raises InputError: `data.slow` (seconds), `data.memory`
+    `watch` hears what the child writes to the file `progress`. `meanwhile` is done while the child starts, before it is asked anything;
+    what it raises ends the child. Raises InputError: `data.slow` (seconds), `data.memory`
     (limit, in MB), `data.disk`, `data.crashed` (how: the exit code, or minus the number of a signal).
     """
-    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
-        asked.write(json.dumps(request).encode())
-        asked.seek(0)
+    with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],
-            stdin=asked,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=said,
             cwd=folder,
             env={**settings.child_environment(), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
             start_new_session=True,  # what it forks is killed with it
         )
+        try:
+            if meanwhile is not None:
+                meanwhile()
+        except BaseException:
+            _end(process)
+            raise
+        assert process.stdin is not None
+        with contextlib.suppress(OSError), process.stdin as asked:  # where it died before it was asked, its end says how
+            asked.write(json.dumps(request).encode())
         look = (lambda: watch(progress(folder))) if watch else None
         code = wait(process, limits, weigh=not _HOLDS_ITSELF, look=look)
         if code != 0:
@@ -77,10 +92,15 @@ def wait(process: subprocess.Popen[bytes], limits: Limits, weigh: bool, look: Ca
             if look is not None:
                 look()
     finally:
-        if process.poll() is None:
-            _kill(process)
-            with contextlib.suppress(subprocess.TimeoutExpired):  # a disk that does not answer keeps even the dead
-                process.wait(END_SECONDS)
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """See to it that it is over."""
+    if process.poll() is None:
+        _kill(process)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a disk that does not answer keeps even the dead
+            process.wait(END_SECONDS)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
