@@ -21,6 +21,7 @@ from tests.conftest import ROOT
 from tests.hub.jobs_server import ME, TOKEN, Job, JobsServer
 from tests.lots import lot
 from tuning.cli.main import main
+from tuning.forecast.duration import START_SECONDS
 from tuning.rent import follow, lines, parcel, rented
 from tuning.runs import checkpoints
 from tuning.runs.store import Run
@@ -133,7 +134,7 @@ def test_what_a_rented_run_has_shown_is_what_the_next_forecast_reckons_with(rent
     run, _ = rent(renter)
     speed = 500.0 * run.spec().forecast.operations_per_token
     after = renter.rentals.offer("t4-small", STARTER)
-    assert (after["seconds"] - 15) * speed == pytest.approx((before["seconds"] - 15) * 0.3 * 65e12)
+    assert (after["seconds"] - START_SECONDS) * speed == pytest.approx((before["seconds"] - START_SECONDS) * 0.3 * 65e12)
 
 
 @pytest.mark.nightly
