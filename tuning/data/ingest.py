@@ -29,6 +29,7 @@ FORM = 8  # of reading: raise it when the same file would give other rows, and a
 
 _log = logging.getLogger(__name__)
 _STAGE = ".new-"
+_HASHED_SOON = 32 * MEGABYTE  # files; larger ones are hashed while the process that reads them starts
 _STALE = 3600.0  # seconds after which a staging folder has no owner any more
 
 
@@ -62,16 +63,9 @@ def ingest(
     The same content and wish again is the same data set. `watch` hears the share that is done; what it raises ends the
     reading, and nothing is left of it. Raises InputError with codes `data.*`; those about a file carry its name as `file`.
     """
-    unknown = next((name for name in wish.repairs or () if name not in REPAIRS), None)
-    if unknown is not None:
-        raise InputError("data.repair", repair=shown(unknown), known=", ".join(REPAIRS))
-    size = sum(_check_file(path, limits) for path in [*sources, *wish.validation])
-    if size > limits.file_bytes:
-        raise InputError("data.large", file=shown(sources[0].name, 80), limit=max(1, limits.file_bytes // MEGABYTE))
+    size = _check(sources, wish, limits)
     folder, sha256 = folder_of(home), ""
     target = folder
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
 
     def hashed() -> None:
         nonlocal target, sha256
@@ -81,9 +75,17 @@ def ingest(
         if kept is not None and (kept.sources or not wish.keep):
             raise _AlreadyKept(kept)
 
+    soon = size <= _HASHED_SOON
+    try:
+        if soon:
+            hashed()  # before anything is written: a home may be read-only
+    except _AlreadyKept as found:
+        return found.spec
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
     stage = _new_folder(folder)
     try:
-        report = _read(stage, sources, wish, roomy(limits, size), watch, hashed)
+        report = _read(stage, sources, wish, roomy(limits, size), watch, None if soon else hashed)
         spec = _spec(report, wish, owner=owner, id=target.name, sha256=sha256)
         if wish.keep:
             spec = spec.model_copy(update={"sources": keep_files(stage, sources, wish.validation)})
@@ -126,6 +128,17 @@ def keep_files(stage: pathlib.Path, sources: Sequence[pathlib.Path], validation:
             except OSError:
                 shutil.copyfile(path, stage / names[-1])
     return names
+
+
+def _check(sources: Sequence[pathlib.Path], wish: ReadingOptions, limits: Limits) -> int:
+    """The size of all files, in bytes. Raises InputError for a repair that is none, and where they are too large or one cannot be read."""
+    unknown = next((name for name in wish.repairs or () if name not in REPAIRS), None)
+    if unknown is not None:
+        raise InputError("data.repair", repair=shown(unknown), known=", ".join(REPAIRS))
+    size = sum(_check_file(path, limits) for path in [*sources, *wish.validation])
+    if size > limits.file_bytes:
+        raise InputError("data.large", file=shown(sources[0].name, 80), limit=max(1, limits.file_bytes // MEGABYTE))
+    return size
 
 
 def _check_file(path: pathlib.Path, limits: Limits) -> int:
@@ -191,7 +204,7 @@ def _read(
     wish: ReadingOptions,
     limits: Limits,
     watch: run.Watch | None,
-    meanwhile: Callable[[], None],
+    meanwhile: Callable[[], None] | None,
 ) -> dict[str, Any]:
     """The child's report; `meanwhile` is done while it starts. Raises its error, or how it died, with the name of the file at fault."""
     request = {

@@ -31,7 +31,8 @@ def test_a_checkpoint_answers_beside_the_run_from_one_set_of_weights(finished: t
     steps = studio.talk.steps(run.id)
     assert steps and steps == studio.talk.steps(f"{run.id}@{steps[0]}")
     early, resident, proofs = f"{run.id}@{steps[0]}", Resident(), {}
-    assert [one["id"] for one in studio.talk.beside(run.id)][-len(steps) :] == [f"{run.id}@{step}" for step in reversed(steps)]
+    its_own = [one["id"] for one in studio.talk.beside(run.id) if one["id"].startswith(f"{run.id}@")]  # others may train in that home
+    assert its_own == [f"{run.id}@{step}" for step in reversed(steps)]
     assert early not in [one["id"] for one in studio.talk.beside(early)] and run.id in [one["id"] for one in studio.talk.beside(early)]
     assert studio.talk.beside("starter") == []
     for target in (run.id, early, run.id):
