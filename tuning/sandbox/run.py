@@ -61,7 +61,7 @@ def run(
         try:
             if meanwhile is not None:
                 meanwhile()
-        except BaseException:
+        except BaseException:  # whatever it is, the child would be left waiting; it goes on its way
             _end(process)
             raise
         assert process.stdin is not None
