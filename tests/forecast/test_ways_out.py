@@ -15,6 +15,7 @@ from tuning import presets, settings
 from tuning.cli import main
 from tuning.errors import InputError
 from tuning.forecast import choose, memory, plan, ways_out
+from tuning.forecast.duration import START_SECONDS
 from tuning.forecast.ways_out import Case, Offer
 from tuning.machine.hardware import Gpu
 from tuning.runs import files, locks
@@ -208,7 +209,7 @@ def test_a_run_that_is_late_gets_offers_at_its_own_pace() -> None:
     assert cause == "slow" and offers
     for offer in offers:
         then = one.attempt(offer.changes)
-        assert then is not None and offer.seconds > 4 * (then.forecast.seconds - 15)
+        assert then is not None and offer.seconds > 4 * (then.forecast.seconds - START_SECONDS)
         assert offer.seconds <= 0.8 * 5 * expected
         assert offer.suffices == (offer.seconds <= max(600, expected))
 
