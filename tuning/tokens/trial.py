@@ -30,7 +30,7 @@ from tuning.settings import PRESETS
 
 logger = logging.getLogger(__name__)
 
-LIMITS = Limits(seconds=90.0)  # on the clock, beside others and from a slow disk
+LIMITS = Limits(seconds=300.0)  # on the clock, beside others that are at work and from a slow disk
 AGAIN_SECONDS = 60.0  # after a trial that failed
 KEPT = 100  # folders that have passed
 FORM = 1  # of a trial: raise it when it finds more
