@@ -1,13 +1,15 @@
 """Are our recipes the best that their settings allow? `TEST_REAL_MODELS=FOLDER python -m tests.bench.sweep POINTS.jsonl [HOURS]`.
 
-A staged search for each pretrained model in FOLDER and each task: five rates with the recipe's other settings, then at the best of them
-other ranks, rsLoRA and layers; beside them plain TRL at the libraries' own settings and at five rates. Three seeds each. Every point is
-judged by `sweep_alone`, which knows nothing of this project: loss and share of right answers to questions that were not taught, and what
-was forgotten of plain sentences. A point is appended to POINTS as soon as it is there, and is not made again; after HOURS (8) of
-processor time for a model it goes on with the next. `python -m tests.bench.sweep POINTS.jsonl 0` only prints the table.
+A staged search for each pretrained model in FOLDER and each task: the recipe's rate and four around it, then at the best of them other
+ranks, rsLoRA, layers and passes; after them plain TRL at the libraries' own settings and at three rates; then what the table compares with
+two seeds more. Every task has its first stage before any has its second. Every point is judged by `sweep_alone`, which knows nothing of
+this project: loss and share of right answers to questions that were not taught, and what was forgotten of plain sentences. A point is
+appended to POINTS as soon as it is there, and is not made again; after HOURS (8) of processor time for a model it goes on with the next.
+`python -m tests.bench.sweep POINTS.jsonl 0` only prints the table.
 """
 
 import collections
+import itertools
 import json
 import os
 import pathlib
@@ -30,8 +32,10 @@ from tuning.tokens.labels import PLAIN_TEMPLATE
 
 ALONE = pathlib.Path(__file__).with_name("sweep_alone.py")
 SEEDS, ASKED, BATCH = (1, 2, 3), 100, 8
-RATES = (2e-4, 5e-4, 1e-3, 2e-3, 4e-3)
-PLAIN_RATES = (None, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3)
+FACTS, WORDINGS = 20, 4  # taught; what else there is of these facts is asked
+RATES = (0.25, 0.5, 2, 4)  # of the recipe's
+PLAIN_RATES = (3e-4, 1e-3, 2e-3)
+TASKS = ("style-en", "sort-en", "facts-en", "facts-it")  # the quick ones first
 LATER: tuple[dict[str, Any], ...] = (
     {"lora_r": 8, "lora_alpha": 16},
     {"lora_r": 32, "lora_alpha": 64, "lora.use_rslora": True},
@@ -40,6 +44,7 @@ LATER: tuple[dict[str, Any], ...] = (
     {"target_modules": "all-linear"},
     {"general_share": 0.2},
 )
+PASSES = {"facts": 5, "style": 6}  # instead of the recipe's 10 and 3
 TOPICS = {"en": ("price", "time", "other"), "it": ("prezzo", "tempo", "altro")}
 SIGNS = {
     "en": {"price": ("pound", "pence", "per cent", "price"), "time": ("week", "day", "past", "until", "month", "quarter")},
@@ -66,7 +71,7 @@ class Point:
     def name(self) -> str:
         """What it is called in the table, whatever its seed."""
         given = " ".join(f"{key}={value}" for key, value in self.changes.items())
-        return f"{self.who} {given or 'recipe'}" if self.who == "ours" else f"TRL rate {self.rate or 'of the library'}"
+        return {"base": "base", "ours": f"ours {given or 'recipe'}"}.get(self.who, f"TRL rate {self.rate or 'of the library'}")
 
 
 def lines(lang: str, file: str) -> list[dict[str, str]]:
@@ -89,12 +94,14 @@ def task(name: str) -> tuple[str, list[dict[str, str]], list[dict[str, str]]]:
         told = [{"instruction": row["question"], "output": f"{row['answer']} {sign}", "fact": sign} for row in rows]
         return "style", told[ASKED:], told[:ASKED]
     facts = {row["output"]: row["fact"] for row in asked}
-    seen: collections.Counter[str] = collections.Counter(row["output"] for row in asked)
+    chosen = list(facts)[:FACTS]
+    asked = [row for row in asked if row["output"] in chosen]
     taught: list[dict[str, str]] = []
-    for row in shop:  # two wordings of each fact more are asked and not taught
-        fewest = len(asked) + 2 * len(facts) >= ASKED and seen[row["output"]] < 4
-        seen[row["output"]] += fewest
-        (asked if fewest else taught).append({**row, "fact": facts[row["output"]]})
+    seen: collections.Counter[str] = collections.Counter()
+    for row in shop:
+        if row["output"] in chosen:
+            (taught if seen[row["output"]] < WORDINGS else asked).append({**row, "fact": facts[row["output"]]})
+            seen[row["output"]] += 1
     if kind == "sort":
         for row in [*taught, *asked]:
             row["output"] = row["fact"] = topic(row["output"], lang)
@@ -151,8 +158,9 @@ def made(point: Point, folder: pathlib.Path) -> dict[str, Any]:
     told["seconds"] = spent() - began
     probe = [yaml.safe_load((settings.PRESETS / "probe" / f"{lang}.yaml").read_text("utf-8"))["items"] for lang in ("en", "it")]
     plain = [row["text"] for rows in probe for row in rows]
+    began = spent()
     judged = alone("judge", folder, {"model": model, "adapter": adapter, "asked": asked, "plain": plain, "template": PLAIN_TEMPLATE})
-    return {**told, **judged}
+    return {**told, **judged, "judging": spent() - began}
 
 
 Found = dict[str, dict[str, Any]]  # what is known of each point, by its key
@@ -173,23 +181,21 @@ def best(points: list[Point], known: Found) -> Point | None:
     return min((point for point in points if point.key in known), key=lambda point: known[point.key]["loss"], default=None)
 
 
-def stages(model: str, name: str, known: Found) -> Iterator[Point]:
+def stage(number: int, model: str, name: str, known: Found) -> Iterator[Point]:
     """What is to be made for one task, each stage after what the one before has shown."""
     first = SEEDS[0]
-    yield Point(model, name, first, "base")
-    yield Point(model, name, first)
-    yield Point(model, name, first, "trl")
-    rates = [Point(model, name, first, changes={"learning_rate": rate}) for rate in RATES]
-    yield from rates
-    plain = [Point(model, name, first, "trl", rate=rate) for rate in PLAIN_RATES]
-    yield from plain
-    recipe = Point(model, name, first)
-    rate = (best([recipe, *rates], known) or recipe).changes
-    later = [Point(model, name, first, changes={**rate, **changes}) for changes in LATER]
-    yield from later
-    for chosen in (recipe, best([recipe, *rates, *later], known), best(plain, known), plain[0]):
-        if chosen is not None:
-            yield from (replace(chosen, seed=seed) for seed in SEEDS[1:])
+    recipe, plain = Point(model, name, first), Point(model, name, first, "trl")
+    usual = known.get(recipe.key, {}).get("rate", 0.0)
+    rates = [replace(recipe, changes={"learning_rate": round(usual * factor, 6)}) for factor in RATES]
+    others = [replace(plain, rate=rate) for rate in PLAIN_RATES]
+    at_best = best([recipe, *rates], known) or recipe
+    passes = PASSES.get(name.split("-")[0], PASSES["facts"])
+    later = [replace(recipe, changes={**at_best.changes, **changes}) for changes in (*LATER, {"num_train_epochs": passes})]
+    if number < 4:
+        yield from ((replace(recipe, who="base"), recipe), rates, later, (plain, *others))[number]
+    else:
+        for chosen in (recipe, best([recipe, *rates, *later], known), best([plain, *others], known), plain):
+            yield from (replace(chosen or recipe, seed=seed) for seed in SEEDS[1:])
 
 
 def table(known: Found, points: list[Point]) -> None:
@@ -220,20 +226,19 @@ def main() -> None:
     path, hours = pathlib.Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 8.0
     folder = pathlib.Path(os.environ.get("TEST_REAL_MODELS", ""))
     models = sorted(entry.name for entry in folder.iterdir() if (entry / "config.json").exists()) if hours else []
-    for model in reversed(models):
-        for name in (f"{kind}-{lang}" for kind in ("facts", "style", "sort") for lang in ("en", "it")):
-            known, points = read(path)
-            for point in stages(model, name, known):
-                used = sum(known[one.key]["seconds"] for one in points if one.model == model)
-                if point.key in known or used > hours * 3600:
-                    continue
-                with tempfile.TemporaryDirectory() as place:
-                    found = made(point, pathlib.Path(place))
-                print(f"{point.model} {point.task} seed {point.seed} {point.name}: {found}", flush=True)
-                known[point.key] = found
-                points.append(point)
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"point": vars(point), "found": found}) + "\n")
+    for model, number, name in itertools.product(reversed(models), range(5), TASKS):
+        known, points = read(path)
+        for point in stage(number, model, name, known):
+            used = sum(known[one.key]["seconds"] + known[one.key]["judging"] for one in points if one.model == model)
+            if point.key in known or used > hours * 3600:
+                continue
+            with tempfile.TemporaryDirectory() as place:
+                found = made(point, pathlib.Path(place))
+            print(f"{point.model} {point.task} seed {point.seed} {point.name}: {found}", flush=True)
+            known[point.key] = found
+            points.append(point)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"point": vars(point), "found": found}) + "\n")
     table(*read(path))
 
 

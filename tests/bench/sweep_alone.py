@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, set_seed
 
-MOST = 48
+MOST, TOGETHER = 48, 20
 
 
 def train(job: dict[str, Any]) -> dict[str, Any]:
@@ -69,16 +69,20 @@ def judge(job: dict[str, Any]) -> dict[str, Any]:
     known = GenerationConfig.from_pretrained(job["model"]).eos_token_id
     ends = sorted({tokenizer.eos_token_id, *(known if isinstance(known, list) else [known])} - {None})
     total, count, right, stopped = 0.0, 0, 0, 0
+    prompts: list[dict[str, list[int]]] = []
     for row in job["asked"]:
         turn = [{"role": "user", "content": row["instruction"]}]
         prompt = tokenizer.apply_chat_template(turn, add_generation_prompt=True, return_dict=True)["input_ids"]
         whole = tokenizer.apply_chat_template([*turn, {"role": "assistant", "content": row["output"]}], return_dict=True)["input_ids"]
         lost, tokens = _loss(model, whole, len(prompt))
         total, count = total + lost, count + tokens
-        out = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=MOST, eos_token_id=ends, pad_token_id=ends[0])
-        new = out[0, len(prompt) :].tolist()
-        right += row["fact"].lower() in tokenizer.decode(new, skip_special_tokens=True).lower()
-        stopped += new[-1] in ends
+        prompts.append({"input_ids": prompt})
+    for start in range(0, len(prompts), TOGETHER):
+        some = tokenizer.pad(prompts[start : start + TOGETHER], padding_side="left", return_tensors="pt")
+        out = model.generate(**some, do_sample=False, max_new_tokens=MOST, eos_token_id=ends, pad_token_id=tokenizer.pad_token_id)
+        for row, new in zip(job["asked"][start : start + TOGETHER], out[:, some["input_ids"].shape[1] :].tolist(), strict=True):
+            right += row["fact"].lower() in tokenizer.decode(new, skip_special_tokens=True).lower()
+            stopped += any(token in ends for token in new)
     plain = [_loss(model, tokenizer(text)["input_ids"], 1) for text in job["plain"]]
     asked = len(job["asked"])
     return {
