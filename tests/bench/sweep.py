@@ -214,10 +214,11 @@ def table(known: Found, points: list[Point]) -> None:
 
 
 def ratio(model: str, name: str, known: Found) -> None:
-    """The share of TRL's processor time after which ours had reached the loss that TRL's defaults end with, by the run's own curve."""
-    ours, plain = known.get(Point(model, name, SEEDS[0]).key), known.get(Point(model, name, SEEDS[0], "trl").key)
-    if ours and plain:
-        step = next((step for step, loss in ours["curve"] if loss <= plain["loss"]), None)
+    """The share of TRL's processor time after which ours had lost as much of the base's loss as TRL's defaults, by its own curve."""
+    base, ours, plain = (known.get(Point(model, name, SEEDS[0], who).key) for who in ("base", "ours", "trl"))
+    if base and ours and plain:
+        (_, begun), *curve = ours["curve"]  # of the rows that the run held out
+        step = next((step for step, loss in curve if loss / begun <= plain["loss"] / base["loss"]), None)
         share = step / ours["steps"] * ours["seconds"] / plain["seconds"] if step is not None else None
         print(f"{model} {name}: ours reaches what TRL's defaults end with in {f'{share:.2f}' if share is not None else 'no'} of their time")
 
