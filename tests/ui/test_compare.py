@@ -1,5 +1,7 @@
 """Two runs side by side: what differs and nothing else, both curves told apart, and one sentence that is fair."""
 
+import json
+import pathlib
 import re
 from dataclasses import asdict
 from typing import Any
@@ -7,12 +9,14 @@ from typing import Any
 import pytest
 
 from tests import folders
+from tests.ui.test_report import FOUND
 from tuning import settings
+from tuning.runs import verdict
 from tuning.runs.differences import differences, thin
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import t
-from tuning.ui.draw import comparison, pictures
+from tuning.ui.draw import comparison, history, pictures, progress
 from tuning.ui.draw.curves.curve_look import CurveLook, decades, smoothed
 from tuning.ui.draw.history import Names
 
@@ -76,6 +80,23 @@ def test_the_sentence_is_fair(pair: tuple[dict[str, Any], dict[str, Any]]) -> No
 
 def test_the_same_twice_differs_in_nothing(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
     assert "<table" not in comparison.settings((pair[0], pair[0]), NAMES, "en")
+
+
+def test_a_run_with_a_report_has_one_held_out_loss_wherever_it_stands(tmp_path: pathlib.Path) -> None:
+    """The evaluations on the way look at some of the held-out rows, and the report at all."""
+    studio = Studio(settings.Settings(home=tmp_path), LOCAL)
+    with_report, without = folders.make(studio, "warm", 30), folders.make(studio, "cold", 30)
+    (with_report.folder / verdict.FILE).write_text(json.dumps(FOUND), encoding="utf-8")
+    run, other = studio.runs.show(with_report.id), studio.runs.show(without.id)
+    assert (run["base_eval_loss"], run["eval_loss"]) == (5.7, 0.0219) and (other["base_eval_loss"], other["eval_loss"]) == (5.6, 1.1)
+    listed = history.listing(studio.runs.list(), history.Look(), None, NAMES, studio.runs.glimpse, "en")
+    places = [progress.live(run, "en"), progress.summary(run, "en"), comparison.figures([run, run], "en"), listed]
+    assert [("5.70" in place, "5.60" in place) for place in places] == [(True, False)] * 3 + [(True, True)]
+    for place in (progress.live(run, "en"), comparison.together([run, run], NAMES, "en")):
+        assert {*re.findall(r"1\.02\d*|(?<=[ >])1\.0(?=[ <])", place)} == {"1.02"}, "a perplexity is written in one way"
+    with_report.write_state(with_report.state().model_copy(update={"status": "interrupted"}))
+    later = studio.runs.show(with_report.id)
+    assert (later["base_eval_loss"], later["eval_loss"]) == (5.6, 1.1), "it has learned since its report"
 
 
 def test_a_run_without_points_has_no_curve(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:

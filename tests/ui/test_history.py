@@ -146,6 +146,8 @@ def shown(**changes: Any) -> dict[str, Any]:
         "metrics": [],
         "total_steps": 10,
         "predicted_peak_bytes": 2**30,
+        "base_eval_loss": None,
+        "eval_loss": None,
         "recoveries": [],
         "notices": [],
     }

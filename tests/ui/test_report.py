@@ -2,13 +2,13 @@
 
 import copy
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tuning.runs import verdict
 from tuning.runs.verdict import ADVICE, LEVELS
-from tuning.schema import TrainSettings
+from tuning.schema import ALIVE, Status, TrainSettings
 from tuning.text import t
 from tuning.ui.draw import report_view
 
@@ -116,10 +116,15 @@ def test_what_cannot_be_judged_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("lang", ["en", "it"])
-def test_a_run_that_goes_on_shows_its_old_report_as_the_old_one(lang: str) -> None:
-    old = t(lang, "ui.report.old")
-    assert old in report_view.report({"evaluation": FOUND, "status": "running"}, lang)
-    assert old not in report_view.report({"evaluation": FOUND, "status": "finished"}, lang)
+def test_a_run_that_goes_on_shows_no_old_verdict_and_one_that_broke_off_says_from_when_its_is(lang: str) -> None:
+    judged = report_view.sentences(FOUND, lang)[0]
+    shown = {status: report_view.report({"evaluation": FOUND, "status": status}, lang) for status in get_args(Status)}
+    assert (
+        {status for status in shown if judged not in shown[status]}
+        == {*ALIVE}
+        == {status for status in shown if t(lang, "ui.report.to_come") in shown[status]}
+    )
+    assert {status for status in shown if t(lang, "ui.report.old") in shown[status]} == {"paused", "interrupted", "failed"}
 
 
 def test_advice_is_buttons_where_it_can_be_pressed_and_words_where_not() -> None:

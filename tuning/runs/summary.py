@@ -72,6 +72,7 @@ def _brief(run: Run, spec: RunSpec, state: RunState) -> dict[str, Any]:
     faults: list[Notice] = []
     name = run.name(faults)
     run.saved_state(faults)
+    before, after = _held_out(run, state)
     return {
         "run": run.id,
         "name": name,
@@ -87,11 +88,18 @@ def _brief(run: Run, spec: RunSpec, state: RunState) -> dict[str, Any]:
         "seconds": state.seconds,
         "step": state.step,
         "total_steps": state.total_steps or spec.forecast.steps,
-        "eval_loss": state.eval_loss,
-        "base_eval_loss": state.base_eval_loss,
+        "eval_loss": after,
+        "base_eval_loss": before,
         "has_adapter": run.adapter.is_dir(),
         "faults": [fault.model_dump() for fault in faults],
     }
+
+
+def _held_out(run: Run, state: RunState) -> tuple[float | None, float | None]:
+    """Base's and tuned's loss on held-out rows: of a run that has ended, as its report has it, for it looked at more of them."""
+    found = (verdict.read(run, []) or {}) if state.status in ("finished", "stopped") else {}
+    measured = found.get("measures", {}).get("loss")
+    return (measured["base"], measured["tuned"]) if measured else (state.base_eval_loss, state.eval_loss)
 
 
 def spec(run: Run) -> dict[str, Any]:
@@ -137,8 +145,8 @@ def result(run: Run, state: RunState | None = None) -> dict[str, Any]:
         "steps": state.step,
         "train_loss": state.train_loss,
         "best_step": state.best_step,
-        "perplexity": perplexity(state.eval_loss),
-        "base_perplexity": perplexity(state.base_eval_loss),
+        "perplexity": perplexity(brief["eval_loss"]),
+        "base_perplexity": perplexity(brief["base_eval_loss"]),
         "learned_tokens": state.learned_tokens,
         "tokens_per_second": state.tokens_per_second,
         "predicted_peak_bytes": spec.forecast.peak_bytes,

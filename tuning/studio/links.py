@@ -22,7 +22,7 @@ SECRET = re.compile(r"[A-Za-z0-9_-]{32}")  # 192 random bits
 # What is handed out of a run: no id, no name of data, no setting, no log and no place on the disk.
 SHOWN = (
     "name", "status", "model_title", "created", "seconds", "total_steps", "place", "wait_seconds", "download", "state", "metrics",
-    "logged", "samples", "evaluation",
+    "logged", "samples", "evaluation", "base_eval_loss", "eval_loss",
 )  # fmt: skip
 
 

@@ -31,6 +31,11 @@ def loss(value: float | None, lang: str) -> str:
     return number(value, lang, 2 if abs(value) >= 0.1 else 3)
 
 
+def perplexity(value: float | None, lang: str) -> str:
+    """A perplexity, with decimals where it is small; a sign for one beyond all numbers."""
+    return "∞" if value is None else number(value, lang, 0 if value >= 20 else 2)
+
+
 def size(count: float, lang: str) -> str:
     """Bytes as people say them; a GB is 2^30 bytes, as on the box of a graphics card."""
     if count < MIB:

@@ -10,7 +10,7 @@ from typing import Any
 from tuning.runs.differences import differences, series
 from tuning.runs.summary import perplexity
 from tuning.text import t, table
-from tuning.ui import form
+from tuning.ui import form, view
 from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook, buttons
 from tuning.ui.draw.history import Names
 from tuning.ui.draw.pictures import Track, losses, reached_by, trained
@@ -96,8 +96,7 @@ def figures(runs: Sequence[RunFacts], lang: str) -> Html:
         return t(lang, "ui.compare.steps", steps=number(run["steps"], lang), total=number(run["total_steps"], lang))
 
     def surprise(run: RunFacts, key: str) -> str:
-        value = perplexity(run[key])
-        return "–" if value is None else number(value, lang, 0 if value >= 20 else 2)
+        return "–" if run[key] is None else view.perplexity(perplexity(run[key]), lang)
 
     def gone(before: str, after: str) -> str:
         return before if before == after == "–" else f"{before} → {after}"

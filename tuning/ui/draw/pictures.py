@@ -19,6 +19,7 @@ WIDTH, HEIGHT = 1000.0, 240.0
 SPARK = (120.0, 34.0)
 SMALL_POINTS = 200  # of a small chart
 MOST_DOTS = 60  # points of a line that are marked as well
+Ends = tuple[float | None, float | None]  # a loss before and after
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,13 @@ def evaluations(kind: str, points: Sequence[Point]) -> Track:
     return Track(kind, points, dots=len(points) <= MOST_DOTS)
 
 
-def curve(metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str, look: CurveLook | None = None) -> Html:
-    """Training and validation loss over the steps, with a sentence that says the same, and where there is a `look` the buttons for it."""
+def curve(
+    metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str, look: CurveLook | None = None, ends: Ends = (None, None)
+) -> Html:
+    """Training and validation loss over the steps, with a sentence that says the same, and where there is a `look` the buttons for it.
+
+    `ends`: the held-out loss before and after as the run has it, where an evaluation on the way looks at fewer rows.
+    """
     training, validation = thin(series(metrics, "loss")), thin(series(metrics, "eval_loss"))
     if not training:
         return html('<div class="curve none"><p>{none}</p></div>', none=t(lang, "ui.live.curve.none"))
@@ -135,7 +141,7 @@ def curve(metrics: Sequence[Mapping[str, Any]], total_steps: int, lang: str, loo
         loss=said["loss"],
         step_axis=said["step_axis"],
         drawn=drawn,
-        says=_says(training, validation, lang),
+        says=_says(training, validation, ends, lang),
         ways=ways,
     )
 
@@ -191,11 +197,12 @@ def _line(kind: str, points: Sequence[Point], dots: bool = False) -> Html:
     return drawn
 
 
-def _says(training: Sequence[Point], validation: Sequence[Point], lang: str) -> str:
+def _says(training: Sequence[Point], validation: Sequence[Point], whole: Ends, lang: str) -> str:
     ends = {"first": loss(training[0][1], lang), "last": loss(training[-1][1], lang)}
     if not validation:
         return t(lang, "ui.live.curve.says", **ends)
-    return t(lang, "ui.live.curve.says_both", **ends, eval_first=loss(validation[0][1], lang), eval_last=loss(validation[-1][1], lang))
+    first, last = (loss(point[1] if of is None else of, lang) for of, point in zip(whole, (validation[0], validation[-1]), strict=True))
+    return t(lang, "ui.live.curve.says_both", **ends, eval_first=first, eval_last=last)
 
 
 GROUPS = {

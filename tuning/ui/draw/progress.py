@@ -13,11 +13,11 @@ from tuning.runs.differences import series
 from tuning.schema import ALIVE
 from tuning.text import t
 from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook
-from tuning.ui.draw.pictures import curve, small
+from tuning.ui.draw.pictures import Ends, curve, small
 from tuning.ui.draw.report_view import report
 from tuning.ui.draw.timeline_view import timeline
 from tuning.ui.markup import Html, html, joined
-from tuning.ui.view import clock, duration, fault, loss, number, plain, rate, sentence, size, when
+from tuning.ui.view import clock, duration, fault, loss, number, perplexity, plain, rate, sentence, size, when
 
 SIGNS = {
     "queued": "◌", "starting": "◌", "running": "●", "paused": "❙❙", "stopped": "■", "finished": "✓", "failed": "✕", "interrupted": "⌁",
@@ -105,7 +105,7 @@ def bar(run: Mapping[str, Any], says: str) -> Html:
 def stats(run: Mapping[str, Any], lang: str) -> Html:
     """Loss, validation, speed and memory; the memory predicted until it is measured."""
     state = run["state"]
-    before = t(lang, "ui.live.before", number=loss(state["base_eval_loss"], lang)) if state["base_eval_loss"] is not None else ""
+    before = t(lang, "ui.live.before", number=loss(run["base_eval_loss"], lang)) if run["base_eval_loss"] is not None else ""
     speed = number(state["tokens_per_second"], lang) if state["tokens_per_second"] else "–"
     predicted = t(lang, "ui.live.predicted", memory=size(run["predicted_peak_bytes"], lang))
     if run["peak_bytes"]:
@@ -114,7 +114,7 @@ def stats(run: Mapping[str, Any], lang: str) -> Html:
         memory, note, kind = "≈ " + size(run["predicted_peak_bytes"], lang), t(lang, "ui.slip.predicted"), "predicted"
     cells = [
         ("ui.live.loss", loss(state["train_loss"], lang), "", "measured", "ui.live.loss.why"),
-        ("ui.live.validation", loss(state["eval_loss"], lang), before, "measured", "ui.live.validation.why"),
+        ("ui.live.validation", loss(run["eval_loss"], lang), before, "measured", "ui.live.validation.why"),
         ("ui.live.speed", speed, "", "measured", ""),
         ("ui.live.memory", memory, note, kind, ""),
     ]
@@ -151,11 +151,11 @@ class Traced:
 
 def charts(run: Mapping[str, Any], lang: str, look: CurveLook = PLAIN) -> Html:
     """The curve of the losses and, folded, the small ones of all else that was logged."""
-    return _charts(Traced(run), run["total_steps"], run["predicted_peak_bytes"], lang, look)
+    return _charts(Traced(run), run["total_steps"], run["predicted_peak_bytes"], (run["base_eval_loss"], run["eval_loss"]), lang, look)
 
 
 @functools.lru_cache(maxsize=64)
-def _charts(traced: Traced, total_steps: int, predicted: int, lang: str, look: CurveLook) -> Html:
+def _charts(traced: Traced, total_steps: int, predicted: int, ends: Ends, lang: str, look: CurveLook) -> Html:
     kinds = [
         ("learning_rate", lambda value: rate(value, lang), None),
         ("grad_norm", lambda value: plain(round(value, 2), lang), None),
@@ -173,7 +173,7 @@ def _charts(traced: Traced, total_steps: int, predicted: int, lang: str, look: C
         label=label,
         drawn=drawn,
     )
-    return curve(traced.metrics, total_steps, lang, look) + (more if drawn else "")
+    return curve(traced.metrics, total_steps, lang, look, ends) + (more if drawn else "")
 
 
 def log(run: Mapping[str, Any], lang: str) -> Html:
@@ -264,9 +264,5 @@ def gained(run: Mapping[str, Any], lang: str) -> Html:
         says = t(lang, "ui.runs.perplexity.none")
     else:
         code = "ui.runs.perplexity" if after < before else "ui.runs.perplexity.worse"
-        says = " ".join([t(lang, code, before=_few(before, lang), after=_few(after, lang)), t(lang, "ui.runs.perplexity.name")])
+        says = " ".join([t(lang, code, before=perplexity(before, lang), after=perplexity(after, lang)), t(lang, "ui.runs.perplexity.name")])
     return html('<div class="gained"><b>{summary}</b><p class="num">{says}</p></div>', summary=t(lang, "ui.runs.summary"), says=says)
-
-
-def _few(value: float, lang: str) -> str:
-    return number(value, lang, 0 if value >= 20 else 1)

@@ -10,6 +10,7 @@ from tuning.runs.scores import words
 from tuning.runs.summary import perplexity
 from tuning.schema import ALIVE
 from tuning.text import t
+from tuning.ui import view
 from tuning.ui.markup import Html, html, joined
 from tuning.ui.view import duration, loss, number
 
@@ -19,17 +20,23 @@ FIRST = ("facts", "exact", "perplexity", "length", "repetition", "thinking")
 MORE = ("loss", "bleu", "chrf", "rouge_l")
 LOWER = frozenset({"perplexity", "repetition", "loss"})  # is better; of length and thinking neither is
 SHARES = frozenset({"facts", "exact", "length", "repetition", "thinking"})  # written in percent
+BROKEN_OFF = ("paused", "interrupted", "failed")  # a report that is there is from before
 NOTABLE = 0.02  # of a share: less is chance
 SIGNS = {"learned": "✓", "wrecked": "!", "overfitted": "!", "forgot": "!", "no_change": "=", "unclear": "?"}
 
 
 def report(run: Mapping[str, Any], lang: str, pressed: bool = False) -> Html:
-    """Of a run as `Runs.show` gives it; nothing where it has no report. `pressed`: what to change can be pressed there."""
+    """Of a run as `Runs.show` gives it; nothing where it has no report. `pressed`: what to change can be pressed there.
+
+    A run that goes on has no verdict as long as it does.
+    """
     found = run.get("evaluation")
     if not found:
         return Html()
-    head = html('<h3 class="visually-hidden">{title}</h3>', title=t(lang, "ui.report.title"))
     if run.get("status") in ALIVE:
+        return html('<p class="hint">{to_come}</p>', to_come=t(lang, "ui.report.to_come"))
+    head = html('<h3 class="visually-hidden">{title}</h3>', title=t(lang, "ui.report.title"))
+    if run.get("status") in BROKEN_OFF:
         head += html('<p class="hint">{old}</p>', old=t(lang, "ui.report.old"))
     parts = joined(part(found, lang) for part in (table, more, rows, probe, _made))
     return html(
@@ -150,7 +157,7 @@ def _written(key: str, value: float | None, lang: str) -> str:
     if key == "loss":
         return loss(value, lang)
     if key == "perplexity":
-        return number(value, lang, 0 if value >= 20 else 1)
+        return view.perplexity(value, lang)
     return number(100 * value if key == "rouge_l" else value, lang)
 
 

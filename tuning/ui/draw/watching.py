@@ -108,7 +108,7 @@ def part(run: Mapping[str, Any], lang: str) -> Html:
         says=says,
         bar=bar(run, says),
         report=report(run, lang),
-        curve=curve(run["metrics"], run["total_steps"], lang),
+        curve=curve(run["metrics"], run["total_steps"], lang, ends=(run["base_eval_loss"], run["eval_loss"])),
         timeline=timeline({**run, "run": "watched"}, lang, "watch"),
     )
 
