@@ -77,6 +77,9 @@ class Measuring:
         self._answers(asking)
         self._let_think()
         self._probe_answers(probe)
+        self.until |= dict.fromkeys(("losses", "answers"), self.until["recall"])  # what is left: the first batches may be the slowest
+        self._losses(scoring)
+        self._answers(asking)
         self._estimate(held_out, probe)
         return training, probe
 
