@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from tests import folders
 from tuning.studio import Studio
 from tuning.ui import gradio_ways
 from tuning.ui.desk import Desk, Painter, Scene
@@ -150,3 +151,17 @@ def test_what_a_page_holds_is_no_other_page_s_and_is_put_back_whole(studio: Stud
     with page.desk.serving(gr.Request(session_hash="carla")):  # a page that holds less than was pressed is told the rest
         values = dict.fromkeys(page.desk.asked) | {page.desk.choice: {}, page.desk.seen: {}}
         assert page.desk.draw(values, live_only=False)[0]["recipe"] == "style"
+
+
+def test_what_was_interrupted_last_is_shown_and_one_from_before_another_run_is_not(studio: Studio) -> None:
+    """The one that broke off was made first: it was resumed after the other had ended."""
+    with gr.Blocks():
+        desk = Desk(studio, "en")
+    made = [folders.make(studio, name, 4) for name in ("resumed", "other")]
+    made[1].write_state(made[1].state().model_copy(update={"ended": 100.0}))
+    for moment, shown in ((200.0, made[0]), (50.0, made[1])):
+        made[0].write_state(made[0].state().model_copy(update={"status": "interrupted", "ended": None, "heartbeat": moment}))
+        for before in (None, made[1].id):
+            with desk.serving(None):
+                found = desk.watched(studio.runs.list(), before)
+            assert found is not None and found["run"] == shown.id, (moment, before)

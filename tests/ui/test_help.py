@@ -97,7 +97,7 @@ def test_what_comes_from_elsewhere_is_escaped() -> None:
     evil = '"><img src=x onerror=alert(1)>${1}`'
     drawn = help.way(offer("model", params={"model": evil}, changes={"model": evil}), "slow", "en")
     drawn += help.instead("model.gated", {"model": evil, "page": f"https://hub/{evil}", "other": "Qwen/Qwen2.5-1.5B"}, MODELS, "en")
-    run = {"name": evil, "state": {"seconds_left": 1.0}, "spec": {"forecast": {"seconds": 1.0}}}
+    run = {"name": evil, "state": {"seconds_left": 1.0, "finishing": None}, "spec": {"forecast": {"seconds": 1.0}}, "stop_requested": False}
     drawn += help.after(run, {"cause": "slow", "offers": []}, "en") + help.after(run, {"cause": "memory", "offers": []}, "en")
     assert "<img" not in drawn and "${" not in drawn and "`" not in drawn
     drawn = help.instead("model.private", {"model": "a/b", "page": "javascript:alert(1)", "other": ""}, MODELS, "en")
@@ -212,3 +212,12 @@ def test_where_the_whole_model_is_trained_the_adapter_s_knobs_are_out_of_use() -
         assert (" disabled>" in part[: part.index(">") + 1]) is off, key
         assert (t("en", "ui.train.from.unused") in part[: part.index("</p></div>")]) is off, key
     assert "disabled" not in form.first(form.Told({}, RECIPE), "en")
+
+
+@pytest.mark.parametrize(("finishing", "stopping"), [("measuring", False), (None, True)])
+def test_a_run_that_is_about_to_end_is_not_called_late(finishing: str | None, stopping: bool) -> None:
+    state = {"seconds_left": 900.0, "finishing": None}
+    run = {"name": "mine", "state": state, "spec": {"forecast": {"seconds": 60.0}}, "stop_requested": False}
+    found = {"cause": "slow", "offers": []}
+    assert "15 min" in help.after(run, found, "en")
+    assert help.after(run | {"state": state | {"finishing": finishing}, "stop_requested": stopping}, found, "en") == ""

@@ -84,7 +84,7 @@ def _brief(run: Run, spec: RunSpec, state: RunState) -> dict[str, Any]:
         "recipe": spec.recipe,
         "method": spec.settings.method,
         "created": spec.created,
-        "ended": state.ended if state.status in ENDED else None,
+        "ended": state.ended if state.status in ENDED else state.heartbeat if state.status == "interrupted" else None,
         "seconds": state.seconds,
         "step": state.step,
         "total_steps": state.total_steps or spec.forecast.steps,

@@ -219,11 +219,11 @@ class Desk(Visits):
         return self._listed.get(self.studio.owner, "runs", self.studio.runs.list, seconds)
 
     def watched(self, runs: Sequence[Mapping[str, Any]], run: str | None) -> dict[str, Any] | None:
-        """The newest run at work, else the newest living one, else the one watched before, else the newest."""
+        """The newest run at work, else the newest that waits, one that broke off last of all, the one watched before, the newest."""
         ids = [entry["run"] for entry in runs if entry["status"] != UNREADABLE]
-        living = [entry["run"] for entry in runs if entry["status"] in ALIVE]
-        at_work = [entry["run"] for entry in runs if entry["status"] in ("starting", "running")]
-        found = next(iter([*at_work, *living, *([run] if run in ids else []), *ids]), None)
+        living = sorted((entry for entry in runs if entry["status"] in ALIVE), key=lambda entry: bool(entry["status"] == "queued"))
+        broken = [one for one in sorted(runs, key=lambda one: one["ended"] or 0.0)[-1:] if one["status"] == "interrupted"]
+        found = next(iter([*(entry["run"] for entry in [*living, *broken]), *([run] if run in ids else []), *ids]), None)
         return self.studio.runs.show(found) if found else None
 
     def scene(self, values: Mapping[Any, Any], shared: bool = False) -> Scene:

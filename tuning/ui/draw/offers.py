@@ -88,8 +88,8 @@ def before(plan: Mapping[str, Any] | None, lang: str, most: int | None = None) -
 
 
 def after(run: Mapping[str, Any], found: Mapping[str, Any], lang: str) -> Html:
-    """The same for a run that had not memory enough, or takes much longer than forecast."""
-    if not found["cause"]:
+    """The same for a run that had not memory enough, or takes much longer than forecast and is not about to end."""
+    if not found["cause"] or (found["cause"] == "slow" and (run["stop_requested"] or run["state"]["finishing"])):
         return Html()
     if found["cause"] == "memory":
         return panel(t(lang, "help.again", name=run["name"]), t(lang, "help.again.how"), found["offers"], "memory", lang)
