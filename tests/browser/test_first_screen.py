@@ -10,11 +10,13 @@ from tests import folders
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_help import type_into
 from tests.browser.test_whole_path import speaks, tab
+from tests.hub.hub_server import Repo
 from tuning.text import t
 
 Visit = Callable[..., Watched]
 SCREENS = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 NIGHTLY_PHONE = pytest.param("en", "phone", marks=pytest.mark.nightly)
+NIGHTLY_OTHERS = [pytest.param(lang, screen, marks=pytest.mark.nightly) for lang, screen in (("it", "phone"), ("en", "desktop"))]
 # Sums what Chromium calls layout shifts, without those that follow a press.
 SHIFTS = """
 window.shifts = [];
@@ -104,7 +106,7 @@ def test_nothing_jumps_for_who_comes_back_and_a_new_browser_is_invited(shop: Sho
             expect(page.locator('#starter [data-do="starter"]')).to_have_count(0)
 
 
-@pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), NIGHTLY_PHONE])
+@pytest.mark.parametrize(("lang", "screen"), [("it", "desktop"), NIGHTLY_PHONE, *NIGHTLY_OTHERS])
 def test_from_a_fresh_page_to_a_running_training_in_two_presses(shop: Shop, visit: Visit, lang: str, screen: str) -> None:
     visitor = sized(visit, shop, lang, screen)
     visitor.page.add_init_script(PRESSES)
@@ -219,3 +221,53 @@ def test_light_or_dark_is_chosen_kept_and_given_back_to_the_system(shop: Shop, v
     assert dark() == other
     page.get_by_label(t("it", "ui.theme")).select_option("system")
     assert dark() == system
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("lang", "screen"), [("en", "desktop"), ("it", "phone")])
+def test_what_is_asked_before_a_deletion_comes_into_view(shop: Shop, visit: Visit, lang: str, screen: str) -> None:
+    run = folders.make(shop.studio, "old", 8)
+    page = sized(visit, shop, lang, screen).open()
+    tab(page, lang, "runs")
+    page.locator(f'#runs [data-do="run"][data-value="{run.id}"]').click()
+    ask = page.locator("#run-ways [data-do=ask]")
+    box = ask.bounding_box()
+    assert box
+    page.set_viewport_size(
+        {"width": SCREENS[screen]["width"], "height": round(box["y"] + box["height"]) + (140 if screen == "phone" else 10)}
+    )
+    ask.click()
+    expect(page.locator("#run-ways .sure")).to_be_in_viewport(ratio=0.99)
+    assert whole(page, "#run-ways [data-do=delete]")
+    expect(page.locator("#run-ways [data-do=keep]")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#run-ways .sure")).to_have_count(0)
+
+
+@pytest.mark.nightly
+def test_a_ring_is_whole_a_list_leaves_the_head_free_and_an_old_fault_goes_with_its_choice(
+    shop: Shop, visit: Visit, tiny_model: pathlib.Path
+) -> None:
+    shop.hub.repos["distilbert/distilgpt2"] = Repo.of(tiny_model, gated="manual")
+    page = sized(visit, shop, "en", "desktop").open()
+    page.locator(".wrap input:visible").first.click()
+    head, opened = page.locator("#tab-model-button").bounding_box(), page.locator(".options").bounding_box()
+    assert head and opened and opened["y"] >= head["y"] + head["height"]
+    page.keyboard.press("Escape")
+    page.locator('#models [data-value="distilbert/distilgpt2"]').first.click()
+    expect(page.locator("#next")).to_have_text(t("en", "ui.next.choose_data"))
+    tab(page, "en", "data")
+    page.locator('#datasets [data-value="starter-en"]').first.click()
+    expect(page.locator("#next")).to_have_text(t("en", "ui.next.train"))
+    page.locator("#next").click()
+    expect(page.locator("#slip .fault")).to_be_visible()
+    tab(page, "en", "model")
+    page.locator('#models [data-value="starter"]').first.click()
+    expect(page.locator("#slip .fault")).to_have_count(0)
+    for name in ("one", "other"):
+        folders.make(shop.studio, name, 8)
+    tab(page, "en", "runs")
+    search = page.locator("#search-runs textarea, #search-runs input")
+    search.focus()
+    outside = "(e) => { const style = getComputedStyle(e); return parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset); }"
+    assert search.evaluate(outside) <= 0, "the box around the field cuts what is outside of it"

@@ -166,6 +166,8 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
     pressed = desk.on(button.click, press, desk.asked, outputs, fault, repaint=True, trigger_mode="once")
     pressed.success(fn=None, js=_SHOWN, api_visibility="private")
     desk.paints(paint, [paper, button], live=True)
+    # Drawn when the order has changed: what was wrong with another one is gone.
+    desk.paints(lambda scene: [html('<i data-order="{order}"></i>', order=f"{scene.choice} {scene.overrides}")], [fault])
 
 
 def label_of(desk: Desk, choice: Order, step: str, wanted: Mapping[str, Any], run: Mapping[str, Any] | None = None) -> str:

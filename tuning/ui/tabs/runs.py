@@ -31,6 +31,18 @@ watch("value", () => {
   compared = !!shown;
 });
 """
+# So is a question, and whoever goes by keyboard can answer it at once.
+ASKS = """
+let asked = false;
+watch("value", () => {
+  const shown = !!element.querySelector(".sure");
+  if (shown && !asked) requestAnimationFrame(() => {
+    element.querySelector(".sure")?.scrollIntoView({block: "nearest"});
+    element.querySelector(".sure [data-do=keep]")?.focus({preventScroll: true});
+  });
+  asked = shown;
+});
+"""
 
 
 class RunActions:
@@ -204,11 +216,11 @@ def build(desk: Desk) -> None:
         visible=False,
         elem_id="search-runs",
     )
-    listed = desk.cards("runs")
+    listed = desk.cards("runs", script=ASKS)
     fault = desk.slot()
     pair = desk.cards("pair", script=COMES)
     with gr.Column(visible=False, elem_id="run", elem_classes="paper") as panel:
-        ways = desk.cards("run-ways", script=outside.COPIES)
+        ways = desk.cards("run-ways", script=outside.COPIES + ASKS)
         name = gr.Textbox(
             label=desk.say("ui.runs.rename.label"),
             max_lines=1,
