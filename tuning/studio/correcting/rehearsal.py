@@ -8,8 +8,8 @@ from typing import Any
 
 from tuning.schema import CorrectedRows, TrainSettings
 
-OLD = 10  # rows of the old ones for each that was corrected
-LEAST, MOST = 100, 5000  # of the old ones
+OLD = 20  # rows of the old ones for each that was corrected
+LEAST, MOST = 200, 5000  # of the old ones
 PASSES = 15
 RATE = 0.2  # of the run's own
 
