@@ -17,13 +17,16 @@ Values = dict[Any, Any]
 
 
 class Slow:
-    """A page whose one painter waits, on the tab `model`, until it is let go."""
+    """A page whose one painter waits, on the tab `model`, until it is let go; `press` is what its one button does."""
+
+    press: Any
 
     def __init__(self, studio: Studio) -> None:
         self.begun, self.go = threading.Event(), threading.Event()
         self.desk = Desk(studio, "en")
         self.picture = self.desk.html()
         self.desk.paints(self.paint, [self.picture], live=True)
+        self.desk.on(gr.Button().click, lambda: None, [], [], self.desk.slot(), repaint=True)
         self.pool = ThreadPoolExecutor(1)
 
     def paint(self, scene: Scene) -> Sequence[Any]:
@@ -51,8 +54,9 @@ class Slow:
 
 @pytest.fixture
 def slow(studio: Studio) -> Iterator[Slow]:
-    with gr.Blocks():
+    with gr.Blocks() as demo:
         made = Slow(studio)
+    (made.press,) = (block.fn for block in demo.fns.values())
     yield made
     made.go.set()
     made.pool.shutdown()
@@ -83,6 +87,19 @@ def test_a_look_that_was_overtaken_by_a_newer_look_does_not_put_back_what_it_saw
     assert newer[-1] == "seen on data" and older == [gr.skip()] * len(newer)
     other = slow.while_slow(True, "bruno", True)
     assert [drawn[-1] for drawn in other] == ["seen on model", "seen on data"]
+
+
+def test_a_draw_does_not_put_back_what_stood_there_before_a_press_that_has_ended(slow: Slow) -> None:
+    anna = f"{slow.desk._house.owner} anna"
+    for live_only in (True, False):
+        slow.begun.clear()
+        slow.go.clear()
+        older = slow.pool.submit(slow.draw, "model", anna, live_only)
+        assert slow.begun.wait(60)
+        slow.press(gr.Request(session_hash="anna"))
+        slow.go.set()
+        assert set(map(str, older.result(60))) == {str(gr.skip())}
+        assert slow.draw("data", anna)[-1] == "seen on data"
 
 
 def test_a_whole_draw_does_not_put_back_what_a_look_that_began_later_has_shown(slow: Slow) -> None:

@@ -160,7 +160,7 @@ class Desk(Visits):
         if any(part in self.kept for part in (*asked, *outputs)):
             guarded = self._presses.merging(guarded, Wired(asked, told, self.kept, isinstance(inputs, set)), lambda: self.page)
         if settings.pop("repaint", False):
-            guarded, told = nudging(guarded, len(told)), [*told, self.nudge]
+            guarded, told = nudging(guarded, len(told), lambda: self._turns.begin(self.page, True)), [*told, self.nudge]
         if settings["show_progress"] != "hidden":
             del settings["show_progress_on"]
         listen = functools.partial(gr.on, trigger) if isinstance(trigger, list) else trigger
@@ -183,8 +183,8 @@ class Desk(Visits):
     def draw(self, values: Mapping[Any, Any], live_only: bool, visitor: str = "") -> list[Any]:
         """Values for `drawn`; what this page shows already is skipped, so that focus and selection stay.
 
-        Draws of one visitor may overtake each other: one that ends after a newer whole one has begun shows nothing, and no look
-        shows anything after a newer look. A whole one during which a look was shown looks again, for what it saw is older.
+        Draws of one visitor may overtake each other: one that ends after a newer whole one has begun, or a press ended, shows nothing, and
+        no look shows anything after a newer look. A whole one during which a look was shown looks again, for what it saw is older.
         """
         turn = self._turns.begin(visitor, whole=not live_only)
         drawn = self._painted(values, live_only)

@@ -145,21 +145,24 @@ def another() -> int:
     return time.monotonic_ns()
 
 
-def nudging(handler: Callable[..., Any], count: int) -> Callable[..., Any]:
-    """`handler` with `another` number as the last output, after `count` values that it returns or yields itself, once it has ended."""
+def nudging(handler: Callable[..., Any], count: int, ended: Callable[[], object]) -> Callable[..., Any]:
+    """`handler` with `another` number as the last output, after `count` values that it returns or yields itself, once it has `ended`."""
     if inspect.isgeneratorfunction(handler):
 
         @functools.wraps(handler)
         def stream(*values: Any, **named: Any) -> Iterator[list[Any]]:
             for step in handler(*values, **named):
                 yield [*step, gr.skip()]
+            ended()
             yield [*[gr.skip()] * count, another()]
 
         return stream
 
     @functools.wraps(handler)
     def once(*values: Any, **named: Any) -> list[Any]:
-        return [*handler(*values, **named), another()]
+        made = handler(*values, **named)
+        ended()
+        return [*made, another()]
 
     return once
 

@@ -284,11 +284,11 @@ def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, g
 
     def everything(values: dict[Any, Any], request: gr.Request) -> list[Any]:
         with desk.serving(request):
-            return desk.draw(values, live_only=False, visitor=str(request.session_hash))
+            return desk.draw(values, live_only=False, visitor=desk.page)
 
     def living(values: dict[Any, Any], request: gr.Request) -> list[Any]:
         with desk.serving(request):
-            return desk.draw(values, live_only=True, visitor=str(request.session_hash))
+            return desk.draw(values, live_only=True, visitor=desk.page)
 
     whole, part = desk.drawn(live_only=False), desk.drawn(live_only=True)
     desk.nudge.change(everything, desk.asked, whole, trigger_mode="always_last", **quiet)
