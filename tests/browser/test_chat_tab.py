@@ -79,6 +79,8 @@ def test_a_conversation_is_changed_found_again_taken_and_deleted(shop: Shop, vis
         ask(page, text, count)
     badges = page.locator("#bot-tuned .proof summary")
     expect(badges).to_have_text([t("en", "ui.badge.base")] * 3)
+    heard = page.locator("#bot-tuned [aria-label]").evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))")
+    assert not [name for name in heard if "<" in name] and [name for name in heard if name.endswith(t("en", "ui.badge.base"))]
     users = page.locator("#bot-tuned .user.message")
     page.locator("#bot-tuned").get_by_label("Undo").filter(visible=True).last.click()
     expect(users).to_have_count(2)

@@ -295,6 +295,8 @@ def test_thoughts_are_folded_away_and_no_turn_moves() -> None:
     assert said(shown) == turns and [spot(shown, at) for at in range(5)] == [0, 1, 1, 2, 3] and spot(shown, -1) == -1
     cut = [turns[0], {"role": "assistant", "content": "<think>\nFive"}]
     assert folded(cut, "T")[1]["metadata"]["status"] == "pending" and said(folded(cut, "T")) == cut, "it goes on within the thought"
+    proven = [cut[0], {**cut[1], "badge": "<details>"}]
+    assert said(folded(proven, "T")) == proven and "<details>" in str(folded(proven, "T")[2]), "and its badge stands below it"
 
 
 @pytest.mark.parametrize("lang", ["en", "it"])

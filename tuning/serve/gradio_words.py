@@ -19,7 +19,8 @@ UPLOAD = "/gradio_api/upload"  # Gradio itself limits files
 LOCALES = {"en": "en", "it": "ca"}
 # Gradio also counts at every frame how long its loading screen has been there, and goes on when that is gone: a twentieth of a
 # core of a machine that trains. Here such a clock runs only while there is one to be seen.
-# And it names parts that have no role, where screen readers pass a name over: they become groups.
+# And it names parts that have no role, where screen readers pass a name over: they become groups. A message it names by all that is
+# in it: of the badge of an answer the first line is read out, and not its HTML.
 CLOCK = r"^\(\) ?=> ?\{[^;]*performance\.now\(\) ?- ?[^;]*\/ ?1(e3|000)\)"  # as it stands in the minified source
 SCREEN = '[data-testid="status-tracker"]'
 SCRIPT = """<script>(() => {
@@ -34,9 +35,11 @@ window.requestAnimationFrame = (then) =>
   clock.test(then) && !document.querySelector('%s:not(.hide)') ? 0 : frame(then);
 const say = (element) => {
   if (/^(div|span)$/.test(element.localName) && !element.hasAttribute("role")) element.setAttribute("role", "group");
-  const label = element.getAttribute("aria-label") || "", end = label.indexOf(":") + 1;
-  const said = words[label] || (words[label.slice(0, end)] && words[label.slice(0, end)] + label.slice(end));
-  if (said) element.setAttribute("aria-label", said);
+  const name = element.getAttribute("aria-label") || "", badge = name.indexOf('<details class="proof');
+  const brief = () => new DOMParser().parseFromString(name.slice(badge), "text/html").querySelector("summary")?.textContent ?? "";
+  const label = badge < 0 ? name : name.slice(0, badge) + brief(), end = label.indexOf(":") + 1;
+  const said = words[label] || (words[label.slice(0, end)] ? words[label.slice(0, end)] + label.slice(end) : label);
+  if (said !== name) element.setAttribute("aria-label", said);
 };
 new MutationObserver((changes) => {
   for (const {type, target, addedNodes} of changes) {

@@ -51,7 +51,7 @@ def _apart(turn: Mapping[str, str], title: str) -> list[dict[str, Any]]:
         return [_badged(told, badge)]
     thought, closed, answer = content.lstrip().removeprefix(OPEN).partition(CLOSE)
     shown = {"role": "assistant", "content": thought.strip("\n"), "metadata": {"title": title, "status": "done" if closed else "pending"}}
-    spoken = [_badged({**told, "content": answer.lstrip()}, badge)] if answer.strip() else []
+    spoken = [_badged({**told, "content": answer.lstrip()}, badge)] if answer.strip() or badge else []
     return [*([shown] if thought.strip() else []), *spoken]
 
 
