@@ -14,7 +14,7 @@ from tuning import settings, text
 from tuning.cli import app as cli_app
 from tuning.schema import LOCAL
 from tuning.studio import Studio
-from tuning.ui import desk, page
+from tuning.ui import desk, page, theme
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENDPOINTS = {
@@ -43,6 +43,14 @@ def test_a_page_is_small_and_without_raw_keys(config: dict[str, Any], route: str
     labels = [str(component["props"].get(key, "")) for component in components for key in ("label", "info", "value", "placeholder")]
     assert not [label for label in labels if RAW_KEY.search(re.sub(r"<[^>]*>", "", label)) and "config.json" not in label]
     assert len(words) < 300_000
+
+
+def test_no_rule_for_a_size_of_screen_begins_outside_the_page() -> None:
+    """Gradio puts a place inside the page before each selector within @media: one that begins around that place is never met."""
+    rules = re.findall(r"@media[^{]*\{((?:[^{}]*\{[^{}]*\})*)", theme.STYLE.read_text(encoding="utf-8"))
+    selectors = [one.strip() for body in rules for group in re.findall(r"([^{}]+)\{", body) for one in group.split(",")]
+    assert len(selectors) > 50
+    assert not [one for one in selectors if re.match(r"(html|body|:root|\.dark|\.gradio-container)\b", one)]
 
 
 @pytest.mark.parametrize("route", ["", "it"])
