@@ -27,11 +27,19 @@ from tuning.ui.tabs import chat, data, model, runs, train
 BUILDERS: dict[str, Callable[[Desk], None]] = {
     "model": model.build, "data": data.build, "train": train.build, "chat": chat.build, "runs": runs.build,
 }  # fmt: skip
-# Light or dark is the browser's affair; `serve.gradio_words` answers Gradio with it.
+# Light or dark is the browser's affair; `serve.gradio_words` answers Gradio with it. Whoever has pressed for a training sees its place at
+# once, as the style keeps it; the run comes when it has been made.
 SWITCH = """
 const field = element.querySelector(".theme");
 field.value = window.sartoriaTheme();
 field.addEventListener("change", () => window.sartoriaTheme(field.value));
+const root = document.documentElement;
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("#next, #start, [data-do=starter]");
+  if (!button || (button.id === "next" && !document.querySelector("#order [data-step=train]"))) return;
+  root.dataset.ordered = "";
+  setTimeout(() => { delete root.dataset.ordered; }, 20000);
+});
 """
 WAYS = 1  # out of trouble that the slip shows; all are on the Train tab
 
@@ -131,6 +139,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         cards = "" if scene.tab == "train" else card_row.drawn(desk, scene.choice, scene.overrides)
         under = cards + rented.drawn(scene.choice, scene.overrides)
         under += html('<i class="in-sight" hidden></i>') if train.in_sight(scene) else ""  # the style keeps room for the current run by it
+        under += html('<i data-step="{step}" hidden></i>', step=step)
         drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways, under)
         return [drawn, gr.update(value=label_of(desk, scene.choice, step, scene.wanted, scene.run))]
 

@@ -73,7 +73,7 @@ def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook =
     busy = " busy" if run["status"] in ALIVE else ""
     return html(
         '<div class="live{busy}"><h2>{title} {status}</h2>'
-        '<p class="hint num">{says}</p>{bar}{trouble}{told}{stats}{report}{charts}{timeline}{log}</div>',
+        '<p class="hint num">{says}</p>{bar}{trouble}{stats}{told}{report}{charts}{timeline}{log}</div>',
         busy=busy,
         title=t(lang, "ui.live.title", name=run["name"]),
         status=status(run["status"], lang),

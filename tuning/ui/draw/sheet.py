@@ -87,10 +87,6 @@ def findings(found: Mapping[str, Any], lang: str) -> Html:
 
 def _mended(found: Mapping[str, Any], lang: str) -> Html:
     """What was mended on the way in, and the way back."""
-    if found.get("rows_edited"):
-        undo = html(' <button type="button" class="mend" data-do="unedit" data-value="">{undo}</button>', undo=t(lang, "ui.data.edit.undo"))
-        said = t(lang, "ui.data.edited", count=number(found["rows_edited"], lang))
-        return html('<p class="fine">✎ {said}{undo}</p>', said=said, undo=undo) + _mended({**found, "rows_edited": 0}, lang)
     if not found["repairs"]:
         return Html()
     names = ", ".join(t(lang, f"ui.data.repair.{name}") for name in found["repairs"])

@@ -16,11 +16,27 @@ from tuning.ui.parts import token_view
 from tuning.ui.parts.rows import bring, columns, hub_sets, moving, row_browser
 from tuning.ui.slip import Order
 
+# A file that is brought has its card at once: nothing is pushed down when it has been read.
+COMES = """
+for (const kind of ["change", "drop"]) document.addEventListener(kind, (event) => {
+  const file = event.target.closest?.("#upload") && (event.target.files ?? event.dataTransfer?.files)?.[0];
+  const there = [...element.querySelectorAll(".card strong")].map((name) => name.textContent);
+  if (!file || there.includes(file.name)) return;
+  element.querySelector(".coming")?.remove();
+  const part = (name, kind, text = "") => Object.assign(document.createElement(name), {className: kind, textContent: text});
+  const card = part("div", "card coming"), top = part("span", "top"), facts = part("ul", "facts");
+  top.append(part("strong", "", file.name));
+  facts.append(part("li", "", "…"));
+  card.append(top, facts);
+  element.querySelector(".cards")?.append(card);
+}, true);
+"""
+
 
 def build(desk: Desk) -> None:
     """Lay out the tab and wire it."""
     head = view.head(desk.say("ui.data.title"), desk.say("ui.data.hint"))
-    grid = desk.cards("datasets", head)
+    grid = desk.cards("datasets", head, COMES)
     fault = desk.slot()
     bring.build(desk)
     hub = hub_sets.build(desk)
@@ -28,8 +44,8 @@ def build(desk: Desk) -> None:
     columns.Chooser(desk)
     with gr.Column(visible=False, elem_id="understood") as understood:
         limits(desk)
-    token_view.build(desk)
     row_browser.build(desk)
+    token_view.build(desk)  # last: it grows once it has been found, and pushes nothing down
 
     def pick(choice: Any, event: gr.EventData) -> Any:
         source = gradio_ways.text(event, "value")
@@ -83,10 +99,7 @@ def repairs(desk: Desk) -> gr.HTML:
             return asdict(chosen.but(data=None, source=None)), {}
         if what in ("sure", "keep", "columns"):
             return gr.skip(), columns.asked(desk, chosen.data) if what == "columns" else {"sure": what == "sure"}
-        if what == "unedit":
-            found = desk.studio.edits.undo(chosen.data)
-        else:
-            found = desk.studio.data.mend(chosen.data, gradio_ways.text(event, "value") if what == "repair" else None)
+        found = desk.studio.data.mend(chosen.data, gradio_ways.text(event, "value") if what == "repair" else None)
         return asdict(chosen.but(data=found.id, source=found.id)), {}
 
     desk.on(report.click, mend, [desk.choice], [desk.choice, desk.browsed], fault, repaint=True, show_progress="minimal")

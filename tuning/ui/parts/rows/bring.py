@@ -25,6 +25,7 @@ from tuning.ui.desk import Desk
 from tuning.ui.markup import Html, html
 from tuning.ui.slip import Order
 
+NOTHING_COMES = '() => { if (document.querySelector("#tab-data .slot .fault")) document.querySelector(".coming")?.remove(); }'
 LOOK = 0.3  # seconds between looks at the reading
 
 
@@ -52,7 +53,7 @@ class Readings:
         desk = self._desk
         event = desk.on(trigger, handler, inputs, [desk.choice, desk.browsed, self.note, self.button], self.fault, repaint=True, **options)
         emptied = [*cleared, self.note, self.button]
-        event.then(lambda: [*[None] * len(cleared), "", gr.update(visible=False)], None, emptied, **self._quiet)
+        event.then(lambda: [*[None] * len(cleared), "", gr.update(visible=False)], None, emptied, js=NOTHING_COMES, **self._quiet)
 
     def follow(self, choice: Any, read: Callable[[Watch], DataSpec], session: str | None) -> Iterator[Any]:
         """Choice, `browsed`, note and button while `read` goes on, and at its end. Raises what `read` raises, and `data.stopped`.

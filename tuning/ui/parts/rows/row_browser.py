@@ -31,10 +31,13 @@ const texts = (form) => [...form.querySelectorAll("textarea")].map((area) => are
 element.addEventListener("input", (event) => {
   const form = event.target.closest("form");
   if (form?.dataset.form === "save") typed = {row: form.dataset.row, texts: texts(form)};
+  form?.classList.remove("sent");
 });
+element.addEventListener("click", (event) => event.target.closest("[data-do=cancel]")?.closest("form").classList.add("sent"));
 element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target, what = form.dataset.form;
+  form.classList.toggle("sent", what === "save");  // the style folds it away until it has been taken, or refused
   const said = what === "find" ? form.querySelector("input").value : JSON.stringify({row: form.dataset.row, texts: texts(form)});
   trigger("click", {what, value: said});
 });
@@ -50,10 +53,11 @@ watch("value", () => {
 
 
 class Edits(NamedTuple):
-    """What is edited of rows that can be: one of them by its number, a new one, or nothing; and whether they are plain texts."""
+    """What is edited of rows that can be: one by its number, a new one, or nothing; whether they are plain texts; how many were edited."""
 
     row: str | None
     texts: bool
+    made: int = 0
 
 
 def build(desk: Desk) -> None:
@@ -68,6 +72,9 @@ def build(desk: Desk) -> None:
         if what in ("save", "remove"):
             made = _saved(desk, chosen.data, what, gradio_ways.text(event, "value"))
             return asdict(chosen.but(data=made.id, source=made.id)), {key: now[key] for key in ("rows", "find") if key in now}
+        if what == "unedit":
+            made = desk.studio.edits.undo(chosen.data)
+            return asdict(chosen.but(data=made.id, source=made.id)), {}
         if what == "rows":
             now |= {"rows": gradio_ways.whole(event, "value"), "edit": None}
         elif what == "find":
@@ -88,7 +95,8 @@ def build(desk: Desk) -> None:
             rows = [row for place in places[start : start + ROWS] for row in desk.studio.data.preview(data, limit=1, start=place)]
         else:
             rows = desk.studio.data.preview(data, limit=ROWS, start=start)
-        edits = Edits(scene.browsed.get("edit"), checked["format"] == "text") if checked["source_kept"] else None
+        made = Edits(scene.browsed.get("edit"), checked["format"] == "text", checked["rows_edited"])
+        edits = made if checked["source_kept"] else None
         return [browser(rows, (start, len(places), words), edits, desk.lang)]
 
     desk.on(place.click, press, [desk.choice, desk.browsed], [desk.choice, desk.browsed], fault, repaint=True, show_progress="minimal")
@@ -141,14 +149,21 @@ def browser(rows: Sequence[Mapping[str, Any]], at: tuple[int, int, str], edits: 
     shown = sheet.conversations(rows, lang, ways=change if edits else None)
     title = t(lang, "ui.data.preview")
     return html(
-        '<section class="paper browse"><h3>{title}</h3><div class="ways-on">{search}{add}</div>{new}{pages}{shown}</section>',
+        '<section class="paper browse"><h3>{title}</h3><div class="ways-on">{search}{add}</div>{new}{pages}{shown}{edited}</section>',
         title=title,
         search=_search(words, lang),
         add=add,
         new=new,
         pages=pages,
         shown=shown,
+        edited=_edited(edits.made, lang) if edits and edits.made else "",
     )
+
+
+def _edited(count: int, lang: str) -> Html:
+    """How many rows were edited by hand, and the way back; below them, for it comes when one is saved, and pushes nothing down."""
+    said, undo = t(lang, "ui.data.edited", count=number(count, lang)), _button("unedit", "", "ui.data.edit.undo", lang)
+    return html('<p class="fine">✎ {said} {undo}</p>', said=said, undo=undo)
 
 
 def _blank(texts: bool) -> dict[str, Any]:
