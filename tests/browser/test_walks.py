@@ -312,7 +312,8 @@ def is_killed(walker: Walker) -> None:
         time.sleep(0.2)
     walker.shop.close()
     walker.shop.open()
-    walker.visitor.faults.clear()  # the page asked a server that was gone
+    walker.page.wait_for_timeout(1_000)  # what the page said of a server that was gone is heard now
+    walker.visitor.faults.clear()
     walker.open()
     walker.tab("train")
     expect(page.locator("#live-view")).to_contain_text(walker.say("ui.status.interrupted"), timeout=60_000)

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessibility import in_theme
+from tests.browser.accessibility import findings, in_theme
 from tests.browser.conftest import SHOTS, Shop, Watched
 from tests.browser.test_chat_tab import VIEWS
 from tests.browser.test_whole_path import foreign_words, tab
@@ -34,7 +34,7 @@ requestAnimationFrame(look);
 
 
 class Walker:
-    """One person's browser, language and screen; `shot` takes the window as it stands, in light and in dark."""
+    """One person's browser, language and screen; `shot` takes the window as it stands, light and dark, and has axe-core look at it."""
 
     def __init__(self, visitor: Watched, shop: Shop, who: str, lang: str, size: str) -> None:
         self.visitor, self.shop, self.lang, self.size = visitor, shop, lang, size
@@ -43,7 +43,7 @@ class Walker:
         self.page.add_init_script(WATCHES)
         self.folder = pathlib.Path(os.environ.get("TEST_WALKS", str(SHOTS / "walks"))) / f"{who}-{lang}-{size}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.number, self.total = 0, 0.0
+        self.number, self.total, self.found = 0, 0.0, list[str]()
 
     def open(self) -> Page:
         self.settle()
@@ -56,6 +56,7 @@ class Walker:
             in_theme(self.page, scheme == "dark")
             self.page.wait_for_timeout(300)  # colours of Gradio's own glide
             self.page.screenshot(path=self.folder / f"{self.number:02}-{name}-{scheme}.png", full_page=full, timeout=120_000)
+            self.found += [f"{name}, {scheme}: {one}" for one in findings(self.page)]
         self.page.evaluate("requestAnimationFrame(() => requestAnimationFrame(() => { window.still = false; }))")
         self.number += 1
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name}: something sticks out"
@@ -93,7 +94,8 @@ class Walker:
         assert sum(value for value, *_ in jumps) < 0.05, jumps
 
     def end(self) -> None:
-        """Nothing jumped, nothing was said in another language, nothing went wrong that nobody sees."""
+        """Nothing jumped, nothing keeps anybody out, nothing was said in another language, nothing went wrong that nobody sees."""
         self.settle()
+        assert not self.found, "\n".join(self.found)
         self.visitor.clean()
         assert self.lang == "en" or not (said := foreign_words(self.page)), said
