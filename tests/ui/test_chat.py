@@ -22,7 +22,9 @@ from tuning.engine.resident import Resident
 from tuning.runs.contents import AnswerSettings
 from tuning.schema import LOCAL
 from tuning.studio import Studio, quotas
+from tuning.text import t
 from tuning.ui.desk import Desk, guard
+from tuning.ui.parts.chat_lines import is_run
 from tuning.ui.parts.chat_settings import sent
 from tuning.ui.parts.chat_turns import before, folded, question_at, said, spot
 from tuning.ui.tabs.chat import ChatTab, Conversation, talking, thinking
@@ -77,6 +79,21 @@ def test_a_base_model_that_is_only_talked_to_says_so_in_page_and_terminal(
         assert word not in talking(desk, cast(Any, scene), "starter")
     assert main.main(["chat", str(folder), "--prompt", "Are you open?", "--lang", lang]) == 0
     assert (word in capsys.readouterr().err) is not templated
+
+
+def test_a_model_in_a_folder_that_was_chosen_can_be_talked_to_as_it_is(tiny_model: pathlib.Path) -> None:
+    with gr.Blocks():
+        desk = Desk(answering("Yes."), "en")
+    with desk.serving(None):
+        scene = SimpleNamespace(run=None, runs=[], choice=SimpleNamespace(model=str(tiny_model)), talker=None, followed=None, talk=None)
+        options = Conversation(desk).paint(cast(Any, scene))[0]["choices"]
+        assert options[-1] == (t("en", "ui.chat.bare", model=tiny_model.name), str(tiny_model))
+        scene.choice, scene.talker = SimpleNamespace(model="starter"), str(tiny_model)
+        assert Conversation(desk).paint(cast(Any, scene))[0]["choices"] == options, "whoever is talked to stays"
+        said = talking(desk, cast(Any, scene), str(tiny_model))
+        assert tiny_model.name in said and str(tiny_model) not in said
+        assert not is_run(desk, str(tiny_model)) and is_run(desk, "20261129-a-run") and not is_run(desk, "starter")
+        assert list(desk.studio.talk.chat(str(tiny_model), ASKED)) == ["Yes."]
 
 
 def test_an_answer_comes_as_it_is() -> None:

@@ -3,6 +3,7 @@
 What a press does is the tab's affair.
 """
 
+import pathlib
 from typing import TYPE_CHECKING
 
 from tuning.hub.pulled import parsed
@@ -25,7 +26,18 @@ watch("value", () => requestAnimationFrame(() => requestAnimationFrame(ends)));
 
 def is_run(desk: Desk, who: str | None) -> bool:
     """Whether it is a run that is talked to, and not a model as it is, nor an adapter that was trained elsewhere."""
-    return bool(who) and who not in [entry["id"] for entry in desk.models(NAMES_SECONDS)] and not is_pulled(who)
+    return bool(who) and who not in [entry["id"] for entry in desk.models(NAMES_SECONDS)] and not is_pulled(who) and not folder_of(who)
+
+
+def folder_of(who: str | None) -> str:
+    """What the folder is called, where it is a model in a folder of this machine that is talked to; nothing where it is not."""
+    folder = pathlib.Path(who or "")
+    return folder.name if folder.is_absolute() and folder.is_dir() else ""
+
+
+def folders(desk: Desk, *some: str | None) -> list[str]:
+    """Those that are models in folders of this machine, where whoever looks may know of them."""
+    return [one for one in dict.fromkeys(some) if one and folder_of(one)] if desk.local else []
 
 
 def is_pulled(who: str | None) -> bool:

@@ -20,7 +20,7 @@ from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.markup import Html, html
 from tuning.ui.parts.badge import badge, proof_of
 from tuning.ui.parts.beside.fold import BesideFold
-from tuning.ui.parts.chat_lines import LAST_IN_VIEW, chat_note, is_pulled, is_run, suggested, thinking, waiting
+from tuning.ui.parts.chat_lines import LAST_IN_VIEW, chat_note, folder_of, folders, is_pulled, is_run, suggested, thinking, waiting
 from tuning.ui.parts.chat_settings import ChatSettings, sent
 from tuning.ui.parts.chat_shelf import ChatShelf, listed, sheets_of
 from tuning.ui.parts.chat_turns import before, folded, plain, question_at, said, spot
@@ -71,7 +71,7 @@ class Conversation:
 
     def paint(self, scene: Scene) -> list[Any]:
         """Whom one can talk to; a run that was just started is chosen by itself."""
-        options = targets(self.desk, scene.runs, scene.talker)
+        options = targets(self.desk, scene.runs, scene.talker, scene.choice.model)
         known = [value for _, value in options]
         watched = scene.run["run"] if scene.run else None
         kept = scene.followed is None and scene.talk and self.kept(scene.talk)  # the page was opened anew
@@ -364,9 +364,9 @@ def _bot(desk: Desk, side: str, visible: bool) -> gr.Chatbot:
     )
 
 
-def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = None) -> list[tuple[str, str]]:
-    """Who can be talked to: runs with an adapter or at work, newest first, adapters from the Hub, then the models as they are. Of the run
-    that is talked to its checkpoints, too."""
+def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = None, model: str | None = None) -> list[tuple[str, str]]:
+    """Who can be talked to: runs with an adapter or at work, newest first, adapters from the Hub, then the models as they are, that of the
+    order in a folder, too. Of the run that is talked to its checkpoints, too."""
     found = []
     for run in runs:
         if run["status"] in ("starting", "running"):
@@ -380,6 +380,7 @@ def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = Non
         *found,
         *((one.name, one.name) for one in desk.studio.talk.pulled()),
         *((desk.say("ui.chat.bare", model=entry["title"]), entry["id"]) for entry in desk.models(NAMES_SECONDS) if entry["here"]),
+        *((desk.say("ui.chat.bare", model=folder_of(one)), one) for one in folders(desk, who, model)),
     ]
 
 
@@ -392,7 +393,7 @@ def talking(desk: Desk, scene: Scene, who: str | None) -> Html:
         return html('<p class="while"><i aria-hidden="true">●</i> {says}</p>', says=says)
     name = next((entry["name"] for entry in scene.runs if entry["run"] == who), None)
     name = desk.studio.talk.called(who, desk.lang) if who and (run_of(who) != who or is_pulled(who)) else name
-    title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), who or "")
+    title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), folder_of(who) or who or "")
     says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
     untaught = desk.say("chat.untaught") if who and not name and desk.studio.talk.untaught(who) else ""
     return html('<p class="hint">{says}</p>{thinking}', says=f"{says} {untaught}".strip(), thinking=thinking(desk, who)) if who else Html()
