@@ -67,7 +67,7 @@ def talk(run: Run) -> dict[int, Question]:
         way = {"quantization": settings.quantization, "whose": LOCAL, "max_new_tokens": 6, **how}
         return Question(said, spec.model, settings.device, settings.precision, whom, **way)
 
-    long = {"seed": 4, "temperature": 3.0, "max_new_tokens": 120}
+    long = {"seed": 2, "temperature": 3.0, "max_new_tokens": 120}  # by this lot none of them ends soon, in 4 bits neither
     other = ask("How much is item 3?")
     followed = [*other.messages, Message(role="assistant", content="Item 3 costs 21 euro"), Message(role="user", content="And item 4?")]
     again = replace(ask("How much is item 3?"), messages=followed)
