@@ -235,8 +235,9 @@ def build(desk: Desk) -> None:
         summary = desk.cards("summary", script=timeline_view.KEEPS)
 
     shelf, chosen = RunActions(desk), desk.opened
-    for cards in (listed, pair):
-        desk.on(cards.click, shelf.press, [desk.look, chosen], [desk.look, chosen, words], fault, repaint=True)
+    for cards in (listed, pair):  # "multiple": no tick may get lost while an earlier one is on its way
+        outputs = [desk.look, chosen, words]
+        desk.on(cards.click, shelf.press, [desk.look, chosen], outputs, fault, repaint=True, trigger_mode="multiple")
     desk.on(words.change, shelf.search, [desk.look, words], [desk.look], fault, repaint=True, trigger_mode="always_last")
     changing = [name, desk.run, desk.tabs, desk.tab, desk.choice, desk.overrides, desk.look, chosen]
 
