@@ -1,6 +1,7 @@
 """A watch link in a real browser: given at the run, copied, followed live by somebody without a log-in, and withdrawn by a press."""
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +13,9 @@ from tests.browser.test_whole_path import tab
 from tests.ui.test_report import ATTACK, FOUND
 from tuning.runs import locks
 from tuning.schema import RunState
+from tuning.serve.watch import KEPT_SECONDS
 from tuning.text import t
+from tuning.ui.draw.watching import STILL_SECONDS
 
 
 @pytest.mark.drawn("pressed")
@@ -37,6 +40,7 @@ def test_somebody_follows_a_run_by_its_link_until_it_is_withdrawn(shop: Shop, vi
         assert address.startswith(f"{shop.address}/watch/") and address == page.locator("#watch-runs input").input_value()
         owner.clean()
 
+        guest.page.clock.install()
         guest.page.goto(address)
         seen = guest.page.locator("#watched")
         expect(seen).to_contain_text("nove euro")
@@ -45,15 +49,21 @@ def test_somebody_follows_a_run_by_its_link_until_it_is_withdrawn(shop: Shop, vi
         run.write_state(RunState(status="running", step=35, total_steps=60))
         (run.folder / "evaluation.json").write_text(json.dumps(FOUND), encoding="utf-8")
         expect(seen).to_contain_text("35")
-        seen.locator("[data-fold=rows] summary").click()
-        run.write_state(RunState(status="running", step=36, total_steps=60))
-        expect(seen).to_contain_text("36")
-        expect(seen.locator("[data-fold=rows][open]")).to_have_count(1)
-        assert guest.page.evaluate("document.documentElement.scrollWidth") <= 390
-        guest.shot(f"watch-{lang}-phone")
-        guest.clean()
+        expect(seen).to_contain_text(t(lang, "ui.report.to_come"))  # of a run that goes on there is no verdict
+        run.write_state(RunState(status="stopped", step=36, total_steps=60))
 
-        page.locator("#watch-runs [data-do=withdraw]").click()
-        expect(page.locator("#watch-runs [data-do=give]")).to_be_visible()
-        expect(guest.page.locator("body")).to_contain_text(t(lang, "watch.gone"))
-        assert "prezzi" not in guest.page.content()
+    seen.locator("[data-fold=rows] summary").click()
+    run.write_state(RunState(status="stopped", step=37, total_steps=60))
+    time.sleep(KEPT_SECONDS)  # the server has drawn it only just now
+    guest.page.clock.fast_forward(1000 * STILL_SECONDS)
+    expect(seen).to_contain_text("37")
+    expect(seen.locator("[data-fold=rows][open]")).to_have_count(1)
+    assert guest.page.evaluate("document.documentElement.scrollWidth") <= 390
+    guest.shot(f"watch-{lang}-phone")
+    guest.clean()
+
+    page.locator("#watch-runs [data-do=withdraw]").click()
+    expect(page.locator("#watch-runs [data-do=give]")).to_be_visible()
+    guest.page.clock.fast_forward(1000 * STILL_SECONDS)
+    expect(guest.page.locator("body")).to_contain_text(t(lang, "watch.gone"))
+    assert "prezzi" not in guest.page.content()

@@ -60,7 +60,7 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
     if code == "stopped" and not state["step"]:
         code = "stopped.before"
     says = t(lang, f"ui.live.{code}", **steps, duration=duration(run["seconds"], lang), steps=steps["step"])
-    return f"{t(lang, 'ui.live.stopped.operator')} {says}" if run["status"] == "stopped" and run["stopped_by"] else says
+    return f"{t(lang, 'ui.live.stopped.operator')} {says}" if run["status"] == "stopped" and run.get("stopped_by") else says
 
 
 def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook = PLAIN) -> Html:
