@@ -245,6 +245,15 @@ def test_rows_are_found_edited_added_and_removed(shop: Shop, visit: Visit, tmp_p
     visitor.shot(f"edited-{lang}-{size}")
     press(page, lang, "ui.data.edit.undo")
     expect(rows).not_to_contain_text("✎")
+    page.get_by_text(t(lang, "ui.data.told"), exact=True).click()
+    rows.locator(".told textarea").fill("Sei la voce <b>di una sartoria</b>.")
+    press(page, lang, "ui.data.told.go")
+    expect(rows.locator(".turn.system")).to_have_count(4)
+    expect(rows.locator(".turn.system").first).to_contain_text("Sei la voce <b>di una sartoria</b>.")
+    expect(rows.locator(".told textarea")).to_be_visible()
+    visitor.shot(f"told-{lang}-{size}")
+    rows.locator(".conversation [data-do=edit]").first.click()
+    expect(rows.locator("form.edits textarea").first).to_have_attribute("readonly", "")
     speaks(visitor, lang)
 
 

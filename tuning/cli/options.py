@@ -189,7 +189,7 @@ def _on_nodes(verb: argparse.ArgumentParser) -> None:
 
 def _wish_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--map", action="append", default=[], metavar="TARGET=COLUMN", help="which column is what")
-    verb.add_argument("--repair", action="append", default=[], metavar="NAME", help=f"mend the rows: {', '.join(REPAIRS)}")
+    verb.add_argument("--repair", action="append", default=[], metavar="NAME", help=f"mend the rows: {', '.join(REPAIRS)}, or system=TEXT")
     verb.add_argument(
         "--validation",
         action="append",

@@ -24,7 +24,7 @@ from tuning.data.readers import file_kinds, json_rows
 from tuning.data.readers.books.workbook import SheetChoice
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
-from tuning.data.records import INDEX, REPORT, ROWS, SHEET, VALIDATION, FileRecord, Values, tell
+from tuning.data.records import INDEX, REPORT, ROWS, SHEET, SYSTEM, VALIDATION, FileRecord, Values, tell
 from tuning.data.regroup import ways
 from tuning.errors import InputError
 from tuning.sandbox.limits import OUT_OF_DISK, OUT_OF_MEMORY, Limits, confine
@@ -240,8 +240,9 @@ def _answer(request: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     meter = ReadingMeter(sum(path.stat().st_size for both in paths.values() for path in both))
     questions: KnownQuestions | None = None
     columns = {target: name for target, name in request["mapping"].items() if target != SHEET}  # held-out rows have a workbook of their own
+    told = [name for name in request["repairs"] if name.startswith(SYSTEM)]  # held-out rows are asked as the others are
     tasks = {
-        "validation": Task(paths["validation"], pathlib.Path(VALIDATION), mapping=columns),
+        "validation": Task(paths["validation"], pathlib.Path(VALIDATION), mapping=columns, repairs=told),
         "sources": Task(
             paths["sources"],
             pathlib.Path(ROWS),

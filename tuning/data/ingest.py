@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tuning.data.library import GRAVE, folder_of, require_rows
-from tuning.data.records import REPAIRS, REPORT, SOURCE, SPEC, shown
+from tuning.data.records import MOST_SYSTEM, REPAIRS, REPORT, SOURCE, SPEC, SYSTEM, shown, system_text
 from tuning.errors import InputError
 from tuning.runs import disk, files
 from tuning.sandbox import run
@@ -41,7 +41,7 @@ class ReadingOptions:
     validation: Sequence[pathlib.Path] = ()  # files with held-out rows of their own
     held_out: str | None = None  # or a part of a data set of the Hub: id:config:split
     mapping: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    repairs: Sequence[str] | None = ()  # of `REPAIRS`; None where those done before are to be undone
+    repairs: Sequence[str] | None = ()  # of `REPAIRS`, and SYSTEM with a text; None where those done before are to be undone
     edits: Mapping[int, Mapping[str, Any] | None] | None = None  # rows by hand, see DataSpec; None: as they were edited before, if at all
     max_rows: int | None = None  # the first so many rows of the files
     license: str | None = None
@@ -132,9 +132,11 @@ def keep_files(stage: pathlib.Path, sources: Sequence[pathlib.Path], validation:
 
 def _check(sources: Sequence[pathlib.Path], wish: ReadingOptions, limits: Limits) -> int:
     """The size of all files, in bytes. Raises InputError for a repair that is none, and where they are too large or one cannot be read."""
-    unknown = next((name for name in wish.repairs or () if name not in REPAIRS), None)
+    unknown = next((name for name in wish.repairs or () if name not in REPAIRS and not name.startswith(SYSTEM)), None)
     if unknown is not None:
         raise InputError("data.repair", repair=shown(unknown), known=", ".join(REPAIRS))
+    if len(system_text(wish.repairs or ())) > MOST_SYSTEM:
+        raise InputError("data.system", count=len(system_text(wish.repairs or ())), most=MOST_SYSTEM)
     size = sum(_check_file(path, limits) for path in [*sources, *wish.validation])
     if size > limits.file_bytes:
         raise InputError("data.large", file=shown(sources[0].name, 80), limit=max(1, limits.file_bytes // MEGABYTE))

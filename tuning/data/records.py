@@ -20,6 +20,8 @@ SHEET = "sheet"  # target of a mapping by hand that names no column, but the she
 REPAIRS = (  # what can be mended at a click
     "ratings", "roles", "encoding", "html", "no_value", "unfilled", "duplicates", "near_duplicates", "leak",
 )  # fmt: skip
+SYSTEM = "system="  # begins a repair that says the system text of every conversation
+MOST_SYSTEM = 20_000  # characters of it, as in the chat
 HEAD = 65_536  # what is looked at to tell what a file is: bytes, or characters of text
 
 MISSING: Any = object()
@@ -31,6 +33,17 @@ _SEPARATORS = re.compile(r"[\s_-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile("[\t\r\n]+")
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def system_text(chosen: Sequence[str]) -> str:
+    """The system text that is chosen among the repairs; empty where none is."""
+    return next((name.removeprefix(SYSTEM) for name in chosen if name.startswith(SYSTEM)), "")
+
+
+def together(before: Sequence[str], wished: Sequence[str]) -> list[str]:
+    """Repairs done before and those wished for now; of two system texts the new one, and none where that is empty."""
+    again = [name for name in before if not name.startswith(SYSTEM)] if any(name.startswith(SYSTEM) for name in wished) else before
+    return sorted({*again, *wished} - {SYSTEM})
 
 
 class Number(str):

@@ -11,7 +11,7 @@ from tuning.data import ingest as data_read
 from tuning.data import overview as data_check
 from tuning.data import waiting
 from tuning.data.ingest import ReadingOptions
-from tuning.data.records import SHEET
+from tuning.data.records import SHEET, SYSTEM, together
 from tuning.data.sources import Reference, kept, of_card, parse
 from tuning.data.sources import find as named
 from tuning.data.waiting import NotUnderstood, WaitingFiles
@@ -27,7 +27,7 @@ from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
 from tuning.tokens.lengths import Lengths
 
-NO_TABLE = ("data.stopped", "data.slow", "data.memory", "data.disk", "data.output", "data.repair")  # faults that no mapping mends
+NO_TABLE = ("data.stopped", "data.slow", "data.memory", "data.disk", "data.output", "data.repair", "data.system")  # no mapping mends
 
 
 class Data:
@@ -154,7 +154,7 @@ class Data:
             wish,
             name=spec.name,
             mapping=wish.mapping or spec.given,
-            repairs=[] if wish.repairs is None else sorted({*spec.repairs, *wish.repairs}),
+            repairs=[] if wish.repairs is None else together(spec.repairs, wish.repairs),
             edits=spec.edits if wish.edits is None and _same_rows(wish.mapping, spec) else wish.edits or {},
             max_rows=wish.max_rows or spec.max_rows,
             license=spec.license,
@@ -171,6 +171,14 @@ class Data:
             return self.reread(data, ReadingOptions(repairs=[repair]), watch)
         spec = self.shared.library.get(data, self.owner)
         return self.reread(data, ReadingOptions(repairs=None), watch) if spec.repairs else spec
+
+    def told(self, data: str, system: str) -> DataSpec:
+        """Data whose conversations begin with a system text, in the place of their own; as they came, if it is empty.
+
+        Raises InputError `data.system` where it is too long.
+        """
+        self._models.quotas.pace("data")
+        return self.reread(data, ReadingOptions(repairs=[SYSTEM + system.strip()]))
 
     def rewrite(self, data: str, edits: Mapping[int, Mapping[str, Any] | None]) -> DataSpec:
         """Data with these rows by hand, and no others, as data of their own."""

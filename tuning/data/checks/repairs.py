@@ -10,10 +10,11 @@ from typing import Any
 from tuning.data.checks import leftovers
 from tuning.data.checks.near_duplicates import MOST, Near
 from tuning.data.formats.content import KnownQuestions, mended, question_key, said, spoken
+from tuning.data.records import SYSTEM, system_text
 
 
 class Repairs:
-    """The repairs chosen, all of them names of `REPAIRS`, for one file.
+    """The repairs chosen, names of `REPAIRS` or the system text of every conversation after `SYSTEM`, for one file.
 
     `known` are the questions of the held-out rows. Near repeats are looked for among the first 20,000 rows. `roles` is done
     where turns become messages, before a row gets here: who does it adds to `counts`. `counts` are rows mended or dropped by
@@ -24,6 +25,7 @@ class Repairs:
         self.chosen = frozenset(chosen)
         self.counts: Counter[str] = Counter()
         self.dropped = 0
+        self.system = system_text(chosen)
         self._known = known if known is not None and "leak" in self.chosen else None
         self._seen: set[int] | None = set() if self.chosen & {"duplicates", "near_duplicates"} else None
         self._near = Near() if "near_duplicates" in self.chosen else None
@@ -33,6 +35,8 @@ class Repairs:
         for name, mend in (("encoding", mended), ("html", leftovers.unmarked)):
             if name in self.chosen:
                 row = self._mended(row, name, mend)
+        if self.system and "messages" in row:
+            row = self._told(row)
         reason = self._reason_to_drop(row)
         if reason is None:
             return row
@@ -43,6 +47,13 @@ class Repairs:
         """Count a row that a repair drops before it is in normal form."""
         self.counts[reason] += 1
         self.dropped += 1
+
+    def _told(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The conversation, begun by the chosen system text in the place of its own."""
+        told, turns = {"role": "system", "content": self.system}, row["messages"]
+        own = turns[:1] if turns and turns[0]["role"] == "system" else []
+        self.counts[SYSTEM] += own != [told]
+        return {**row, "messages": [told, *turns[len(own) :]]}
 
     def _mended(self, row: Mapping[str, Any], name: str, mend: Callable[[str], str | None]) -> Mapping[str, Any]:
         """The row, its texts set right by `mend`, which answers None for one that is; the same object where there is nothing to do."""

@@ -6,6 +6,7 @@ Pure functions; whatever comes from a file is escaped. A press of a button in it
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tuning.data.records import SYSTEM, system_text
 from tuning.text import form, t, unused
 from tuning.tokens.lengths import NEVER, LengthTotals, Looked, Shown, parts
 from tuning.ui.markup import Html, html, joined
@@ -89,7 +90,9 @@ def _mended(found: Mapping[str, Any], lang: str) -> Html:
     """What was mended on the way in, and the way back."""
     if not found["repairs"]:
         return Html()
-    names = ", ".join(t(lang, f"ui.data.repair.{name}") for name in found["repairs"])
+    system = system_text(found["repairs"])
+    done = [t(lang, f"ui.data.repair.{name}") for name in found["repairs"] if not name.startswith(SYSTEM)]
+    names = ", ".join([*done, *([t(lang, "ui.data.repair.system", text=_short(system, 60))] if system else [])])
     undo = html(' <button type="button" class="mend" data-do="undo" data-value="">{undo}</button>', undo=t(lang, "ui.data.repair.undo"))
     return html('<p class="fine">✓ {repaired}{undo}</p>', repaired=t(lang, "ui.data.repaired", names=names), undo=undo)
 

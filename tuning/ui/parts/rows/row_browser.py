@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from tuning.data.records import MOST_SYSTEM, system_text
 from tuning.errors import InputError
 from tuning.text import t
 from tuning.ui import gradio_ways
@@ -24,25 +25,31 @@ ROWS = 4  # conversations to a page
 NEW = "new"
 LONGEST = 200  # characters of a search
 
-# What is typed is kept while the page is drawn anew, until its row is no longer edited.
+# What is typed is kept while the page is drawn anew: of a row until it is no longer edited, of a search until it is made.
 SCRIPT = """
-let typed = {};
+let typed = {}, sought = null;
 const texts = (form) => [...form.querySelectorAll("textarea")].map((area) => area.value);
 element.addEventListener("input", (event) => {
   const form = event.target.closest("form");
   if (form?.dataset.form === "save") typed = {row: form.dataset.row, texts: texts(form)};
+  if (form?.dataset.form === "find") sought = event.target.value;
   form?.classList.remove("sent");
 });
+element.addEventListener("click", (event) => { if (event.target.closest("[data-do=find]")) sought = null; });
 element.addEventListener("click", (event) => event.target.closest("[data-do=cancel]")?.closest("form").classList.add("sent"));
 element.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target, what = form.dataset.form;
+  if (what === "find") sought = null;
   form.classList.toggle("sent", what === "save");  // the style folds it away until it has been taken, or refused
-  const said = what === "find" ? form.querySelector("input").value : JSON.stringify({row: form.dataset.row, texts: texts(form)});
+  const said = what === "find" ? form.querySelector("input").value
+    : what === "told" ? texts(form)[0] : JSON.stringify({row: form.dataset.row, texts: texts(form)});
   trigger("click", {what, value: said});
 });
 let open = null;
 watch("value", () => {
+  const search = element.querySelector("input[type=search]");
+  if (search && sought !== null) search.value = sought;
   const form = element.querySelector("form[data-form=save]"), row = form?.dataset.row ?? null;
   if (row === null || row !== typed.row) typed = {};
   if (typed.texts) [...form.querySelectorAll("textarea")].forEach((area, place) => { area.value = typed.texts[place] ?? area.value; });
@@ -53,11 +60,12 @@ watch("value", () => {
 
 
 class Edits(NamedTuple):
-    """What is edited of rows that can be: one by its number, a new one, or nothing; whether they are plain texts; how many were edited."""
+    """What is edited of rows that can be: one by its number, a new one, or nothing; whether they are plain texts."""
 
     row: str | None
     texts: bool
-    made: int = 0
+    made: int = 0  # rows by hand
+    system: str = ""  # what every row was told by hand to begin with
 
 
 def build(desk: Desk) -> None:
@@ -72,8 +80,9 @@ def build(desk: Desk) -> None:
         if what in ("save", "remove"):
             made = _saved(desk, chosen.data, what, gradio_ways.text(event, "value"))
             return asdict(chosen.but(data=made.id, source=made.id)), {key: now[key] for key in ("rows", "find") if key in now}
-        if what == "unedit":
-            made = desk.studio.edits.undo(chosen.data)
+        if what in ("unedit", "told"):
+            edits, data = desk.studio.edits, desk.studio.data
+            made = edits.undo(chosen.data) if what == "unedit" else data.told(chosen.data, gradio_ways.text(event, "value"))
             return asdict(chosen.but(data=made.id, source=made.id)), {}
         if what == "rows":
             now |= {"rows": gradio_ways.whole(event, "value"), "edit": None}
@@ -95,7 +104,7 @@ def build(desk: Desk) -> None:
             rows = [row for place in places[start : start + ROWS] for row in desk.studio.data.preview(data, limit=1, start=place)]
         else:
             rows = desk.studio.data.preview(data, limit=ROWS, start=start)
-        made = Edits(scene.browsed.get("edit"), checked["format"] == "text", checked["rows_edited"])
+        made = Edits(scene.browsed.get("edit"), checked["format"] == "text", checked["rows_edited"], system_text(checked["repairs"]))
         edits = made if checked["source_kept"] else None
         return [browser(rows, (start, len(places), words), edits, desk.lang)]
 
@@ -142,14 +151,15 @@ def browser(rows: Sequence[Mapping[str, Any]], at: tuple[int, int, str], edits: 
     def change(row: Mapping[str, Any]) -> Html:
         own = str(row["row"])
         if edits and edits.row == own:
-            return _form(own, row, lang)
+            return _form(own, row, lang, told=bool(edits.system))
         buttons = _button("edit", own, "ui.data.edit", lang) + _button("remove", own, "ui.data.edit.remove", lang)
         return html('<p class="ways-on">{buttons}</p>', buttons=buttons)
 
     shown = sheet.conversations(rows, lang, ways=change if edits else None)
     title = t(lang, "ui.data.preview")
     return html(
-        '<section class="paper browse"><h3>{title}</h3><div class="ways-on">{search}{add}</div>{new}{pages}{shown}{edited}</section>',
+        '<section class="paper browse"><h3>{title}</h3><div class="ways-on">{search}{add}</div>{told}{new}{pages}{shown}{edited}</section>',
+        told=_told(rows, edits.system, lang) if edits and not edits.texts else "",
         title=title,
         search=_search(words, lang),
         add=add,
@@ -157,6 +167,23 @@ def browser(rows: Sequence[Mapping[str, Any]], at: tuple[int, int, str], edits: 
         pages=pages,
         shown=shown,
         edited=_edited(edits.made, lang) if edits and edits.made else "",
+    )
+
+
+def _told(rows: Sequence[Mapping[str, Any]], system: str, lang: str) -> Html:
+    """Folded, the system text that these rows have, or were given, and the way to give another."""
+    own = {turn["content"] for row in rows for turn in row.get("messages", ())[:1] if turn["role"] == "system"}
+    now = system or (own.pop() if len(own) == 1 else "")
+    return html(
+        '<details class="more told" data-fold="told"><summary>{title}</summary><p class="hint">{hint}</p>'
+        '<form data-form="told"><div class="edits"><label>{field}<textarea rows="3" maxlength="{most}">\n{now}</textarea></label>'
+        '<p class="ways-on"><button type="submit" class="mend take">{go}</button></p></div></form></details>',
+        title=t(lang, "ui.data.told"),
+        hint=t(lang, "ui.data.told.hint"),
+        field=t(lang, "ui.data.told.field"),
+        most=MOST_SYSTEM,
+        now=now,
+        go=t(lang, "ui.data.told.go"),
     )
 
 
@@ -184,15 +211,16 @@ def _search(words: str, lang: str) -> Html:
     )
 
 
-def _form(row: str, content: Mapping[str, Any], lang: str) -> Html:
-    """A field for each turn of a row, or for its text."""
+def _form(row: str, content: Mapping[str, Any], lang: str, told: bool = False) -> Html:
+    """A field for each turn of a row, or for its text; `told`: its system text is that of every row, and changed there."""
     said = [(sheet.SPEAKERS[turn["role"]], str(turn["content"])) for turn in content.get("messages", ())]
     if "text" in content:
         said = [("ui.data.text", str(content["text"]))]
     fields = joined(
         html(
-            '<label>{says}<textarea rows="{tall}">\n{text}</textarea></label>',
+            '<label>{says}<textarea rows="{tall}"{fixed}>\n{text}</textarea></label>',
             says=t(lang, code),
+            fixed=html(" readonly") if told and code == sheet.SPEAKERS["system"] else "",
             tall=min(12, 2 + len(text) // 70),
             text=text,
         )
