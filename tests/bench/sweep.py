@@ -5,7 +5,7 @@ ranks, rsLoRA, layers and passes; after them plain TRL at the libraries' own set
 two seeds more. Every task has its first stage before any has its second. Every point is judged by `sweep_alone`, which knows nothing of
 this project: loss and share of right answers to questions that were not taught, and what was forgotten of plain sentences. A point is
 appended to POINTS as soon as it is there, and is not made again; after HOURS (8) of processor time for a model it goes on with the next.
-`python -m tests.bench.sweep POINTS.jsonl 0` only prints the table.
+`python -m tests.bench.sweep POINTS.jsonl 0` only prints the table. What has been measured so far stands in `sweep.jsonl` beside this.
 """
 
 import collections
