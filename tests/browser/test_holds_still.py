@@ -21,6 +21,7 @@ PRESSES = """() => {
 }"""
 
 
+@pytest.mark.drawn("pressed")
 @pytest.mark.parametrize("size", ["phone", pytest.param("desktop", marks=pytest.mark.nightly)])
 def test_nothing_is_pushed_away(shop: Shop, visit: Visit, tmp_path: pathlib.Path, size: str) -> None:
     visitor = visit(shop, size=size)

@@ -15,7 +15,7 @@ Visit = Callable[..., Watched]
 SCREEN = {"width": 1280, "height": 800}
 
 
-@pytest.mark.drawn("found")
+@pytest.mark.drawn("looked")
 @pytest.mark.parametrize("lang", ["it", "en"])
 def test_a_fitting_italian_model_in_three_clicks_without_scrolling(shop: Shop, visit: Visit, lang: str) -> None:
     visitor = visit(shop, lang)
@@ -39,7 +39,7 @@ def test_a_fitting_italian_model_in_three_clicks_without_scrolling(shop: Shop, v
     visitor.shot(f"models-{lang}")
 
 
-@pytest.mark.drawn("found")
+@pytest.mark.drawn("looked")
 @pytest.mark.parametrize("lang", ["en", pytest.param("it", marks=pytest.mark.nightly)])
 def test_a_model_of_the_hub_from_search_to_answer(shop: Shop, tiny_model: pathlib.Path, visit: Visit, lang: str) -> None:
     shop.hub.repos["sarti/minuscolo-it"] = Repo.of(tiny_model, card={"language": ["it"]})

@@ -67,7 +67,7 @@ def press(page: Page, do: str, within: str = "#run-ways") -> None:
     page.locator(f"{within} [data-do={do}]").first.click()
 
 
-@pytest.mark.drawn("runs")
+@pytest.mark.drawn("boxes")
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
 def test_found_compared_and_deleted(shop: Shop, sixty: Studio, visit: Visit, lang: str) -> None:
     folders.make(sixty, "scarpe <b>", 40, {"lora_r": 4}, eval_loss=0.5)
@@ -193,7 +193,7 @@ def test_what_is_unfolded_stays_so_while_it_learns(shop: Shop, alive: Run, visit
     visitor.clean()
 
 
-@pytest.mark.drawn("runs")
+@pytest.mark.drawn("boxes")
 @pytest.mark.parametrize("lang", ["it", pytest.param("en", marks=pytest.mark.nightly)])
 def test_what_waits_is_taken_out_of_the_queue_and_what_trains_goes_on(
     shop: Shop, store: Studio, visit: Visit, wait_until: Callable[..., Any], lang: str

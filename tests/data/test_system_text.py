@@ -27,7 +27,6 @@ def begun(studio: Studio, data: str) -> list[dict[str, Any]]:
     return [row["messages"][0] for row in studio.data.preview(data)]
 
 
-@pytest.mark.drawn("told")
 @pytest.mark.parametrize("turns", [(QUESTION, ANSWER), (OWN, QUESTION, ANSWER)], ids=["rows without", "rows with their own"])
 def test_every_row_is_told_what_was_given_and_the_newest_counts(
     studio: Studio, tmp_path: pathlib.Path, turns: Sequence[dict[str, Any]]
