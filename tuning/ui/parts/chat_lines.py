@@ -26,18 +26,19 @@ watch("value", () => requestAnimationFrame(() => requestAnimationFrame(ends)));
 
 def is_run(desk: Desk, who: str | None) -> bool:
     """Whether it is a run that is talked to, and not a model as it is, nor an adapter that was trained elsewhere."""
-    return bool(who) and who not in [entry["id"] for entry in desk.models(NAMES_SECONDS)] and not is_pulled(who) and not folder_of(who)
+    models = [entry["id"] for entry in desk.models(NAMES_SECONDS)]
+    return bool(who) and who not in models and not is_pulled(who) and not folder_of(desk, who)
 
 
-def folder_of(who: str | None) -> str:
-    """What the folder is called, where it is a model in a folder of this machine that is talked to; nothing where it is not."""
+def folder_of(desk: Desk, who: str | None) -> str:
+    """What the folder is called, where a model in a folder is talked to; nothing where it is none, or whoever looks may not know of it."""
     folder = pathlib.Path(who or "")
-    return folder.name if folder.is_absolute() and folder.is_dir() else ""
+    return folder.name if desk.local and folder.is_absolute() and folder.is_dir() else ""
 
 
 def folders(desk: Desk, *some: str | None) -> list[str]:
-    """Those that are models in folders of this machine, where whoever looks may know of them."""
-    return [one for one in dict.fromkeys(some) if one and folder_of(one)] if desk.local else []
+    """Those that are models in folders of this machine."""
+    return [one for one in dict.fromkeys(some) if one and folder_of(desk, one)]
 
 
 def is_pulled(who: str | None) -> bool:

@@ -380,7 +380,7 @@ def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = Non
         *found,
         *((one.name, one.name) for one in desk.studio.talk.pulled()),
         *((desk.say("ui.chat.bare", model=entry["title"]), entry["id"]) for entry in desk.models(NAMES_SECONDS) if entry["here"]),
-        *((desk.say("ui.chat.bare", model=folder_of(one)), one) for one in folders(desk, who, model)),
+        *((desk.say("ui.chat.bare", model=folder_of(desk, one)), one) for one in folders(desk, who, model)),
     ]
 
 
@@ -393,7 +393,7 @@ def talking(desk: Desk, scene: Scene, who: str | None) -> Html:
         return html('<p class="while"><i aria-hidden="true">●</i> {says}</p>', says=says)
     name = next((entry["name"] for entry in scene.runs if entry["run"] == who), None)
     name = desk.studio.talk.called(who, desk.lang) if who and (run_of(who) != who or is_pulled(who)) else name
-    title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), folder_of(who) or who or "")
+    title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), folder_of(desk, who) or who or "")
     says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
     untaught = desk.say("chat.untaught") if who and not name and desk.studio.talk.untaught(who) else ""
     return html('<p class="hint">{says}</p>{thinking}', says=f"{says} {untaught}".strip(), thinking=thinking(desk, who)) if who else Html()
