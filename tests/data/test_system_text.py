@@ -58,6 +58,9 @@ def test_one_that_is_too_long_is_refused_and_plain_texts_have_none(studio: Studi
     with pytest.raises(InputError) as caught:
         studio.data.told(data, "a" * (MOST_SYSTEM + 1))
     assert (caught.value.code, caught.value.params["most"]) == ("data.system", MOST_SYSTEM)
+    rows = tmp_path / "rows.jsonl"
+    blank = studio.data.ingest([rows], ReadingOptions("rows.jsonl", repairs=[SYSTEM + " \n"]))
+    assert begun(studio, blank.id) == [QUESTION] * 3
     path = tmp_path / "texts.jsonl"
     path.write_text("".join(json.dumps({"text": f"A tale of {n} tailors."}) + "\n" for n in range(3)), encoding="utf-8")
     texts = studio.data.ingest([path], ReadingOptions("texts.jsonl", repairs=[SYSTEM + "Be brief."]))

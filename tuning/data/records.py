@@ -37,7 +37,7 @@ _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def system_text(chosen: Sequence[str]) -> str:
     """The system text that is chosen among the repairs; empty where none is."""
-    return next((name.removeprefix(SYSTEM) for name in chosen if name.startswith(SYSTEM)), "")
+    return next((name.removeprefix(SYSTEM).strip() for name in chosen if name.startswith(SYSTEM)), "")
 
 
 def together(before: Sequence[str], wished: Sequence[str]) -> list[str]:

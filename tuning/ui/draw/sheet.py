@@ -88,11 +88,11 @@ def findings(found: Mapping[str, Any], lang: str) -> Html:
 
 def _mended(found: Mapping[str, Any], lang: str) -> Html:
     """What was mended on the way in, and the way back."""
-    if not found["repairs"]:
-        return Html()
     system = system_text(found["repairs"])
     done = [t(lang, f"ui.data.repair.{name}") for name in found["repairs"] if not name.startswith(SYSTEM)]
     names = ", ".join([*done, *([t(lang, "ui.data.repair.system", text=_short(system, 60))] if system else [])])
+    if not names:
+        return Html()
     undo = html(' <button type="button" class="mend" data-do="undo" data-value="">{undo}</button>', undo=t(lang, "ui.data.repair.undo"))
     return html('<p class="fine">✓ {repaired}{undo}</p>', repaired=t(lang, "ui.data.repaired", names=names), undo=undo)
 
