@@ -20,6 +20,7 @@ from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.markup import Html, html
 from tuning.ui.parts.badge import badge, proof_of
 from tuning.ui.parts.beside.fold import BesideFold
+from tuning.ui.parts.beside.level import LEVEL
 from tuning.ui.parts.chat_lines import LAST_IN_VIEW, chat_note, folder_of, folders, is_pulled, is_run, suggested, thinking, waiting
 from tuning.ui.parts.chat_settings import ChatSettings, sent
 from tuning.ui.parts.chat_shelf import ChatShelf, listed, sheets_of
@@ -125,7 +126,7 @@ class ChatTab:
         with gr.Row(elem_classes="bots", equal_height=True):
             self.bots = [_bot(desk, "tuned", True), _bot(desk, "base", False)]
         self.suggestions = desk.cards("suggestions")
-        self.note = desk.cards("chat-note", script=LAST_IN_VIEW)
+        self.note = desk.cards("chat-note", script=LAST_IN_VIEW + LEVEL)
         self.fault, self.quiet = desk.slot(), desk.slot()
         with gr.Row(elem_classes="say"):
             self.message = _message(desk)
