@@ -115,7 +115,7 @@ def test_a_class_of_three_and_an_operator_on_one_machine(chromium: Browser, scho
 
 
 def place_of(seat: Seat, place: int) -> str:
-    return t(seat.lang, "ui.live.queued.place", place=str(place), duration="|").split("|")[0]
+    return t(seat.lang, "ui.live.queued.place", place=str(place), duration="|").split("|")[1].split(".")[0]
 
 
 def waits(seat: Seat, place: int) -> None:

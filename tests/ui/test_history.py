@@ -85,7 +85,7 @@ def test_a_run_that_measures_says_so_wherever_its_steps_ended() -> None:
 def test_a_run_that_waits_says_for_how_long() -> None:
     waits = run(0, status="queued", step=0, place=2, wait_seconds=340.0)
     assert "Numero 2 in coda" in listed([waits])
-    assert progress.line(waits, "it") == "È il numero 2 in coda: parte da solo fra circa 6 min. Puoi chiudere la pagina."
+    assert progress.line(waits, "it") == "Parte da solo fra circa 6 min, numero 2 in coda. Puoi chiudere la pagina."
     assert progress.line(waits | {"place": 1, "wait_seconds": 0.0}, "it").startswith("Aspetta il suo turno")
 
 

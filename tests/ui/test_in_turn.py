@@ -56,7 +56,7 @@ def test_place_and_expected_wait_stand_where_the_button_was_pressed(studio: Stud
     with locks.Lock(folders.make(studio, "At work", 10, status="running", ended=None, seconds_left=90.0).lock_path) as lock:
         assert lock.acquire()
         waits(studio, "Mine & theirs")
-        place = re.compile(r"“Mine &amp; theirs” is number 1 in the queue: it starts in about 2 min")
+        place = re.compile(r"Starts in about 2 min, number 1 in the queue: “Mine &amp; theirs”")
         shown = drawn(desk)
         assert place.search(shown["promise"]) and place.search(shown["order"])
     shown = drawn(desk)
