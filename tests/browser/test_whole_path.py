@@ -84,6 +84,7 @@ def test_from_a_file_to_an_adapter(shop: Shop, visit: Visit, upload: pathlib.Pat
     page.locator("#fine button").first.click()
     speaks(visitor, lang)
     page.locator("#start").click()
+    expect(page.locator("#live-view h2")).to_be_in_viewport(timeout=60_000)
     expect(page.locator("#live-view svg").first).to_be_visible()
     expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.running"), timeout=60_000)
     speaks(visitor, lang)

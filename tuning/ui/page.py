@@ -37,7 +37,7 @@ const root = document.documentElement;
 document.addEventListener("click", (event) => {
   const button = event.target.closest("#next, #start, [data-do=starter]");
   if (!button || (button.id === "next" && !document.querySelector("#order [data-step=train]"))) return;
-  root.dataset.ordered = "";
+  root.dataset.ordered = document.querySelector("#live-view .live.busy") ? "behind" : "first";
   setTimeout(() => { delete root.dataset.ordered; }, 20000);
 });
 """

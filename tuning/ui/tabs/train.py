@@ -21,6 +21,8 @@ from tuning.ui.parts import card_row, order_box, watch_link
 from tuning.ui.slip import RESUMABLE, Order
 
 SHOWN_SECONDS = 3600.0  # how long a run stays in sight here after its end
+# A run that begins is seen; to one that comes behind another its place is told where the button was pressed.
+FIRST_SHOWN = """() => { if (document.documentElement.dataset.ordered === "first") window.scrollTo({top: 0}); }"""
 
 
 def build(desk: Desk) -> None:
@@ -79,7 +81,8 @@ def build(desk: Desk) -> None:
     known = [desk.choice, desk.overrides, desk.run]
     desk.on(rescue.click, again, known, known, current, repaint=True, trigger_mode="once")
     inputs = [desk.choice, desk.overrides, desk.name]
-    desk.on(start.click, desk.start, inputs, [desk.choice, desk.run], fault, repaint=True, trigger_mode="once")
+    begun = desk.on(start.click, desk.start, inputs, [desk.choice, desk.run], fault, repaint=True, trigger_mode="once")
+    begun.success(fn=None, js=FIRST_SHOWN, api_visibility="private")
     desk.paints(paint, [grid, ways])
     desk.paints(paint_beside, [rescue, promise, start], live=True)
 
