@@ -251,7 +251,7 @@ WAYS: dict[str, Way] = {
     "data.check.near_duplicates": Way(NEAR, repair="near_duplicates"),
 }  # fmt: skip
 
-BY_INGEST = ("data.repair", "data.system", "data.large", "data.permission", "data.gone")  # told before or after a child reads
+BY_INGEST = ("data.repair", "data.system", "data.systems", "data.large", "data.permission", "data.gone")  # told before or after the child
 BY_PAGE = {"data.paste", "data.hub.aside"}  # tests/ui/test_bring.py
 ELSEWHERE = {*test_ways_beside.FOLLOWED, *(f"data.hub.{name}" for name in test_sources.WAYS), *BY_PAGE}
 NO_WAY = {  # these say what is, and name nothing to do
@@ -446,6 +446,7 @@ def test_the_way_out_of_what_is_said_before_or_after_reading_ends_well(tmp_path:
     names = refused("data.repair", ReadingOptions(repairs=["nonsense"])).params["known"].split(", ")
     assert ingest(home, LOCAL, [path], ReadingOptions(repairs=names)).rows_kept == len(ROWS)
     refused("data.system", ReadingOptions(repairs=[SYSTEM + "a" * (MOST_SYSTEM + 1)]))
+    refused("data.systems", ReadingOptions(repairs=[SYSTEM + "Be brief.", SYSTEM + "Be kind."]))
     assert ingest(home, LOCAL, [path], ReadingOptions(repairs=[SYSTEM + "a" * MOST_SYSTEM])).rows_kept == len(ROWS) + 1
     refused("data.large", ReadingOptions(), Limits(file_bytes=1000))
     part = shop(tmp_path, "part.jsonl", ROWS[:5])

@@ -131,12 +131,19 @@ def keep_files(stage: pathlib.Path, sources: Sequence[pathlib.Path], validation:
 
 
 def _check(sources: Sequence[pathlib.Path], wish: ReadingOptions, limits: Limits) -> int:
-    """The size of all files, in bytes. Raises InputError for a repair that is none, and where they are too large or one cannot be read."""
+    """The size of all files, in bytes.
+
+    Raises InputError for a repair that is none, for a system text that is too long or a second one, and for files that are too large or
+    cannot be read.
+    """
     unknown = next((name for name in wish.repairs or () if name not in REPAIRS and not name.startswith(SYSTEM)), None)
     if unknown is not None:
         raise InputError("data.repair", repair=shown(unknown), known=", ".join(REPAIRS))
     if len(system_text(wish.repairs or ())) > MOST_SYSTEM:
         raise InputError("data.system", count=len(system_text(wish.repairs or ())), most=MOST_SYSTEM)
+    told = [shown(name.removeprefix(SYSTEM), 60) for name in wish.repairs or () if name.startswith(SYSTEM)]
+    if len(told) > 1:
+        raise InputError("data.systems", one=told[0], two=told[1])
     size = sum(_check_file(path, limits) for path in [*sources, *wish.validation])
     if size > limits.file_bytes:
         raise InputError("data.large", file=shown(sources[0].name, 80), limit=max(1, limits.file_bytes // MEGABYTE))

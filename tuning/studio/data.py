@@ -27,7 +27,9 @@ from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
 from tuning.tokens.lengths import Lengths
 
-NO_TABLE = ("data.stopped", "data.slow", "data.memory", "data.disk", "data.output", "data.repair", "data.system")  # no mapping mends
+NO_TABLE = (  # no mapping mends it
+    "data.stopped", "data.slow", "data.memory", "data.disk", "data.output", "data.repair", "data.system", "data.systems",
+)  # fmt: skip
 
 
 class Data:
