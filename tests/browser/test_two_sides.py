@@ -34,6 +34,10 @@ def test_the_base_that_came_in_later_is_asked_at_the_same_height(shop: Shop, vis
     assert moved.count()
     page.set_viewport_size({"width": 390, "height": 844})
     expect(moved).to_have_count(0)  # the sides stand below each other
+    sides["tuned"].evaluate("(box) => box.scrollTo(0, 9999)")
+    sides["base"].evaluate("(box) => box.scrollTo(0, 0)")
+    page.wait_for_timeout(300)
+    assert sides["tuned"].evaluate("(box) => box.scrollTop") > 0, "one has moved the other"
     page.set_viewport_size({"width": 1280, "height": 800})
     expect(moved).not_to_have_count(0)
     page.locator("#beside input").uncheck()

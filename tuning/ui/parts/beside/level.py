@@ -8,9 +8,9 @@ One of them may have said more, or have come in later. Where the sides stand bel
 LEVEL = """
 const tab = element.closest('#tab-chat');
 const wraps = () => [...tab.querySelectorAll('[id^="bot-"] .bubble-wrap')].filter((box) => box.offsetParent);
+const abreast = (boxes) => boxes.length === 2 && Math.abs(boxes[0].getBoundingClientRect().top - boxes[1].getBoundingClientRect().top) < 2;
 const level = () => {
-  const boxes = wraps(), [left, right] = boxes.map((box) => box.getBoundingClientRect());
-  const beside = boxes.length === 2 && Math.abs(left.top - right.top) < 2;
+  const boxes = wraps();
   const sheets = boxes.map((box) => {
     const wrap = box.querySelector('.message-wrap'), top = wrap ? wrap.getBoundingClientRect().top : 0;
     const rows = wrap ? [...wrap.querySelectorAll('.user-row')] : [], end = wrap && wrap.lastElementChild;
@@ -18,7 +18,7 @@ const level = () => {
     const heights = rows.map((row) => row.getBoundingClientRect().top - top - (room += row.room || 0) + (row.room || 0));
     return {wrap, rows, heights, added: 0, end: end ? end.getBoundingClientRect().bottom - top - room : 0};
   });
-  const count = beside ? Math.min(...sheets.map((sheet) => sheet.rows.length)) : 0;
+  const count = abreast(boxes) ? Math.min(...sheets.map((sheet) => sheet.rows.length)) : 0;
   const give = (place, side, room) => {
     if (Math.abs((place.room || 0) - room) > 0.5) { place.style[side] = room ? room + 'px' : ''; place.room = room; }
   };
@@ -39,7 +39,6 @@ tab.addEventListener('toggle', plan, true);
 addEventListener('resize', plan);
 tab.addEventListener('scroll', ({target}) => {
   const boxes = wraps(), other = boxes[1 - boxes.indexOf(target)];
-  const beside = boxes.length === 2 && boxes.includes(target) && Math.abs(other.offsetTop - target.offsetTop) < 2;
-  if (beside && Math.abs(other.scrollTop - target.scrollTop) > 1) other.scrollTop = target.scrollTop;
+  if (boxes.includes(target) && abreast(boxes) && Math.abs(other.scrollTop - target.scrollTop) > 1) other.scrollTop = target.scrollTop;
 }, true);
 """
