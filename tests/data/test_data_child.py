@@ -110,20 +110,6 @@ def test_a_child_that_crashes(tmp_path: pathlib.Path, caplog: pytest.LogCaptureF
     assert "KeyError" in caplog.text
 
 
-def test_what_is_done_while_it_starts_may_end_it(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "ROOT", tmp_path)
-    (tmp_path / "asked.py").write_text("import pathlib, sys; pathlib.Path('asked').write_text(sys.stdin.read())", encoding="utf-8")
-
-    def no() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        run.run("asked", {"a": 1}, tmp_path, Limits(), meanwhile=no)
-    assert not (tmp_path / "asked").exists()
-    run.run("asked", {"a": 1}, tmp_path, Limits(), meanwhile=lambda: None)
-    assert json.loads((tmp_path / "asked").read_text(encoding="utf-8")) == {"a": 1}
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("how", "code"), [("SIGSEGV", "data.crashed"), ("SIGKILL", "data.memory"), ("SIGXCPU", "data.slow")])
 def test_every_way_of_dying_has_a_code(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, how: str, code: str) -> None:

@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning.data.library import GRAVE, folder_of, require_rows
@@ -29,7 +29,6 @@ FORM = 8  # of reading: raise it when the same file would give other rows, and a
 
 _log = logging.getLogger(__name__)
 _STAGE = ".new-"
-_HASHED_SOON = 32 * MEGABYTE  # files; larger ones are hashed while the process that reads them starts
 _STALE = 3600.0  # seconds after which a staging folder has no owner any more
 
 
@@ -64,35 +63,22 @@ def ingest(
     reading, and nothing is left of it. Raises InputError with codes `data.*`; those about a file carry its name as `file`.
     """
     size = _check(sources, wish, limits)
-    folder, sha256 = folder_of(home), ""
-    target = folder
-
-    def hashed() -> None:
-        nonlocal target, sha256
-        whole, sha256 = digest(owner, sources, wish)
-        target = folder / f"{files.slug(wish.name, 40, 'data')}-{whole[:10]}"
-        kept = _kept(target)
-        if kept is not None and (kept.sources or not wish.keep):
-            raise _AlreadyKept(kept)
-
-    soon = size <= _HASHED_SOON
-    try:
-        if soon:
-            hashed()  # before anything is written: a home may be read-only
-    except _AlreadyKept as found:
-        return found.spec
+    folder = folder_of(home)
+    whole, sha256 = digest(owner, sources, wish)
+    target = folder / f"{files.slug(wish.name, 40, 'data')}-{whole[:10]}"
+    kept = _kept(target)
+    if kept is not None and (kept.sources or not wish.keep):
+        return kept  # before anything is written: a home may be read-only
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     stage = _new_folder(folder)
     try:
-        report = _read(stage, sources, wish, roomy(limits, size), watch, None if soon else hashed)
+        report = _read(stage, sources, wish, roomy(limits, size), watch)
         spec = _spec(report, wish, owner=owner, id=target.name, sha256=sha256)
         if wish.keep:
             spec = spec.model_copy(update={"sources": keep_files(stage, sources, wish.validation)})
         (stage / SPEC).write_text(spec.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
         return _publish(stage, target, spec)
-    except _AlreadyKept as found:
-        return found.spec
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError("data.disk", file=shown(sources[0].name, 80)) from error
@@ -200,22 +186,10 @@ def _kept(target: pathlib.Path) -> DataSpec | None:
     return disk.kept(read, None)
 
 
-class _AlreadyKept(Exception):
-    """The same content and wish were read before."""
-
-    def __init__(self, spec: DataSpec) -> None:
-        self.spec = spec
-
-
 def _read(
-    stage: pathlib.Path,
-    sources: Sequence[pathlib.Path],
-    wish: ReadingOptions,
-    limits: Limits,
-    watch: run.Watch | None,
-    meanwhile: Callable[[], None] | None,
+    stage: pathlib.Path, sources: Sequence[pathlib.Path], wish: ReadingOptions, limits: Limits, watch: run.Watch | None
 ) -> dict[str, Any]:
-    """The child's report; `meanwhile` is done while it starts. Raises its error, or how it died, with the name of the file at fault."""
+    """The child's report. Raises its error, or how it died, with the name of the file at fault."""
     request = {
         "sources": [str(path.absolute()) for path in sources],
         "validation": [str(path.absolute()) for path in wish.validation],
@@ -227,7 +201,7 @@ def _read(
     }
     names = {"sources": _named(sources, wish), "validation": _named(wish.validation, wish)}
     try:
-        run.run("tuning.data.child", request, stage, limits, watch, meanwhile)
+        run.run("tuning.data.child", request, stage, limits, watch)
     except InputError as error:
         raise InputError(error.code, **error.params, file=names["sources"]) from error
     report: dict[str, Any] = json.loads((stage / REPORT).read_bytes())

@@ -34,39 +34,24 @@ _NO_ROOM = re.compile(r"^memory allocation of \d+ bytes failed", re.MULTILINE)  
 _HOLDS_ITSELF = sys.platform == "linux"  # whether the child's own memory limit is kept by the system
 
 
-def run(
-    module: str,
-    request: Mapping[str, Any],
-    folder: pathlib.Path,
-    limits: Limits,
-    watch: Watch | None = None,
-    meanwhile: Callable[[], None] | None = None,
-) -> None:
+def run(module: str, request: Mapping[str, Any], folder: pathlib.Path, limits: Limits, watch: Watch | None = None) -> None:
     """Runs `python -m module` in `folder`, with `request` as JSON on its stdin, and waits for its end.
 
-    `watch` hears what the child writes to the file `progress`. `meanwhile` is done while the child starts, before it is asked anything;
-    what it raises ends the child. Raises InputError: `data.slow` (seconds), `data.memory`
+    `watch` hears what the child writes to the file `progress`. Raises InputError: `data.slow` (seconds), `data.memory`
     (limit, in MB), `data.disk`, `data.crashed` (how: the exit code, or minus the number of a signal).
     """
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as said:
+        asked.write(json.dumps(request).encode())
+        asked.seek(0)
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],
-            stdin=subprocess.PIPE,
+            stdin=asked,
             stdout=subprocess.DEVNULL,
             stderr=said,
             cwd=folder,
             env={**settings.child_environment(), "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
             start_new_session=True,  # what it forks is killed with it
         )
-        try:
-            if meanwhile is not None:
-                meanwhile()
-        except BaseException:  # whatever it is, the child would be left waiting; it goes on its way
-            _end(process)
-            raise
-        assert process.stdin is not None
-        with contextlib.suppress(OSError), process.stdin as asked:  # where it died before it was asked, its end says how
-            asked.write(json.dumps(request).encode())
         look = (lambda: watch(progress(folder))) if watch else None
         code = wait(process, limits, weigh=not _HOLDS_ITSELF, look=look)
         if code != 0:
