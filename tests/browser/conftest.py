@@ -52,9 +52,13 @@ class Watched:
         self.context, self.address = context, address
         self.page: Page = context.new_page()
         self.faults: list[str] = []
-        self.page.on("console", lambda said: self.faults.append(f"console: {said.text}") if said.type == "error" else None)
+        self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.faults.append(f"page: {error}"))
         self.page.on("request", self._look)
+
+    def _hear(self, said: Any) -> None:
+        if said.type == "error":
+            self.faults.append(f"console: {said.text} {said.location.get('url', '')}")
 
     def _look(self, request: Any) -> None:
         host = urlsplit(request.url).hostname

@@ -19,7 +19,7 @@ from tuning.ui.caches import OwnerCache
 from tuning.ui.desk import EVERYBODY, FAST, SETTLED_SECONDS, SHARED_SECONDS, SLOW, Desk, Scene
 from tuning.ui.draw import offers, page_title
 from tuning.ui.markup import Html, html
-from tuning.ui.overtaking import another
+from tuning.ui.overtaking import FETCHED, another
 from tuning.ui.parts import card_row, rent_box
 from tuning.ui.slip import TABS, Order
 from tuning.ui.tabs import chat, data, model, runs, train
@@ -87,7 +87,7 @@ def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
             part.render()
     with gr.Row(elem_id="top"):
         desk.html(view.masthead(desk.lang), script=SWITCH, elem_id="masthead")
-        chips = desk.html(script=page_title.SCRIPT, elem_id="chips")
+        chips = desk.html(script=page_title.SCRIPT + FETCHED, elem_id="chips")
     if desk.space is not None:
         with gr.Row(elem_id="space"):
             _banner(desk, desk.space)
@@ -273,6 +273,7 @@ def _frame(desk: Desk, chips: gr.HTML, timer: gr.Timer, items: Mapping[str, gr.T
         ]
 
     desk.paints(paint, [chips, timer, *items.values()], live=True)
+    chips.click(lambda: None, None, None, **desk.silent)
 
 
 def pace(run: Mapping[str, Any] | None, busy: bool) -> float:
