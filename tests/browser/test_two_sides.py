@@ -30,6 +30,10 @@ def test_the_base_that_came_in_later_is_asked_at_the_same_height(shop: Shop, vis
         tuned, base = (heights(sides[side].locator(".user.message")) for side in sides)
         assert len(tuned) == 3, "one is not there"
         assert tuned == pytest.approx(base, abs=1)
+    clear = (
+        "(box) => box.getBoundingClientRect().top + box.clientTop - box.parentElement.querySelector('label').getBoundingClientRect().bottom"
+    )
+    assert sides["tuned"].evaluate(clear) >= -1, "an answer goes under the name of its side"
     moved = page.locator("[id^=bot-] .user-row[style*=padding-top]")
     assert moved.count()
     page.set_viewport_size({"width": 390, "height": 844})

@@ -188,6 +188,9 @@ def test_an_answer_is_kept_and_serves_offline(server: Server, repo: Repo, tmp_pa
 def test_a_hub_that_is_not_there(home: pathlib.Path) -> None:
     error = refused(lambda: Hub("http://127.0.0.1:9", None, offline=False).describe(ID))
     assert error.code == "model.hub_unreachable" and error.params["host"] == "127.0.0.1:9"
+    error = refused(lambda: Hub("http://127.0.0.1:9", None, offline=False).search(" qwen instruct "))
+    assert (error.code, error.params) == ("model.search_unreachable", {"words": "qwen instruct", "host": "127.0.0.1:9"})
+    assert refused(lambda: Hub("http://127.0.0.1:9", None, offline=True).search("qwen")).code == "model.search_offline"
 
 
 def test_search_finds_open_models_only(server: Server, repo: Repo) -> None:

@@ -73,6 +73,18 @@ class Caller:
             raise InputError("model.hub_unreachable", model=id, host=self.endpoint.partition("://")[2]) from error
 
 
+@contextlib.contextmanager
+def _searching(words: str) -> Iterator[None]:
+    """What words are looked for is no model, and is not called one where the Hub is not to be had."""
+    try:
+        yield
+    except InputError as error:
+        code = {"model.offline": "model.search_offline", "model.hub_unreachable": "model.search_unreachable"}.get(error.code)
+        if code is None:
+            raise
+        raise InputError(code, words=words.strip()[:100], **{key: value for key, value in error.params.items() if key == "host"}) from error
+
+
 class Hub(Caller):
     """Models, as one person may see them."""
 
@@ -131,9 +143,9 @@ class Hub(Caller):
     def search(self, words: str, limit: int = 12) -> list[dict[str, Any]]:
         """Models by words in their name, the most downloaded first: id, parameters (None if not known), downloads, license, languages.
 
-        Only what writes text, has safetensors and, without a token, needs no log-in.
+        Only what writes text, has safetensors and, without a token, needs no log-in. Raises InputError as `describe` does.
         """
-        with self._asking(words):
+        with _searching(words), self._asking(words):
             found = self._api.list_models(
                 search=words.strip()[:100],
                 pipeline_tag="text-generation",

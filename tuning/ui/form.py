@@ -210,7 +210,7 @@ def _drawn(knob: Knob, told: Told, lang: str) -> Html:
         '<div class="knob{by_hand}"><div><label for="knob-{key}">{name}</label>'
         '<p class="info" id="why-{key}">{why}</p>{when}</div>'
         '<div><select id="knob-{key}" {kept} aria-describedby="why-{key}"{off}>{options}</select>'
-        '<p class="source">{source}</p>{wrong}</div></div>',
+        '<p class="source">{source} · <code>{key}</code></p>{wrong}</div></div>',
         by_hand=by_hand,
         key=key,
         name=name,
@@ -246,10 +246,10 @@ def _template(knob: Knob, told: Told, lang: str) -> Html:
             text=text,
         )
     return html(
-        '<div class="knob whole{turned}"><label for="knob-{key}">{name}</label><p class="info" id="why-{key}">{why}</p>'
-        '<details data-fold="{key}"><summary>{fold}</summary><p>{when}</p></details>'
-        '<select id="knob-{key}" data-key="{key}" aria-describedby="why-{key}">{options}</select>{field}'
-        '<p class="source">{source}</p>{fault}</div>',
+        '<div class="knob whole{turned}"><div><label for="knob-{key}">{name}</label><p class="info" id="why-{key}">{why}</p>'
+        '<details data-fold="{key}"><summary>{fold}</summary><p>{when}</p></details></div>'
+        '<div><select id="knob-{key}" data-key="{key}" aria-describedby="why-{key}">{options}</select>{field}'
+        '<p class="source">{source} · <code>{key}</code></p>{fault}</div></div>',
         turned=" turned" if key in told.turned else "",
         key=key,
         name=t(lang, f"ui.knob.{key}"),

@@ -112,7 +112,7 @@ def limits(desk: Desk) -> None:
         with gr.Row(elem_classes="beside"):
             words, hint = desk.say("ui.data.limit"), desk.say("ui.data.limit.hint")
             limit = gr.Textbox(label=words, info=hint, max_lines=1, elem_id="limit", scale=2)
-            held_out = gr.File(label=desk.say("ui.data.held_out.file"), height=130, elem_id="held-out", scale=3, min_width=270)
+            held_out = gr.File(label=desk.say("ui.data.held_out.file"), height=180, elem_id="held-out", scale=3, min_width=270)
         fault = desk.slot()
 
     def cap(choice: Any, text: str) -> Any:

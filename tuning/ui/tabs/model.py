@@ -1,7 +1,7 @@
 """The first tab: which model to start from. Cards of the catalog, any open model of the Hub, or a folder of one's own."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
@@ -69,8 +69,9 @@ def build(desk: Desk) -> None:
     def pick_found(choice: Any, event: gr.EventData) -> Any:
         return pick(choice, event), "" if gradio_ways.text(event, "what") == "instead" else gr.skip()
 
-    def other(choice: Any, text: str) -> Any:
-        return looked_up(desk, choice, text.strip())
+    def other(choice: Any, text: str) -> Iterator[Any]:
+        yield gr.skip(), html('<p class="hint" role="status">{says}</p>', says=desk.say("ui.model.looking"))
+        yield looked_up(desk, choice, text.strip())
 
     def begin(choice: Any, overrides: Any, event: gr.EventData) -> Any:
         return begun(desk, choice, overrides, gradio_ways.text(event, "what"))
