@@ -81,6 +81,9 @@ def test_every_verdict_reason_and_advice_is_a_sentence(lang: str) -> None:
             assert "{" not in said and "report." not in said
             assert all(tip.endswith(".") for tip in report_view.advice(found, lang))
             assert said.split(".")[0] in report_view.headline(found, lang).replace("&#x27;", "'")
+    learned, forgot, *_ = report_view.sentences(changed(code="forgot", reason=None, also=["learned"]), lang)
+    assert learned == t(lang, "report.verdict.learned", tuned_facts="91", base_facts="0")
+    assert forgot.startswith("It has also" if lang == "en" else "Ha anche")
     both = report_view.sentences(changed(code="forgot", reason="style", also=["no_change"]), lang)
     assert len(both) == 3 and ("English and Italian" if lang == "en" else "inglese e italiano") in both[0]
     assert (

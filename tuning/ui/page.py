@@ -38,6 +38,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("#next, #start, [data-do=starter]");
   if (!button || (button.id === "next" && !document.querySelector("#order [data-step=train]"))) return;
   root.dataset.ordered = document.querySelector("#live-view .live.busy") ? "behind" : "first";
+  if (button.id === "next") window.scrollTo({top: 0});
   setTimeout(() => { delete root.dataset.ordered; }, 20000);
 });
 """

@@ -65,7 +65,7 @@ def duration(seconds: float, lang: str) -> str:
         return t(lang, "ui.minutes", number=minutes)
     if minutes >= 48 * 60:
         return t(lang, "ui.days", number=number(round(minutes / 1440), lang))
-    if minutes >= 600:
+    if minutes >= 600 or minutes % 60 == 0:
         return t(lang, "ui.whole_hours", number=round(minutes / 60))
     return t(lang, "ui.hours", hours=number(minutes // 60, lang), minutes=minutes % 60)
 

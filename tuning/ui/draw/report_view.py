@@ -57,12 +57,15 @@ def headline(found: Evaluation, lang: str, pressed: bool = False) -> Html:
 
 
 def sentences(found: Evaluation, lang: str) -> list[str]:
-    """The verdict in words: the main one first, then what else applies. Plain text."""
+    """The verdict in words: the main one first, then what else applies; but where it has learned and forgotten, what it has learned: that
+    was the question. Plain text."""
     verdict = found["verdict"]
     params = _spoken(verdict["params"], lang)
     codes = [] if verdict["code"] == "unclear" else [f"report.verdict.{verdict['code']}"]
     codes += [f"report.reason.{verdict['reason']}"] if verdict["reason"] else []
     codes += [f"report.also.{code}" for code in verdict["also"]]
+    if codes[:1] == ["report.verdict.forgot"] and "learned" in verdict["also"]:
+        codes = ["report.verdict.learned", "report.also.forgot", *(code for code in codes[1:] if code != "report.also.learned")]
     asked, askable = found["generated"], found.get("questions")
     some = {"asked": number(asked, lang), "questions": number(askable, lang)} if askable and asked < askable else {}
     said = [t(lang, code, **params) for code in codes]
