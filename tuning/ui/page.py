@@ -36,9 +36,10 @@ field.addEventListener("change", () => window.sartoriaTheme(field.value));
 const root = document.documentElement;
 document.addEventListener("click", (event) => {
   const button = event.target.closest("#next, #start, [data-do=starter]");
-  if (!button || (button.id === "next" && !document.querySelector("#order [data-step=train]"))) return;
+  const step = document.querySelector("#order [data-step]")?.dataset.step;
+  if (button?.id === "next" && (step === "train" || step === "queue")) window.scrollTo({top: 0}); // before what stands there changes
+  if (!button || (button.id === "next" && step !== "train")) return;
   root.dataset.ordered = document.querySelector("#live-view .live.busy") ? "behind" : "first";
-  if (button.id === "next") window.scrollTo({top: 0});
   setTimeout(() => { delete root.dataset.ordered; }, 20000);
 });
 """
