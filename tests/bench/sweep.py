@@ -1,8 +1,9 @@
 """Are our recipes the best that their settings allow? `TEST_REAL_MODELS=FOLDER python -m tests.bench.sweep POINTS.jsonl [HOURS]`.
 
-A staged search for each pretrained model in FOLDER and each task: the recipe's rate and four around it, then at the best of them other
-ranks, rsLoRA, layers and passes; after them plain TRL at the libraries' own settings and at three rates; then what the table compares with
-two seeds more. Every task has its first stage before any has its second. Every point is judged by `sweep_alone`, which knows nothing of
+A staged search for each pretrained model in FOLDER and each task: the recipe's rate, its half and its double, and one further on where
+the best is at the end; at the best of them other passes, ranks, rsLoRA and layers; then plain TRL at the libraries' own settings and at
+another rate; then what the table compares with two seeds more; last what is least likely to be better. Every task has its first stage
+before any has its second. Every point is judged by `sweep_alone`, which knows nothing of
 this project: loss and share of right answers to questions that were not taught, and what was forgotten of plain sentences. A point is
 appended to POINTS as soon as it is there, and is not made again; after HOURS (8) of processor time for a model it goes on with the next.
 `python -m tests.bench.sweep POINTS.jsonl 0` only prints the table. What has been measured so far stands in `sweep.jsonl` beside this.
@@ -33,18 +34,19 @@ from tuning.tokens.labels import PLAIN_TEMPLATE
 ALONE = pathlib.Path(__file__).with_name("sweep_alone.py")
 SEEDS, ASKED, BATCH = (1, 2, 3), 100, 8
 FACTS, WORDINGS = 20, 4  # taught; what else there is of these facts is asked
-RATES = (0.25, 0.5, 2, 4)  # of the recipe's
-PLAIN_RATES = (3e-4, 1e-3, 2e-3)
+RATES = (0.5, 2, 0.25, 4)  # of the recipe's
+PLAIN_RATES = (1e-3, 3e-4, 2e-3)
+STAGES = 8
 TASKS = ("style-en", "sort-en", "facts-en", "facts-it")  # the quick ones first
 LATER: tuple[dict[str, Any], ...] = (
-    {"lora_r": 8, "lora_alpha": 16},
-    {"lora_r": 32, "lora_alpha": 64, "lora.use_rslora": True},
-    {"lora_r": 64, "lora_alpha": 128, "lora.use_rslora": True},
-    {"target_modules": "gate_proj,up_proj,down_proj"},
-    {"target_modules": "all-linear"},
     {"general_share": 0.2},
+    {"target_modules": "all-linear"},
+    {"lora_r": 32, "lora_alpha": 64, "lora.use_rslora": True},
+    {"target_modules": "gate_proj,up_proj,down_proj"},
+    {"lora_r": 64, "lora_alpha": 128, "lora.use_rslora": True},
+    {"lora_r": 8, "lora_alpha": 16},
 )
-PASSES = {"facts": 5, "style": 6}  # instead of the recipe's 10 and 3
+PASSES = {"facts": ("facts", 5), "sort": ("facts", 5), "style": ("style", 3)}  # a task's recipe, and other passes than its 10 and 6
 TOPICS = {"en": ("price", "time", "other"), "it": ("prezzo", "tempo", "altro")}
 SIGNS = {
     "en": {"price": ("pound", "pence", "per cent", "price"), "time": ("week", "day", "past", "until", "month", "quarter")},
@@ -183,19 +185,31 @@ def best(points: list[Point], known: Found) -> Point | None:
 
 def stage(number: int, model: str, name: str, known: Found) -> Iterator[Point]:
     """What is to be made for one task, each stage after what the one before has shown."""
-    first = SEEDS[0]
-    recipe, plain = Point(model, name, first), Point(model, name, first, "trl")
+    recipe, plain = Point(model, name, SEEDS[0]), Point(model, name, SEEDS[0], "trl")
     usual = known.get(recipe.key, {}).get("rate", 0.0)
     rates = [replace(recipe, changes={"learning_rate": round(usual * factor, 6)}) for factor in RATES]
     others = [replace(plain, rate=rate) for rate in PLAIN_RATES]
     at_best = best([recipe, *rates], known) or recipe
-    passes = PASSES.get(name.split("-")[0], PASSES["facts"])
-    later = [replace(recipe, changes={**at_best.changes, **changes}) for changes in (*LATER, {"num_train_epochs": passes})]
-    if number < 4:
-        yield from ((replace(recipe, who="base"), recipe), rates, later, (plain, *others))[number]
-    else:
-        for chosen in (recipe, best([recipe, *rates, *later], known), best([plain, *others], known), plain):
-            yield from (replace(chosen or recipe, seed=seed) for seed in SEEDS[1:])
+    later = [replace(recipe, changes={**at_best.changes, **changes}) for changes in other_than(name)]
+    chosen = (recipe, best([recipe, *rates, *later], known) or recipe, best([plain, *others], known) or plain)
+    stages: tuple[list[Point], ...] = (
+        [replace(recipe, who="base"), recipe],
+        rates[:2],
+        rates[2:3] if at_best == rates[0] else rates[3:] if at_best == rates[1] else [],
+        later[:2],
+        [plain, others[0]],
+        later[2:],
+        [replace(one, seed=seed) for one in chosen for seed in SEEDS[1:]],
+        [*rates, *others, *(replace(plain, seed=seed) for seed in SEEDS[1:])],
+    )
+    yield from stages[number]
+
+
+def other_than(name: str) -> list[dict[str, Any]]:
+    """What is tried beside the rate: all of LATER and other passes, but for what the recipe says itself."""
+    recipe, passes = PASSES[name.split("-")[0]]
+    said = yaml.safe_load((settings.PRESETS / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8"))["settings"]
+    return [change for change in ({"num_train_epochs": passes}, *LATER) if any(said.get(key) != value for key, value in change.items())]
 
 
 def table(known: Found, points: list[Point]) -> None:
@@ -227,7 +241,7 @@ def main() -> None:
     path, hours = pathlib.Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 8.0
     folder = pathlib.Path(os.environ.get("TEST_REAL_MODELS", ""))
     models = sorted(entry.name for entry in folder.iterdir() if (entry / "config.json").exists()) if hours else []
-    for model, number, name in itertools.product(reversed(models), range(5), TASKS):
+    for model, number, name in itertools.product(reversed(models), range(STAGES), TASKS):
         known, points = read(path)
         for point in stage(number, model, name, known):
             used = sum(known[one.key]["seconds"] + known[one.key]["judging"] for one in points if one.model == model)
