@@ -146,6 +146,7 @@ class Hub(Caller):
         Only what writes text, has safetensors and, without a token, needs no log-in. Raises InputError as `describe` does.
         """
         with _searching(words), self._asking(words):
+            get_session().head(self.endpoint, timeout=SECONDS)  # is it there? A list would be asked for six times, in half a minute
             found = self._api.list_models(
                 search=words.strip()[:100],
                 pipeline_tag="text-generation",
