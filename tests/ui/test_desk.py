@@ -182,3 +182,21 @@ def test_what_was_interrupted_last_is_shown_and_one_from_before_another_run_is_n
             with desk.serving(None):
                 found = desk.watched(studio.runs.list(), before)
             assert found is not None and found["run"] == shown.id, (moment, before)
+
+
+def test_a_recipe_of_one_s_own_is_there_at_once_and_for_nobody_else(studio: Studio) -> None:
+    anna, bruno = studio.for_owner("anna"), studio.for_owner("bruno")
+    with gr.Blocks():
+        hers = Desk(anna, "en")
+        his = Desk(bruno, "it", beside=hers)
+
+    def names(desk: Desk) -> set[str]:
+        with desk.unasked():
+            return {recipe["title"]["en"] for recipe in desk.recipes()}
+
+    before = names(hers)
+    assert names(his) == before
+    kept = anna.plans.save("style", {"lora_r": 4}, "Hers alone")
+    assert names(hers) - before == {"Hers alone"} and names(his) == before
+    anna.recipes.delete(kept.id)
+    assert names(hers) == before

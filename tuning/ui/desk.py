@@ -282,9 +282,9 @@ class Desk(Visits):
         key = json.dumps([asdict(choice), dict(overrides)], sort_keys=True, default=str)
 
         def plan() -> Planned:
-            settings = self.settings(choice, overrides)
             try:
-                return self.studio.plans.plan(choice.model, choice.data, choice.recipe, settings, lang=self.lang), None
+                changes = self.settings(choice, overrides)
+                return self.studio.plans.plan(choice.model, choice.data, choice.recipe, changes, lang=self.lang), None
             except TuningError as error:
                 return None, (error.code, error.params)
 
@@ -334,8 +334,8 @@ class Desk(Visits):
         return self.studio.warm()
 
     def recipes(self) -> list[dict[str, Any]]:
-        """All recipes; they are files of the project, and the same for everybody."""
-        return self._recipes.get(EVERYBODY, "recipes", self.studio.plans.recipes, NAMES_SECONDS)
+        """All recipes: those that came with the app, and the owner's own as they are now."""
+        return self._recipes.get(self.studio.owner, str(self.studio.recipes.all()), self.studio.plans.recipes, NAMES_SECONDS)
 
     def recipe(self, choice: Order) -> dict[str, Any]:
         """The chosen recipe, or the first."""
