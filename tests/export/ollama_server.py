@@ -143,10 +143,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault in ("full", "error"):
             said = FULL if fault == "full" else "llama-quantize failed: unknown model architecture: 'sarto'"
             return self.stream([*lines, {"error": said}], False)
-        self.stream([*lines, {"status": "writing manifest"}, {"status": "success"}], fault == "cut")
-        if fault != "cut":
+        if fault != "cut":  # as there, the manifest is written before it says so
             self.server.models[body["model"].lower()] = body
-        return None
+        return self.stream([*lines, {"status": "writing manifest"}, {"status": "success"}], fault == "cut")
 
     def chat(self, body: dict[str, Any], fault: str) -> None:
         wrong = self.wrong(body, CHAT)
