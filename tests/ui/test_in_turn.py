@@ -1,6 +1,9 @@
 """What the page says to somebody whose run waits on a machine that others use too: never that it is at work, always where it stands."""
 
+import html
+import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +11,7 @@ import gradio as gr
 import pytest
 
 from tests import folders
+from tests.ui.test_report import FOUND
 from tuning import settings
 from tuning.runs import locks
 from tuning.runs.store import Run
@@ -62,6 +66,22 @@ def test_place_and_expected_wait_stand_where_the_button_was_pressed(studio: Stud
     shown = drawn(desk)
     for part in ("promise", "order"):  # nobody is at work
         assert "“Mine &amp; theirs” is waiting its turn" in shown[part] and "at work" not in shown[part]
+
+
+@pytest.mark.parametrize("status", ["finished", "failed"])
+def test_what_ended_while_the_next_one_waited_is_told_above_it_with_the_way_there(studio: Studio, desk: Desk, status: str) -> None:
+    """Who ordered two comes back to the second; an older run, and one that nobody waited behind, says nothing there."""
+    folders.make(studio, "Long ago", 10, ended=time.time() - 7200)
+    folders.make(studio, "Before it was ordered", 10)
+    first = folders.make(studio, "First & best", 10, status="running", ended=None)
+    waits(studio, "Second")
+    if status == "finished":
+        (first.folder / "evaluation.json").write_text(json.dumps(FOUND), encoding="utf-8")
+    first.write_state(first.state().model_copy(update={"status": status, "ended": time.time()}))
+    (said,) = re.findall(r'<p class="ended">.*?</p>', str(drawn(desk)["live-view"]))
+    assert "First &amp; best" in said and f'data-do="run" data-value="{first.id}"' in said
+    told = "It has learned. Facts right" if status == "finished" else "It could not continue, at step 10"
+    assert told in html.unescape(said)
 
 
 @pytest.mark.parametrize("lang", ["it", NIGHTLY_EN])

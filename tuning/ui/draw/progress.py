@@ -14,7 +14,7 @@ from tuning.schema import ALIVE
 from tuning.text import t
 from tuning.ui.draw.curves.curve_look import PLAIN, CurveLook
 from tuning.ui.draw.pictures import Ends, curve, small
-from tuning.ui.draw.report_view import report
+from tuning.ui.draw.report_view import report, sentences
 from tuning.ui.draw.timeline_view import timeline
 from tuning.ui.markup import Html, html, joined
 from tuning.ui.view import clock, duration, fault, loss, number, perplexity, plain, rate, sentence, size, when
@@ -63,8 +63,8 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
     return f"{t(lang, 'ui.live.stopped.operator')} {says}" if run["status"] == "stopped" and run.get("stopped_by") else says
 
 
-def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook = PLAIN) -> Html:
-    """The current run: where it stands, four numbers and the curve."""
+def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook = PLAIN, before: Mapping[str, Any] | None = None) -> Html:
+    """The current run: where it stands, what became of the one `before` it, four numbers and the curve."""
     state, says = run["state"], line(run, lang, warm)
     at_work = run["status"] == "running" and not state["finishing"]
     if run["stop_requested"] and at_work:
@@ -73,19 +73,33 @@ def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook =
     busy = " busy" if run["status"] in ALIVE else ""
     return html(
         '<div class="live{busy}"><h2>{title} {status}</h2>'
-        '<p class="hint num">{says}</p>{bar}{trouble}{stats}{told}{report}{charts}{timeline}{log}</div>',
+        '<p class="hint num">{says}</p>{bar}{trouble}{before}{stats}{told}{report}{charts}{timeline}{log}</div>',
         busy=busy,
         title=t(lang, "ui.live.title", name=run["name"]),
         status=status(run["status"], lang),
         says=says,
         bar=bar(run, says),
         trouble=trouble,
+        before=ended(before, lang) if before else "",
         told=told(run, lang),
         stats=stats(run, lang),
         report=report(run, lang, pressed=True),
         charts=charts(run, lang, look),
         timeline=timeline(run, lang, "live"),
         log=log(run, lang),
+    )
+
+
+def ended(run: Mapping[str, Any], lang: str) -> Html:
+    """What became of a run that ended while the one that is shown waited, in one line with the way to it."""
+    return html(
+        '<p class="ended">{status} <b>{name}</b> <span>{says}</span> '
+        '<button type="button" class="mend" data-do="run" data-value="{run}">{label}</button></p>',
+        status=status(run["status"], lang),
+        name=t(lang, "ui.live.title", name=run["name"]),
+        says=sentences(run["evaluation"], lang)[0] if run["evaluation"] else line(run, lang),
+        run=run["run"],
+        label=t(lang, "ui.live.ended"),
     )
 
 

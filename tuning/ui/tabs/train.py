@@ -4,6 +4,7 @@ The run is read from its folder by the page's timer; nothing here waits for it.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from tuning.runs import verdict
-from tuning.schema import ALIVE
+from tuning.schema import ALIVE, ENDED
 from tuning.ui import form, gradio_ways, slip, view
 from tuning.ui.desk import Desk, Scene, caught, since
 from tuning.ui.draw import cards, offers, progress, sheet, timeline_view
@@ -98,13 +99,15 @@ def _current(desk: Desk) -> Any:
         watch_link.build(desk, "train", lambda scene: scene.run if in_sight(scene) else None, fault)
 
     def press(choice: Any, run: str, look: Any, event: gr.EventData) -> list[Any]:
-        """A piece of the report's advice, or another look at the curve."""
-        value, same = gradio_ways.text(event, "value"), gr.skip()
-        if gradio_ways.text(event, "what") != "advise":
-            return [same, same, same, same, turned_curve(look, value)]
+        """A piece of the report's advice, the run that ended before, or another look at the curve."""
+        what, value, same = gradio_ways.text(event, "what"), gradio_ways.text(event, "value"), gr.skip()
+        if what == "run":
+            return [same, same, gr.update(selected="runs"), "runs", same, desk.studio.runs.show(value)["run"]]
+        if what != "advise":
+            return [same, same, same, same, turned_curve(look, value), same]
         found, turned = choices_of(desk, desk.studio.runs.show(run)["spec"], Order.of(choice))
         place = verdict.BY_HAND.get(value, "train")
-        return [asdict(found), turned | advised(desk, run, value), gr.update(selected=place), place, same]
+        return [asdict(found), turned | advised(desk, run, value), gr.update(selected=place), place, same, same]
 
     def paint(scene: Scene) -> list[Any]:
         run, hidden = scene.run, gr.update(visible=False)
@@ -113,14 +116,16 @@ def _current(desk: Desk) -> Any:
         if run is None or not in_sight(scene):
             return [hidden, "", hidden, hidden]
         can_stop = run["status"] in ALIVE and not run["stop_requested"]
+        before = ended_meanwhile(scene)
+        ended = desk.studio.runs.show(before) if before else None
         return [
             gr.update(visible=True),
-            progress.live(run, desk.lang, desk.warm(), CurveLook.of(scene.look.get("curve"))),
+            progress.live(run, desk.lang, desk.warm(), CurveLook.of(scene.look.get("curve")), ended),
             gr.update(visible=can_stop, value=desk.say("ui.runs.unqueue" if run["status"] == "queued" else "ui.live.stop")),
             gr.update(visible=run["status"] in (*RESUMABLE, "stopped", "failed")),
         ]
 
-    changing = [desk.choice, desk.overrides, desk.tabs, desk.tab, desk.look]
+    changing = [desk.choice, desk.overrides, desk.tabs, desk.tab, desk.look, desk.opened]
     desk.on(live.click, press, [desk.choice, desk.run, desk.look], changing, fault, repaint=True, trigger_mode="once")
     desk.on(stop.click, lambda run: desk.studio.rentals.stop(run) and None, [desk.run], [], fault, repaint=True)
     desk.on(resume.click, lambda run: desk.studio.rentals.resume(run) and None, [desk.run], [], fault, repaint=True)
@@ -244,6 +249,14 @@ def in_sight(scene: Scene) -> bool:
     if run is None:
         return False
     return run["status"] in ALIVE or run["status"] in RESUMABLE or since(run) < SHOWN_SECONDS
+
+
+def ended_meanwhile(scene: Scene) -> str | None:
+    """The run that ended last while the watched one waited or worked, and not long ago: its verdict is not to pass by unseen."""
+    watched = scene.run
+    later = [one for one in scene.runs if watched and one["ended"] and one["run"] != watched["run"] and one["ended"] > watched["created"]]
+    recent = [one for one in later if one["status"] in ENDED and time.time() - one["ended"] < SHOWN_SECONDS]
+    return max(recent, key=lambda one: one["ended"])["run"] if recent else None
 
 
 def taken_along(desk: Desk, recipe: Mapping[str, Any]) -> dict[str, str]:
