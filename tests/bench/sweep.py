@@ -41,9 +41,9 @@ TASKS = ("style-en", "sort-en", "facts-en", "facts-it")  # the quick ones first
 LATER: tuple[dict[str, Any], ...] = (
     {"general_share": 0.2},
     {"target_modules": "all-linear"},
-    {"lora_r": 32, "lora_alpha": 64, "lora.use_rslora": True},
+    {"lora_r": 32, "lora_alpha": 16, "lora.use_rslora": True},  # strength is alpha over the root of the rank: about the recipe's 2
     {"target_modules": "gate_proj,up_proj,down_proj"},
-    {"lora_r": 64, "lora_alpha": 128, "lora.use_rslora": True},
+    {"lora_r": 64, "lora_alpha": 16, "lora.use_rslora": True},
     {"lora_r": 8, "lora_alpha": 16},
 )
 PASSES = {"facts": ("facts", 5), "sort": ("facts", 5), "style": ("style", 3)}  # a task's recipe, and other passes than its 10 and 6

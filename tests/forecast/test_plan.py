@@ -290,10 +290,23 @@ def test_early_stopping_needs_rows_to_look_at(asked: Any, rows: int, patience: i
 
 
 def test_narrow_models_get_a_higher_rate() -> None:
-    rates = [resolve(card(10**9, hidden)).settings.learning_rate for hidden in (256, 2000, 4096)]
+    rates = [resolve(card(10**9, hidden), max_steps=101).settings.learning_rate for hidden in (256, 2000, 4096)]
     assert rates == sorted(rates, reverse=True)
     assert rates[1] == 5e-4
     assert resolve(learning_rate=1e-3).settings.learning_rate == 1e-3
+
+
+def test_short_runs_get_a_higher_rate_and_say_so() -> None:
+    """By the steps that the run will have, however they come about; a model that moves as a whole has no adapter that has to grow."""
+
+    def rate(**asked: Any) -> tuple[Any, list[str]]:
+        found = resolve(card(10**9, 2000), **asked)
+        return found.settings.learning_rate, [notice.code for notice in found.notices if "learning_rate" in notice.code]
+
+    assert rate(max_steps=100) == rate(rows=88, num_train_epochs=10) == (7.5e-4, ["plan.learning_rate_short"])
+    assert rate(max_steps=101) == rate(rows=200, num_train_epochs=10) == (5e-4, ["plan.learning_rate"])
+    assert rate(max_steps=9, method="full") == (5e-5, ["plan.learning_rate_full"])
+    assert rate(max_steps=9, learning_rate=1e-3) == (1e-3, ["plan.learning_rate_given"])
 
 
 @pytest.mark.parametrize(
@@ -475,7 +488,7 @@ def test_a_whole_model_takes_sixteen_bytes_for_each_number_and_a_tenth_of_the_ra
     assert parts["weights"] + parts["gradients"] + parts["optimizer"] == 16 * 10**8
     assert parts["activations"] >= 2 * 10**8  # among them the copies in 16 bits
     assert resolve(model, method="full", precision="fp32").forecast.parts["activations"] < parts["activations"]
-    assert float(whole.settings.learning_rate) == pytest.approx(float(adapter.settings.learning_rate) / 10, rel=0.05)
+    assert float(whole.settings.learning_rate) == pytest.approx(float(resolve(model, max_steps=101).settings.learning_rate) / 10, rel=0.05)
     of_tokens = [duration.operations_per_token(model, found.settings, 512) for found in (whole, adapter)]
     assert of_tokens[0] / of_tokens[1] == pytest.approx(1.5, abs=0.2)
     assert whole.settings.quantization == "none"
