@@ -46,7 +46,7 @@ def codes(folder: pathlib.Path, lang: str) -> pathlib.Path:
 
 Made = Callable[[pathlib.Path, str], pathlib.Path]
 CASES: dict[str, tuple[Made, dict[str, Any], str, str | None]] = {  # data, settings, what is said first, and why nothing was learned
-    "learned": (taught, {"num_train_epochs": 6, "general_share": 0.2}, "learned", None),
+    "learned": (taught, {"num_train_epochs": 6, "learning_rate": 0.0012, "general_share": 0.2}, "learned", None),
     "by heart": (
         codes,
         {"num_train_epochs": 12, "learning_rate": 0.002, "validation_share": 0.3, "early_stopping_patience": 0},
