@@ -217,11 +217,12 @@ def table(known: Found, points: list[Point]) -> None:
     rows: dict[tuple[str, str, str], list[dict[str, Any]]] = collections.defaultdict(list)
     for point in points:
         rows[point.model, point.task, point.name].append(known[point.key])
-    print(f"{'model':<22} {'task':<9} {'setting':<48} seeds  loss (spread)   right  ended  plain  processor s")
+    wide = max((len(setting) for _, _, setting in rows), default=0)
+    print(f"{'model':<22} {'task':<9} {'setting':<{wide}} seeds  loss (spread)   right  ended  plain  processor s")
     for (model, name, setting), found in sorted(rows.items(), key=lambda row: (row[0][:2], statistics.mean(one["loss"] for one in row[1]))):
         losses = [one["loss"] for one in found]
         means = {key: statistics.mean(one[key] for one in found) for key in ("right", "stopped", "plain", "seconds")}
-        words = f"{model:<22} {name:<9} {setting:<48} {len(found):5}  {statistics.mean(losses):.3f} ({max(losses) - min(losses):.3f})"
+        words = f"{model:<22} {name:<9} {setting:<{wide}} {len(found):5}  {statistics.mean(losses):.3f} ({max(losses) - min(losses):.3f})"
         print(f"{words}  {means['right']:5.0%}  {means['stopped']:5.0%}  {means['plain']:.2f}  {means['seconds']:7.0f}")
     for model, name in sorted({(point.model, point.task) for point in points}):
         ratio(model, name, known)
