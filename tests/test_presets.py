@@ -10,7 +10,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.utils import DeepSpeedPlugin, FullyShardedDataParallelPlugin, patch_environment
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
-from tuning import presets, settings
+from tuning import presets, settings, text
 from tuning.errors import InputError
 from tuning.forecast import plan
 from tuning.forecast.data_facts import EXAMPLES
@@ -144,9 +144,14 @@ RECIPES = presets.recipes(settings.PRESETS)
 
 def test_the_recipes_stand_in_an_order_that_helps() -> None:
     names = list(RECIPES)
-    assert names[:3] == ["facts", "quick", "style"]  # the first is taken where nobody chooses
+    assert names[:4] == ["facts", "quick", "style", "classify"]  # the first is taken where nobody chooses
     with_model = [RECIPES[name].model is not None for name in names]
     assert with_model == sorted(with_model)
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_who_has_classes_is_told_their_recipe_by_its_name(lang: str) -> None:
+    assert RECIPES["classify"].title.model_dump()[lang] in text.t(lang, "data.check.few", count=3, total=60)
 
 
 @pytest.mark.parametrize("name", RECIPES)

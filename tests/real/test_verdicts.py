@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench.sweep import topic
 from tests.real.test_real import MODELS, data, pytestmark, verb
 from tuning.runs import verdict
 from tuning.runs.store import Store
@@ -31,6 +32,14 @@ def shuffled(folder: pathlib.Path, lang: str) -> pathlib.Path:
     rows = json.loads(path.read_text(encoding="utf-8"))
     outputs = random.Random(0).sample([row["output"] for row in rows], len(rows))
     path.write_text(json.dumps([{**row, "output": other} for row, other in zip(rows, outputs, strict=True)]), encoding="utf-8")
+    return path
+
+
+def sorted_by_topic(folder: pathlib.Path, lang: str) -> pathlib.Path:
+    """The same questions, each answered with one of three topics."""
+    path, _ = data(lang, folder)
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps([{**row, "output": topic(row["output"], lang)} for row in rows]), encoding="utf-8")
     return path
 
 
@@ -57,7 +66,9 @@ CASES: dict[str, tuple[Made, dict[str, Any], str, str | None]] = {  # data, sett
     "nothing": (taught, {"max_steps": 3, "learning_rate": 1e-7}, "no_change", None),
     "wrecked": (taught, {"max_steps": 20, "learning_rate": 0.3}, "wrecked", None),
     "style only": (shuffled, {"max_steps": 16, "general_share": 0.2}, "", "style"),
+    "sorts": (sorted_by_topic, {}, "learned", None),
 }
+RECIPES = {"sorts": "classify"}  # the others have that for facts
 
 
 @pytest.mark.parametrize("lang", ["en", "it"])
@@ -71,11 +82,11 @@ def test_what_was_done_to_a_real_model_is_said_first(case: str, lang: str, tmp_p
         home,
         "train",
         "-m",
-        str(pathlib.Path(MODELS) / (SPEAKS[lang] if case == "learned" else SMALL)),
+        str(pathlib.Path(MODELS) / (SPEAKS[lang] if code == "learned" else SMALL)),
         "-d",
         str(path),
         "-r",
-        "facts",
+        RECIPES.get(case, "facts"),
         *options,
     )
     found = verdict.read(Store(home).find(made["run"], LOCAL))
@@ -86,5 +97,6 @@ def test_what_was_done_to_a_real_model_is_said_first(case: str, lang: str, tmp_p
     print(f"  loss {measures['loss']}, facts {measures['facts']}, probe {probe}")
     if code:
         assert said["code"] == code
+        assert case != "sorts" or "forgot" not in said["also"]
     else:
         assert said["code"] != "learned" and "learned" not in said["also"] and said["reason"] == reason

@@ -57,5 +57,6 @@ def told(rows: DataFacts, count: int, settings: TrainSettings) -> list[Notice]:
     each = _by_characters(rows, settings, rows.general, rows.general_characters)
     share = rows.mixed * each / mean_tokens(rows, settings)
     params = {"count": count, "tokens": math.ceil(count * each), "percent": round(100 * share)}
-    few = Notice(code="plan.general_few", level="warning", params={"count": count, "percent": round(100 * rows.mixed)})
+    shares = {"percent": round(100 * rows.mixed), "asked": round(100 * settings.general_share)}
+    few = Notice(code="plan.general_few", params={"count": count, **shares})
     return [Notice(code="plan.general", params=params), *([few] if rows.mixed < settings.general_share - 0.01 else [])]

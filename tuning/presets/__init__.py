@@ -18,7 +18,7 @@ from tuning.schema import DatasetCard, GeneralRow, GeneralRows, ModelCard, Notic
 from tuning.text import parsed
 
 Card = TypeVar("Card", bound=Record)
-FIRST = ("facts", "quick", "style")  # what most people come for; the first is taken where nobody chooses
+FIRST = ("facts", "quick", "style", "classify")  # what most people come for; the first is taken where nobody chooses
 
 
 def models(root: pathlib.Path) -> dict[str, ModelCard]:
