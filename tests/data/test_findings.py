@@ -241,7 +241,10 @@ def test_a_template_that_all_rows_share_costs_no_square() -> None:
 
 def test_the_same_answer_over_and_over() -> None:
     rows = [row(number, line.split("|")[0], "Sì" if number % 5 else "No, mai.") for number, line in enumerate(CLEAN.splitlines())]
-    assert found(rows) == {"constant": {"count": 48, "percent": 80, "answer": "Sì"}}
+    most = {"count": 48, "percent": 80, "answer": "Sì"}
+    assert found(rows) == {"constant": most, "few": {"count": 2, "total": 60}}  # classes, one of which has most rows
+    assert list(found(rows[:20])) == ["constant"]
+    assert list(found([row(number, line.split("|")[0], "Sì") for number, line in enumerate(CLEAN.splitlines())])) == ["constant"]
     assert found(rows[:3]) == {}
     classes = [row(number, line.split("|")[0], ("joy", "anger", "fear")[number % 3]) for number, line in enumerate(CLEAN.splitlines())]
     assert found(classes) == {"few": {"count": 3, "total": 60}}

@@ -313,12 +313,15 @@ class Findings:
             return []
         answers, counts = np.unique(np.frombuffer(self._answers, dtype=np.int64), return_counts=True)
         most = int(counts.argmax())
+        found = []
         if counts[most] > CONSTANT * total:
             answer = next((held[1][-1] for held in self._held if hash(held[1][-1]) == answers[most]), "")
             params = {"count": int(counts[most]), "percent": round(100 * int(counts[most]) / total), "answer": shown(answer, 60)}
-            return [Notice(code="data.check.constant", level="warning", params=params)]
-        if len(answers) <= FEW and total >= MANY:
-            return [Notice(code="data.check.few", level="info", params={"count": len(answers), "total": total})]
+            found.append(Notice(code="data.check.constant", level="warning", params=params))
+        if 1 < len(answers) <= FEW and total >= MANY:
+            found.append(Notice(code="data.check.few", level="info", params={"count": len(answers), "total": total}))
+        if found:
+            return found
         if self._brief > BRIEF_SHARE * total:
             params = {"count": self._brief, "percent": round(100 * self._brief / total), "limit": BRIEF}
             return [Notice(code="data.check.short", level="info", params=params)]
