@@ -22,6 +22,7 @@ REPAIRS = (  # what can be mended at a click
 )  # fmt: skip
 SYSTEM = "system="  # begins a repair that says the system text of every conversation
 MOST_SYSTEM = 20_000  # characters of it, as in the chat
+LISTED = 240  # characters of column names in one sentence
 HEAD = 65_536  # what is looked at to tell what a file is: bytes, or characters of text
 
 MISSING: Any = object()
@@ -114,5 +115,8 @@ def shown(text: str, longest: int = 40) -> str:
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
-    """Column names in one line: at most `most` of them, each at most 40 characters."""
-    return ", ".join(shown(name) for name in names[:most]) + (", …" if len(names) > most else "")
+    """Column names in one line: at most `most` of them, each at most 40 characters, and no more than a sentence can carry."""
+    told = [shown(name) for name in names[:most]]
+    while len(told) > 1 and len(", ".join(told)) > LISTED:
+        told.pop()
+    return ", ".join(told) + (", …" if len(names) > len(told) else "")
