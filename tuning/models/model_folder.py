@@ -33,6 +33,7 @@ SIZES = re.compile(
 FEW, SMALL = 256, 1_048_576  # of parts and of a side: a folder may say so of a part of the model that it leaves out
 LARGEST = 2**64  # of any number in a configuration
 WEIGHTS = frozenset({"F16", "BF16", "F32", "F64"})  # what a weight can be kept in that is not quantised
+POINTER = b"version https://git-lfs.github.com/spec/"  # what git leaves of a large file where Git LFS is not installed
 UNREADABLE = (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, RecursionError)
 
 Tensors = dict[str, Any]  # by the name of each tensor its dtype, shape and data_offsets
@@ -123,7 +124,10 @@ def file_of(headers: dict[str, Tensors], tensor: str) -> str:
 
 
 def regular(folder: pathlib.Path, name: str, title: str) -> None:
-    """Raises InputError for a pipe, a device, a folder, and for a link that leads out; huggingface_hub's own cache is made of links."""
+    """Raises InputError for a pipe, a device, a folder, and for a link that leads out, and `model.pointer` for what only points to a file.
+
+    huggingface_hub's own cache is made of links.
+    """
     try:
         real, home = (folder / name).resolve(strict=True), folder.resolve()
         repository = home.parent.parent
@@ -131,8 +135,12 @@ def regular(folder: pathlib.Path, name: str, title: str) -> None:
         inside = real.is_relative_to(home) or (home.parent.name == "snapshots" and any(map(real.is_relative_to, blobs)))
         if not inside or not stat.S_ISREG(real.stat().st_mode):
             raise ValueError(name)
+        with real.open("rb") as file:
+            points = file.read(len(POINTER)) == POINTER
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError("model.broken", model=title, file=name) from error
+    if points:
+        raise InputError("model.pointer", model=title, file=name)
 
 
 def _indexed(folder: pathlib.Path, title: str, headers: dict[str, Tensors]) -> None:

@@ -73,10 +73,21 @@ def cut(folder: pathlib.Path) -> None:
     (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1000])
 
 
+def point(name: str) -> Callable[[pathlib.Path], None]:
+    """What `git clone` leaves of a large file where Git LFS is not installed."""
+
+    def spoil(folder: pathlib.Path) -> None:
+        text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 269060552\n"
+        (folder / name).write_text(text, encoding="utf-8")
+
+    return spoil
+
+
 def fill(value: float) -> Callable[[dict[str, torch.Tensor]], Any]:
     return lambda found: found[NORM][:1].fill_(value)
 
 
+POINTERS = ("weights that git did not get", "a tokenizer that git did not get")
 # By its name what spoils a model, and what its sentence tells; those of `FILES` are told as soon as the model is looked for.
 FILES: dict[str, tuple[Callable[[pathlib.Path], None], str]] = {
     "cut": (cut, WEIGHTS),
@@ -85,6 +96,8 @@ FILES: dict[str, tuple[Callable[[pathlib.Path], None], str]] = {
     "a pipe": (pipe, "tokenizer_config.json"),
     "a link out of the folder": (link, WEIGHTS),
     "a device": (device, "generation_config.json"),
+    POINTERS[0]: (point(WEIGHTS), WEIGHTS),
+    POINTERS[1]: (point("tokenizer.json"), "tokenizer.json"),
 }
 TENSORS: dict[str, tuple[Callable[[pathlib.Path], None], str]] = {
     "without its embedding": (weights(lambda found: found.pop(EMBEDDING)), EMBEDDING),
@@ -120,7 +133,7 @@ def test_a_file_that_is_none_of_a_model_is_named_where_the_model_is_looked_for(n
     spoil(folder)
     with pytest.raises(InputError) as caught:
         catalog.find(str(folder), PRESETS, local_folders=True, downloads=folder.parent)
-    assert caught.value.code == "model.broken" and caught.value.params["file"] == told
+    assert caught.value.code == ("model.pointer" if name in POINTERS else "model.broken") and caught.value.params["file"] == told
 
 
 LOT = set(lot("broken models").sample(sorted(FILES | TENSORS), 4))  # in every suite; the others by night
@@ -135,7 +148,7 @@ def test_a_run_of_it_ends_before_its_first_step_and_says_what_it_is(
     spoil(folder)
     state = train(run, studio.shared.store, Resident())
     assert state.error is not None and (state.status, state.reason, state.step) == ("failed", None, 0)
-    assert state.error.code in ("model.broken", "model.tensors"), state.error
+    assert state.error.code in ("model.broken", "model.tensors", "model.pointer"), state.error
     for language in LANGUAGES:
         assert told in t(language, state.error.code, **state.error.params)
 
