@@ -2,11 +2,12 @@
 
 A staged search for each pretrained model in FOLDER and each task: the recipe's rate, its half and its double, and one further on where
 the best is at the end; at the best of them other passes, ranks, rsLoRA and layers; then plain TRL at the libraries' own settings and at
-another rate; then what the table compares with two seeds more; last what is least likely to be better. Every task has its first stage
-before any has its second. Every point is judged by `sweep_alone`, which knows nothing of
-this project: loss and share of right answers to questions that were not taught, and what was forgotten of plain sentences. A point is
-appended to POINTS as soon as it is there, and is not made again; after HOURS (8) of processor time for a model it goes on with the next.
-`python -m tests.bench.sweep POINTS.jsonl 0` only prints the table. What has been measured so far stands in `sweep.jsonl` beside this.
+another rate; then what the table compares with two seeds more; last what is least likely to be better, and plain TRL that learns the
+answers alone, as ours does: by itself it learns the questions too. Every task has its first stage before any has its second. Every
+point is judged by `sweep_alone`, which knows nothing of this project: loss and share of right answers to questions that were not taught,
+and what was forgotten of plain sentences. A point is appended to POINTS as soon as it is there, and is not made again; after HOURS (8) of
+processor time for a model it goes on with the next. `python -m tests.bench.sweep POINTS.jsonl 0` only prints the table. What has been
+measured so far stands in `sweep.jsonl` beside this.
 """
 
 import collections
@@ -57,7 +58,7 @@ SIGNS = {
 
 @dataclass(frozen=True)
 class Point:
-    """One training: by us with `changes` of the recipe's settings, or by plain TRL at `rate`."""
+    """One training: by us with `changes` of the recipe's settings, or by plain TRL ("trl", "trl answers") at `rate`."""
 
     model: str
     task: str
@@ -74,7 +75,8 @@ class Point:
     def name(self) -> str:
         """What it is called in the table, whatever its seed."""
         given = " ".join(f"{key}={value}" for key, value in self.changes.items())
-        return {"base": "base", "ours": f"ours {given or 'recipe'}"}.get(self.who, f"TRL rate {self.rate or 'of the library'}")
+        plain = f"{self.who.replace('trl', 'TRL')} rate {self.rate or 'of the library'}"
+        return {"base": "base", "ours": f"ours {given or 'recipe'}"}.get(self.who, plain)
 
 
 def lines(lang: str, file: str) -> list[dict[str, str]]:
@@ -154,7 +156,7 @@ def made(point: Point, folder: pathlib.Path) -> dict[str, Any]:
     else:
         adapter, passes = str(folder / "plain"), PLAIN_PASSES[point.task.split("-")[0]]
         job = {"model": model, "rows": rows, "folder": adapter, "epochs": passes, "batch": BATCH, "seed": point.seed, "rate": point.rate}
-        alone("train", folder, {**job, "template": PLAIN_TEMPLATE})
+        alone("train", folder, {**job, "answers": point.who == "trl answers", "template": PLAIN_TEMPLATE})
     told["seconds"] = spent() - began
     probe = [yaml.safe_load((settings.PRESETS / "probe" / f"{lang}.yaml").read_text("utf-8"))["items"] for lang in ("en", "it")]
     plain = [row["text"] for rows in probe for row in rows]
@@ -189,7 +191,8 @@ def stage(number: int, model: str, name: str, known: Found) -> Iterator[Point]:
     others = [replace(plain, rate=rate) for rate in PLAIN_RATES]
     at_best = best([recipe, *rates], known) or recipe
     later = [replace(recipe, changes={**at_best.changes, **changes}) for changes in other_than(name)]
-    chosen = (recipe, best([recipe, *rates, *later], known) or recipe, best([plain, *others], known) or plain)
+    best_plain = best([plain, *others], known) or plain
+    chosen = (recipe, best([recipe, *rates, *later], known) or recipe, best_plain)
     stages: tuple[list[Point], ...] = (
         [replace(recipe, who="base"), recipe],
         rates[:2],
@@ -198,15 +201,22 @@ def stage(number: int, model: str, name: str, known: Found) -> Iterator[Point]:
         [plain, others[0]],
         later[2:],
         [replace(one, seed=seed) for one in chosen for seed in SEEDS[1:]],
-        [*rates, *others, *(replace(plain, seed=seed) for seed in SEEDS[1:])],
+        [
+            *rates,
+            *others,
+            *(replace(best_plain, who="trl answers", seed=seed) for seed in SEEDS),
+            *(replace(plain, seed=seed) for seed in SEEDS[1:]),
+        ],
     )
     yield from stages[number]
 
 
 def other_than(name: str) -> list[dict[str, Any]]:
-    """What is tried beside the rate: all of LATER and other passes, but for what the recipe says itself."""
+    """What is tried beside the rate: all of LATER and other passes, but for what the recipe says itself, and general rows where a style
+    is asked for by them."""
     recipe, passes = PASSES[name.split("-")[0]]
     said = yaml.safe_load((settings.PRESETS / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8"))["settings"]
+    said |= {"general_share": LATER[0]["general_share"]} if name.startswith("style") else {}
     return [change for change in ({"num_train_epochs": passes}, *LATER) if any(said.get(key) != value for key, value in change.items())]
 
 

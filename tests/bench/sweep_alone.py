@@ -1,7 +1,8 @@
 """Training and judging by plain TRL, transformers and PEFT: `python sweep_alone.py train|judge JOB.json`, prints JSON.
 
-It imports nothing of this project: what it finds is what anybody finds. A job to `train` has model, rows, folder, epochs, batch, seed
-and rate (null: the library's); one to `judge` has model, adapter, asked (question, answer, fact) and plain sentences.
+It imports nothing of this project: what it finds is what anybody finds. A job to `train` has model, rows, folder, epochs, batch, seed,
+rate (null: the library's) and answers (false: all tokens of a row are learned, as TRL does with messages); one to `judge` has model,
+adapter, asked (question, answer, fact) and plain sentences.
 """
 
 import json
@@ -27,8 +28,9 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
         tokenizer.chat_template = job["template"]
     rate = {} if job["rate"] is None else {"learning_rate": job["rate"]}
     rows = [
-        {"messages": [{"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["output"]}]}
+        {"prompt": [question], "completion": [answer]} if job["answers"] else {"messages": [question, answer]}
         for row in job["rows"]
+        for question, answer in [({"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["output"]})]
     ]
     trainer = SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32),
