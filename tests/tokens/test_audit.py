@@ -70,6 +70,8 @@ class Trained:
         self.folder = home / "model"
         shutil.copytree(tiny_model, self.folder)
         words.save_pretrained(self.folder)
+        config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        (self.folder / "config.json").write_text(json.dumps(config | {"vocab_size": len(words)}), encoding="utf-8")
         self.resident.load(str(tiny_model), "cpu", "fp32")
         self.resident.tokenizer = labels.load(str(self.folder))
         self.card = models(PRESETS)["starter"]

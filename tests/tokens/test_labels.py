@@ -1,12 +1,15 @@
 """What is learned: the assistant's answers with their end of turn, and nothing else, for every style of template."""
 
 import importlib.resources
+import json
+import pathlib
 import re
+import shutil
 from typing import Any
 
 import pytest
 from tokenizers import AddedToken, processors
-from transformers import ByT5Tokenizer
+from transformers import AutoTokenizer, ByT5Tokenizer
 
 from tests.engine import styles
 from tests.engine.styles import CHATML, CHATML_MARKED, HOSTILE, INST, ONCE, SILENT, STRICT, SYSTEM, THINKING, said
@@ -141,6 +144,26 @@ def test_a_template_without_a_place_for_tools_refuses_the_row_alone(template: st
     with pytest.raises(EngineError) as caught:
         labels.encode_rows(words, rows[1:2], 512)
     assert (caught.value.code, caught.value.reason) == ("tokens.tools", "data")
+
+
+def test_a_token_that_the_model_has_no_embedding_for_refuses_the_row_and_the_question(
+    tiny_model: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """As Gemma 3's sign for a picture; the index would end the run, and on a card the whole process."""
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    words = AutoTokenizer.from_pretrained(folder)
+    words.add_tokens(["<picture>"], special_tokens=True)
+    words.save_pretrained(folder)
+    loaded = labels.load(str(folder))
+    rows = [{"row": 1, "messages": said("What?", "This.")}, {"row": 2, "messages": said("And <picture>?", "That.")}]
+    encoded, totals = labels.encode_rows(loaded, [*rows, {"row": 3, "text": "A <picture>."}, {"row": 4, "text": "A picture."}], 512)
+    assert totals.refused == [(2, "tokens.unembedded"), (3, "tokens.unembedded")] and len(encoded) == 2
+    size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    assert max(max(row["input_ids"]) for row in encoded) < size <= loaded.convert_tokens_to_ids("<picture>")
+    ask = labels.asking(loaded)
+    with pytest.raises(EngineError) as caught:
+        ask(rows[1]["messages"][:1])
+    assert caught.value.code == "tokens.unembedded" and ask(rows[0]["messages"][:1])
 
 
 def test_calls_of_tools_are_learned_and_their_answers_are_not() -> None:

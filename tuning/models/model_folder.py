@@ -196,6 +196,15 @@ def template(folder: pathlib.Path) -> str | None:
     return None
 
 
+def vocabulary(folder: pathlib.Path) -> int | None:
+    """How many tokens the model has embeddings for, by its config.json; None where that does not lie there or does not say."""
+    with contextlib.suppress(*UNREADABLE):
+        said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        size = (said.get("text_config") or said).get("vocab_size")
+        return size if isinstance(size, int) else None
+    return None
+
+
 @functools.lru_cache(maxsize=64)
 def _configured(config: pathlib.Path, mark: int) -> bool:
     """Whether a tokenizer's configuration, that was changed at `mark`, has a chat template; not a broken one, of which others tell."""

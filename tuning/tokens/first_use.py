@@ -140,7 +140,7 @@ def _template(folder: pathlib.Path, tokenizer: PreTrainedTokenizerBase, begin: C
             made.append(template.render({"row": number, **talk}))
             made.append(template.prompt(talk["messages"][:-1], talk.get("tools")))
         except EngineError as error:
-            if error.code not in ("tokens.template", "tokens.tools"):
+            if error.code not in ("tokens.template", "tokens.tools", "tokens.unembedded"):
                 raise
     template.taught()
     for labelled in labeller.label([*made, template.render({"row": 0, "text": FOREST})]):

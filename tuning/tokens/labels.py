@@ -6,6 +6,7 @@ those whose mark (`weight` 0) says so; of a text without roles it is on all but 
 
 import copy
 import logging
+import pathlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from tuning.errors import EngineError
+from tuning.models import model_folder
 from tuning.tokens.boundaries import Boundaries, Span
 from tuning.tokens.endings import signs, stop_ids
 from tuning.tokens.template import Rendered, Template
@@ -152,6 +154,9 @@ def load(path: str, code: bool = False) -> PreTrainedTokenizerBase:
     """
     tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=code, local_files_only=True)
     prepare(tokenizer)
+    rows = model_folder.vocabulary(pathlib.Path(path)) or len(tokenizer)
+    odd = tokenizer.added_tokens_decoder.items() if len(tokenizer) > rows else ()
+    tokenizer.unembedded = [str(token) for number, token in odd if number >= rows]  # of which a Template asks
     return tokenizer
 
 
@@ -188,7 +193,8 @@ def asking(tokenizer: PreTrainedTokenizerBase, thinking: str = "auto") -> Callab
 def encode_row(tokenizer: PreTrainedTokenizerBase, row: NormalRow, max_length: int, thinking: str = "auto") -> list[Encoded]:
     """One row in normal form: one sequence of a conversation, as many as it takes of a text.
 
-    Raises EngineError where the chat template does not take it: `tokens.template`, `tokens.tools`, `tokens.long`.
+    Raises EngineError where the chat template does not take it: `tokens.template`, `tokens.tools`, `tokens.long`; and
+    `tokens.unembedded` where the model has no embedding for a token of it.
     """
     return Labeller(tokenizer).label([Template(tokenizer, thinking).render(row)])[0].cut(max_length)
 

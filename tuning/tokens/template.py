@@ -34,7 +34,6 @@ FOR_ANSWERS = (
 # One that is told by a variable whether to think, where nobody says it.
 SWITCHED = "{{% if {name} is not defined %}}{{% set {name} = {on} %}}{{% endif %}}{own}"
 PROBE, NEXT = "\u2603", "\u2604"  # an answer and a question that are in no template and in no row
-
 ASKED, ANSWERED = {"role": "user", "content": NEXT}, {"role": "assistant", "content": PROBE}
 
 Spans = list[Span]
@@ -76,10 +75,10 @@ class Template:
         """A row in normal form, rendered.
 
         Raises EngineError where the template does not take it: `tokens.tools` where the row has tools, `tokens.long`
-        where it makes too much of it, else `tokens.template`.
+        where it makes too much of it, else `tokens.template`; `tokens.unembedded` where the model has no embedding for a token.
         """
         if "text" in row:
-            return Rendered(row["row"], row["text"], [], plain=True)
+            return Rendered(row["row"], self._embedded(row["text"]), [], plain=True)
         if self.choice(row["messages"]) != self.thinking:
             return self.keeping.render(row)
         tools = row.get("tools") or None
@@ -88,7 +87,7 @@ class Template:
                 said = self._speak(self._dressed(turns), tools, unlearned_answers(row["messages"]))
             except REFUSALS:
                 continue
-            made = Rendered(row["row"], said.text, said.learned, merged=merged, rewritten=said.rewritten)
+            made = Rendered(row["row"], self._embedded(said.text), said.learned, merged=merged, rewritten=said.rewritten)
             return replace(made, unlearned=said.unlearned, asked=said.asked)
         raise refusal(row["messages"], tools)
 
@@ -109,8 +108,14 @@ class Template:
                 continue
             text, asked = said.text, said.asked
             end = asked.pop() if asked else text.rindex(PROBE)
-            return Rendered(0, text[:end], [], asked=asked), text[end : text.rindex(PROBE)]
+            return Rendered(0, self._embedded(text[:end]), [], asked=asked), text[end : text.rindex(PROBE)]
         raise refusal(turns, tools)
+
+    def _embedded(self, text: str) -> str:
+        """The text, unless it has a token that the tokenizer knows and the model does not, as Gemma 3's of pictures."""
+        if any(token in text for token in getattr(self._tokenizer, "unembedded", ())):
+            raise EngineError("tokens.unembedded", reason="data")
+        return text
 
     def taught(self) -> str:
         """The chat template for whoever asks the trained model elsewhere: its prompt for an answer is the one that rows begin with.
