@@ -144,6 +144,47 @@ def test_code_of_another_repository_is_not_its_own(song: pathlib.Path, server: S
     assert "code of its own" in capsys.readouterr().err and not song.exists()
 
 
+def test_classes_that_the_libraries_have_are_theirs(
+    song: pathlib.Path,
+    server: Server,
+    home: pathlib.Path,
+    rows_file: pathlib.Path,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Phi-3.5 names a file for each of its classes, from before transformers had them: it trains, and its files stay on the Hub."""
+    words = {"AutoConfig": "canary.LlamaConfig", "AutoModelForCausalLM": "canary.LlamaForCausalLM"}
+    named = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "auto_map": words}
+    server.repos[ID] = server.repos[ID].but(config=named)
+    assert main(["train", "-m", ID, "-d", str(rows_file), *SHORT, "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)["run"]
+    assert main(["chat", run, "--prompt", "Hi"]) == 0
+    assert main(["export", run, "--to", "merged", "--out", str(tmp_path / "merged"), "--no-check"]) == 0
+    assert not song.exists() and not list(home.rglob("canary.py")) and not [one for one in server.asked if "canary.py" in one[1]]
+    (merged,) = (tmp_path / "merged").rglob("config.json")
+    assert "auto_map" not in json.loads(merged.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"AutoConfig": "canary.LlamaConfig", "AutoModelForCausalLM": "canary.CanaryForCausalLM"},
+        {"AutoConfig": "canary.LlamaConfig", "AutoTokenizer": "canary.LlamaTokenizer"},
+        {"AutoModelForCausalLM": f"{OTHER}--canary.LlamaForCausalLM"},
+        {"AutoModelForCausalLM": "canary.MistralForCausalLM"},
+        {"AutoModelForCausalLM": ["canary.LlamaForCausalLM", None]},
+        {},
+    ],
+)
+def test_any_other_class_is_its_own(
+    words: dict[str, Any], song: pathlib.Path, server: Server, rows_file: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "auto_map": words}
+    server.repos[ID] = server.repos[ID].but(config=named)
+    assert main(["plan", "-m", ID, "-d", str(rows_file)]) == 2
+    assert "code of its own" in capsys.readouterr().err and not song.exists()
+
+
 @pytest.mark.parametrize("mode", ["shared", "space"])
 def test_never_where_others_come_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: pathlib.Path, mode: str

@@ -148,6 +148,8 @@ class Resident:
                 )
             )
         fitting.check(path, headers, loaded, model, self.tokenizer)
+        if not self._trusts(path):
+            vars(model.config).pop("auto_map", None)  # of classes that are not these; the files it names do not go along
         if self._device.substitutes:
             upstream.join_last_states(model)
         self._threads = 1 if model.num_parameters() < SMALL else THREADS

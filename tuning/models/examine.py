@@ -84,18 +84,38 @@ def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any], code:
 
 def wants_code(folder: pathlib.Path) -> bool:
     """Whether the model in a folder would run code of its own, if it might."""
+    config: Any = {}
     for name in ("config.json", "tokenizer_config.json"):
         with contextlib.suppress(OSError, ValueError, RecursionError):  # what is broken is said by who loads it
             path = folder / name  # a pipe in its place would be waited for
-            if path.is_file() and any("auto_map" in part for part in _dictionaries(json.loads(path.read_text(encoding="utf-8")))):
+            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            config = config or found
+            if _own_classes(found, config):
                 return True
     return False
+
+
+def _own_classes(found: Any, config: Any) -> list[Any]:
+    """The `auto_map` entries of a configuration that ask for other classes than the libraries have under the same names.
+
+    Phi-3.5 names a file for each of its classes, from before transformers had them: those of transformers are used, the files stay away.
+    """
+    named = config.get("architectures") if isinstance(config, dict) else None
+    model = str(named[0]) if isinstance(named, list) and named else ""
+    stem = model.removesuffix("ForCausalLM")
+    ours = {"AutoConfig": f"{stem}Config", "AutoModel": f"{stem}Model", "AutoModelForCausalLM": model} if model in known() else {}
+
+    def same(asked: Any) -> bool:
+        pairs = asked.items() if isinstance(asked, dict) else ()
+        return bool(pairs) and all(re.fullmatch(rf"\w+\.{ours.get(key, '-')}", str(value)) for key, value in pairs)
+
+    return [part["auto_map"] for part in _dictionaries(found) if "auto_map" in part and not same(part["auto_map"])]
 
 
 def _code(model: str, config: dict[str, Any], tokenizer: dict[str, Any], allowed: bool) -> None:
     """Refuse code of the model's own where that is not allowed, code of others, and files that are none of a tokenizer's."""
     for found in (config, tokenizer):
-        asked = [part["auto_map"] for part in _dictionaries(found) if "auto_map" in part]
+        asked = _own_classes(found, config)
         if asked and not (allowed and "--" not in json.dumps(asked)):  # `owner/name--module.Class` is code of another repository
             raise InputError("model.remote_code", model=model)
     for part in _dictionaries(config):
