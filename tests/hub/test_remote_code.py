@@ -152,8 +152,9 @@ def test_classes_that_the_libraries_have_are_theirs(
     tmp_path: pathlib.Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Phi-3.5 names a file for each of its classes, from before transformers had them: it trains, and its files stay on the Hub."""
-    words = {"AutoConfig": "canary.LlamaConfig", "AutoModelForCausalLM": "canary.LlamaForCausalLM"}
+    """Phi-3.5 names a file for each of its classes, from before transformers had them: it trains, and its files stay on the Hub. Phi-4-mini
+    names a repository besides, without a class in it."""
+    words = {"AutoConfig": "canary.LlamaConfig", "AutoModelForCausalLM": "canary.LlamaForCausalLM", "AutoTokenizer": OTHER}
     named = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "auto_map": words}
     server.repos[ID] = server.repos[ID].but(config=named)
     assert main(["train", "-m", ID, "-d", str(rows_file), *SHORT, "--json"]) == 0
@@ -173,6 +174,7 @@ def test_classes_that_the_libraries_have_are_theirs(
         {"AutoModelForCausalLM": f"{OTHER}--canary.LlamaForCausalLM"},
         {"AutoModelForCausalLM": "canary.MistralForCausalLM"},
         {"AutoModelForCausalLM": ["canary.LlamaForCausalLM", None]},
+        {"AutoModelForCausalLM": f"{OTHER}/canary.LlamaForCausalLM"},
         {},
     ],
 )

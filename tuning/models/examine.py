@@ -99,6 +99,7 @@ def _own_classes(found: Any, config: Any) -> list[Any]:
     """The `auto_map` entries of a configuration that ask for other classes than the libraries have under the same names.
 
     Phi-3.5 names a file for each of its classes, from before transformers had them: those of transformers are used, the files stay away.
+    Phi-4-mini names a repository besides, and no class in it.
     """
     named = config.get("architectures") if isinstance(config, dict) else None
     model = str(named[0]) if isinstance(named, list) and named else ""
@@ -106,8 +107,8 @@ def _own_classes(found: Any, config: Any) -> list[Any]:
     ours = {"AutoConfig": f"{stem}Config", "AutoModel": f"{stem}Model", "AutoModelForCausalLM": model} if model in known() else {}
 
     def same(asked: Any) -> bool:
-        pairs = asked.items() if isinstance(asked, dict) else ()
-        return bool(pairs) and all(re.fullmatch(rf"\w+\.{ours.get(key, '-')}", str(value)) for key, value in pairs)
+        pairs = asked.items() if ours and isinstance(asked, dict) else ()
+        return bool(pairs) and all(re.fullmatch(rf"\w+\.{ours.get(key, '-')}|\w+/\w+(-\w+)*", str(value)) for key, value in pairs)
 
     return [part["auto_map"] for part in _dictionaries(found) if "auto_map" in part and not same(part["auto_map"])]
 
