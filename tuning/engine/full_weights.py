@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from transformers import GenerationConfig
 
 from tuning.engine import upstream
 from tuning.errors import EngineError
@@ -69,7 +70,20 @@ def publish(model: Any, base: str, folder: pathlib.Path) -> None:
     upstream.forget_origin(model)
     for config in (model.config, model.generation_config):
         config.use_cache = _config_of(base).get("use_cache", True)  # the trainer has switched it off
+    model.generation_config = _consistent(model.generation_config)
     model.save_pretrained(str(folder), max_shard_size="1TB")
+
+
+def _consistent(said: GenerationConfig) -> GenerationConfig:
+    """How a model is meant to generate, as transformers saves it: many repositories give a temperature and do not say that it is sampled.
+
+    What contradicts itself otherwise is left out, and its tokens that begin, end and pad a text stay.
+    """
+    for made in (said, GenerationConfig(**{**said.to_diff_dict(), "do_sample": True})):
+        with contextlib.suppress(ValueError):
+            made.validate(strict=True)
+            return made
+    return GenerationConfig(**{key: getattr(said, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")})
 
 
 def precision(base: str) -> torch.dtype:

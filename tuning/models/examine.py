@@ -15,7 +15,7 @@ from typing import Any
 from tuning.errors import InputError
 
 KNOWN = pathlib.Path(__file__).with_name("known.json")
-SHARD = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
+SHARD = re.compile(r"model(-\d{5}-of-\d{5,6})?\.safetensors")  # DeepSeek counts in six digits
 INDEX = "model.safetensors.index.json"
 # What a model needs beside its weights; everything else in a repository (code, other formats, pictures) stays there.
 TEXTS = frozenset(
@@ -150,7 +150,7 @@ def wanted(names: Iterable[str], shards: list[str], code: bool = False) -> list[
     With `code` the modules there too.
     """
     there = [name for name in names if name in TEXTS or LEGAL.fullmatch(name) or (code and MODULE.fullmatch(name))]
-    index = [INDEX] if len(shards) > 1 else []
+    index = [INDEX] if shards != ["model.safetensors"] else []
     return [*there, *index, *shards]
 
 

@@ -196,13 +196,15 @@ def template(folder: pathlib.Path) -> str | None:
     return None
 
 
-def vocabulary(folder: pathlib.Path) -> int | None:
-    """How many tokens the model has embeddings for, by its config.json; None where that does not lie there or does not say."""
+def vocabulary(folder: pathlib.Path) -> tuple[int | None, int | None]:
+    """How many tokens the model has embeddings for, and which of them ends a text, by its config.json; None where that does not say."""
     with contextlib.suppress(*UNREADABLE):
         said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        size = (said.get("text_config") or said).get("vocab_size")
-        return size if isinstance(size, int) else None
-    return None
+        said = said.get("text_config") or said
+        ends = said.get("eos_token_id")
+        size, end = said.get("vocab_size"), ends[0] if isinstance(ends, list) and ends else ends
+        return size if isinstance(size, int) else None, end if isinstance(end, int) else None
+    return None, None
 
 
 @functools.lru_cache(maxsize=64)

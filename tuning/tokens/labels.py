@@ -144,17 +144,22 @@ def prepare(tokenizer: PreTrainedTokenizerBase) -> None:
     if not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
     if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
 
 
 def load(path: str, code: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer in a model's folder, ready for training; with `code` it may be of a class of its own.
 
-    Raises OSError or ValueError where its files are broken.
+    Where it does not say itself which token ends a text, config.json does. Raises OSError or ValueError where its files are broken.
     """
     tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=code, local_files_only=True)
+    rows, end = model_folder.vocabulary(pathlib.Path(path))
+    rows = rows or len(tokenizer)
+    if tokenizer.eos_token is None and end is not None and end < len(tokenizer):
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
+    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id >= rows:
+        tokenizer.pad_token = None  # added after the model was made
     prepare(tokenizer)
-    rows = model_folder.vocabulary(pathlib.Path(path)) or len(tokenizer)
     odd = tokenizer.added_tokens_decoder.items() if len(tokenizer) > rows else ()
     tokenizer.unembedded = [str(token) for number, token in odd if number >= rows]  # of which a Template asks
     return tokenizer
