@@ -99,6 +99,10 @@ FAULTS: dict[str, tuple[str, Callable[[Repo], Repo | None]]] = {
     "an encoder": ("model.not_causal", lambda repo: repo.but(config={"architectures": ["BertForMaskedLM"]})),
     "an encoder's other head": ("model.not_causal", lambda repo: repo.but(config={"architectures": ["BertLMHeadModel"]})),
     "half of an encoder-decoder": ("model.not_causal", lambda repo: repo.but(config={"architectures": ["BartForCausalLM"]})),
+    "one that sees": (
+        "model.multimodal",
+        lambda repo: repo.but(config={"architectures": ["Gemma3ForConditionalGeneration"], "text_config": {}, "vision_config": {}}),
+    ),
     "no architecture": ("model.not_causal", lambda repo: repo.but(config={"architectures": None})),
     "of tomorrow": ("model.unknown_architecture", lambda repo: repo.but(config={"architectures": ["TomorrowForCausalLM"]})),
     "squeezed": ("model.quantized", lambda repo: repo.but(config={"quantization_config": {"quant_method": "gptq"}})),

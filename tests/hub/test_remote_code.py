@@ -155,6 +155,7 @@ def test_classes_that_the_libraries_have_are_theirs(
     """Phi-3.5 names a file for each of its classes, from before transformers had them: it trains, and its files stay on the Hub. Phi-4-mini
     names a repository besides, without a class in it."""
     words = {"AutoConfig": "canary.LlamaConfig", "AutoModelForCausalLM": "canary.LlamaForCausalLM", "AutoTokenizer": OTHER}
+    words["AutoModelForSequenceClassification"] = "canary.LlamaForSequenceClassification"
     named = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "auto_map": words}
     server.repos[ID] = server.repos[ID].but(config=named)
     assert main(["train", "-m", ID, "-d", str(rows_file), *SHORT, "--json"]) == 0

@@ -72,6 +72,8 @@ def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any], code:
     _code(model, config, tokenizer, code)
     named = config.get("architectures")
     architectures = [str(name) for name in named] if isinstance(named, list) else []
+    if isinstance(config.get("text_config"), dict) and any(name.endswith("ForConditionalGeneration") for name in architectures):
+        raise InputError("model.multimodal", model=model)
     if not architectures or not any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
         raise InputError("model.not_causal", model=model)
     if not known() & set(architectures) and _listed()["no_decoders"] & set(architectures):
@@ -104,11 +106,13 @@ def _own_classes(found: Any, config: Any) -> list[Any]:
     named = config.get("architectures") if isinstance(config, dict) else None
     model = str(named[0]) if isinstance(named, list) and named else ""
     stem = model.removesuffix("ForCausalLM")
-    ours = {"AutoConfig": f"{stem}Config", "AutoModel": f"{stem}Model", "AutoModelForCausalLM": model} if model in known() else {}
+    classes = {"AutoConfig": f"{stem}Config", "AutoModel": f"{stem}Model", "AutoModelForCausalLM": model}
 
     def same(asked: Any) -> bool:
-        pairs = asked.items() if ours and isinstance(asked, dict) else ()
-        return bool(pairs) and all(re.fullmatch(rf"\w+\.{ours.get(key, '-')}|\w+/\w+(-\w+)*", str(value)) for key, value in pairs)
+        """Other heads than the one that writes text are of no use here, whoever has them."""
+        pairs = asked.items() if model in known() and isinstance(asked, dict) else ()
+        wanted = [(classes.get(key, rf"{stem}For\w+" if key.startswith("AutoModelFor") else "-"), str(value)) for key, value in pairs]
+        return bool(wanted) and all(re.fullmatch(rf"\w+\.{name}|\w+/\w+(-\w+)*", value) for name, value in wanted)
 
     return [part["auto_map"] for part in _dictionaries(found) if "auto_map" in part and not same(part["auto_map"])]
 
