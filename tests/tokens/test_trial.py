@@ -1,5 +1,6 @@
 """The trial of a model's folder: once for what its files are, and again when they change; honest ones pass, whatever their template is."""
 
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -66,6 +67,15 @@ def test_another_process_knows_that_it_has_passed(tiny_model: pathlib.Path, tmp_
     for _ in range(2):
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0 and began.read_text(encoding="utf-8") == "1", done.stderr
+
+
+def test_a_tokenizer_of_pieces_alone_says_what_reads_it(tiny_model: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """The package is none of the project's; where it is installed the folder is broken, for these are no pieces."""
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    (folder / "tokenizer.json").rename(folder / "tokenizer.model")
+    found = fault(folder)
+    there = importlib.util.find_spec("sentencepiece") is not None
+    assert found is not None and found.code == ("model.broken" if there else "model.pieces") and found.params["file"] == "tokenizer.model"
 
 
 def test_the_starter_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 What is no such file is told with its name; what does not come to an end, or takes all memory, ends this process, and `trial` tells it.
 """
 
+import importlib
 import json
 import math
 import pathlib
@@ -11,7 +12,7 @@ from typing import Any
 
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
-from tuning.errors import EngineError, TuningError, caught
+from tuning.errors import EngineError, InputError, TuningError, caught
 from tuning.models import model_folder
 from tuning.tokens import labels, look
 from tuning.tokens.template import Rendered, Template
@@ -84,7 +85,14 @@ def _words(folder: pathlib.Path, title: str, begin: Callable[[str], None]) -> Pr
     begin("tokenizer_config.json")
     model_folder.text(folder, "tokenizer_config.json", title)
     whole = folder / "tokenizer.json"
-    begin(next((name for name in SOURCES if (folder / name).exists()), "tokenizer_config.json"))
+    source = next((name for name in SOURCES if (folder / name).exists()), "tokenizer_config.json")
+    begin(source)
+    if source.endswith(".model"):
+        try:
+            for reader in ("sentencepiece", "google.protobuf"):
+                importlib.import_module(reader)
+        except ImportError as error:
+            raise InputError("model.pieces", file=source) from error
     rules = model_folder.text(folder, whole.name, title) if whole.exists() else {}
     parts = [rule for place in PLACES for rule in _parts(rules.get(place))]
     if math.prod(_growth(rule) for rule in parts) > GROWTH:
