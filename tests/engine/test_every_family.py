@@ -25,8 +25,6 @@ NOT_BUILT = {
     "llama4": "of pictures too, too large by default; its text model has a type of its own",
     "mllama": "of pictures too, too large by default",
     "phi4_multimodal": "of pictures and sound too, too large by default",
-    "qwen3_5": "of pictures too, too large by default; its text model has a type of its own",
-    "qwen3_5_moe": "of pictures too, too large by default; its text model has a type of its own",
     "qwen4_exp": "of pictures too; its default config is none",
 }
 RIGHT = 1e-4  # relative, in 32 bits

@@ -37,6 +37,7 @@ class Repo:
     tags: tuple[str, ...] = ("license:apache-2.0",)
     card: dict[str, Any] = field(default_factory=dict)
     downloads: int = 1000
+    task: str = "text-generation"
 
     @classmethod
     def of(cls, folder: pathlib.Path, **changes: Any) -> "Repo":
@@ -203,7 +204,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         found = [
             self._info(id, repo, repo.files, REVISION)
             for id, repo in self.server.repos.items()
-            if words in id.lower() and not repo.private and (query.get("gated") != ["false"] or not repo.gated)
+            if words in id.lower()
+            and not repo.private
+            and (query.get("gated") != ["false"] or not repo.gated)
+            and query.get("pipeline_tag") == [repo.task]
         ]
         found.sort(key=lambda info: -info["downloads"])
         self._send(200, json.dumps(found).encode())

@@ -79,6 +79,7 @@ def buffered(files: Files) -> None:
 TRAITS: dict[str, Callable[[Files], None]] = {
     "shards counted in six digits": split([f"model-0000{number}-of-000002.safetensors" for number in (1, 2)]),
     "one shard and an index": split(["model-00001-of-00001.safetensors"]),
+    "shards that say safetensors twice": split([f"model.safetensors-0000{number}-of-00002.safetensors" for number in (1, 2)]),
     "a temperature and no sampling": generating(temperature=0.6, top_p=0.9),
     "beams that contradict each other": generating(num_beams=1, early_stopping=True, length_penalty=0.5),
     "templates by name": listed,

@@ -1,12 +1,14 @@
 """Every causal class of the pinned transformers as a tiny random model, from its own config class. Nothing is downloaded."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
 )
@@ -27,6 +29,10 @@ LATENT: dict[str, Any] = {"q_lora_rank": 32, "kv_lora_rank": 16, "qk_nope_head_d
 LATENT |= {"num_key_value_heads": 4, "head_dim": 16}
 HYBRID = {"mamba_n_heads": 8, "mamba_d_head": 16, "mamba_d_ssm": 128, "mamba_d_state": 16, "mamba_n_groups": 1, "mamba_expand": 2}
 TEXT = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
+LINEAR = {"linear_num_key_heads": 2, "linear_num_value_heads": 2, "linear_key_head_dim": 16, "linear_value_head_dim": 16}
+OF_TEXT = {**{name: SMALL[name] for name in (*TEXT, "head_dim", "pad_token_id")}, **LINEAR, "num_hidden_layers": 4}
+OF_PICTURES = {"depth": 1, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 64}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64, "shared_expert_intermediate_size": 64}
 # What a family needs beside SMALL; None takes the name out, and the family's own size stays.
 SPECIAL: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("axk1", "axk2", "deepseek_v2", "deepseek_v3", "deepseek_v32", "glm4_moe_lite", "longcat_flash", "minicpm3"), LATENT),
@@ -52,6 +58,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "gptj": {"rotary_dim": 8},
     "emu3": {"text_config": {"pad_token_id": 0, **{name: SMALL[name] for name in TEXT}}},
     "fuyu": {"text_config": {"model_type": "persimmon", **{name: SMALL[name] for name in TEXT}}},
+    "qwen3_5": {"text_config": OF_TEXT, "vision_config": OF_PICTURES},
+    "qwen3_5_moe": {"text_config": OF_TEXT | EXPERTS, "vision_config": OF_PICTURES},
     "dots1": {"n_shared_experts": 1},
     "falcon": {"head_dim": None, "num_kv_heads": 4, "new_decoder_architecture": False},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 16},
@@ -82,6 +90,12 @@ def decoders() -> dict[str, str]:
     return {kind: name for kind, name in kinds().items() if decoder(kind)}
 
 
+def with_pictures() -> dict[str, str]:
+    """Of the types that decode text, those whose whole model takes pictures, too: its class, another than that of the text alone."""
+    whole = {kind: MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind) for kind in decoders()}
+    return {kind: str(name) for kind, name in whole.items() if name and name != decoders()[kind]}
+
+
 def config(kind: str, **changes: Any) -> PretrainedConfig:
     """The config of a tiny model."""
     usual = AutoConfig.for_model(kind)
@@ -97,17 +111,26 @@ def build(kind: str, **changes: Any) -> Any:
     """
     logging.set_verbosity_error()
     torch.manual_seed(0)
-    with torch.device("meta"):
-        try:
-            way, model = "sdpa", AutoModelForCausalLM.from_config(config(kind, **changes), attn_implementation="sdpa")
-        except ValueError as error:
-            if "does not support an attention implementation" not in str(error):
-                raise
-            way, model = "eager", AutoModelForCausalLM.from_config(config(kind, **changes), attn_implementation="eager")
-        parameters = sum(one.numel() for one in model.parameters())
-    if parameters > MOST:
-        raise ValueError(f"{parameters} parameters: larger than a test builds")
-    model = AutoModelForCausalLM.from_config(config(kind, **changes), attn_implementation=way).eval()
+
+    def made(way: str) -> Any:
+        return small(functools.partial(AutoModelForCausalLM.from_config, attn_implementation=way), config(kind, **changes))
+
+    try:
+        model = made("sdpa")
+    except ValueError as error:
+        if "does not support an attention implementation" not in str(error):
+            raise
+        model = made("eager")
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return model
+
+
+def small(make: Callable[[PretrainedConfig], Any], said: PretrainedConfig) -> Any:
+    """What `make` builds of a config, in evaluation mode. Raises ValueError, before any memory is taken, where that is larger than a test
+    builds."""
+    with torch.device("meta"):
+        parameters = sum(one.numel() for one in make(said).parameters())
+    if parameters > MOST:
+        raise ValueError(f"{parameters} parameters: larger than a test builds")
+    return make(said).eval()

@@ -2,10 +2,12 @@
 
 import functools
 import json
+import tempfile
 from typing import Any
 
 import torch
 import transformers
+from transformers import AutoModelForCausalLM
 
 from tests.models import every
 from tuning.engine.kernels import attention, packing
@@ -36,5 +38,26 @@ def unpacked() -> list[str]:
     return sorted({*every.decoders().values()} - {name for name, fits in fit.items() if fits})
 
 
+def text_parts() -> dict[str, dict[str, str]]:
+    """By the class of a model that takes pictures, too: the class and type of the text model that AutoModelForCausalLM makes of its
+    files, and which tensors are none of that. Only those that give the same logits, with no tensor missing and none unexpected."""
+    found: dict[str, dict[str, str]] = {}
+
+    def look(kind: str, name: str) -> None:
+        torch.manual_seed(0)
+        whole, ids = every.small(getattr(transformers, name), every.config(kind)), torch.arange(5, 25)[None]
+        with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+            whole.save_pretrained(folder)
+            part, told = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+            same = torch.equal(part.eval()(ids).logits, whole(input_ids=ids).logits)
+        if same and not any(told.values()):
+            outside = "|".join(sorted(part._keys_to_ignore_on_load_unexpected or ()))
+            found[name] = {"architecture": type(part).__name__, "model_type": part.config.model_type, "outside": outside}
+
+    for kind, name in every.with_pictures().items():
+        caught(functools.partial(look, kind, name), kind)
+    return found
+
+
 if __name__ == "__main__":
-    examine.KNOWN.write_text(json.dumps({**known(), "unpacked": unpacked()}, indent=1) + "\n", encoding="utf-8")
+    examine.KNOWN.write_text(json.dumps({**known(), "text_parts": text_parts(), "unpacked": unpacked()}, indent=1) + "\n", encoding="utf-8")

@@ -17,6 +17,7 @@ from transformers import GenerationConfig
 
 from tuning.engine import upstream
 from tuning.errors import EngineError
+from tuning.models import examine
 
 WEIGHTS = "model.safetensors"
 PUBLISHED = (torch.float32, torch.bfloat16, torch.float16)
@@ -94,8 +95,7 @@ def precision(base: str) -> torch.dtype:
 
 
 def _config_of(base: str) -> dict[str, Any]:
-    """The base's config.json; nothing where it cannot be read any more."""
+    """What the base's config.json says of the model that is loaded; nothing where it cannot be read any more."""
     with contextlib.suppress(OSError, ValueError):
-        found: dict[str, Any] = json.loads((pathlib.Path(base) / "config.json").read_text(encoding="utf-8"))
-        return found
+        return examine.text_part(json.loads((pathlib.Path(base) / "config.json").read_text(encoding="utf-8")))
     return {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import PeftModel
+from transformers.core_model_loading import revert_weight_conversion
 
 from tuning.data.library import Library
 from tuning.errors import TuningError, caught, cause
@@ -114,7 +115,8 @@ def merge(live: Live, folder: pathlib.Path) -> dict[str, Any]:
     model = _merged(live, ways[0])
     model.generation_config.eos_token_id = live.stops
     full_weights.publish(model, live.spec.model.path, folder)
-    return {"into": ways[0], "scores": scores, "tensors": {name: digest(tensor) for name, tensor in model.state_dict().items()}}
+    held = revert_weight_conversion(model, model.state_dict())  # by the names and in the pieces in which it was saved
+    return {"into": ways[0], "scores": scores, "tensors": {name: digest(tensor) for name, tensor in held.items()}}
 
 
 def score(model: Any, live: Live) -> dict[str, float]:

@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 from typing import Any
 
+from tuning.models import examine
 from tuning.runs import disk
 from tuning.runs.store import Run
 from tuning.schema import RunSpec
@@ -39,7 +40,7 @@ def _files(folder: pathlib.Path) -> dict[pathlib.Path, int]:
 def _weight(base: str) -> int:
     """Bytes of a weight in the precision of which config.json speaks; see `engine.full_weights.precision`."""
     said: Any = disk.kept(lambda: disk.document(pathlib.Path(base) / "config.json"), None)
-    found = said if isinstance(said, dict) else {}
+    found = examine.text_part(said) if isinstance(said, dict) else {}
     return 4 if str(found.get("dtype") or found.get("torch_dtype")).endswith("float32") else 2
 
 

@@ -40,6 +40,13 @@ LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mos
 FIXED = ("libraries", "weights", "workspace", "adapter", "gradients", "optimizer")  # parts that rows and batches do not change
 # The projections around attention, by the names that the families give them.
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "dense", "qkv_proj", "c_attn")
+DELTA = (
+    "in_proj_qkv",
+    "in_proj_z",
+    "in_proj_a",
+    "in_proj_b",
+    "out_proj",
+)  # around what stands in for it in three of four layers of Qwen 3.5
 
 
 def linear_shapes(card: ModelCard) -> list[tuple[str, int, int, int]]:
@@ -57,6 +64,8 @@ def linear_shapes(card: ModelCard) -> list[tuple[str, int, int, int]]:
         shapes += [("gate_up_proj", hidden, 2 * middle), ("down_proj", middle, hidden)]
     elif card.model_type == "granitemoehybrid":
         return _hybrid(card, [*apart, ("o_proj", queries, hidden)])
+    elif card.model_type == "qwen3_5_text":
+        return _gated_delta(card, [("q_proj", hidden, 2 * queries), *apart[1:], ("o_proj", queries, hidden)])
     else:
         gate = [] if card.model_type == "apertus" else [("gate_proj", hidden, middle)]
         shapes = [*apart, ("o_proj", queries, hidden), *gate, ("up_proj", hidden, middle), ("down_proj", middle, hidden)]
@@ -76,13 +85,27 @@ def _hybrid(card: ModelCard, attention: list[tuple[str, int, int]]) -> list[tupl
     return [shape for shape in found + [(*shape, len(kinds)) for shape in everywhere] if shape[3]]
 
 
+def _gated_delta(card: ModelCard, attention: list[tuple[str, int, int]]) -> list[tuple[str, int, int, int]]:
+    """Qwen 3.5: every layer has an MLP, and either attention with a gate beside its queries or a gated delta net (Yang et al., 2024)."""
+    config, hidden, middle, layers = card.config, card.hidden_size, card.intermediate_size, card.num_hidden_layers
+    kinds = config.get("layer_types") or ["full_attention" if (at + 1) % 4 == 0 else "linear_attention" for at in range(layers)]
+    linear, heads = sum(kind in LINEAR_LAYERS for kind in kinds), config.get("linear_num_value_heads", 32)
+    keys = config.get("linear_num_key_heads", 16) * config.get("linear_key_head_dim", 128)
+    values = heads * config.get("linear_value_head_dim", 128)
+    mixer = [("in_proj_qkv", hidden, 2 * keys + values), ("in_proj_z", hidden, values), ("out_proj", values, hidden)]
+    mixer += [("in_proj_a", hidden, heads), ("in_proj_b", hidden, heads)]
+    everywhere = [("gate_proj", hidden, middle), ("up_proj", hidden, middle), ("down_proj", middle, hidden)]
+    found = [(*shape, layers - linear) for shape in attention] + [(*shape, linear) for shape in mixer]
+    return [*found, *((*shape, layers) for shape in everywhere)]
+
+
 def target_names(card: ModelCard, settings: TrainSettings) -> list[str]:
     """Layer names that get an adapter."""
     everything = card.target_modules or sorted({name for name, *_ in linear_shapes(card)})
     if settings.target_modules == "all-linear":
         return everything
     if settings.target_modules == "attention":
-        return [name for name in everything if name in ATTENTION]
+        return [name for name in everything if name in ATTENTION + (DELTA if "in_proj_qkv" in everything else ())]
     return list(settings.target_modules)
 
 

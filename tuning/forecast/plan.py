@@ -47,7 +47,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
 
     Raises InputError for what this version cannot do, or a device that is not there.
     """
-    notices: list[Notice] = []
+    notices = [Notice(code="plan.text_part")] if card.text_part else []
     _refuse(asked)
     memory.require_targets(card, asked)
     machine = devices.together(asked, machine)

@@ -9,7 +9,7 @@ import functools
 import pathlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
@@ -143,19 +143,25 @@ class Hub(Caller):
     def search(self, words: str, limit: int = 12) -> list[dict[str, Any]]:
         """Models by words in their name, the most downloaded first: id, parameters (None if not known), downloads, license, languages.
 
-        Only what writes text, has safetensors and, without a token, needs no log-in. Raises InputError as `describe` does.
+        Only what writes text, has safetensors and, without a token, needs no log-in; of what takes pictures, too, the kinds of which the
+        text model can be trained. Raises InputError as `describe` does.
         """
-        with _searching(words), self._asking(words):
-            get_session().head(self.endpoint, timeout=SECONDS)  # is it there? A list would be asked for six times, in half a minute
-            found = self._api.list_models(
+
+        def listed(task: str) -> Iterable[ModelInfo]:
+            return self._api.list_models(
                 search=words.strip()[:100],
-                pipeline_tag="text-generation",
+                pipeline_tag=task,
                 filter="safetensors",
                 gated=None if self._token else False,
                 sort="downloads",
                 limit=limit,
                 expand=["downloads", "safetensors", "cardData", "tags", "gated"],
             )
+
+        with _searching(words), self._asking(words):
+            get_session().head(self.endpoint, timeout=SECONDS)  # is it there? A list would be asked for six times, in half a minute
+            seeing = [info for info in listed("image-text-to-text") if examine.text_types() & set(info.tags or ())]
+            found = sorted([*listed("text-generation"), *seeing], key=lambda info: -(info.downloads or 0))[:limit]
             return [
                 {
                     "id": info.id,
@@ -234,7 +240,7 @@ class Hub(Caller):
         code = self._pin(id) is not None
         examine.configs(id, config, words, code)
         with ThreadPoolExecutor(8) as pool:
-            parameters = sum(pool.map(functools.partial(self._count, id, revision), shards))
+            shapes = {name: shape for of in pool.map(functools.partial(self._shapes, id, revision), shards) for name, shape in of.items()}
         facts = _facts(info)
         count = f"{info.downloads or 0:,}"
         why = Bilingual(
@@ -244,11 +250,12 @@ class Hub(Caller):
         if code and "auto_map" in config:
             facts["packing"] = False  # nobody has tried it
         card = catalog.card(
-            config,
+            examine.text_part(config),
+            text_part=examine.has_text_part(config),
             id=id,
             title=id.partition("/")[2],
             why=why,
-            parameters=parameters,
+            parameters=examine.parameters(config, shapes),
             instruct="chat_template" in words or "chat_template.jinja" in sizes,
             free_license=facts["license"] in FREE,
             italian="fair" if "it" in facts["languages"] else "none",
@@ -276,14 +283,13 @@ class Hub(Caller):
             raise InputError("model.broken", model=id, file=name)
         return content
 
-    def _count(self, id: str, revision: str, name: str) -> int:
-        """Numbers in a safetensors file, from its header."""
+    def _shapes(self, id: str, revision: str, name: str) -> dict[str, list[int]]:
+        """The tensors of a safetensors file by their shapes, from its header."""
         try:
             header = self._api.parse_safetensors_file_metadata(id, name, revision=revision, timeout=SECONDS)
-            count = sum(header.parameter_count.values())
-            if count < 1:
-                raise ValueError(count)
-            return count
+            if sum(header.parameter_count.values()) < 1:
+                raise ValueError(name)
+            return {tensor: info.shape for tensor, info in header.tensors.items()}
         except (errors.SafetensorsParsingError, errors.NotASafetensorsRepoError, ValueError, KeyError, TypeError) as error:
             raise InputError("model.broken", model=id, file=name) from error
 

@@ -105,12 +105,14 @@ def describe(folder: pathlib.Path) -> ModelCard:
     examine.configs(title, config, model_folder.text(folder, "tokenizer_config.json", title))
     headers = model_folder.check(folder, title)
     model_folder.agree(title, config, headers)
+    shapes = {name: entry["shape"] for tensors in headers.values() for name, entry in tensors.items()}
     found = card(
-        config,
+        examine.text_part(config),
+        text_part=examine.has_text_part(config),
         id=str(folder),
         title=title,
         why=Bilingual(en="A model from a folder on this machine.", it="Un modello preso da una cartella di questo computer."),
-        parameters=sum(math.prod(entry["shape"]) for tensors in headers.values() for entry in tensors.values()),
+        parameters=examine.parameters(config, shapes),
     )
     return found.model_copy(update={"path": str(folder)})
 

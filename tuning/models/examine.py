@@ -7,15 +7,17 @@ machine and for the Hub; nothing is loaded, nothing is executed.
 import contextlib
 import functools
 import json
+import math
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuning.errors import InputError
 
 KNOWN = pathlib.Path(__file__).with_name("known.json")
-SHARD = re.compile(r"model(-\d{5}-of-\d{5,6})?\.safetensors")  # DeepSeek counts in six digits
+# DeepSeek counts in six digits, and Qwen from 3.5 on says safetensors twice.
+SHARD = re.compile(r"model\.safetensors|model(\.safetensors)?-\d{5}-of-\d{5,6}\.safetensors")
 INDEX = "model.safetensors.index.json"
 # What a model needs beside its weights; everything else in a repository (code, other formats, pictures) stays there.
 TEXTS = frozenset(
@@ -46,9 +48,13 @@ ATTENTION = frozenset({"eager", "sdpa", "flash_attention_2", "flash_attention_3"
 
 
 @functools.cache
+def _known() -> dict[str, Any]:
+    return dict(json.loads(KNOWN.read_text(encoding="utf-8")))
+
+
+@functools.cache
 def _listed() -> dict[str, frozenset[str]]:
-    found = json.loads(KNOWN.read_text(encoding="utf-8"))
-    return {name: frozenset(found[name]) for name in ("causal", "no_decoders", "unpacked")}
+    return {name: frozenset(_known()[name]) for name in ("causal", "no_decoders", "unpacked")}
 
 
 def known() -> frozenset[str]:
@@ -63,6 +69,35 @@ def packable(config: dict[str, Any]) -> bool:
     return tried and set(map(str, config.get("layer_types") or [])) <= ATTEND and not any(config.get(name) for name in ODD)
 
 
+def text_types() -> frozenset[str]:
+    """The model types that the Hub lists for models of which `text_part` takes the text model."""
+    return frozenset(part["model_type"].removesuffix("_text") for part in _known()["text_parts"].values())
+
+
+def has_text_part(config: dict[str, Any]) -> bool:
+    """Whether a model takes pictures, too, and AutoModelForCausalLM loads its text model alone."""
+    return _text_part(config) is not None and isinstance(config.get("text_config"), dict)
+
+
+def text_part(config: dict[str, Any]) -> dict[str, Any]:
+    """What config.json says of that text model; of any other model all that it says."""
+    part = _text_part(config)
+    if part is None or not has_text_part(config):
+        return config
+    return {**config["text_config"], "architectures": [part["architecture"]], "model_type": part["model_type"]}
+
+
+def parameters(config: dict[str, Any], tensors: Mapping[str, Sequence[int]]) -> int:
+    """How many numbers are loaded, of `tensors` by their shapes: without what is not of the text model."""
+    outside = re.compile((_text_part(config) or {}).get("outside") or "(?!)")
+    return sum(math.prod(shape) for name, shape in tensors.items() if not outside.match(name))
+
+
+def _text_part(config: dict[str, Any]) -> dict[str, str] | None:
+    named = config.get("architectures")
+    return _known()["text_parts"].get(str(named[0])) if isinstance(named, list) and named else None
+
+
 def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any], code: bool = False) -> None:
     """Refuse what would run code, read files of this machine, or cannot be trained.
 
@@ -70,6 +105,7 @@ def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any], code:
     its words.
     """
     _code(model, config, tokenizer, code)
+    squeezed, config = "quantization_config" in config, text_part(config)
     named = config.get("architectures")
     architectures = [str(name) for name in named] if isinstance(named, list) else []
     if isinstance(config.get("text_config"), dict) and any(name.endswith("ForConditionalGeneration") for name in architectures):
@@ -80,7 +116,7 @@ def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any], code:
         raise InputError("model.not_causal", model=model)
     if not any(name in known() for name in architectures) and not (code and "auto_map" in config):
         raise InputError("model.unknown_architecture", model=model, architecture=architectures[0][:80])
-    if "quantization_config" in config:
+    if squeezed or "quantization_config" in config:
         raise InputError("model.quantized", model=model)
 
 
