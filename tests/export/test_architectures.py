@@ -39,12 +39,14 @@ CHANGES: dict[str, Any] = {
 WANTED = 16  # tokens
 TIE = 0.01  # of the standard deviation of the logits: what rounding to 16 bits may turn round
 PROMPTS = ("How much is item 3?", "Quanto costa?", "Item 7 costs")
-# What people train besides: Phi-4, whose tokenizer is no SentencePiece model, and Gemma, of which the converter reads just that.
+# What people train besides: Phi-4, whose tokenizer is no SentencePiece model, Qwen 3.5, which takes pictures, too, and Gemma, of which the
+# converter reads its SentencePiece model alone.
 GEMMA: dict[str, Any] = {"query_pre_attn_scalar": families.SMALL["head_dim"], "tie_word_embeddings": True} | {
     key: size for key, size in families.SMALL.items() if key.startswith(("hidden", "inter", "num", "head", "max"))
 }
 BESIDES = {
     "phi4-untied": next(card.config for card in CARDS.values() if card.model_type == "phi3"),
+    "qwen3_5-tied": {"model_type": "qwen3_5"},
     **{f"{kind}-tied": {"model_type": kind, **GEMMA} for kind in ("gemma", "gemma2", "gemma3_text")},
 }
 PIECES = frozenset({"phi3-untied", "gemma-tied", "gemma2-tied", "gemma3_text-tied"})
@@ -88,6 +90,8 @@ def agreement(wanted: list[list[int]], gaps: list[list[float]], got: list[list[i
 def _built(folder: pathlib.Path, said: dict[str, Any], tools: pathlib.Path) -> pathlib.Path:
     """A stand-in with more rows of embeddings than its tokenizer has words, as many models; of `PIECES` with a SentencePiece model, which
     the converter reads."""
+    if said["model_type"] == "qwen3_5":
+        return families.build_seeing(folder)
     set_seed(0)
     config = families.shrink(said)
     config.vocab_size = -(-(config.vocab_size + SPARE) // ROUND) * ROUND
@@ -165,7 +169,7 @@ def made(tools: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 def test_each_is_converted_and_its_tensors_are_read_back_equal(made: dict[str, dict[str, Any]]) -> None:
     for kind, one in made.items():
         told = one.get("told")
-        print(f"{kind:32} {one['fault'] if told is None else told['verdict']} {{}}".format((told and told["tensors"]) or ""))
+        print(f"{kind:32}", one["fault"] if told is None else told["verdict"], (told and told["tensors"]) or "")
     unlike = {kind for kind, one in made.items() if "told" not in one or one["told"]["verdict"] != "file"}
     print(f"{len(made) - len(unlike)} of {len(made)} architectures converted and read back equal")
     assert not unlike

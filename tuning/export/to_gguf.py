@@ -21,14 +21,16 @@ from safetensors import safe_open
 from transformers import AutoTokenizer
 
 # llama.cpp's names for the ways in which byte-level BPE cuts a text first, where the converter does not know a tokenizer by its hash.
-DIGITS, BYTES, LLAMA3, QWEN2 = "smollm", "gpt-2", "llama-bpe", "qwen2"
+DIGITS, BYTES, LLAMA3, QWEN2, QWEN35 = "smollm", "gpt-2", "llama-bpe", "qwen2", "qwen35"
 WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+MARKED = (WORDS % r"\p{N}").replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(r"^\s\p{L}", r"^\s\p{L}\p{M}")  # marks belong to their letters
 ENDS = ("eos", "eot", "eom")  # the tokens of a GGUF at which every engine ends an answer
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 BLOCK, HALF_STEP = 32, 0.57  # of Q8_0: half a step of a block, and the rounding of its scale to 16 bits
 OLDER = {"full_attention": "attention", "linear_attention": "mamba"}  # the converter knows kinds of layers by their older names
 PIECES = ("phi3", "gemma", "gemma2", "gemma3_text")  # read from their SentencePiece model, the first three from nothing else
 SPACE = "\u2581"  # SentencePiece's
+GUESSING = ("qwen3_5_text", "qwen3_5_moe_text", "qwen3_next")  # whose layers that guess further tokens transformers leaves out
 XIELU = ("alpha_p", "alpha_n", "beta", "eps")  # of Apertus's activation: numbers of the file, and no tensors
 
 
@@ -52,7 +54,7 @@ def cut(folder: pathlib.Path) -> str:
         return DIGITS
     if kinds == ["Split", "ByteLevel"] and not last.get("use_regex", True):
         said = rules[0].get("pattern", {}).get("Regex")
-        known = {WORDS % r"\p{N}{1,3}": LLAMA3, WORDS % r"\p{N}": QWEN2}
+        known = {WORDS % r"\p{N}{1,3}": LLAMA3, WORDS % r"\p{N}": QWEN2, MARKED: QWEN35}
         if said in known:
             return known[said]
     raise SystemExit(f"pre-tokenizer {kinds}")
@@ -172,7 +174,8 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
         name_added(folder)
     elif said["model_type"] == "phi3":  # Phi-4, whose tokenizer is no SentencePiece model
         importlib.import_module("conversion.phi").Phi3MiniModel.set_vocab = base.TextModel.set_vocab
-    sys.argv = ["convert_hf_to_gguf", job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
+    words = [job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
+    sys.argv = ["convert_hf_to_gguf", *words, *(["--no-mtp"] if said["model_type"] in GUESSING else [])]
     script.main()
 
 
@@ -209,6 +212,22 @@ def apart(name: str, tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]
         yield name.replace("shared_mlp.output_linear", "mlp.down_proj").replace(".dt_bias", ".dt_proj.bias"), tensor
 
 
+def tiled(name: str, tensor: torch.Tensor, said: dict[str, Any]) -> torch.Tensor:
+    """A tensor with a linear attention's heads for values in llama.cpp's order, where several belong to one for keys: the first of each,
+    then the second of each."""
+    if ".linear_attn." not in name or ".norm." in name:
+        return tensor
+    keys, values = int(said["linear_num_key_heads"]), int(said["linear_num_value_heads"])
+
+    def turned(part: torch.Tensor) -> torch.Tensor:
+        return part.reshape(keys, values // keys, len(part) // values, *part.shape[1:]).swapaxes(0, 1).reshape(part.shape)
+
+    if ".out_proj." in name:
+        return turned(tensor.T).T
+    first = 2 * keys * said["linear_key_head_dim"] if ".in_proj_qkv." in name or ".conv1d." in name else 0  # queries and keys stay
+    return torch.cat([tensor[:first], turned(tensor[first:])])
+
+
 def alike(wanted: torch.Tensor, got: torch.Tensor, kind: str) -> bool:
     """Is `got` what becomes of `wanted` by one rounding to `kind`? For Q8_0: within half a step of each block. Numbers in a row may be kept
     in several, and dimensions of one left out."""
@@ -237,10 +256,11 @@ def look(job: dict[str, Any], gguf: Any) -> dict[str, Any]:
     held = {tensor.name: tensor for tensor in reader.tensors}
     numbers = {f"model.layers.{layer}.mlp.act_fn.{key}": value for key in XIELU for layer, value in enumerate(field(f"xielu.{key}") or ())}
     seen: dict[str, Any] = {"equal": 0, "unlike": [], "missing": [], "kinds": {}, "digests": {}}
+    said = document(pathlib.Path(job["folder"]) / "config.json")
     for name, tensor in tensors(pathlib.Path(job["folder"])):
         seen["digests"][name] = hashlib.sha256(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
         right = True
-        for piece, wanted in apart(name, tensor):
+        for piece, wanted in apart(name.replace(".language_model.", "."), tiled(name, tensor, said)):
             if piece in numbers:
                 seen["kinds"]["F32"] = seen["kinds"].get("F32", 0) + 1
                 right = bool(wanted.float() == numbers[piece])
