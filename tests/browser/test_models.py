@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Shop, Watched
+from tests import families
+from tests.browser.conftest import SIZES, Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
 from tests.hub.hub_server import Repo
 from tuning.text import t
@@ -77,4 +78,30 @@ def test_a_model_of_the_hub_from_search_to_answer(shop: Shop, tiny_model: pathli
     page.get_by_text(t(lang, "ui.model.kept"), exact=True).click()
     expect(page.locator("#kept")).to_contain_text(t(lang, "ui.model.kept.which"))
     visitor.shot(f"kept-{lang}")
+    speaks(visitor, lang)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_a_model_that_takes_pictures_is_found_and_the_plan_says_what_of_it_is_trained(
+    shop: Shop, tmp_path: pathlib.Path, visit: Visit, lang: str
+) -> None:
+    seeing = families.build_seeing(tmp_path / "seeing")
+    shop.hub.repos["sarti/occhio"] = Repo.of(seeing, task="image-text-to-text", tags=("license:apache-2.0", "qwen3_5"))
+    visitor = visit(shop, lang)
+    page = visitor.open()
+    page.get_by_text(t(lang, "ui.model.other")).click()
+    page.locator("#other input, #other textarea").fill("occhio")
+    page.get_by_role("button", name=t(lang, "ui.model.other.use"), exact=True).click()
+    page.locator("#found .card").first.click()
+    expect(page.locator('#models .card[aria-pressed="true"]')).to_contain_text("occhio")
+    tab(page, lang, "data")
+    page.locator("#datasets .card").first.click()
+    expect(page.locator('#datasets .card[aria-pressed="true"]')).to_have_count(1)
+    tab(page, lang, "train")
+    page.get_by_text(t(lang, "ui.slip.details")).first.click()
+    expect(page.get_by_text(t(lang, "plan.text_part")).first).to_be_visible()
+    for size, screen in SIZES.items():
+        page.set_viewport_size(screen)  # type: ignore[arg-type]
+        visitor.shot(f"seeing-{lang}-{size}")
     speaks(visitor, lang)

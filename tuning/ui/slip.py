@@ -19,6 +19,7 @@ TABS = ("model", "data", "train", "chat", "runs")
 RESUMABLE = frozenset({"interrupted", "paused"})
 REASONS = (
     "model.",
+    "plan.text_part",
     "plan.no_fit",
     "plan.nf4",
     "plan.optimizer",
