@@ -96,6 +96,7 @@ def test_it_learns_and_leaves_and_answers_elsewhere(
     assert float((alone - after).abs().max()) < 0.05 * float(after.std())  # rounded to 16 bits once
 
 
+@pytest.mark.nightly
 def test_all_of_it_is_trained_too(
     folder: pathlib.Path, rows_file: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
