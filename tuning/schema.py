@@ -132,7 +132,8 @@ class ModelCard(Record):
     goals: dict[Goal, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # place among the models advised for a goal
     instruct: bool = False  # already taught to answer
     thinking: bool = False  # its template may write its reasoning first
-    text_part: bool = False  # of a model that takes pictures, too, the text model: that alone is loaded
+    text_part: bool = False  # of a model that takes pictures, too, the text model: that alone learns
+    beside: str = ""  # what else of such a model is loaded: its modules, as a regular expression
     packing: bool = True  # rows may share a sequence; not for hybrids without their kernels
     target_modules: list[str] = Field(default_factory=list)  # linear layers that take an adapter, by their last name
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests import families
+from tests import seeing
 from tests.browser.conftest import SIZES, Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
 from tests.hub.hub_server import Repo
@@ -86,8 +86,8 @@ def test_a_model_of_the_hub_from_search_to_answer(shop: Shop, tiny_model: pathli
 def test_a_model_that_takes_pictures_is_found_and_the_plan_says_what_of_it_is_trained(
     shop: Shop, tmp_path: pathlib.Path, visit: Visit, lang: str
 ) -> None:
-    seeing = families.build_seeing(tmp_path / "seeing")
-    shop.hub.repos["sarti/occhio"] = Repo.of(seeing, task="image-text-to-text", tags=("license:apache-2.0", "qwen3_5"))
+    folder = seeing.build(tmp_path / "seeing")
+    shop.hub.repos["sarti/occhio"] = Repo.of(folder, task="image-text-to-text", tags=("license:apache-2.0", "qwen3_5"))
     visitor = visit(shop, lang)
     page = visitor.open()
     page.get_by_text(t(lang, "ui.model.other")).click()

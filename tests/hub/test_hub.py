@@ -101,7 +101,7 @@ FAULTS: dict[str, tuple[str, Callable[[Repo], Repo | None]]] = {
     "half of an encoder-decoder": ("model.not_causal", lambda repo: repo.but(config={"architectures": ["BartForCausalLM"]})),
     "one that sees": (
         "model.multimodal",
-        lambda repo: repo.but(config={"architectures": ["Gemma3ForConditionalGeneration"], "text_config": {}, "vision_config": {}}),
+        lambda repo: repo.but(config={"architectures": ["Mistral3ForConditionalGeneration"], "text_config": {}, "vision_config": {}}),
     ),
     "no architecture": ("model.not_causal", lambda repo: repo.but(config={"architectures": None})),
     "of tomorrow": ("model.unknown_architecture", lambda repo: repo.but(config={"architectures": ["TomorrowForCausalLM"]})),
@@ -202,7 +202,7 @@ def test_search_finds_open_models_only(server: Server, repo: Repo) -> None:
     server.repos["a/tiny-popular"] = dataclasses.replace(repo, downloads=9_000)
     server.repos["a/tiny-gated"] = dataclasses.replace(repo, gated="auto")
     server.repos["a/tiny-seeing"] = dataclasses.replace(repo, task="image-text-to-text", tags=(*repo.tags, "qwen3_5"), downloads=5_000)
-    server.repos["a/tiny-seeing-otherwise"] = dataclasses.replace(repo, task="image-text-to-text", tags=(*repo.tags, "gemma3"))
+    server.repos["a/tiny-seeing-otherwise"] = dataclasses.replace(repo, task="image-text-to-text", tags=(*repo.tags, "mistral3"))
     found = hub(server).search("tiny")
     assert [entry["id"] for entry in found] == ["a/tiny-popular", "a/tiny-seeing", "a/tiny-open"]
     assert found[0]["downloads"] == 9_000 and found[0]["license"] == "apache-2.0"

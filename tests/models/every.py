@@ -33,6 +33,12 @@ LINEAR = {"linear_num_key_heads": 2, "linear_num_value_heads": 2, "linear_key_he
 OF_TEXT = {**{name: SMALL[name] for name in (*TEXT, "head_dim", "pad_token_id")}, **LINEAR, "num_hidden_layers": 4}
 OF_PICTURES = {"depth": 1, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 64}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64, "shared_expert_intermediate_size": 64}
+TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+TOWER |= {"num_key_value_heads": 2, "head_dim": 16}
+EARS = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "output_proj_dims": 32}
+PER_LAYER = {"hidden_size_per_layer_input": 16, "vocab_size_per_layer_input": 128, "global_head_dim": 16, "num_kv_shared_layers": 2}
+PER_LAYER |= {"num_hidden_layers": 6, "layer_types": ["sliding_attention", "full_attention"] * 3}
+SIGNS = {"boi_token_index": 100, "eoi_token_index": 101, "image_token_index": 102}
 # What a family needs beside SMALL; None takes the name out, and the family's own size stays.
 SPECIAL: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("axk1", "axk2", "deepseek_v2", "deepseek_v3", "deepseek_v32", "glm4_moe_lite", "longcat_flash", "minicpm3"), LATENT),
@@ -60,6 +66,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "fuyu": {"text_config": {"model_type": "persimmon", **{name: SMALL[name] for name in TEXT}}},
     "qwen3_5": {"text_config": OF_TEXT, "vision_config": OF_PICTURES},
     "qwen3_5_moe": {"text_config": OF_TEXT | EXPERTS, "vision_config": OF_PICTURES},
+    "gemma3": {"text_config": OF_TEXT, "vision_config": OF_PICTURES | TOWER, **SIGNS, "mm_tokens_per_image": 4},
+    "gemma4": {"text_config": OF_TEXT | PER_LAYER, "vision_config": TOWER, "audio_config": EARS, **SIGNS},
     "dots1": {"n_shared_experts": 1},
     "falcon": {"head_dim": None, "num_kv_heads": 4, "new_decoder_architecture": False},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": 16},
@@ -91,9 +99,9 @@ def decoders() -> dict[str, str]:
 
 
 def with_pictures() -> dict[str, str]:
-    """Of the types that decode text, those whose whole model takes pictures, too: its class, another than that of the text alone."""
-    whole = {kind: MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind) for kind in decoders()}
-    return {kind: str(name) for kind, name in whole.items() if name and name != decoders()[kind]}
+    """Of the types that AutoModelForCausalLM knows, those whose whole model takes pictures, too: its class."""
+    whole = {kind: str(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(kind)) for kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES if decoder(kind)}
+    return {kind: name for kind, name in whole.items() if name.endswith("ForConditionalGeneration")}
 
 
 def config(kind: str, **changes: Any) -> PretrainedConfig:

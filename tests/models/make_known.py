@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from tests.models import every
 from tuning.engine.kernels import attention, packing
@@ -38,10 +38,11 @@ def unpacked() -> list[str]:
     return sorted({*every.decoders().values()} - {name for name, fits in fit.items() if fits})
 
 
-def text_parts() -> dict[str, dict[str, str]]:
-    """By the class of a model that takes pictures, too: the class and type of the text model that AutoModelForCausalLM makes of its
-    files, and which tensors are none of that. Only those that give the same logits, with no tensor missing and none unexpected."""
-    found: dict[str, dict[str, str]] = {}
+def text_parts() -> dict[str, dict[str, Any]]:
+    """By the class of a model that takes pictures, too: the class and type of its text model, which tensors AutoModelForCausalLM does not
+    load, which modules it loads beside that, and the sizes where config.json says none. Only those that give the same logits, with no
+    tensor missing and none unexpected."""
+    found: dict[str, dict[str, Any]] = {}
 
     def look(kind: str, name: str) -> None:
         torch.manual_seed(0)
@@ -50,9 +51,15 @@ def text_parts() -> dict[str, dict[str, str]]:
             whole.save_pretrained(folder)
             part, told = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
             same = torch.equal(part.eval()(ids).logits, whole(input_ids=ids).logits)
-        if same and not any(told.values()):
-            outside = "|".join(sorted(part._keys_to_ignore_on_load_unexpected or ()))
-            found[name] = {"architecture": type(part).__name__, "model_type": part.config.model_type, "outside": outside}
+        kind_of_text = part.config.get_text_config().model_type
+        if same and not any(told.values()) and kind_of_text in every.decoders():
+            alone = type(part).__name__ == every.decoders()[kind_of_text]
+            outside = "|".join(sorted(part._keys_to_ignore_on_load_unexpected or ())) if alone else ""
+            beside = "" if alone else "|".join(one for one, _ in part.model.named_children() if one != "language_model")
+            of = {"architecture": every.decoders()[kind_of_text], "model_type": kind_of_text}
+            usual = AutoConfig.for_model(kind_of_text).to_dict()
+            sizes = {size: usual.get(size) for size in (*every.TEXT, "head_dim", "max_position_embeddings")}
+            found[name] = {**of, "outside": outside, "beside": beside, "usual": {size: one for size, one in sizes.items() if one}}
 
     for kind, name in every.with_pictures().items():
         caught(functools.partial(look, kind, name), kind)

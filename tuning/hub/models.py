@@ -252,6 +252,7 @@ class Hub(Caller):
         card = catalog.card(
             examine.text_part(config),
             text_part=examine.has_text_part(config),
+            beside=examine.beside(config),
             id=id,
             title=id.partition("/")[2],
             why=why,

@@ -109,6 +109,7 @@ def describe(folder: pathlib.Path) -> ModelCard:
     found = card(
         examine.text_part(config),
         text_part=examine.has_text_part(config),
+        beside=examine.beside(config),
         id=str(folder),
         title=title,
         why=Bilingual(en="A model from a folder on this machine.", it="Un modello preso da una cartella di questo computer."),

@@ -75,16 +75,16 @@ def text_types() -> frozenset[str]:
 
 
 def has_text_part(config: dict[str, Any]) -> bool:
-    """Whether a model takes pictures, too, and AutoModelForCausalLM loads its text model alone."""
+    """Whether a model takes pictures, too, and its text model can be trained, alone or beside the rest."""
     return _text_part(config) is not None and isinstance(config.get("text_config"), dict)
 
 
 def text_part(config: dict[str, Any]) -> dict[str, Any]:
-    """What config.json says of that text model; of any other model all that it says."""
+    """What config.json says of that text model, with usual sizes where it says none, as Gemma 3's; of any other model all that it says."""
     part = _text_part(config)
     if part is None or not has_text_part(config):
         return config
-    return {**config["text_config"], "architectures": [part["architecture"]], "model_type": part["model_type"]}
+    return {**part["usual"], **config["text_config"], "architectures": [part["architecture"]], "model_type": part["model_type"]}
 
 
 def parameters(config: dict[str, Any], tensors: Mapping[str, Sequence[int]]) -> int:
@@ -93,7 +93,12 @@ def parameters(config: dict[str, Any], tensors: Mapping[str, Sequence[int]]) -> 
     return sum(math.prod(shape) for name, shape in tensors.items() if not outside.match(name))
 
 
-def _text_part(config: dict[str, Any]) -> dict[str, str] | None:
+def beside(config: dict[str, Any]) -> str:
+    """The modules that are loaded beside that text model and never learn, as a regular expression; "" where there are none."""
+    return str((_text_part(config) or {}).get("beside", ""))
+
+
+def _text_part(config: dict[str, Any]) -> dict[str, Any] | None:
     named = config.get("architectures")
     return _known()["text_parts"].get(str(named[0])) if isinstance(named, list) and named else None
 

@@ -235,6 +235,8 @@ def lora_config(card: ModelCard, settings: TrainSettings) -> LoraConfig:
     if targets == "attention" or (targets == "all-linear" and card.target_modules):
         targets = target_names(card, settings)
     asked = {"r": settings.lora_r, "lora_alpha": settings.lora_alpha, "lora_dropout": settings.lora_dropout, "target_modules": targets}
+    if card.beside:
+        asked["exclude_modules"] = rf"(.*\.)?({card.beside})\..*"
     try:
         return LoraConfig(task_type="CAUSAL_LM", **{**asked, **settings.lora})
     except (TypeError, ValueError) as error:
