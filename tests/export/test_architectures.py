@@ -19,7 +19,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, set_seed
 
-from tests import families
+from tests import families, seeing
 from tests.engine.kernels.test_families import CARDS
 from tests.export import llama_cpp
 from tuning.engine.learn.train import train
@@ -39,17 +39,17 @@ CHANGES: dict[str, Any] = {
 WANTED = 16  # tokens
 TIE = 0.01  # of the standard deviation of the logits: what rounding to 16 bits may turn round
 PROMPTS = ("How much is item 3?", "Quanto costa?", "Item 7 costs")
-# What people train besides: Phi-4, whose tokenizer is no SentencePiece model, Qwen 3.5, which takes pictures, too, and Gemma, of which the
+# What people train besides: Phi-4, whose tokenizer is no SentencePiece model, those that take pictures, too, and Gemma, of which the
 # converter reads its SentencePiece model alone.
 GEMMA: dict[str, Any] = {"query_pre_attn_scalar": families.SMALL["head_dim"], "tie_word_embeddings": True} | {
     key: size for key, size in families.SMALL.items() if key.startswith(("hidden", "inter", "num", "head", "max"))
 }
 BESIDES = {
     "phi4-untied": next(card.config for card in CARDS.values() if card.model_type == "phi3"),
-    "qwen3_5-tied": {"model_type": "qwen3_5"},
+    **{f"{kind}-seeing": {"model_type": kind} for kind in seeing.KINDS},
     **{f"{kind}-tied": {"model_type": kind, **GEMMA} for kind in ("gemma", "gemma2", "gemma3_text")},
 }
-PIECES = frozenset({"phi3-untied", "gemma-tied", "gemma2-tied", "gemma3_text-tied"})
+PIECES = frozenset({"phi3-untied", "gemma-tied", "gemma2-tied", "gemma3_text-tied", "gemma3-seeing"})
 SPARE, ROUND = 32, 16  # rows of embeddings; llama.cpp takes only multiples of a hybrid, as those of the catalog have them
 MULTIPLIERS = {"embedding_multiplier": 12, "attention_multiplier": 0.0625, "residual_multiplier": 0.22, "logits_scaling": 6}  # of Granite
 
@@ -90,8 +90,8 @@ def agreement(wanted: list[list[int]], gaps: list[list[float]], got: list[list[i
 def _built(folder: pathlib.Path, said: dict[str, Any], tools: pathlib.Path) -> pathlib.Path:
     """A stand-in with more rows of embeddings than its tokenizer has words, as many models; of `PIECES` with a SentencePiece model, which
     the converter reads."""
-    if said["model_type"] == "qwen3_5":
-        return families.build_seeing(folder)
+    if said["model_type"] in seeing.KINDS:
+        return _pieces(seeing.build(folder, said["model_type"]), tools)
     set_seed(0)
     config = families.shrink(said)
     config.vocab_size = -(-(config.vocab_size + SPARE) // ROUND) * ROUND
@@ -101,6 +101,10 @@ def _built(folder: pathlib.Path, said: dict[str, Any], tools: pathlib.Path) -> p
         config.update(MULTIPLIERS)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     families.tokenizer().save_pretrained(folder)
+    return _pieces(folder, tools)
+
+
+def _pieces(folder: pathlib.Path, tools: pathlib.Path) -> pathlib.Path:
     if folder.name in PIECES:
         options = "input='rows.txt', model_prefix='tokenizer', vocab_size=300, hard_vocab_limit=False, byte_fallback=True"
         options += ", bos_id=0, pad_id=1, eos_id=2, unk_id=3, pad_piece='<pad>', eos_piece='<end>'"  # as the tokenizer beside it has them

