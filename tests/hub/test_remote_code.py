@@ -144,25 +144,35 @@ def test_code_of_another_repository_is_not_its_own(song: pathlib.Path, server: S
     assert "code of its own" in capsys.readouterr().err and not song.exists()
 
 
+@pytest.fixture
+def native(server: Server, song: pathlib.Path) -> pathlib.Path:
+    """Phi-3.5 names a file for each of its classes, from before transformers had them; Phi-4-mini a repository besides, without a class."""
+    words = {"AutoConfig": "canary.LlamaConfig", "AutoModelForCausalLM": "canary.LlamaForCausalLM", "AutoTokenizer": OTHER}
+    words["AutoModelForSequenceClassification"] = "canary.LlamaForSequenceClassification"
+    named = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "auto_map": words}
+    server.repos[ID] = server.repos[ID].but(config=named)
+    return song
+
+
+def test_classes_that_the_libraries_have_need_no_permission(native: pathlib.Path, server: Server, rows_file: pathlib.Path) -> None:
+    assert main(["plan", "-m", ID, "-d", str(rows_file)]) == 0
+    assert not native.exists() and not [one for one in server.asked if "canary.py" in one[1]]
+
+
+@pytest.mark.nightly
 def test_classes_that_the_libraries_have_are_theirs(
-    song: pathlib.Path,
+    native: pathlib.Path,
     server: Server,
     home: pathlib.Path,
     rows_file: pathlib.Path,
     tmp_path: pathlib.Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Phi-3.5 names a file for each of its classes, from before transformers had them: it trains, and its files stay on the Hub. Phi-4-mini
-    names a repository besides, without a class in it."""
-    words = {"AutoConfig": "canary.LlamaConfig", "AutoModelForCausalLM": "canary.LlamaForCausalLM", "AutoTokenizer": OTHER}
-    words["AutoModelForSequenceClassification"] = "canary.LlamaForSequenceClassification"
-    named = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "auto_map": words}
-    server.repos[ID] = server.repos[ID].but(config=named)
     assert main(["train", "-m", ID, "-d", str(rows_file), *SHORT, "--json"]) == 0
     run = json.loads(capsys.readouterr().out)["run"]
     assert main(["chat", run, "--prompt", "Hi"]) == 0
     assert main(["export", run, "--to", "merged", "--out", str(tmp_path / "merged"), "--no-check"]) == 0
-    assert not song.exists() and not list(home.rglob("canary.py")) and not [one for one in server.asked if "canary.py" in one[1]]
+    assert not native.exists() and not list(home.rglob("canary.py")) and not [one for one in server.asked if "canary.py" in one[1]]
     (merged,) = (tmp_path / "merged").rglob("config.json")
     assert "auto_map" not in json.loads(merged.read_text(encoding="utf-8"))
 
