@@ -40,13 +40,7 @@ LABELLED = 0.75  # of the tokens of the longest rows, learned; long rows are mos
 FIXED = ("libraries", "weights", "workspace", "adapter", "gradients", "optimizer")  # parts that rows and batches do not change
 # The projections around attention, by the names that the families give them.
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "dense", "qkv_proj", "c_attn")
-DELTA = (
-    "in_proj_qkv",
-    "in_proj_z",
-    "in_proj_a",
-    "in_proj_b",
-    "out_proj",
-)  # around what stands in for it in three of four layers of Qwen 3.5
+DELTA = ("in_proj_qkv", "in_proj_z", "in_proj_a", "in_proj_b", "out_proj")  # around what stands in for it in Qwen 3.5
 
 
 def linear_shapes(card: ModelCard) -> list[tuple[str, int, int, int]]:

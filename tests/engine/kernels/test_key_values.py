@@ -9,13 +9,14 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, set_seed
 
-from tests import families
+from tests import families, seeing
 from tests.engine.kernels.test_families import CARDS
 from tests.lots import lot
 from tuning.engine.kernels.key_values import KeyValues, weight_marks
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import Saying, answer
+from tuning.models import catalog
 from tuning.schema import Message
 
 LOT = lot("kept families").sample(list(CARDS), 3)
@@ -66,10 +67,14 @@ def speaker(folder: pathlib.Path, card: Any) -> Callable[..., tuple[str, list[in
     return ask
 
 
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[] if kind in LOT else [pytest.mark.nightly]) for kind in CARDS])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in LOT else [pytest.mark.nightly]) for kind in (*CARDS, *seeing.KINDS)]
+)
 def test_a_second_turn_goes_on_from_the_first_and_says_the_same(kind: str, tmp_path: pathlib.Path) -> None:
-    ask = speaker(families.build(tmp_path / "model", CARDS[kind]), CARDS[kind])
-    recurrent = "mamba" in kind
+    sees = kind in seeing.KINDS
+    folder = seeing.build(tmp_path / "model", kind) if sees else families.build(tmp_path / "model", CARDS[kind])
+    ask = speaker(folder, catalog.describe(folder) if sees else CARDS[kind])
+    recurrent = "mamba" in kind or kind == "qwen3_5"
     for how in ({}, {"seed": 3, "temperature": 1.5}):
         plain, unkept = ask([("user", FIRST)], **how)
         assert unkept == [0] and ask([("user", FIRST)], "me", **how)[0] == plain

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DummyLayer, DynamicLayer, DynamicSlidingWindowLayer
 
 from tuning.engine import upstream
 from tuning.engine.device import ran_out, release
@@ -120,14 +120,16 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 def _goes_on(cache: Any) -> bool:
-    """Whether several tokens at once can follow it: it holds keys and values, and no state of a recurrent layer."""
-    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers)
+    """Whether several tokens at once can follow it: it holds keys and values, or nothing where a layer takes those of another, and no state
+    of a recurrent layer."""
+    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer, DummyLayer) for layer in cache.layers)
 
 
 def _can_be_cropped(cache: Any, count: int) -> bool:
     """Whether the last `count` tokens can be taken from it: a window that has slid has let go of those before."""
     return not count or all(
-        type(layer) is DynamicLayer or (type(layer) is DynamicSlidingWindowLayer and layer.get_seq_length() < layer.sliding_window)
+        type(layer) in (DynamicLayer, DummyLayer)
+        or (type(layer) is DynamicSlidingWindowLayer and layer.get_seq_length() < layer.sliding_window)
         for layer in cache.layers
     )
 
