@@ -84,7 +84,7 @@ def test_a_configuration_that_says_only_what_is_unusual_is_read() -> None:
     """Gemma 3 4B's says neither how many heads there are nor how many tokens."""
     said = {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34, "sliding_window": 1024}
     config = {"architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "text_config": said, "vision_config": {}}
-    found = catalog.card(examine.text_part(config), id="x", title="x", why=Bilingual(en="x", it="x"), parameters=1)
+    found = catalog.card(config, id="x", title="x", why=Bilingual(en="x", it="x"), parameters=1)
     usual = Gemma3TextConfig(**said)
     for name in ("num_attention_heads", "num_key_value_heads", "vocab_size", "hidden_size", "num_hidden_layers"):
         assert getattr(found, name) == getattr(usual, name)

@@ -250,9 +250,7 @@ class Hub(Caller):
         if code and "auto_map" in config:
             facts["packing"] = False  # nobody has tried it
         card = catalog.card(
-            examine.text_part(config),
-            text_part=examine.has_text_part(config),
-            beside=examine.beside(config),
+            config,
             id=id,
             title=id.partition("/")[2],
             why=why,

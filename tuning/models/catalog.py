@@ -107,9 +107,7 @@ def describe(folder: pathlib.Path) -> ModelCard:
     model_folder.agree(title, config, headers)
     shapes = {name: entry["shape"] for tensors in headers.values() for name, entry in tensors.items()}
     found = card(
-        examine.text_part(config),
-        text_part=examine.has_text_part(config),
-        beside=examine.beside(config),
+        config,
         id=str(folder),
         title=title,
         why=Bilingual(en="A model from a folder on this machine.", it="Un modello preso da una cartella di questo computer."),
@@ -119,12 +117,14 @@ def describe(folder: pathlib.Path) -> ModelCard:
 
 
 def card(config: dict[str, Any], id: str, title: str, why: Bilingual, parameters: int, **facts: Any) -> ModelCard:
-    """A card from a config.json, with `facts` (license, languages …) as they are known.
+    """A card from a config.json, with `facts` (license, languages …) as they are known; of a model that takes pictures, too, that of its
+    text model.
 
     Raises InputError for a config that lacks a size, or has something else in its place.
     """
     try:
-        return _card(config, id=id, title=title, why=why, parameters=parameters, **facts)
+        seen = {"text_part": examine.has_text_part(config), "beside": examine.beside(config)}
+        return _card(examine.text_part(config), id=id, title=title, why=why, parameters=parameters, **seen, **facts)
     except (pydantic.ValidationError, TypeError, AttributeError) as error:
         raise InputError("model.broken", model=title, file="config.json") from error
 
