@@ -35,8 +35,8 @@ def said(step: str) -> str:
     return t("en", f"ui.next.{step}", model="Sartoria starter", data="A tailor's shop (English)")
 
 
-def train_tab(page: Page) -> None:
-    page.get_by_role("tab", name=t("en", "ui.tab.train")).first.click()
+def train_tab(page: Page, lang: str = "en") -> None:
+    page.get_by_role("tab", name=t(lang, "ui.tab.train")).first.click()
 
 
 @pytest.mark.drawn("killed")
@@ -78,3 +78,24 @@ def test_a_closed_tab_a_second_browser_and_a_killed_app_change_nothing(
     whole = shop.studio.shared.store.find(started["run"], LOCAL)
     wait_until(lambda: whole.state().status == "finished", 180)
     assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("lang", ["it", "en"])
+def test_a_page_whose_connection_is_back_is_back_itself(shop: Shop, visit: Visit, lang: str) -> None:
+    """As after a closed lid: the press that fell into it says so in the visitor's language, and then the page answers again."""
+    visitor = visit(shop, lang)
+    page = visitor.open("/it" if lang == "it" else "/")
+    train_tab(page, lang)
+    visitor.context.set_offline(True)
+    page.locator("#recipes [data-value=quick]").click()
+    told = page.get_by_test_id("toast-body")
+    expect(told).to_contain_text(t(lang, "gradio.aria.lost"))
+    expect(told).to_contain_text(t(lang, "gradio.common.error"))
+    expect(told.get_by_role("button", name=t(lang, "gradio.aria.close"), exact=True)).to_be_visible()
+    visitor.context.set_offline(False)
+    expect(told).to_have_count(0)
+    train_tab(page, lang)
+    page.locator("#recipes [data-value=style]").click()
+    expect(page.locator("#recipes [data-value=style]")).to_have_attribute("aria-pressed", "true")
+    visitor.context.close()

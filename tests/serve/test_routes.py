@@ -19,7 +19,7 @@ from tuning.ui import page
 CLOSED = [
     "/openapi.json", "/login", "/logout", "/svelte/x.js", "/endpoints", "/gradio_api/deep_link", "/config/", "/pwa_icon", "/pwa_icon/9",
     "/manifest.json", "/monitoring", "/monitoring/summary", "/monitoring/key", "/gradio_api/user", "/gradio_api/login_check",
-    "/gradio_api/token", "/gradio_api/app_id", "/gradio_api/dev/reload", "/gradio_api/runs", "/gradio_api/info/",
+    "/gradio_api/token", "/gradio_api/dev/reload", "/gradio_api/runs", "/gradio_api/info/",
     "/gradio_api/custom_component/1/client/component/index.js", "/gradio_api/proxy=http://localhost/", "/gradio_api/stream/1",
     "/gradio_api/stream/1/close", "/gradio_api/stream/a/1/2/playlist.m3u8", "/gradio_api/file/etc/hostname", "/gradio_api/reset",
     "/gradio_api/api/chat", "/gradio_api/run/chat/", "/gradio_api/component_server", "/gradio_api/queue/status",

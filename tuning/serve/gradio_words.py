@@ -41,6 +41,9 @@ const say = (element) => {
   const said = words[label] || (words[label.slice(0, end)] ? words[label.slice(0, end)] + label.slice(end) : label);
   if (said !== name) element.setAttribute("aria-label", said);
 };
+const told = (element) => {
+  for (const node of element.childNodes) if (node.nodeType === 3) node.data = words[node.data.trim()] || node.data;
+};
 new MutationObserver((changes) => {
   for (const {type, target, addedNodes} of changes) {
     if (type === "attributes") say(target);
@@ -48,6 +51,7 @@ new MutationObserver((changes) => {
       if (node.nodeType !== 1) continue;
       if (node.hasAttribute("aria-label")) say(node);
       node.querySelectorAll("[aria-label]").forEach(say);
+      node.querySelectorAll('.toast-title, [data-testid="toast-text"]').forEach(told);
     }
   }
 }).observe(root, {subtree: true, childList: true, attributes: true, attributeFilter: ["aria-label"]});
@@ -129,8 +133,11 @@ Object.defineProperty(HTMLTemplateElement.prototype, "innerHTML", {...parsed, se
 }});
 })();</script>"""
 
-# What Gradio's frontend says to screen readers in English whatever the language, and our line for it.
+# What Gradio's frontend says to screen readers, and where the connection is lost, in English whatever the language, and our line for it.
 FIXED = {
+    "Connection to the server was lost. Attempting reconnection...": "gradio.aria.lost",
+    "Error": "gradio.common.error",
+    "Close": "gradio.aria.close",
     "Click to upload or drop files": "gradio.aria.upload",
     "File upload": "gradio.aria.file",
     "More tabs": "gradio.aria.tabs",

@@ -19,6 +19,7 @@ OPEN = {
     "/assets/{path:path}": "GET",
     "/static/{path:path}": "GET",
     "/gradio_api/heartbeat/{session_hash}": "GET",
+    "/gradio_api/app_id": "GET",  # by which a page that lost its connection sees that it is back
     "/gradio_api/upload": "POST",
     "/gradio_api/upload_progress": "GET",
     "/gradio_api/file={path_or_url:path}": "GET",  # Gradio serves from the folder of uploads alone
