@@ -86,11 +86,10 @@ def test_after_a_stop_the_same_questions_and_no_point_twice(make_run: Callable[.
 class Silent(samples.Timeline):
     """A timeline that notes when it would ask and how long that would take, all answers being as long as they may."""
 
-    def _ask(self, step: int, limit: float, count: int) -> None:
-        tokens = min(count, int(limit / self._token_seconds))
-        self._last = tokens * self._token_seconds
-        self._spent += self._last
-        self.noted: list[tuple[int, float, float]] = [*getattr(self, "noted", []), (step, limit, self._last)]
+    def _ask(self, step: int, limit: float, count: int, least: int = 0) -> None:
+        took = min(count, int(limit / self._token_seconds)) * self._token_seconds
+        self._spent += took
+        self.noted: list[tuple[int, float, float]] = [*getattr(self, "noted", []), (step, limit, took)]
 
 
 @pytest.mark.parametrize(("token_seconds", "expected"), [(0.001, 10), (0.1, 10), (0.3, 6), (0.5, 5)])
@@ -111,6 +110,7 @@ def test_answers_that_cost_too_much_are_left_out(
     for step, limit, took in timeline.noted[1:]:
         assert took <= limit <= samples.SECONDS
         assert step == 100 or limit <= samples.SHARE * 10.0 * step
+        assert took >= samples.FEWEST_TOKENS * token_seconds
 
 
 @pytest.mark.parametrize("total", [1, 2, 40])
@@ -125,6 +125,21 @@ def test_the_shortest_run_shows_what_came_of_it(make_run: Callable[..., Run], mo
         now[0] += 2.0 / total
         timeline.maybe(step, total)
     assert [(step, took) for step, _, took in timeline.noted[1:]] == [(total, pytest.approx(samples.FEWEST_TOKENS * 0.05))]
+
+
+def test_an_answer_cut_after_a_few_tokens_is_not_shown_beside_the_whole_ones(
+    make_run: Callable[..., Run], studio: Studio, generous: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that is busy for a moment: the next point is there again, and the first and the last are there anyway."""
+    run, resident, tokens = make_run(), Resident(), [3]
+    resident.load(run.spec().model.path, "cpu", "fp32")
+    monkeypatch.setattr(samples, "greedy", lambda *_: [samples.Answer("La", tokens[0], False)] * len(timeline.asked))
+    timeline = samples.Timeline(run, resident, samples.pick(raw(run, studio)[1]), 1000.0, 512)
+    timeline.begin()
+    for step in range(1, 11):
+        tokens[0] = 3 if step in (2, 3, 10) else samples.FEWEST_TOKENS
+        timeline.maybe(step, 10)
+    assert [record["step"] for record in run.samples()] == [0, 1, 4, 5, 6, 7, 8, 9, 10]
 
 
 def test_whoever_has_to_leave_does_not_wait_and_what_goes_wrong_is_only_logged(

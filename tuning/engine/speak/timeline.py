@@ -5,6 +5,7 @@ Who asks a question of their own goes through `chat`.
 """
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ class Timeline:
     context: int
     _answered: set[int] = field(default_factory=set)  # steps
     _spent: float = 0.0  # seconds, over all attempts
-    _last: float = 0.0  # seconds that the last point took
+    _last: float = math.inf  # seconds that the last point took, where each of its answers came to its end by itself
     _token_seconds: float = 0.0
     _here: float = 0.0  # seconds that the points of this attempt took
     _began: float = 0.0
@@ -106,8 +107,9 @@ class Timeline:
     def __post_init__(self) -> None:
         for record in self.run.samples():
             self._answered.add(record["step"])
-            self._last = float(record.get("seconds", 0.0))
-            self._spent += self._last
+            seconds, cut = float(record.get("seconds", 0.0)), any(one["answer"].endswith("…") for one in record["answers"])
+            self._last = math.inf if cut else seconds
+            self._spent += seconds
             self._token_seconds = float(record.get("token_seconds", 0.0))
 
     def begin(self, step: int = 0) -> None:
@@ -134,18 +136,19 @@ class Timeline:
             self._ask(step, SECONDS, FEWEST_TOKENS)
             return
         if min(SECONDS, limit) >= expected:
-            self._ask(step, min(SECONDS, limit), NEW_TOKENS)
+            self._ask(step, min(SECONDS, limit), NEW_TOKENS, FEWEST_TOKENS if step < total else 0)
 
-    def _ask(self, step: int, limit: float, count: int) -> None:
+    def _ask(self, step: int, limit: float, count: int, least: int = 0) -> None:
         if not self.asked:
             return
         started = time.monotonic()
-        if caught(lambda: self._write(step, started, limit, count), f"the answers at step {step} of run {self.run.id}") is not None:
+        if caught(lambda: self._write(step, started, limit, count, least), f"the answers at step {step} of run {self.run.id}") is not None:
             self.asked = []  # what went wrong once would do so again, and no run fails for it
         self._here += time.monotonic() - started
 
-    def _write(self, step: int, started: float, limit: float, count: int) -> None:
-        """Ask all, and append a line to samples.jsonl; none where the process has to end."""
+    def _write(self, step: int, started: float, limit: float, count: int, least: int) -> None:
+        """Ask all, and append a line to samples.jsonl; none where the process has to end, or an answer was cut before `least` tokens: it
+        would read as if the model said less than before."""
         # Where it is to be trained as a whole, or has been changed for the adapter, it speaks as the run.
         base = step == 0 and self.resident.base is not None and not self.resident.rewritten
         settings = self.run.spec().settings
@@ -155,16 +158,20 @@ class Timeline:
         answers = greedy(self.resident, who, ids, room, limit, ending, settings.chat_template)
         if shutdown.asked(self.run):
             return
-        self._last = time.monotonic() - started
+        took = time.monotonic() - started
         self._answered.add(step)
-        self._spent += self._last
-        self._token_seconds = self._last / max(1, *(one.tokens for one in answers))
+        self._spent += took
+        if any(one.tokens < min(least, room) and not one.ended for one in answers):
+            self._token_seconds *= 2  # they come slower than was thought
+            return
+        self._last = took if all(one.ended for one in answers) else math.inf
+        self._token_seconds = took / max(1, *(one.tokens for one in answers))
         shown = [
             {"prompt": one.prompt, "answer": _shown(answer), "reference": one.reference, "general": one.general}
             for one, answer in zip(self.asked, answers, strict=True)
         ]
         record = {"schema": SCHEMA, "step": step, "time": time.time(), "answers": shown}
-        record |= {"seconds": round(self._last, 3), "token_seconds": round(self._token_seconds, 5)}
+        record |= {"seconds": round(took, 3), "token_seconds": round(self._token_seconds, 5)}
         files.append_line(self.run.folder / "samples.jsonl", record)
 
 
