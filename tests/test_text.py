@@ -22,6 +22,16 @@ def test_same_keys_and_placeholders() -> None:
     assert english.keys() == italian.keys()
     different = [key for key in english if placeholders(english[key]) != placeholders(italian[key])]
     assert not different
+    assert all(placeholders(english[key]) <= placeholders(english[key.removesuffix(".one")]) for key in english if key[:-4] in english)
+
+
+def test_where_one_is_counted_the_line_for_one_is_taken() -> None:
+    assert text.t("it", "ui.data.rows", rows="1") == "una riga" and text.t("it", "ui.data.rows", rows="21") == "21 righe"
+    told = text.say("en", "plan.batch", {"batch": 1, "accumulation": 1, "rows": 1})
+    assert (
+        told.endswith("each step learns from one row") and text.say("en", "plan.batch", {"batch": 1, "accumulation": 2, "rows": 2}) != told
+    )
+    assert text.t("it", "ui.slip.rows_limited", rows="1.000") == "al massimo 1.000 delle sue righe"
 
 
 @pytest.mark.parametrize("lang", text.LANGUAGES)
@@ -56,8 +66,10 @@ def test_every_code_has_words() -> None:
 
 
 def test_no_line_is_unused() -> None:
+    named = set(re.findall(r'"[\w.]+"', SOURCE))
     prefixes = tuple(re.findall(r'f"([a-z_.]+[._])\{', SOURCE))
-    unused = [key for key in text.table("en") if f'"{key}"' not in SOURCE and not key.startswith(prefixes)]
+    lines = {key: key.removesuffix(".one") for key in text.table("en")}  # `t` itself takes the one for one
+    unused = [key for key, line in lines.items() if not {f'"{key}"', f'"{line}"'} & named and not key.startswith(prefixes)]
     assert not unused
 
 

@@ -251,7 +251,7 @@ def test_what_is_refused_of_the_libraries_leaves_no_run_and_no_token(user: User,
     assert not [path for path in user.home.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
 
 
-@pytest.mark.parametrize("path", ["gradio_api/dev/reload", "gradio_api/startup-events", "openapi.json", "monitoring", "gradio_api/app_id"])
+@pytest.mark.parametrize("path", ["gradio_api/dev/reload", "gradio_api/startup-events", "openapi.json", "monitoring", "gradio_api/reset"])
 def test_what_nobody_needs_is_closed(user: User, path: str) -> None:
     answer = httpx.get(f"{user.client.src}{path}")
     assert (answer.status_code, answer.text) == (404, t("en", "edge.nothing", path=f"/{path}"))

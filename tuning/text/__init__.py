@@ -35,11 +35,12 @@ def parsed(text: str) -> Any:
 
 
 def t(lang: str, code: str, **params: Any) -> str:
-    """The line `code` in `lang` ("en" or "it") with its placeholders filled.
+    """The line `code` in `lang` ("en" or "it") with its placeholders filled; where it counts one, `code.one`, if that is there.
 
     Raises KeyError for an unknown code or a missing placeholder: a test holds that neither happens.
     """
-    return table(lang)[code].format(**params)
+    lines, counted = table(lang), params.get("count", params.get("rows"))
+    return lines[f"{code}.one" if str(counted) == "1" and f"{code}.one" in lines else code].format(**params)
 
 
 def number(value: float, lang: str, digits: int = 0) -> str:
@@ -149,7 +150,7 @@ def unused(lang: str, left: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _unused(lang: str, one: Mapping[str, Any]) -> str:
-    code = "data.unused.key.one" if one["kind"] == "key" and one["count"] == 1 else f"data.unused.{one['kind']}"
+    code = f"data.unused.{one['kind']}"
     column, _, reason = str(one["name"]).rpartition(": ")
     name = f"{column}: {t(lang, REASONS[reason])}" if column and reason in REASONS else one["name"]
     return t(lang, code, name=name, count=number(one["count"], lang), of=number(one["of"] or 0, lang))

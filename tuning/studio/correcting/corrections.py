@@ -88,14 +88,13 @@ class Corrections:
 
     def _write(self, rows: NormalRows, held_out: NormalRows, corrected: CorrectedRows, lang: str) -> DataSpec:
         """The version as data of the owner, read as any file is."""
-        code = "correct.data.one" if corrected.count == 1 else "correct.data"
         card = presets.datasets(self.shared.settings.presets).get(corrected.name)
         named = card.title.model_dump()[lang] if card else corrected.name
         with tempfile.TemporaryDirectory() as folder:
             paths = [
                 _written(pathlib.Path(folder) / f"{key}.jsonl", some) for key, some in (("rows", rows), ("held-out", held_out)) if some
             ]
-            name = t(lang, code, name=named, count=corrected.count)
+            name = t(lang, "correct.data", name=named, count=corrected.count)
             return self._data.ingest(paths[:1], ReadingOptions(name=name, validation=paths[1:], corrected=corrected))
 
 

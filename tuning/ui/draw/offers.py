@@ -111,16 +111,15 @@ def panel(says: str, how: str, offers: Sequence[Mapping[str, Any]], cause: str, 
         )
     more = len(offers) - len(shown)
     if most is not None and more > 0:
-        drawn += html('<button type="button" class="more-ways" data-do="tab" data-value="train">{more}</button>', more=_more(more, lang))
+        drawn += html(
+            '<button type="button" class="more-ways" data-do="tab" data-value="train">{more}</button>',
+            more=t(lang, "help.more", count=more),
+        )
     how = how if offers else t(lang, "help.none") if cause == "memory" else ""
     told = html('<p class="soft">{how}</p>', how=how) if how and (most is None or not offers) else ""
     return html(
         '<div class="way-outs" role="group" aria-label="{says}"><h3>{says}</h3>{told}{drawn}</div>', says=says, told=told, drawn=drawn
     )
-
-
-def _more(count: int, lang: str) -> str:
-    return t(lang, "help.more.one") if count == 1 else t(lang, "help.more", count=count)
 
 
 def instead(code: str, params: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], lang: str) -> Html:

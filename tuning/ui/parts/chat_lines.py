@@ -65,8 +65,7 @@ def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None
         lines.append(desk.say("ui.chat.context", used=used, context=context))
     waiting = desk.studio.corrections.waiting(run_of(who)) if who and is_run(desk, who) else 0
     if waiting:
-        code = "ui.chat.corrected.one" if waiting == 1 else "ui.chat.corrected"
-        lines.insert(0, desk.say(code, count=view.number(waiting, desk.lang)))
+        lines.insert(0, desk.say("ui.chat.corrected", count=view.number(waiting, desk.lang)))
         buttons += _button("learn", desk.say("ui.chat.learn"))
     elif ended and is_run(desk, who):
         lines.insert(0, desk.say("ui.chat.correct"))
