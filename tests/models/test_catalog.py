@@ -57,6 +57,21 @@ def test_a_folder_is_none_where_visitors_choose(folder: pathlib.Path) -> None:
     assert caught.value.code == "model.unknown"
 
 
+def test_what_is_no_folder_is_told_as_that(folder: pathlib.Path) -> None:
+    weights = str(folder / "model.safetensors")
+    for given, code in {"/not/here": "no_folder", "~/models/none": "no_folder", r"C:\models\none": "no_folder", weights: "a_file"}.items():
+        with pytest.raises(InputError) as caught:
+            catalog.find(given, ROOT, local_folders=True, downloads=folder.parent)
+        assert (caught.value.code, caught.value.params) == (f"model.{code}", {"model": given})
+
+
+def test_of_an_unknown_name_the_nearest_are_told(folder: pathlib.Path) -> None:
+    with pytest.raises(InputError) as caught:
+        catalog.find("Smollm2-135M", ROOT, local_folders=True, downloads=folder.parent)
+    known = str(caught.value.params["known"]).split(", ")
+    assert caught.value.code == "model.unknown" and len(known) == 3 and any("SmolLM2-135M" in one for one in known)
+
+
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
 def test_code_of_its_own_is_refused_and_never_run(folder: pathlib.Path, name: str) -> None:
     canary = folder / "canary"

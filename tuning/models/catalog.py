@@ -4,6 +4,7 @@ A local folder gets a card from its config.json and the headers of its safetenso
 in it is executed. The Hub is not asked here.
 """
 
+import difflib
 import math
 import os
 import pathlib
@@ -24,6 +25,7 @@ ITALIAN = ("none", "limited", "fair", "good", "excellent")  # ratings, worst fir
 GOOD = ITALIAN[3:]  # ratings of Italian that make a model one for projects in Italian
 LINEAR_LAYERS = {"mamba", "linear_attention"}  # kinds of layers that stand in for attention, as configs name them
 EVENING = 4 * 3600.0  # seconds; what takes longer for 1000 examples is no first choice on this machine
+PATHS, NAMED = ("/", "~", "."), 3  # how a path begins, which no name of a model does; names that are told to whom an unknown one has given
 COMFORT = 0.8  # of the free memory: below it a run does not notice what else goes on
 
 
@@ -41,7 +43,10 @@ def find(reference: str, presets_root: pathlib.Path, local_folders: bool, downlo
         folder = folder.absolute()
         found = with_family(describe(folder), cards)
         return ModelRef(id=str(folder), path=str(found.path), card=found)
-    raise InputError("model.unknown", model=reference[:200], known=", ".join(cards))
+    if local_folders and (reference.startswith(PATHS) or "\\" in reference or os.path.isfile(folder)):
+        raise InputError("model.a_file" if os.path.isfile(folder) else "model.no_folder", model=reference[:200])
+    near = difflib.get_close_matches(reference[:200], cards, NAMED, cutoff=0)
+    raise InputError("model.unknown", model=reference[:200], known=", ".join(near))
 
 
 def placed(card: ModelCard, presets_root: pathlib.Path, downloads: pathlib.Path) -> ModelRef:

@@ -95,10 +95,10 @@ def build(desk: Desk) -> None:
 def looked_up(desk: Desk, choice: Any, text: str) -> tuple[Any, str]:
     """The choices and what is shown; a fault stands where the results of an earlier search stood, which were of other words."""
     try:
-        if hub_id(text) or (desk.local and os.path.isdir(files.given(text))) or text.startswith(("/", "~", ".")):
-            return asdict(Order.of(choice).but(model=desk.studio.models.find(text).id)), ""
         if not text:
             raise InputError("model.nothing")
+        if hub_id(text) or (desk.local and os.path.isdir(files.given(text))) or text.startswith(("/", "~", ".")):
+            return asdict(Order.of(choice).but(model=desk.studio.models.find(text).id)), ""
         return choice, results(desk, desk.studio.models.search(text))
     except TuningError as error:  # where the Hub does not give it: with what to take in its place
         return choice, view.fault(desk.lang, error.code, error.params) + desk.instead((error.code, error.params))

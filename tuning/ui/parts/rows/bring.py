@@ -6,6 +6,7 @@ The reading itself is a child process below the studio; a thread here waits for 
 import pathlib
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
@@ -113,7 +114,8 @@ def build(desk: Desk) -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / desk.say("ui.data.pasted")
             file.write_text(text, encoding="utf-8", newline="")
-            wish, data = ReadingOptions(name=file.name, keep=True, ask=True), desk.studio.data
+            name = f"{file.name}, {time.strftime('%H:%M')}"  # two of them are told apart
+            wish, data = ReadingOptions(name=name, keep=True, ask=True), desk.studio.data
             yield from readings.follow(choice, lambda watch: data.ingest([file], wish, watch), request.session_hash)
 
     readings.wire(upload.upload, bring, [desk.choice, upload], upload)
