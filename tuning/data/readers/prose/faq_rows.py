@@ -26,6 +26,7 @@ _HEADING = re.compile(
 )
 _FOLD = re.compile(r"\A\s*</?details(?: open)?>\s*\Z")
 _NUMBERED = re.compile(r"\s*\d{1,3}[.)][ \t]+")
+_EMPHASISED = re.compile(r"(?P<signs>([*_])\2{0,2})(?P<said>(?:(?!\2).)+)(?P=signs)")
 _MOST_PROSE = 0.8  # of the paragraphs that begin with a question, where nothing else tells that they are some
 Telling = Literal["labels", "headings", "lines"]  # by which questions are told
 
@@ -99,7 +100,10 @@ def _asked(line: str) -> bool | None:
 def _read(line: str, told: Telling, after_blank: bool) -> tuple[str, str]:
     """What a line is: a question, an answer's beginning, a heading of something else, or text."""
     if told == "lines":
-        return ("asks", _NUMBERED.sub("", line, count=1).strip()) if after_blank and line.rstrip().endswith("?") else ("text", line)
+        if not (after_blank and line.rstrip().endswith("?")):
+            return "text", line
+        numbered = _NUMBERED.match(line)
+        return "asks", line[numbered.end() if numbered else 0 :].strip()
     if told == "labels":
         for kind, label in (("asks", _LABEL_ASKS), ("says", _LABEL_SAYS)):
             found = label.match(line)
@@ -113,4 +117,7 @@ def _read(line: str, told: Telling, after_blank: bool) -> tuple[str, str]:
     if not asked:
         return ("other" if line.lstrip().startswith("#") else "text"), ""
     found = _HEADING.match(line.strip())
-    return "asks", ((found["heading"] or found["bold"] or found["folded"] or "") if found else line).rstrip("# \t").strip("*_ ")
+    said = ((found["heading"] or found["bold"] or found["folded"] or "") if found else line).rstrip("# \t").strip()
+    if emphasis := _EMPHASISED.fullmatch(said):
+        said = emphasis["said"].strip()
+    return "asks", said
