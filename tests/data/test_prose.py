@@ -24,3 +24,126 @@ def test_no_letter_of_a_question_is_lost(take: Take, question: str) -> None:
 )
 def test_emphasis_around_a_question_goes(take: Take, written: str) -> None:
     assert take(f"{written}\n\nSarti.\n\n## E poi?\n\nBasta.\n").texts == [("Chi siete?", "Sarti."), ("E poi?", "Basta.")]
+
+
+LABELLED = {  # what stands before questions and answers, and is neither
+    "words": ("Domanda: {}\nRisposta: {}\n\n", "Domanda: {}\nRisposta: {}\n\n"),
+    "letters and stops": ("D. {}\nR. {}\n\n", "D. {}\nR. {}\n\n"),
+    "letters and dashes": ("D - {}\nR – {}\n\n", "D - {}\nR – {}\n\n"),
+    "letters in brackets": ("D) {}\nR) {}\n", "D) {}\nR) {}\n"),
+    "numbers and stops": ("Q1. {}\nA1. {}\n\n", "Q2. {}\nA2. {}\n\n"),
+    "numbered words": ("Domanda n. 1: {}\nRisposta: {}\n\n", "Domanda n. 2: {}\nRisposta: {}\n\n"),
+    "numbered words, and theirs": ("Domanda n° 1: {}\nRisposta n° 1: {}\n\n", "Domanda n° 2: {}\nRisposta n° 2: {}\n\n"),
+    "numbers before": ("1. D: {}\nR: {}\n", "2. D: {}\nR: {}\n"),
+    "answers alone": ("1. {}\nR: {}\n\n", "2. {}\nR: {}\n\n"),
+    "answers to headings": ("## {}\n\n**Risposta:** {}\n\n", "## {}\n\n**Risposta:** {}\n\n"),
+    "lines of their own": ("DOMANDA\n{}\nRISPOSTA\n{}\n\n", "DOMANDA\n{}\nRISPOSTA\n{}\n\n"),
+    "two sets": ("D: {}\nR: {}\n\n", "Q: {}\nA: {}\n\n"),
+}
+
+
+@pytest.mark.parametrize("form", LABELLED)
+def test_a_label_is_no_part_of_a_question_or_an_answer(take: Take, form: str) -> None:
+    first, second = LABELLED[form]
+    taken = take(first.format("Chi siete?", "Sarti.") + second.format("E poi?", "Basta."))
+    assert taken.texts == [("Chi siete?", "Sarti."), ("E poi?", "Basta.")] and not taken.reading.findings
+
+
+WITHIN = {  # what only looks like a question or a label, within an answer that has one
+    "letters of a list": "Tre:\nA: ottimo\nB: buono\nC: scarso\nD: insufficiente",
+    "a form": "Il modulo:\nRisposta: da compilare\nA: Mario",
+    "code": "Così:\n```python\n# stampa ciao?\nD: int = 1\n\nR: int = 2\n```\nFine.",
+    "code with its kind in a second fence": "~~~\n```python\nR: x\n```\nD: y\n~~~",
+}
+
+
+@pytest.mark.parametrize("answer", WITHIN.values(), ids=WITHIN)
+def test_what_looks_like_a_label_within_an_answer_stays_in_it(take: Take, answer: str) -> None:
+    taken = take(f"D: Come?\nR: {answer}\n\nD: E poi?\nR: Basta.\n")
+    assert taken.texts == [("Come?", answer), ("E poi?", "Basta.")] and not taken.faults
+
+
+def test_a_list_of_letters_stays_whole_where_answers_have_the_letter_of_its_first(take: Take) -> None:
+    answer = "Due:\nA: ottimo\nB: scarso"
+    assert take(f"Q: Voti?\nA: {answer}\n\nQ: E poi?\nA: Basta.\n").texts == [("Voti?", answer), ("E poi?", "Basta.")]
+
+
+def test_an_answer_with_its_label_twice_is_one(take: Take) -> None:
+    assert take("Q. Che?\nA. Uno.\n\nQ. E poi?\nA. Due.\nA. Tre.\n").texts == [("Che?", "Uno."), ("E poi?", "Due.\nTre.")]
+
+
+CODE = "Così:\n```\n# Perché?\n\n1. Chi?\n**Dove?**\nprint(1)\n```\nFine."
+
+
+@pytest.mark.parametrize("form", ["## {}\n\n{}\n\n", "**{}**\n{}\n\n", "{}\n{}\n\n", "D: {}\nR: {}\n"])
+def test_code_within_a_fence_is_neither_heading_nor_question(take: Take, form: str) -> None:
+    assert take(form.format("Come?", CODE) + form.format("E poi?", "Basta.")).texts == [("Come?", CODE), ("E poi?", "Basta.")]
+
+
+def test_a_fence_that_nothing_closes_hides_nothing(take: Take) -> None:
+    assert take("D: Uno?\nR: ```\n\nD: E poi?\nR: Basta.\n").texts == [("Uno?", "```"), ("E poi?", "Basta.")]
+
+
+PAIRS = [("Quanto costa?", "Dodici euro."), ("Quando aprite?", "Alle 9."), ("Dove siete?", "In via Roma.")]
+CERTAIN = {  # forms of three pairs
+    "lines in turn": "{}\n{}\n",
+    "paragraphs in turn": "{}\n\n{}\n\n",
+    "bold, with the answer on the line": "**{}** {}\n\n",
+    "points of a list": "- **{}** {}\n",
+    "points with a colon": "* **{}**: {}\n",
+    "headings below sections that ask nothing": "## Orari\n\n### {}\n{}\n\n## Prezzi\n\n",
+}
+
+
+@pytest.mark.parametrize("form", CERTAIN)
+def test_questions_in_turn_on_a_line_and_below_sections_are_pairs(take: Take, form: str) -> None:
+    assert take("".join(CERTAIN[form].format(*pair) for pair in PAIRS)).texts == PAIRS
+
+
+@pytest.mark.parametrize("gap", ["\n", ""])
+@pytest.mark.parametrize("sign", [".", ")"])
+def test_an_entry_of_a_numbered_faq_that_does_not_end_in_a_question_mark_is_one(take: Take, gap: str, sign: str) -> None:
+    entries = [
+        PAIRS[0],
+        PAIRS[1],
+        ("Vorrei sapere dove siete", "In via Roma.") if gap else PAIRS[2],
+        ("E il saldo?", "Alla fine.\n1. prima\n2. poi"),
+    ]
+    content = "".join(f"{place}{sign} {asked}\n{said}\n{gap}" for place, (asked, said) in enumerate(entries, start=1))
+    assert take(content).texts == entries
+
+
+NOT_CERTAIN = {
+    "bold questions in a text of other things": "**Chi siete?** Sarti.\n\n**Da quando?** Dal 1980.\n\n" + "## Prezzi\nOrlo: 12.\n" * 2,
+    "titles between": "Orari\n\nQuando aprite?\nAlle 9.\n\nPrezzi\n\nQuanto costa?\nDodici.\n",
+    "answers on the line": "Quanto costa? 12 euro\nDove siete? In via Roma\n",
+    "headings underlined": "Quando aprite?\n====\n\nAlle 9.\n\nDove siete?\n----\n\nIn via Roma.\n",
+}
+
+
+@pytest.mark.parametrize("content", NOT_CERTAIN.values(), ids=NOT_CERTAIN)
+def test_questions_that_are_learned_as_plain_text_are_told_with_their_line(take: Take, content: str) -> None:
+    reading = take(content).reading
+    lines = content.splitlines()
+    first = next(number for number, line in enumerate(lines, start=1) if "?" in line)
+    told = [note["params"] for note in reading.findings if note["code"] == "data.note.asks"]
+    assert reading.format == "text" and told == [{"count": 2, "line": first}]
+
+
+def test_the_way_that_the_finding_names_is_followed(take: Take) -> None:
+    for asks, says in (("Q", "A"), ("D", "R")):
+        assert take(f"{asks}: Quanto costa?\n{says}: 12 euro\n{asks}: Dove?\n{says}: Qui\n").texts == [
+            ("Quanto costa?", "12 euro"),
+            ("Dove?", "Qui"),
+        ]
+
+
+@pytest.mark.parametrize("content", ["Un testo.\n\nUn altro. Chi sei?\n\nFine.\n", "Chi sei?\n" + "Non rispose nessuno.\n" * 9])
+def test_other_texts_are_not_said_to_hold_questions(take: Take, content: str) -> None:
+    assert not take(content).reading.findings or {note["code"] for note in take(content).reading.findings} == {"data.check.duplicates"}
+
+
+def test_a_name_before_all_answers_is_told(take: Take) -> None:
+    taken = take("".join(f"{asked}\nNoi: {said}\n\n" for asked, said in PAIRS))
+    assert taken.texts[0] == (PAIRS[0][0], f"Noi: {PAIRS[0][1]}")
+    assert [note["params"] for note in taken.reading.findings if note["code"] == "data.note.label"] == [{"label": "Noi", "pairs": 3}]

@@ -134,7 +134,7 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
     if yaml_rows.takes(head, known):
         return Opened("yaml", text.encoding, yaml_rows.records(text, limits), text.position)
     questions = faq_rows.way(head)
-    if questions is not None and (questions != "lines" or layout(head, known) is None):
+    if questions is not None and (questions.by not in ("lines", "turn") or layout(head, known) is None):
         faq_notes: list[Notice] = []
         return Opened("text", text.encoding, faq_rows.records(text, limits, questions, faq_notes), text.position, told=faq_notes)
     table = layout(head, known)
@@ -143,7 +143,8 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
         return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known), text.position, notes)
     if json_lines.are_texts(head):
         return Opened("json", text.encoding, json_rows.texts(text, limits), text.position)
-    return Opened("text", text.encoding, text_rows.records(text, limits), text.position)
+    asks = faq_rows.asking(head)
+    return Opened("text", text.encoding, text_rows.records(text, limits), text.position, [asks] if asks else [])
 
 
 def _check_download(head: str) -> None:

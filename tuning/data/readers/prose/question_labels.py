@@ -1,0 +1,107 @@
+"""Labels before questions and answers: `Q:` and `A:`, `D.` and `R.`, `Domanda n. 1:` and `Risposta:`, in several languages.
+
+Which of them a text uses is settled for the text as a whole, so that what only looks like one within an answer stays what it is.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_EMPHASIS = r"[*_]{0,3}"
+_ASKS = r"domanda|question|q|d|cliente chiede|frage|pregunta|pergunta|instruction|istruzione|prompt"
+_SAYS = r"risposta|answer|a|r|antwort|respuesta|resposta|réponse|response|completion"
+_NUMBER = r"(?:[ \t]*(?:(?:nr|no|n)[.°º]{0,2}|[#№])?[ \t]*\d{1,4})?"
+_LABEL = re.compile(
+    rf"[ \t]*(?P<before>[-*][ \t]+|#{{1,6}}[ \t]+|\d{{1,3}}[.)][ \t]+)?"
+    rf"{_EMPHASIS}(?:(?P<asks>{_ASKS})|(?P<says>{_SAYS})){_NUMBER}{_EMPHASIS}[ \t]*"
+    rf"(?:(?P<sign>:|[.)](?=[\s*_]|$)|[-–—](?=\s)){_EMPHASIS}[ \t]*(?P<said>.*)|$)",
+    re.IGNORECASE,
+)
+_HALF_BOLD = re.compile(r"^([*_]{1,3})\s*|\s*(?<=\S)[*_]{2,3}$")
+_LETTER = re.compile(r"[ \t]*[*_]{0,2}([b-c])[*_]{0,2}[ \t]*[:.)-]", re.IGNORECASE)
+_SIGNS = (":", ".", ")", "-", "")  # what ends a label; the last are labels that stand alone in their line
+
+
+class LabelledLine(NamedTuple):
+    """A line that begins with a label."""
+
+    asks: bool
+    word: str
+    sign: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a text: how they end, and which words begin the answers to a question, by the word that begins it."""
+
+    sign: str
+    says: Mapping[str, frozenset[str]]
+
+    def read(self, line: str, around: tuple[str, str], asked: str) -> LabelledLine | None:
+        """The label that a line begins with, `asked` being that of the question before it; None where it has none of this text's."""
+        found = labelled(line, around)
+        if found is None or found.sign != self.sign:
+            return None
+        return found if found.word in (self.says if found.asks else self.says.get(asked, ())) else None
+
+
+def labelled(line: str, around: tuple[str, str] = ("", "")) -> LabelledLine | None:
+    """What a line begins with, if it is a label; `around` are the lines before and after, by which letters of a list are told."""
+    found = _LABEL.match(line)
+    if found is None:
+        return None
+    word = (found["asks"] or found["says"]).casefold()
+    sign = found["sign"]
+    if sign is None:
+        sign = ":" if "#" in (found["before"] or "") else ""  # a heading that is nothing but the label
+        if not sign and len(word) < 3:
+            return None
+    beside = {"d": ("c", around[0]), "a": ("b", around[1])}.get(word)
+    if beside is not None and (letter := _LETTER.match(beside[1])) is not None and letter[1].casefold() == beside[0]:
+        return None
+    said = (found["said"] or "").strip()
+    said = _HALF_BOLD.sub("", said) if said.count("**") % 2 else said
+    return LabelledLine(found["asks"] is not None, word, "-" if sign in "–—" and sign else sign, said)
+
+
+def settled(lines: Sequence[str], code: Sequence[int]) -> Labels | None:
+    """The labels of a text; None where it has none.
+
+    With a colon, half of the questions have an answer; any other sign is one only where each question has one.
+    """
+    marks = [
+        found
+        for place, line in enumerate(lines)
+        if not code[place]
+        and (found := labelled(line, (lines[place - 1] if place else "", lines[place + 1] if place + 1 < len(lines) else ""))) is not None
+    ]
+    first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+    begins = labelled(first)
+    for sign in _SIGNS:
+        used = [found for found in marks if found.sign == sign]
+        says, answered = _pairs(used)
+        asked = sum(found.word in says for found in used if found.asks)
+        if sign == ":":
+            leads = begins is not None and begins.asks and begins.word in says
+            certain = 2 * answered >= asked and (asked > 1 or leads)
+        else:
+            kept = [found.asks for found in used if found.word in says or any(found.word in words for words in says.values())]
+            certain = len(says) == 1 and asked > 1 and answered == asked and kept[0]
+        if says and certain:
+            return Labels(sign, says)
+    return None
+
+
+def _pairs(marks: Sequence[LabelledLine]) -> tuple[dict[str, frozenset[str]], int]:
+    """Which words begin the answers to which questions, and how many questions have one."""
+    says: dict[str, frozenset[str]] = {}
+    answered, asked = 0, ""
+    for found in marks:
+        if found.asks:
+            asked = found.word
+        elif asked:
+            says[asked] = says.get(asked, frozenset()) | {found.word}
+            answered, asked = answered + 1, ""
+    return says, answered
