@@ -147,3 +147,85 @@ def test_a_name_before_all_answers_is_told(take: Take) -> None:
     taken = take("".join(f"{asked}\nNoi: {said}\n\n" for asked, said in PAIRS))
     assert taken.texts[0] == (PAIRS[0][0], f"Noi: {PAIRS[0][1]}")
     assert [note["params"] for note in taken.reading.findings if note["code"] == "data.note.label"] == [{"label": "Noi", "pairs": 3}]
+
+
+SAID = ("Ciao, fate orli?", "Sì: 12 euro.", "E quando è pronto?", "Domani.")
+NAMES = [
+    *(
+        ("Utente", "Assistente"),
+        ("User", "Assistant"),
+        ("Human", "AI"),
+        ("Cliente", "Operatore"),
+        ("Studente", "Professore"),
+        ("USER", "BOT"),
+    ),
+    *(("Cliente", "Noi"), ("Cliente", "Sarto"), ("Giornalista", "Sarto"), ("**Utente**", "**Assistente**"), ("Signora Rossi", "Sarta")),
+]
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("gap", ["\n", "\n\n"])
+def test_a_dialogue_with_a_name_before_each_turn_is_a_conversation(take: Take, names: tuple[str, str], gap: str) -> None:
+    taken = take(gap.join(f"{names[place % 2]}: {said}" for place, said in enumerate(SAID)) + "\n")
+    assert taken.texts == [SAID] and [turn["role"] for turn in taken.rows[0]["messages"]] == ["user", "assistant"] * 2
+
+
+DIVIDED = {  # what stands between two conversations
+    "a blank line": ("\n", "\n\n"),
+    "a rule": ("\n", "\n---\n"),
+    "a rule between blank lines": ("\n\n", "\n\n***\n\n"),
+    "two blank lines": ("\n\n", "\n\n\n"),
+}
+
+
+@pytest.mark.parametrize("form", DIVIDED)
+def test_conversations_of_a_text_are_divided(take: Take, form: str) -> None:
+    within, between = DIVIDED[form]
+    talk = within.join(f"{('Utente', 'Assistente')[place % 2]}: {said}" for place, said in enumerate(SAID))
+    taken = take(between.join([talk, talk.replace("orli", "toppe")]))
+    assert taken.texts == [SAID, (SAID[0].replace("orli", "toppe"), *SAID[1:])]
+    told = [note["params"] for note in taken.reading.findings if note["code"] == "data.note.dialogue"]
+    assert told == [{"talks": 2, "answers": 4, "assistant": "Assistente", "edge": 0, "lines": 0}]
+
+
+INSIDE = [
+    "Uno.\n\nDue.",
+    "Uno.\n\n---\n\nDue.",
+    "Così:\n```\nUtente: x\n\nUtente: y\n```",
+    "Nota: uno\nCliente: due",
+    "- Utente: z",
+    "http://x.it: sì",
+]
+
+
+@pytest.mark.parametrize("answer", INSIDE)
+def test_an_answer_of_a_dialogue_stays_whole(take: Take, answer: str) -> None:
+    talk = f"Utente: Come?\nAssistente: {answer}\nUtente: E poi?\nAssistente: Basta.\n"
+    assert take(talk + "\n---\n" + talk.replace("Come", "Dove")).texts[0] == ("Come?", answer, "E poi?", "Basta.")
+
+
+def test_what_no_answer_follows_in_a_dialogue_is_left_out_and_counted(take: Take) -> None:
+    taken = take("Operatore: Buongiorno.\nCliente: Quanto costa?\nOperatore: Dodici.\nCliente: Grazie.\n")
+    assert taken.texts == [("Quanto costa?", "Dodici.")]
+    assert [note["params"]["edge"] for note in taken.reading.findings if note["code"] == "data.note.dialogue"] == [2]
+
+
+def test_a_system_text_begins_a_dialogue(take: Take) -> None:
+    taken = take("# Prova\n\nSistema: Sei un sarto.\nUtente: Ciao\nAssistente: Salve.\n")
+    assert taken.texts == [("Sei un sarto.", "Ciao", "Salve.")] and taken.rows[0]["messages"][0]["role"] == "system"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "ROMEO: Giulietta!\nGIULIETTA: Romeo, perché sei tu?\nROMEO: Non so.\nGIULIETTA: Ah.\n",
+        "Cliente: Rossi\nImporto: 12\nCliente: Bianchi\nImporto: 13\n",
+        "Cliente: Rossi\nModello: Uno\nCliente: Bianchi\nModello: Due\n",
+        "Un racconto.\n\nHuman: hi\nAssistant: hello\n\nE il racconto va avanti.\n",
+        "Nota: uno\nUtente: tre?\nNota: due\nAssistente: quattro\n",
+        "Anna: Vieni?\nUgo: No.\nPia: Perché?\nAnna: Boh.\n",
+    ],
+)
+def test_other_texts_with_names_are_no_dialogues(take: Take, content: str) -> None:
+    reading = take(content).reading
+    assert reading.format != "messages" and "data.note.dialogue" not in {note["code"] for note in reading.findings}

@@ -196,6 +196,9 @@ WAYS: dict[str, Way] = {
     "data.yaml": Way("- question: &a x\n  answer: *a\n", "- question: x\n  answer: x\n"),
     # what is told of a good one
     "data.note.asks": Way("Quanto costa? 12 euro\nDove siete? Qui\n", "D: Quanto costa?\nR: 12 euro\nD: Dove siete?\nR: Qui\n"),
+    "data.note.dialogue": Way(
+        "Utente: a\nAssistente: b\nUtente: c\nAssistente: d\n", "Utente: a\nAssistente: b\n---\nUtente: c\nAssistente: d\n", gone=False
+    ),
     "data.note.label": Way("1. Quanto?\nNoi: 12.\n\n2. Dove?\nNoi: Qui.\n", "1. Quanto?\n12.\n\n2. Dove?\nQui.\n"),
     "data.note.sheets": Way(book(SHEET_QA, SHEET_QA), spelled=True, gone=False),
     "data.note.sheets#own": Way(book(SHEET_QA, [["x"]]), book(SHEET_QA)),

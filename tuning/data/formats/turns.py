@@ -16,6 +16,7 @@ from tuning.data.formats.tool_calls import TOOLS, calls, parsed, tools
 from tuning.data.formats.tool_parts import ITEM, condensed, spread
 from tuning.data.formats.vocabulary import THOUGHTS
 from tuning.data.records import Number, blank, given, listed, shown, squeezed
+from tuning.data.roles import ROLES
 from tuning.errors import InputError
 
 RawMessage = dict[str, Any]
@@ -23,17 +24,6 @@ RawMessage = dict[str, Any]
 WORDS = frozenset({"role", "content", "user", "assistant"})  # targets that name keys and speakers inside of turns, not columns
 ROLE_KEYS = ("role", "from", "speaker", "ruolo", "sender", "author", "mittente", "autore")
 CONTENT_KEYS = ("content", "value", "text", "parts", "contenuto", "testo", "utterance", "message", "body", "messaggio")
-ROLES = {  # without spaces, hyphens and underscores; a "call" is an assistant's turn that holds nothing but calls of tools
-    **dict.fromkeys(("system", "developer", "sistema", "système"), "system"),
-    **dict.fromkeys(("user", "human", "prompter", "utente", "umano", "customer", "client", "cliente"), "user"),
-    **dict.fromkeys(("benutzer", "nutzer", "kunde", "mensch", "utilisateur", "humain", "usuario", "humano"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "model", "bot", "chatgpt", "ai", "chatbot", "assistente", "modello"), "assistant"),
-    **dict.fromkeys(("assistent", "modell", "ki", "modèle", "asistente", "modelo"), "assistant"),
-    **dict.fromkeys(("agent", "agente", "operator", "operatore"), "assistant"),
-    **dict.fromkeys(("functioncall", "toolcall", "toolcalls", "chiamata"), "call"),
-    **dict.fromkeys(("tool", "observation", "function", "functionresponse", "functionresult", "toolresponse", "toolresult"), "tool"),
-    **dict.fromkeys(("ipython", "strumento", "funzione", "osservazione"), "tool"),
-}
 THOUGHT = "reasoning_content"  # of an answer in normal form
 _THOUGHT_PARTS = ("thinking", "reasoning", "thought")
 _THINKING = ("isThought", "thought")  # marks of a turn

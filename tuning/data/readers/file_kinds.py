@@ -18,7 +18,7 @@ from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
 from tuning.data.readers.books.xlsx_rows import XlsxBook
 from tuning.data.readers.encoding import detect
-from tuning.data.readers.prose import faq_rows, whatsapp_rows, yaml_rows
+from tuning.data.readers.prose import dialogue_rows, faq_rows, whatsapp_rows, yaml_rows
 from tuning.data.readers.table_layout import layout
 from tuning.data.records import HEAD, FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
@@ -134,6 +134,10 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
     if yaml_rows.takes(head, known):
         return Opened("yaml", text.encoding, yaml_rows.records(text, limits), text.position)
     questions = faq_rows.way(head)
+    speakers = dialogue_rows.takes(head) if questions is None or questions.by != "labels" else None
+    if speakers is not None:
+        talk_notes: list[Notice] = []
+        return Opened("text", text.encoding, dialogue_rows.records(text, limits, speakers, talk_notes), text.position, told=talk_notes)
     if questions is not None and (questions.by not in ("lines", "turn") or layout(head, known) is None):
         faq_notes: list[Notice] = []
         return Opened("text", text.encoding, faq_rows.records(text, limits, questions, faq_notes), text.position, told=faq_notes)

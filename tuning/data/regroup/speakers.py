@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuning.data.formats.notes import Unused
-from tuning.data.formats.turns import ROLES, WORDS
+from tuning.data.formats.turns import WORDS
 from tuning.data.formats.vocabulary import ANSWER
 from tuning.data.records import FileRecord, Values, given, listed, shown, squeezed
+from tuning.data.roles import ROLES
 from tuning.errors import InputError
 from tuning.schema import Notice
 

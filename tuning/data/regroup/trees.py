@@ -10,8 +10,9 @@ from typing import Any
 
 from tuning.data.formats.marks import verdict
 from tuning.data.formats.notes import Unused
-from tuning.data.formats.turns import ROLES, mended, merged
+from tuning.data.formats.turns import mended, merged
 from tuning.data.records import FileRecord, Values, blank, given, shown, squeezed
+from tuning.data.roles import ROLES
 from tuning.schema import Notice
 
 _NAMES = {

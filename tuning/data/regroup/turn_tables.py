@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuning.data.formats.notes import Unused
-from tuning.data.formats.turns import CONTENT_KEYS, ROLES
+from tuning.data.formats.turns import CONTENT_KEYS
 from tuning.data.records import FileRecord, Values, given, squeezed
+from tuning.data.roles import ROLES
 from tuning.schema import Notice
 
 _TALKS = (

@@ -15,9 +15,10 @@ from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Format, PairShape, context_of, learnable, needed, submitted, system_of, think, wanted, with_tools
 from tuning.data.formats.tool_calls import parsed, tools
 from tuning.data.formats.tool_parts import is_item
-from tuning.data.formats.turns import ROLE_KEYS, ROLES, RawMessage, mended, messages, ordered, text
+from tuning.data.formats.turns import ROLE_KEYS, RawMessage, mended, messages, ordered, text
 from tuning.data.formats.vocabulary import ANSWER, QUESTION, TEXT
 from tuning.data.records import MISSING, Values, blank, given, shown, squeezed, value_at
+from tuning.data.roles import ROLES
 from tuning.errors import InputError
 
 _TALKS = ("messages", "messaggi", "contents", "conversations")  # keys under which a log has the messages of a request

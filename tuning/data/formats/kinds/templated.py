@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Targets, TextShape, system_of
-from tuning.data.formats.turns import ROLES, THOUGHT, RawMessage, ordered
+from tuning.data.formats.turns import THOUGHT, RawMessage, ordered
 from tuning.data.formats.vocabulary import SYSTEM, TEXT
 from tuning.data.records import Values, blank, squeezed, value_at
+from tuning.data.roles import ROLES
 
 _SPOKEN = "system|user|assistant|model|tool|human"
 _MARKED = {  # name -> what begins a turn; its first group is the speaker

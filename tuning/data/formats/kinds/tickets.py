@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from tuning.data.formats.notes import Notes
 from tuning.data.formats.shapes import Format, Targets, needed, wanted
-from tuning.data.formats.turns import ROLES, mended, merged, ordered, text
+from tuning.data.formats.turns import mended, merged, ordered, text
 from tuning.data.records import Values, blank, given, shown, squeezed
+from tuning.data.roles import ROLES
 from tuning.errors import InputError
 
 _CUSTOMERS = frozenset(

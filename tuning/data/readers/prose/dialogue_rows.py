@@ -1,0 +1,200 @@
+"""Dialogues written as prose, with a name before what each of two says: "Utente: …", then "Assistente: …". One record of messages each.
+
+Who asks is told by the names, or by who begins and asks throughout where names say nothing. Texts in which more than two speak are none.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tuning.data.readers.encoding import TextFile
+from tuning.data.readers.prose.fences import coded
+from tuning.data.records import FileRecord, shown, squeezed
+from tuning.data.roles import ROLES
+from tuning.errors import InputError
+from tuning.sandbox.limits import Limits
+from tuning.schema import Notice
+
+_NAMED = re.compile(
+    r"[ \t]*(?:#{1,4}[ \t]+)?[*_]{0,3}(?P<name>[^\W\d_][\w .'’-]{0,29}?)[*_]{0,3}[ \t]?:[*_]{0,3}"
+    r"(?:[ \t]+|(?![/\\]))(?P<said>.*)$"
+)
+_RULE = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,}|~{4,}|#{3,})[ \t]*$")
+_SPEAKERS = {  # beside those of turns; these are common words elsewhere, and names of speakers here alone
+    **dict.fromkeys(("studente", "studentessa", "alunno", "alunna", "allievo", "allieva", "student", "pupil", "schüler"), "user"),
+    **dict.fromkeys(("paziente", "patient", "giornalista", "intervistatore", "intervistatrice", "interviewer", "visitatore"), "user"),
+    **dict.fromkeys(("professore", "professoressa", "docente", "insegnante", "maestro", "maestra", "teacher", "tutor"), "assistant"),
+    **dict.fromkeys(("medico", "dottore", "dottoressa", "doctor", "lehrer", "supporto", "support", "assistenza", "noi"), "assistant"),
+}
+_IN_FORMS = frozenset(  # names of fields of forms, too
+    ("cliente", "customer", "client", "kunde", "modello", "model", "modelo", "modell", "modèle", "agente", "agent", "operatore", "operator")
+)
+_LEAST = 2  # exchanges, where only the order of the names tells who asks
+
+
+@dataclass(frozen=True)
+class Speakers:
+    """The two who speak, squeezed, and what stands between conversations."""
+
+    user: str
+    assistant: str
+    name: str  # of the assistant, as it is written
+    ruled: bool  # rules do
+    apart: bool  # whether blank lines stand within conversations, too
+
+
+def takes(head: str) -> Speakers | None:
+    """Who speaks in a text; None where it is no dialogue, or where that is not certain.
+
+    A name stands first in it, and before a quarter of its paragraphs; no third is named more often than half of the answers.
+    """
+    lines = head.splitlines()
+    code = coded(lines)
+    plain = [(place, line) for place, line in enumerate(lines) if line.strip() and not code[place] and not _RULE.match(line)]
+    found = [(place, squeezed(named["name"]), named["said"]) for place, line in plain if (named := _NAMED.match(line))]
+    first = next((place for place, line in plain if not _titled(line)), -1)
+    if not found or found[0][0] != first:
+        return None
+    spoken = [(name, said) for _, name, said in found if _role(name) != "system"]
+    both = _both([name for name, _ in spoken], spoken)
+    if both is None:
+        return None
+    counts = Counter(name for name, _ in spoken)
+    strangers = max((count for name, count in counts.items() if name not in both), default=0)
+    begins = [place for place, _ in plain if place == 0 or not lines[place - 1].strip() or _RULE.match(lines[place - 1])]
+    named_first = sum(place in {at for at, _, _ in found} for place in begins)
+    if 2 * strangers > min(counts[both[0]], counts[both[1]]) or 4 * named_first < len(begins):
+        return None
+    answers = [place for place, name, _ in found if name == both[1]]
+    apart = any(place and not lines[place - 1].strip() for place in answers)
+    name = next(named["name"] for _, line in plain if (named := _NAMED.match(line)) and squeezed(named["name"]) == both[1])
+    return Speakers(*both, name, _ruled(lines, code, both[0]), apart)
+
+
+def records(text: TextFile, limits: Limits, speakers: Speakers, notes: list[Notice]) -> Iterator[FileRecord]:
+    """A record for each conversation; `notes` hears at the end how many there are, who answers and what is left out.
+
+    They are divided by rules (`---`) where there are some before questions; else by blank lines before a question, by several of them
+    where blank lines stand within, too. What is said before the first question or has no answer is left out.
+    """
+    newline = "\n" if "\n" in text.head() else ""
+    with text.open(newline) as stream:
+        code = coded(iter(lambda: stream.readline(limits.line + 2), ""))
+    tally: Counter[str] = Counter()
+    row = 0
+    with text.open(newline) as stream:
+        lines = (line.rstrip("\r\n") for line in iter(lambda: stream.readline(limits.line + 2), ""))
+        for begin, turns in _talks(lines, code, speakers, tally):
+            said = _closed(turns, tally)
+            if not said:
+                continue
+            row += 1
+            tally["answers"] += sum(message["role"] == "assistant" for message in said)
+            size = sum(len(message["content"]) for message in said)
+            if size > limits.line:
+                yield FileRecord(row, begin, fault=InputError("data.row.long", limit=limits.line))
+            else:
+                yield FileRecord(row, begin, values={"messages": said}, size=size)
+    counts = {key: tally[key] for key in ("answers", "edge", "lines")}
+    notes.append(Notice(code="data.note.dialogue", params={"talks": row, "assistant": shown(speakers.name), **counts}))
+
+
+class _Turn(NamedTuple):
+    role: str
+    lines: list[str]
+
+
+def _talks(lines: Iterator[str], code: Sequence[int], speakers: Speakers, tally: Counter[str]) -> Iterator[tuple[int, list[_Turn]]]:
+    """The line where a conversation begins, and its turns; `tally` counts the lines that belong to none."""
+    said: list[_Turn] = []
+    waiting: list[str] = []  # blank lines and rules: between two conversations, or within an answer
+    begin = 0
+    for place, line in enumerate(lines):
+        if not line.strip() or (speakers.ruled and not code[place] and _RULE.match(line)):
+            waiting.append(line)
+            continue
+        named = None if code[place] else _NAMED.match(line)
+        role = _spoken(named, speakers, not said or _parted(waiting, speakers)) if named else None
+        if said and role in ("user", "system") and _parted(waiting, speakers):
+            yield begin, said
+            said = []
+        if named and role:
+            begin = begin if said else place + 1
+            if not said or said[-1].role != role:
+                said.append(_Turn(role, []))
+            said[-1].lines.append(named["said"])
+        elif said:
+            said[-1].lines.extend([*waiting, line])
+        else:
+            tally["lines"] += 1
+        waiting = []
+    if said:
+        yield begin, said
+
+
+def _parted(waiting: Sequence[str], speakers: Speakers) -> bool:
+    """Whether another conversation may begin after these blank lines and rules."""
+    return any(line.strip() for line in waiting) if speakers.ruled else len(waiting) >= 1 + speakers.apart
+
+
+def _closed(turns: Sequence[_Turn], tally: Counter[str]) -> list[dict[str, str]]:
+    """The messages from the first question on (and a system text) to the last answer; `tally` counts the turns before and after."""
+    head = [turn for turn in turns[:1] if turn.role == "system"]
+    begin = next((place for place, turn in enumerate(turns) if turn.role == "user"), len(turns))
+    end = next((place + 1 for place in range(len(turns) - 1, begin, -1) if turns[place].role == "assistant"), begin)
+    kept = [*head, *turns[begin:end]] if end > begin else []
+    tally["edge"] += len(turns) - len(kept)
+    return [{"role": turn.role, "content": "\n".join(turn.lines).strip()} for turn in kept]
+
+
+def _spoken(named: re.Match[str], speakers: Speakers, first: bool) -> str | None:
+    """The role of the name before a line; None where it is none of the two, and no system text at the head of a conversation."""
+    name = squeezed(named["name"])
+    if name in (speakers.user, speakers.assistant):
+        return "user" if name == speakers.user else "assistant"
+    return "system" if first and _role(name) == "system" else None
+
+
+def _role(name: str) -> str:
+    return ROLES.get(name) or _SPEAKERS.get(name) or ""
+
+
+def _titled(line: str) -> bool:
+    """Whether a line is a heading, which may stand above a dialogue."""
+    return line.lstrip().startswith("#") and _NAMED.match(line) is None
+
+
+def _both(names: Sequence[str], spoken: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+    """Who asks and who answers: the first two whose names say so, or the two that take turns, of whom one is known or the first asks."""
+    user = next((name for name in names if _role(name) == "user"), None)
+    assistant = next((name for name in names if _role(name) == "assistant"), None)
+    if user is not None and assistant is not None:
+        sure = not {user, assistant} & _IN_FORMS or any(_asks(said) for name, said in spoken if name == user)
+        return (user, assistant) if sure else None
+    two = list(dict.fromkeys(names))
+    in_turn = len(two) == 2 and len(names) >= 2 * _LEAST and all(name == two[place % 2] for place, name in enumerate(names))
+    if not in_turn:
+        return None
+    known = (user is not None and user == two[0]) or (assistant is not None and assistant == two[1])
+    asks, answers = ([_asks(said) for name, said in spoken if name == one] for one in two)
+    return (two[0], two[1]) if (known and any(asks)) or (all(asks) and 2 * sum(answers) < len(answers)) else None
+
+
+def _asks(said: str) -> bool:
+    return said.rstrip(' "»”*_').endswith("?")
+
+
+def _ruled(lines: Sequence[str], code: Sequence[int], user: str) -> bool:
+    """Whether rules stand between conversations: most have a question after them, or a system text."""
+    rules, after = 0, 0
+    waiting = False
+    for place, line in enumerate(lines):
+        if not code[place] and _RULE.match(line):
+            rules, waiting = rules + 1, True
+        elif line.strip() and waiting:
+            named = _NAMED.match(line)
+            after += named is not None and (squeezed(named["name"]) == user or _role(squeezed(named["name"])) == "system")
+            waiting = False
+    return after > 0 and 2 * after >= rules - 1
