@@ -229,3 +229,45 @@ def test_a_system_text_begins_a_dialogue(take: Take) -> None:
 def test_other_texts_with_names_are_no_dialogues(take: Take, content: str) -> None:
     reading = take(content).reading
     assert reading.format != "messages" and "data.note.dialogue" not in {note["code"] for note in reading.findings}
+
+
+QUIZ = {  # the same two questions
+    "letters in brackets": "1) Capitale d'Italia?\na) Milano\nb) Roma\nRisposta: b\n\n2) Fiume più lungo?\na) Po\nb) Arno\nRisposta: a\n",
+    "Aiken": "Capitale d'Italia?\nA. Milano\nB. Roma\nANSWER: B\n\nFiume più lungo?\nA. Po\nB. Arno\nANSWER: A\n",
+    "labels, and the text of the right one": "Domanda 1: Capitale d'Italia?\nA) Milano\nB) Roma\nSoluzione: Roma\n\n"
+    "Domanda 2: Fiume più lungo?\nA) Po\nB) Arno\nSoluzione: po\n",
+    "letter and text": "1. Capitale d'Italia?\n(A) Milano\n(B) Roma\nRisposta corretta: B) Roma\n\n2. Fiume più lungo?\n(A) Po\n(B) Arno\n"
+    "**Risposta corretta:** A - Po\n",
+    "blank lines within": "1. Capitale d'Italia?\n\n   a) Milano\n   b) Roma\n\n   Correct answer: b)\n"
+    "2. Fiume più lungo?\n\n   a) Po\n   b) Arno\n\n"
+    "   Correct answer: a)\n",
+    "points": "**1. Capitale d'Italia?**\n- A) Milano\n- B) Roma\n\nLa risposta esatta è B\n\n"
+    "**2. Fiume più lungo?**\n- A) Po\n- B) Arno\n\n"
+    "La risposta esatta è A\n",
+}
+
+
+@pytest.mark.parametrize("content", QUIZ.values(), ids=QUIZ)
+def test_a_quiz_is_multiple_choice(take: Take, content: str) -> None:
+    taken = take(content)
+    assert taken.texts == [("Capitale d'Italia?\n\nA) Milano\nB) Roma", "B) Roma"), ("Fiume più lungo?\n\nA) Po\nB) Arno", "A) Po")]
+    assert taken.reading.format == "multiple-choice" and not taken.reading.findings
+
+
+def test_a_question_of_a_quiz_without_a_right_option_is_refused_and_an_explanation_counted(take: Take) -> None:
+    content = QUIZ["Aiken"].replace("ANSWER: B\n", "ANSWER: B\nLo dice la legge.\n")
+    taken = take(content + "\nSenza?\nA. x\nB. y\n\nSbagliata?\nA. x\nB. y\nANSWER: Z\n")
+    assert len(taken.texts) == 2 and taken.faults == [(3, "data.row.empty_answer"), (4, "data.row.choices")]
+    assert [note["params"] for note in taken.reading.findings if note["code"] == "data.note.faq"] == [{"lines": 1, "pairs": 4}]
+
+
+@pytest.mark.parametrize(
+    ("content", "answer"),
+    [
+        ("Quali taglie avete?\na) piccola\nb) grande\n\nE i colori?\na) blu\nb) rosso\n", "a) piccola\nb) grande"),
+        ("D: Scegli:\na) x\nb) y\nR: a\n\nD: Dove?\nR: Qui.\n\nD: Quando?\nR: Ora.\n\nD: Chi?\nR: Noi.\n", "a"),
+    ],
+)
+def test_options_without_a_right_one_and_one_among_other_questions_make_no_quiz(take: Take, content: str, answer: str) -> None:
+    taken = take(content)
+    assert taken.reading.format == "question-answer" and taken.texts[0][1] == answer

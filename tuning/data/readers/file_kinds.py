@@ -18,7 +18,7 @@ from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
 from tuning.data.readers.books.xlsx_rows import XlsxBook
 from tuning.data.readers.encoding import detect
-from tuning.data.readers.prose import dialogue_rows, faq_rows, whatsapp_rows, yaml_rows
+from tuning.data.readers.prose import dialogue_rows, faq_rows, quiz_rows, whatsapp_rows, yaml_rows
 from tuning.data.readers.table_layout import layout
 from tuning.data.records import HEAD, FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
@@ -133,6 +133,9 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
         return Opened("json", text.encoding, json_rows.records(text, limits, known), text.position)
     if yaml_rows.takes(head, known):
         return Opened("yaml", text.encoding, yaml_rows.records(text, limits), text.position)
+    if quiz_rows.takes(head):
+        quiz_notes: list[Notice] = []
+        return Opened("text", text.encoding, quiz_rows.records(text, limits, quiz_notes), text.position, told=quiz_notes)
     questions = faq_rows.way(head)
     speakers = dialogue_rows.takes(head) if questions is None or questions.by != "labels" else None
     if speakers is not None:
