@@ -1,5 +1,6 @@
 """Further inputs of kinds that files are: plain text, YAML, Markdown, tables, workbooks, and what is not read."""
 
+import datetime
 import json
 import pickle
 
@@ -186,16 +187,17 @@ SHEETS = {
 }
 
 
-def shown(code: str, value: object, as_shown: str) -> Input:
-    return Input(
-        sheets(F=[["Domanda", "Risposta"], ["Quanto?", value]], _formats={"B2": code}), [("Quanto?", as_shown)], finding="data.note.shown"
-    )
+def shown(code: str, value: object, as_shown: str, finding: str = "data.note.shown") -> Input:
+    return Input(sheets(F=[["Domanda", "Risposta"], ["Quanto?", value]], _formats={"B2": code}), [("Quanto?", as_shown)], finding=finding)
 
 
 NUMBERS = {
     "zeros": shown("000000", 184, "000184"),
     "a percentage with decimals": shown("0.0%", 0.155, "15.5%"),
     "a currency": shown('#,##0.00 "CHF"', 1234.5, "1,234.50 CHF"),
+    "in the books": shown('_-* #,##0.00\\ "€"_-;\\-* #,##0.00\\ "€"_-;_-* "-"??\\ "€"_-;_-@_-', -12.5, "-12,50 €"),
+    "in each machine's own way": shown("mm-dd-yy", datetime.date(2024, 12, 8), "2024-12-08", "data.note.kept"),
+    "a fraction": shown("# ?/?", 0.5, "0.5", "data.note.kept"),
 }
 KINDS = {
     "text that begins with a bracket (min-bracket-text, markdown-todo)": BRACKETS,

@@ -6,6 +6,7 @@ out of the sentence.
 
 import contextlib
 import csv
+import datetime as dt
 import gzip
 import io
 import json
@@ -204,6 +205,10 @@ WAYS: dict[str, Way] = {
     "data.note.sheets#own": Way(book(SHEET_QA, [["x"]]), book(SHEET_QA)),
     "data.note.shown": Way(
         book([["question", "answer"], ["Il codice?", 184]], formats={"B2": "00000"}), book([["question", "answer"], ["Il codice?", 184]])
+    ),
+    "data.note.kept": Way(
+        book([["question", "answer"], ["Quando?", dt.date(2024, 12, 8)]], formats={"B2": "mm-dd-yy"}),
+        book([["question", "answer"], ["Quando?", dt.date(2024, 12, 8)]], formats={"B2": "dd.mm.yyyy"}),
     ),
     "data.note.stored": Way(xlsb({"A": [["question", "answer"], ["Codice?", 184]]}), book([["question", "answer"], ["Codice?", 184]])),
     "data.reason.label": Way([{"text": row["question"], "label": ["a"]} for row in ROWS], again={"text": "text"}),

@@ -61,16 +61,23 @@ class ShownNumbers:
 
     found: int = 0
     example: tuple[str, str] = ("", "")  # the first of them: as shown, and as stored
+    kept: int = 0  # those of which it is not known how they are shown
+    first: str = ""
 
     def count(self, as_shown: str, stored: str) -> None:
         self.found += 1
         self.example = self.example if self.found > 1 else (as_shown, stored)
 
+    def keep(self, stored: str) -> str:
+        """Count one that is taken as it is stored, and give it back."""
+        self.kept += 1
+        self.first = self.first if self.kept > 1 else stored
+        return stored
+
     def notices(self) -> list[Notice]:
-        if not self.found:
-            return []
         as_shown, stored = map(shown, self.example)
-        return [Notice(code="data.note.shown", params={"count": self.found, "shown": as_shown, "stored": stored})]
+        told = [Notice(code="data.note.shown", params={"count": self.found, "shown": as_shown, "stored": stored})] if self.found else []
+        return told + ([Notice(code="data.note.kept", params={"count": self.kept, "stored": shown(self.first)})] if self.kept else [])
 
 
 def open_rows(

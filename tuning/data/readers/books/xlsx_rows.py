@@ -24,6 +24,7 @@ _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))  # number formats that every workbook has
 _ELAPSED = 46  # of these, [h]:mm:ss
+_AS_STORED = frozenset(("", "general", "@"))  # codes that show a number as it was typed
 _UNSPOKEN = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)  # of a format: texts, colours, languages
 
 
@@ -35,6 +36,7 @@ class _Book:
     styles: list[tuple[str, str]] = field(default_factory=list)  # per cell style: date, elapsed or nothing; and the code of its format
     from_1904: bool = False  # dates are counted from then
     comma: bool = False  # whoever made it writes 1,5
+    language: int | None = None  # in which its formats name months
     shown: ShownNumbers = field(default_factory=ShownNumbers)
 
 
@@ -121,6 +123,7 @@ class XlsxBook:
                     kind = _date_kind(own[number]) if number in own else usual
                     self._book.styles.append((kind, own.get(number, number_formats.USUAL.get(number, ""))))
             self._book.comma = number_formats.comma(list(own.values()))
+            self._book.language = number_formats.language(list(own.values()))
 
 
 def _column(place: str | None, following: int) -> int:
@@ -179,14 +182,15 @@ def _number(held: str, style: str, code: str, book: _Book) -> str:
     value = float(held)
     if style == "elapsed":
         minutes, seconds = divmod(round(value * 86_400), 60)
-        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+        return number_formats.elapsed(value, code) or book.shown.keep(f"{minutes // 60}:{minutes % 60:02}:{seconds:02}")
     if style == "date" and (date := _date(value, book.from_1904)) is not None:
-        return number_formats.moment(date[0], code, date[1]) or _iso(*date)
+        return number_formats.moment(date[0], code, date[1], book.language) or book.shown.keep(_iso(*date))
     stored = plain(held)
     shown = number_formats.number(held, code, book.comma) if code else None
-    if shown is None or shown == stored:
-        return stored
-    book.shown.count(shown, stored)
+    if shown is None:
+        return stored if code.lower() in _AS_STORED else book.shown.keep(stored)
+    if shown != stored:
+        book.shown.count(shown, stored)
     return shown
 
 
