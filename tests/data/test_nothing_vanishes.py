@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from tests.data.books import workbook
 from tests.data.conftest import Take, read_here
 from tests.data.test_data_turns import WEATHER, WRAPPED
 from tests.lots import lot
@@ -398,3 +399,39 @@ def test_every_value_is_learned_context_left_out_or_named(count: int, tmp_path: 
         accounted(tmp_path, rows, as_table and not any(spoken(row) or "answers" in row for row in rows))
 
     check()
+
+
+NAMELESS: dict[str, tuple[list[list[str]], dict[str, dict[str, int]]]] = {
+    "between two names": ([["Domanda", "", "Risposta"], ["Dove", "siete?", "Qui"], ["Quando?", "", "Ora"]], {"column": {"B": 1}}),
+    "behind the last": ([["Domanda", "Risposta", ""], ["Dove?", "Qui", "là"], ["Quando?", "Ora", " "]], {"column": {"C": 1}}),
+    "with nothing in it": ([["Domanda", "Risposta", " "], ["Dove?", "Qui", ""], ["Quando?", "Ora", " "]], {}),
+    "where a row is refused": ([["Domanda", "Risposta", ""], ["Dove?", "Qui", ""], ["", "Ora", "x"]], {}),
+    "of messages": (
+        [
+            ["conversation_id", "role", "content", ""],
+            ["1", "user", "Dove?", "x"],
+            ["1", "assistant", "Qui", "y"],
+            ["2", "user", "Chi?", "z"],
+            ["2", "assistant", "Io", ""],
+        ],
+        {"key": {"D": 3}},
+    ),
+    "far to the right": ([["Domanda", "Risposta", *[""] * 25], ["Dove?", "Qui", *[""] * 24, "là"]], {"column": {"AA": 1}}),
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "ods", "xls"])
+@pytest.mark.parametrize("name", NAMELESS)
+def test_a_column_without_a_name_is_named_by_its_letter(tmp_path: pathlib.Path, name: str, kind: str) -> None:
+    rows, unused = NAMELESS[name]
+    path = tmp_path / f"a.{kind}"
+    if kind == "csv":
+        path.write_text("".join(";".join(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        workbook(path, F=rows)
+    assert read_here([path], tmp_path / "out").reading.unused == unused
+
+
+def test_cells_beyond_the_header_are_named(tmp_path: pathlib.Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", F=[["Domanda", "Risposta"], ["Dove?", "Qui", "là", "su"], ["Chi?", "Io"], ["Ora?", "Sì", "no"]])
+    assert read_here([path], tmp_path / "out").reading.unused == {"column": {"C": 2, "D": 1}}

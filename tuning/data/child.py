@@ -20,6 +20,7 @@ from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Edits, Reading, write
 from tuning.data.formats import registry
 from tuning.data.formats.content import KnownQuestions
+from tuning.data.formats.notes import Unused
 from tuning.data.readers import file_kinds, json_rows
 from tuning.data.readers.books.workbook import SheetChoice
 from tuning.data.readers.encoding import TextFile
@@ -91,7 +92,7 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
     rows = [record.values for record in sample if record.values]
     regrouping = ways.found(rows, task.mapping)
     if regrouping is not None:
-        records = islice(regrouping.records(chain(sample, whole)), task.max_rows)
+        records = islice(regrouping.records(_unnamed(chain(sample, whole), regrouping.unused)), task.max_rows)
         task = replace(task, mapping={}) if regrouping.speaks else task
         sample = list(_sample(records))
         rows = [record.values for record in sample if record.values]
@@ -193,6 +194,13 @@ def _told(records: Iterator[FileRecord], meter: ReadingMeter | None) -> Iterator
         yield from some
         if meter is not None:
             meter.tell()
+
+
+def _unnamed(records: Iterator[FileRecord], unused: Unused) -> Iterator[FileRecord]:
+    """The same records, which will be turns; what they hold in columns without a name is counted."""
+    for record in records:
+        unused.update(("key", name) for name in record.unnamed)
+        yield record
 
 
 def _sample(records: Iterator[FileRecord]) -> Iterator[FileRecord]:

@@ -125,7 +125,8 @@ class Converter:
         kept: Mapping[str, Any] | None = {"row": record.row, **row}
         if self.repairs.chosen:
             kept = self.repairs.apply({"row": record.row, **row})
-        if self.notes.unused and kept is not None:
+        if kept is not None and (self.notes.unused or record.unnamed):
+            self.notes.leave("column", record.unnamed)
             self._count()
         return kept
 

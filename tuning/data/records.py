@@ -66,7 +66,8 @@ class FileRecord:
 
     `row` counts from 1, as whoever made the file counts: the row of a sheet or CSV as a spreadsheet shows it (the header is one, a
     blank one too), the line of JSON Lines, the element of a JSON list.
-    `line` is the line of the file where it begins, `size` how many characters it takes there (where it was read).
+    `line` is the line of the file where it begins, `size` how many characters it takes there (where it was read), `unnamed` the letters of
+    columns without a name in which it holds something.
     """
 
     row: int
@@ -74,6 +75,7 @@ class FileRecord:
     values: Values | None = None
     fault: InputError | None = None
     size: int = 0
+    unnamed: Sequence[str] = ()
 
 
 def value_at(row: Values, column: str) -> Any:

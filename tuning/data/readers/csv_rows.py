@@ -10,8 +10,8 @@ from itertools import chain
 from typing import TextIO
 
 from tuning.data.readers.encoding import TextFile
-from tuning.data.readers.table_layout import Layout, named, piped, unwrapped
-from tuning.data.records import FileRecord, KnowsColumns, shown
+from tuning.data.readers.table_layout import Layout, letter, named, piped, unwrapped
+from tuning.data.records import FileRecord, KnowsColumns, blank, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
@@ -43,14 +43,17 @@ def records(text: TextFile, limits: Limits, layout: Layout, known: KnowsColumns)
 
 
 def record(row: int, line: int, header: Sequence[str], cells: list[str], limits: Limits) -> FileRecord:
-    """One row of a table, by the names of its header; a column without a name is left out."""
+    """One row of a table, by the names of its header; what stands in a column without a name is left out and told."""
     if len(cells) != len(header):
         return FileRecord(row, line, fault=InputError("data.row.ragged", found=len(cells), expected=len(header)))
     size = sum(map(len, cells))
     if size > limits.line:
         return FileRecord(row, line, fault=InputError("data.row.long", limit=limits.line))
     values = {name: cell for name, cell in zip(header, cells, strict=True) if name.strip()}
-    return FileRecord(row, line, values=values, size=size)
+    found = FileRecord(row, line, values=values, size=size)
+    if len(values) < len(header):
+        found.unnamed = [letter(at) for at, cell in enumerate(cells) if not header[at].strip() and not blank(cell)]
+    return found
 
 
 def _lines(stream: TextIO, limits: Limits) -> Iterator[str]:

@@ -107,6 +107,11 @@ def letters(count: int) -> list[str]:
     return [chr(ord("A") + place) for place in range(count)] if count <= _MOST_LETTERS else []
 
 
+def letter(place: int) -> str:
+    """What spreadsheets call the column at a place, from 0: A, B, ..., Z, AA."""
+    return (letter(place // 26 - 1) if place > 25 else "") + chr(ord("A") + place % 26)
+
+
 def named(header: Sequence[str], known: KnowsColumns, bare: bool = False) -> tuple[Sequence[str], bool]:
     """The names of the columns, and whether the row in their place is one of data: A, B, ... where somebody has said what those are.
 

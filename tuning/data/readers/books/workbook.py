@@ -16,8 +16,8 @@ from typing import BinaryIO, NamedTuple, Protocol
 from xml.etree.ElementTree import ParseError
 
 from tuning.data.readers.csv_rows import check_header, record
-from tuning.data.readers.table_layout import header_at, named
-from tuning.data.records import FileRecord, KnowsColumns, Values, listed, shown
+from tuning.data.readers.table_layout import header_at, letter, named
+from tuning.data.records import FileRecord, KnowsColumns, Values, blank, listed, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 from tuning.schema import Notice
@@ -159,8 +159,12 @@ class WorkbookRows:
         header, data = named(_listed(first[1]), self._known)
         check_header(header)
         again = [first] if data else []
+        width = len(header)
         for line, cells in chain(again, rows):
-            yield record(line, line, header, [cells.get(column, "") for column in range(len(header))], self._limits)
+            found = record(line, line, header, [cells.get(column, "") for column in range(width)], self._limits)
+            if max(cells) >= width:
+                found.unnamed = [*found.unnamed, *(letter(at) for at in sorted(cells) if at >= width and not blank(cells[at]))]
+            yield found
         self.told += self._book.told()
 
     def _find_header(self, part: str) -> tuple[int, int]:
