@@ -192,3 +192,80 @@ def unzipped_with(book: bytes, old: bytes, new: bytes) -> bytes:
         parts = {name: archive.read(name) for name in archive.namelist()}
     assert any(old in part for part in parts.values())
     return zipped({name: part.replace(old, new) for name, part in parts.items()})
+
+
+# Cells that are merged over several rows
+
+PASSAGE, MINE = "La volpe vive nel bosco e la notte esce a caccia.", "Lo faccio io."
+TALE = [("Dove?", "Nel bosco."), ("Chi?", "La volpe."), ("E poi?", "Caccia.")]
+MERGES: dict[str, tuple[Rows, list[tuple[int, int, int]], list[tuple[str, ...]]]] = {  # first row, last row and column, all from 0
+    "a passage over its questions": (
+        [["Brano", "Domanda", "Risposta"], [PASSAGE, *TALE[0]], ["", *TALE[1]], ["", *TALE[2]], ["Altro.", "Che?", "Niente."]],
+        [(1, 3, 0)],
+        [*((f"{asked}\n\n{PASSAGE}", said) for asked, said in TALE), ("Che?\n\nAltro.", "Niente.")],
+    ),
+    "an answer over two questions": (
+        [["Domanda", "Risposta"], ["Chi cuce?", MINE], ["Chi taglia?", ""], ["Chi stira?", "Anna."]],
+        [(1, 2, 1)],
+        [("Chi cuce?", MINE), ("Chi taglia?", MINE), ("Chi stira?", "Anna.")],
+    ),
+    "a header over two rows": (
+        [["Domanda", "Risposta"], ["", "breve"], ["Chi cuce?", MINE], ["Chi stira?", "Anna."]],
+        [(0, 1, 0)],
+        [("Chi cuce?", MINE), ("Chi stira?", "Anna.")],
+    ),
+    "rows that are two high": (
+        [["Domanda", "Risposta"], ["Chi cuce?", MINE], ["", ""], ["Chi stira?", "Anna."]],
+        [(1, 2, 0), (1, 2, 1)],
+        [("Chi cuce?", MINE), ("Chi stira?", "Anna.")],
+    ),
+}
+
+
+def merged_book(path: pathlib.Path, rows: Rows, merges: list[tuple[int, int, int]]) -> pathlib.Path:
+    over = {(first, column): last for first, last, column in merges}
+    below = {(line, column) for first, last, column in merges for line in range(first + 1, last + 1)}
+    if path.suffix == ".xlsx":
+        workbook(path, F=rows)
+        book = openpyxl.load_workbook(path)
+        for first, last, column in merges:
+            book["F"].merge_cells(start_row=first + 1, end_row=last + 1, start_column=column + 1, end_column=column + 1)
+        book.save(path)
+    elif path.suffix == ".xls":
+        old = xlwt.Workbook()
+        sheet = old.add_sheet("F")
+        for line, row in enumerate(rows):
+            for column, cell in enumerate(row):
+                if (line, column) in over:
+                    sheet.write_merge(line, over[line, column], column, column, cell)
+                elif (line, column) not in below:
+                    sheet.write(line, column, cell)
+        old.save(path)
+    else:
+        text_cell = '<table:table-cell office:value-type="string"{}><text:p>{}</text:p></table:table-cell>'
+        span = ' table:number-rows-spanned="{}"'
+        cells = [
+            [
+                "<table:covered-table-cell/>"
+                if (line, column) in below
+                else text_cell.format(span.format(over[line, column] - line + 1) if (line, column) in over else "", cell)
+                for column, cell in enumerate(row)
+            ]
+            for line, row in enumerate(rows)
+        ]
+        workbook(path, F=cells)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "ods", "xls"])
+@pytest.mark.parametrize("name", MERGES)
+def test_a_value_that_is_merged_over_rows_is_in_each_of_them(tmp_path: pathlib.Path, name: str, kind: str) -> None:
+    rows, merges, said = MERGES[name]
+    assert read_here([merged_book(tmp_path / f"a.{kind}", rows, merges)], tmp_path / "out").texts == said
+
+
+def test_merged_cells_are_found_behind_a_long_sheet_and_words_that_name_them(tmp_path: pathlib.Path) -> None:
+    rows = [["Domanda", "Risposta"], *([f"mergeCells {n}?", MINE if n % 2 == 0 else ""] for n in range(30_000))]
+    path = merged_book(tmp_path / "a.xlsx", rows, [(line, line + 1, 1) for line in range(29_991, 30_001, 2)])
+    taken = read_here([path], tmp_path / "out")
+    assert [row["row"] for row in taken.rows if row["row"] % 2 == 1] == [29_993, 29_995, 29_997, 29_999, 30_001]

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from tuning.data.readers.books.workbook import plain
+from tuning.data.readers.books.workbook import Merged, plain
 from tuning.data.readers.books.xml_parts import check_size
 from tuning.data.records import shown
 from tuning.errors import InputError
@@ -40,13 +40,20 @@ class CalamineBook:
         """Number and texts by column of every row of a sheet in which there is something."""
         self._numbers = 0
         with _Faults():
-            if self._sheet[0] != part:
-                self._sheet = part, self._book.get_sheet_by_name(part)
-            lines = enumerate(self._sheet[1].iter_rows(), start=1)
+            lines = enumerate(self._opened(part).iter_rows(), start=1)
         for line, values in lines:
             cells = {column: text for column, value in enumerate(values) if (text := self._text(value))}
             if any(not text.isspace() for text in cells.values()):
                 yield line, cells
+
+    def merged(self, part: str) -> Merged:
+        """The cells that are merged over several rows."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        with _Faults():
+            for (first, column), (last, _) in self._opened(part).merged_cell_ranges or ():
+                if first < last:
+                    found.setdefault(first + 1, []).append((column, last + 1))
+        return found
 
     def told(self) -> list[Notice]:
         """What is to be said of the rows that were read."""
@@ -62,6 +69,11 @@ class CalamineBook:
         """Let go of the file."""
         self._book.close()
         self._stream.close()
+
+    def _opened(self, part: str) -> Any:
+        if self._sheet[0] != part:
+            self._sheet = part, self._book.get_sheet_by_name(part)
+        return self._sheet[1]
 
     def _text(self, value: Any) -> str:
         if isinstance(value, str):

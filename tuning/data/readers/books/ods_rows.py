@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
-from tuning.data.readers.books.workbook import ShownNumbers, plain
+from tuning.data.readers.books.workbook import Merged, ShownNumbers, plain
 from tuning.data.readers.books.xml_parts import XmlParts, local_name
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
@@ -35,6 +35,7 @@ class OdsBook:
         self._parts = XmlParts(stream, size, limits)
         self.position, self.close = self._parts.position, self._parts.close
         self._shown = ShownNumbers()
+        self._merged: dict[int, list[tuple[int, int]]] = {}
         if b"encryption-data" in self._parts.read(_MANIFEST):
             raise InputError("data.password")
         self.sheets = self._sheets()
@@ -43,15 +44,20 @@ class OdsBook:
         """Number and texts by column of every row of a sheet in which there is something; one that is repeated comes as often."""
         self._shown = ShownNumbers()
         line, table = 0, -1
+        self._merged.clear()
         for element in self._parts.elements(_CONTENT, "table-row", begun=("table",)):
             if local_name(element) == "table":
                 table += 1
             elif table == int(part):
-                cells = self._cells(element)
+                cells = self._cells(element, line + 1)
                 times = _repeated(element, "number-rows-repeated", _ROWS - line)
                 if any(not text.isspace() for text in cells.values()):
                     yield from ((line + number, cells) for number in range(1, times + 1))
                 line += times
+
+    def merged(self, part: str) -> Merged:
+        """The cells that are merged over several rows, as `rows` comes by them."""
+        return self._merged
 
     def told(self) -> list[Notice]:
         """What is to be said of the rows that were read."""
@@ -71,7 +77,7 @@ class OdsBook:
                 found.append((_attribute(element, "style-name") in hidden, _attribute(element, "name"), str(len(found))))
         return [(name, part) for _, name, part in sorted(found, key=lambda sheet: sheet[0])]
 
-    def _cells(self, row: Element) -> dict[int, str]:
+    def _cells(self, row: Element, line: int) -> dict[int, str]:
         cells: dict[int, str] = {}
         column = 0
         for cell in row.iter():
@@ -79,6 +85,8 @@ class OdsBook:
                 times = _repeated(cell, "number-columns-repeated", _COLUMNS - column)
                 if text := self._value(cell):
                     cells |= dict.fromkeys(range(column, column + times), text)
+                    if (span := _repeated(cell, "number-rows-spanned", _ROWS)) > 1:
+                        self._merged.setdefault(line, []).append((column, line + span - 1))
                 column += times
         return cells
 

@@ -9,10 +9,10 @@ import pathlib
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 from xml.etree.ElementTree import ParseError
 
 from tuning.data.readers.csv_rows import check_header, record
@@ -27,6 +27,9 @@ _LOOKED_AT = 60  # rows, to find the one with the names
 _MOST_SHEETS = 50  # that are looked into, to find the one with the rows
 _WHOLE = re.compile(r"-?\d+")
 _LONGEST_WHOLE = 1e21
+
+
+Merged: TypeAlias = Mapping[int, Sequence[tuple[int, int]]]  # by the row where they begin: their first column and their last row
 
 
 class SheetChoice(NamedTuple):
@@ -44,6 +47,9 @@ class Book(Protocol):
 
     def rows(self, part: str) -> Iterator[tuple[int, dict[int, str]]]:
         """Number and texts by column of every row of a sheet in which there is something."""
+
+    def merged(self, part: str) -> Merged:
+        """The cells of a sheet that are merged over several rows; those of a row are there by when it is read."""
 
     def told(self) -> list[Notice]:
         """What is to be said of the rows that were read."""
@@ -154,13 +160,14 @@ class WorkbookRows:
     def _records(self) -> Iterator[FileRecord]:
         if self._part is None:
             return
+        merged = self._book.merged(self._part)
         rows = islice(self._book.rows(self._part), self._above, None)
         first = next(rows)
         header, data = named(_listed(first[1]), self._known)
         check_header(header)
         again = [first] if data else []
         width = len(header)
-        for line, cells in chain(again, rows):
+        for line, cells in _spread(chain(again, rows), merged):
             found = record(line, line, header, [cells.get(column, "") for column in range(width)], self._limits)
             if max(cells) >= width:
                 found.unnamed = [*found.unnamed, *(letter(at) for at in sorted(cells) if at >= width and not blank(cells[at]))]
@@ -185,6 +192,17 @@ class WorkbookRows:
         width = range(len(header))
         found = (record(1, line, header, [cells.get(at, "") for at in width], self._limits) for line, cells in chain([first] * data, rows))
         return [one.values for one in found if one.values]
+
+
+def _spread(rows: Iterable[tuple[int, dict[int, str]]], merged: Merged) -> Iterator[tuple[int, dict[int, str]]]:
+    """The rows, each with the values of the cells that are merged over it from above, where it holds nothing else."""
+    above: dict[int, tuple[str, int]] = {}  # by column: the value and its last row
+    for line, cells in rows:
+        if above:
+            above = {column: held for column, held in above.items() if held[1] >= line}
+            cells = {**{column: text for column, (text, _) in above.items()}, **cells}
+        above.update((column, (cells[column], last)) for column, last in merged.get(line, ()) if column in cells)
+        yield line, cells
 
 
 def _listed(cells: dict[int, str]) -> list[str]:

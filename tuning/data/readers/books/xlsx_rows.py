@@ -14,13 +14,14 @@ from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
 from tuning.data.readers.books import number_formats
-from tuning.data.readers.books.workbook import ShownNumbers, plain
+from tuning.data.readers.books.workbook import Merged, ShownNumbers, plain
 from tuning.data.readers.books.xml_parts import XmlParts, local_name
 from tuning.sandbox.limits import Limits
 from tuning.schema import Notice
 
 _COLUMNS = 16_384  # of a sheet, by the standard
 _CELL = re.compile(r"([A-Z]{1,3})(\d{1,7})")
+_MERGED = re.compile(rb"""<(?:[\w.-]+:)?mergeCell\s[^<>]*?\bref\s*=\s*["']([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})["']""")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))  # number formats that every workbook has
 _ELAPSED = 46  # of these, [h]:mm:ss
@@ -69,6 +70,15 @@ class XlsxBook:
                     cells[column] = text
             if any(not text.isspace() for text in cells.values()):
                 yield line, cells
+
+    def merged(self, part: str) -> Merged:
+        """The cells that are merged over several rows, which a sheet tells after its rows."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for some in self._parts.bytes_from(part, b"mergeCells"):
+            for letters, first, last in _MERGED.findall(some):
+                if int(first) < int(last):
+                    found.setdefault(int(first), []).append((_column(f"{letters.decode()}1", 0), int(last)))
+        return found
 
     def told(self) -> list[Notice]:
         """What is to be said of the rows that were read."""
