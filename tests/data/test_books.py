@@ -13,6 +13,8 @@ import xlwt
 from tests.data.books import KINDS, Rows, ods_number, ods_of, workbook, xlsb
 from tests.data.conftest import Write, read_here
 from tests.data.corpus_binary import zipped
+from tests.data.corpus_books import NS
+from tests.data.corpus_books import book as by_hand
 from tests.data.test_readers import HOSTILE
 from tuning import text
 from tuning.data.ingest import ReadingOptions, ingest
@@ -269,3 +271,38 @@ def test_merged_cells_are_found_behind_a_long_sheet_and_words_that_name_them(tmp
     path = merged_book(tmp_path / "a.xlsx", rows, [(line, line + 1, 1) for line in range(29_991, 30_001, 2)])
     taken = read_here([path], tmp_path / "out")
     assert [row["row"] for row in taken.rows if row["row"] % 2 == 1] == [29_993, 29_995, 29_997, 29_999, 30_001]
+
+
+# Formulas whose values nobody has stored
+
+FORMULAS: dict[str, tuple[str, str, list[tuple[str, ...]], list[tuple[int, str]], int]] = {  # of the cells B2 and C2; then what comes
+    "in the answer": ("<f>1+1</f><v/>", "", [("Due?", "2")], [(2, "data.row.formula")], 1),
+    "without a place for the value": ("<f>1+1</f>", "", [("Due?", "2")], [(2, "data.row.formula")], 1),
+    "beside": ("<v>1</v>", "<f>1+1</f><v></v>", [("Uno?", "1"), ("Due?", "2")], [], 1),
+    "beside an answer that is empty": ("", "<f>1+1</f><v/>", [("Due?", "2")], [(2, "data.row.empty_answer")], 1),
+    "with its value": ("<f>1+1</f><v>1</v>", "", [("Uno?", "1"), ("Due?", "2")], [], 0),
+    "whose value is an empty text": ('" t="str"><f>IF(1,"")</f><v></v>', "", [("Due?", "2")], [(2, "data.row.empty_answer")], 0),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_formula_without_its_value_is_told(write: Write, tmp_path: pathlib.Path, name: str) -> None:
+    answer, note, said, faults, count = FORMULAS[name]
+    words = "".join(f"<c t='inlineStr'><is><t>{word}</t></is></c>" for word in ("Domanda", "Risposta", "Nota"))
+    cell = f'<c r="B2{answer}</c>' if answer.startswith('"') else f'<c r="B2">{answer}</c>'
+    rows = f"<row>{words}</row><row><c t='inlineStr'><is><t>Uno?</t></is></c>{cell}<c>{note}</c></row>"
+    rows += "<row><c t='inlineStr'><is><t>Due?</t></is></c><c><v>2</v></c></row>"
+    sheet = f'<worksheet xmlns="{NS}"><sheetData>{rows}</sheetData></worksheet>'
+    taken = read_here([write(by_hand(sheet))], tmp_path / "out")
+    assert taken.texts == said and taken.faults == faults
+    told = [finding["params"] for finding in taken.reading.findings if finding["code"] == "data.note.formulas"]
+    assert told == [{"count": 1, "row": 2}] * count
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "ods"])
+def test_a_sheet_of_formulas_alone_says_how_to_have_their_values(tmp_path: pathlib.Path, kind: str) -> None:
+    formula = "=1+1" if kind == "xlsx" else '<table:table-cell table:formula="of:=1+1"/>'
+    path = workbook(tmp_path / f"a.{kind}", F=[["Domanda", "Risposta"], ["Uno?", formula], [formula, formula]])
+    with pytest.raises(InputError) as refused:
+        read_here([path], tmp_path / "out")
+    assert (refused.value.code, refused.value.params["fault"], refused.value.params["row"]) == ("data.nothing", "data.row.formula", 2)

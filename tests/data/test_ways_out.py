@@ -210,6 +210,12 @@ WAYS: dict[str, Way] = {
         book([["question", "answer"], ["Quando?", dt.date(2024, 12, 8)]], formats={"B2": "mm-dd-yy"}),
         book([["question", "answer"], ["Quando?", dt.date(2024, 12, 8)]], formats={"B2": "dd.mm.yyyy"}),
     ),
+    "data.note.formulas": Way(
+        book([["question", "answer", "context"], ["Dove?", "Qui.", '="In "&1']]), book([["question", "answer"], ["Dove?", "Qui."]])
+    ),
+    "data.check.refused.formula": Way(
+        book([["question", "answer"], ["Dove?", "Qui."], ["E poi?", '="In "&1']]), book([["question", "answer"], ["E poi?", "In 1"]])
+    ),
     "data.note.stored": Way(xlsb({"A": [["question", "answer"], ["Codice?", 184]]}), book([["question", "answer"], ["Codice?", 184]])),
     "data.reason.label": Way([{"text": row["question"], "label": ["a"]} for row in ROWS], again={"text": "text"}),
     "data.reason.beside": Way(PROSE, again={"text": "text"}),
@@ -281,7 +287,16 @@ NO_WAY = {  # these say what is, and name nothing to do
     *("data.reason.columns", "data.reason.kto", "data.reason.preference", "data.reason.choices", "data.reason.templated"),
     *("data.reason.ranked", "data.row.lengths"),
     *("data.row.columns", "data.row.deep", "data.row.empty_answer", "data.row.empty_question", "data.row.empty_text", "data.row.json"),
-    *("data.row.key", "data.row.long", "data.row.nan", "data.row.object", "data.row.part", "data.row.ragged", "data.row.role"),
+    *(
+        "data.row.formula",
+        "data.row.key",
+        "data.row.long",
+        "data.row.nan",
+        "data.row.object",
+        "data.row.part",
+        "data.row.ragged",
+        "data.row.role",
+    ),
     "data.row.speaker",
     *(
         "data.row.surrogate",

@@ -27,6 +27,7 @@ from tuning.sandbox.limits import MEGABYTE, Limits
 SHAPES = 1000  # different sets of columns remembered
 NAMES, OTHERS = 200, "others"  # what is not used: so many by their names
 
+_EMPTY = frozenset(("data.row.empty_question", "data.row.empty_answer", "data.row.empty_text"))
 _THOUGHT = f'"{THOUGHT}":'.encode()
 
 Edits: TypeAlias = Mapping[int, Mapping[str, Any] | None]  # rows as somebody has written them, by their number; None if removed
@@ -96,7 +97,14 @@ class Converter:
 
         Raises InputError: the fault of the record, or what its format says.
         """
-        return self._edited(record) if record.row in self.edits else self._converted(record)
+        if record.row in self.edits:
+            return self._edited(record)
+        try:
+            return self._converted(record)
+        except InputError as fault:
+            if fault.code in _EMPTY and record.values and set(record.formulas) & set((self._columns(record.values)[0] or {}).values()):
+                raise InputError("data.row.formula") from fault
+            raise
 
     def _converted(self, record: FileRecord) -> Mapping[str, Any] | None:
         if record.values is None:

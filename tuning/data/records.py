@@ -67,7 +67,7 @@ class FileRecord:
     `row` counts from 1, as whoever made the file counts: the row of a sheet or CSV as a spreadsheet shows it (the header is one, a
     blank one too), the line of JSON Lines, the element of a JSON list.
     `line` is the line of the file where it begins, `size` how many characters it takes there (where it was read), `unnamed` the letters of
-    columns without a name in which it holds something.
+    columns without a name in which it holds something, `formulas` the columns in which it holds a formula whose value nobody has stored.
     """
 
     row: int
@@ -76,6 +76,7 @@ class FileRecord:
     fault: InputError | None = None
     size: int = 0
     unnamed: Sequence[str] = ()
+    formulas: Sequence[str] = ()
 
 
 def value_at(row: Values, column: str) -> Any:

@@ -35,10 +35,8 @@ _HELD = 32 * 2**20  # bytes of text held for the close look
 _FULL = 2**32
 _STRIDE = 2_654_435_761  # 2^32 by the golden ratio: its multiples fall evenly, and into step with no pattern in the rows
 _KINDS = {  # of refusal, by the code without `data.row.`; any other is a row that could not be read
-    **{
-        kind: kind
-        for kind in ("empty_question", "empty_answer", "empty_text", "unwanted", "tie", "role", "roles", "type", "columns", "tools")
-    },
+    **{kind: kind for kind in ("empty_question", "empty_answer", "empty_text", "formula", "unwanted", "tie")},
+    **{kind: kind for kind in ("role", "roles", "type", "columns", "tools")},
     **{"part": "type", "ragged": "columns", "call": "tools", "speaker": "role"},
 }
 

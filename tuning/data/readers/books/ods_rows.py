@@ -83,7 +83,7 @@ class OdsBook:
         for cell in row.iter():
             if local_name(cell) in ("table-cell", "covered-table-cell"):
                 times = _repeated(cell, "number-columns-repeated", _COLUMNS - column)
-                if text := self._value(cell):
+                if (text := self._value(cell)) or _uncomputed(cell):
                     cells |= dict.fromkeys(range(column, column + times), text)
                     if (span := _repeated(cell, "number-rows-spanned", _ROWS)) > 1:
                         self._merged.setdefault(line, []).append((column, line + span - 1))
@@ -100,6 +100,11 @@ class OdsBook:
                 self._shown.count(text, stored)
             return text or stored
         return text or held
+
+
+def _uncomputed(cell: Element) -> bool:
+    """Whether there is a formula without its value: scripts write such."""
+    return bool(cell.attrib) and _attribute(cell, "formula") != "" and not _attribute(cell, "value-type")
 
 
 def _attribute(element: Element, name: str) -> str:

@@ -46,7 +46,7 @@ class Book(Protocol):
     def sheets(self) -> Sequence[tuple[str, str]]: ...
 
     def rows(self, part: str) -> Iterator[tuple[int, dict[int, str]]]:
-        """Number and texts by column of every row of a sheet in which there is something."""
+        """Number and texts by column of every row of a sheet in which there is something; a formula without its value is an empty text."""
 
     def merged(self, part: str) -> Merged:
         """The cells of a sheet that are merged over several rows; those of a row are there by when it is read."""
@@ -166,12 +166,17 @@ class WorkbookRows:
         header, data = named(_listed(first[1]), self._known)
         check_header(header)
         again = [first] if data else []
-        width = len(header)
+        width, formulas, first_formula = len(header), 0, 0
         for line, cells in _spread(chain(again, rows), merged):
             found = record(line, line, header, [cells.get(column, "") for column in range(width)], self._limits)
             if max(cells) >= width:
                 found.unnamed = [*found.unnamed, *(letter(at) for at in sorted(cells) if at >= width and not blank(cells[at]))]
+            if "" in cells.values():
+                found.formulas = [header[at] for at, cell in cells.items() if not cell and at < width]
+                formulas, first_formula = formulas + 1, first_formula or line
             yield found
+        if formulas:
+            self.told.append(Notice(code="data.note.formulas", level="warning", params={"count": formulas, "row": first_formula}))
         self.told += self._book.told()
 
     def _find_header(self, part: str) -> tuple[int, int]:
@@ -201,7 +206,7 @@ def _spread(rows: Iterable[tuple[int, dict[int, str]]], merged: Merged) -> Itera
         if above:
             above = {column: held for column, held in above.items() if held[1] >= line}
             cells = {**{column: text for column, (text, _) in above.items()}, **cells}
-        above.update((column, (cells[column], last)) for column, last in merged.get(line, ()) if column in cells)
+        above.update((column, (cells[column], last)) for column, last in merged.get(line, ()) if cells.get(column))
         yield line, cells
 
 

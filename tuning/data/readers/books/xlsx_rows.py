@@ -66,7 +66,7 @@ class XlsxBook:
             column = -1
             for cell in element:
                 column = _column(cell.get("r"), column + 1)
-                if text := _value(cell, self._book):
+                if (text := _value(cell, self._book)) or (len(cell) and _uncomputed(cell)):
                     cells[column] = text
             if any(not text.isspace() for text in cells.values()):
                 yield line, cells
@@ -166,6 +166,12 @@ def _value(cell: Element, book: _Book) -> str:
         style = int(cell.get("s", "0"))
         return _number(held.strip(), *(book.styles[style] if style < len(book.styles) else ("", "")), book)
     return _unescaped(held)
+
+
+def _uncomputed(cell: Element) -> bool:
+    """Whether there is a formula without its value: scripts write such. Of a text that is empty the value is there, and empty."""
+    parts = {local_name(part): part for part in cell}
+    return "f" in parts and not ("v" in parts and (parts["v"].text or cell.get("t") == "str"))
 
 
 def _text(element: Element) -> str:
