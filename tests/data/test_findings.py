@@ -261,6 +261,14 @@ def test_short_answers_and_answers_that_say_nothing() -> None:
     assert found(rows) == {"nothing": {"count": 4, "rows": "30, 31, 32, 33", "example": "N/A"}}
 
 
+@pytest.mark.parametrize(
+    "error", ["#N/D", "#N/A", "#NOME?", "#NAME?", "#RIF!", "#REF!", "#VALORE!", "#VALUE!", "#DIV/0!", "#NV", "Err:502"]
+)
+def test_an_error_of_a_spreadsheet_is_no_answer(error: str) -> None:
+    rows = [*clean(20), row(30, CLEAN.splitlines()[20].split("|")[0], error)]
+    assert found(rows) == {"nothing": {"count": 1, "rows": "30", "example": error}}
+
+
 def test_an_answer_that_repeats_the_question() -> None:
     rows = [*clean(20), row(30, "Say what is a  Black hole", "say what is a black hole "), row(31, "Ciao", "ciao")]
     assert found(rows) == {"echo": {"count": 2, "rows": "30, 31", "example": "say what is a black hole"}}
@@ -479,7 +487,9 @@ def test_places_that_nobody_filled_in(text: str, place: str | None) -> None:
     assert leftovers.unfilled(text) == place
 
 
-@pytest.mark.parametrize("word", ["nan", "NaN", "None", "<noinput>", "N/A", "#N/A", "null", "No input", " n.d. "])
+@pytest.mark.parametrize(
+    "word", ["nan", "NaN", "None", "<noinput>", "N/A", "#N/A", "null", "No input", " n.d. ", "#RIF!", "#VALUE!", "Err:508"]
+)
 def test_a_word_that_stands_for_nothing_is_told_and_the_cell_emptied(tmp_path: pathlib.Path, word: str) -> None:
     file = tmp_path / "rows.csv"
     file.write_text(f"instruction,input,output\nAdd them.,{word},It depends.\nWhat is it?,a nan is bread,Bread.\n", encoding="utf-8")

@@ -26,7 +26,7 @@ FEW, MANY = 10, 50  # at most this many different answers in at least so many ro
 BRIEF, BRIEF_SHARE = 15, 0.5  # characters of a very short answer, and the share of them above which that is the style learned
 SAMPLED = 5000  # rows looked at closely where not all of them can be: their share of the faults is known to a percent
 SECOND = 0.05  # share from which a second language is said
-NOTHING = leftovers.EMPTY | {"-", "--", "---", "–", "—", ".", "...", "…", "?", "??"}
+NOTHING = leftovers.EMPTY | leftovers.ERRORS | {"-", "--", "---", "–", "—", ".", "...", "…", "?", "??"}
 
 _SECOND_ROWS = 3  # and at least so many rows
 _EXAMPLES = 5  # row numbers in a finding

@@ -7,9 +7,15 @@ import html
 import re
 
 EMPTY = frozenset(("nan", "none", "null", "nil", "n/a", "na", "undefined"))  # how programs (pandas, R, SQL) write that nothing is there
+# What a spreadsheet shows where a formula could not be computed, in English, Italian, German, French and Spanish; LibreOffice numbers some.
+ERRORS = {f"err:{number}" for number in range(501, 541)} | {
+    "#n/a", "#n/d", "#nv", "#name?", "#nome?", "#nom?", "#¿nombre?", "#ref!", "#rif!", "#bezug!", "#¡ref!", "#value!", "#valore!", "#wert!",
+    "#valeur!", "#¡valor!", "#div/0!", "#¡div/0!", "#num!", "#zahl!", "#nombre!", "#¡num!", "#null!", "#nullo!", "#nul!", "#¡nulo!",
+    "#spill!", "#espansione!", "#calc!", "#calcolo!", "#getting_data",
+}  # fmt: skip
 # A cell that says no more than this was empty in the program that wrote it; Alpaca's own file has `<noinput>`.
-NO_VALUE = EMPTY | {
-    "#n/a", "<na>", "n.a.", "n.d.", "nd", "no input", "noinput", "<noinput>", "<no input>", "nessun input", "<nessun input>",
+NO_VALUE = EMPTY | ERRORS | {
+    "<na>", "n.a.", "n.d.", "nd", "no input", "noinput", "<noinput>", "<no input>", "nessun input", "<nessun input>",
 }  # fmt: skip
 _LONGEST = max(map(len, NO_VALUE))
 
