@@ -154,6 +154,11 @@ WAYS: dict[str, Way] = {
     "data.csv.quote": Way('question,answer\na,"b\nc,d\n', table(["question", "answer"], ["a", '"b'], ["c", "d"])),
     "data.encoding": Way(b"\xff\xfeq\x00,\x00a\x00\n\x00\x00\xd8\x00\xd8", "question,answer\na,b\n"),
     "data.format": Way([{"foo": "Dove?", "bar": "Qui."}], [{"question": "Dove?", "answer": "Qui."}]),
+    "data.format#letters": Way("Capitale della Francia;Parigi\nCapitale della Spagna;Madrid\n", spelled=True),
+    "data.format#line": Way(
+        "Capitale della Francia\tParigi\nCapitale della Spagna\tMadrid\n",
+        "question\tanswer\nCapitale della Francia\tParigi\nCapitale della Spagna\tMadrid\n",
+    ),
     "data.format.sheet": Way(book([["foo", "bar"], ["a", "b"]], [["x"], ["y"]]), book([["question", "answer"], ["a", "b"]])),
     "data.header": Way("Dove siete?;In via Roma.\nE quando?;Alle nove.\n", spelled=True),
     "data.header#line": Way("Dove siete?;In via Roma.\nE quando?;Alle nove.\n", "question;answer\nDove siete?;In via Roma.\n"),
