@@ -306,3 +306,15 @@ def test_a_sheet_of_formulas_alone_says_how_to_have_their_values(tmp_path: pathl
     with pytest.raises(InputError) as refused:
         read_here([path], tmp_path / "out")
     assert (refused.value.code, refused.value.params["fault"], refused.value.params["row"]) == ("data.nothing", "data.row.formula", 2)
+
+
+@pytest.mark.parametrize("code", ["[$-409]m/d/yy\\ h:mm\\ AM/PM;@", "m/d/yy h:mm", "dd/mm/yyyy hh:mm"])
+def test_the_times_of_a_chat_divide_it(tmp_path: pathlib.Path, code: str) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["Data", "Nome", "Messaggio"])
+    for day in (10, 11, 12):
+        for hour, name in ((9, "Anna"), (10, "Sarto"), (21, "Anna"), (22, "Sarto")):
+            book.active.append([datetime.datetime(2024, 5, day, hour, 15), name, f"Frase {day}.{hour}"])
+            book.active.cell(book.active.max_row, 1).number_format = code
+    book.save(tmp_path / "a.xlsx")
+    assert len(read_here([tmp_path / "a.xlsx"], tmp_path / "out", {"assistant": "Sarto"}).rows) == 6

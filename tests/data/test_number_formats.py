@@ -27,7 +27,7 @@ MOMENTS: dict[str, str | None] = {
     "[$-410]d\\-mmm\\-yy;@": "3-mag-24",
     '[$-it-IT]ddd d "del mese" m': "ven 3 del mese 5",
     "[$-409]mmmm\\ d\\,\\ yyyy;@": "May 3, 2024",
-    "[$-409]d\\-mmm\\-yyyy\\ h:mm\\ AM/PM;@": "3-May-2024 3:05 PM",
+    "[$-409]m/d/yy\\ h:mm\\ AM/PM;@": None,  # a chat is told apart by its times
     "[$-409]mmmmm;@": "M",
     "[$-0407]dddd, d. mmmm yyyy": "Freitag, 3. Mai 2024",
     "[$-40C]d mmmm": "3 mai",

@@ -103,10 +103,12 @@ def moment(value: datetime.datetime, code: str, days: bool, usual: int | None = 
     """A date, a time or both as the sheet shows them; None for other codes. `days`: whether it is more than a time.
 
     Months and days have their names in the language that the code says, else in the `usual` one; None where that is not known here.
+    None, too, for a date with AM or PM: by its figures nobody could tell any more when a message of a chat was sent.
     """
     pieces = _pieces(code)
     units = {unit for unit, _ in pieces}
-    if not units & set("yMdhms") or "all" in units or (not days and units & set("yMd")):
+    dated = bool(units & set("yMd"))
+    if not units & set("yMdhms") or "all" in units or (dated and ("half" in units or not days)):
         return None
     spoken = _language(code) if _LOCALE.search(code) else usual
     shown = [_piece(value, unit, text, "half" in units, spoken) for unit, text in pieces]
