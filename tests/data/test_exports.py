@@ -32,6 +32,59 @@ def test_broken_json_is_still_json(take: Take, content: str) -> None:
         take(content)
 
 
+ROWS_OF_JSON = ['{"question": "a?", "answer": "b"}', '{"question": "c?", "answer": "d"}']
+LINES_OF_JSON, LIST_OF_JSON = "\n".join(ROWS_OF_JSON) + "\n", f"[{', '.join(ROWS_OF_JSON)}]\n"
+AROUND = {  # what stands around JSON, and its lines
+    "a fence": (f"```json\n{LIST_OF_JSON}```\n", "1"),
+    "a fence of lines": (f"\n```jsonl\n{LINES_OF_JSON}```", "2"),
+    "a fence that does not end": (f"~~~\n{LINES_OF_JSON}", "1"),
+    "a fence about rows in an object": (f'```\n{{"data": {LIST_OF_JSON}}}\n```\n', "1"),
+    "comments": (f"// è commento\n\n# ancora\n{LIST_OF_JSON}", "1, 3"),
+    "a comment over lines": (f"/* uno\n due */\n{LINES_OF_JSON}", "1, 2"),
+    "a comment and Windows line ends": (f"# esportato\n{LINES_OF_JSON}".replace("\n", "\r\n"), "1"),
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "cp1252"])
+def test_a_fence_or_comments_around_json_are_left_out_and_named(take: Take, name: str, charset: str) -> None:
+    content, lines = AROUND[name]
+    taken = take(content.replace('"b"', '"è"').encode(charset))
+    assert taken.texts == [("a?", "è"), ("c?", "d")] and taken.reading.kind == "json"
+    params = {"lines": lines, "count": 1 + lines.count(",")}
+    assert [note["params"] for note in taken.reading.findings if note["code"] == "data.note.around"] == [params]
+    rows = [content.splitlines().index(row) + 1 for row in ROWS_OF_JSON] if LINES_OF_JSON in content.replace("\r", "") else [1, 2]
+    assert [row["row"] for row in taken.rows] == rows
+
+
+@pytest.mark.parametrize(
+    "content, line, said",
+    [
+        (f"const faq = {LIST_OF_JSON[:-1]};\n", 1, "const faq ="),
+        (f"Ecco 3 esempi:\n\n{LINES_OF_JSON}", 1, "Ecco 3 esempi:"),
+        (f"\nEcco:\n\n```json\n{LIST_OF_JSON}```\n", 2, "Ecco:"),
+        (f"```json\n{LIST_OF_JSON}```\n\nFammi sapere!\n", 5, "Fammi sapere!"),
+        (f"# esportato\n{LINES_OF_JSON}rotta\n{LINES_OF_JSON}", 1, "# esportato"),
+    ],
+)
+def test_words_beside_json_are_named_and_not_learned(take: Take, content: str, line: int, said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        take(content)
+    assert (refused.value.code, refused.value.params) == ("data.json.around", {"line": line, "text": said})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"# Come si scrive JSON\n\n{'Un testo che lo spiega a parole, a lungo. ' * 4}\n\n{LINES_OF_JSON}\nFine, e poco altro.\n",
+        'const colours = {"red": 1, "blue": 2};\nconsole.log(colours);\n',
+        "# Un titolo\n{da compilare}\n",
+    ],
+)
+def test_prose_and_code_with_json_in_it_stay_text(take: Take, content: str) -> None:
+    assert take(content).reading.kind == "text"
+
+
 SYSTEM = "I messaggi e le chiamate sono crittografati end-to-end. Nessuno al di fuori di questa chat può leggerli."
 CHATS: dict[str, Any] = {
     "android, Italian": (

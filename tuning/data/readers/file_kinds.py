@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from tuning.data.readers import csv_rows, json_lines, json_rows, parquet_rows, text_rows
+from tuning.data.readers import csv_rows, json_around, json_lines, json_rows, parquet_rows, text_rows
 from tuning.data.readers.books import workbook
 from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
@@ -94,7 +94,7 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: wo
 
     Raises InputError: `data.binary`, `data.document` (kind), `data.mail`, `data.spreadsheet` (kind) for those
     that can be saved in another form, `data.password`, `data.page` (kind), `data.pointer`, `data.sheet.none` (sheet),
-    and what `encoding.detect`, `parquet_rows.open_rows` and `workbook.open_rows` raise.
+    and what `json_around.check`, `encoding.detect`, `parquet_rows.open_rows` and `workbook.open_rows` raise.
     The records raise what their readers do.
     """
     with open(path, "rb") as stream:
@@ -131,6 +131,10 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
         return Opened("text", text.encoding, whatsapp_rows.records(text, limits), text.position)
     if json_rows.takes(head):
         return Opened("json", text.encoding, json_rows.records(text, limits, known), text.position)
+    bared = json_around.bare(text, head)
+    if bared is not None:
+        around = [Notice(code="data.note.around", params={"lines": ", ".join(map(str, bared[1][:5])), "count": len(bared[1])})]
+        return Opened("json", text.encoding, json_rows.records(bared[0], limits, known), bared[0].position, around)
     if yaml_rows.takes(head, known):
         return Opened("yaml", text.encoding, yaml_rows.records(text, limits), text.position)
     if quiz_rows.takes(head):
@@ -150,6 +154,7 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
         return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known), text.position, notes)
     if json_lines.are_texts(head):
         return Opened("json", text.encoding, json_rows.texts(text, limits), text.position)
+    json_around.check(head, known)
     asks = faq_rows.asking(head)
     return Opened("text", text.encoding, text_rows.records(text, limits), text.position, [asks] if asks else [])
 

@@ -77,8 +77,8 @@ def texts(text: TextFile, limits: Limits) -> Iterator[FileRecord]:
 
 def stretches(text: TextFile, limits: Limits, known: KnowsColumns, count: int) -> list[Stretch]:
     """A file of rows in lines, divided into `count` parts of about the same size; empty where it is no such file."""
-    if _shape(text, limits, known) != "lines" or not _is_plain(text):
-        return []
+    if not takes(text.head()) or _shape(text, limits, known) != "lines" or not _is_plain(text):
+        return []  # what has something around it is read by one
     found: list[Stretch] = []
     size, widest = text.path.stat().st_size, 4 * limits.line + 2
     with text.open_bytes() as stream:
