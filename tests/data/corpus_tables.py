@@ -62,11 +62,12 @@ def _charsets() -> Iterator[Case]:
     yield case("a table in big-endian UTF-16 without a mark", text.encode("utf-16-be"), Refused("data.nul", {"line": 1}))
     yield case("a table in UTF-32", text.encode("utf-32"), Refused("data.nul", {"line": 1}))
     yield case("a table in UTF-32 without a mark", text.encode("utf-32-be"), Refused("data.nul", {"line": 1}))
-    # Old charsets of one byte cannot be told from each other: the rows come, and the preview shows what became of them.
-    yield case("a table from an old Mac", text.encode("mac-roman"), all_kept(3, encoding="cp1252"))
+    yield case("a table from an old Mac", text.encode("mac-roman"), all_kept(3, encoding="mac-roman"))
     dos = text.encode("cp850", "replace")  # in which ì is a byte that cp1252 does not have
-    yield case("a table from DOS", dos, Refused("data.encoding", {"line": 3}))
-    yield case("a table from DOS without ì", dos.replace(b"\x8d", b"i"), all_kept(3, encoding="cp1252"))
+    yield case("a table from DOS", dos, all_kept(3, encoding="cp850"))
+    yield case("a table from DOS without ì", dos.replace(b"\x8d", b"i"), all_kept(3, encoding="cp850"))
+    # Where letters do not say it clearly, the rows come as Windows' and what is odd in them is told.
+    yield case("one word from DOS", "question;answer\na;Citt\x85\n".encode("latin-1"), all_kept(1, encoding="cp1252"))
     ebcdic = "question;answer\na;b\n".encode("cp037")
     yield case("a table from a mainframe", ebcdic, Refused("data.encoding", {"line": 1}))
     others = {

@@ -164,6 +164,7 @@ WAYS: dict[str, Way] = {
     "data.header#line": Way("Dove siete?;In via Roma.\nE quando?;Alle nove.\n", "question;answer\nDove siete?;In via Roma.\n"),
     "data.images": Way(IMAGES, again={"question": "domanda", "answer": "risposta"}),
     "data.json": Way('[{"question": "a", "answer" "b"}]', '[{"question": "a", "answer": "b"}]'),
+    "data.note.charset": Way(b"question;answer\nVa b\xc6ne?;Va m\xc6le oggi\n", "question;answer\nVa bene?;Va male oggi\n"),
     "data.json.around": Way(f"Ecco:\n{lines(*map(json.dumps, GOOD))}", GOOD),
     "data.json.cut": Way('[{"question": "a", "answer": "b"},', '[{"question": "a", "answer": "b"}]'),
     "data.json.deep": Way("[" * 100_000, json.dumps(GOOD)),

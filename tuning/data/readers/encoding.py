@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
+from tuning.data.readers import old_charsets
 from tuning.data.records import HEAD
 from tuning.errors import InputError
 
@@ -25,9 +26,10 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codec
 class TextFile:
     """A text file and its charset. It remembers the stream opened last, so that somebody else may ask how far it is read."""
 
-    def __init__(self, path: pathlib.Path, encoding: str) -> None:
+    def __init__(self, path: pathlib.Path, encoding: str, doubt: str = "") -> None:
         self.path = path
         self.encoding = encoding
+        self.doubt = doubt  # a word that does not look as if it had been written in this charset
         self._stream: BinaryIO | None = None
 
     def open(self, newline: str = "") -> TextIO:
@@ -58,7 +60,7 @@ class TextFile:
 
 
 def detect(path: pathlib.Path) -> TextFile:
-    """UTF-8 with or without a byte order mark, UTF-16 with one, else cp1252.
+    """UTF-8 with or without a byte order mark, UTF-16 with one, else cp1252, or an older charset where the letters say so clearly.
 
     Raises InputError: `data.nul`, `data.encoding` (line), `data.charset` for letters that none of these has, `data.empty` for a file
     of white space alone.
@@ -74,10 +76,11 @@ def detect(path: pathlib.Path) -> TextFile:
     except InputError as fault:
         if fault.code != "data.encoding" or _mostly_utf8(path):
             raise
-        _read_through(path, "cp1252")
+        charset, doubt = old_charsets.told(piece for piece, _ in _pieces(path))
+        _read_through(path, charset)
         if _of_other_letters(path):
             raise InputError("data.charset") from None
-        return TextFile(path, "cp1252")
+        return TextFile(path, charset, doubt)
     return TextFile(path, "utf-8")
 
 

@@ -17,7 +17,7 @@ from tuning.data.readers.books import workbook
 from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
 from tuning.data.readers.books.xlsx_rows import XlsxBook
-from tuning.data.readers.encoding import detect
+from tuning.data.readers.encoding import TextFile, detect
 from tuning.data.readers.prose import dialogue_rows, faq_rows, quiz_rows, whatsapp_rows, yaml_rows
 from tuning.data.readers.table_layout import layout
 from tuning.data.records import HEAD, FileRecord, KnowsColumns, shown
@@ -125,6 +125,15 @@ def open_kind(path: pathlib.Path, limits: Limits, known: KnowsColumns, sheet: wo
 
 def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
     text = detect(path)
+    opened = _of_text(text, limits, known)
+    if text.doubt:
+        opened.notes.append(
+            Notice(code="data.note.charset", level="warning", params={"charset": text.encoding, "example": shown(text.doubt)})
+        )
+    return opened
+
+
+def _of_text(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened:
     head = text.head()
     _check_download(head)
     if whatsapp_rows.takes(head):
