@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tuning import text
 from tuning.data.ingest import ReadingOptions, again, ingest
 from tuning.data.library import Library
 from tuning.errors import InputError
@@ -177,6 +178,8 @@ def test_a_verdict_of_the_child_names_the_file(tmp_path: pathlib.Path, write: Wr
     assert error.params == {"row": 1, "line": 1, "fault": "data.row.type", "column": "question", "found": "boolean", "file": "a.jsonl"}
     error = refused(home, write(ROWS), "data.validation", validation=[write([*ROWS, {"question": "a"}], "b")])
     assert (error.params["row"], error.params["fault"], error.params["file"]) == (21, "data.row.columns", "b")
+    said = {lang: text.say(lang, error.code, error.params) for lang in text.LANGUAGES}
+    assert "«answer». Le righe" in said["it"] and "is missing. All held" in said["en"]
     error = refused(home, write(ROWS), "data.json.cut", validation=[write("[", "held-out")])
     assert error.params["file"] == "held-out"
 
