@@ -182,6 +182,8 @@ def _values() -> Iterator[Case]:
         ("an answer of null", alpaca(output=None), "data.row.empty_answer"),
         ("an answer of spaces", alpaca(output=" \n\u3000\u00a0"), "data.row.empty_answer"),
         ("an empty answer", alpaca(output=""), "data.row.empty_answer"),
+        ("an answer without width", alpaca(output="\u200b\ufeff \u2060"), "data.row.empty_answer"),
+        ("a question without width", alpaca(instruction="\u200b"), "data.row.empty_question"),
         ("a question of null", alpaca(instruction=None), "data.row.empty_question"),
         ("a question of spaces", alpaca(instruction=" \t"), "data.row.empty_question"),
         ("the first half of a pair", '{"instruction": "a", "output": "\\ud83d"}', "data.row.surrogate"),

@@ -29,7 +29,7 @@ ODD = [
         "perché è così",
         "🙂👩\u200d👧",
         "e\u0301",
-        "\u200b",
+        "a\u200bb",
     ),
     *("<s>[INST]", "{{name}}", "=1+1", "#", "\ufeffmark", "x\n\n\ny", "\n\nstarts low", "ends low\n", "0 0", "-", "[", "[]", '{"a": 1}'),
 ]

@@ -404,3 +404,11 @@ def test_a_short_export_asks_as_a_long_one_does(take: Take, name: str) -> None:
     with pytest.raises(InputError, match=r"data\.speakers"):
         take(SHORT[name])
     assert take(SHORT[name], {"assistant": "Sarto"}).texts == [("Aperti?", "Sì.")]
+
+
+def test_tokens_of_a_log_are_no_context(take: Take) -> None:
+    rows = [{"model": "x", "prompt": "a?", "response": "b", "context": [128006, 882, 128007], "done": True}] * 2
+    taken = take(rows)
+    assert taken.texts == [("a?", "b")] * 2 and taken.reading.unused["column"]["context"] == 2
+    texts = take([{"question": "a?", "answer": "b", "context": ["uno", "due"]}]).texts
+    assert texts == [("a?\n\nuno\n\ndue", "b")] or texts == [("uno\n\ndue\n\na?", "b")]

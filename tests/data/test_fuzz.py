@@ -21,7 +21,7 @@ from tests.data.corpus_binary import parquet
 from tests.data.corpus_books import HEADER, book, sheet
 from tests.data.test_corpus import speaks
 from tests.lots import lot
-from tuning.data.records import broken
+from tuning.data.records import blank, broken
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 
@@ -87,9 +87,9 @@ def kept(folder: pathlib.Path, content: bytes, pairs: Sequence[tuple[str, str]],
     """
     first = 2 if table or content.startswith(b"PK") else 1
     lacking = {
-        number: "data.row.empty_question" if not question.strip() else "data.row.empty_answer"
+        number: "data.row.empty_question" if blank(question) else "data.row.empty_answer"
         for number, (question, answer) in enumerate(pairs, start=first)
-        if not question.strip() or not answer.strip()
+        if blank(question) or blank(answer)
     }
     said = [(number, pair) for number, pair in enumerate(pairs, start=first) if number not in lacking]
     if table:
@@ -183,7 +183,7 @@ def containers(draw: st.DrawFn) -> tuple[bytes, list[tuple[str, str]]]:
 
 def _xml(text: str) -> str:
     text = re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
-    return text if text.strip() else ""
+    return "" if blank(text) else text
 
 
 def containers_to_the_letter(folder: pathlib.Path, made: tuple[bytes, list[tuple[str, str]]]) -> None:
@@ -228,7 +228,7 @@ def talks(folder: pathlib.Path, rows: list[list[tuple[str, Any]]]) -> None:
     assert [number for number, turns in enumerate(rows, start=2) if in_order(turns) and number not in numbers] == []
     for row, texts in zip(got.rows, got.texts, strict=True):
         turns = [good, *rows][row["row"] - 1]
-        said = [str(content) for role, content in turns if content is not None and (str(content).strip() or role != "system")]
+        said = [str(content) for role, content in turns if content is not None and (not blank(str(content)) or role != "system")]
         assert list(texts) == said
 
 
@@ -236,7 +236,7 @@ def in_order(turns: list[tuple[str, Any]]) -> bool:
     """A question and an answer in turn, each of them a text that says something; before them, maybe, a system text."""
     turns = turns[1:] if turns and turns[0][0] == "system" and isinstance(turns[0][1], str) and not broken(turns[0][1]) else turns
     expected = ["user", "assistant"] * (len(turns) // 2)
-    texts = [content for _, content in turns if isinstance(content, str) and content.strip() and not broken(content)]
+    texts = [content for _, content in turns if isinstance(content, str) and not blank(content) and not broken(content)]
     return bool(turns) and [role for role, _ in turns] == expected and len(texts) == len(turns)
 
 

@@ -20,7 +20,7 @@ from tuning.data.formats import marks, registry
 from tuning.data.formats.notes import Notes, Unused
 from tuning.data.formats.tool_calls import TOOLS, parsed, tools
 from tuning.data.formats.turns import THOUGHT, WORDS
-from tuning.data.records import FileRecord, Values, given, shown, squeezed, value_at
+from tuning.data.records import FileRecord, Values, blank, given, shown, squeezed, value_at
 from tuning.errors import InputError
 from tuning.sandbox.limits import MEGABYTE, Limits
 
@@ -178,7 +178,7 @@ class Converter:
         for name in spare:
             value = values[name]
             if isinstance(value, str) and name not in self._watched and "{" not in value:  # most are such, and every row comes here
-                if value and not value.isspace():
+                if not blank(value):
                     unused.append(("column", name))
             else:
                 rest[name] = value

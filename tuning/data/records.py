@@ -30,6 +30,9 @@ MISSING: Any = object()
 Values = Mapping[str, Any]
 KnowsColumns = Callable[[Sequence[str]], bool]  # whether a row with these columns has a form that is known
 
+_UNSEEN = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x2010)))
+_UNSEEN += "\u2060\ufeff\u00ad\u180e\u202a\u202b\u202c\u2066\u2067\u2068\u2069"  # no white space, yet nothing is seen of them
+
 _SEPARATORS = re.compile(r"[\s_-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile("[\t\r\n]+")
@@ -97,13 +100,13 @@ def squeezed(name: str) -> str:
 
 
 def blank(text: str) -> bool:
-    """Whether nothing can be seen in a text."""
-    return not text or text.isspace()
+    """Whether nothing can be seen in a text: white space and signs without width are nothing."""
+    return not text.strip(_UNSEEN)
 
 
 def given(value: Any) -> bool:
     """Whether a value says anything: null, a blank text and an empty list or object do not."""
-    return not (value is None or (value.__class__ is str and (not value or value.isspace())) or value == [] or value == {})
+    return not (value is None or (value.__class__ is str and not value.strip(_UNSEEN)) or value == [] or value == {})
 
 
 def broken(text: str) -> bool:

@@ -27,7 +27,7 @@ from tuning.data.formats.turns import (
     words,
 )
 from tuning.data.formats.vocabulary import RESPONSES
-from tuning.data.records import MISSING, Values, blank, given, shown, squeezed, value_at
+from tuning.data.records import MISSING, Number, Values, blank, given, shown, squeezed, value_at
 from tuning.errors import InputError
 
 _SPEAKERS = frozenset({"role", "from", "speaker"})
@@ -125,7 +125,8 @@ def context_of(row: Values, mapping: Mapping[str, str], target: str, notes: Note
     """The text of a context, or its texts; what is neither is noted as not used."""
     value = wanted(row, mapping, target)
     texts = value if isinstance(value, list) and value else [value]
-    if all(part is None or isinstance(part, str) for part in texts):
+    numbers = isinstance(value, list) and value and all(isinstance(part, Number) for part in value)  # tokens, as Ollama logs them
+    if not numbers and all(part is None or isinstance(part, str) for part in texts):
         return "\n\n".join(said for part in texts if not blank(said := text(part, mapping[target])))
     if notes is not None:
         notes.leave("column", [mapping[target]])
@@ -216,11 +217,11 @@ class PairShape(Format):
         answer = text(submitted(needed(row, mapping, self.answers), mapping[self.answers], notes), mapping[self.answers])
         if with_context in mapping:
             context = context_of(row, mapping, with_context, notes)
-            if context and not context.isspace():
+            if not blank(context):
                 question = context if blank(question) else f"{question}\n\n{context}"
-        if not question or question.isspace():
+        if blank(question):
             raise InputError("data.row.empty_question")
-        if not answer or answer.isspace():
+        if blank(answer):
             raise InputError("data.row.empty_answer")
         said = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
         if "reasoning" in mapping:

@@ -151,7 +151,7 @@ def plain(turns: Any, known: TurnKeys = USUAL) -> list[RawMessage] | None:
         if turn.__class__ is not dict or len(turn) != 2:
             return None
         speaker, content = turn.get(role_key), turn.get(content_key)
-        if speaker.__class__ is not str or content.__class__ is not str or not content or content.isspace():
+        if speaker.__class__ is not str or content.__class__ is not str or blank(content):
             return None
         role = roles.get(speaker)
         if role != awaited and (role != "system" or said):
@@ -179,7 +179,7 @@ def ordered(said: Sequence[RawMessage], first: int = 1) -> list[RawMessage]:
     before, number = "system", first
     for number, message in enumerate(said, start=first):
         role, content = message["role"], message["content"]
-        empty = not content or content.isspace()
+        empty = blank(content)
         if role == "system" and (empty or not kept):
             if not empty:
                 kept.append(message)
@@ -224,7 +224,7 @@ def merged(said: Sequence[RawMessage]) -> list[RawMessage]:
         both = {**last, **message}
         for key in ("content", THOUGHT):
             if key in both:
-                both[key] = "\n\n".join(held for one in (last, message) if (held := one.get(key, "")) and not held.isspace())
+                both[key] = "\n\n".join(held for one in (last, message) if (held := one.get(key, "")) and not blank(held))
         kept[-1] = both
     return kept
 
