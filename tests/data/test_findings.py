@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.data.conftest import Take, Write, read_here
 from tuning import text
 from tuning.data.checks import leftovers, personal
 from tuning.data.checks.findings import SAMPLED, Findings
@@ -548,3 +549,37 @@ def test_memory_of_many_rows_is_bounded() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 120e6
+
+
+OF_PROGRAMS = {  # what another program left, its finding, and the answer as the repair makes it
+    "a NUL": ("A\0 che ora apre?", "control", "A che ora apre?"),
+    "a bell": ("Suona\x07 alle nove.", "control", "Suona alle nove."),
+    "line ends in letters": ("Primo passo.\\nSecondo passo.\\n\\n- terzo", "escape", "Primo passo.\nSecondo passo.\n\n- terzo"),
+    "Windows line ends in letters": ("Primo passo\\r\\nSecondo passo", "escape", "Primo passo\nSecondo passo"),
+    "a letter that was lost": ("La qualit? ? pi? alta.", "letter", None),
+    "German letters that were lost": ("Gr??e f?r alle.", "letter", None),
+}
+
+
+@pytest.mark.parametrize("name", OF_PROGRAMS)
+def test_signs_of_other_programs_are_found_and_mended(take: Take, write: Write, tmp_path: pathlib.Path, name: str) -> None:
+    answer, kind, mended = OF_PROGRAMS[name]
+    rows = [{"question": f"Domanda {number}", "answer": answer} for number in range(3)]
+    found = [note for note in take(rows).reading.findings if note["code"] == f"data.check.{kind}"]
+    assert [note["params"]["count"] for note in found] == [3]
+    if mended is not None:
+        taken = read_here([write(rows)], tmp_path / "mended", repairs=[kind])
+        assert {texts[1] for texts in taken.texts} == {mended}
+        assert not [note for note in taken.reading.findings if note["code"] == f"data.check.{kind}"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("Scrivi \\n per andare a capo.", "print('a\\nb')", "C:\\nuovo", "$\\nu$ e \\nabla f", "riga\tuno\n\rdue\n"),
+        *("Où ? Je ne sais pas ? oui.", "https://x.it/page?id=1", "Davvero?? sì", "a? b? c?", "Perché? perché sì."),
+    ],
+)
+def test_signs_that_are_meant_are_not_found(take: Take, answer: str) -> None:
+    rows = [{"question": f"Domanda {number}", "answer": answer} for number in range(3)]
+    assert not {"data.check.control", "data.check.escape", "data.check.letter"} & {note["code"] for note in take(rows).reading.findings}

@@ -18,7 +18,7 @@ INDEX = "rows.index"  # where each row begins in ROWS: 8 bytes each, little end 
 SOURCE = "source-"  # beginning of the names under which files are kept as they came
 SHEET = "sheet"  # target of a mapping by hand that names no column, but the sheet of a workbook
 REPAIRS = (  # what can be mended at a click
-    "ratings", "roles", "encoding", "html", "no_value", "unfilled", "duplicates", "near_duplicates", "leak",
+    "ratings", "roles", "control", "escape", "encoding", "html", "no_value", "unfilled", "duplicates", "near_duplicates", "leak",
 )  # fmt: skip
 SYSTEM = "system="  # begins a repair that says the system text of every conversation
 MOST_SYSTEM = 20_000  # characters of it, as in the chat

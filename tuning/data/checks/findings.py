@@ -6,13 +6,13 @@ Findings are notices `data.check.*`. Nothing is changed here (`repairs` does, wh
 import sys
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tuning.data.checks import leftovers, personal
+from tuning.data.checks.alike import EXAMPLES, Alike, short
 from tuning.data.checks.languages import language
 from tuning.data.checks.near_duplicates import MOST, Near
 from tuning.data.formats.content import KnownQuestions, Said, around, broken_letters, fold, mended, question_key, said, spoken, suspicious
@@ -25,11 +25,11 @@ FEWEST = 4  # rows below which the same answer says nothing
 FEW, MANY = 10, 50  # at most this many different answers in at least so many rows: classes rather than answers
 BRIEF, BRIEF_SHARE = 15, 0.5  # characters of a very short answer, and the share of them above which that is the style learned
 SAMPLED = 5000  # rows looked at closely where not all of them can be: their share of the faults is known to a percent
+SEVERAL, LETTERS = 2, 0.05  # rows, and their share, from which a sign that may be meant is told
 SECOND = 0.05  # share from which a second language is said
 NOTHING = leftovers.EMPTY | leftovers.ERRORS | {"-", "--", "---", "–", "—", ".", "...", "…", "?", "??"}
 
 _SECOND_ROWS = 3  # and at least so many rows
-_EXAMPLES = 5  # row numbers in a finding
 _SHAPES = 1000  # different sets of columns remembered
 _HELD = 32 * 2**20  # bytes of text held for the close look
 _FULL = 2**32
@@ -40,40 +40,7 @@ _KINDS = {  # of refusal, by the code without `data.row.`; any other is a row th
     **{"part": "type", "ragged": "columns", "call": "tools", "speaker": "role"},
 }
 
-Level = Literal["info", "warning"]
 _Integers = npt.NDArray[np.int64]
-
-
-@dataclass
-class _Rows:
-    """Rows that have something in common: how many, and the first ones."""
-
-    count: int = 0
-    first: list[int] = field(default_factory=list)
-    example: str = ""
-    mendable: int = 0
-
-    def note(self, row: int, example: str = "") -> None:
-        self.count += 1
-        if self.count <= _EXAMPLES:
-            self.first.append(row)
-        if self.count == 1:
-            self.example = _short(example)
-
-    def merge(self, other: "_Rows") -> None:
-        """Take in rows that follow."""
-        self.example = self.example if self.count else other.example
-        self.count += other.count
-        self.first = [*self.first, *other.first][:_EXAMPLES]
-        self.mendable += other.mendable
-
-    def notice(self, code: str, level: Level = "warning", **more: Any) -> list[Notice]:
-        """The finding, or none. Parameters that are None or 0 are left out."""
-        if not self.count:
-            return []
-        rows = ", ".join(map(str, self.first)) + (", …" if self.count > _EXAMPLES else "")
-        params = {"count": self.count, "rows": rows, "example": self.example, **more}
-        return [Notice(code=code, level=level, params={key: value for key, value in params.items() if value})]
 
 
 class Findings:
@@ -89,16 +56,17 @@ class Findings:
         self._folds = held_out or known is not None
         self._numbers, self._contents, self._questions, self._answers = array("q"), array("q"), array("q"), array("q")
         self._keys = array("q")
-        self._refused: dict[str, _Rows] = {}
-        self._shapes: dict[Sequence[str] | None, _Rows] = {}
+        self._refused: dict[str, Alike] = {}
+        self._shapes: dict[Sequence[str] | None, Alike] = {}
         self._held: list[tuple[int, Said, Said]] = []  # row number, texts, those spoken by turns
         self._held_bytes = 0
         self._bar = _FULL
         self._brief = 0
-        self._long, self._nothing, self._echo, self._lost = _Rows(), _Rows(), _Rows(), _Rows()
-        self._mojibake, self._emails, self._leak, self._marked, self._unnamed = _Rows(), _Rows(), _Rows(), _Rows(), _Rows()
-        self._html, self._unfilled, self._no_value, self._signs = _Rows(), _Rows(), _Rows(), _Rows()
-        self._doubtful: dict[str, _Rows] = {}
+        self._long, self._nothing, self._echo, self._lost = Alike(), Alike(), Alike(), Alike()
+        self._mojibake, self._emails, self._leak, self._marked, self._unnamed = Alike(), Alike(), Alike(), Alike(), Alike()
+        self._html, self._unfilled, self._no_value, self._signs = Alike(), Alike(), Alike(), Alike()
+        self._control, self._escape, self._letter = Alike(), Alike(), Alike()
+        self._doubtful: dict[str, Alike] = {}
 
     def add(self, row: Mapping[str, Any], shape: Sequence[str] | None = None) -> None:
         """One row that is kept, in normal form; `shape` are its columns in the file, hashable."""
@@ -124,7 +92,7 @@ class Findings:
         if not whole.isascii() and suspicious(whole):
             self._letters(number, texts)
         rows = self._shapes.get(shape)
-        if rows is not None and rows.count >= _EXAMPLES:
+        if rows is not None and rows.count >= EXAMPLES:
             rows.count += 1
         else:
             self._shape(number, shape)
@@ -138,7 +106,7 @@ class Findings:
     def refuse(self, row: int, code: str, mendable: bool = False) -> None:
         """One row that is refused, by the code of its fault; `mendable` where the repair `roles` would save it."""
         kind = _KINDS.get(code.removeprefix("data.row."), "broken")
-        rows = self._refused.setdefault(kind, _Rows())
+        rows = self._refused.setdefault(kind, Alike())
         rows.note(row)
         rows.mendable += mendable
 
@@ -157,7 +125,7 @@ class Findings:
 
     def doubt(self, row: int, column: str) -> None:
         """One row that is kept, though a column may say not to learn it."""
-        self._doubtful.setdefault(column, _Rows()).note(row)
+        self._doubtful.setdefault(column, Alike()).note(row)
 
     def merge(self, other: "Findings") -> None:
         """Take in what was found in the rows that follow, by another process that was forked from this one's."""
@@ -165,11 +133,11 @@ class Findings:
             getattr(self, name).extend(getattr(other, name))
         for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak", "_marked", "_unnamed"):
             getattr(self, name).merge(getattr(other, name))
-        for name in ("_html", "_unfilled", "_no_value", "_signs"):
+        for name in ("_html", "_unfilled", "_no_value", "_signs", "_control", "_escape", "_letter"):
             getattr(self, name).merge(getattr(other, name))
         for name in ("_refused", "_shapes", "_doubtful"):
             for key, rows in getattr(other, name).items():
-                getattr(self, name).setdefault(key, _Rows()).merge(rows)
+                getattr(self, name).setdefault(key, Alike()).merge(rows)
         self.characters += other.characters
         self._brief += other._brief
         self._bar = min(self._bar, other._bar)
@@ -206,6 +174,9 @@ class Findings:
             *self._echo.notice("data.check.echo"),
             *self._mojibake.notice("data.check.mojibake", repair="encoding"),
             *self._lost.notice("data.check.lost"),
+            *self._control.notice("data.check.control", repair="control"),
+            *(self._escape.notice("data.check.escape", repair="escape") if self._escape.count >= SEVERAL else ()),
+            *(self._letter.notice("data.check.letter") if self._letter.count >= max(SEVERAL, LETTERS * len(self._numbers)) else ()),
             *self._html.notice("data.check.html", repair="html"),
             *self._unfilled.notice("data.check.unfilled", repair="unfilled" if self._unfilled.count < len(self._numbers) else None),
             *self._signs.notice("data.check.signs"),
@@ -237,9 +208,13 @@ class Findings:
 
     def _leftovers(self, row: int, texts: Said, whole: str) -> None:
         """What other programs have left, one look a kind."""
-        if not ("<" in whole or "&" in whole or "[" in whole or "{{" in whole):
-            return  # most rows have none, and every row comes here
-        looks: list[tuple[_Rows, Callable[[str], str | None]]] = []
+        looks: list[tuple[Alike, Callable[[str], str | None]]] = []
+        if "?" in whole and leftovers.asked(whole):
+            looks.append((self._letter, leftovers.letter))
+        if "\\n" in whole:
+            looks.append((self._escape, leftovers.escape))
+        if not all(map(str.isprintable, texts)):
+            looks.append((self._control, leftovers.control))
         if "&" in whole or "<" in whole:
             looks.append((self._html, leftovers.markup))
         if "<" in whole or "[/INST]" in whole:
@@ -266,7 +241,7 @@ class Findings:
         if rows is None:
             if len(self._shapes) >= _SHAPES:
                 return
-            rows = self._shapes[shape] = _Rows()
+            rows = self._shapes[shape] = Alike()
         rows.note(row)
 
     def _thin(self, most: int = MOST) -> None:
@@ -298,11 +273,11 @@ class Findings:
             found += self._at(np.sort(first[counts[group] > 1])).notice("data.check.contradictions", "info")
         return found
 
-    def _at(self, places: _Integers) -> _Rows:
+    def _at(self, places: _Integers) -> Alike:
         """Rows by their places; the example is the question of the first, where it is held."""
-        rows = _Rows(len(places), [self._numbers[place] for place in places[:_EXAMPLES]])
+        rows = Alike(len(places), [self._numbers[place] for place in places[:EXAMPLES]])
         text = next((turns[-2:][0] for number, _, turns in self._held if len(places) and number == self._numbers[places[0]]), "")
-        rows.example = _short(text)
+        rows.example = short(text)
         return rows
 
     def _same_answers(self) -> list[Notice]:
@@ -327,14 +302,14 @@ class Findings:
 
     def _columns(self) -> list[Notice]:
         """Rows that have other columns than most. The order of columns does not count."""
-        sets: dict[frozenset[str], list[_Rows]] = {}
+        sets: dict[frozenset[str], list[Alike]] = {}
         for shape, rows in self._shapes.items():
             sets.setdefault(frozenset(shape or ()), []).append(rows)
         if len(sets) < 2:
             return []
         usual = max(sets, key=lambda columns: sum(rows.count for rows in sets[columns]))
         others = [rows for columns, alike in sets.items() if columns != usual for rows in alike]
-        odd = _Rows(sum(rows.count for rows in others), sorted(number for rows in others for number in rows.first)[:_EXAMPLES])
+        odd = Alike(sum(rows.count for rows in others), sorted(number for rows in others for number in rows.first)[:EXAMPLES])
         return odd.notice("data.check.columns", "info", columns=listed(sorted(usual)))
 
     def _closely(self) -> list[Notice]:
@@ -342,17 +317,17 @@ class Findings:
         if len(self._held) < len(self._numbers):
             self._thin(SAMPLED)
         sampled = len(self._held) if len(self._held) < len(self._numbers) else None
-        near, alike, like = Near(), _Rows(), _Rows()
+        near, alike, like = Near(), Alike(), Alike()
         seen: set[int] = set()
-        kinds = {kind: _Rows() for kind in personal.KINDS if kind != "email"}
-        languages: dict[str, _Rows] = {}
+        kinds = {kind: Alike() for kind in personal.KINDS if kind != "email"}
+        languages: dict[str, Alike] = {}
         for number, texts, turns in self._held:
             masked = dict(reversed([found for text in texts for found in personal.find(text)]))
             for kind in kinds.keys() & masked:
                 kinds[kind].note(number, masked[kind])
             name = language(texts[-1])
             if name is not None:
-                languages.setdefault(name, _Rows()).note(number, texts[-1])
+                languages.setdefault(name, Alike()).note(number, texts[-1])
             content = hash(texts)
             if content in seen:
                 continue
@@ -364,7 +339,7 @@ class Findings:
         return [
             *alike.notice(
                 "data.check.near_duplicates",
-                like=", ".join(map(str, like.first)) + (", …" if like.count > _EXAMPLES else ""),
+                like=", ".join(map(str, like.first)) + (", …" if like.count > EXAMPLES else ""),
                 sampled=sampled,
                 repair=None if sampled else "near_duplicates",
             ),
@@ -373,11 +348,7 @@ class Findings:
         ]
 
 
-def _short(text: str) -> str:
-    return shown(" ".join(text[:400].split()), 80)
-
-
-def _languages(found: Mapping[str, _Rows], sampled: int | None) -> list[Notice]:
+def _languages(found: Mapping[str, Alike], sampled: int | None) -> list[Notice]:
     """Said where a second language has its share: "it 71 %, en 29 %", and where the rows are that are not in the first."""
     total = sum(rows.count for rows in found.values())
     order = sorted(found, key=lambda name: (-found[name].count, name))

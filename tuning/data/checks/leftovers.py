@@ -1,4 +1,4 @@
-"""What other programs leave in texts: HTML, places that nobody filled in, and words that stand for nothing. Pure functions.
+"""What other programs leave in texts: HTML, places not filled in, words that stand for nothing, signs that were lost. Pure functions.
 
 Code is left alone: a text that shows a page, or a template of one, is meant so.
 """
@@ -35,6 +35,50 @@ _PLACE = re.compile(
 )
 _SIGN = re.compile(r"<\|[A-Za-z][\w-]{1,40}\|>|<｜[^｜\s]{2,40}｜>|\[/?INST\]|<(?:start|end)_of_turn>|</s>|<<SYS>>")
 _TEMPLATE = re.compile(r"```|\{%|\bjinja|\btemplate\b|\bmustache\b|\bhandlebars\b", re.IGNORECASE)
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ESCAPE = re.compile(
+    r"(?<=[^\s\\'\"`(/:\[])(?:\\r)?\\n(?:(?=(?:\\r)?\\n|[A-ZÀ-Ý0-9•*#-])|\s*\Z)"  # after a word, before the beginning of a line
+    r"|(?<=[.!?;,])(?:\\r)?\\n|(?<=\\n)(?:\\r)?\\n"
+)
+_PROGRAM = re.compile(r"[`{};]|\\(?:[tx0u]|r(?!\\n))|\bprint|\\n['\"]")
+_ASKED = re.compile(r"\?(?=[a-zß-ÿ]| \? )")  # quick: what is followed by the rest of its word, or alone after one
+_SMALL = "a-zß-öø-ÿ"
+_LETTER = re.compile(rf"(?<![\w./=&?@-])[^\W\d_]+\?[{_SMALL}]+(?![\w./=&])|[{_SMALL}]\? \? (?=[{_SMALL}])")
+
+
+def control(text: str) -> str | None:
+    """The first control character of a text, as its number; None where it has only tabs and ends of lines."""
+    found = _CONTROL.search(text) if not text.isprintable() else None
+    return f"U+{ord(found[0]):04X}" if found else None
+
+
+def uncontrolled(text: str) -> str | None:
+    """The text without control characters; None where it has none."""
+    return None if control(text) is None else _CONTROL.sub("", text)
+
+
+def escape(text: str) -> str | None:
+    """Where a text says `\\n` with a line end meant: the words about it; None where it has none, or is about programs."""
+    if "\\n" not in text or "\n" in text or _PROGRAM.search(text):
+        return None
+    found = _ESCAPE.search(text)
+    return text[max(0, found.start() - 20) : found.end() + 20] if found else None
+
+
+def unescaped(text: str) -> str | None:
+    """The text with line ends where it said `\\n`; None where it did not."""
+    return None if escape(text) is None else _ESCAPE.sub("\n", text)
+
+
+def asked(text: str) -> bool:
+    """Whether a text has a question mark that may stand for a letter: quick, and true of some sound texts."""
+    return _ASKED.search(text) is not None
+
+
+def letter(text: str) -> str | None:
+    """Where a question mark stands for a letter that was lost: within a word, or alone between words after one; None where none does."""
+    found = _LETTER.search(text) if asked(text) else None
+    return text[max(0, found.start() - 20) : found.end() + 20] if found else None
 
 
 def no_value(value: object) -> bool:

@@ -12,6 +12,13 @@ from tuning.data.checks.near_duplicates import MOST, Near
 from tuning.data.formats.content import KnownQuestions, mended, question_key, said, spoken
 from tuning.data.records import SYSTEM, system_text
 
+_MENDS: Sequence[tuple[str, Callable[[str], str | None]]] = (
+    ("control", leftovers.uncontrolled),
+    ("escape", leftovers.unescaped),
+    ("encoding", mended),
+    ("html", leftovers.unmarked),
+)
+
 
 class Repairs:
     """The repairs chosen, names of `REPAIRS` or the system text of every conversation after `SYSTEM`, for one file.
@@ -32,7 +39,7 @@ class Repairs:
 
     def apply(self, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The row, mended where that was chosen; None where it is dropped."""
-        for name, mend in (("encoding", mended), ("html", leftovers.unmarked)):
+        for name, mend in _MENDS:
             if name in self.chosen:
                 row = self._mended(row, name, mend)
         if self.system and "messages" in row:
@@ -67,7 +74,8 @@ class Repairs:
             turns = zip(row["messages"], contents, strict=True)
             messages = [message if content is None else {**message, "content": content} for message, content in turns]
             better = {**row, "messages": messages}
-        self.counts[name] += better is not row
+        if better is not row:
+            self.counts[name] += 1
         return better
 
     def _reason_to_drop(self, row: Mapping[str, Any]) -> str | None:
