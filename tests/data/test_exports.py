@@ -155,6 +155,49 @@ def test_a_chat_asks_who_the_assistant_is_and_becomes_conversations(take: Take, 
     assert note["params"] == {"talks": 2, "messages": 4, "service": 1, "media": 1, "edge": 1}
 
 
+WEB = "[09:15, 12/5/2024] Anna: Prezzo?\n[09:16, 12/5/2024] Sarto: 12\n[09:17, 12/5/2024] Anna: ok\n"
+COPIED = {
+    "from WhatsApp Web": (WEB, 0),
+    "from WhatsApp Web, with seconds in American hours": (WEB.replace(":15,", ":15:02 AM,").replace(":16,", ":16 AM,"), 0),
+    "with a line above": (f"Ecco la chat:\n{WEB}", 1),
+    "of a telephone, with lines above": (
+        "La chat con Anna\n\n12/05/24, 09:15 - Anna: Prezzo?\n12/05/24, 09:16 - Sarto: 12\n12/05/24, 09:17 - Anna: ok\n",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COPIED)
+def test_a_chat_that_was_copied_is_a_chat(take: Take, name: str) -> None:
+    content, above = COPIED[name]
+    taken = take(content, {"assistant": "Sarto"})
+    note = next(note["params"] for note in taken.reading.findings if note["code"] == "data.note.chat")
+    assert taken.texts == [("Prezzo?", "12")] and (note["service"], note["edge"]) == (above, 1)
+
+
+@pytest.mark.parametrize(
+    "content", ["Diario\n\n12/05/2024 10:00 - Oggi: mare\n13/05/2024 11:00 - Ieri: pioggia\n", "Si apre alle 9.\n[1] Nota: sì\n"]
+)
+def test_a_diary_under_a_title_is_no_chat(take: Take, content: str) -> None:
+    assert take(content).reading.format == "text"
+
+
+NO_MESSAGES = [
+    *("videomessaggio omesso", "\u200eChiamata vocale, \u200eNessuna risposta", "\u200eVideo call, \u200e3 min"),
+    *("\u200ePOLL:\nQuando?\n\u200eOPTION: lun (2 votes)", "\u200eSondaggio:\nQuando?"),
+]
+
+
+@pytest.mark.parametrize("said", NO_MESSAGES)
+def test_what_is_no_message_is_left_out_and_counted(take: Take, said: str) -> None:
+    content = (
+        f"12/05/24, 09:15 - Anna: Prezzo?\n12/05/24, 09:16 - Sarto: 12\n12/05/24, 09:17 - Sarto: {said}\n12/05/24, 09:18 - Sarto: fine\n"
+    )
+    taken = take(content, {"assistant": "Sarto"})
+    note = next(note["params"] for note in taken.reading.findings if note["code"] == "data.note.chat")
+    assert taken.texts == [("Prezzo?", "12\nfine")] and note["service"] + note["media"] == 1
+
+
 def test_turns_in_a_row_are_one_and_what_else_a_message_holds_is_named(take: Take) -> None:
     rows = [("anna", "a"), ("anna", "b"), ("sarto", "c"), ("anna", "d"), ("sarto", "e"), ("sarto", "f")]
     table = "AuthorID,Author,Date,Content,Reactions\n" + "".join(

@@ -96,7 +96,9 @@ _OF_SERVICE = re.compile(
     r"\W*(?:(?:messages and calls|messages|i messaggi e le chiamate|i messaggi) (?:are|sono|inviati).{0,40}"
     r"(?:end-to-end|crittografat|cifrat).*"
     r"|(?:this message was deleted|you deleted this message|questo messaggio è stato eliminato|hai eliminato questo messaggio)\.?"
-    r"|(?:missed (?:voice|video) call|(?:chiamata vocale|videochiamata|chiamata) persa).{0,40}|null)\W*",
+    r"|(?:missed (?:voice|video) call|(?:chiamata vocale|videochiamata|chiamata) persa).{0,40}|null)\W*"
+    r"|\u200e(?:(?:voice call|video call|chiamata vocale|videochiamata|sprachanruf|videoanruf|appel vocal|appel vidéo|llamada|videollamada)"
+    r"\b[^\n]{0,80}|(?:poll|sondaggio|umfrage|sondage|encuesta)\s?:.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _EDITED = re.compile(  # WhatsApp's
@@ -106,7 +108,8 @@ _EDITED = re.compile(  # WhatsApp's
 )
 _MEDIA = re.compile(
     r"\W*(?:<[^<>\n]{0,20}(?:omess[oiae]|omitted|esclus[oiae]|attached:[^<>\n]+|allegato:[^<>\n]+|omitido|omis|ausgeschlossen)>"
-    r"|(?:image|video|vidéo|audio|sticker|gif|document|contact card|immagine|documento|nota vocale|scheda contatto|foto|bild"
+    r"|(?:image|video|videomessaggio|video note|videonachricht|vidéo|audio|sticker|gif|document|contact card|immagine|documento"
+    r"|nota vocale|scheda contatto|foto|bild"
     r"|dokument|imagen)"
     r" (?:omitted|omess[oa]|esclus[oa]|non inclus[oa]|weggelassen|absente?|omise?|omitid[oa])"
     r"|\S[^\n]{0,100}\.\w{2,5} \((?:file attached|file allegato)\))\W*",

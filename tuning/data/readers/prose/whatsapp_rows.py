@@ -16,18 +16,36 @@ _HEAD = re.compile(
     r"(?P<time>\d{1,2}[:.]\d{2}(?:[:.]\d{2})?)(?:\s?(?P<half>[ap])\.?\s?m\.?)?(?:\]|\s[-\u2013])\s(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_WEB = re.compile(  # as it is copied from WhatsApp Web
+    r"[\u200e\u200f\ufeff]*\[(?P<time>\d{1,2}[:.]\d{2}(?:[:.]\d{2})?)(?:\s?(?P<half>[ap])\.?\s?m\.?)?,\s"
+    r"(?P<date>\d{1,4}[./-]\d{1,2}[./-]\d{2,4})\]\s(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_ABOVE = 3  # lines above the first message, at most
 _AUTHOR = re.compile(r"[\u200e\u200f]*(?P<author>[^:\n]{1,60}): (?P<content>.*)", re.DOTALL)
 
 
 def takes(head: str) -> bool:
-    """Whether a text is such an export: its first line and one more begin with a date, and somebody speaks."""
-    found = [match for line in head.splitlines()[:200] if (match := _HEAD.match(line))]
-    return len(found) > 1 and _HEAD.match(head.lstrip()) is not None and any(_AUTHOR.match(match["rest"]) for match in found)
+    """Whether a text is such an export: its first line and one more begin with a date, and somebody speaks.
+
+    Where lines of another kind stand above them, somebody must speak twice.
+    """
+    lines = [line for line in head.splitlines()[:200] if line.strip()]
+    found = [match for line in lines if (match := _head(line))]
+    said = [match["author"] for one in found if (match := _AUTHOR.match(one["rest"]))]
+    if lines and _head(lines[0].lstrip()):
+        return len(found) > 1 and bool(said)
+    return any(map(_head, lines[1 : _ABOVE + 1])) and len(found) > len(set(said)) > 1 and len(found) > 2
+
+
+def _head(line: str) -> re.Match[str] | None:
+    """The beginning of a message."""
+    return _HEAD.match(line) or _WEB.match(line)
 
 
 def records(text: TextFile, limits: Limits) -> Iterator[FileRecord]:
     """The messages in the order of the file; those of the service itself have no author. Too long ones are refused (`data.row.long`)."""
-    numbers = [re.split("[./-]", match["date"]) for line in text.head().splitlines() if (match := _HEAD.match(line))]
+    numbers = [re.split("[./-]", match["date"]) for line in text.head().splitlines() if (match := _head(line))]
     american = all(int(first) <= 12 for first, *_ in numbers) and (
         any(int(second) > 12 for _, second, _ in numbers) or _halves(text.head())
     )
@@ -35,7 +53,7 @@ def records(text: TextFile, limits: Limits) -> Iterator[FileRecord]:
     message: dict[str, str] | None = None
     with text.open("\n") as stream:
         for number, line in enumerate(iter(lambda: stream.readline(limits.line + 2), ""), start=1):
-            head = _HEAD.match(line)
+            head = _head(line)
             if head is None and message is not None:
                 if len(message["content"]) <= limits.line:
                     message["content"] += line
@@ -50,7 +68,7 @@ def records(text: TextFile, limits: Limits) -> Iterator[FileRecord]:
 
 def _halves(head: str) -> bool:
     """Whether hours are counted to twelve, and dates begin with the month therefore."""
-    return any(match["half"] and "/" in match["date"] for line in head.splitlines()[:50] if (match := _HEAD.match(line)))
+    return any(match["half"] and "/" in match["date"] for line in head.splitlines()[:50] if (match := _head(line)))
 
 
 def _message(head: re.Match[str], american: bool) -> dict[str, str]:
