@@ -7,6 +7,7 @@ import pytest
 
 from tests.data.conftest import Take
 from tuning import text
+from tuning.data.moments import month_first
 from tuning.errors import InputError
 
 BRACKETS = [
@@ -196,6 +197,54 @@ def test_what_is_no_message_is_left_out_and_counted(take: Take, said: str) -> No
     taken = take(content, {"assistant": "Sarto"})
     note = next(note["params"] for note in taken.reading.findings if note["code"] == "data.note.chat")
     assert taken.texts == [("Prezzo?", "12\nfine")] and note["service"] + note["media"] == 1
+
+
+def dated(form: str, columns: str) -> str:
+    """A table of a chat over three days, with a pause of over eight hours within each."""
+    said = (("9", "Anna", "Prezzo?"), ("10", "Sarto", "12 €"), ("20", "Anna", "Aperti?"), ("21", "Sarto", "Sì"))
+    rows = [f"{form.format(day=day, hour=hour)};{who};{what}\n" for day in (10, 11, 12) for hour, who, what in said]
+    return f"{columns};Nome;Messaggio\n{''.join(rows)}"
+
+
+DATED = {
+    "Italian, short": dated("{day}/05/24 {hour:0>2}:15", "Data"),
+    "Italian, with a comma": dated("{day}/05/2024, {hour:0>2}:15:30", "Data"),
+    "with hyphens": dated("{day}-05-2024 {hour}.15", "Data e ora").replace("Data e ora", "Data"),
+    "the hour aside": dated("{day}/05/2024;{hour:0>2}:15", "Data;Ora"),
+    "ISO, the hour aside": dated("2024-05-{day};{hour:0>2}:15", "Data;Ora"),
+}
+
+
+@pytest.mark.parametrize("name", DATED)
+@pytest.mark.parametrize("mapping", [{}, {"role": "Nome", "content": "Messaggio"}], ids=["told", "mapped"])
+def test_a_table_of_a_chat_is_divided_by_its_dates_and_hours(take: Take, name: str, mapping: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"data\.speakers"):
+        take(DATED[name], mapping)
+    taken = take(DATED[name], {**mapping, "assistant": "Sarto"})
+    assert taken.texts == [("Prezzo?", "12 €"), ("Aperti?", "Sì")] * 3 and not taken.reading.unused
+
+
+def test_a_chat_whose_dates_are_not_read_is_one_by_its_mapping(take: Take) -> None:
+    content = dated("{day} maggio", "Quando")
+    assert len(take(content, {"role": "Nome", "content": "Messaggio", "assistant": "Sarto"}).texts) == 1
+
+
+@pytest.mark.parametrize(
+    "dates, american",
+    [
+        (["03/04/24", "25/04/24"], False),
+        (["03/04/24", "03/25/24"], True),
+        (["10/30/24", "11/02/24"], True),
+        (["05/10/24", "05/11/24", "06/01/24"], True),
+        (["10/05/24", "11/05/24", "01/06/24"], False),
+        (["01/06/24", "11/05/24", "10/05/24"], False),
+        (["03/04/24"], False),
+        ([], False),
+        (["2024-05-10"], False),
+    ],
+)
+def test_a_file_says_whether_the_day_or_the_month_is_first(dates: list[str], american: bool) -> None:
+    assert month_first(dates) == american
 
 
 def test_turns_in_a_row_are_one_and_what_else_a_message_holds_is_named(take: Take) -> None:

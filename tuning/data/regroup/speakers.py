@@ -3,7 +3,6 @@
 Told by the columns of a sample; records of any other kind never come here. Who the assistant is, a person has to say.
 """
 
-import datetime
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from tuning.data.formats.notes import Unused
 from tuning.data.formats.turns import WORDS
 from tuning.data.formats.vocabulary import ANSWER
+from tuning.data.moments import moment, month_first
 from tuning.data.records import FileRecord, Values, given, listed, shown, squeezed
 from tuning.data.roles import ROLES
 from tuning.errors import InputError
@@ -64,6 +64,7 @@ _DATES = (
     "messagedate",
     *("createddatetime", "sentdatetime", "originalarrivaltime", "messagetime"),
 )
+_HOURS = ("time", "ora", "orario", "hour", "uhrzeit", "zeit", "hora", "heure")  # in a column of its own, beside one of the date
 _CONTENTS = (
     "content",
     "text",
@@ -131,8 +132,9 @@ class Chat:
 
     speaks = True
 
-    def __init__(self, columns: tuple[str, str, str], asked: Mapping[str, str]) -> None:
-        self.author, self.content, self.date = columns
+    def __init__(self, columns: tuple[str, str, str, str], asked: Mapping[str, str], american: bool) -> None:
+        self.author, self.content, self.date, self.hour = columns
+        self.american = american  # whether dates begin with the month
         self.assistant = asked.get("assistant")
         self.counts: Counter[str] = Counter()  # messages by speaker
         self.left: Counter[str] = Counter()  # messages by the reason why they are left out
@@ -176,11 +178,12 @@ class Chat:
             self.left["media"] += 1
             return
         content = self._bare(content)
-        used = (self.author, self.content, self.date)
+        used = (self.author, self.content, self.date, self.hour)
         self.unused.update(
             ("key", shown(key, 80)) for key, value in values.items() if key not in used and given(value) and value != "message"
         )
-        chat, now = chat or next((str(values[key]) for key in values if squeezed(key) in _CHATS), ""), moment(values.get(self.date))
+        chat = chat or next((str(values[key]) for key in values if squeezed(key) in _CHATS), "")
+        now = moment(_dated(values, self.date, self.hour), self.american)
         talk = open_talks.get(chat)
         if talk is not None and now is not None and talk.last is not None and now - talk.last > PAUSE:
             yield from self._closed(open_talks.pop(chat))
@@ -253,7 +256,9 @@ def found(sample: Sequence[Values], asked: Mapping[str, str]) -> Chat | None:
     if any(name in ANSWER for name in squeezed_names if name not in ("a", squeezed(author), squeezed(content))):
         return None
     speakers = Counter(name for message in messages if (name := _speaker(message, author)))
-    dated = sum(moment(message.get(date)) is not None for message in messages) if date else len(messages)
+    hour = _hour(messages, squeezed_names, (author, content, date or ""))
+    dates = [_dated(message, date or "", hour) for message in messages]
+    dated = sum(moment(one) is not None for one in dates) if date and "role" not in asked else len(messages)
     again = 2 * len(speakers) <= sum(speakers.values()) + 1 or "assistant" in asked or _exported(messages, squeezed_names.keys())
     talks = len(speakers) > 1 and again and 2 * dated > len(messages)
     roles = {ROLES.get(squeezed(name)) for name in speakers}
@@ -261,9 +266,22 @@ def found(sample: Sequence[Values], asked: Mapping[str, str]) -> Chat | None:
         return None
     if roles == {"user", "assistant"}:  # nothing to ask
         asked = {"assistant": next(name for name in speakers if ROLES[squeezed(name)] == "assistant"), **asked}
-    chat = Chat((author, content, date or ""), asked)
+    chat = Chat((author, content, date or "", hour), asked, month_first([str(one) for one in dates]))
     chat.table = isinstance(sample[0].get(content), str)
     return chat
+
+
+def _hour(messages: Sequence[Values], names: Mapping[str, str], taken: Collection[str]) -> str:
+    """The column that has the hour where that of the date has none; empty where there is none."""
+    column = next((names[name] for name in _HOURS if name in names and names[name] not in taken), "")
+    held = [str(message.get(column) or "") for message in messages] if column else []
+    return column if held and 2 * sum(":" in hour or "." in hour for hour in held) > len(held) else ""
+
+
+def _dated(message: Values, date: str, hour: str) -> Any:
+    """The date of a message, with the hour that stands in a column of its own."""
+    when = message.get(date)
+    return f"{when} {message.get(hour) or ''}".strip() if hour and ":" not in str(when) else when
 
 
 def _direction(messages: Sequence[Values], names: Mapping[str, str]) -> tuple[str, str] | None:
@@ -283,32 +301,6 @@ def _exported(messages: Sequence[Values], columns: Collection[str]) -> bool:
         or any(name in columns for name in _OF_EXPORTS)
         or all(isinstance(one.get("author"), dict) for one in messages)
     )
-
-
-def moment(value: Any) -> float | None:
-    """Seconds since 1970 of a date as exports write it, as if in UTC; None for anything else."""
-    text = str(value).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        pass
-    else:
-        return (number / 1000 if number > 1e11 else number) if number > 1e8 else None
-    for form in (
-        None,
-        "%d-%b-%y %I:%M %p",
-        "%m/%d/%Y %I:%M %p",
-        "%d/%m/%Y %H:%M",
-        "%d/%m/%Y %H:%M:%S",
-        "%d.%m.%Y %H:%M",
-        "%d.%m.%Y %H:%M:%S",
-    ):
-        try:
-            when = datetime.datetime.fromisoformat(text) if form is None else datetime.datetime.strptime(text, form)
-            return (when if when.tzinfo else when.replace(tzinfo=datetime.UTC)).timestamp()
-        except (ValueError, OverflowError):
-            continue
-    return None
 
 
 def _messages(values: Values) -> Iterator[tuple[Values, str]]:

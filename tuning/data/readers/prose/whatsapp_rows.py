@@ -6,6 +6,7 @@ Who is who, and what of it is learned, is not its business.
 import re
 from collections.abc import Iterator
 
+from tuning.data.moments import month_first
 from tuning.data.readers.encoding import TextFile
 from tuning.data.records import FileRecord
 from tuning.errors import InputError
@@ -45,10 +46,8 @@ def _head(line: str) -> re.Match[str] | None:
 
 def records(text: TextFile, limits: Limits) -> Iterator[FileRecord]:
     """The messages in the order of the file; those of the service itself have no author. Too long ones are refused (`data.row.long`)."""
-    numbers = [re.split("[./-]", match["date"]) for line in text.head().splitlines() if (match := _head(line))]
-    american = all(int(first) <= 12 for first, *_ in numbers) and (
-        any(int(second) > 12 for _, second, _ in numbers) or _halves(text.head())
-    )
+    dates = [match["date"] for line in text.head().splitlines() if (match := _head(line))]
+    american = month_first(dates, otherwise=_halves(text.head()))
     row = begin = 0
     message: dict[str, str] | None = None
     with text.open("\n") as stream:
