@@ -137,8 +137,12 @@ def _shapes() -> Iterator[Case]:
     yield case("no rows in data", '{"data": []}', Refused("data.no_rows"))
     yield case("an empty object", "{}", Refused("data.nothing", {"row": 1, "line": 1, "fault": "data.row.object"}))
     yield case("a list of numbers", "[1, 2]", Refused("data.nothing", {"row": 1, "fault": "data.row.object"}))
-    yield case("a list of texts", '["one", "two"]', Refused("data.nothing", {"row": 1, "fault": "data.row.object"}))
-    yield case("a table as lists", '[["question", "answer"], ["a", "b"]]', Refused("data.nothing", {"row": 1, "fault": "data.row.object"}))
+    yield case("a list of texts", '["one", "two"]', all_kept(2, format="text", first=("one",)))
+    yield case("a list of texts with a number", '["one", 2, "two"]', Kept(3, 2, [(2, 1, "data.row.object")]))
+    table = '[["question", "answer"],\n["a", "b"],\n["c", 2],\n["d"],\n["e", "f", "g"]]'
+    faults = [(4, 4, "data.row.columns"), (5, 5, "data.row.ragged")]
+    yield case("a table as lists", table, Kept(4, 2, faults, first=("a", "b")))
+    yield case("lists without names", '[["one", "two"], ["a", "b"]]', Refused("data.nothing", {"row": 1, "fault": "data.row.object"}))
     odd = f'[{LINE},\nnull,\n4,\n"a",\ntrue,\n[],\n{LINE}]'
     yield case("elements that are no rows", odd, Kept(7, 2, [(row, row, "data.row.object") for row in range(2, 7)]))
     text = lines(LINE, "null", "4", '"a"', "true", "[]", LINE)

@@ -224,6 +224,28 @@ def test_a_table_of_a_chat_is_divided_by_its_dates_and_hours(take: Take, name: s
     assert taken.texts == [("Prezzo?", "12 €"), ("Aperti?", "Sì")] * 3 and not taken.reading.unused
 
 
+def test_an_export_of_copilot_is_divided_by_its_conversations(take: Take) -> None:
+    rows = [
+        "Orli,2024-05-01T10:00:00,Human,Prezzo?",
+        "Orli,2024-05-01T10:00:10,AI,12",
+        "Zip,2024-05-01T10:01,Human,Zip?",
+        "Zip,2024-05-01T10:02,AI,Sì",
+    ]
+    for count in (2, 4):
+        table = "\n".join(["Conversation,Time,Author,Message", *rows[:count]]) + "\n"
+        assert take(table).texts == [("Prezzo?", "12"), ("Zip?", "Sì")][: count // 2]
+
+
+@pytest.mark.parametrize(
+    "names", ["Question,Answer 1,Answer 2,Time limit,Correct answer(s)", "Domanda,Risposta 1,Risposta 2,Tempo,Risposta/e corretta/e"]
+)
+def test_a_quiz_of_kahoot_is_multiple_choice(take: Take, names: str) -> None:
+    assert take(f'{names}\nCapitale?,Milano,Roma,20,2\nFiumi?,Po,Arno,20,"1,2"\n').texts == [
+        ("Capitale?\n\nA) Milano\nB) Roma", "B) Roma"),
+        ("Fiumi?\n\nA) Po\nB) Arno", "A) Po\nB) Arno"),
+    ]
+
+
 def test_a_chat_whose_dates_are_not_read_is_one_by_its_mapping(take: Take) -> None:
     content = dated("{day} maggio", "Quando")
     assert len(take(content, {"role": "Nome", "content": "Messaggio", "assistant": "Sarto"}).texts) == 1

@@ -11,7 +11,7 @@ from typing import Any, Literal, TextIO
 
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import DECODER, Stretch, are_turns, fast_lines, judged, lines
-from tuning.data.records import FileRecord, KnowsColumns, listed
+from tuning.data.records import FileRecord, KnowsColumns, Number, listed
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
@@ -62,9 +62,9 @@ def records(text: TextFile, limits: Limits, known: KnowsColumns) -> Iterator[Fil
         window = _Window(stream, limits)
         if shape == "objects":
             while window.peek():
-                yield _row_of(window)
+                yield from _row_of(window)
             return
-        yield from _list(window) if shape == "list" else _named(window) if shape == "named" else _wrapped(window, shape[1])
+        yield from _list(window, known) if shape == "list" else _named(window) if shape == "named" else _wrapped(window, shape[1])
         if window.peek():
             raise InputError("data.json", row=window.row, line=window.line)
 
@@ -194,11 +194,13 @@ def _beginnings(stream: TextIO, limits: Limits) -> tuple[str, str]:
     return first, second
 
 
-def _row_of(window: "_Window") -> FileRecord:
+def _row_of(window: "_Window") -> Iterator[FileRecord]:
     record = window.record()
+    if record is None:
+        return
     if record.row == 1 and record.values is not None and not window.peek():
         _check_rows(dict(record.values))
-    return record
+    yield record
 
 
 def _wrapped(window: "_Window", rows: str) -> Iterator[FileRecord]:
@@ -225,24 +227,45 @@ def _named(window: "_Window") -> Iterator[FileRecord]:
     while True:
         window.value()
         window.take(":")
-        yield window.record()
+        if (record := window.record()) is not None:
+            yield record
         if window.peek() != ",":
             window.take("}")
             return
         window.take(",")
 
 
-def _list(window: "_Window") -> Iterator[FileRecord]:
+def _list(window: "_Window", known: KnowsColumns | None = None) -> Iterator[FileRecord]:
+    """The rows of a list. Where `known` is given, a list of texts is one of plain texts, and of lists the first may name the columns."""
     window.take("[")
     if window.peek() == "]":
         window.take("]")
         return
+    if known is not None and window.peek() in '["':
+        window.told = known
     while True:
-        yield window.record()
+        record = window.record()
+        if record is not None:
+            yield record
         if window.peek() == "]":
             window.take("]")
             return
         window.take(",")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, Number)
+
+
+def _named_values(value: Any, names: list[str] | None) -> tuple[Any, InputError | None]:
+    """A row that is a list by the names of its columns, or one that is a text; and its fault, where it has more values than names."""
+    if names is None:
+        return ({"text": value} if _is_text(value) else value), None
+    if not isinstance(value, list):
+        return value, None
+    if len(value) > len(names):
+        return value, InputError("data.row.ragged", found=len(value), expected=len(names))
+    return dict(zip(names, value, strict=False)), None
 
 
 class _Window:
@@ -251,6 +274,8 @@ class _Window:
     def __init__(self, stream: TextIO, limits: Limits) -> None:
         self.row = 1
         self.line = 1
+        self.told: KnowsColumns | None = None  # where the first row is no object: which names of columns are known
+        self._names: list[str] | None = None  # of the columns of rows that are lists; none where rows are texts
         self._stream = stream
         self._limits = limits
         self._widest = 4 * limits.line  # so that a value somewhat too long costs its row, not the file
@@ -274,12 +299,21 @@ class _Window:
             raise InputError("data.json" if found else "data.json.cut", row=self.row, line=self.line)
         self._move(self._at + 1)
 
-    def record(self) -> FileRecord:
-        """The next value as a row."""
+    def record(self) -> FileRecord | None:
+        """The next value as a row; None where it is the names of the columns."""
         self.peek()
         row, line = self.row, self.line
         value, length = self.value()
         self.row += 1
+        if self.told is not None:
+            if row == 1 and isinstance(value, list) and len(value) > 1 and all(map(_is_text, value)) and self.told(value):
+                self._names = value
+                return None
+            self.told = self.told if self._names or (row == 1 and _is_text(value)) or row > 1 else None
+        if self.told is not None:
+            value, fault = _named_values(value, self._names)
+            if fault is not None:
+                return FileRecord(row, line, fault=fault)
         if length > self._limits.line:
             return FileRecord(row, line, fault=InputError("data.row.long", limit=self._limits.line))
         return judged(value, row, line, length, self._limits)

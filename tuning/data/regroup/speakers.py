@@ -80,7 +80,7 @@ _CONTENTS = (
     "texto",
     "texte",
 )
-_CHATS = ("chat", "chatid", "chatsession", "chatname", "channel", "channelid", "conversationid", "threadid", "canale")
+_CHATS = ("chat", "chatid", "chatsession", "chatname", "channel", "channelid", "conversationid", "conversation", "threadid", "canale")
 _WHATSAPP = {"author", "date", "content"}
 _OF_EXPORTS = ("fromid", "authorid", "userprofile", "clientmsgid", "timestampms")  # columns that only exports have
 _ROLES_ALONE = ("role", "from", "speaker", "ruolo")  # whose columns are turns, where all that stands there is known
@@ -259,9 +259,10 @@ def found(sample: Sequence[Values], asked: Mapping[str, str]) -> Chat | None:
     hour = _hour(messages, squeezed_names, (author, content, date or ""))
     dates = [_dated(message, date or "", hour) for message in messages]
     dated = sum(moment(one) is not None for one in dates) if date and "role" not in asked else len(messages)
-    again = 2 * len(speakers) <= sum(speakers.values()) + 1 or "assistant" in asked or _exported(messages, squeezed_names.keys())
-    talks = len(speakers) > 1 and again and 2 * dated > len(messages)
     roles = {ROLES.get(squeezed(name)) for name in speakers}
+    again = 2 * len(speakers) <= sum(speakers.values()) + 1 or "assistant" in asked or roles == {"user", "assistant"}
+    again = again or _exported(messages, squeezed_names.keys())
+    talks = len(speakers) > 1 and again and 2 * dated > len(messages)
     if not talks or (roles <= {"user", "assistant", "system"} and squeezed(author) in _ROLES_ALONE):
         return None
     if roles == {"user", "assistant"}:  # nothing to ask

@@ -70,6 +70,13 @@ class MultipleChoice(Format):
             *("cop", "label", "target", "gold", "key", "solution", "risposta", "corretta", "rispostacorretta", "rispostaesatta"),
             *("opzionecorretta", "sceltacorretta", "esatta", "giusta", "rispostagiusta", "soluzione"),
             *("rightanswer", "rightoption", "right", "correctindex", "answerid", "answerletter", "solutionindex"),
+            *(
+                "correctanswer(s)",
+                "correctanswers",
+                "risposta/ecorretta/e",
+                "rispostecorrette",
+                "richtigeantwort(en)",
+            ),  # Kahoot's
             *("richtig", "richtigeantwort", "korrekt", "korrekteantwort", "lösung", "loesung", "antwort"),
             *("bonneréponse", "réponsecorrecte", "correcte", "bonne", "réponse", "reponse"),
             *("respuestacorrecta", "opcióncorrecta", "correcta", "solución", "respuesta"),
