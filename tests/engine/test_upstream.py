@@ -5,13 +5,14 @@ import json
 import logging
 import pathlib
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import bitsandbytes
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.data_loader import prepare_data_loader
+from accelerate.data_loader import prepare_data_loader, skip_first_batches
 from accelerate.state import AcceleratorState
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
@@ -139,15 +140,42 @@ def test_the_next_accelerator_chooses_its_precision_anew(no_accelerator: None) -
     assert Accelerator(cpu=True, mixed_precision="no").mixed_precision == "no"
 
 
-def test_a_loader_hands_out_all_rows_in_each_process() -> None:
-    def batches(loader: Any) -> list[list[int]]:
-        return [batch.tolist() for batch in loader]
+def batches(loader: Any) -> list[list[int]]:
+    return [batch.tolist() for batch in loader]
 
+
+def test_a_loader_hands_out_all_rows_in_each_process() -> None:
     plain = torch.utils.data.DataLoader(torch.arange(7), batch_size=2)
     dealt = prepare_data_loader(plain, torch.device("cpu"), num_processes=2, process_index=1, put_on_device=False)
     assert list(dealt.batch_sampler) == [[2, 3], [6, 0]]  # a share, filled up with what another process has had
     assert list(upstream.every_row(dealt).batch_sampler) == batches(plain) and len(dealt.batch_sampler) == len(plain)
     assert upstream.every_row(plain) is plain and batches(plain)[-1] == [6]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_rows_by_length_have_an_order_by_seed_and_epoch_alone(processes: int, no_accelerator: None) -> None:
+    """In whichever process, whatever was drawn before, and where an epoch goes on in its middle."""
+    rows = [{"input_ids": torch.zeros(n % 7 + 1)} for n in range(40)]
+    said = {"train_sampling_strategy": "group_by_length", "train_batch_size": 2, "gradient_accumulation_steps": 2, "data_seed": None}
+
+    def loader(rank: int, seed: int = 3) -> Any:
+        torch.manual_seed(rank)
+        trainer: Any = SimpleNamespace(args=SimpleNamespace(**said, seed=seed), rows=rows)
+        plain = torch.utils.data.DataLoader(torch.arange(40), batch_size=2, sampler=CheckedTrainer._get_train_sampler(trainer))
+        dealt = prepare_data_loader(plain, torch.device("cpu"), num_processes=processes, process_index=rank, put_on_device=False)
+        return upstream.every_row(dealt)
+
+    def epoch(number: int, skipped: int = 0, rank: int = 0, **how: Any) -> list[list[int]]:
+        found = skip_first_batches(loader(rank, **how), skipped) if skipped else loader(rank, **how)
+        found.set_epoch(number)
+        return batches(found)
+
+    for number in range(3):
+        whole = epoch(number)
+        assert sorted(row for batch in whole for row in batch) == [*range(40)]
+        assert [epoch(number, rank=rank) for rank in range(processes)] == [whole] * processes
+        assert epoch(number, skipped=7, rank=processes - 1) == whole[7:]
+    assert epoch(0) != epoch(1) and epoch(0) != epoch(0, seed=4)
 
 
 def test_accelerate_s_gradients_are_left_alone(no_accelerator: None) -> None:

@@ -164,11 +164,13 @@ def every_row(loader: Any) -> Any:
     """Have the loader of a training hand out all rows in each of its processes, and not a share of them. Returns it.
 
     Held: BatchSamplerShard's `num_processes`, `process_index` and `even_batches`, by which accelerate deals whole micro-batches out, and
-    fills the last ones of an epoch up with rows of its beginning.
+    fills the last ones of an epoch up with rows of its beginning; and its `sampler`, by which the rows' order is told its epoch, also
+    where the first steps of one are skipped. accelerate sets it for an order of its own only.
     """
     sampler = loader.batch_sampler
     if hasattr(sampler, "even_batches"):
         sampler.num_processes, sampler.process_index, sampler.even_batches = 1, 0, False
+        sampler.sampler = sampler.batch_sampler.sampler
     return loader
 
 

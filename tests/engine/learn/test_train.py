@@ -124,10 +124,12 @@ def test_chat_in_mid_run_changes_no_loss(trained: Trainer, studio: Studio) -> No
 LONGER = {"num_train_epochs": 4, "lora_dropout": 0.1, "early_stopping_patience": 0}
 
 
+@pytest.mark.parametrize("order", ["random", pytest.param("group_by_length", marks=pytest.mark.nightly)])
 def test_stop_keeps_the_work_and_resume_finishes_it_as_if_nothing_had_been(
-    undisturbed: Undisturbed, make_run: Callable[..., Run], studio: Studio
+    undisturbed: Undisturbed, make_run: Callable[..., Run], studio: Studio, order: str
 ) -> None:
-    whole, run = undisturbed(**LONGER), make_run(**LONGER)
+    changes = {**LONGER, **({} if order == "random" else {"sft.train_sampling_strategy": order})}
+    whole, run = undisturbed(**changes), make_run(**changes)
 
     def stop_at_five() -> None:
         if max(losses(run), default=0) >= 5 and not run.stop_requested():

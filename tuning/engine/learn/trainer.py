@@ -13,6 +13,7 @@ import datasets
 import torch
 import transformers
 from peft import LoraConfig, PeftModel
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 
 from tuning.engine import full_weights, upstream
@@ -42,6 +43,25 @@ STOOD_FOR: dict[str, Any] = {
 }
 
 
+class ByLength(LengthGroupedSampler):  # type: ignore[misc]
+    """Rows of like length one after another, in an order by seed and epoch alone: the same in each process, and after a resume.
+
+    That of transformers draws from the global random state, which differs between processes and moves within an epoch.
+    """
+
+    def __init__(self, lengths: list[int], rows_per_step: int, seed: int) -> None:
+        super().__init__(rows_per_step, lengths=lengths)
+        self.seed, self.epoch = seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The trainer says so before each."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        self.generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        return iter(super().__iter__())
+
+
 class CheckedTrainer(SFTTrainer):
     """SFTTrainer over raw rows: it packs them, heals itself where memory runs out, and scores labelled positions only.
 
@@ -66,6 +86,14 @@ class CheckedTrainer(SFTTrainer):
     def get_train_dataloader(self) -> Any:
         """Numbers of all rows, in each process: the rows of a step are the same for however many, and shared out there."""
         return upstream.every_row(super().get_train_dataloader())
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """The order of the rows; nothing that differs between processes, or from one start to the next, has a part in it."""
+        args = self.args
+        if args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        seed = args.seed if args.data_seed is None else args.data_seed
+        return ByLength([len(row["input_ids"]) for row in self.rows], args.train_batch_size * args.gradient_accumulation_steps, seed)
 
     def get_batch_samples(self, epoch_iterator: Iterator[list[int]], num_batches: int, device: torch.device) -> tuple[list[TrainRows], Any]:
         """All rows of an optimizer step as its last micro-batch: how they are computed is decided in `training_step`."""
@@ -261,7 +289,7 @@ def make_trainer(
     trainer = CheckedTrainer(
         model=resident.model,
         args=sft_config(run, spec),
-        train_dataset=datasets.Dataset.from_dict({"row": [*range(len(rows))], "length": [len(row["input_ids"]) for row in rows]}),
+        train_dataset=datasets.Dataset.from_dict({"row": [*range(len(rows))]}),
         data_collator=_numbers,
         processing_class=own_tokenizer(spec, resident),
         callbacks=[callback, followed],
