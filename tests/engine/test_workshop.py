@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import torch
 import transformers
 import yaml
 
@@ -21,7 +22,8 @@ from tests.engine.conftest import Trainer
 from tests.tiny import UNMARKED
 from tests.tokens.test_endless import TRIGGER
 from tuning import settings
-from tuning.engine.jobs import Compare
+from tuning.engine.device import Device
+from tuning.engine.jobs import Compare, Job
 from tuning.engine.learn import train
 from tuning.engine.question import Comparison
 from tuning.engine.workshop import Workshop
@@ -273,6 +275,48 @@ def test_whatever_a_library_raises_ends_one_job_alone(
         error = run.state().error
         assert error is not None and error.code == "train.unexpected"
     works(studio, run, wait_until)
+
+
+class Faulty(Job):
+    """Does something inside itself, and then comes upon a fault of a card."""
+
+    failed = "chat.failed"
+
+    def __init__(self, inner: Callable[[], Any] = lambda: None) -> None:
+        self.inner = inner
+
+    def run(self, resident: Any, between: Callable[[], None], inside: bool) -> None:
+        self.inner()
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    def refuse(self, error: TuningError) -> None:
+        assert error.code == self.failed
+
+
+@pytest.mark.parametrize(
+    ("used", "dead", "replaced"), [(True, True, True), (True, False, False), (False, True, False)], ids=["dead", "alive", "never used"]
+)
+def test_a_process_whose_card_computes_nothing_any_more_is_replaced_whatever_the_job(
+    used: bool, dead: bool, replaced: bool, home: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the outermost job, which has a run to put in order."""
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: used)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(Device, "alive", lambda device: not (dead and device.name == "cuda:1"))
+    workshop, seen = Workshop(Store(home)), []
+    assert isinstance(workshop._do(Faulty(lambda: (workshop._do(Faulty()), seen.append(workshop.spoiled.is_set())))), RuntimeError)
+    assert (seen, workshop.spoiled.is_set()) == ([False], replaced)
+
+
+def test_a_card_that_is_full_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    for fault, alive in ((torch.OutOfMemoryError("CUDA out of memory"), True), (RuntimeError("CUDA error: device-side assert"), False)):
+
+        def ones(*_: Any, fault: Exception = fault, **__: Any) -> Any:
+            raise fault
+
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "ones", ones)
+            assert Device("cpu").alive() is alive
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt(), SystemExit(1)], ids=repr)

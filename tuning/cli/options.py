@@ -100,7 +100,7 @@ def _chat(chat: argparse.ArgumentParser) -> argparse.ArgumentParser:
     chat.add_argument("--prompt", help="one question, one answer")
     chat.add_argument("--system", metavar="TEXT", help="the system text before the conversation")
     chat.add_argument("--seed", type=int, help="sample with this seed instead of the likeliest words")
-    chat.add_argument("--temperature", type=float, help="sample with this temperature, 0 to 2; 0: the likeliest words")
+    chat.add_argument("--temperature", type=float, help="sample with this temperature, 0 to 2; 0, or less than 0.01: the likeliest words")
     chat.add_argument("--top-p", type=float, metavar="P", help="sample from the likeliest tokens that have this probability together")
     chat.add_argument("--max-new-tokens", type=int, metavar="N", help="length of an answer, at most (512)")
     chat.add_argument("--strength", type=float, metavar="PERCENT", help="how much of the adapter is added to the base, 0 to 150 (100)")

@@ -93,11 +93,11 @@ class Device:
         self.select()
 
     def alive(self) -> bool:
-        """Whether it still computes: after a fatal fault of a card each call of CUDA raises that fault again."""
+        """Whether it still computes: after a fatal fault of a card each call of CUDA raises that fault again. A full one does."""
         try:
             return bool(torch.ones(2, device=self.place).sum().item() == 2)
-        except RuntimeError:
-            return False
+        except RuntimeError as error:
+            return ran_out(error)
 
     # Random state.
 
@@ -160,6 +160,14 @@ class Device:
     def short(self) -> bool:
         """Whether memory is about to run out where nobody would be told: of a processor's the system ends a process, a card raises."""
         return not self.on_card and psutil.virtual_memory().available < SPARE
+
+
+def computes() -> bool:
+    """Whether the card that this process uses still computes; yes where it has used none, or asked for one that is not there."""
+    try:
+        return not torch.cuda.is_initialized() or Device(f"cuda:{torch.cuda.current_device()}").alive()
+    except RuntimeError:
+        return False
 
 
 def ran_out(error: BaseException) -> bool:

@@ -200,7 +200,17 @@ class Workshop:
         finally:
             self._at_work.pop()
             self._watchdog.sign()
+        if error is not None and not inside and not self._computes():  # at a yield point the job at work fails next, and sees to its run
+            self._spoil()
         return error
+
+    def _computes(self) -> bool:
+        """Whether the card still computes, after something has gone wrong: else each answer would fail from now on."""
+        if self._resident is None:
+            return True
+        from tuning.engine.device import computes
+
+        return computes()
 
     def _refuse(self, job: Job, error: TuningError) -> None:
         caught(lambda: job.refuse(error), f"telling of {type(job).__name__}")

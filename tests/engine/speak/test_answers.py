@@ -1,6 +1,7 @@
 """How an answer is generated when somebody says how: sampling, length, what it goes on from, and what of a long history is left out."""
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -10,6 +11,7 @@ import torch
 
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
+from tuning.engine.speak import chat
 from tuning.engine.speak.chat import answer
 from tuning.errors import EngineError, InputError
 from tuning.runs.contents import AnswerSettings
@@ -44,12 +46,38 @@ def asked(finished: tuple[Run, RunState, Studio], resident: Resident, turns: lis
 
 def test_an_answer_is_sampled_as_it_is_told(finished: tuple[Run, RunState, Studio], resident: Resident) -> None:
     likeliest = asked(finished, resident)[0]
-    assert asked(finished, resident, temperature=0.0, seed=5)[0] == likeliest
+    for temperature in (0.0, 1e-45, 1e-40, 1e-37, 0.009):
+        assert asked(finished, resident, temperature=temperature, seed=5)[0] == likeliest
     assert asked(finished, resident, temperature=2.0, top_p=1e-6, seed=5)[0] == likeliest, "of one token that is left"
     wild = [asked(finished, resident, temperature=2.0, top_p=1.0, seed=seed)[0] for seed in (1, 1, 2)]
     assert wild[0] == wild[1] != wild[2]
     drawn = {asked(finished, resident, temperature=2.0, top_p=1.0)[0] for _ in range(4)}
     assert len(drawn) > 1, "without a seed each answer is drawn anew"
+
+
+@pytest.mark.parametrize("logit", [math.nan, math.inf, -math.inf, 1e38])
+@pytest.mark.parametrize("temperature", [None, 0.01, 2.0])
+def test_an_adapter_that_has_diverged_answers_something_and_hurts_nobody(
+    finished: tuple[Run, RunState, Studio], resident: Resident, temperature: float | None, logit: float
+) -> None:
+    """On a card a draw among what is no number would end all that the process computes there."""
+
+    def diverged(_: Any, __: Any, out: torch.Tensor) -> torch.Tensor:
+        return out.index_fill(-1, torch.arange(0, out.shape[-1], 2), logit)
+
+    resident.load(finished[0].spec().model.path, "cpu", "fp32")
+    hook = resident.base.get_output_embeddings().register_forward_hook(diverged)
+    try:
+        assert asked(finished, resident, temperature=temperature, max_new_tokens=3)[1].outcome is not None
+    finally:
+        hook.remove()
+
+
+def test_logits_that_are_numbers_stay_as_they_are() -> None:
+    usual = torch.randn(1, 50).mul(1e4)
+    assert torch.equal(chat._Finite()(torch.tensor([[1]]), usual), usual)
+    masked = usual.index_fill(1, torch.arange(25), -math.inf)
+    assert torch.equal(chat._Finite()(torch.tensor([[1]]), masked).softmax(-1), masked.softmax(-1))
 
 
 def test_the_strength_scales_the_adapter_and_is_put_back(finished: tuple[Run, RunState, Studio], resident: Resident) -> None:

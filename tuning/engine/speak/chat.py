@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
 from tuning.engine.device import Device
@@ -25,6 +25,8 @@ from tuning.errors import EngineError, caught
 from tuning.tokens import endings, labels, thoughts
 
 TEMPERATURE, TOP_P = 0.7, 0.9  # where an answer is sampled and nobody says how
+LEAST = 0.01  # temperature; below it no other token than the likeliest would be drawn, and logits would grow beyond all numbers
+MOST = torch.finfo(torch.float32).max * LEAST / 2  # a logit at most: it can still be divided by a temperature
 SPELT = 8  # tokens before the first of an answer that goes on, by which it is spelt
 
 
@@ -94,6 +96,17 @@ class _Pieces(BaseStreamer):
             self._spell()
         if self.held and self.held != self.turn.next:
             self.question.pieces.put(self.held)
+
+
+class _Finite(LogitsProcessor):
+    """Makes numbers of logits that are none, as a diverged adapter has them, so that something can be drawn. Others stay as they are.
+
+    A draw among what is no number ends in an assertion on a card, after which that computes nothing in this process any more.
+    transformers' own `remove_invalid_values` leaves numbers so large that a temperature makes them infinite again.
+    """
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return scores.nan_to_num(nan=0.0, posinf=MOST, neginf=-MOST).clamp(-MOST, MOST)
 
 
 class _Stopped(StoppingCriteria):
@@ -254,7 +267,8 @@ def _sampling(question: Question) -> dict[str, Any]:
     """What `generate` is told, and the random state set: greedy where neither a temperature nor a seed was given."""
     seed, temperature = question.seed, question.temperature
     temperature = temperature if temperature is not None else 0.0 if seed is None else TEMPERATURE
-    if not temperature:
+    if temperature < LEAST:
         return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
     torch.manual_seed(secrets.randbelow(2**31) if seed is None else seed)  # the state is put back, and else would never change
-    return {"do_sample": True, "temperature": temperature, "top_p": TOP_P if question.top_p is None else question.top_p}
+    top_p = TOP_P if question.top_p is None else question.top_p
+    return {"do_sample": True, "temperature": temperature, "top_p": top_p, "logits_processor": LogitsProcessorList([_Finite()])}
