@@ -1,5 +1,6 @@
 """Every auto is decided, with a reason; what cannot be done is refused; the arithmetic is the trainer's."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -74,6 +75,9 @@ def test_steps_are_the_trainer_s(rows: int, batch: int, accumulation: int, epoch
     ).settings
     assert plan.count_steps(rows, settings) == steps
     assert plan.count_steps(rows, settings.model_copy(update={"max_steps": 5})) == 5
+    full = settings.model_copy(update={"sft": {"dataloader_drop_last": True}})
+    if batches := rows // batch:
+        assert plan.count_steps(rows, full) == math.ceil(epochs * math.ceil(batches / accumulation))
 
 
 @pytest.mark.parametrize(
@@ -318,6 +322,8 @@ def test_short_runs_get_a_higher_rate_and_say_so() -> None:
         ({"sft": {"label_smoothing_factor": 0.1}}, "plan.other_loss"),
         ({"device": "cuda:1"}, "plan.no_device"),
         ({"max_length": 99_999}, "plan.too_long"),
+        ({"sft.dataloader_drop_last": True, "per_device_train_batch_size": 256}, "plan.no_batch"),
+        ({"sft.dataloader_drop_last": True, "per_device_train_batch_size": 256, "max_steps": 3}, "plan.no_batch"),
     ],
 )
 def test_what_cannot_be_done_is_refused(asked: dict[str, Any], code: str) -> None:

@@ -48,8 +48,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     Raises InputError for what this version cannot do, or a device that is not there.
     """
     notices = [Notice(code="plan.text_part")] if card.text_part else []
-    _refuse(asked)
-    memory.require_targets(card, asked)
+    _refuse(card, asked)
     machine = devices.together(asked, machine)
     asked, shared = shares.settle(asked, machine)
     hardware = machine.hardware
@@ -83,6 +82,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
         return found.peak_bytes / max(1, found.available_bytes)
 
     settings, reasons = choose.fastest(card, asked, first, mean_tokens(rows, first), share_of)
+    _refuse_whole(train_rows + general, settings)
     settings, quicker = acceleration.decide(card, asked, settings, hardware)
     forecast = _with_kept(forecast_of(settings), memory.kept(card, settings) if machine.processes == 1 else 0)
     if settings.quantization == "nf4" and not settings.on_card:
@@ -185,12 +185,29 @@ def count_steps(train_rows: int, settings: TrainSettings, processes: int = 1) ->
     """Optimizer steps, by the arithmetic of transformers' Trainer. Each of the `processes` accumulates as the settings say."""
     if settings.max_steps > 0:
         return settings.max_steps
-    batches = math.ceil(train_rows / int(settings.per_device_train_batch_size))
+    batches = count_batches(train_rows, settings)
     per_epoch = max(1, math.ceil(batches / (int(settings.gradient_accumulation_steps) * processes)))
     return math.ceil(settings.num_train_epochs * per_epoch)
 
 
-def _refuse(asked: TrainSettings) -> None:
+def count_batches(train_rows: int, settings: TrainSettings) -> int:
+    """Micro-batches of a pass over the rows; one that is not full is left out where `dataloader_drop_last` says so."""
+    full = train_rows // int(settings.per_device_train_batch_size)
+    return full if settings.sft.get("dataloader_drop_last") else math.ceil(train_rows / int(settings.per_device_train_batch_size))
+
+
+def require_steps(train_rows: int, settings: TrainSettings) -> None:
+    """Raises InputError `plan.no_batch` where there would be nothing to make a step of."""
+    if train_rows and not count_batches(train_rows, settings):
+        raise InputError("plan.no_batch", rows=train_rows, batch=int(settings.per_device_train_batch_size))
+
+
+def _refuse_whole(train_rows: int, settings: TrainSettings) -> None:
+    """What can only be judged once nothing is on auto."""
+    require_steps(train_rows, settings)
+
+
+def _refuse(card: ModelCard, asked: TrainSettings) -> None:
     for key, usual in LOSS.items():
         if (given := asked.sft.get(key, usual)) != usual:
             raise InputError("plan.other_loss", key=f"sft.{key}", value=str(given), usual=str(usual))
@@ -199,6 +216,7 @@ def _refuse(asked: TrainSettings) -> None:
     for key, value in bits.items():
         if value in ("nf4", "int8", *memory.BITSANDBYTES) and asked.on_card and not asked.on_nvidia:
             raise InputError("plan.apple_bits", key=key, value=value)
+    memory.require_targets(card, asked)
 
 
 def _batch(card: ModelCard, asked: TrainSettings, processes: int) -> dict[str, Any]:

@@ -314,6 +314,22 @@ def test_data_that_teach_nothing_fail_with_the_reason(make_run: Callable[..., Ru
     assert state.error is not None and state.error.code == "tokens.nothing"
 
 
+def test_a_run_that_made_no_step_publishes_nothing_unless_it_was_stopped() -> None:
+    """The plan sees to it that there is one to make; of rows that turned out to teach nothing it cannot know."""
+
+    def ends(step: int = 0, stopped: bool = False, left: bool = False) -> None:
+        run = SimpleNamespace(stop_requested=lambda: stopped)
+        callback: Any = SimpleNamespace(left=left, starved=False, ledger=SimpleNamespace(run=run))
+        state: Any = SimpleNamespace(global_step=step)
+        callbacks.FolderCallback.on_train_end(callback, None, state, None)  # type: ignore[arg-type]
+
+    for fine in ({"step": 1}, {"stopped": True}, {"left": True}):
+        ends(**fine)  # type: ignore[arg-type]
+    with pytest.raises(EngineError) as caught:
+        ends()
+    assert (caught.value.code, caught.value.reason) == ("train.no_step", "data")
+
+
 def test_two_engines_never_share_a_run(make_run: Callable[..., Run], studio: Studio) -> None:
     run = make_run()
     with locks.Lock(run.lock_path) as lock:

@@ -285,6 +285,11 @@ class FolderCallback(TrainerCallback):
         self.ledger.metric(step, eval_loss=loss)
         self.ledger.update(eval_loss=loss, best_step=self.best.step if self.best.patience else None)
 
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Raises EngineError where no step was made, and nobody asked it to stop: what was not trained is not published."""
+        if not (state.global_step or self.left or self.starved or self.ledger.run.stop_requested()):
+            raise EngineError("train.no_step", reason="data")
+
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any) -> None:
         values = {key: float(logs[key]) for key in LOGGED if key in (logs or {})}
         if "loss" not in values:

@@ -32,7 +32,7 @@ from tuning.errors import EngineError, RunError, TuningError, caught
 from tuning.forecast import duration
 from tuning.forecast.full_finetune import save_bytes
 from tuning.forecast.memory import FIXED
-from tuning.forecast.plan import count_steps
+from tuning.forecast.plan import count_steps, require_steps
 from tuning.machine import awake
 from tuning.presets import judged, replay
 from tuning.runs import checkpoints, files, locks
@@ -199,6 +199,7 @@ def _once(
     full = settings.method == "full"  # a whole model learns in 32 bits
     resident.load(spec.model.path, settings.device, "fp32" if full else settings.precision, settings.quantization)
     rows = load_rows(spec, store, resident)
+    require_steps(len(rows.train), settings)
     ladder.fit(max(len(row["input_ids"]) for row in rows.train))
     counted = _fresh(run, spec, resident)
     ledger.update(now=True, learned_tokens=rows.totals.learned, trainable_parameters=counted[0], total_parameters=counted[1])
