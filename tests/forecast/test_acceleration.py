@@ -110,7 +110,10 @@ def test_a_small_adapter_needs_weights_in_fewer_bits_not_a_smaller_optimizer() -
     assert resolved.settings.quantization == "nf4" and resolved.forecast.fits and "optim" not in resolved.settings.sft
 
 
-def test_compiling_is_left_to_whoever_asks_for_it() -> None:
+def test_compiling_is_refused_for_it_reaches_no_step() -> None:
     for where in (on_card(9.0, 141, BOTH), machine()):
         assert "torch_compile" not in resolve(card(1_000_000_000), rows=1_000_000, where=where).settings.sft
-    assert resolve(where=on_card(), **{"sft.torch_compile": True}).settings.sft["torch_compile"] is True
+    assert resolve(where=on_card(), **{"sft.torch_compile": False})
+    with pytest.raises(InputError) as caught:
+        resolve(where=on_card(), **{"sft.torch_compile": True})
+    assert caught.value.code == "settings.refused.compiler"

@@ -324,12 +324,60 @@ def test_short_runs_get_a_higher_rate_and_say_so() -> None:
         ({"max_length": 99_999}, "plan.too_long"),
         ({"sft.dataloader_drop_last": True, "per_device_train_batch_size": 256}, "plan.no_batch"),
         ({"sft.dataloader_drop_last": True, "per_device_train_batch_size": 256, "max_steps": 3}, "plan.no_batch"),
+        ({"target_modules": ["q_proj", "lm_head"]}, "plan.lm_head"),
+        ({"sft.lr_scheduler_type": "warmup_stable_decay"}, "plan.schedule_needs"),
+        ({"sft.lr_scheduler_type": "cosine_with_min_lr"}, "plan.schedule_needs"),
+        ({"sft.lr_scheduler_type": "linear", "sft.lr_scheduler_kwargs": {"num_cycles": 2}}, "plan.takes_nothing"),
+        ({"lr_scheduler_type": "cosine", "sft.lr_scheduler_kwargs": {"lr_end": 0}}, "plan.not_taken"),
+        ({"sft.lr_scheduler_type": "polynomial", "sft.lr_scheduler_kwargs": {"lr_end": 1.0}}, "plan.schedule_end"),
+        ({"sft.lr_scheduler_type": "polynomial", "learning_rate": 1e-8}, "plan.schedule_end"),
+        ({"sft.lr_scheduler_kwargs": {"num_cycles": "linear"}}, "plan.own_value"),
+        ({"sft.optim_args": "betas=0.1"}, "plan.takes_nothing"),
+        ({"sft.optim": "sgd", "sft.optim_args": "momentum=0.9, foo=1"}, "plan.not_taken"),
+        ({"sft.optim": "sgd", "sft.optim_args": "momentum=much"}, "plan.own_value"),
+        ({"sft.optim": "sgd", "sft.optim_args": "nesterov=true"}, "plan.nesterov"),
+        ({"lora.rank_pattern": {"nope": 64}}, "plan.no_layer"),
+        ({"lora.alpha_pattern": {"layers.99.q_proj": 64}}, "plan.no_layer"),
+        ({"lora.alpha_pattern": {"up_proj": 64}, "target_modules": "attention"}, "plan.no_layer"),
+        ({"lora.exclude_modules": ["nope"]}, "plan.no_layer"),
+        ({"lora.layers_to_transform": [0, 99]}, "plan.no_layer_number"),
+        ({"lora.layers_to_transform": [0], "lora.layers_pattern": ["h"]}, "plan.layers_pattern"),
+        ({"lora.layers_pattern": ["layers"]}, "plan.layers_alone"),
     ],
 )
 def test_what_cannot_be_done_is_refused(asked: dict[str, Any], code: str) -> None:
     with pytest.raises(InputError) as caught:
         resolve(**asked)
     assert caught.value.code == code
+    assert all(t(lang, code, **caught.value.params) for lang in ("en", "it"))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"sft.lr_scheduler_type": "warmup_stable_decay", "sft.lr_scheduler_kwargs": {"num_decay_steps": 2, "decay_type": "linear"}},
+        {"sft.lr_scheduler_type": "cosine_with_min_lr", "sft.lr_scheduler_kwargs": {"min_lr_rate": 0.1, "min_lr": None}},
+        {"sft.optim": "sgd", "sft.optim_args": "momentum=0.9,nesterov=True"},
+        {"lora.rank_pattern": {"q_proj": 8, "layers.1.mlp.down_proj": 2}, "lora.alpha_pattern": {"v_proj": 7}},
+        {"lora.layers_to_transform": 0, "lora.layers_pattern": ["layers"], "lora.exclude_modules": ["self_attn.k_proj"]},
+        {"sft.dataloader_drop_last": True},
+        {"sft.torch_compile": False, "packing": "bfd"},
+        {"method": "full", "lora.rank_pattern": {"nope": 8}},
+    ],
+    ids=str,
+)
+def test_what_has_an_effect_is_taken(asked: dict[str, Any]) -> None:
+    assert resolve(**asked)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"sft.torch_compile": True}, {"sft.torch_empty_cache_steps": 1}, {"sft.packing_strategy": "wrapped"}, {"packing": "wrapped"}],
+    ids=str,
+)
+def test_what_would_do_nothing_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        resolve(**asked)
 
 
 def test_rows_are_packed_where_attention_alone_looks_across_them() -> None:

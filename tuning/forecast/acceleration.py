@@ -1,8 +1,7 @@
 """What makes a run faster on a card and changes nothing of its result: kernels for packed rows and for norms. Pure.
 
-AdamW is the fused one, SFTConfig's default, on cards and processors (tests/bench/optimizers.py). `torch_compile` is never chosen
-here: packed steps have a length of their own each, compiling takes minutes, and whether it pays on them has been measured on no
-card yet. `sft.torch_compile: true` reaches it.
+AdamW is the fused one, SFTConfig's default, on cards and processors (tests/bench/optimizers.py). `torch_compile` is refused: packed steps
+have a length of their own each, compiling takes minutes, and whether it pays on them has been measured on no card yet.
 """
 
 from typing import Any

@@ -106,9 +106,42 @@ def target_names(card: ModelCard, settings: TrainSettings) -> list[str]:
 def require_targets(card: ModelCard, settings: TrainSettings) -> None:
     """Raises InputError `plan.targets` for a layer named by hand that a known model does not have: PEFT leaves it out without a word."""
     listed = settings.target_modules if isinstance(settings.target_modules, list) and settings.method == "lora" else []
+    everything = card.target_modules or sorted({name for name, *_ in linear_shapes(card)})
     for name in listed:
-        if card.target_modules and name.rpartition(".")[2] not in (*card.target_modules, "lm_head"):
+        if name.rpartition(".")[2] == "lm_head":  # TRL takes the head's weights alone, and refuses an adapter on them
+            raise InputError("plan.lm_head", layers=", ".join(everything))
+        if card.target_modules and name.rpartition(".")[2] not in card.target_modules:
             raise InputError("plan.targets", name=name[:80], model=card.title, layers=", ".join(card.target_modules))
+
+
+def require_layers(card: ModelCard, settings: TrainSettings) -> None:
+    """Raises InputError `plan.no_layer` for a name or a number in the open map `lora` that no layer of a known model has, or none that
+    gets an adapter: PEFT passes over it without a word, or finds nothing to adapt once the model is loaded.
+    """
+    if settings.method != "lora" or not card.target_modules:
+        return
+    lora, count = settings.lora, card.num_hidden_layers
+    adapted = [name.rpartition(".")[2] for name in target_names(card, settings)]
+    for key, known in (("rank_pattern", adapted), ("alpha_pattern", adapted), ("exclude_modules", card.target_modules)):
+        for name in lora.get(key) or ():
+            *above, last = name.split(".")
+            if last not in known or any(part.isdigit() and int(part) >= count for part in above):
+                raise InputError("plan.no_layer", key=f"lora.{key}", name=name[:80], layers=", ".join(known), last=count - 1)
+    chosen = lora.get("layers_to_transform")
+    for number in [chosen] if isinstance(chosen, int) else chosen or []:
+        if number >= count:
+            raise InputError("plan.no_layer_number", name=number, last=count - 1)
+    patterns = lora.get("layers_pattern") or []
+    if patterns and not chosen and chosen != 0:
+        raise InputError("plan.layers_alone")
+    for pattern in patterns:
+        if pattern.rpartition(".")[2] != container(card):
+            raise InputError("plan.layers_pattern", name=pattern[:80], known=container(card))
+
+
+def container(card: ModelCard) -> str:
+    """The name of the list in which a model's layers stand."""
+    return "h" if card.model_type == "gpt2" else "layers"
 
 
 def adapter_parameters(card: ModelCard, settings: TrainSettings) -> int:

@@ -16,6 +16,7 @@ from tuning.forecast.devices import Calibration as Calibration
 from tuning.forecast.devices import Lookup as Lookup
 from tuning.forecast.devices import Machine as Machine
 from tuning.machine.hardware import Hardware, best
+from tuning.presets import optimizing
 from tuning.schema import ActivationProfile, Forecast, ModelCard, Notice, Record, TrainSettings, on_card
 from tuning.tokens import thoughts
 
@@ -204,6 +205,7 @@ def require_steps(train_rows: int, settings: TrainSettings) -> None:
 
 def _refuse_whole(train_rows: int, settings: TrainSettings) -> None:
     """What can only be judged once nothing is on auto."""
+    optimizing.refuse(settings)
     require_steps(train_rows, settings)
 
 
@@ -217,6 +219,7 @@ def _refuse(card: ModelCard, asked: TrainSettings) -> None:
         if value in ("nf4", "int8", *memory.BITSANDBYTES) and asked.on_card and not asked.on_nvidia:
             raise InputError("plan.apple_bits", key=key, value=value)
     memory.require_targets(card, asked)
+    memory.require_layers(card, asked)
 
 
 def _batch(card: ModelCard, asked: TrainSettings, processes: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Judgement(NamedTuple):
     takes: Any = None
     same: str | None = None
     why: str | None = None  # settings.refused.<why> says it, and what to do instead
-    web: bool = False  # whether a caller over a shared link may set it too: it names no tracker, and works no compiler and no process
+    web: bool = False  # whether a caller over a shared link may set it too: it names no tracker, and works no process
 
 
 def check(settings: TrainSettings, where: str) -> TrainSettings:
@@ -86,6 +86,8 @@ def _taken(path: str, value: Any, where: str) -> Any:
         group = path.partition(".")[0]
         near = difflib.get_close_matches(path, [name for name in FIELDS if name.startswith(f"{group}.")], n=1, cutoff=0.0)
         raise InputError("settings.unknown", where=where, key=shown(path), nearest=near[0])
+    if path in OFF and value is False:
+        return value
     if (why := FIELDS[path].why) is not None:
         raise InputError(f"settings.refused.{why}", key=path)
     try:
@@ -195,6 +197,7 @@ def _refused(why: str, *fields: str) -> dict[str, Judgement]:
     return dict.fromkeys(fields, Judgement(why=why))
 
 
+OFF = ("sft.torch_compile",)  # refused, and often said to be off, which it is
 SFT: dict[str, Judgement] = {
     **_same("num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate"),
     **_same("max_length", "packing", "gradient_checkpointing", "seed"),
@@ -216,14 +219,13 @@ SFT: dict[str, Judgement] = {
         loss_type=words("nll dft"),
         data_seed=whole(0, 2**32 - 1) | None,
         train_sampling_strategy=words("random sequential group_by_length"),
-        packing_strategy=words("bfd bfd_split wrapped"),
+        packing_strategy=words("bfd"),  # rows are packed by the app, as far as memory goes
         gradient_checkpointing_kwargs=table(words("use_reentrant"), bool, 1) | None,
         logging_steps=STEPS,
         logging_first_step=bool,
         save_steps=STEPS,
         eval_strategy=words("no"),
         per_device_eval_batch_size=whole(1, 1024),
-        torch_empty_cache_steps=whole(1, 1_000_000) | None,
         use_liger_kernel=bool,
         dataloader_drop_last=bool,
         dataloader_pin_memory=bool,
@@ -232,9 +234,6 @@ SFT: dict[str, Judgement] = {
         web=False,
         dataloader_num_workers=whole(0, 8),
         ddp_timeout=whole(5, 7 * 86_400),  # seconds
-        torch_compile=bool,
-        torch_compile_backend=words("inductor eager aot_eager cudagraphs") | None,
-        torch_compile_mode=words("default reduce-overhead max-autotune max-autotune-no-cudagraphs") | None,
         report_to=TRACKER | bool | int | several(TRACKER, 8) | None,  # `runs.followers` knows the names
         run_name=TITLE | None,
         project=TITLE,
@@ -252,7 +251,8 @@ SFT: dict[str, Judgement] = {
     **_refused("rows", "dataloader_persistent_workers", "dataloader_prefetch_factor", "dataloader_multiprocessing_context"),
     **_refused("rows", "dataloader_in_order"),
     **_refused("memory", "auto_find_batch_size", "activation_offloading", "activation_checkpointing_kwargs", "padding_free"),
-    **_refused("memory", "pad_to_multiple_of", "eval_packing", "liger_kernel_config", "optim_target_modules"),
+    **_refused("memory", "pad_to_multiple_of", "eval_packing", "liger_kernel_config", "optim_target_modules", "torch_empty_cache_steps"),
+    **_refused("compiler", "torch_compile", "torch_compile_backend", "torch_compile_mode"),
     **_refused("evaluation", "eval_steps", "eval_delay", "eval_on_start", "eval_accumulation_steps", "eval_do_concat_batches"),
     **_refused("evaluation", "eval_use_gather_object", "batch_eval_metrics", "prediction_loss_only", "include_for_metrics"),
     **_refused("evaluation", "load_best_model_at_end", "metric_for_best_model", "greater_is_better", "do_train", "do_eval", "do_predict"),

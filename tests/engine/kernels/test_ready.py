@@ -248,7 +248,6 @@ def test_what_does_not_work_here_is_replaced_and_told(trained: Trainer, monkeypa
     [
         ({}, {"optim": "adamw_torch_fused", "use_liger_kernel": False, "torch_compile": False}),
         ({"optim": "adamw_8bit", "use_liger_kernel": True}, {"optim": "adamw_8bit", "use_liger_kernel": False}),
-        ({"torch_compile": True}, {"torch_compile": True, "torch_compile_backend": "inductor"}),
     ],
 )
 def test_the_trainer_is_told_what_the_plan_decided_but_for_liger(

@@ -1,26 +1,35 @@
 """What passes to SFTConfig and LoraConfig: each field of the installed ones is judged; what passes trains, what is refused does nothing."""
 
 import dataclasses
+import inspect
 import pathlib
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import peft
 import pytest
+import torch
+import transformers
 import yaml
+from transformers import AutoModelForCausalLM, get_scheduler
+from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
 from transformers.trainer_utils import SchedulerType
 from transformers.training_args import OptimizerNames
 from trl import SFTConfig
 
+from tests import families
 from tests.conftest import ROOT
 from tests.engine.conftest import Trainer
+from tests.engine.kernels.test_families import CARDS
 from tests.watched import watched
 from tuning import presets, text
 from tuning.engine.learn.train import train
 from tuning.engine.learn.trainer import lora_config, sft_config
 from tuning.engine.resident import Resident
 from tuning.errors import InputError, RunError
-from tuning.presets import judged, legacy
+from tuning.forecast import memory
+from tuning.presets import judged, legacy, optimizing
 from tuning.runs.store import Run
 from tuning.schema import TrainSettings
 from tuning.studio import Studio
@@ -33,8 +42,8 @@ OTHER: dict[str, Any] = {
     "sft.lr_scheduler_type": "polynomial",
     "sft.lr_scheduler_kwargs": {"lr_end": 1e-9},
     "sft.warmup_steps": 2,
-    "sft.optim": "adafactor",
-    "sft.optim_args": "a=1",
+    "sft.optim": "sgd",
+    "sft.optim_args": "momentum=0.5",
     "sft.weight_decay": 0.1,
     "sft.adam_beta1": 0.8,
     "sft.adam_beta2": 0.99,
@@ -44,14 +53,13 @@ OTHER: dict[str, Any] = {
     "sft.router_aux_loss_coef": 0.01,
     "sft.data_seed": 3,
     "sft.train_sampling_strategy": "sequential",
-    "sft.packing_strategy": "wrapped",
+    "sft.packing_strategy": "bfd",
     "sft.gradient_checkpointing_kwargs": {"use_reentrant": False},
     "sft.logging_steps": 2,
     "sft.logging_first_step": True,
     "sft.save_steps": 2,
     "sft.eval_strategy": "no",
     "sft.per_device_eval_batch_size": 4,
-    "sft.torch_empty_cache_steps": 2,
     "sft.dataloader_drop_last": True,
     "sft.ddp_timeout": 60,
     "sft.run_name": "Prices",
@@ -69,7 +77,7 @@ OTHER: dict[str, Any] = {
 }
 # Stood for by the app (STOOD_FOR), refused by the plan, or a library of its own.
 ELSEWHERE = {"sft.report_to", "sft.use_liger_kernel", "sft.dataloader_pin_memory", "sft.label_smoothing_factor", "sft.loss_type"}
-ELSEWHERE |= {"sft.dataloader_num_workers", "sft.torch_compile", "sft.torch_compile_backend", "sft.torch_compile_mode", "lora.use_dora"}
+ELSEWHERE |= {"sft.dataloader_num_workers", "lora.use_dora"}
 
 
 @pytest.mark.parametrize(("group", "config"), [("sft", SFTConfig), ("lora", peft.LoraConfig)])
@@ -91,6 +99,75 @@ def test_each_is_judged_in_one_way_and_said_in_both_languages() -> None:
 def test_the_words_for_optimizers_and_schedulers_are_transformers_own() -> None:
     assert set(judged.OPTIMIZERS.__args__) <= {name.value for name in OptimizerNames}
     assert set(judged.SCHEDULERS.__args__) <= {name.value for name in SchedulerType}
+
+
+def test_what_each_schedule_takes_is_what_its_function_takes() -> None:
+    assert optimizing.SCHEDULES.keys() == set(judged.SCHEDULERS.__args__)
+    ours = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
+    for name, known in optimizing.SCHEDULES.items():
+        taken = inspect.signature(TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(name)]).parameters
+        assert set(known) == taken.keys() - ours, name
+    assert {name for known in optimizing.SCHEDULES.values() for name in known} == set(judged.SCHEDULER_OPTIONS.__args__)
+    assert inspect.signature(TYPE_TO_SCHEDULER_FUNCTION[SchedulerType("polynomial")]).parameters["lr_end"].default == optimizing.LR_END
+
+
+VALUES: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in optimizing.SCHEDULES),
+    *((name, {key: 1}) for name in optimizing.SCHEDULES for key in judged.SCHEDULER_OPTIONS.__args__),
+    *((name, {"min_lr": low, "min_lr_rate": share}) for name in ("cosine_with_min_lr",) for low in (None, 0.1) for share in (None, 0.1)),
+    *(("polynomial", {"lr_end": end}) for end in (0.4, 0.5, 0.6, "linear", None)),
+    *(("warmup_stable_decay", {"num_decay_steps": 2, key: value}) for key in optimizing.KINDS for value in ("cosine", 1)),
+    *(("inverse_sqrt", {"timescale": value}) for value in (0, None, 5)),
+]
+
+
+def test_a_schedule_that_the_plan_takes_goes_through_a_run_and_another_does_not_or_does_nothing() -> None:
+    """Built on an optimizer that changes nothing, and asked for each of its steps."""
+    ignored = {"constant", "constant_with_warmup"}  # they drop what they are given without a word
+    for name, given in VALUES:
+        asked = TrainSettings(learning_rate=0.5, sft={"lr_scheduler_type": name, "lr_scheduler_kwargs": given})
+        try:
+            optimizing.refuse(asked)
+            refused = False
+        except InputError:
+            refused = True
+        try:
+            schedule = get_scheduler(name, torch.optim.SGD([torch.zeros(1)], lr=0.5), 2, 9, scheduler_specific_kwargs=dict(given))
+            for _ in range(9):
+                schedule.optimizer.step()
+                schedule.step()
+            works = not (given and name in ignored)
+        except (TypeError, ValueError, ZeroDivisionError):
+            works = False
+        assert refused is not works, (name, given)
+
+
+def test_what_each_optimizer_takes_is_what_changes_it() -> None:
+    def made(optimizer: str, given: str | None) -> Any:
+        args: Any = SimpleNamespace(
+            optim=OptimizerNames(optimizer), optim_args=given, learning_rate=0.1, adam_beta1=0.9, adam_beta2=0.99, adam_epsilon=1e-8
+        )
+        return transformers.Trainer.get_optimizer_cls_and_kwargs(args)[1]
+
+    every = {name for known in optimizing.OPTIMIZERS_TAKE.values() for name in known}
+    for optimizer in judged.OPTIMIZERS.__args__:
+        known = optimizing.OPTIMIZERS_TAKE.get(optimizer, ())
+        if not optimizer.startswith("rmsprop_bnb"):  # it is handed texts in the place of numbers
+            plain = made(optimizer, None)
+            values = {name: "true" if name in optimizing.SWITCHED else "3" for name in every}
+            assert {name for name, value in values.items() if made(optimizer, f"{name}={value}") != plain} == set(known)
+
+
+@pytest.mark.parametrize("kind", CARDS)
+def test_where_layers_are_counted(kind: str) -> None:
+    card = CARDS[kind]
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(families.shrink(card.config))
+    adapted = [name for name, _ in model.named_modules() if name.rpartition(".")[2] in card.target_modules]
+    assert adapted
+    for name in adapted:
+        above = name.split(".")[:-1]
+        assert above[[part.isdigit() for part in above].index(True) - 1] == memory.container(card), name
 
 
 def test_over_a_shared_link_nothing_names_a_place_a_tracker_or_a_compiler() -> None:
