@@ -411,6 +411,7 @@ def test_parts_add_up_and_grow_with_what_costs_memory() -> None:
         ({}, []),
         ({"lora": {"use_rslora": True}}, ["plan.outside_rslora"]),
         ({"lora": {"use_dora": True}}, ["plan.outside_dora"]),
+        ({"lora": {"lora_bias": True}}, ["plan.outside_bias"]),
         ({"quantization": "nf4"}, ["plan.outside_quantized"]),
         ({"method": "full"}, []),
     ],

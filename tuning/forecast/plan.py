@@ -89,7 +89,7 @@ def resolve(card: ModelCard, rows: DataFacts, asked: TrainSettings, machine: Mac
     if settings.quantization == "nf4" and not settings.on_card:
         notices.append(Notice(code="plan.nf4_cpu", level="warning", params={"times": round(duration.NF4_TIME_CPU)}))
     notices += [*_batch_notices(settings, machine.processes), *reasons, *quicker, *full_finetune.told(card, settings, hardware.disk_free)]
-    notices += [*shares.told(machine, shared), *elsewhere.told(settings), *data_facts.told(rows, general, settings)]
+    notices += [*shares.told(machine, shared), *elsewhere.told(card, settings), *data_facts.told(rows, general, settings)]
     offer = None if forecast.fits else choose.smaller(card, settings, share_of)
     notices += [] if forecast.fits else _no_fit(forecast, offer)
     return Resolved(

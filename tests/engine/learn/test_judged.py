@@ -28,7 +28,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.learn.trainer import lora_config, sft_config
 from tuning.engine.resident import Resident
 from tuning.errors import InputError, RunError
-from tuning.forecast import memory
+from tuning.forecast import elsewhere, memory
 from tuning.presets import judged, legacy, optimizing
 from tuning.runs.store import Run
 from tuning.schema import TrainSettings
@@ -159,14 +159,15 @@ def test_what_each_optimizer_takes_is_what_changes_it() -> None:
 
 
 @pytest.mark.parametrize("kind", CARDS)
-def test_where_layers_are_counted(kind: str) -> None:
+def test_which_layers_have_a_bias_of_their_own_and_where_they_are_counted(kind: str) -> None:
     card = CARDS[kind]
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(families.shrink(card.config))
-    adapted = [name for name, _ in model.named_modules() if name.rpartition(".")[2] in card.target_modules]
+    adapted = {name: module for name, module in model.named_modules() if name.rpartition(".")[2] in card.target_modules}
     assert adapted
-    for name in adapted:
-        above = name.split(".")[:-1]
+    for name, module in adapted.items():
+        *above, last = name.split(".")
+        assert elsewhere.biased(card, last) is (module.bias is not None), name
         assert above[[part.isdigit() for part in above].index(True) - 1] == memory.container(card), name
 
 
