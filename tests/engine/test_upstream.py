@@ -91,7 +91,7 @@ def test_what_the_trainer_replaces_is_there_with_the_same_arguments() -> None:
     assert replaced == {
         *("get_batch_samples", "training_step", "floating_point_ops"),
         *("_get_output_dir", "_save", "_load_from_checkpoint", "_save_checkpoint"),
-        *("get_train_dataloader", "_save_rng_state", "store_flos"),
+        *("get_train_dataloader", "_get_train_sampler", "_save_rng_state", "store_flos"),
     }
     for name in replaced:
         assert list(inspect.signature(ours[name]).parameters) == list(inspect.signature(getattr(Trainer, name)).parameters), name
