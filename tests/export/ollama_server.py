@@ -18,6 +18,14 @@ FILE_TYPES = {"F32", "F16", "BF16", "Q8_0", "Q4_K_S", "Q4_K_M", "Q4_K"}  # ggml.
 CREATE = {"model": str, "files": dict, "quantize": str, "parameters": dict, "stream": bool, "system": str, "license": str}
 CHAT = {"model": str, "messages": list, "options": dict, "stream": bool, "truncate": bool}
 OPTIONS = {"temperature", "top_k", "top_p", "seed", "repeat_penalty", "num_predict", "num_ctx", "stop"}
+PARAMETERS = {
+    "temperature": (int, float),
+    "top_p": (int, float),
+    "top_k": int,
+    "repeat_penalty": (int, float),
+    "repeat_last_n": int,
+    "stop": list,
+}
 ROLES = {"system", "user", "assistant", "tool"}
 FULL = "write /usr/share/ollama/.ollama/models/blobs/sha256-123: no space left on device"
 
@@ -125,6 +133,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def create(self, body: dict[str, Any], fault: str) -> None:
         wrong = self.wrong(body, CREATE)
         files = body.get("files") or {}
+        said = body.get("parameters") or {}
+        wrong = wrong or ", ".join(name for name, value in said.items() if not isinstance(value, PARAMETERS.get(name, ())))
         if wrong or not files:
             return self.document(None, wrong or "neither 'from' or 'files' was specified", 400)
         if not NAME.fullmatch(body["model"]):

@@ -23,6 +23,7 @@ from tuning.errors import InputError, RunError, TuningError
 from tuning.export import certificate, converter, forms
 from tuning.export.ollama import ollama_api, ollama_folder
 from tuning.export.ollama.ollama_api import Handing
+from tuning.models import sampling
 from tuning.runs.store import Run
 from tuning.studio import Studio
 from tuning.text import say, t
@@ -147,6 +148,32 @@ def test_each_fault_ends_in_a_sentence_and_nothing_is_left(
     assert server.models == before
 
 
+QWEN = {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "repetition_penalty": 1.05}  # 2.5 Instruct
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (QWEN, {"temperature": 0.7, "repeat_penalty": 1.05, "top_p": 0.8, "top_k": 20, "repeat_last_n": -1}),
+        ({**QWEN, "do_sample": False}, {"temperature": 0.0, "repeat_penalty": 1.05, "repeat_last_n": -1}),
+        ({"do_sample": True}, {"temperature": 1.0, "repeat_penalty": 1.0, "top_p": 1.0, "top_k": 50}),  # transformers' own
+        (
+            {"do_sample": True, "temperature": 10**400, "top_p": "0.5"},
+            {"temperature": 1.0, "repeat_penalty": 1.0, "top_p": 1.0, "top_k": 50},
+        ),
+        (None, {"temperature": 0.0, "repeat_penalty": 1.0}),
+    ],
+    ids=["Qwen 2.5", "the likeliest words", "sampled", "odd", "nothing"],
+)
+def test_a_model_answers_in_ollama_as_in_the_chat_here(tmp_path: pathlib.Path, said: Any, expected: dict[str, Any]) -> None:
+    if said is not None:
+        (tmp_path / "generation_config.json").write_text(json.dumps(said), encoding="utf-8")
+    found = ollama_api.parameters(sampling.read(tmp_path), ["<end>"])
+    assert found == {**expected, "stop": ["<end>"]}
+    lines = ollama_folder.modelfile("a.gguf", found).splitlines()[3:]
+    assert lines == [*(f"PARAMETER {name} {value}" for name, value in expected.items()), 'PARAMETER stop "<end>"']
+
+
 def test_a_file_that_it_has_is_not_sent_twice(taught: Taught, again: dict[str, Any], server: OllamaServer, tmp_path: pathlib.Path) -> None:
     studio, run = taught
     server.answers, server.fault = answers(again["live"]), ("cut", "create")
@@ -202,7 +229,8 @@ def test_where_none_answers_a_folder_takes_it_to_another_machine(
     }  # fmt: skip
     lines = (folder / "Modelfile").read_text(encoding="utf-8").splitlines()
     assert lines[1:3] == [f"FROM ./{NAME}.gguf", "REQUIRES 0.30.0"]
-    assert lines[3:] == [f'PARAMETER stop "{stop}"' for stop in again["live"]["stop_words"]] != []
+    assert lines[3:5] == ["PARAMETER temperature 0.0", "PARAMETER repeat_penalty 1.0"]  # as the chat here answers, and not as Ollama would
+    assert lines[5:] == [f'PARAMETER stop "{stop}"' for stop in again["live"]["stop_words"]] != []
     readme = (folder / "LEGGIMI.txt").read_text(encoding="utf-8-sig")
     assert len(readme.split("\n\n")) == 3 and f"ollama run {NAME}" in readme
     windows = (folder / "start.cmd").read_bytes()
@@ -230,7 +258,7 @@ def shell(folder: pathlib.Path, programs: pathlib.Path) -> subprocess.CompletedP
 
 @pytest.mark.parametrize("lang", ["en", "it"])
 def test_nothing_that_windows_is_to_say_is_read_as_a_command(tmp_path: pathlib.Path, lang: str) -> None:
-    ollama_folder.write(tmp_path, "a.gguf", "a", "none", [], lang)
+    ollama_folder.write(tmp_path, "a.gguf", "a", "none", {}, lang)
     lines = (tmp_path / "start.cmd").read_text(encoding="utf-8").splitlines()
     said = [line.removeprefix("echo ") for line in lines if line.startswith("echo ")]
     assert len(said) == 3 and not any(set(text) & set('&<>|^%!"') for text in said) and "ollama create a -f Modelfile" in lines

@@ -104,6 +104,21 @@ def test_the_terminal_takes_an_adapter_that_engines_without_rslora_read_rightly(
     )
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"repetition_penalty": 100.0}, {"no_repeat_ngram_size": 1}, {"suppress_tokens": [*range(40)]}],
+    ids=lambda said: next(iter(said)),
+)
+def test_what_is_compared_are_the_likeliest_words_whatever_the_base_bans(tiny_model: pathlib.Path, said: dict[str, Any]) -> None:
+    """Other programs do not read a base's generation_config: without a penalty there, and with one here, all would seem to differ."""
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    ids = [*range(5, 15)]
+    wanted = model.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=24)[0, 10:].tolist()
+    vars(model.generation_config).update(said)
+    assert model.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=24)[0, 10:].tolist() != wanted
+    assert witness.answer(model, ids, 24) == wanted
+
+
 def test_the_certificate_says_what_is_wrong(
     taught: tuple[Studio, Run], left: tuple[pathlib.Path, dict[str, Any]], tmp_path: pathlib.Path
 ) -> None:

@@ -22,6 +22,7 @@ from tuning.errors import FOLDERS, InputError, RunError
 from tuning.export import archive, card, certificate, converter, errands, llama_server, portable, sizes
 from tuning.export.ollama import ollama_api, ollama_folder
 from tuning.export.ollama.ollama_api import Handing
+from tuning.models import sampling
 from tuning.runs import disk
 from tuning.runs.files import clean_name, put, require_room
 from tuning.runs.store import Run
@@ -130,7 +131,7 @@ def _gguf(order: ExportOrder, folder: pathlib.Path) -> None:
     """One file for Ollama, LM Studio and llama.cpp, with a Modelfile."""
     live, file, found = _converted(order, folder)
     card.write_gguf(folder, order.run, order.run.spec(), file)
-    (folder / "Modelfile").write_text(ollama_folder.modelfile(file, live["stop_words"]), encoding="utf-8")
+    (folder / "Modelfile").write_text(ollama_folder.modelfile(file, _parameters(order, live)), encoding="utf-8")
     certificate.write(folder, found)
 
 
@@ -145,14 +146,19 @@ def _ollama(order: ExportOrder, folder: pathlib.Path) -> None:
     live, _, found = _converted(asked_there, folder if ollama is None else order.scratch)
     if ollama is None:
         card.write_gguf(folder, order.run, order.run.spec(), file)
-        ollama_folder.write(folder, file, name, quantisation, live["stop_words"], handing.lang)
+        ollama_folder.write(folder, file, name, quantisation, _parameters(order, live), handing.lang)
         certificate.write(folder, found)
         return
     errands.current().begin("send", (order.scratch / file).stat().st_size)
-    ollama.create(name, file, ollama.send(order.scratch / file), quantisation, live["stop_words"])
+    ollama.create(name, file, ollama.send(order.scratch / file), quantisation, _parameters(order, live))
     heard = {"model": name, "quantize": quantisation, "version": ollama.version(), **_heard(ollama, name, live)}
     card.write_handed(folder, order.run, order.run.spec(), name, quantisation)
     certificate.write(folder, certificate.of_ollama(found, live, heard))
+
+
+def _parameters(order: ExportOrder, live: dict[str, Any]) -> dict[str, Any]:
+    """How a model answers in Ollama: as in the chat here, by what its base says of that."""
+    return ollama_api.parameters(sampling.read(pathlib.Path(order.run.spec().model.path)), live["stop_words"])
 
 
 def _heard(ollama: ollama_api.Ollama, name: str, live: dict[str, Any]) -> dict[str, Any]:

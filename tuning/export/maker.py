@@ -18,7 +18,7 @@ from transformers.core_model_loading import revert_weight_conversion
 
 from tuning.data.library import Library
 from tuning.errors import TuningError, caught, cause
-from tuning.export.witness import digest, digests
+from tuning.export.witness import answer, digest, digests
 from tuning.runs.store import Run
 from tuning.schema import RunSpec
 from tuning.tokens.template import REFUSALS
@@ -80,17 +80,10 @@ def listen(run: Run, home: pathlib.Path, trusts: bool) -> Live:
             live.asked.append((turns, tools))
     with resident.speaking(run.id, run.adapter) as model, torch.no_grad():
         live.stops = sorted(AnswerForm(resident.tokenizer, model, learned=True).stops)
-        live.answers = [greedy(model, ids, live) for ids in live.prompts]
+        ends = {"eos_token_id": live.stops, "pad_token_id": resident.tokenizer.pad_token_id}
+        live.answers = [answer(model, ids, MOST, **ends) for ids in live.prompts]
         live.logits = logits(model, live)
     return live
-
-
-def greedy(model: Any, ids: list[int], live: Live) -> list[int]:
-    """The greedy answer to a prompt, in tokens, with its end."""
-    asked = torch.tensor([ids])
-    words = {"eos_token_id": live.stops, "pad_token_id": live.resident.tokenizer.pad_token_id}
-    out = model.generate(input_ids=asked, attention_mask=torch.ones_like(asked), do_sample=False, max_new_tokens=MOST, **words)
-    return [int(token) for token in out[0, len(ids) :]]
 
 
 def logits(model: Any, live: Live) -> list[torch.Tensor]:

@@ -14,6 +14,16 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+# What a base's generation_config may make of the likeliest words: it is said otherwise, for other programs do not read that file.
+LIKELIEST: dict[str, Any] = {
+    "do_sample": False,
+    "num_beams": 1,
+    "repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "min_length": 0,
+    **dict.fromkeys(("min_new_tokens", "bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens", "guidance_scale")),
+}
+
 
 def digest(tensor: torch.Tensor) -> str:
     """SHA-256 of a tensor's bytes."""
@@ -44,17 +54,11 @@ def load(folder: pathlib.Path, base: str, dtype: str) -> Any:
     return model
 
 
-def answer(model: Any, tokenizer: Any, ids: list[int], most: int) -> list[int]:
-    """The greedy answer to a prompt, in tokens."""
+def answer(model: Any, ids: list[int], most: int, **ends: Any) -> list[int]:
+    """The greedy answer to a prompt, in tokens, with its end: at `ends`, by default where the model's own configuration has it."""
     asked = torch.tensor([ids])
     with torch.no_grad():
-        out = model.generate(
-            input_ids=asked,
-            attention_mask=torch.ones_like(asked),
-            do_sample=False,
-            max_new_tokens=most,
-            pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-        )
+        out = model.generate(input_ids=asked, attention_mask=torch.ones_like(asked), max_new_tokens=most, **LIKELIEST, **ends)
     return [int(token) for token in out[0, len(ids) :]]
 
 
@@ -64,11 +68,12 @@ def look(job: dict[str, Any]) -> dict[str, Any]:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = load(folder, job["base"], job["dtype"])
     stops = model.generation_config.eos_token_id
+    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     answers = []
     for turns, tools in job["asked"]:
         made = tokenizer.apply_chat_template(turns, tools=tools, add_generation_prompt=True, tokenize=True, return_dict=True)
         ids = [int(token) for token in made["input_ids"]]
-        said = answer(model, tokenizer, ids, job["most"])
+        said = answer(model, ids, job["most"], pad_token_id=padding)
         answers.append({"prompt": ids, "tokens": said, "text": tokenizer.decode(said, skip_special_tokens=True)})
     talk = job["conversation"]
     return {

@@ -5,14 +5,12 @@ It reads files only, and generates nothing.
 
 import collections
 import functools
-import math
 import pathlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuning.errors import InputError, TuningError
-from tuning.models import model_folder
-from tuning.runs import disk
+from tuning.models import model_folder, sampling
 from tuning.runs.contents import AnswerSettings
 from tuning.runs.store import Run
 from tuning.studio.shared import Shared
@@ -93,19 +91,8 @@ def _common_system(rows: list[list[dict[str, Any]]]) -> str:
 
 def _generation(folder: pathlib.Path) -> dict[str, Any]:
     """Temperature, top-p and length by the model's generation config; without sampling in it the likeliest words are taken."""
-    found = disk.kept(lambda: disk.document(folder / "generation_config.json"), None)
-    said = found if isinstance(found, dict) else {}
-    samples = said.get("do_sample") is True
-
-    def number(name: str, least: float, most: float, otherwise: float) -> float:
-        value: Any = said.get(name)
-        return value if isinstance(value, int | float) and math.isfinite(value) and least <= value <= most else otherwise
-
-    return {
-        "temperature": number("temperature", 0, 2, 1.0) if samples else 0.0,
-        "top_p": number("top_p", 0.01, 1, 1.0) if samples else TOP_P,
-        "max_new_tokens": int(number("max_new_tokens", 16, 8192, LENGTH)),
-    }
+    how, length = sampling.read(folder), sampling.number(sampling.document(folder), "max_new_tokens", 16, 8192, LENGTH)
+    return {"temperature": how.temperature, "top_p": how.top_p if how.temperature else TOP_P, "max_new_tokens": int(length)}
 
 
 @functools.lru_cache(maxsize=64)

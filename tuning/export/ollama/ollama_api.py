@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from tuning.errors import FOLDERS, InputError, RunError
 from tuning.export import errands
+from tuning.models.sampling import Sampling
 
 ADDRESS = "http://127.0.0.1:11434"
 NOWHERE = "none"  # for an address: it is to go to another computer; for a quantisation: none
@@ -104,11 +105,11 @@ class Ollama:
     def _sent(self, digest: str, stream: BinaryIO, size: int) -> contextlib.AbstractContextManager[http.client.HTTPResponse]:
         return self._asked("POST", f"/api/blobs/{digest}", errands.Followed(stream), size=size)
 
-    def create(self, name: str, file: str, digest: str, quantisation: str, stops: list[str]) -> None:
+    def create(self, name: str, file: str, digest: str, quantisation: str, how: dict[str, Any]) -> None:
         """Make a model of a file that it keeps. Raises RunError with what it says, and where it says no more."""
         wanted: dict[str, Any] = {"model": name, "files": {file: digest}, "stream": True}
         wanted |= {"quantize": quantisation} if quantisation != NOWHERE else {}
-        wanted |= {"parameters": {"stop": stops}} if stops else {}
+        wanted |= {"parameters": how} if how else {}
         with self._told(), self._asked("POST", "/api/create", wanted) as answer:
             if [line.get("status") for line in _lines(answer)][-1:] != ["success"]:
                 raise http.client.IncompleteRead(b"")
@@ -159,6 +160,16 @@ class Ollama:
             yield answer
         finally:
             connection.close()
+
+
+def parameters(how: Sampling, stops: list[str]) -> dict[str, Any]:
+    """How a model answers there, by the names of docs/modelfile.md: as the chat here does, for Ollama has defaults of its own."""
+    said: dict[str, Any] = {"temperature": how.temperature, "repeat_penalty": how.repetition_penalty}
+    if how.temperature:
+        said |= {"top_p": how.top_p, "top_k": how.top_k}
+    if how.repetition_penalty != 1:
+        said["repeat_last_n"] = -1  # the whole conversation counts, as in transformers
+    return said | ({"stop": stops} if stops else {})
 
 
 def find(handing: Handing) -> Ollama | None:

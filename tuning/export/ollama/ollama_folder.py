@@ -5,6 +5,7 @@ It is for somebody who has never seen a terminal. The GGUF file and the certific
 
 import pathlib
 import shlex
+from typing import Any
 
 from tuning.export.ollama.ollama_api import LEAST, NOWHERE
 from tuning.text import t
@@ -45,21 +46,22 @@ exec {run}
 SAID = ("packed", "absent", "failed")
 
 
-def modelfile(file: str, stops: list[str]) -> str:
-    """What `ollama create` reads: the file, which brings its chat template, and the tokens that end an answer."""
+def modelfile(file: str, how: dict[str, Any]) -> str:
+    """What `ollama create` reads: the file, which brings its chat template, how it answers, and the tokens that end an answer."""
     least = ".".join(map(str, (*LEAST, 0)))
     lines = [
         f"# The chat template is in {file}, as it was trained: Ollama {least} is the first that asks by it.",
         f"FROM ./{file}",
         f"REQUIRES {least}",
-        *(f'PARAMETER stop "{stop}"' for stop in stops if stop.isprintable() and '"' not in stop),  # it knows no escapes
+        *(f"PARAMETER {name} {value}" for name, value in how.items() if name != "stop"),
+        *(f'PARAMETER stop "{stop}"' for stop in how.get("stop", ()) if stop.isprintable() and '"' not in stop),  # it knows no escapes
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def write(folder: pathlib.Path, file: str, name: str, quantisation: str, stops: list[str], lang: str) -> None:
+def write(folder: pathlib.Path, file: str, name: str, quantisation: str, how: dict[str, Any], lang: str) -> None:
     """Write all that goes beside the GGUF `file` in `folder`, which becomes the model `name`. Raises OSError."""
-    (folder / "Modelfile").write_text(modelfile(file, stops), encoding="utf-8")
+    (folder / "Modelfile").write_text(modelfile(file, how), encoding="utf-8")
     narrower = f" --quantize {quantisation}" if quantisation != NOWHERE else ""
     words = {key: t(lang, f"export.ollama.start.{key}") for key in SAID}
     words |= {"create": f"ollama create {name}{narrower} -f Modelfile", "run": f"ollama run {name}"}
