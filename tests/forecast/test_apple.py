@@ -4,6 +4,7 @@ import platform
 from dataclasses import replace
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.forecast.test_plan import GIB, card, machine, resolve
@@ -11,7 +12,6 @@ from tests.forecast.test_ways_out import SMALL, case
 from tuning import presets, settings
 from tuning.errors import InputError
 from tuning.forecast import memory, plan, ways_out
-from tuning.machine import hardware
 from tuning.machine.hardware import Gpu, Hardware
 from tuning.schema import LOCAL, TrainSettings
 from tuning.studio import Studio
@@ -77,8 +77,8 @@ def test_a_mac_is_found_without_torch_with_what_metal_gives_a_process(
 ) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    memory = hardware.psutil.virtual_memory()._replace(total=total * GIB, available=60 * GIB)
-    monkeypatch.setattr(hardware.psutil, "virtual_memory", lambda: memory)
+    memory = psutil.virtual_memory()._replace(total=total * GIB, available=60 * GIB)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     found = Studio(settings.read(home=str(home)), LOCAL).shared.probe()
     assert found.apple is not None and found.card("mps") == found.apple and found.card("cuda:0") is None
     assert found.apple.memory_total == pytest.approx(most * GIB, abs=1) and found.apple.memory_free == min(

@@ -24,6 +24,7 @@ from tuning.data.readers import json_rows
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
 from tuning.errors import InputError
+from tuning.machine import container
 from tuning.sandbox.limits import Limits
 
 LARGE = 32 * 2**20  # bytes from which more processes than one are worth their beginning
@@ -50,7 +51,7 @@ def processes(size: int) -> int:
     """How many are worth it for a file of `size` bytes; 1 where the system cannot fork safely."""
     if sys.platform != "linux" or size < LARGE:
         return 1
-    return min(MOST, len(os.sched_getaffinity(0)))
+    return min(MOST, container.cores())
 
 
 def read(job: ParallelTask, stretches: list[Stretch], reading: Reading, tell: Callable[[int], None]) -> tuple[Starts, Findings]:

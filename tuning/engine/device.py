@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 
 from tuning.engine import upstream
+from tuning.machine import container
 from tuning.schema import on_card
 
 SPARE = 256 * 2**20  # bytes of main memory below which the system may end the process any moment
@@ -159,7 +160,7 @@ class Device:
 
     def short(self) -> bool:
         """Whether memory is about to run out where nobody would be told: of a processor's the system ends a process, a card raises."""
-        return not self.on_card and psutil.virtual_memory().available < SPARE
+        return not self.on_card and container.memory()[1] < SPARE
 
 
 def computes() -> bool:

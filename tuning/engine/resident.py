@@ -26,6 +26,7 @@ from tuning.engine.kernels import fsdp, lora_cpu
 from tuning.engine.kernels.key_values import KeyValues
 from tuning.engine.ranks import ALONE, Ranks
 from tuning.errors import EngineError, caught
+from tuning.machine import container
 from tuning.models import examine, model_folder
 from tuning.tokens import labels, trial
 
@@ -35,7 +36,7 @@ TRAINED = "default"  # PEFT writes the adapter of this name straight into the fo
 # What the libraries raise for files that are not what they should be.
 FAULTS = (OSError, ValueError, LookupError, RuntimeError, ImportError, TypeError, AttributeError, ArithmeticError, AssertionError)
 BROKEN = (*FAULTS, SafetensorError)
-THREADS = torch.get_num_threads()
+THREADS = min(torch.get_num_threads(), container.cores())
 SMALL = 10_000_000  # parameters; below, a second thread gains a quarter alone and loses more beside others (tests/bench/threads.py)
 
 

@@ -5,7 +5,6 @@ It says what is there, not what fits; that is the plan's business.
 
 import importlib.util
 import itertools
-import os
 import pathlib
 import platform
 import re
@@ -15,10 +14,9 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-import psutil
 from pydantic import Field
 
-from tuning.machine import driver, wheels
+from tuning.machine import container, driver, wheels
 from tuning.machine.driver import Gpu as Gpu
 from tuning.schema import Notice, Record, on_nvidia
 
@@ -88,19 +86,19 @@ def probe(
     troubles = [wrong for _, wrong in judged if wrong is not None]
     if seen is None:
         troubles = [Notice(code="hardware.driver_silent", level="warning")]
-    memory = psutil.virtual_memory()
+    total, free = container.memory()
     existing = next(path for path in (home, *home.parents) if path.exists())
     cpuinfo = _cpuinfo()
     return Hardware(
         system=platform.system(),
         cpu=_field(cpuinfo, "model name") or platform.processor() or platform.machine(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=container.cores(),
         cpu_bf16=bool({"amx_bf16", "avx512_bf16"} & set(_field(cpuinfo, "flags").split())),
-        memory_total=memory.total,
-        memory_free=memory.available,
+        memory_total=total,
+        memory_free=free,
         disk_free=shutil.disk_usage(existing).free,
         gpus=cards,
-        apple=_apple(memory.total, memory.available),
+        apple=_apple(total, free),
         wheels=wheels.installed(),
         notes=[*troubles, *_notes(cards)] if cards else troubles[1:] or ([] if troubles else _no_card()),
         trouble=None if cards or not troubles else troubles[0],
