@@ -5,7 +5,10 @@ import io
 import json
 import pathlib
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub.constants
@@ -15,7 +18,7 @@ from tests.hub.hub_server import Repo, Server
 from tests.models.make_known import known
 from tuning import presets, settings
 from tuning.errors import InputError, RunError
-from tuning.hub import download, shelf
+from tuning.hub import download, models, shelf
 from tuning.hub.models import Hub
 from tuning.hub.repository import hub_id
 from tuning.hub.shelf import Shelf
@@ -189,6 +192,18 @@ def test_an_answer_is_kept_and_serves_offline(server: Server, repo: Repo, tmp_pa
     assert refused(lambda: Hub(server.address, "hf_theirs", offline=True, cache=tmp_path).describe(ID)).code == "model.offline"
 
 
+@pytest.mark.parametrize(("step", "anew"), [(60, False), (3600, True), (-3600, True)])
+def test_a_kept_answer_is_asked_for_anew_after_a_while_and_after_the_clock_was_put_back(
+    server: Server, repo: Repo, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, step: float, anew: bool
+) -> None:
+    server.repos[ID] = repo
+    then = hub(server, cache=tmp_path).describe(ID).asked
+    asked = len(server.asked)
+    monkeypatch.setattr(models, "time", SimpleNamespace(time=lambda: then + step))
+    hub(server, cache=tmp_path).describe(ID)
+    assert (len(server.asked) > asked) is anew
+
+
 def test_a_hub_that_is_not_there(home: pathlib.Path) -> None:
     error = refused(lambda: Hub("http://127.0.0.1:9", None, offline=False).describe(ID))
     assert error.code == "model.hub_unreachable" and error.params["host"] == "127.0.0.1:9"
@@ -316,6 +331,16 @@ def test_a_copied_download_works_and_is_read_only_once(server: Server, repo: Rep
     assert shelf.whole(model)
     monkeypatch.setattr(shelf, "right", lambda path, file: pytest.fail("read again"))
     assert shelf.whole(model)
+
+
+def test_a_tokenizer_that_several_ask_for_is_fetched_once_and_all_have_it(server: Server, repo: Repo, mine: Shelf) -> None:
+    server.repos[ID] = repo
+    model, come = mine.find(ID, LOCAL), threading.Barrier(4)
+    with ThreadPoolExecutor(4) as several:
+        found = list(several.map(lambda _: (come.wait(10), mine.words(model, LOCAL))[1], range(4)))
+    assert len(set(found)) == 1 and (found[0] / "tokenizer.json").is_file()
+    fetched = [path for method, path, _ in server.asked if method == "GET" and path.endswith("/tokenizer.json")]
+    assert len(fetched) == 1
 
 
 def test_a_full_disk_is_said_before_and_in_the_middle(server: Server, repo: Repo, mine: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

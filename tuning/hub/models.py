@@ -109,7 +109,7 @@ class Hub(Caller):
         architecture that is not known; the Hub busy, down, not reached, or not to be asked.
         """
         kept = self.recall(id)
-        if kept is not None and (self.offline or time.time() - kept.asked < KEPT_SECONDS):
+        if kept is not None and (self.offline or 0 <= time.time() - kept.asked < KEPT_SECONDS):
             return kept
         with self._asking(id):
             info = self._info(id)

@@ -10,7 +10,7 @@ import pathlib
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tuning import presets
@@ -150,13 +150,7 @@ class Shelf:
             return
         repository = self._described(model.id, owner)  # asked for now: what was open yesterday may be gated today
         folder = pathlib.Path(model.path)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = locks.Lock(self.folder / f".{folder.name}.lock")
-        while not lock.acquire():  # another process fetches it
-            if stopped():
-                raise InputError("model.stopped", model=model.id)
-            time.sleep(1.0)
-        with lock:
+        with _alone(folder, model, stopped):
             if not whole(model):
                 Download(self.hub(owner), repository, folder, self.settings.hub_cache, progress, stopped).run()
 
@@ -169,9 +163,12 @@ class Shelf:
             return pathlib.Path(model.path)
         repository = self._described(model.id, owner)
         folder = self.folder / ".words" / f"{pathlib.Path(model.path).name}-{repository.revision[:12]}"
-        if not folder.is_dir():
-            small = [file for file in repository.files if not examine.SHARD.fullmatch(file.name)]
-            Download(self.hub(owner), repository.model_copy(update={"files": small}), folder, self.settings.hub_cache).run()
+        if folder.is_dir():
+            return folder
+        small = [file for file in repository.files if not examine.SHARD.fullmatch(file.name)]
+        with _alone(folder, model):
+            if not folder.is_dir():
+                Download(self.hub(owner), repository.model_copy(update={"files": small}), folder, self.settings.hub_cache).run()
         return folder
 
     def downloaded(self) -> list[dict[str, Any]]:
@@ -258,6 +255,19 @@ class Shelf:
             if run.spec().model.path == str(place) and run.state().status in ALIVE:
                 raise RunError("model.in_use", model=id, run=run.id if run.spec().owner == owner else "…")
         return place
+
+
+@contextlib.contextmanager
+def _alone(folder: pathlib.Path, model: ModelRef, stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Hold what guards a download into `folder`, whoever else wants the same. Raises InputError where `stopped` says so meanwhile."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = locks.Lock(folder.parent / f".{folder.name}.lock")
+    while not lock.acquire():  # somebody else fetches it
+        if stopped():
+            raise InputError("model.stopped", model=model.id)
+        time.sleep(0.2)
+    with lock:
+        yield
 
 
 def here(model: ModelRef) -> bool:
