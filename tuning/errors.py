@@ -30,6 +30,7 @@ DISK = {
     errno.ENOTDIR: "home.no_folder",
     errno.EEXIST: "home.no_folder",
     errno.ENAMETOOLONG: "home.long_name",
+    errno.ENOLCK: "home.no_locks",
 }
 
 
@@ -84,7 +85,7 @@ def cause(error: BaseException) -> str:
 
 
 def of_disk(error: BaseException) -> InputError | None:
-    """A full disk, a folder without rights, a file where a folder should be, as the error that a user can mend; None for any other."""
+    """A disk that is full or keeps no locks, a folder without rights, a file in its place, as an error to be mended; None for any other."""
     code = DISK.get(error.errno or 0) if isinstance(error, OSError) else None
     if code is None:
         return None

@@ -1,5 +1,7 @@
 """Files that others read while they are replaced: what Windows refuses for a moment is done a moment later."""
 
+import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -69,3 +71,16 @@ def test_a_folder_in_which_saves_come_and_go_is_counted(tmp_path: pathlib.Path) 
     finally:
         over.set()
         saving.join()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such call")
+@pytest.mark.parametrize(("number", "passes"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.ENOSYS, True), (errno.EIO, False)])
+def test_a_disk_that_writes_no_folder_through_takes_a_save_all_the_same(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, number: int, passes: bool
+) -> None:
+    def fsync(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with contextlib.nullcontext() if passes else pytest.raises(OSError):
+        files.sync_folder(tmp_path)

@@ -58,10 +58,19 @@ def look_at(home: pathlib.Path) -> None:
 
 
 def only(home: pathlib.Path) -> "Lock":
-    """The lock of this home's page. Raises Refusal where another page has it: each would clear away what is uploaded to the other."""
+    """The lock of this home's page. Raises Refusal where another page has it: each would clear away what is uploaded to the other; and
+    where the disk keeps no locks."""
+    from tuning.errors import of_disk
     from tuning.runs import locks
 
     lock = locks.Lock(home / "page.lock")
-    if not lock.acquire(patience=2.0):
+    try:
+        mine = lock.acquire(patience=2.0)
+    except OSError as error:
+        known = of_disk(error)
+        if known is None:
+            raise
+        raise Refusal(known.code, known.params) from None
+    if not mine:
         raise Refusal("app.home", {"home": home, "pid": locks.holder(lock.path).get("pid", "?")}, 1)
     return lock

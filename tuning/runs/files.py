@@ -20,6 +20,7 @@ from tuning.errors import InputError
 
 Result = TypeVar("Result")
 
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # what some network disks say of a folder, or FUSE
 PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between tries at a file that somebody else has open
 
 
@@ -102,11 +103,14 @@ def sweep(path: pathlib.Path) -> None:
 
 
 def sync_folder(folder: pathlib.Path) -> None:
-    """Make renames in `folder` last through a power cut (POSIX; Windows has no such call)."""
+    """Make renames in `folder` last through a power cut (POSIX; Windows has no such call), where its disk can do that for folders."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno not in NO_SYNC:
+                raise
         finally:
             os.close(handle)
 

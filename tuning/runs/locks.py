@@ -5,6 +5,7 @@ It does not work between hosts: there a heartbeat decides (see `store`).
 """
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -21,6 +22,15 @@ from tuning.runs.contents import Holder
 from tuning.schema import on_card
 
 HOST = socket.gethostname()
+HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)  # that somebody has the lock; anything else, that there is none
+
+
+def _refused(error: OSError, file: IO[str]) -> bool:
+    """False where somebody else has the lock. Raises OSError (ENOLCK) with the file's name where its disk keeps no locks."""
+    if error.errno in HELD:
+        return False
+    raise OSError(errno.ENOLCK, error.strerror, file.name) from error
+
 
 if sys.platform == "win32":
     import msvcrt
@@ -31,8 +41,8 @@ if sys.platform == "win32":
         file.seek(_FAR)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
+        except OSError as error:
+            return _refused(error, file)
         return True
 else:
     import fcntl
@@ -40,8 +50,8 @@ else:
     def _take(file: IO[str], shared: bool) -> bool:
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        except OSError as error:
+            return _refused(error, file)
         return True
 
 
@@ -55,15 +65,19 @@ class Lock:
     def acquire(self, patience: float = 1.0) -> bool:
         """Take the lock, or say no after `patience` seconds (readers that probe hold it for an instant).
 
-        Raises OSError where its folder is gone, which is never made anew, or something else stands in its place.
+        Raises OSError where its folder is gone, which is never made anew, something else stands in its place, or the disk keeps no locks.
         """
         file = self.path.open("a+", encoding="utf-8")
         deadline = time.monotonic() + patience
-        while not _take(file, shared=False):
-            if time.monotonic() >= deadline:
-                file.close()
-                return False
-            time.sleep(0.02)
+        try:
+            while not _take(file, shared=False):
+                if time.monotonic() >= deadline:
+                    file.close()
+                    return False
+                time.sleep(0.02)
+        except OSError:
+            file.close()
+            raise
         file.seek(0)
         file.truncate()
         self._file = file
@@ -115,7 +129,7 @@ def card(home: pathlib.Path, device: str, busy: Exception, further: bool = False
 
 
 def held(path: pathlib.Path) -> bool:
-    """Does a living process of this host hold the lock? Nobody holds what is no file, nor what we may not open."""
+    """Does a living process of this host hold the lock? Nobody holds what is no file, what we may not open, or what cannot be locked."""
     try:
         with path.open("r+", encoding="utf-8") as file:
             return not _take(file, shared=True)
