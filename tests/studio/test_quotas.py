@@ -1,7 +1,9 @@
 """What visitors of a shared machine may have: each bound is told with its end and a way, and nobody's bound is another's."""
 
 import pathlib
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +42,34 @@ def test_a_visitor_has_so_many_runs_at_once_and_others_have_their_own(house: Stu
     anna.runs.stop(first)
     start(anna)
     assert refused(lambda: anna.runs.resume(first)) == "quota.runs"
+
+
+def test_who_asks_for_many_runs_at_once_has_no_more_of_them(house: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither new ones nor such as were stopped; each was looked at before the others were in the queue."""
+    monkeypatch.setattr(quotas.Quotas, "pace", lambda self, kind: None)
+    anna = house.for_owner("anna")
+    stopped = []
+    for _ in range(5):
+        stopped.append(start(anna)["run"])
+        anna.runs.stop(stopped[-1])
+    for ask in (lambda number: start(anna), lambda number: anna.runs.resume(stopped[number])):
+        come = threading.Barrier(5)
+
+        def one(number: int, ask: Any = ask, come: threading.Barrier = come) -> str:
+            come.wait(30)
+            try:
+                return str(ask(number)["status"])
+            except TuningError as error:
+                return error.code
+
+        with ThreadPoolExecutor(5) as several:
+            told = list(several.map(one, range(5)))
+        assert sorted(told) == ["queued"] * 2 + ["quota.runs"] * 3
+        assert sum(run["status"] == "queued" for run in anna.runs.list()) == 2
+        for run in anna.runs.list():
+            if run["status"] == "queued":
+                anna.runs.stop(run["run"])
+    assert len(anna.runs.list()) == 7, "those that were refused leave nothing behind"
 
 
 def test_a_visitor_s_run_is_not_longer_than_allowed(house: Studio) -> None:

@@ -165,9 +165,7 @@ class Runs:
     def resume(self, run: str) -> dict[str, Any]:
         """Put an interrupted, stopped, paused or failed run back in the queue; it goes on from its newest whole checkpoint."""
         self.quotas.pace("start")
-        found = self.resumable(run)
-        self.quotas.turn()
-        return self._enqueue(found)
+        return self._enqueue(self.resumable(run))
 
     def queued(self, run: str) -> Run:
         """A run that the queue has begun, whoever it belongs to: for a process that the queue has started."""
@@ -347,7 +345,10 @@ class Runs:
         return told.model_dump() if told else None
 
     def _enqueue(self, run: Run) -> dict[str, Any]:
-        run.enqueue()
+        """Raises RunError where it is one too many: `create` has looked before, but so may it have done for another at the same time."""
+        with self.shared.queueing:
+            self.quotas.turn()
+            run.enqueue()
         if self.shared.workshop is not None:
             self.shared.workshop.wake()
         return summary.brief(run)

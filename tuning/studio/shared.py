@@ -51,6 +51,7 @@ class Shared:
         self._hardware: tuple[float, Hardware] | None = None
         self._speed: speed.CoreSpeed | None = None
         self._measuring = threading.Lock()
+        self.queueing = threading.Lock()  # from the look at a quota to the place in the queue
 
     def probe(self) -> Hardware:
         """This machine, as it was at most two seconds ago."""
