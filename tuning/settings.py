@@ -121,8 +121,8 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
         endpoint=env.get("HF_ENDPOINT", Settings.endpoint),
         offline=env.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"},
         hub_cache=_hub_cache(env),
-        cuda_visible_devices=env.get("CUDA_VISIBLE_DEVICES"),
-        cuda_device_order=env.get("CUDA_DEVICE_ORDER") or CUDA_ORDER,
+        cuda_visible_devices=visible_cards(env)[0],
+        cuda_device_order=visible_cards(env)[1],
         rank=int(env.get("RANK") or 0),
         local_rank=int(env.get("LOCAL_RANK") or 0),
         world_size=int(env.get("WORLD_SIZE") or 1),
@@ -274,6 +274,12 @@ def spare_card(environ: MutableMapping[str, str] | None = None) -> None:
     env = os.environ if environ is None else environ
     if sys.platform == "linux" and not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & set(env):  # elsewhere the option is not there
         env["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
+
+
+def visible_cards(environ: Mapping[str, str] | None = None) -> tuple[str | None, str]:
+    """Which cards CUDA shows this process, None for all, and in which order they are numbered there."""
+    env = os.environ if environ is None else environ
+    return env.get("CUDA_VISIBLE_DEVICES"), env.get("CUDA_DEVICE_ORDER") or CUDA_ORDER
 
 
 def number_cards(environ: MutableMapping[str, str] | None = None) -> None:

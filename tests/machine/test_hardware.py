@@ -14,8 +14,10 @@ import pynvml
 import pytest
 import torch
 
+import tuning.engine
 from tuning import settings
 from tuning.machine import hardware
+from tuning.runs import locks
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import say
@@ -127,6 +129,25 @@ def test_this_machine(home: pathlib.Path) -> None:
     assert found.cores >= 1
     assert 0 < found.memory_free <= found.memory_total
     assert found.disk_free > 0
+
+
+@pytest.mark.parametrize(
+    ("visible", "device", "name"),
+    [
+        (None, "cuda:1", "gpu-b"), ("1", "cuda:0", "gpu-b"), ("1,0", "cuda:0", "gpu-b"), ("GPU-b", "cuda:0", "gpu-b"),
+        (None, "cuda:0", "gpu-a"), (None, "cuda:GPU-b", "gpu-b"), (None, "cuda:2", "gpu-2"), (None, "mps", "gpu-mps"),
+    ],
+)  # fmt: skip
+def test_a_card_has_one_lock_by_whatever_number_a_process_calls_it(
+    home: pathlib.Path, driver: Driver, monkeypatch: pytest.MonkeyPatch, visible: str | None, device: str, name: str
+) -> None:
+    """A page that sees all cards and a terminal that is shown one of them; "cuda:2" is a card of which the driver says nothing."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible) if visible else monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert tuning.engine and locks.of_card(home, device).name == f"{name}.lock"
+    driver.fails = pynvml.NVML_ERROR_DRIVER_NOT_LOADED
+    monkeypatch.setattr(hardware.driver, "DRIVER", hardware.driver.Driver())
+    if device == "cuda:0":
+        assert locks.of_card(home, device).name == "gpu-0.lock"
 
 
 def test_cards_as_the_driver_says(home: pathlib.Path, driver: Driver) -> None:

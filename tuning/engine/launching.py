@@ -68,7 +68,7 @@ class Launch(Train):
         Raises RunError where another process is on one of the cards, EngineError where the launcher ended and nothing was begun.
         """
         for number in range(self._count):
-            if locks.held(self.store.home / f"gpu-{number}.lock"):
+            if locks.held(locks.of_card(self.store.home, f"cuda:{number}")):
                 raise RunError("run.gpu_busy", device=f"cuda:{number}")
         run, silent, started = self.target, False, time.time()
         starting = locks.Lock(run.starting_path)

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
+from tuning import settings
 from tuning.machine import container, driver, wheels
 from tuning.machine.driver import Gpu as Gpu
 from tuning.schema import Notice, Record, on_nvidia
@@ -103,6 +104,17 @@ def probe(
         notes=[*troubles, *_notes(cards)] if cards else troubles[1:] or ([] if troubles else _no_card()),
         trouble=None if cards or not troubles else troubles[0],
     )
+
+
+def uuid_of(device: str) -> str | None:
+    """The UUID of the card that this process calls `device`, whatever another one calls it; None where the driver does not say."""
+    if not on_nvidia(device):
+        return None
+    number = device.removeprefix("cuda:")
+    if number and not number.isdecimal():
+        return _bare(number)
+    cards = _gpus(visible(driver.DRIVER.cards() or [], *settings.visible_cards()), {})
+    return next((_bare(card.uuid) for card in cards if card.index == int(number or 0) and card.uuid), None)
 
 
 def best(gpus: list[Gpu]) -> Gpu:

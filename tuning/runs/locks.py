@@ -12,7 +12,7 @@ import pathlib
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import IO, Any
 
@@ -111,6 +111,21 @@ def changing(path: pathlib.Path, patience: float = 5.0) -> Iterator[None]:
         yield
 
 
+_uuid: Callable[[str], str | None] | None = None
+
+
+def name_cards(uuid: Callable[[str], str | None]) -> None:
+    """Have cards named by what `uuid` says of a device: "cuda:0" is another one in a process with CUDA_VISIBLE_DEVICES."""
+    global _uuid
+    _uuid = uuid
+
+
+def of_card(home: pathlib.Path, device: str, further: bool = False) -> pathlib.Path:
+    """The file whose lock a card has: by its UUID, by its number here where nobody knows that. See `card`."""
+    uuid = _uuid(device) if _uuid is not None else None
+    return home / f"gpu-{uuid or device.removeprefix('cuda:')}{f'.{HOST}' if further else ''}.lock"
+
+
 @contextlib.contextmanager
 def card(home: pathlib.Path, device: str, busy: Exception, further: bool = False) -> Iterator[None]:
     """Hold the lock of a card while this is open: nobody puts a model on one without it, in whatever process.
@@ -121,7 +136,7 @@ def card(home: pathlib.Path, device: str, busy: Exception, further: bool = False
     if not on_card(device):
         yield
         return
-    lock = Lock(home / f"gpu-{device.removeprefix('cuda:')}{f'.{HOST}' if further else ''}.lock")
+    lock = Lock(of_card(home, device, further))
     if not lock.acquire():
         raise busy
     with lock:
