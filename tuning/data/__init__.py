@@ -1,4 +1,4 @@
 """What a model learns from: uploads become rows of messages in one normal form, below home/data/.
 
-It does not know models, tokens or training. `read.ingest` takes data in, `library.Library` keeps it.
+It does not know models, tokens or training. `ingest.ingest` takes data in, `library.Library` keeps it.
 """

@@ -1,7 +1,7 @@
 """The child process (`python -m tuning.data.child`): one JSON request in, rows in normal form and a report out.
 
 It trusts nothing it reads and leaves nothing to chance: memory, time and output are limited before a file is opened.
-Whether and where the rows are kept is for the parent (`read.ingest`) to decide.
+Whether and where the rows are kept is for the parent (`ingest.ingest`) to decide.
 """
 
 import errno

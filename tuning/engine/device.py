@@ -65,9 +65,9 @@ class Device:
 
     @property
     def substitutes(self) -> bool:
-        """Whether LoRA, norms and attention of `lora`, `layers` and `attention.Rows` take the place of the libraries' own.
+        """Whether LoRA of `lora_cpu` and attention of `attention.PackedAttention` take the place of the libraries' own.
 
-        The one switch for all of them: they are written for a processor, and quicker there.
+        The one switch for both: they are written for a processor, and quicker there.
         """
         return not self.on_card
 

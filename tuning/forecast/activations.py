@@ -124,7 +124,7 @@ def peak(profile: ActivationProfile, layers: Sequence[str], checkpointing: str, 
 
 
 def with_shares(profile: ActivationProfile, card: ModelCard, longest: int) -> ActivationProfile:
-    """The same where packed rows of up to `longest` tokens keep the shares of their attention, in 16 bits: `engine.kernels.attention.Rows`.
+    """The same where packed rows of up to `longest` tokens keep the shares of their attention, in 16 bits: `engine.kernels.attention`.
 
     A profile is made with PyTorch's kernel, which keeps none. A block of queries has those of all keys up to its own end.
     """

@@ -1,4 +1,4 @@
-"""What the Hub says of a data set before it is fetched, rows to look at, and its files. With `hub` the only caller of huggingface_hub.
+"""What the Hub says of a data set before it is fetched, rows to look at, and its files.
 
 No loading script is ever run and no address out of an answer is followed: files are fetched by name, at a revision. The branch
 where the Hub keeps a data set converted to Parquet goes before the files as they were brought, for there parts and variants are plain.

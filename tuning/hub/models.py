@@ -1,4 +1,4 @@
-"""What the Hub says of a model before a weight of it is fetched, and its files. With `hub_data` the only caller of huggingface_hub.
+"""What the Hub says of a model before a weight of it is fetched, and its files.
 
 Everything asked for is small: the listing of a repository, two JSON files, the headers of the weights. Nothing of it is
 executed, and the token is sent only where it is given. Which folder a file belongs in is `shelf`'s affair.

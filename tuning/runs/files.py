@@ -1,6 +1,6 @@
 """Writing so that a crash leaves the old or the new, never a half: temporary file, fsync, replace.
 
-Reading stands in `home`. Nothing here knows what a run is.
+Reading stands in `disk`. Nothing here knows what a run is.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Tries what replaces a model's own forward pass on two short rows, before a run relies on it.
 
-The LM head of `evaluate` and the packing of `packing` are compared with the model's own way here, on whatever device it lies. What
+The LM head of `head` and the packing of `packing` are compared with the model's own way here, on whatever device it lies. What
 becomes of one that differs is decided there. No random number of a run is used, and the model stays in the mode it was in.
 """
 

@@ -226,7 +226,7 @@ def _step(small: ModelsByRank, large: dict[str, ModelsByRank], base: Sequence[st
 def _forward(
     model: Any, ids: torch.Tensor, mask: torch.Tensor | None, chosen: torch.Tensor, ledger: StorageLedger
 ) -> tuple[torch.Tensor, torch.Tensor, int, list[int]]:
-    """Loss and last hidden states, as `evaluate.labelled_nll` makes them; bytes kept, and the moments until here."""
+    """Loss and last hidden states, as `head.labelled_nll` makes them; bytes kept, and the moments until here."""
     hidden = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
     kept, forward = ledger.live, ledger.phase()
     rows = torch.zeros_like(chosen)
