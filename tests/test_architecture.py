@@ -260,6 +260,73 @@ def test_every_module_says_what_it_is_for() -> None:
         assert ast.get_docstring(parsed(path)), f"{path.relative_to(ROOT)} has no docstring"
 
 
+DOTTED = re.compile(r"`((?:[a-z_]+\.)+[A-Za-z_]+)`")
+DUTIES = re.compile(
+    r"`(\w+)`'s? (?:affair|business)|(?:affair|business) of `(\w+)`|(?:Reading|Writing) stands in `(\w+)`|[Ww]ith `(\w+)` the only"
+)
+
+
+def gone(text: str) -> set[str]:
+    """What a docstring names as a module of ours, or as something in one, and is none: as far as it can be told from other words."""
+    if "`" not in text:
+        return set()
+    modules, rooms = ours_by_name(), {name for floor in LAYERS for name in floor}
+    names = {word for name in modules for word in name.split(".")} | {"app"}
+    found = {word for words in DUTIES.findall(text) for word in words if word and word not in names | defined()}
+    for word in DOTTED.findall(text):
+        *places, last = word.removeprefix("tuning.").split(".")
+        if word in sentences() or not places:
+            continue
+        path = modules.get(".".join(places))
+        if places[0] in rooms and ".".join([*places, last]) not in modules:
+            if path is None or not re.search(rf"\b{last}\b", path.read_text(encoding="utf-8")):
+                found.add(word)
+        elif places[-1] not in names | strangers() | INSIDES and last in defined():
+            found.add(word)
+    return found
+
+
+@functools.cache
+def ours_by_name() -> dict[str, pathlib.Path]:
+    return {module(path): path for path in SOURCES if path.is_relative_to(ROOT / "tuning")}
+
+
+@functools.cache
+def sentences() -> frozenset[str]:
+    """The codes of the language files."""
+    lines = (ROOT / "tuning/text/en.yaml").read_text(encoding="utf-8").splitlines()
+    return frozenset(line.partition(":")[0] for line in lines)
+
+
+@functools.cache
+def defined() -> frozenset[str]:
+    """Functions and classes of all modules."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return frozenset(node.name for path in SOURCES for node in parsed(path).body if isinstance(node, kinds))
+
+
+@functools.cache
+def strangers() -> frozenset[str]:
+    """Modules of others, by the names under which they are imported."""
+    nodes_of = (node for path in SOURCES for node in nodes(path) if isinstance(node, ast.Import))
+    return frozenset(word for node in nodes_of for one in node.names for word in (one.asname or one.name).split("."))
+
+
+def test_docstrings_name_no_module_that_is_gone() -> None:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    texts = [(path, ast.get_docstring(node) or "") for path in SOURCES for node in nodes(path) if isinstance(node, documented)]
+    assert not {path.name: found for path, text in texts if (found := gone(text))}
+
+
+def test_a_module_that_is_gone_is_seen() -> None:
+    assert gone("`read.ingest` takes data in, as `engine.kernels.Rows` and `engine.old` do. Writing stands in `written`.") == {
+        "read.ingest", "engine.kernels.Rows", "engine.old", "written",
+    }  # fmt: skip
+    assert not gone(
+        "`ingest.ingest`, `engine.kernels.head.labelled_nll`, `subprocess.run`, `data.output`, `rented.json`. Reading stands in `disk`."
+    )
+
+
 def test_only_settings_reads_the_environment_and_only_the_terminal_prints() -> None:
     for path in SOURCES:
         text = path.read_text(encoding="utf-8")

@@ -37,7 +37,7 @@ from tuning.tokens import labels
 TrainRows = list[packing.TokenRow]
 STOOD_FOR: dict[str, Any] = {
     "report_to": "none",  # by `Trackers`
-    "use_liger_kernel": False,  # by `layers`, which leaves other models alone
+    "use_liger_kernel": False,  # by `norms`, which leaves other models alone
     "dataloader_pin_memory": False,  # no rows go through the loader
     "remove_unused_columns": False,  # only their numbers do
 }

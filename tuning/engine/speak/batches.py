@@ -126,7 +126,7 @@ def losses(
 
 
 def row_nll(causal: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """As `evaluate.labelled_nll`, for each row of the batch apart: two tensors of shape (rows,)."""
+    """As `head.labelled_nll`, for each row of the batch apart: two tensors of shape (rows,)."""
     inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "use_cache": False}
     targets = batch["labels"][:, 1:]
     chosen = targets != labels.IGNORED
