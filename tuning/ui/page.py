@@ -22,6 +22,7 @@ from tuning.ui.markup import Html, html
 from tuning.ui.overtaking import FETCHED, another
 from tuning.ui.parts import card_row, rent_box
 from tuning.ui.slip import TABS, Order
+from tuning.ui.staying import settings_kept
 from tuning.ui.tabs import chat, data, model, runs, train
 
 BUILDERS: dict[str, Callable[[Desk], None]] = {
@@ -112,7 +113,8 @@ def _lay_out(desk: Desk, demo: gr.Blocks) -> None:
     timer = gr.Timer(FAST)
     _slip(desk, paper, button, fault)
     _frame(desk, chips, timer, items)
-    _refresh(desk, timer, demo, items)
+    settings_kept.build(desk, demo, fault)
+    _refresh(desk, timer, items)
 
 
 def _banner(desk: Desk, space: Space) -> None:
@@ -286,8 +288,8 @@ def pace(run: Mapping[str, Any] | None, busy: bool) -> float:
     return SLOW if settled else FAST
 
 
-def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, gr.Tab]) -> None:
-    """Draw on opening, after each change and on the timer.
+def _refresh(desk: Desk, timer: gr.Timer, items: Mapping[str, gr.Tab]) -> None:
+    """Draw after each change and on the timer.
 
     All draws of the whole page are one event, so that the page asks for one at a time: of two answers on their way the larger, older
     one could come last.
@@ -307,4 +309,3 @@ def _refresh(desk: Desk, timer: gr.Timer, demo: gr.Blocks, items: Mapping[str, g
     for name, item in items.items():
         item.select(lambda name=name: (name, another()), None, [desk.tab, desk.nudge], **desk.silent)
     timer.tick(living, desk.asked, part, **quiet)
-    demo.load(another, None, [desk.nudge], **desk.silent)

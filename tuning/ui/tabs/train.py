@@ -33,8 +33,7 @@ def build(desk: Desk) -> None:
     head = view.head(desk.say("ui.train.title"), desk.say("ui.train.hint"))
     grid = desk.cards("recipes", head)
     ways = desk.cards("ways")
-    _knobs(desk)
-    fault = order_box.build(desk)
+    fault = _knobs(desk)
     with gr.Row(elem_classes="beside end"):
         hint, place = desk.say("ui.train.name.hint"), desk.say("ui.train.name.place")
         gradio_ways.configure(desk.name, label=desk.say("ui.train.name"), info=hint, placeholder=place, max_lines=1, scale=3, max_length=80)
@@ -138,14 +137,15 @@ def turned_curve(look: Any, value: str) -> dict[str, Any]:
     return {**(look or {}), "curve": asdict(CurveLook.of((look or {}).get("curve")).turned(value))}
 
 
-def _knobs(desk: Desk) -> None:
-    """The settings: a few in sight, the others folded away."""
+def _knobs(desk: Desk) -> gr.HTML:
+    """The settings: a few in sight, the others folded away, and the order as a file. Returns where faults are told below them."""
     first = desk.html(script=form.TURNS, elem_id="knobs")
     with gr.Accordion(desk.say("ui.train.fine"), open=False, elem_classes="fold", elem_id="fine"):
         folded = desk.html(script=form.TURNS, elem_id="more-knobs")
         desk.paints(lambda scene: [template_seen(desk, scene)], [desk.html(elem_id="template-seen")], live=True)
     hint = html('<p class="hint">{hint}</p>', hint=desk.say("ui.train.fine.hint"))
-    note, fault = desk.slot(), desk.slot()
+    note = desk.slot()
+    fault = order_box.build(desk)
 
     def turn(choice: Any, overrides: Any, event: gr.EventData) -> Any:
         key, chosen = gradio_ways.text(event, "key"), Order.of(choice)
@@ -187,6 +187,7 @@ def _knobs(desk: Desk) -> None:
         outputs = [desk.choice, desk.overrides, note]
         desk.on(part.input, turn, [desk.choice, desk.overrides], outputs, fault, repaint=True, trigger_mode="multiple")
     desk.paints(paint, [first, folded])
+    return fault
 
 
 def template_seen(desk: Desk, scene: Scene) -> Html:
