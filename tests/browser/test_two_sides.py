@@ -42,6 +42,10 @@ def test_the_base_that_came_in_later_is_asked_at_the_same_height(shop: Shop, vis
     sides["base"].evaluate("(box) => box.scrollTo(0, 0)")
     page.wait_for_timeout(300)
     assert sides["tuned"].evaluate("(box) => box.scrollTop") > 0, "one has moved the other"
+    ask(page, "Scatola 4?", 4)
+    tuned, base = (page.locator(f"#bot-{side}").bounding_box() for side in sides)
+    assert tuned and base and 0 <= tuned["y"] < 100, "who asks sees both from their beginning"
+    assert min(tuned["height"], base["height"]) > 844 / 3 and tuned["y"] + tuned["height"] < base["y"] < 844
     page.set_viewport_size({"width": 1280, "height": 800})
     expect(moved).not_to_have_count(0)
     page.locator("#beside input").uncheck()

@@ -20,7 +20,7 @@ from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
 from tuning.ui.markup import Html, html
 from tuning.ui.parts.badge import badge, proof_of
 from tuning.ui.parts.beside.fold import BesideFold
-from tuning.ui.parts.beside.level import LEVEL
+from tuning.ui.parts.beside.level import LEVEL, SIDES_IN_VIEW
 from tuning.ui.parts.chat_lines import LAST_IN_VIEW, chat_note, folder_of, folders, is_pulled, is_run, suggested, thinking, waiting
 from tuning.ui.parts.chat_settings import ChatSettings, sent
 from tuning.ui.parts.chat_shelf import ChatShelf, listed, sheets_of
@@ -148,10 +148,10 @@ class ChatTab:
 
     def wire(self) -> None:
         """Each press, and what it changes."""
-        desk, tuned = self.desk, self.bots[TUNED]
-        sending = desk.on([self.send.click, self.message.submit], self.ask, self.asked, self.spoken, self.fault, trigger_mode="once")
+        desk, tuned, once = self.desk, self.bots[TUNED], {"trigger_mode": "once", "js": SIDES_IN_VIEW}
+        sending = desk.on([self.send.click, self.message.submit], self.ask, self.asked, self.spoken, self.fault, **once)
         picked = desk.on(self.suggestions.click, self.talk.choose, [], [self.message], self.quiet)
-        events = [sending, desk.on(picked.then, self.ask, self.asked, self.spoken, self.fault, trigger_mode="once")]
+        events = [sending, desk.on(picked.then, self.ask, self.asked, self.spoken, self.fault, **once)]
         for trigger, handler in ((tuned.retry, self.retry), (tuned.edit, self.edit), (self.note.click, self.noted)):
             anew = {"repaint": trigger is not tuned.retry}  # data or a run may have come
             events.append(desk.on(trigger, handler, self.asked, self.spoken, self.fault, trigger_mode="once", **anew))

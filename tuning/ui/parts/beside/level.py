@@ -1,6 +1,7 @@
-"""Two who answer, read together: each question stands at one height on both sides, and one side scrolls with the other. A script alone.
+"""Two who answer, read together: each question stands at one height on both sides, and one side scrolls with the other. Scripts alone.
 
-One of them may have said more, or have come in later. Where the sides stand below each other, as on a phone, nothing is moved.
+One of them may have said more, or have come in later. Where the sides stand below each other, as on a phone, nothing is moved; they are
+higher than the screen there, and who asks is brought to where the first begins.
 """
 
 # The lower of two questions stays, the other gets room above it; what it has already got is not measured, and nothing is taken away to
@@ -42,3 +43,8 @@ tab.addEventListener('scroll', ({target}) => {
   if (boxes.includes(target) && abreast(boxes) && Math.abs(other.scrollTop - target.scrollTop) > 1) other.scrollTop = target.scrollTop;
 }, true);
 """
+SIDES_IN_VIEW = """(...asked) => {
+  const [one, other] = [...document.querySelectorAll('[id^="bot-"]')].filter((side) => side.offsetParent);
+  if (other && other.getBoundingClientRect().top > one.getBoundingClientRect().bottom) one.scrollIntoView({block: "start"});
+  return asked;
+}"""
