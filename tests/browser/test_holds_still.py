@@ -65,3 +65,4 @@ def brings(page: Page, file: pathlib.Path) -> None:
     expect(page.locator('#datasets .card[aria-pressed="true"]')).to_contain_text(file.name)
     expect(page.locator("#datasets .coming")).to_have_count(0)
     assert page.evaluate(PLACE, "#upload") == page.evaluate("window.first")
+    expect(page.locator("#report .stats")).to_be_in_viewport(ratio=0.99)  # what was understood, however far below the field

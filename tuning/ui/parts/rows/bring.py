@@ -26,7 +26,32 @@ from tuning.ui.desk import Desk
 from tuning.ui.markup import Html, html
 from tuning.ui.slip import Order
 
-NOTHING_COMES = '() => { if (document.querySelector("#tab-data .slot .fault")) document.querySelector(".coming")?.remove(); }'
+# The bar of a reading is seen when it comes, and so is what was understood, or what is asked, when that has been drawn: on a phone both
+# would stand below the order.
+BAR_IN_VIEW = """
+let there = false;
+watch("value", () => requestAnimationFrame(() => {
+  const bar = element.querySelector("progress");
+  if (bar && !there) bar.scrollIntoView({block: "nearest"});
+  there = Boolean(bar);
+}));
+"""
+READ = """() => {
+  const tab = document.querySelector("#tab-data");
+  if (tab.querySelector(".slot .fault")) { tab.querySelector(".coming")?.remove(); return; }
+  const slip = document.querySelector("#slip");
+  const foot = () => getComputedStyle(slip).position === "fixed" ? slip.getBoundingClientRect().top : innerHeight;
+  const show = () => {
+    drawn.disconnect();
+    clearTimeout(due);
+    const asked = tab.querySelector("#columns .ask"), place = asked?.checkVisibility() ? asked : tab.querySelector("#report");
+    const top = place.getBoundingClientRect().top;
+    if (top < 0 || top > foot() - 160) place.scrollIntoView({block: "start"});
+  };
+  let due = setTimeout(show, 3000);
+  const drawn = new MutationObserver(() => { clearTimeout(due); due = setTimeout(show, 100); });
+  for (const place of tab.querySelectorAll("#report, #columns")) drawn.observe(place, {childList: true, subtree: true});
+}"""
 LOOK = 0.3  # seconds between looks at the reading
 
 
@@ -37,7 +62,7 @@ class Readings:
         """`fault`: where its faults are told, if not below it."""
         self._desk = desk
         self._stops: dict[str, threading.Event] = {}
-        self.note = desk.html(elem_id=f"reading-{name}")
+        self.note = desk.html(script=BAR_IN_VIEW, elem_id=f"reading-{name}")
         words = desk.say("ui.data.stop")
         self.button = gr.Button(words, visible=False, elem_classes="quiet", scale=0, min_width=140, elem_id=f"stop-{name}")
         self.fault = desk.slot() if fault is None else fault
@@ -54,7 +79,7 @@ class Readings:
         desk = self._desk
         event = desk.on(trigger, handler, inputs, [desk.choice, desk.browsed, self.note, self.button], self.fault, repaint=True, **options)
         emptied = [*cleared, self.note, self.button]
-        event.then(lambda: [*[None] * len(cleared), "", gr.update(visible=False)], None, emptied, js=NOTHING_COMES, **self._quiet)
+        event.then(lambda: [*[None] * len(cleared), "", gr.update(visible=False)], None, emptied, js=READ, **self._quiet)
 
     def follow(self, choice: Any, read: Callable[[Watch], DataSpec], session: str | None) -> Iterator[Any]:
         """Choice, `browsed`, note and button while `read` goes on, and at its end. Raises what `read` raises, and `data.stopped`.
