@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -19,8 +20,9 @@ from tuning.schema import RunState
 from tuning.studio import Studio
 from tuning.text import t
 from tuning.ui import page, slip
-from tuning.ui.desk import Desk
+from tuning.ui.desk import Desk, Scene
 from tuning.ui.draw import progress
+from tuning.ui.tabs import train
 
 NIGHTLY_EN = pytest.param("en", marks=pytest.mark.nightly)
 
@@ -82,6 +84,36 @@ def test_what_ended_while_the_next_one_waited_is_told_above_it_with_the_way_ther
     assert "First &amp; best" in said and f'data-do="run" data-value="{first.id}"' in said
     told = "It has learned. Facts right" if status == "finished" else "It could not continue, at step 10"
     assert told in html.unescape(said)
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "chosen", "shown"),
+    [
+        ("finished", {}, {}, "report"),
+        ("finished", {"recipe": "style"}, {}, "report"),  # of the same data it may be compared
+        ("finished", {"data": "other"}, {}, "line"),
+        ("failed", {"model": "other"}, {}, "line"),
+        ("finished", {"data": "other"}, {"made": None}, "line"),  # of another browser
+        ("finished", {}, {"data": "other", "made": None}, "report"),  # chosen before it ended: it is news
+        ("interrupted", {"data": "other"}, {}, "report"),
+        ("running", {"data": "other"}, {}, "report"),
+    ],
+)
+def test_a_run_is_a_line_once_another_model_or_other_data_are_chosen(
+    studio: Studio, status: str, since: dict[str, Any], chosen: dict[str, Any], shown: str
+) -> None:
+    run = folders.make(studio, "First & best", 10, status=status, ended=None if status == "running" else time.time() - 60)
+    spec = run.spec()
+    before = slip.Order(chosen=time.time() - 90, model=spec.model.id, data=spec.data.id, made=run.id)
+    with gr.Blocks():
+        desk = Desk(studio, "it")
+    with desk.serving(None):
+        order = replace(before, **chosen).but(**since)
+        scene = Scene(choice=order, overrides={}, tab="train", run=studio.runs.show(run.id), runs=[])
+        assert (train.in_sight(scene), train.behind(scene)) == (shown == "report", shown == "line")
+        assert asdict(slip.Order.of(asdict(order))) == asdict(order)
+        if shown == "line":
+            assert scene.run is not None and "First &amp; best" in progress.passed(scene.run, "it")
 
 
 @pytest.mark.parametrize("lang", ["it", NIGHTLY_EN])

@@ -29,7 +29,7 @@ BUILDERS: dict[str, Callable[[Desk], None]] = {
     "model": model.build, "data": data.build, "train": train.build, "chat": chat.build, "runs": runs.build,
 }  # fmt: skip
 # Light or dark is the browser's affair; `serve.gradio_words` answers Gradio with it. Whoever has pressed for a training sees its place at
-# once, as the style keeps it; the run comes when it has been made.
+# once, as the style keeps it, and no earlier run's report; the run comes when it has been made.
 SWITCH = """
 const field = element.querySelector(".theme");
 field.value = window.sartoriaTheme();
@@ -37,11 +37,18 @@ field.addEventListener("change", () => window.sartoriaTheme(field.value));
 const root = document.documentElement;
 document.addEventListener("click", (event) => {
   const button = event.target.closest("#next, #start, [data-do=starter]");
-  const step = document.querySelector("#order [data-step]")?.dataset.step;
+  const {step, run} = document.querySelector("#order [data-step]")?.dataset ?? {};
   if (button?.id === "next" && (step === "train" || step === "queue")) window.scrollTo({top: 0}); // before what stands there changes
   if (!button || (button.id === "next" && step !== "train")) return;
   root.dataset.ordered = document.querySelector("#live-view .live.busy") ? "behind" : "first";
-  setTimeout(() => { delete root.dataset.ordered; }, 20000);
+  if (root.dataset.ordered === "first") root.dataset.awaits = "";
+  const end = () => { comes.disconnect(); delete root.dataset.awaits; };
+  const comes = new MutationObserver(() => {
+    const shown = document.querySelector("#live-view .live")?.dataset.run;
+    if ((shown && shown !== run) || document.querySelector("#bench .slot .fault")) end();
+  });
+  comes.observe(document.querySelector("#bench"), {childList: true, subtree: true});
+  setTimeout(() => { end(); delete root.dataset.ordered; }, 20000);
 });
 """
 WAYS = 1  # out of trouble that the slip shows; all are on the Train tab
@@ -143,7 +150,7 @@ def _slip(desk: Desk, paper: gr.HTML, button: gr.Button, fault: gr.HTML) -> None
         cards = "" if scene.tab == "train" else card_row.drawn(desk, scene.choice, scene.overrides)
         under = cards + rented.drawn(scene.choice, scene.overrides)
         under += html('<i class="in-sight" hidden></i>') if train.in_sight(scene) else ""  # the style keeps room for the current run by it
-        under += html('<i data-step="{step}" hidden></i>', step=step)
+        under += html('<i data-step="{step}" data-run="{run}" hidden></i>', step=step, run=scene.run["run"] if scene.run else "")
         drawn = slip.slip(_lines(desk, scene.choice), plan, desk.lang, trouble, _above(desk, scene), ways, under)
         return [drawn, gr.update(value=label_of(desk, scene.choice, step, scene.wanted, scene.run))]
 

@@ -3,8 +3,9 @@
 The next step is decided here and nowhere else; what it does is wired in `page`.
 """
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuning.schema import ALIVE
@@ -46,6 +47,7 @@ class Order:
     recipe: str | None = None
     limit: int | None = None
     made: str | None = None  # the run that was started with exactly these choices
+    chosen: float | None = field(default=None, compare=False)  # when model or data were, in seconds since 1970
 
     @classmethod
     def of(cls, value: object) -> "Order":
@@ -54,12 +56,14 @@ class Order:
             return cls()
         texts = {key: value.get(key) for key in ("model", "data", "source", "recipe", "made")}
         kept: dict[str, Any] = {key: text for key, text in texts.items() if isinstance(text, str) and 0 < len(text) <= 4096}
-        limit = value.get("limit")
+        limit, chosen = value.get("limit"), value.get("chosen")
+        kept["chosen"] = float(chosen) if isinstance(chosen, int | float) and 0 < chosen < 1e12 else None
         return cls(**kept, limit=limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None)
 
     def but(self, **changes: Any) -> "Order":
         """With some choices changed: no longer those that a run was made with."""
-        return replace(self, **{"made": None, **changes})
+        found = replace(self, **{"made": None, **changes})
+        return found if (found.model, found.data) == (self.model, self.data) else replace(found, chosen=time.time())
 
 
 def next_step(

@@ -72,9 +72,10 @@ def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook =
     trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
     busy = " busy" if run["status"] in ALIVE else ""
     return html(
-        '<div class="live{busy}"><h2>{title} {status}</h2>'
+        '<div class="live{busy}" data-run="{run}"><h2>{title} {status}</h2>'
         '<p class="hint num">{says}</p>{bar}{trouble}{before}{stats}{told}{report}{charts}{timeline}{log}</div>',
         busy=busy,
+        run=run["run"],
         title=t(lang, "ui.live.title", name=run["name"]),
         status=status(run["status"], lang),
         says=says,
@@ -91,7 +92,7 @@ def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook =
 
 
 def ended(run: Mapping[str, Any], lang: str) -> Html:
-    """What became of a run that ended while the one that is shown waited, in one line with the way to it."""
+    """What became of a run that is not looked at, in one line with the way to it."""
     return html(
         '<p class="ended">{status} <b>{name}</b> <span>{says}</span> '
         '<button type="button" class="mend" data-do="run" data-value="{run}">{label}</button></p>',
@@ -101,6 +102,11 @@ def ended(run: Mapping[str, Any], lang: str) -> Html:
         run=run["run"],
         label=t(lang, "ui.live.ended"),
     )
+
+
+def passed(run: Mapping[str, Any], lang: str) -> Html:
+    """A run that is behind whoever looks, in the place of the current one."""
+    return html('<div class="live passed" data-run="{run}">{ended}</div>', run=run["run"], ended=ended(run, lang))
 
 
 def bar(run: Mapping[str, Any], says: str) -> Html:

@@ -112,6 +112,8 @@ def _current(desk: Desk) -> Any:
         run, hidden = scene.run, gr.update(visible=False)
         if scene.passing and scene.tab != "train":
             return [gr.skip()] * 4  # nobody sees it before the next whole draw
+        if run is not None and behind(scene):
+            return [gr.update(visible=True), progress.passed(run, desk.lang), hidden, hidden]
         if run is None or not in_sight(scene):
             return [hidden, "", hidden, hidden]
         can_stop = run["status"] in ALIVE and not run["stop_requested"]
@@ -245,11 +247,21 @@ def advised(desk: Desk, run: str, tip: str) -> dict[str, Any]:
 
 
 def in_sight(scene: Scene) -> bool:
-    """A run that lives, waits to be mended, or ended a while ago."""
+    """A run that lives, waits to be mended, or ended a while ago and is not behind whoever looks."""
     run = scene.run
     if run is None:
         return False
-    return run["status"] in ALIVE or run["status"] in RESUMABLE or since(run) < SHOWN_SECONDS
+    return run["status"] in ALIVE or run["status"] in RESUMABLE or (since(run) < SHOWN_SECONDS and not behind(scene))
+
+
+def behind(scene: Scene) -> bool:
+    """A run that ended a while ago, after which another model or other data were chosen: the way to its report is enough."""
+    run, choice = scene.run, scene.choice
+    if run is None or run["status"] in ALIVE or run["status"] in RESUMABLE or not since(run) < SHOWN_SECONDS:
+        return False
+    whole = choice.model is not None and choice.data is not None
+    other = (choice.model, choice.data) != (run["spec"]["model"]["id"], run["spec"]["data"]["id"])
+    return whole and other and (choice.chosen or 0.0) > run["state"]["ended"]
 
 
 def ended_meanwhile(scene: Scene) -> str | None:
