@@ -130,6 +130,25 @@ def test_nothing_is_kept_of_a_run_that_only_waits_and_it_does_not_learn_yet(stud
     assert slip.label("watch", lang, waits=True) != slip.label("watch", lang)
 
 
+@pytest.mark.parametrize(("finishing", "left", "says"), [("measuring", 40.0, "ancora circa 40 s"), ("measuring", 0.0, "più del previsto")])
+def test_the_measuring_at_the_end_says_how_long_and_can_be_stopped_after_a_stop_too(
+    studio: Studio, finishing: str, left: float, says: str
+) -> None:
+    with gr.Blocks() as demo:
+        desk = Desk(studio, "it")
+        page._page(desk, demo)
+    run = folders.make(studio, "Mine", 10, status="running", ended=None, finishing=finishing, seconds_left=left)
+    with locks.Lock(run.lock_path) as lock:
+        assert lock.acquire()
+        run.request_stop()
+        values: dict[Any, Any] = dict.fromkeys(desk.asked) | {desk.tab: "train", desk.choice: {}, desk.seen: {}}
+        with desk.serving(None):
+            drawn = desk.draw(values, live_only=False)
+    assert gr.update(visible=True, value="Ferma la misura") in drawn
+    (told,) = [value for value in drawn if isinstance(value, str) and 'class="live busy"' in value]
+    assert says in told and "resta senza resoconto" in html.unescape(told)
+
+
 def shared(studio: Studio) -> Studio:
     """The same home as a machine into which others come, and whose operator is prof."""
     return Studio(settings.opened(studio.settings, ("prof",)), "prof")

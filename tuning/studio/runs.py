@@ -205,7 +205,7 @@ class Runs:
         found = self.shared.store.find(run, self.owner)
         spec, state = found.spec(), found.state()
         left = state.seconds_left or 0.0
-        late = state.status == "running" and left > helping.LATE * spec.forecast.seconds
+        late = state.status == "running" and not state.finishing and left > helping.LATE * spec.forecast.seconds
         if not late and (state.reason != "memory" or state.status not in ("paused", "failed")):
             return {"cause": None, "offers": []}
         asked, _ = presets.parse_settings(presets.base(self._plans.recipe(spec.recipe), _by_hand(spec)), _by_hand(spec), "--set")

@@ -1,14 +1,18 @@
 """What page and terminal say of a run whose last step is done: that it saves, and that it measures only while it does."""
 
+import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tuning.cli import foreground
 from tuning.engine.learn import callbacks
+from tuning.engine.learn import train as learning
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.runs.store import Run
+from tuning.schema import RunState
 from tuning.studio import Studio
 from tuning.ui.draw import progress
 
@@ -38,6 +42,31 @@ def test_a_run_without_a_report_saves_after_its_last_step_and_measures_nothing(
 ) -> None:
     said = watched(make_run(max_steps=2, report=False, validation_share=0.3), studio, monkeypatch)
     assert said and all(words.count("saving what it has learned") == 2 and "measuring" not in words for words, _ in said), said
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_report_says_how_long_it_takes_and_a_stop_that_is_asked_meanwhile_ends_it(
+    make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """Also where the steps were ended by a stop: that one has not ended the measuring."""
+    run = make_run()
+    left: list[float | None] = []
+
+    def make(*args: Any) -> None:
+        for turn in range(3):
+            left.append(run.state().seconds_left)
+            if turn == 1:
+                os.utime(stop, (9e9, 9e9)) if stop.exists() else stop.touch()
+            args[-1]()
+
+    stop = run.folder / "stop"
+    run.write_state(RunState(status="running", seconds=100.0))
+    if before:
+        stop.touch()
+    monkeypatch.setattr(learning.report, "make", make)
+    ledger = callbacks.StateWriter(run, run.saved_state() or RunState(status="running"))
+    learning._report(run, run.spec(), Resident(), studio.shared.store, ledger, lambda: None)
+    assert len(left) == 2 and all(one is not None and 18 < one <= 20 for one in left)
 
 
 @pytest.mark.nightly

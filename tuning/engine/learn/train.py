@@ -341,19 +341,20 @@ def _report(
     run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: callbacks.StateWriter, yield_point: Callable[[], None]
 ) -> None:
     """Prove what was learned. All is published: where this goes wrong, or somebody will not wait for it, the run has no report."""
-    stopped = run.stop_requested()
+    asked, until = shutdown.stopped_at(run), time.monotonic() + report.wanted(run)
 
     def between() -> None:
+        ledger.update(seconds_left=max(0.0, until - time.monotonic()))
         ledger.beat()
         yield_point()
-        if shutdown.asked(run) or (run.stop_requested() and not stopped):
+        if shutdown.asked(run) or shutdown.stopped_at(run) > asked:  # one that has ended the steps has not ended this
             raise shutdown.Leaving
 
     def work() -> None:
         with contextlib.suppress(shutdown.Leaving):
             report.make(run, spec, resident, store, between)
 
-    ledger.update(now=True, finishing="measuring")
+    ledger.update(now=True, finishing="measuring", seconds_left=report.wanted(run))
     release()  # what training took: the report is to have its place
     caught(work, f"the report on run {run.id}")
 

@@ -51,8 +51,10 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
         return t(lang, "ui.live.warming")
     if code == "running":
         parts = [t(lang, "ui.live.step", **steps)]
-        if state["finishing"]:
-            parts.append(t(lang, f"ui.live.{state['finishing']}"))
+        if state["finishing"] == "measuring" and state["seconds_left"]:
+            parts.append(t(lang, "ui.live.measuring", duration=duration(state["seconds_left"], lang)))
+        elif state["finishing"]:
+            parts.append(t(lang, "ui.live.measuring.longer" if state["finishing"] == "measuring" else "ui.live.saving"))
         elif state["seconds_left"] is not None and state["step"]:
             left = state["seconds_left"]
             parts.append(t(lang, "ui.live.ends", clock=clock(moment + left, lang, moment), duration=duration(left, lang)))
@@ -63,12 +65,19 @@ def line(run: Mapping[str, Any], lang: str, warm: bool = True, now: float | None
     return f"{t(lang, 'ui.live.stopped.operator')} {says}" if run["status"] == "stopped" and run.get("stopped_by") else says
 
 
+def measures(run: Mapping[str, Any]) -> bool:
+    """Whether its steps are done and saved, and only the report is still being made."""
+    return bool(run["status"] == "running" and run["state"]["finishing"] == "measuring")
+
+
 def live(run: Mapping[str, Any], lang: str, warm: bool = True, look: CurveLook = PLAIN, before: Mapping[str, Any] | None = None) -> Html:
     """The current run: where it stands, what became of the one `before` it, four numbers and the curve."""
     state, says = run["state"], line(run, lang, warm)
     at_work = run["status"] == "running" and not state["finishing"]
     if run["stop_requested"] and at_work:
         says = t(lang, "ui.live.stopping")
+    if measures(run):
+        says = f"{says}. {t(lang, 'ui.live.measuring.stop')}"
     trouble = fault(lang, run["error"]["code"], run["error"]["params"]) if run.get("error") and run["status"] not in ALIVE else ""
     busy = " busy" if run["status"] in ALIVE else ""
     return html(

@@ -116,13 +116,14 @@ def _current(desk: Desk) -> Any:
             return [gr.update(visible=True), progress.passed(run, desk.lang), hidden, hidden]
         if run is None or not in_sight(scene):
             return [hidden, "", hidden, hidden]
-        can_stop = run["status"] in ALIVE and not run["stop_requested"]
+        can_stop = run["status"] in ALIVE and (not run["stop_requested"] or progress.measures(run))
+        label = "ui.runs.unqueue" if run["status"] == "queued" else "ui.live.stop_measuring" if progress.measures(run) else "ui.live.stop"
         before = ended_meanwhile(scene)
         ended = desk.studio.runs.show(before) if before else None
         return [
             gr.update(visible=True),
             progress.live(run, desk.lang, desk.warm(), CurveLook.of(scene.look.get("curve")), ended),
-            gr.update(visible=can_stop, value=desk.say("ui.runs.unqueue" if run["status"] == "queued" else "ui.live.stop")),
+            gr.update(visible=can_stop, value=desk.say(label)),
             gr.update(visible=run["status"] in (*RESUMABLE, "stopped", "failed")),
         ]
 
