@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tuning.data.readers.encoding import TextFile
-from tuning.data.readers.prose.fences import coded
+from tuning.data.readers.prose.fences import coded, opened
 from tuning.data.records import FileRecord, shown, squeezed
 from tuning.data.roles import ROLES
 from tuning.errors import InputError
@@ -79,13 +79,9 @@ def records(text: TextFile, limits: Limits, speakers: Speakers, notes: list[Noti
     They are divided by rules (`---`) where there are some before questions; else by blank lines before a question, by several of them
     where blank lines stand within, too. What is said before the first question or has no answer is left out.
     """
-    newline = "\n" if "\n" in text.head() else ""
-    with text.open(newline) as stream:
-        code = coded(iter(lambda: stream.readline(limits.line + 2), ""))
     tally: Counter[str] = Counter()
     row = 0
-    with text.open(newline) as stream:
-        lines = (line.rstrip("\r\n") for line in iter(lambda: stream.readline(limits.line + 2), ""))
+    with opened(text, limits) as (lines, code):
         for begin, turns in _talks(lines, code, speakers, tally):
             said = _closed(turns, tally)
             if not said:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from tuning.data.readers.encoding import TextFile
-from tuning.data.readers.prose.fences import coded
+from tuning.data.readers.prose.fences import coded, opened
 from tuning.data.readers.prose.question_labels import LabelledLine, Labels, labelled, settled
 from tuning.data.records import FileRecord, shown
 from tuning.errors import InputError
@@ -77,14 +77,11 @@ def way(head: str) -> Telling | None:
 
 def records(text: TextFile, limits: Limits, told: Telling, notes: list[Notice]) -> Iterator[FileRecord]:
     """The pairs in the order of the file; `notes` hears at the end how many lines belong to none, and of a label before all answers."""
-    newline = "\n" if "\n" in text.head() else ""
-    with text.open(newline) as stream:
-        code = coded(iter(lambda: stream.readline(limits.line + 2), ""))
     tally: Counter[str] = Counter()
     named: Counter[str] = Counter()
     row = 0
-    with text.open(newline) as stream:
-        lines = (_FOLD.sub("", line.rstrip("\r\n")) for line in iter(lambda: stream.readline(limits.line + 2), ""))
+    with opened(text, limits) as (found, code):
+        lines = (_FOLD.sub("", line) for line in found)
         for row, (begin, question, answer) in enumerate(_pairs(lines, code, told, tally), start=1):
             name = _NAMED.match(answer)
             named[name[1] if name else ""] += 1

@@ -1,10 +1,24 @@
 """Which lines of a text stand within a fence of code (three backquotes or tildes): nothing in them is a heading, a label or a number."""
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from tuning.data.readers.encoding import TextFile
+from tuning.sandbox.limits import Limits
 
 _FENCE = re.compile(r"(?P<before>.*?)(?P<sign>(?<![`~])(?:`{3,}|~{3,}))[ \t]*(?P<kind>[\w+#.-]*)(?P<rest>[^`~]*)$")
 _LEAST = ("```", "~~~")
+
+
+@contextlib.contextmanager
+def opened(text: TextFile, limits: Limits) -> Iterator[tuple[Iterator[str], bytearray]]:
+    """The lines of a file, without what ends them, and one byte for each as `coded` has them; a line beyond the limit comes in pieces."""
+    newline = "\n" if "\n" in text.head() else ""
+    with text.open(newline) as stream:
+        code = coded(iter(lambda: stream.readline(limits.line + 2), ""))
+    with text.open(newline) as stream:
+        yield (line.rstrip("\r\n") for line in iter(lambda: stream.readline(limits.line + 2), "")), code
 
 
 def coded(lines: Iterable[str]) -> bytearray:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tuning.data.readers.encoding import TextFile
-from tuning.data.readers.prose.fences import coded
+from tuning.data.readers.prose.fences import coded, opened
 from tuning.data.readers.prose.question_labels import labelled
 from tuning.data.records import FileRecord, Values
 from tuning.errors import InputError
@@ -67,13 +67,9 @@ def takes(head: str) -> bool:
 
 def records(text: TextFile, limits: Limits, notes: list[Notice]) -> Iterator[FileRecord]:
     """The questions in the order of the file, with options and answer; `notes` hears at the end how many lines belong to none."""
-    newline = "\n" if "\n" in text.head() else ""
-    with text.open(newline) as stream:
-        code = coded(iter(lambda: stream.readline(limits.line + 2), ""))
     tally: Counter[str] = Counter()
     row = 0
-    with text.open(newline) as stream:
-        lines = (line.rstrip("\r\n") for line in iter(lambda: stream.readline(limits.line + 2), ""))
+    with opened(text, limits) as (lines, code):
         for row, question in enumerate(_questions(lines, code, tally), start=1):
             values = question.values()
             size = len(values["question"]) + len(values["answer"]) + sum(map(len, values["choices"]))
