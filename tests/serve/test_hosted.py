@@ -284,7 +284,7 @@ def test_an_order_of_a_visitor_s_is_refused_by_its_key(space: str) -> None:
         config = browser.get("/config").json()
         for text, code, params in (
             ("settings: {sft: {report_to: wandb}}", "settings.web", {"key": "sft.report_to"}),
-            ("title: x\nsettings: {sft: {torch_compile: true}}", "settings.web", {"key": "sft.torch_compile"}),
+            ("title: x\nsettings: {sft: {run_name: x}}", "settings.web", {"key": "sft.run_name"}),
             ("model: /etc", "quota.model", {"model": "/etc"}),
         ):
             said = press(browser, config, "order-file", what="file", value=text, name="mine.yaml")

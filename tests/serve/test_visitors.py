@@ -100,7 +100,7 @@ def call(browser: httpx.Client, endpoint: str, *values: Any) -> Any:
     return found[0] if kind == "event: complete" else found["error"]
 
 
-WEB = [{"sft.report_to": "tensorboard"}, {"sft": {"run_name": "x"}}, {"sft": {"torch_compile": True}}, {"sft.dataloader_num_workers": 2}]
+WEB = [{"sft.report_to": "tensorboard"}, {"sft": {"run_name": "x"}}, {"sft": {"project": "x"}}, {"sft.dataloader_num_workers": 2}]
 
 
 @pytest.mark.parametrize("who", [PROF, BRUNO], ids=["operator", "visitor"])

@@ -128,7 +128,7 @@ def test_what_a_mode_does_not_allow_is_refused_by_its_key(home: pathlib.Path, mo
     else:
         visitor = Studio(settings.opened(settings.read(), ("prof",)), "anna")
     assert visitor.settings.mode == mode
-    for key, value in (("report_to", "wandb"), ("torch_compile", "true"), ("dataloader_num_workers", "4")):
+    for key, value in (("report_to", "wandb"), ("run_name", "x"), ("dataloader_num_workers", "4")):
         found = fault(visitor, f"settings: {{sft: {{{key}: {value}}}}}")
         assert (found.code, found.params["key"]) == ("settings.web", f"sft.{key}")
     assert fault(visitor, 'settings: {chat_template: "{{ messages }}"}').code == "settings.web_template"

@@ -115,7 +115,7 @@ def test_what_is_not_taken_is_named(studio: Studio, text: str, code: str, named:
 
 def test_what_a_machine_with_others_does_not_allow_is_no_recipe_either(studio: Studio) -> None:
     anna = Studio(settings.opened(settings.read(), ("prof",)), "anna")
-    for key, value in (("report_to", "wandb"), ("torch_compile", "true")):
+    for key, value in (("report_to", "wandb"), ("run_name", "x")):
         found = fault(anna, f"title: x\nsettings: {{sft: {{{key}: {value}}}}}")
         assert (found.code, found.params) == ("settings.web", {"key": f"sft.{key}"})
     for number in range(50):

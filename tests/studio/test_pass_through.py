@@ -36,7 +36,7 @@ TRIED: list[tuple[dict[str, Any], str, str]] = [
     ({"sft.logging_steps": "abc"}, "sft.logging_steps", r"\b0\b"),
     ({"sft.dataloader_num_workers": 4000}, "sft.dataloader_num_workers", r"\b8\b"),
     ({"sft.per_device_eval_batch_size": 10**6}, "sft.per_device_eval_batch_size", r"\b1024\b"),
-    ({"sft.torch_compile_backend": "os.system"}, "sft.torch_compile_backend", "inductor"),
+    ({"sft.torch_compile_backend": "os.system"}, "sft.torch_compile_backend", "attn_implementation"),
     ({"sft.optim": "galore_adamw"}, "sft.optim", "adamw_torch"),
     ({"sft.optim_args": "a=" + "b" * 10_000}, "sft.optim_args", ""),
     ({"sft.optim_target_modules": "(a+)+$"}, "sft.optim_target_modules", "gradient_checkpointing"),

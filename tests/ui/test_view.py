@@ -149,7 +149,7 @@ def test_too_few_columns_chosen_is_said(columns: dict[str, str]) -> None:
 
 def test_a_fault_inside_a_fault_is_spoken_too() -> None:
     said = view.sentence("it", "data.nothing", {"file": "a.csv", "row": 1200, "line": 1201, "fault": "data.row.columns", "column": "x"})
-    assert said == "a.csv: nessuna riga si può usare. La prima, riga 1200: manca la colonna «x»"
+    assert said == "a.csv: nessuna riga si può usare. La prima, riga 1200: manca la colonna «x»."
 
 
 def test_an_unknown_code_still_says_something() -> None:
