@@ -9,6 +9,7 @@ from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
 from tests import families
+from tests.lots import lot
 from tuning import presets, settings
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
@@ -84,7 +85,10 @@ def test_every_recipe_for_one_model_is_here() -> None:
     assert known["tinyllama-dolly"].settings.precision == "fp16"
 
 
-@pytest.mark.parametrize("name", TOLD)
+LOT = set(lot("recipes for one model").sample(sorted(TOLD), 3))  # in every suite; the others by night
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in LOT else [pytest.mark.nightly]) for name in TOLD])
 def test_a_recipe_trains_with_exactly_its_settings(
     name: str, studio: Studio, tmp_path: pathlib.Path, rows_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
