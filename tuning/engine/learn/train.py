@@ -331,8 +331,7 @@ def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callba
     )
     before_the_end = steps < ledger.state.total_steps
     if best.exhausted and before_the_end:
-        params = {"step": steps, "patience": best.patience, "best": best.step}
-        ledger.update(notices=[Notice(code="run.stopped_early", params=params)])
+        ledger.update(notices=[Notice(code="run.stopped_early", params={"step": steps, "patience": best.patience, "best": best.step})])
         return "finished"
     return "stopped" if run.stop_requested() and before_the_end else "finished"
 
