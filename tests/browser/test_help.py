@@ -64,6 +64,7 @@ def type_into(page: Page, key: str, value: str) -> None:
     expect(page.locator(f"select#knob-{key}")).to_be_visible()
 
 
+@pytest.mark.drawn("helped")
 @pytest.mark.parametrize("lang", EN_NOW)
 def test_what_does_not_fit_is_made_to_fit_by_a_press(shop: Shop, visit: Visit, large: str, lang: str) -> None:
     visitor = visit(shop, lang)
@@ -120,6 +121,7 @@ def test_a_run_that_had_too_little_memory_is_started_anew_with_less(shop: Shop, 
     visitor.clean()
 
 
+@pytest.mark.drawn("helped")
 @pytest.mark.parametrize("lang", IT_NOW)
 def test_a_model_that_cannot_be_had_is_replaced_by_a_press(shop: Shop, visit: Visit, tiny_model: pathlib.Path, lang: str) -> None:
     shop.hub.repos["sarti/chiuso-1.5b-instruct"] = Repo.of(tiny_model, gated="manual")
@@ -145,6 +147,7 @@ def test_a_model_that_cannot_be_had_is_replaced_by_a_press(shop: Shop, visit: Vi
     visitor.clean()
 
 
+@pytest.mark.drawn("helped")
 @pytest.mark.parametrize("lang", EN_NOW)
 def test_what_takes_too_long_is_made_shorter_by_a_press(shop: Shop, visit: Visit, large: str, lang: str) -> None:
     visitor = visit(shop, lang)

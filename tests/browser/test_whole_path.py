@@ -134,7 +134,10 @@ def test_from_a_file_to_an_adapter(shop: Shop, visit: Visit, upload: pathlib.Pat
 DRAWN = {"model": "#models .card", "data": "#datasets .card", "train": "#recipes .card", "chat": "#message textarea", "runs": "#runs"}
 
 
-@pytest.mark.parametrize("lang", ["it", "en"])
+ONE = lot("language on a phone").choice(["it", "en"])  # in every suite; the other by night
+
+
+@pytest.mark.parametrize("lang", [pytest.param(lang, marks=[] if lang == ONE else [pytest.mark.nightly]) for lang in ("it", "en")])
 def test_on_a_phone_nothing_sticks_out(shop: Shop, visit: Visit, lang: str) -> None:
     """And on one of the tabs, in one theme, nothing keeps anybody out; `test_accessible.py` has every state."""
     visitor, dice = visit(shop, lang, size="phone"), lot(f"looked at closely {lang}")

@@ -12,6 +12,7 @@ import yaml
 from torch.utils.data import DataLoader
 
 from tests.engine.conftest import losses
+from tests.lots import lot
 from tests.models import every
 from tests.tiny import tokenizer
 from tuning.engine.kernels import head
@@ -41,7 +42,10 @@ def rows(count: int = 6, most: int = 100) -> list[dict[str, list[int]]]:
     return made
 
 
-@pytest.mark.parametrize("kind", ODD)
+LOT = lot("scores of their own").choice(ODD)  # in every suite; the others by night
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[] if kind == LOT else [pytest.mark.nightly]) for kind in ODD])
 def test_held_out_loss_and_report_are_the_model_s_own(kind: str) -> None:
     model = every.build(kind)
     total, count = 0.0, 0

@@ -125,6 +125,7 @@ def test_a_queued_run_can_be_taken_out(home: pathlib.Path, make_run: Callable[..
     assert status(run) == "stopped" and not Store(home).queue()
 
 
+@pytest.mark.drawn("waits")
 def test_a_run_waits_for_its_model_and_others_train_meanwhile(
     home: pathlib.Path, studio: Studio, make_run: Callable[..., Run], tiny_model: pathlib.Path, wait_until: Wait
 ) -> None:
@@ -396,6 +397,7 @@ def health(address: str) -> tuple[int, Any]:
         return error.code, json.load(error)
 
 
+@pytest.mark.drawn("waits")
 def test_the_app_s_health_is_that_of_the_thread(
     home: pathlib.Path,
     tmp_path: pathlib.Path,

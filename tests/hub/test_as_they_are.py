@@ -90,6 +90,7 @@ TRAITS: dict[str, Callable[[Files], None]] = {
 LOT = set(lot("traits of the hub").sample(list(TRAITS), 1))  # in every suite; the others by night
 
 
+@pytest.mark.drawn("strange")
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in LOT else [pytest.mark.nightly]) for name in TRAITS])
 def test_it_trains_and_leaves(
     name: str, server: Server, tiny_model: pathlib.Path, rows_file: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]

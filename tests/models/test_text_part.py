@@ -109,6 +109,7 @@ def test_the_layers_are_counted_as_they_are(folder: pathlib.Path, targets: str) 
     assert set(memory.target_names(card, asked)) == {name.rpartition(".")[2] for name in chosen}
 
 
+@pytest.mark.drawn("strange")
 @pytest.mark.parametrize("folder", EACH, indirect=True)
 def test_it_learns_and_leaves_and_answers_elsewhere(folder: pathlib.Path, teach: Teach, home: pathlib.Path, tmp_path: pathlib.Path) -> None:
     run = teach(folder)

@@ -340,6 +340,7 @@ class SlowClock:
         return time.monotonic() + self.late
 
 
+@pytest.mark.drawn("slow")
 def test_a_slow_machine_is_asked_less_rather_than_nothing_and_all_where_somebody_wants_it(
     trained: Trainer, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,6 +360,7 @@ def test_a_slow_machine_is_asked_less_rather_than_nothing_and_all_where_somebody
     assert found["all_seconds"] == pytest.approx(clock.late, rel=0.2)
 
 
+@pytest.mark.drawn("slow")
 def test_time_that_is_left_at_the_end_goes_to_what_was_left_out(trained: Trainer, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first batches, by which all is planned, may be the slowest: another program had the processor."""
     resident = Resident()
@@ -389,6 +391,7 @@ def test_it_is_bounded_in_time(finished: Finished, monkeypatch: pytest.MonkeyPat
     assert found["probe"]["en"]["right"] is None and found["verdict"]["code"] == "unclear"
 
 
+@pytest.mark.drawn("slow")
 @pytest.mark.usefixtures("way")
 def test_texts_without_roles_and_rows_without_any_held_out(trained: Trainer, studio: Studio, tmp_path: pathlib.Path) -> None:
     rows = [{"text": f"The tailor of street {n} opens at {n % 5 + 6} and sews {n * 7 % 11} coats a day."} for n in range(40)]

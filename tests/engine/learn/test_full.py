@@ -100,6 +100,7 @@ def test_all_weights_learn_and_what_is_published_stands_by_itself(
     assert not list(run.checkpoints.glob(".best*")), "what was kept aside is gone"
 
 
+@pytest.mark.drawn("whole")
 def test_the_base_is_as_it_came_for_the_next_run(trained: Trainer, undisturbed: Callable[..., Run]) -> None:
     resident = Resident()
     assert trained(resident=resident, **FULL)[1].status == "finished"
@@ -107,6 +108,7 @@ def test_the_base_is_as_it_came_for_the_next_run(trained: Trainer, undisturbed: 
     assert losses(adapter) == pytest.approx(losses(undisturbed()), abs=1e-6) and resident.whole is None
 
 
+@pytest.mark.drawn("whole")
 def test_the_timeline_begins_with_the_base_and_each_is_talked_to_by_its_name(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     from tuning.engine.speak import timeline
 
@@ -261,6 +263,7 @@ def test_memory_that_is_gone_pauses_and_the_rest_is_learned_later(
     assert losses(run) == pytest.approx(losses(undisturbed(**changes)), abs=1e-4)
 
 
+@pytest.mark.drawn("whole")
 def test_a_run_goes_on_from_a_whole_model_and_not_from_what_is_of_another_kind(
     trained: Trainer, undisturbed: Callable[..., Run], studio: Studio
 ) -> None:
