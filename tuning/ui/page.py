@@ -44,8 +44,8 @@ document.addEventListener("click", (event) => {
   if (root.dataset.ordered === "first") root.dataset.awaits = "";
   const end = () => { comes.disconnect(); delete root.dataset.awaits; };
   const comes = new MutationObserver(() => {
-    const shown = document.querySelector("#live-view .live");
-    const other = shown && (shown.matches(".busy") || (run !== undefined && shown.dataset.run !== run)); // unknown before the order is drawn
+    const shown = document.querySelector("#live-view .live"); // `run` is not known before the order is drawn
+    const other = shown && (shown.matches(".busy") || (run !== undefined && shown.dataset.run !== run));
     if (other || document.querySelector("#bench .slot .fault")) end();
   });
   comes.observe(document.querySelector("#bench"), {childList: true, subtree: true});
