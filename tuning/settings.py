@@ -255,6 +255,13 @@ def share_processor(environ: MutableMapping[str, str] | None = None) -> None:
         env.setdefault("GOMP_SPINCOUNT", "1000")  # GNU's, which PyTorch for Linux brings, heeds this first
 
 
+def threads(environ: Mapping[str, str] | None = None) -> int | None:
+    """With how many threads PyTorch was told to compute, by the variable that it heeds first; None where nobody told it."""
+    env = os.environ if environ is None else environ
+    told = (env.get(name, "").split(",")[0].strip() for name in ("MKL_NUM_THREADS", "OMP_NUM_THREADS"))
+    return next((int(count) for count in told if count.isdecimal() and int(count)), None)
+
+
 def spare_memory(environ: MutableMapping[str, str] | None = None) -> None:
     """Let oneDNN keep what it has compiled for 64 matrix products and not for 1,024; to be called before torch is loaded.
 

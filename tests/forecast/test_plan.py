@@ -455,9 +455,10 @@ def test_small_micro_batches_take_longer_on_a_processor_and_looks_at_held_out_ro
         return plan.resolve(model, rows, TrainSettings.model_validate(changes), there).forecast
 
     one, eight = forecast(1), forecast(8)
-    passes = duration.pass_operations(model, TrainSettings.model_validate({"device": "cpu", "precision": "fp32"}))
-    begin, layers = duration.START_SECONDS, model.num_hidden_layers
-    assert one.seconds - begin > 1.5 * (eight.seconds - begin) and passes == layers * duration.PASS_OPERATIONS["fp32"]
+    begin, on_cpu = duration.START_SECONDS, TrainSettings.model_validate({"device": "cpu", "precision": "fp32"})
+    assert one.seconds - begin > 1.5 * (eight.seconds - begin)
+    passes = [duration.pass_operations(model, on_cpu, cores) for cores in (1, 2)]  # the second core waits as long as the first works
+    assert passes == [model.num_hidden_layers * cores * duration.PASS_OPERATIONS["fp32"] for cores in (1, 2)]
     assert one.evaluation_seconds == eight.evaluation_seconds == 0
     looked = [forecast(8, rows, max_steps=10).evaluation_seconds for rows in (16, 32, 1000)]
     assert looked[1] == pytest.approx(2 * looked[0]) and looked[2] == looked[1]  # no more of them than a run looks at

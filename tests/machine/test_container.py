@@ -73,9 +73,12 @@ def told(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: py
     return memory, cores
 
 
-def test_the_narrower_of_machine_and_container_counts(told: tuple[tuple[int, int], int], tmp_path: pathlib.Path) -> None:
+def test_the_narrower_of_machine_and_container_counts(
+    told: tuple[tuple[int, int], int], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     memory, cores = told
     assert (container.memory(), container.cores()) == (memory, cores)
+    monkeypatch.delenv("OMP_NUM_THREADS")
     seen = hardware.probe(tmp_path, "")
     assert ((seen.memory_total, seen.memory_free), seen.cores) == (memory, cores)
     assert Device("cpu").short() == (memory[1] == 0)

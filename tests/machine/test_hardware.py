@@ -299,3 +299,22 @@ def test_a_card_that_the_build_does_not_know_is_said(home: pathlib.Path, driver:
     assert found.gpus == [] and found.trouble is not None and found.trouble.code == code
     for lang in ("en", "it"):
         assert "pip install" in say(lang, code, found.trouble.params)
+
+
+@pytest.mark.parametrize(
+    ("told", "cores"),
+    [
+        *(({}, 8), ({"OMP_NUM_THREADS": "2"}, 2), ({"OMP_NUM_THREADS": "4,1"}, 4)),
+        *(({"OMP_NUM_THREADS": "64"}, 8), ({"OMP_NUM_THREADS": "all"}, 8)),
+        *(({"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "3"}, 3), ({"MKL_NUM_THREADS": "0", "OMP_NUM_THREADS": "2"}, 2)),
+    ],
+)
+def test_no_more_cores_count_than_pytorch_was_told_to_compute_with(
+    home: pathlib.Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], cores: int
+) -> None:
+    monkeypatch.setattr(hardware.container, "cores", lambda: 8)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, count in told.items():
+        monkeypatch.setenv(name, count)
+    assert hardware.probe(home).cores == cores

@@ -10,6 +10,8 @@ from pydantic import ConfigDict
 from tuning.schema import Notice, Record, TrainSettings
 from tuning.tokens.lengths import Lengths
 
+MANY = 1000  # rows spread over the data: the longest of them is about as long as the longest of all
+
 
 class DataFacts(Record):
     """What the plan needs to know of the data."""
@@ -44,6 +46,14 @@ def mean_tokens(rows: DataFacts, settings: TrainSettings) -> float:
     else:
         own = _by_characters(rows, settings, rows.count, rows.characters)
     return own + rows.mixed * (_by_characters(rows, settings, rows.general, rows.general_characters) - own)
+
+
+def longest_tokens(rows: DataFacts) -> int:
+    """Tokens of the longest row, uncut: three times the mean, where only some were looked at and none of those is longer."""
+    found = rows.lengths.longest if rows.lengths is not None else 0
+    if rows.lengths is not None and found and (rows.lengths.audit.sampled or MANY) >= MANY:
+        return found
+    return max(found, math.ceil(3 * rows.characters / max(1, rows.count) / rows.characters_per_token))
 
 
 def _by_characters(rows: DataFacts, settings: TrainSettings, count: int, characters: int) -> float:

@@ -12,12 +12,12 @@ from tuning.schema import ModelCard, TrainSettings
 FIRST_GUESS_CORE = 6e9
 FIRST_GUESS_GPU = 4e13
 FIRST_GUESS_APPLE = 1e12  # of an M1's 2.6e12 in 32 bits; nobody has measured it yet
-# What a training reaches of its core's speed in products of 32 bits (`machine.speed`), by precision, and what each micro-batch costs beside
-# its tokens: operations for each layer, for a processor has much to do before it multiplies. On two cores of an EPYC with AVX512_BF16
-# and nothing else to do, from micro-batches of one row and of eight: SmolLM2-135M 0.78 and 6.4 ms a layer, gemma-3-270m 0.80 and 7.9 ms
-# in bf16; in fp32 half of that speed and the same time a layer.
-REACHED = {"fp32": 0.39, "bf16": 0.78}
-PASS_OPERATIONS = {"fp32": 1.3e9, "bf16": 2.6e9}
+# What a training reaches of its cores' speed in products of 32 bits (`machine.speed`), by precision, and what each micro-batch costs beside
+# its tokens: operations of one core for each layer, for a processor has much to do before it multiplies, and does it with one thread.
+# On an EPYC with AVX512_BF16 and nothing else to do, from micro-batches of one row and of eight in bf16: with two threads SmolLM2-135M
+# 1.0 and 5.6 ms a layer, gemma-3-270m 0.87 and 6.9 ms; with one thread 1.25 and 4 ms, 1.0 and 6.5 ms. In fp32 SmolLM2 0.39 and 0.44.
+REACHED = {"fp32": 0.39, "bf16": 0.95}
+PASS_OPERATIONS = {"fp32": 0.55e9, "bf16": 1.3e9}
 SMALLEST = 20_000_000  # parameters of a model for which that speed is measured; below, the libraries take more than the model
 FORWARD = 0.4  # of what a micro-batch costs beside its tokens, where there is no backward pass
 # Loading libraries and model, saving: seconds, on two cores.
@@ -42,13 +42,12 @@ def forward_operations_per_token(card: ModelCard, settings: TrainSettings, lengt
     return 2.0 * matmul + 2.0 * card.num_hidden_layers * card.hidden_size * length
 
 
-def pass_operations(card: ModelCard, settings: TrainSettings) -> float:
-    """What a micro-batch costs beside its tokens, in operations; on a card, and of small models, it is in the speed of runs."""
-    return (
-        0.0
-        if settings.on_card or card.parameters < SMALLEST
-        else card.num_hidden_layers * PASS_OPERATIONS.get(settings.precision, PASS_OPERATIONS["fp32"])
-    )
+def pass_operations(card: ModelCard, settings: TrainSettings, cores: int) -> float:
+    """What a micro-batch costs beside its tokens, in operations that all `cores` would do meanwhile; on a card, and of small models, it
+    is in the speed of runs."""
+    if settings.on_card or card.parameters < SMALLEST:
+        return 0.0
+    return card.num_hidden_layers * cores * PASS_OPERATIONS.get(settings.precision, PASS_OPERATIONS["fp32"])
 
 
 def checkpoint_steps(total: int) -> int:
@@ -62,11 +61,13 @@ def evaluated_rows(held_out: int, every: int, settings: TrainSettings) -> int:
     return min(held_out, max(FEWEST_EVALUATED, int(EVALUATED * trained)))
 
 
-def evaluation_operations(card: ModelCard, settings: TrainSettings, steps: int, held_out: int, tokens: float, length: int) -> float:
-    """Of all evaluations of a run, with that of the base before it; `tokens` are those of a row."""
+def evaluation_operations(
+    card: ModelCard, settings: TrainSettings, steps: int, held_out: int, tokens: float, length: int, one_pass: float
+) -> float:
+    """Of all evaluations of a run, with that of the base before it; `tokens` are those of a row, `one_pass` the `pass_operations`."""
     every = checkpoint_steps(steps)
     batch = int(settings.per_device_train_batch_size)
-    row = tokens * forward_operations_per_token(card, settings, length) + FORWARD * pass_operations(card, settings) / batch
+    row = tokens * forward_operations_per_token(card, settings, length) + FORWARD * one_pass / batch
     return (1 + math.ceil(steps / every)) * evaluated_rows(held_out, every, settings) * row
 
 

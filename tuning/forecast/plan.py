@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tuning.errors import InputError
 from tuning.forecast import acceleration, choose, data_facts, devices, duration, elsewhere, full_finetune, memory, shares
-from tuning.forecast.data_facts import DataFacts, mean_tokens
+from tuning.forecast.data_facts import DataFacts, longest_tokens, mean_tokens
 from tuning.forecast.devices import BF16
 from tuning.forecast.devices import GIB as GIB
 from tuning.forecast.devices import Calibration as Calibration
@@ -323,9 +323,7 @@ def _forecast(
     cards = machine.processes if settings.on_card else 1  # a processor is shared: by halves it is no quicker
     available = available if settings.on_card else available // machine.processes
     speed = calibration.operations_per_second or _first_speed(settings, machine.hardware, calibration.core_speed)
-    guess = 3 * rows.characters / max(1, rows.count) / rows.characters_per_token
-    longest = rows.lengths.longest if rows.lengths is not None and rows.lengths.longest else guess
-    length = max(16, min(int(settings.max_length), math.ceil(longest)))
+    length = max(16, min(int(settings.max_length), longest_tokens(rows)))
     parts = memory.parts(card, settings, length, profile, calibration.libraries_bytes)
     if shared:
         parts["weights"] = shares.weights(card, parts["weights"], machine.processes)
@@ -337,9 +335,10 @@ def _forecast(
     rows_per_step = int(settings.per_device_train_batch_size) * int(settings.gradient_accumulation_steps)
     row = mean_tokens(rows, settings)
     tokens = steps * rows_per_step * machine.processes * row
-    passes = duration.pass_operations(card, settings) / (int(settings.per_device_train_batch_size) * max(1.0, row))
-    per_token = duration.operations_per_token(card, settings, length) + passes
-    evaluating = duration.evaluation_operations(card, settings, steps, held_out, row, length)
+    one_pass = duration.pass_operations(card, settings, machine.hardware.cores)
+    together = int(settings.per_device_train_batch_size) * max(1.0, row)
+    per_token = duration.operations_per_token(card, settings, length) + one_pass / together
+    evaluating = duration.evaluation_operations(card, settings, steps, held_out, row, length, one_pass)
     slowed = duration.slowed(settings) / cards
     return Forecast(
         peak_bytes=peak,

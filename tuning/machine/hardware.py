@@ -93,7 +93,7 @@ def probe(
     return Hardware(
         system=platform.system(),
         cpu=_field(cpuinfo, "model name") or platform.processor() or platform.machine(),
-        cores=container.cores(),
+        cores=_cores(),
         cpu_bf16=bool({"amx_bf16", "avx512_bf16"} & set(_field(cpuinfo, "flags").split())),
         memory_total=total,
         memory_free=free,
@@ -104,6 +104,11 @@ def probe(
         notes=[*troubles, *_notes(cards)] if cards else troubles[1:] or ([] if troubles else _no_card()),
         trouble=None if cards or not troubles else troubles[0],
     )
+
+
+def _cores() -> int:
+    """Cores that are computed with: those this process may use, and no more than whoever started it told PyTorch in the environment."""
+    return min(container.cores(), settings.threads() or container.cores())
 
 
 def uuid_of(device: str) -> str | None:

@@ -169,7 +169,7 @@ def thinks(folder: pathlib.Path) -> bool:
     files = [folder / name for name in ("chat_template.jinja", "tokenizer_config.json")]
     try:
         return any(_thinks(path, path.stat().st_mtime_ns) for path in files if path.is_file())
-    except (OSError, ValueError):
+    except UNREADABLE:
         return False
 
 

