@@ -42,7 +42,7 @@ def test_a_file_holds_what_was_trained_and_a_changed_one_is_caught(
     taken = studio.runs.export(run.id, "gguf", tmp_path, type=type, check=True)
     assert taken.name == "prezzi-e-cosi-gguf"
     assert sorted(path.name for path in taken.iterdir()) == [
-        "Modelfile", "README.md", "certificate.json", "certificate.md", "prezzi-e-cosi.gguf",
+        "Modelfile", "README.md", "certificate.json", "certificate.md", "params", "prezzi-e-cosi.gguf",
     ]  # fmt: skip
     found = json.loads((taken / "certificate.json").read_text(encoding="utf-8"))
     print(type, found)

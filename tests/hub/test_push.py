@@ -239,7 +239,10 @@ def test_a_gguf_file_goes_to_a_repository_that_ollama_runs_by_its_name(
         told = mine.pushes.push(run.id, given, way=Way("gguf", "q8_0", check=False))
         files = receiving.kept(repo).commits[told["commit"]]
         assert (told["repo"], told["command"], told["private"]) == (repo, f"ollama run hf.co/{repo}", True)
-        assert files.keys() - {".gitattributes"} == {"prezzi.gguf", "Modelfile", "README.md", "certificate.json", "certificate.md"}
+        beside = {"Modelfile", "params", "README.md", "certificate.json", "certificate.md"}
+        assert files.keys() - {".gitattributes"} == {"prezzi.gguf", *beside}
+        how = json.loads(files["params"])  # for who runs it from there: the Modelfile is for a folder
+        assert how["stop"] == ["<end>"] and f"PARAMETER temperature {how['temperature']}\n" in files["Modelfile"].decode()
         assert receiving.kept(repo).tagged == {run.id: told["commit"]} and files["prezzi.gguf"] == b"GGUFq8_0"
         assert not [name for name, content in files.items() if TOKEN.encode() in content]
     for lang in LANGUAGES:
@@ -266,7 +269,7 @@ def test_a_gguf_file_that_was_really_converted_goes_to_a_repository_for_ollama(
         files = repo.commits[told["commit"]]
         assert repo.private and repo.tagged == {run.id: told["commit"]} and told["command"] == "ollama run hf.co/anna/prezzi-GGUF"
         assert files.keys() - {".gitattributes"} == set(told["files"])
-        assert {pathlib.PurePath(name).suffix or name for name in told["files"]} == {".gguf", ".md", ".json", "Modelfile"}
+        assert {pathlib.PurePath(name).suffix or name for name in told["files"]} == {".gguf", ".md", ".json", "Modelfile", "params"}
         (file,) = [content for name, content in files.items() if name.endswith(".gguf")]
         assert file[:4] == b"GGUF" and len(receiving.sent) == len(repo.said) - 1
         found = json.loads(files["certificate.json"])

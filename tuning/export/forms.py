@@ -131,7 +131,9 @@ def _gguf(order: ExportOrder, folder: pathlib.Path) -> None:
     """One file for Ollama, LM Studio and llama.cpp, with a Modelfile."""
     live, file, found = _converted(order, folder)
     card.write_gguf(folder, order.run, order.run.spec(), file)
-    (folder / "Modelfile").write_text(ollama_folder.modelfile(file, _parameters(order, live)), encoding="utf-8")
+    how = _parameters(order, live)
+    (folder / "Modelfile").write_text(ollama_folder.modelfile(file, how), encoding="utf-8")
+    (folder / ollama_folder.PARAMS).write_text(f"{json.dumps(how, ensure_ascii=False, indent=1)}\n", encoding="utf-8")
     certificate.write(folder, found)
 
 

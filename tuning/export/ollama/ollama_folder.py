@@ -44,6 +44,7 @@ command -v ollama >/dev/null 2>&1 || {{
 exec {run}
 """
 SAID = ("packed", "absent", "failed")
+PARAMS = "params"  # what `ollama run hf.co/…` reads beside a GGUF file in place of the Modelfile: JSON (huggingface.co/docs/hub/ollama)
 
 
 def modelfile(file: str, how: dict[str, Any]) -> str:
