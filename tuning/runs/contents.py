@@ -12,7 +12,7 @@ from tuning.schema import Language, Message, Notice, Recipe, Record
 Finite = Annotated[float, Field(allow_inf_nan=False, gt=-1e300, lt=1e300)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 VerdictCode = Literal["learned", "wrecked", "overfitted", "forgot", "no_change", "unclear"]
-UnclearReason = Literal["no_rows", "worse", "few", "text", "slow", "no_facts", "style"]
+UnclearReason = Literal["no_rows", "worse", "few", "text", "slow", "ended", "no_facts", "style"]
 
 
 class Loose(BaseModel):

@@ -67,6 +67,7 @@ class Evidence:
     probe: dict[str, Compared] = field(default_factory=dict)  # loss by language
     general_share: float = 0.0  # of the rows that it learned
     parameters: int | None = None  # of the base
+    ended: bool = False  # somebody did not wait for all of it
 
 
 def blocks(keys: Sequence[str]) -> list[int]:
@@ -206,6 +207,7 @@ ADVICE = {
     "text": ("ask",),
     "no_facts": ("ask",),
     "slow": ("ask",),
+    "ended": ("ask",),
     "worse": ("lower_rate", "fewer_passes"),
 }
 
@@ -239,7 +241,7 @@ def _reason(found: Evidence) -> str:
     if not found.conversations:
         return "text"
     if found.generated < FEWEST:
-        return "slow"
+        return "ended" if found.ended else "slow"
     return "no_facts" if found.facts is None else "style"
 
 

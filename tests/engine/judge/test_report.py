@@ -1,5 +1,6 @@
 """The report of real runs: it is kept, its figures are those of plain libraries, and what happened to the model is called by its name."""
 
+import contextlib
 import json
 import math
 import pathlib
@@ -20,7 +21,7 @@ from tuning import settings
 from tuning import text as words
 from tuning.cli import main
 from tuning.data.library import Library
-from tuning.engine.judge import pacing, report
+from tuning.engine.judge import measuring, pacing, report
 from tuning.engine.kernels import head
 from tuning.engine.learn.train import train
 from tuning.engine.question import Question
@@ -39,6 +40,7 @@ from tuning.ui.draw import history, report_view
 STARTER = ROOT / "presets" / "starter"
 Finished = tuple[Run, RunState, Studio]
 Judge = Callable[..., dict[str, Any]]
+LOT_ENDED = lot("reports that are ended")
 
 
 @pytest.fixture
@@ -309,6 +311,55 @@ def test_whatever_between_raises_ends_it_and_leaves_the_last_report(finished: Fi
     with pytest.raises(KeyboardInterrupt):
         report.evaluate(run, None, studio.shared.store, Resident(), enough)
     assert (run.folder / "evaluation.json").read_bytes() == before
+
+
+def ended(run: Run, studio: Studio, batch: int) -> dict[str, Any] | None:
+    """The report where somebody ends it after so many batches, as the page reads it from the disk."""
+    (run.folder / verdict.FILE).unlink(missing_ok=True)
+    left = iter(range(batch))
+
+    def between() -> None:
+        if next(left, None) is None:
+            raise batches.Ended
+
+    with contextlib.suppress(batches.Ended):
+        report.evaluate(run, None, studio.shared.store, Resident(), between)
+    faults: list[Any] = []
+    found = verdict.read(run, faults)
+    assert not faults and (found is None or all(report_view.sentences(found, lang) for lang in ("en", "it")))
+    return found
+
+
+def test_one_that_is_ended_says_what_was_found_until_then(
+    finished: Finished, made: tuple[dict[str, Any], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After any batch: nothing where that is too little to say anything, and never less than was known before."""
+    run, _, studio = finished
+    count, kept = len(made[1]), (run.folder / verdict.FILE).read_bytes()
+    try:
+        reports = [ended(run, studio, batch) for batch in sorted({1, LOT_ENDED.randrange(2, count), count - 1})]
+        monkeypatch.setattr(measuring.Measuring, "_batch", 2)  # rows that are known by then
+        assert ended(run, studio, 0) is None
+    finally:
+        (run.folder / verdict.FILE).write_bytes(kept)
+    known = [(found["rows"], found["generated"], len(found["probe"])) for found in reports if found]
+    assert known and known == sorted(known) and known[-1][0] == made[0]["rows"]
+    assert all(found["verdict"]["reason"] == "ended" for found in reports if found and found["rows"] >= 8 > found["generated"])
+    assert reports[-1] is not None and reports[-1]["verdict"]["code"] == made[0]["verdict"]["code"]
+
+
+@pytest.mark.nightly
+def test_one_that_is_ended_after_any_batch(finished: Finished, made: tuple[dict[str, Any], list[int]]) -> None:
+    run, _, studio = finished
+    kept = (run.folder / verdict.FILE).read_bytes()
+    try:
+        reports = [ended(run, studio, batch) for batch in range(len(made[1]))]
+    finally:
+        (run.folder / verdict.FILE).write_bytes(kept)
+    said = [(found["rows"], found["generated"], len(found["probe"]), found["verdict"]["reason"]) if found else None for found in reports]
+    print(said)
+    first = next(batch for batch, found in enumerate(said) if found)
+    assert all(said[first:]) and any(found and found[3] == "ended" for found in said)
 
 
 class SlowClock:

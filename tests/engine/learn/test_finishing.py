@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from tuning.cli import foreground
-from tuning.engine.learn import callbacks
-from tuning.engine.learn import train as learning
+from tuning.engine.learn import callbacks, reporting
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.runs.store import Run
@@ -63,9 +62,9 @@ def test_a_report_says_how_long_it_takes_and_a_stop_that_is_asked_meanwhile_ends
     run.write_state(RunState(status="running", seconds=100.0))
     if before:
         stop.touch()
-    monkeypatch.setattr(learning.report, "make", make)
+    monkeypatch.setattr(reporting.report, "make", make)
     ledger = callbacks.StateWriter(run, run.saved_state() or RunState(status="running"))
-    learning._report(run, run.spec(), Resident(), studio.shared.store, ledger, lambda: None)
+    reporting.prove(run, run.spec(), Resident(), studio.shared.store, ledger, lambda: None)
     assert len(left) == 2 and all(one is not None and 18 < one <= 20 for one in left)
 
 

@@ -15,7 +15,7 @@ from tuning.data.library import NormalRows
 from tuning.engine.judge import pacing
 from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
-from tuning.engine.speak.batches import Answer, Clock, EvaluationQuestion
+from tuning.engine.speak.batches import Answer, Clock, Ended, EvaluationQuestion
 from tuning.runs import scores, verdict
 from tuning.runs.store import Run
 from tuning.runs.verdict import FEWEST
@@ -54,6 +54,10 @@ class Measuring:
     row_seconds: float = 0.0  # that the loss of a held-out row takes both
     answer_seconds: float = 0.0  # that an answer takes both models, by the last batch
     until: dict[str, float] = field(default_factory=dict)  # on the clock, by part
+    ended: bool = False  # before its time
+    plain: dict[str, LossPairs] = field(default_factory=dict)  # of the probe's sentences, by language
+    right: dict[str, dict[str, int]] = field(default_factory=dict)  # answers to the probe's questions, by language: base, tuned, of
+    studied: LossSum = (0.0, 0)  # tuned, on rows that it learned from
 
     def prepare(self) -> None:
         """Load what is not there of base and tuned; that is not counted as measuring."""
@@ -62,8 +66,32 @@ class Measuring:
                 pass
         self.clock = Clock(self.clock.between)
 
-    def everything(self, learned: NormalRows, held_out: NormalRows) -> tuple[float | None, ProbeFindings]:
-        """Everything: fills the fields, and returns the loss on rows that it `learned` from and what the probe found."""
+    def everything(self, learned: NormalRows, held_out: NormalRows) -> None:
+        """Everything: fills the fields.
+
+        Raises `Ended` where somebody ended it before so much was known as can be said anything of.
+        """
+        try:
+            self._everything(learned, held_out)
+        except Ended:
+            self.ended = True
+            if len(self.losses) < min(FEWEST, len(held_out)):
+                raise
+        self._estimate(held_out)
+
+    @property
+    def training_loss(self) -> float | None:
+        """Nats per learned token, tuned, on some rows that it learned from."""
+        return self.studied[0] / self.studied[1] if self.studied[1] else None
+
+    @property
+    def probe(self) -> ProbeFindings:
+        """By language: the loss on plain sentences, and how many questions were answered right, or None."""
+        seed = self.spec.settings.seed
+        losses = {lang: loss_of(found, list(range(len(found))), seed) for lang, found in self.plain.items() if found}
+        return {lang: {"loss": loss, "right": self.right.get(lang)} for lang, loss in losses.items()}
+
+    def _everything(self, learned: NormalRows, held_out: NormalRows) -> None:
         seed, whole = self.spec.settings.seed, self.seconds == float("inf")
         rows = sample(held_out, len(held_out) if whole else MOST_LOSSES, seed)
         scoring, studied = self._tokens(rows), self._tokens(sample(learned, MOST_TRAINING, seed))
@@ -72,16 +100,14 @@ class Measuring:
         self._first(scoring, asking)
         self._plan(scoring, asking, studied, plain)
         self._losses(scoring)
-        probe = self._probe_losses(plain)
-        training = self._training_loss(studied)
+        self._probe_losses(plain)
+        self._training_loss(studied)
         self._answers(asking)
         self._let_think()
-        self._probe_answers(probe)
+        self._probe_answers()
         self.until |= dict.fromkeys(("losses", "answers"), self.until["recall"])  # what is left: the first batches may be the slowest
         self._losses(scoring)
         self._answers(asking)
-        self._estimate(held_out, probe)
-        return training, probe
 
     def pair(self, some: Sequence[Scored]) -> Iterator[tuple[LossSum, LossSum]]:
         """Losses of some sequences by base and tuned."""
@@ -154,27 +180,23 @@ class Measuring:
         while scoring and not self._over("losses", len(self.losses)):
             self._score(scoring)
 
-    def _training_loss(self, studied: deque[Scored]) -> float | None:
-        """Nats per learned token, tuned, on some rows that it learned from."""
-        total, done = (0.0, 0), 0
+    def _training_loss(self, studied: deque[Scored]) -> None:
+        done = 0
         while studied and not self._over("training", done):
             some = taken(studied, self._batch)
             done += len(some)
             for found in self._loss_sums(self.run, some):
-                total = _add(total, found)
+                self.studied = _add(self.studied, found)
             self.clock.pause()
-        return total[0] / total[1] if total[1] else None
 
-    def _probe_losses(self, plain: dict[str, deque[Scored]]) -> ProbeFindings:
-        """By language: loss on the plain sentences of the probe, which no chat template touches and no manner of answering changes."""
-        pairs: dict[str, LossPairs] = {lang: [] for lang in plain}
-        while any(plain.values()) and not self._over("probe", min(map(len, pairs.values()))):
+    def _probe_losses(self, plain: dict[str, deque[Scored]]) -> None:
+        """On the plain sentences of the probe, which no chat template touches and no manner of answering changes."""
+        self.plain = {lang: [] for lang in plain}
+        while any(plain.values()) and not self._over("probe", min(map(len, self.plain.values()))):
             for lang, some in plain.items():
                 if some:
-                    pairs[lang] += self.pair(taken(some, FEWEST))
+                    self.plain[lang] += self.pair(taken(some, FEWEST))
                     self.clock.pause()
-        seed = self.spec.settings.seed
-        return {lang: {"loss": loss_of(found, list(range(len(found))), seed), "right": None} for lang, found in pairs.items()}
 
     def _answers(self, asking: Sequence[Prompt]) -> None:
         """Questions of held-out rows answered by base and tuned, in batches that fit into what is left; the fewest whatever is left."""
@@ -232,15 +254,15 @@ class Measuring:
         self.clock.pause()
         return None if base is None or tuned is None else (base, tuned)
 
-    def _estimate(self, held_out: NormalRows, probe: ProbeFindings) -> None:
+    def _estimate(self, held_out: NormalRows) -> None:
         """How many could be asked, and how long all of them would take."""
         self.questions = max(len(self.asked), sum(batches.asked(row) is not None for row in held_out))
         if self.answer_seconds and len(self.asked) < self.questions:
             rows, asks = len(held_out) - len(self.losses), self.questions - len(self.asked)
-            asks += sum(len(items) for lang, items in presets.probe(PRESETS).items() if probe[lang]["right"] is None)
+            asks += sum(len(items) for lang, items in presets.probe(PRESETS).items() if lang not in self.right)
             self.all_seconds = round(self.clock.spent + rows * self.row_seconds + asks * self.answer_seconds, 1)
 
-    def _probe_answers(self, probe: ProbeFindings) -> None:
+    def _probe_answers(self) -> None:
         """How many questions of the probe are answered right, where there is time for it."""
         for lang, items in presets.probe(PRESETS).items():
             questions = [EvaluationQuestion(number, [{"role": "user", "content": item.question}], "") for number, item in enumerate(items)]
@@ -251,7 +273,7 @@ class Measuring:
                 return
             wanted = [items[one.row].answers for one, _ in some]
             right = [sum(_holds(answer.text, known) for answer, known in zip(said, wanted, strict=True)) for said in both]
-            probe[lang]["right"] = {"base": right[0], "tuned": right[1], "of": len(some)}
+            self.right[lang] = {"base": right[0], "tuned": right[1], "of": len(some)}
 
 
 def sample(rows: NormalRows, most: int, seed: int) -> list[dict[str, Any]]:

@@ -47,7 +47,8 @@ def make(
     """Measure a run whose adapter is published on its own held-out rows, and keep the report in its folder.
 
     Without `seconds` it takes a share of those of the run. Something of the run's base must be resident. `between` is called after
-    every batch; what it raises ends the report, which is then not written. Raises OSError where the disk is full.
+    every batch; what it raises ends the report, which is then not written, but for `Ended` where enough is known to say something.
+    Raises OSError where the disk is full.
     """
     library = Library(store.home)
     learned, held_out = library.parts(spec.data.id, spec.owner, spec.settings)
@@ -55,7 +56,7 @@ def make(
     seconds = wanted(run) if seconds is None else seconds
     measuring, rows = _measuring(run, spec, resident, seconds, between), [*learned, *held_out]
     found = _measure(measuring, learned, held_out, own=True)
-    if corrections is not None:
+    if corrections is not None and not measuring.ended:
         found["corrected"] = corrected.compare(measuring, learned, corrections.count, _facts(rows))
     files.write(run.folder / verdict.FILE, json.dumps(found, ensure_ascii=False, indent=1))
     return found
@@ -100,7 +101,8 @@ def _measure(m: Measuring, learned: NormalRows, held_out: NormalRows, own: bool)
     """The document. `own`: the rows are the run's, so that those it learned from are known."""
     started, seed = time.monotonic(), m.spec.settings.seed
     m.prepare()
-    training, probe = m.everything(learned if own else [], held_out)
+    m.everything(learned if own else [], held_out)
+    training, probe = m.training_loss, m.probe
     curve = _curve(m.run, m.spec) if own else None
     measures, above_chance, content = _measures(m, _facts([*learned, *held_out] if own else held_out), seed)
     evidence = Evidence(
@@ -117,6 +119,7 @@ def _measure(m: Measuring, learned: NormalRows, held_out: NormalRows, own: bool)
         probe={lang: Compared(**entry["loss"]) for lang, entry in probe.items()},
         general_share=m.spec.settings.general_share,
         parameters=m.spec.model.card.parameters,
+        ended=m.ended,
     )
     document = {
         "schema": verdict.SCHEMA,
@@ -178,7 +181,7 @@ def _measures(m: Measuring, facts: scores.Facts, seed: int) -> tuple[dict[str, A
     made["length"] = both(lambda said: scores.length(references, said))
     made["repetition"] = both(scores.repetition)
     thought = {who: sum(thinks) / len(thinks) for who, thinks in zip(("base", "tuned"), m.thinks, strict=True) if thinks}
-    if any(thought.values()) or any(one.thought for one in m.asked):
+    if thought and (any(thought.values()) or any(one.thought for one in m.asked)):
         made["thinking"] = thought
     if scores.exact(references, m.said[0]) is not None:
         made["exact"] = both(lambda said: scores.exact(references, said) or 0.0)

@@ -19,9 +19,8 @@ from tuning.data.library import Library
 from tuning.engine import shutdown, watchdog
 from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.isolation import own_settings
-from tuning.engine.judge import report
 from tuning.engine.kernels import head, packing
-from tuning.engine.learn import callbacks, failures, healing, publish
+from tuning.engine.learn import callbacks, failures, healing, publish, reporting
 from tuning.engine.learn.early_stopping import Best, evaluated, patience_of
 from tuning.engine.learn.run_log import log_to
 from tuning.engine.learn.trainer import CheckedTrainer, lora_config, make_trainer, own_tokenizer
@@ -101,7 +100,7 @@ def _attempt(run: Run, store: Store, resident: Resident, ledger: callbacks.State
         if status == "interrupted":
             resident.drop_adapter(run.id)  # what is on disk, if anything, is an earlier stop's
         elif spec.settings.report:
-            _report(run, spec, resident, store, ledger, yield_point)
+            reporting.prove(run, spec, resident, store, ledger, yield_point)
         ledger.update(now=True, status=status, ended=time.time(), seconds_left=None, finishing=None)
         shutdown.forget(run)
         with contextlib.suppress(OSError):  # all is done: a disk that is full now takes nothing of it back
@@ -334,28 +333,6 @@ def _conclude(trainer: CheckedTrainer, spec: RunSpec, resident: Resident, callba
         ledger.update(notices=[Notice(code="run.stopped_early", params={"step": steps, "patience": best.patience, "best": best.step})])
         return "finished"
     return "stopped" if run.stop_requested() and before_the_end else "finished"
-
-
-def _report(
-    run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: callbacks.StateWriter, yield_point: Callable[[], None]
-) -> None:
-    """Prove what was learned. All is published: where this goes wrong, or somebody will not wait for it, the run has no report."""
-    asked, until = shutdown.stopped_at(run), time.monotonic() + report.wanted(run)
-
-    def between() -> None:
-        ledger.update(seconds_left=max(0.0, until - time.monotonic()))
-        ledger.beat()
-        yield_point()
-        if shutdown.asked(run) or shutdown.stopped_at(run) > asked:  # one that has ended the steps has not ended this
-            raise shutdown.Leaving
-
-    def work() -> None:
-        with contextlib.suppress(shutdown.Leaving):
-            report.make(run, spec, resident, store, between)
-
-    ledger.update(now=True, finishing="measuring", seconds_left=report.wanted(run))
-    release()  # what training took: the report is to have its place
-    caught(work, f"the report on run {run.id}")
 
 
 def load_rows(spec: RunSpec, store: Store, resident: Resident) -> EncodedRows:

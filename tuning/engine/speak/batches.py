@@ -42,6 +42,10 @@ class Speaker(Protocol):
 Sequences = list[dict[str, list[int]]]
 
 
+class Ended(Exception):
+    """Somebody will not wait for the rest."""
+
+
 @dataclass
 class Clock:
     """Seconds of work so far; `between` is called after every batch, and its time is not counted."""
@@ -55,7 +59,7 @@ class Clock:
         return self._before + time.monotonic() - self._since
 
     def pause(self) -> None:
-        """Let others have their turn. Whatever `between` raises ends the work."""
+        """Let others have their turn. Whatever `between` raises ends the work; `Ended` says that what was found by then counts."""
         self._before = self.spent
         self.between()
         self._since = time.monotonic()
