@@ -23,13 +23,13 @@ EIGHT_BIT = ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")  # Dettmers et 
 MOMENTS = {"sgd": 0, "adagrad": 1, "rmsprop": 1, "lion": 1, "adafactor": 1, "ademamix": 3}  # of other optimizers than Adam, by their names
 BITSANDBYTES = (*EIGHT_BIT, "paged_adamw_32bit")  # the forms of AdamW that come from there
 # What the allocator holds beyond what lives: on a card 3 to 8 % with expandable segments. On a CPU glibc keeps freed blocks below 32 MiB,
-# and rows of many lengths leave holes in activations in 32 bits; in 16 bits SmolLM2-135M and gemma-3-270m took what was counted, within
-# 4 %, in the first steps of four of six settings, and in the other two as much as their loading.
+# and rows of many lengths leave holes: in 16 bits SmolLM2-135M and gemma-3-270m took what was counted, within 4 %, in their first six
+# steps, and 160 to 190 MB more after a hundred, the half of it after thirty, with one arena and with several, and with no evaluation.
 FRAGMENTS_GPU = 0.05
 # What the first step loads on a processor, whatever the model, by bytes of a number: modules that are imported late, and the kernels that
 # oneDNN makes for each shape in 16 bits. Of the starter, two steps of one short row: 40 MB in fp32, and 64 to 110 in bf16.
 FIRST_STEP = {2: 64 * MIB, 4: 40 * MIB}
-FRAGMENTS = {2: 0.0, 4: 0.1}  # of activations, by bytes of a number
+FRAGMENTS = {2: 0.2, 4: 0.1}  # of activations and logits, by bytes of a number
 # What loading takes beside the weights: the file that is mapped, of which a copy is made, and the tokenizer.
 # SmolLM2 of 135M 1.05 GiB, gemma of 270M with 262,144 tokens 1.76 GiB.
 FILE_SHARE, TOKEN = 0.9, 800
@@ -186,7 +186,7 @@ def _fragments(card: ModelCard, settings: TrainSettings, step: dict[str, int], b
     """What a processor's memory holds beyond what a step does: holes, or what loading took, where that was more."""
     size = BYTES[settings.precision]
     loading = TOKEN * card.vocab_size + int(FILE_SHARE * 2 * card.parameters) - FIRST_STEP[size]
-    return max(int(FRAGMENTS[size] * step["activations"]), loading - beside_weights)
+    return max(int(FRAGMENTS[size] * sum(step.values())), loading - beside_weights)
 
 
 def bare(card: ModelCard, settings: TrainSettings) -> int:
