@@ -63,7 +63,8 @@ def test_no_key_stands_twice(lang: str) -> None:
 
 # Words that say the same as another one, by language, and the one that is used; marks that belong to another language.
 STRANGERS = {
-    "it": r"[’“”]|adattator|cancell[aei]|[Ss]chema di conversazione|modello di (?:chat|conversazione)|impacchettat|[0-9}] %",
+    "it": r"[’“”]|adattator|cancell[aei]|[Ss]chema di conversazione|modello di (?:chat|conversazione)|impacchettat|[0-9}] %"
+    r"|relazione|modello (?:di partenza|base\b)|(?<!{)\blayer\b|[Rr]ighe di verifica|learning rate|punt[oi] di salvataggio|\bverbo\b",
     "en": r"[«»]|’|\banew\b|\bin some minutes\b|\bGo on”|[0-9}] %",
 }
 PLACES = {"it": r"(?:[Ss]cheda|[Ss]otto) ([A-Z][a-z]+)", "en": r"\b([A-Z][a-z]+) tab\b|\b[Uu]nder ([A-Z][a-z]+)"}
