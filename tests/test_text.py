@@ -34,6 +34,26 @@ def test_where_one_is_counted_the_line_for_one_is_taken() -> None:
     assert text.t("it", "ui.slip.rows_limited", rows="1.000") == "al massimo 1.000 delle sue righe"
 
 
+# Lines whose number is never one: several cards, ticks or names; a bound or a sample of ours.
+SEVERAL = re.compile(
+    r"data\.(?:system|check\.(?:contradictions|few)|hub\.large)|hardware\.several|plan\.processes|run\.ambiguous|v1\.busy"
+    r"|quota\.(?:runs|full)|ui\.(?:cards\.\w+\.\w+|data\.sampled|runs\.(?:ticked\.\w+|delete\.sure_many)|compare\.title\.many|report\.ask_all)"
+)
+COUNTED = {  # a number that agrees with a word beside it
+    "en": r"\{{{0}\}} (?!in |of |on |the )[a-z]",
+    "it": r"\b(?:[Aa]ltr[ei]|[Ii]|le) \{{{0}\}}|\{{{0}\}} (?!nella |delle |su |uguali )[a-z]",
+}
+
+
+@pytest.mark.parametrize("lang", text.LANGUAGES)
+def test_what_can_count_one_has_a_line_for_one(lang: str) -> None:
+    """ "1 rows" is said nowhere: beside a line that says how many of what, there is one for one, or the number stands by itself."""
+    lines = text.table(lang)
+    speaking = {key: "count" if "count" in placeholders(line) else "rows" for key, line in lines.items()}
+    several = {key for key, name in speaking.items() if re.search(COUNTED[lang].format(name), lines[key])}
+    assert not {key for key in several if f"{key}.one" not in lines and key[-4:] != ".one" and not SEVERAL.fullmatch(key)}
+
+
 @pytest.mark.parametrize("lang", text.LANGUAGES)
 def test_no_key_stands_twice(lang: str) -> None:
     lines = (text.HERE / f"{lang}.yaml").read_text(encoding="utf-8").splitlines()
@@ -43,7 +63,8 @@ def test_no_key_stands_twice(lang: str) -> None:
 
 # Words that say the same as another one, by language, and the one that is used; marks that belong to another language.
 STRANGERS = {
-    "it": r"[’“”]|adattator|cancell[aei]|[Ss]chema di conversazione|modello di (?:chat|conversazione)|impacchettat|[0-9}] %",
+    "it": r"[’“”]|adattator|cancell[aei]|[Ss]chema di conversazione|modello di (?:chat|conversazione)|impacchettat|[0-9}] %"
+    r"|relazione|modello (?:di partenza|base\b)|(?<!{)\blayer\b|[Rr]ighe di verifica|learning rate|punt[oi] di salvataggio|\bverbo\b",
     "en": r"[«»]|’|\banew\b|\bin some minutes\b|\bGo on”|[0-9}] %",
 }
 PLACES = {"it": r"(?:[Ss]cheda|[Ss]otto) ([A-Z][a-z]+)", "en": r"\b([A-Z][a-z]+) tab\b|\b[Uu]nder ([A-Z][a-z]+)"}

@@ -124,7 +124,7 @@ def test_tokens_are_told_apart_and_cut_where_the_line_stands() -> None:
 
 def test_the_histogram_says_what_it_shows() -> None:
     drawn = sheet.histogram([(1, 10, 4), (11, 20, 2), (21, 30, 1)], (3, 30), 20, 1, "it")
-    assert "Le righe hanno da 3 a 30 token. La linea è a 20: 1 righe sono più lunghe." in drawn
+    assert "Le righe hanno da 3 a 30 token. La linea è a 20; righe più lunghe: 1." in drawn
     assert drawn.count('class="within"') == 2 and drawn.count('class="over"') == 1 and "cutline" in drawn
 
 

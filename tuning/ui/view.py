@@ -142,7 +142,7 @@ def machine(hardware: Mapping[str, Any], lang: str) -> Html:
             card["name"].removeprefix("NVIDIA ").removeprefix("GeForce "), "· " + t(lang, "ui.machine.gpu", memory=memory, free=free), label
         )
     memory = f"{number(round(hardware['memory_total'] / GIB), lang)} GB"
-    return chip("CPU", "· " + t(lang, "ui.machine.cpu", cores=hardware["cores"], memory=memory), label)
+    return chip("CPU", "· " + t(lang, "ui.machine.cpu", count=hardware["cores"], memory=memory), label)
 
 
 def header(hardware: Mapping[str, Any], waiting: int, lang: str, visitor: str | None) -> Html:
