@@ -43,6 +43,7 @@ from tuning.ui.draw import report_view
 
 GIB = 2**30
 PROGRESS_SECONDS = 2.0
+EXAMPLES = {"--set": "num_train_epochs=3", "--map": "question=COLUMN"}  # of KEY=VALUE, by the option that takes it
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -117,7 +118,10 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
     """The settings that are changed: by `--set`, and a chat template by the file that it stands in."""
     if options.chat_template is None:
         return _pairs(options.changes, "--set")
-    return {**_pairs(options.changes, "--set"), "chat_template": disk.text(pathlib.Path(options.chat_template))}
+    path = files.given(options.chat_template)
+    if not path.exists():
+        raise InputError("data.missing", file=options.chat_template)
+    return {**_pairs(options.changes, "--set"), "chat_template": disk.text(path)}
 
 
 def _words(words: list[str], option: str) -> dict[str, str]:
@@ -126,7 +130,7 @@ def _words(words: list[str], option: str) -> dict[str, str]:
     for word in words:
         key, sign, value = word.partition("=")
         if not sign or not key:
-            raise InputError("cli.pair", option=option, word=word[:80])
+            raise InputError("cli.pair", option=option, word=word[:80], example=EXAMPLES[option])
         pairs[key] = value
     return pairs
 
@@ -202,7 +206,7 @@ def _train(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int,
     given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
     choices |= {key: value for key, value in given.items() if value is not None}
     changes = {**choices.pop("settings", {}), **_changes(options)}
-    if options.map or options.repair or options.validation or options.rows:
+    if options.map or options.repair or options.validation or options.rows is not None:
         recipe = studio.plans.recipe(choices.get("recipe"))
         choices["data"] = _data(studio, options, choices.get("data") or recipe.dataset or STARTER, lang)
     try:
