@@ -7,7 +7,6 @@ With --json one document goes to stdout and nothing else; progress and the libra
 import argparse
 import contextlib
 import getpass
-import locale
 import logging
 import os
 import pathlib
@@ -20,7 +19,7 @@ from typing import Any
 import yaml
 
 from tuning import settings
-from tuning.cli import app, foreground, nodes, renting, talking
+from tuning.cli import app, foreground, nodes, renting, talking, usage
 from tuning.cli.options import parser
 from tuning.cli.shown import text_of
 from tuning.data.ingest import ReadingOptions
@@ -48,9 +47,10 @@ EXAMPLES = {"--set": "num_train_epochs=3", "--map": "question=COLUMN"}  # of KEY
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return the exit code. The command line's edge: no traceback reaches a user."""
-    options = parser().parse_args(arguments)
-    options.words = sys.argv[1:] if arguments is None else arguments
-    lang = options.lang if options.lang != "auto" else _language()
+    words = sys.argv[1:] if arguments is None else arguments
+    lang = usage.spoken(words)
+    options = parser(lang).parse_args(words)
+    options.words = words
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     read = settings.read(home=options.home)
     try:
@@ -87,11 +87,6 @@ def _allowing(read: settings.Settings, options: argparse.Namespace, lang: str) -
     allowed = settings.allowing(read, pinned)
     print(t(lang, "code.on", pinned=pinned), file=sys.stderr)
     return allowed
-
-
-def _language() -> str:
-    spoken = (locale.getlocale()[0] or "").lower()
-    return "it" if spoken.startswith(("it_", "italian")) else "en"
 
 
 def _write_log(home: pathlib.Path, error: Exception) -> pathlib.Path:
@@ -201,6 +196,7 @@ def _reading(lang: str) -> Callable[[float], None]:
 def _train(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     if options.nodes is not None:
         return nodes.lines(studio, options, lang)
+    renting.require(options)
     hook = _hook(options, lang)
     choices = _read_spec(options.spec) if options.spec else {}
     given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
@@ -246,6 +242,7 @@ def _read_spec(name: str) -> dict[str, Any]:
 def _resume(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     if options.nodes is not None:
         return nodes.lines(studio, options, lang)
+    renting.require(options)
     hook = _hook(options, lang)
     if options.queued:
         return foreground.train(studio, studio.runs.queued(options.run), lang, options.json)
@@ -288,7 +285,7 @@ def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int
         options.run, options.to, files.given(options.out), check=not options.no_check, type=options.type or "", handing=handing
     )
     written = sum(one.stat().st_size for one in ([path] if path.is_file() else path.rglob("*")))
-    told = {"run": options.run, "to": options.to, "path": str(path), "bytes": written}
+    told = {"run": studio.runs.id(options.run), "to": options.to, "path": str(path), "bytes": written}
     found = certificate.read(path)
     if options.to == "ollama" and "model" not in found:
         print(t(lang, "export.ollama.elsewhere"), file=sys.stderr)

@@ -5,9 +5,9 @@ The options themselves stand in `options`; what is wrong with their values beyon
 
 import argparse
 import difflib
+import itertools
 import locale
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -31,7 +31,7 @@ FAULTS = {
 def spoken(words: Sequence[str]) -> str:
     """The language that the words of a command line ask for by `--lang`, else the machine's; English where it speaks another."""
     asked = [word.removeprefix("--lang=") for word in words if word.startswith("--lang=")]
-    asked += [after for word, after in zip(words, words[1:], strict=False) if word == "--lang"]
+    asked += [after for word, after in itertools.pairwise(words) if word == "--lang"]
     if asked and asked[-1] in LANGUAGES:
         return asked[-1]
     known = (locale.getlocale()[0] or "").lower()
@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, lang: str = "en", **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.lang = lang
-        self.verbs: dict[str, argparse.ArgumentParser] = {}
+        self.verbs: dict[str, Parser] = {}
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's; what nobody knows is told by the verb that it was typed for."""
@@ -62,5 +62,4 @@ class Parser(argparse.ArgumentParser):
         nearest = difflib.get_close_matches(said.get("word", ""), self.verbs, 1, 0.5) if code == "cli.usage.verb" else []
         if nearest:
             code, said["nearest"] = "cli.usage.nearest", nearest[0]
-        print(t(self.lang, code, prog=self.prog, **said), file=sys.stderr)
-        sys.exit(2)
+        self.exit(2, t(self.lang, code, prog=self.prog, **said) + "\n")
