@@ -1,5 +1,5 @@
-"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. `app`, `foreground`, `renting` and
-`talking` print beside it.
+"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. `app`, `foreground`, `nodes`,
+`renting` and `talking` print beside it; what is typed wrong is told by `usage`.
 
 With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
 """
