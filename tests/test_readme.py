@@ -14,6 +14,7 @@ from tests.ui.test_page import ENDPOINTS
 from tuning import __version__, presets, settings
 from tuning.cli.main import VERBS
 from tuning.cli.options import parser
+from tuning.data.records import REPAIRS
 from tuning.errors import InputError
 from tuning.models import examine
 from tuning.presets import judged
@@ -107,6 +108,29 @@ def test_every_setting_stands_with_what_it_takes_and_what_it_is_else(setting: st
         taken(setting, "en"),
         "nothing" if otherwise is None else yaml.safe_dump(otherwise).split("\n")[0].strip("'").removesuffix(".0"),
     )
+
+
+@pytest.mark.parametrize("repair", REPAIRS)
+def test_every_repair_is_named(repair: str) -> None:
+    assert f"`{repair}`" in (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+
+
+OPTIONS = sorted(
+    {
+        name
+        for verb in parser().verbs.values()
+        for action in verb._actions
+        for name in action.option_strings
+        if action.help != argparse.SUPPRESS
+    }
+)
+
+
+@pytest.mark.parametrize("option", [name for name in OPTIONS if name.startswith("--")])
+def test_every_option_is_named_in_the_docs(option: str) -> None:
+    said = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    short = {"--model": "-m", "--data": "-d", "--recipe": "-r"}.get(option, option)
+    assert re.search(rf"(?<![\w-]){short}(?![\w-])", said)
 
 
 @pytest.mark.parametrize("lang", ["en", "it"])
