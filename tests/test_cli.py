@@ -22,6 +22,7 @@ from tuning import settings
 from tuning.cli import app
 from tuning.cli.main import main
 from tuning.cli.options import parser
+from tuning.cli.starting import Refusal
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.studio.plans import Plans
@@ -150,6 +151,17 @@ def test_columns_are_mapped_by_their_names_to_the_letter(
     code, out, err = asked(capsys, "check", str(path), "--map", f"question={question}", "--map", f"answer={answer}", "--json")
     assert code == 0 and all(line.startswith("Reading the file") for line in err.splitlines())  # which a slow machine is told
     assert json.loads(out)["mapping"] == {"question": question, "answer": answer}
+
+
+@pytest.mark.parametrize("words", [["runs"], ["app", "--no-browser"]])
+def test_a_mode_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setenv("TUNING_MODE", "sharde")
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert "sharde" in said.err and "local, shared, space" in said.err and not said.out
+    with pytest.raises(Refusal) as refused:
+        app.allowing(settings.read(), None)
+    assert refused.value.code == "settings.mode"
 
 
 def test_what_is_our_fault_goes_to_the_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:

@@ -277,12 +277,13 @@ def open_to(chosen: argparse.Namespace, people: "People | None", link: str | Non
 
 def allowing(settings: "Settings", pinned: str | None) -> "Settings":
     """The settings with the one model that may run its code, where one is given. Raises Refusal for what is no full commit hash, and for
-    a mirror that could not be one.
+    a mode or a mirror that could not be one.
     """
     from tuning import settings as reading
     from tuning.errors import InputError
 
     try:
+        reading.require_mode(settings)
         reading.require_mirror(settings)
         return reading.allowing(settings, pinned) if pinned is not None else settings
     except InputError as error:

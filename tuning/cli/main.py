@@ -54,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     read = settings.read(home=options.home)
     try:
+        settings.require_mode(read)
         files.home(read.home)
         studio = Studio(_allowing(read, options, lang), LOCAL)
         settings.keep_shares()
