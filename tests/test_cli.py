@@ -22,6 +22,7 @@ from tuning import settings
 from tuning.cli import app
 from tuning.cli.main import main
 from tuning.cli.options import parser
+from tuning.cli.starting import Refusal
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.studio.plans import Plans
@@ -59,20 +60,74 @@ def test_lists_are_one_json_document(capsys: pytest.CaptureFixture[str], verb: s
         (["plan", "-r", "nope"], "nope"),
         (["plan", "--set", "lora_rank=3"], "lora_r"),
         (["plan", "--set", "learning_rate=fast"], "learning_rate"),
-        (["plan", "--set", "epochs"], "epochs"),
+        (["plan", "--set", "epochs"], "--set num_train_epochs=3"),
+        (["check", "starter-en", "--map", "domanda"], "--map question=COLUMN"),
+        (["train", "-d", "starter-en", "--rows", "0"], "--rows 0"),
+        (["plan", "-d", "starter-en", "--chat-template", "no-such.jinja"], "no-such.jinja"),
         (["plan", "--set", "method=full", "--set", "quantization=nf4"], "nf4"),
         (["train", "--spec", "no-such-file.yaml"], "no-such-file.yaml"),
         (["check", "no-such-file.json"], "no-such-file.json"),
         (["show", "20990101"], "20990101"),
+        (["remove", "starter"], "models --downloaded"),
+        (["train", "--max-cost", "3"], "--rent"),
+        (["resume", "last", "--yes"], "--rent"),
+        (["train", "--rent", "l4x1", "--max-cost", "nan"], "--max-cost"),
+        (["train", "--rent", "l4x1", "--max-cost", "-3"], "-3"),
+        (["app", "--port", "70000"], "65535"),
+        (["app", "--port", "-1"], "65535"),
         (["stop", "../../etc"], "etc"),
         (["chat", "nobody", "--prompt", "hi"], "nobody"),
         (["export", "last", "--out", "x.zip"], "last"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str], words: list[str], named: str, lang: str) -> None:
-    code, out, err = asked(capsys, *words, "--json", "--lang", lang)
+    code, out, err = asked(capsys, *words, *(["--json"] if words[0] != "app" else []), "--lang", lang)
     assert (code, out) == (2, "")
     assert named in err and "Traceback" not in err and len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+@pytest.mark.parametrize(
+    ("words", "english", "italian"),
+    [
+        (["trian"], "There is no verb “trian”. Did you mean “train”?", "Il comando «trian» non c'è. Intendevi «train»?"),
+        (["frobnicate"], "There is no verb “frobnicate”.", "Il comando «frobnicate» non c'è."),
+        ([], "Missing: VERB.", "Manca: VERB."),
+        (["show"], "Missing: RUN.", "Manca: RUN."),
+        (["check", "a.csv", "--frob"], "tuning check” does not know “--frob”", "tuning check» non conosce «--frob»"),
+        (
+            ["check", "a.csv", "--rows", "abc"],
+            "--rows takes a whole number, and “abc” is none",
+            "--rows vuole un numero intero, e «abc» non",
+        ),
+        (["plan", "--gpu-memory", "16GB"], "--gpu-memory takes a number, and “16GB” is none", "--gpu-memory vuole un numero, e «16GB» non"),
+        (
+            ["export", "last", "--out", "x", "--type", "f8"],
+            "--type does not take “f8”. Allowed: f16, bf16,",
+            "--type non accetta «f8». Ammessi: f16",
+        ),
+        (["plan", "--set"], "--set wants a value", "--set vuole un valore"),
+        (["plan", "--json=3"], "--json takes no value", "--json non prende nessun valore"),
+        (["chat", "last", "--s", "3"], "“--s” could be one of several: --system, --seed", "«--s» può essere più cose: --system, --seed"),
+    ],
+)
+def test_what_is_typed_wrong_is_one_sentence_in_the_language_asked_for(
+    capsys: pytest.CaptureFixture[str], words: list[str], english: str, italian: str, lang: str
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*words[:1], "--lang", lang, *words[1:]])
+    said = capsys.readouterr()
+    assert left.value.code == 2 and not said.out
+    assert {"en": english, "it": italian}[lang] in said.err and len(said.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["--port", "x"], "--port takes a whole"), (["--frob", "--lang=it"], "«python app.py» non conosce «--frob»")]
+)
+def test_the_page_s_program_says_it_so_too(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    with pytest.raises(SystemExit):
+        app.options(words)
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -96,6 +151,17 @@ def test_columns_are_mapped_by_their_names_to_the_letter(
     code, out, err = asked(capsys, "check", str(path), "--map", f"question={question}", "--map", f"answer={answer}", "--json")
     assert code == 0 and all(line.startswith("Reading the file") for line in err.splitlines())  # which a slow machine is told
     assert json.loads(out)["mapping"] == {"question": question, "answer": answer}
+
+
+@pytest.mark.parametrize("words", [["runs"], ["app", "--no-browser"]])
+def test_a_mode_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setenv("TUNING_MODE", "sharde")
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert "sharde" in said.err and "local, shared, space" in said.err and not said.out
+    with pytest.raises(Refusal) as refused:
+        app.allowing(settings.read(), None)
+    assert refused.value.code == "settings.mode"
 
 
 def test_what_is_our_fault_goes_to_the_log(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
@@ -172,6 +238,7 @@ def test_a_run_from_end_to_end(
     base, none = (document("chat", "last", "--prompt", "How much is item 3?", *how) for how in (["--base"], ["--strength", "0"]))
     assert none["answer"] == base["answer"]
     exported = document("export", "last", "--no-check", "--out", str(tmp_path / "mine.zip"))
+    assert exported["run"] == result["run"]
     with zipfile.ZipFile(exported["path"]) as archive:
         assert archive.testzip() is None
         assert "adapter_model.safetensors" in archive.namelist()
@@ -240,6 +307,17 @@ def test_the_verb_takes_the_options_of_the_program(words: list[str]) -> None:
     assert taken["home"] == alone["home"] == "x"
     assert taken.keys() - alone.keys() == {"verb", "json"} and not alone.keys() - taken.keys()
     assert app.options([]).home is None and parser().parse_args(["app"]).home is None
+
+
+@pytest.mark.parametrize(
+    "words", [["--lang", "it", "--json", "runs"], ["runs", "--json", "--lang", "it"], ["--lang", "it", "runs", "--json"]]
+)
+def test_language_and_json_are_taken_before_the_verb_and_after_it(words: list[str]) -> None:
+    taken = parser().parse_args(words)
+    assert taken.lang == "it" and taken.json is True
+    alone = parser().parse_args(["runs"])
+    assert alone.lang == "auto" and alone.json is False
+    assert parser().parse_args(["--lang", "it", "app"]).lang == "it"
 
 
 def test_who_is_refused_reads_the_command_that_was_typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

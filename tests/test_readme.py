@@ -14,7 +14,12 @@ from tests.ui.test_page import ENDPOINTS
 from tuning import __version__, presets, settings
 from tuning.cli.main import VERBS
 from tuning.cli.options import parser
+from tuning.data.records import REPAIRS
+from tuning.errors import InputError
 from tuning.models import examine
+from tuning.presets import judged
+from tuning.schema import TrainSettings
+from tuning.text import say
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -83,6 +88,60 @@ def test_every_verb_and_every_endpoint_is_named_and_understood() -> None:
     assert set(verbs.choices) == set(VERBS)
     assert named("usage.md", r"`(\w+)`") == set(VERBS)
     assert named("programs.md", r"`/(\w+)`") == ENDPOINTS
+
+
+def taken(setting: str, lang: str) -> str:
+    """What the sentence of a wrong value says that a setting takes."""
+    with pytest.raises(InputError) as refused:
+        presets.parse_settings(TrainSettings(), {setting: {"": ""}}, "--set")
+    return say(lang, refused.value.code, refused.value.params).partition({"en": "Allowed: ", "it": "Ammessi: "}[lang])[2].removesuffix(".")
+
+
+OURS = [name for name in TrainSettings.model_fields if name not in judged.MAPS]
+
+
+@pytest.mark.parametrize("setting", OURS)
+def test_every_setting_stands_with_what_it_takes_and_what_it_is_else(setting: str) -> None:
+    (row,) = re.findall(rf"^\| `{setting}` \| (.*?) \| (.*?) \|", (ROOT / "docs" / "settings.md").read_text(encoding="utf-8"), re.MULTILINE)
+    otherwise = TrainSettings.model_fields[setting].default
+    assert row == (
+        taken(setting, "en"),
+        "nothing" if otherwise is None else yaml.safe_dump(otherwise).split("\n")[0].strip("'").removesuffix(".0"),
+    )
+
+
+@pytest.mark.parametrize("repair", REPAIRS)
+def test_every_repair_is_named(repair: str) -> None:
+    assert f"`{repair}`" in (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+
+
+OPTIONS = sorted(
+    {
+        name
+        for verb in parser().verbs.values()
+        for action in verb._actions
+        for name in action.option_strings
+        if action.help != argparse.SUPPRESS
+    }
+)
+
+
+@pytest.mark.parametrize("option", [name for name in OPTIONS if name.startswith("--")])
+def test_every_option_is_named_in_the_docs(option: str) -> None:
+    said = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    short = {"--model": "-m", "--data": "-d", "--recipe": "-r"}.get(option, option)
+    assert re.search(rf"(?<![\w-]){short}(?![\w-])", said)
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+@pytest.mark.parametrize("setting", [*OURS, *(name for name, field in judged.FIELDS.items() if field.why is None)])
+def test_what_a_setting_takes_is_no_pattern(setting: str, lang: str) -> None:
+    allowed = (
+        say(lang, "settings.value", {"key": setting, "value": "", "allowed": judged.described(judged._type(setting))})
+        if "." in setting
+        else taken(setting, lang)
+    )
+    assert not re.search(r"\\|\||\(\?|\$|\{\d", allowed), allowed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -82,6 +82,7 @@ class Settings:
 
     home: pathlib.Path
     mode: Mode = "local"
+    no_mode: str | None = None  # what TUNING_MODE says, where that is none: see `require_mode`
     operators: tuple[str, ...] = ()  # log-ins that see everybody's runs, beside the terminal
     common: str | None = None  # a log-in that many share, under names of their own
     presets: pathlib.Path = PRESETS
@@ -118,6 +119,7 @@ def read(environ: Mapping[str, str] | None = None, home: str | None = None) -> S
     return Settings(
         home=chosen,
         mode=mode,
+        no_mode=None if asked in ("", *STRICTNESS) else asked,
         endpoint=env.get("HF_ENDPOINT", Settings.endpoint),
         offline=env.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"},
         hub_cache=_hub_cache(env),
@@ -189,6 +191,12 @@ def allowing(settings: Settings, pinned: str, environ: MutableMapping[str, str] 
     env = os.environ if environ is None else environ
     env["HF_MODULES_CACHE"] = str(settings.home / "models" / ".code")
     return replace(settings, remote_code=RemoteCode(found[1], found[2]))
+
+
+def require_mode(settings: Settings) -> None:
+    """Raises InputError for a mode that is none: a word that was mistyped would leave the machine as open as before."""
+    if settings.no_mode is not None:
+        raise InputError("settings.mode", given=settings.no_mode[:40], modes=", ".join(STRICTNESS))
 
 
 def require_mirror(settings: Settings) -> None:

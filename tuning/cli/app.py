@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tuning.cli.options import page_options
 from tuning.cli.starting import Refusal, free, look_at, only
+from tuning.cli.usage import Parser, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,8 +51,9 @@ LAUNCH: dict[str, Any] = {
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line of `python app.py`."""
-    parser = argparse.ArgumentParser(prog="app.py", description="Sartoria: fine-tune a language model from the browser.")
-    parser.set_defaults(home=None, program="python app.py")
+    lang = spoken(sys.argv[1:] if arguments is None else arguments)
+    parser = Parser(prog="python app.py", lang=lang, description="Sartoria: fine-tune a language model from the browser.")
+    parser.set_defaults(home=None, lang="auto", program="python app.py")
     return page_options(parser).parse_args(arguments)
 
 
@@ -275,12 +277,13 @@ def open_to(chosen: argparse.Namespace, people: "People | None", link: str | Non
 
 def allowing(settings: "Settings", pinned: str | None) -> "Settings":
     """The settings with the one model that may run its code, where one is given. Raises Refusal for what is no full commit hash, and for
-    a mirror that could not be one.
+    a mode or a mirror that could not be one.
     """
     from tuning import settings as reading
     from tuning.errors import InputError
 
     try:
+        reading.require_mode(settings)
         reading.require_mirror(settings)
         return reading.allowing(settings, pinned) if pinned is not None else settings
     except InputError as error:

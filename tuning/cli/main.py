@@ -1,5 +1,5 @@
-"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. `app`, `foreground`, `renting` and
-`talking` print beside it.
+"""The command line, `sartoria VERB` or `python -m tuning VERB`: the same verbs as the page. `app`, `foreground`, `nodes`,
+`renting` and `talking` print beside it; what is typed wrong is told by `usage`.
 
 With --json one document goes to stdout and nothing else; progress and the libraries' words go to stderr.
 """
@@ -7,7 +7,6 @@ With --json one document goes to stdout and nothing else; progress and the libra
 import argparse
 import contextlib
 import getpass
-import locale
 import logging
 import os
 import pathlib
@@ -20,7 +19,7 @@ from typing import Any
 import yaml
 
 from tuning import settings
-from tuning.cli import app, foreground, nodes, renting, talking
+from tuning.cli import app, foreground, nodes, renting, talking, usage
 from tuning.cli.options import parser
 from tuning.cli.shown import text_of
 from tuning.data.ingest import ReadingOptions
@@ -43,16 +42,19 @@ from tuning.ui.draw import report_view
 
 GIB = 2**30
 PROGRESS_SECONDS = 2.0
+EXAMPLES = {"--set": "num_train_epochs=3", "--map": "question=COLUMN"}  # of KEY=VALUE, by the option that takes it
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return the exit code. The command line's edge: no traceback reaches a user."""
-    options = parser().parse_args(arguments)
-    options.words = sys.argv[1:] if arguments is None else arguments
-    lang = options.lang if options.lang != "auto" else _language()
+    words = sys.argv[1:] if arguments is None else arguments
+    lang = usage.spoken(words)
+    options = parser(lang).parse_args(words)
+    options.words = words
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     read = settings.read(home=options.home)
     try:
+        settings.require_mode(read)
         files.home(read.home)
         studio = Studio(_allowing(read, options, lang), LOCAL)
         settings.keep_shares()
@@ -88,11 +90,6 @@ def _allowing(read: settings.Settings, options: argparse.Namespace, lang: str) -
     return allowed
 
 
-def _language() -> str:
-    spoken = (locale.getlocale()[0] or "").lower()
-    return "it" if spoken.startswith(("it_", "italian")) else "en"
-
-
 def _write_log(home: pathlib.Path, error: Exception) -> pathlib.Path:
     import traceback
 
@@ -117,7 +114,10 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
     """The settings that are changed: by `--set`, and a chat template by the file that it stands in."""
     if options.chat_template is None:
         return _pairs(options.changes, "--set")
-    return {**_pairs(options.changes, "--set"), "chat_template": disk.text(pathlib.Path(options.chat_template))}
+    path = files.given(options.chat_template)
+    if not path.exists():
+        raise InputError("data.missing", file=options.chat_template)
+    return {**_pairs(options.changes, "--set"), "chat_template": disk.text(path)}
 
 
 def _words(words: list[str], option: str) -> dict[str, str]:
@@ -126,7 +126,7 @@ def _words(words: list[str], option: str) -> dict[str, str]:
     for word in words:
         key, sign, value = word.partition("=")
         if not sign or not key:
-            raise InputError("cli.pair", option=option, word=word[:80])
+            raise InputError("cli.pair", option=option, word=word[:80], example=EXAMPLES[option])
         pairs[key] = value
     return pairs
 
@@ -197,12 +197,13 @@ def _reading(lang: str) -> Callable[[float], None]:
 def _train(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     if options.nodes is not None:
         return nodes.lines(studio, options, lang)
+    renting.require(options)
     hook = _hook(options, lang)
     choices = _read_spec(options.spec) if options.spec else {}
     given = {"model": options.model, "data": options.data, "recipe": options.recipe, "name": options.name}
     choices |= {key: value for key, value in given.items() if value is not None}
     changes = {**choices.pop("settings", {}), **_changes(options)}
-    if options.map or options.repair or options.validation or options.rows:
+    if options.map or options.repair or options.validation or options.rows is not None:
         recipe = studio.plans.recipe(choices.get("recipe"))
         choices["data"] = _data(studio, options, choices.get("data") or recipe.dataset or STARTER, lang)
     try:
@@ -242,6 +243,7 @@ def _read_spec(name: str) -> dict[str, Any]:
 def _resume(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     if options.nodes is not None:
         return nodes.lines(studio, options, lang)
+    renting.require(options)
     hook = _hook(options, lang)
     if options.queued:
         return foreground.train(studio, studio.runs.queued(options.run), lang, options.json)
@@ -284,7 +286,7 @@ def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int
         options.run, options.to, files.given(options.out), check=not options.no_check, type=options.type or "", handing=handing
     )
     written = sum(one.stat().st_size for one in ([path] if path.is_file() else path.rglob("*")))
-    told = {"run": options.run, "to": options.to, "path": str(path), "bytes": written}
+    told = {"run": studio.runs.id(options.run), "to": options.to, "path": str(path), "bytes": written}
     found = certificate.read(path)
     if options.to == "ollama" and "model" not in found:
         print(t(lang, "export.ollama.elsewhere"), file=sys.stderr)

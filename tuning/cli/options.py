@@ -4,6 +4,7 @@ import argparse
 import pathlib
 import sys
 
+from tuning.cli.usage import Parser
 from tuning.data.records import REPAIRS
 from tuning.text import LANGUAGES
 
@@ -11,28 +12,32 @@ PORT = 7860
 REMOTE_CODE = "let this one model of the Hub run its own code, at this full commit hash; on a machine of your own only"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line; its help is what README shows."""
-    top = argparse.ArgumentParser(prog=called(), description="Fine-tune an open language model.")
+def parser(lang: str = "en") -> Parser:
+    """The whole command line; what was typed wrong is said in `lang`."""
+    top = Parser(prog=called(), description="Fine-tune an open language model.", lang=lang)
     top.add_argument("--home", help="where runs and data are kept (default: TUNING_HOME, else the user's data folder)")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    common.add_argument("--lang", choices=["auto", *LANGUAGES], default="auto", help="language of the sentences")
+    common = Parser(add_help=False)
+    for one, json, language in (
+        (top, False, "auto"),
+        (common, argparse.SUPPRESS, argparse.SUPPRESS),
+    ):  # not given after the verb: as before
+        one.add_argument("--json", action="store_true", default=json, help="one JSON document on stdout")
+        one.add_argument("--lang", choices=["auto", *LANGUAGES], default=language, help="language of the sentences")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name: str, help_text: str) -> argparse.ArgumentParser:
-        return verbs.add_parser(name, help=help_text, parents=[common])
+    def verb(name: str, help_text: str) -> Parser:
+        top.verbs[name] = verbs.add_parser(name, help=help_text, parents=[common], lang=lang)
+        return top.verbs[name]
 
-    page = verbs.add_parser("app", help="the page, in a browser")
+    page = top.verbs["app"] = verbs.add_parser("app", help="the page, in a browser", lang=lang)
     page_options(page).set_defaults(json=False, program=f"{top.prog} app")
     _which_models(verb("models", "the catalog, with predicted memory and whether it fits"))
     download = verb("download", "fetch a model, or go on with a download that was cut")
     download.add_argument("model", metavar="MODEL", help="a catalog id or an id of the Hub")
-    remove = verb("remove", "take a downloaded model off the disk")
-    remove.add_argument("model", metavar="MODEL")
+    verb("remove", "take a downloaded model off the disk").add_argument("model", metavar="MODEL")
     move = verb("move", "put a downloaded model into another folder, on another disk for instance")
-    move.add_argument("model", metavar="MODEL")
-    move.add_argument("folder", metavar="FOLDER")
+    for place in ("model", "folder"):
+        move.add_argument(place, metavar=place.upper())
     verb("recipes", "the recipes and their settings")
     verb("datasets", "built-in data and yours")
     verb("hardware", "what this machine has")
@@ -45,11 +50,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("-m", "--model", help="also count the tokens this model would learn")
     _wish_options(check)
     _train(verb("train", "train in the foreground"))
-    resume = _run(verb("resume", "train a run further from its newest whole checkpoint"))
-    resume.add_argument("--webhook", metavar="URL", help="as of train")
-    resume.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)  # of the page, which has taken it from the queue
-    _rented(resume)
-    _on_nodes(resume)
+    resume = _resume(_run(verb("resume", "train a run further from its newest whole checkpoint")))
     _run(verb("stop", "stop a run after its step and keep what it has learned"))
     verb("runs", "all runs, newest first").add_argument("--everybody", action="store_true", help="those of all who log in on this machine")
     _run(verb("show", "everything about one run"))
@@ -68,9 +69,15 @@ def parser() -> argparse.ArgumentParser:
     pull.add_argument("adapter", metavar="OWNER/NAME@REVISION", help="a tag (of a push the run's id), a branch or a commit")
     key = verb("key", "a new API key for other programs, in the place of the one before")
     key.add_argument("--withdraw", action="store_true", help="from now on no program comes in by it")
-    for one in (download, resume, chat, evaluate):
-        _remote_code(one)
+    for executing in (download, resume, chat, evaluate):
+        _remote_code(executing)
     return top
+
+
+def _said(verb: argparse.ArgumentParser, json: bool | str, lang: str) -> None:
+    """How a verb speaks, with what counts where nothing is given."""
+    verb.add_argument("--json", action="store_true", default=json, help="one JSON document on stdout")
+    verb.add_argument("--lang", choices=["auto", *LANGUAGES], default=lang, help="language of the sentences")
 
 
 def _train(train: argparse.ArgumentParser) -> None:
@@ -84,6 +91,14 @@ def _train(train: argparse.ArgumentParser) -> None:
         "--continue", metavar="RUN", dest="continues", help="begin with what a run (or OWNER/NAME@REVISION) has made, on its data or on -d"
     )
     train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
+
+
+def _resume(resume: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    resume.add_argument("--webhook", metavar="URL", help="as of train")
+    resume.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)  # of the page, which has taken it from the queue
+    _rented(resume)
+    _on_nodes(resume)
+    return resume
 
 
 def _correction(correct: argparse.ArgumentParser) -> None:
@@ -122,9 +137,11 @@ def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--auth-file", metavar="FILE", help="a file with a line USER:PASSWORD for each who may come in")
     parser.add_argument("--open-class", action="store_true", help="the first log-in is a whole class's: each types a name of their own")
     parser.add_argument("--public-url", metavar="URL", help="the address under which a proxy shows the page")
-    parser.add_argument("--lang", choices=("auto", *LANGUAGES), default="auto", help="language of the first page (default: the browser's)")
+    unsaid = argparse.SUPPRESS  # not given here: as before the verb
+    first = "language of the first page (default: the browser's)"
+    parser.add_argument("--lang", choices=("auto", *LANGUAGES), default=unsaid, help=first)
     home = "where runs and data are kept (default: TUNING_HOME or the user's data folder)"
-    parser.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=home)  # not given here: as before the verb
+    parser.add_argument("--home", metavar="DIR", default=unsaid, help=home)
     parser.add_argument("--webhook", metavar="URL", help="tell this address when a run is over (one POST of JSON)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument("--allow-remote-code", metavar="ID@REVISION", help=REMOTE_CODE)

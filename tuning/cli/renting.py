@@ -4,6 +4,7 @@ It prints to stderr only; the document that the command line ends with is handed
 """
 
 import argparse
+import math
 import sys
 import threading
 from typing import Any
@@ -26,6 +27,15 @@ def offers(studio: Studio, options: argparse.Namespace, changes: dict[str, Any],
     if options.json:
         return 0, found
     return 0, {one["flavour"]: say(lang, "rent.offer" if one["fits"] else "rent.offer_no", one) for one in found["machines"]}
+
+
+def require(options: argparse.Namespace) -> None:
+    """Raises InputError for what is about a rented machine where none is asked for, and for a price that is none."""
+    for option, given in (("--max-cost", options.max_cost is not None), ("--yes", options.yes)):
+        if given and not options.rent:
+            raise InputError("cli.rent_alone", option=option)
+    if options.max_cost is not None and not 0 < options.max_cost < math.inf:
+        raise InputError("cli.price", given=str(options.max_cost))
 
 
 def order(studio: Studio, options: argparse.Namespace, choices: dict[str, Any], changes: dict[str, Any], lang: str) -> Run:

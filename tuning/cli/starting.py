@@ -16,6 +16,8 @@ from tuning.cli.options import PORT
 if TYPE_CHECKING:
     from tuning.runs.locks import Lock
 
+LAST_PORT = 65535
+
 
 @dataclass(eq=False)  # not frozen: a context that it passes writes its traceback into it
 class Refusal(Exception):
@@ -27,16 +29,18 @@ class Refusal(Exception):
 
 
 def free(chosen: argparse.Namespace) -> None:
-    """Raises Refusal for a port that is taken."""
+    """Raises Refusal for a port that is taken, and for a number that is no port."""
+    if not 0 <= chosen.port <= LAST_PORT:
+        raise Refusal("app.no_port", {"port": str(chosen.port), "most": str(LAST_PORT), "other": PORT})
     family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         if sys.platform != "win32":  # there the option would let two programs share the port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((chosen.host, chosen.port))
-        except (OSError, OverflowError) as error:
-            other = chosen.port + 1 if 0 < chosen.port < 65535 else PORT
-            raise Refusal("app.port", {"port": chosen.port, "other": other}, 2 if isinstance(error, OverflowError) else 1) from None
+        except OSError:
+            other = chosen.port + 1 if 0 < chosen.port < LAST_PORT else PORT
+            raise Refusal("app.port", {"port": chosen.port, "other": other}, 1) from None
 
 
 def look_at(home: pathlib.Path) -> None:

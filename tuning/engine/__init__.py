@@ -1,4 +1,7 @@
-"""The GPU: the only part, with export, that imports torch, transformers, peft and trl."""
+"""The model and the one thread that touches it: training, answers and reports. With export the only part that imports torch, peft and trl.
+
+What is decided before a run (`forecast`), and rows as tokens (`tokens`, which imports transformers too), come in ready.
+"""
 
 import logging
 import sys

@@ -1,4 +1,7 @@
-"""The only callers of huggingface_hub: models and data sets, looked up and fetched."""
+"""The only callers of huggingface_hub: models, data sets and adapters that are looked up and fetched, results that are pushed, jobs.
+
+Which of it lies on this machine, and where, is `shelf`'s affair here too. What a person may do with it is the studio's.
+"""
 
 from tuning import settings
 

@@ -1,1 +1,1 @@
-"""Which model, on this machine: the catalog, local folders, and the hardware. No torch."""
+"""Which model: the catalog, what a model's folder says of it, and whether it may be trained. No torch, and no asking the Hub (`hub`)."""

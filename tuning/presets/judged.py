@@ -17,6 +17,9 @@ from tuning.errors import InputError
 from tuning.schema import TrainSettings, names
 
 MAPS = ("sft", "lora")
+WORDS = r"^[\w .,:()+-]{1,80}$"
+LAYER = r"^\w+(\.\w+)*$"
+PAIRS = r"^[a-z_]\w*=[\w.+-]+(, ?[a-z_]\w*=[\w.+-]+)*$"
 SECRET = re.compile(r"\b(hf|sk|ghp|api)([_-])[\w-]{12,}|\b[0-9a-f]{40}\b", re.IGNORECASE)
 
 
@@ -70,7 +73,7 @@ def _option(option: dict[str, Any]) -> str:
     if "enum" in option:
         return " | ".join(str(value) for value in option["enum"])
     if "pattern" in option:
-        return str(option["pattern"]).strip("^$()")
+        return _form(option["pattern"])
     if "propertyNames" in option:
         values = option.get("additionalProperties") or next(iter(option["patternProperties"].values()))
         return f"{{{_option(option['propertyNames'])}: {_options(values)}}}"
@@ -79,6 +82,14 @@ def _option(option: dict[str, Any]) -> str:
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     bounds = [f"{sign} {option[name]:.10g}" for name, sign in signs.items() if name in option]
     return " ".join([str(option.get("type", "value")), *bounds])
+
+
+def _form(pattern: str) -> str:
+    """A pattern as a person would write what fits it: `cuda:N` for the number of a card; one without such words by the name of its line."""
+    for code, name in (("$words", WORDS), ("$layer", LAYER), ("$pairs", PAIRS)):
+        if pattern == name:
+            return code
+    return re.sub(r"\\d\+|\[1-9\]\\d\{0,3\}", "N", pattern.removeprefix("^(").removesuffix(")$")).replace("|", " | ")
 
 
 def _taken(path: str, value: Any, where: str) -> Any:
@@ -159,8 +170,8 @@ def several(values: Any, most: int = 1000) -> Any:
 
 
 SHARE = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), BeforeValidator(_no_switch)]
-TITLE = Annotated[str, Field(pattern=r"^[\w .,:()+-]{1,80}$"), AfterValidator(_no_secret)]  # no path and no address
-MODULE = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$", max_length=200)]  # a layer's name, and nothing that a pattern could do with it
+TITLE = Annotated[str, Field(pattern=WORDS), AfterValidator(_no_secret)]  # no path and no address
+MODULE = Annotated[str, Field(pattern=LAYER, max_length=200)]  # a layer's name, and nothing that a pattern could do with it
 STEPS = whole(1, 1_000_000) | above(0, 1)  # or a share of all steps
 TRACKER = Annotated[str, Field(max_length=100), AfterValidator(_no_secret)]
 SCHEDULERS = words(
@@ -177,9 +188,7 @@ OPTIMIZERS = words(  # of PyTorch, transformers and bitsandbytes: no other packa
     "lion_32bit lion_8bit paged_lion_32bit paged_lion_8bit ademamix ademamix_8bit paged_ademamix_32bit paged_ademamix_8bit",
     "rmsprop_bnb rmsprop_bnb_8bit rmsprop_bnb_32bit",
 )
-OPTIMIZER_OPTIONS = Annotated[
-    str, Field(pattern=r"^[a-z_]\w*=[\w.+-]+(, ?[a-z_]\w*=[\w.+-]+)*$", max_length=200), AfterValidator(_no_secret)
-]
+OPTIMIZER_OPTIONS = Annotated[str, Field(pattern=PAIRS, max_length=200), AfterValidator(_no_secret)]
 
 
 # The list

@@ -323,6 +323,10 @@ class Runs:
         except (OSError, zipfile.LargeZipFile) as error:
             raise InputError("export.cannot_write", path=out.name) from error
 
+    def id(self, run: str) -> str:
+        """The whole id of a run that is named by its beginning, its name or `last`. Raises InputError where none or several are."""
+        return self.shared.store.find(run, self.owner, unreadable=True).id
+
     def ids(self) -> list[str]:
         """The ids of all runs, newest first, those that cannot be read last."""
         store = self.shared.store

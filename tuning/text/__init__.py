@@ -17,6 +17,7 @@ LANGUAGES = ("en", "it")
 HERE = pathlib.Path(__file__).parent
 SEPARATORS = {"en": (",", "."), "it": (".", ",")}  # of thousands and of decimals
 LISTED = 20  # names in one sentence
+KINDS = r"integer|number|boolean|string|array|object|null|\$(?:words|layer|pairs)"  # as `presets.judged` names what a setting takes
 BOUNDS = {">=": "from", ">": "over", "<=": "to", "<": "under"}
 ENDLESS = 1e9  # a bound from here on says nothing to anybody
 NAMES_OF_PLACES = frozenset({"row", "line", "step", "turn", "position", "port"})  # numbers that are names, not amounts
@@ -119,7 +120,7 @@ def _option(lang: str, said: str) -> str:
     found = [(word, float(value)) for sign, word in BOUNDS.items() for value in re.findall(rf" {sign} ([-+.e\d]+)", said)]
     bounds = {word: plain(value, lang) for word, value in found if value < ENDLESS}
     kind = re.sub(r" [<>]=? [-+.e\d]+", "", said)
-    kind = re.sub("integer|number|boolean|string|array|object|null", lambda found: t(lang, f"ui.allowed.{found.group()}"), kind)
+    kind = re.sub(KINDS, lambda found: t(lang, f"ui.allowed.{found.group().lstrip('$')}"), kind)
     if bounds.keys() == {"from", "to"}:
         return f"{kind} {t(lang, 'ui.allowed.between', low=bounds['from'], high=bounds['to'])}"
     if bounds.keys() == {"from", "under"}:
