@@ -25,6 +25,7 @@ from tuning.tokens import labels
 
 MOST_LOSSES, MOST_TRAINING, MOST_ANSWERS = 500, 64, 200  # rows
 PROBE_TOKENS = 24
+ANSWER_ROWS = 6  # losses of a row take as long as an answer of some twenty tokens, until one was timed: SmolLM2-135M on two cores
 
 LossSum = tuple[float, int]  # summed loss in nats, learned tokens
 LossPairs = list[tuple[LossSum, LossSum]]  # of base and tuned
@@ -257,10 +258,11 @@ class Measuring:
     def _estimate(self, held_out: NormalRows) -> None:
         """How many could be asked, and how long all of them would take."""
         self.questions = max(len(self.asked), sum(batches.asked(row) is not None for row in held_out))
-        if self.answer_seconds and len(self.asked) < self.questions:
+        each = self.answer_seconds or ANSWER_ROWS * self.row_seconds
+        if each and len(self.asked) < self.questions:
             rows, asks = len(held_out) - len(self.losses), self.questions - len(self.asked)
             asks += sum(len(items) for lang, items in presets.probe(PRESETS).items() if lang not in self.right)
-            self.all_seconds = round(self.clock.spent + rows * self.row_seconds + asks * self.answer_seconds, 1)
+            self.all_seconds = round(self.clock.spent + rows * self.row_seconds + asks * each, 1)
 
     def _probe_answers(self) -> None:
         """How many questions of the probe are answered right, where there is time for it."""

@@ -67,7 +67,7 @@ def sentences(found: Evaluation, lang: str) -> list[str]:
     if codes[:1] == ["report.verdict.forgot"] and "learned" in verdict["also"]:
         codes = ["report.verdict.learned", "report.also.forgot", *(code for code in codes[1:] if code != "report.also.learned")]
     asked, askable = found["generated"], found.get("questions")
-    some = {"asked": number(asked, lang), "questions": number(askable, lang)} if askable and asked < askable else {}
+    some = {"asked": number(asked, lang), "questions": number(askable, lang)} if askable and 0 < asked < askable else {}
     said = [t(lang, code, **params) for code in codes]
     said[1:1] = corrected(found, lang)
     return said + ([t(lang, "report.asked", **some)] if some else [])
