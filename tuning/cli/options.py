@@ -17,12 +17,8 @@ def parser(lang: str = "en") -> Parser:
     top = Parser(prog=called(), description="Fine-tune an open language model.", lang=lang)
     top.add_argument("--home", help="where runs and data are kept (default: TUNING_HOME, else the user's data folder)")
     common = Parser(add_help=False)
-    for one, json, language in (
-        (top, False, "auto"),
-        (common, argparse.SUPPRESS, argparse.SUPPRESS),
-    ):  # not given after the verb: as before
-        one.add_argument("--json", action="store_true", default=json, help="one JSON document on stdout")
-        one.add_argument("--lang", choices=["auto", *LANGUAGES], default=language, help="language of the sentences")
+    _said(top, json=False, lang="auto")
+    _said(common, json=argparse.SUPPRESS, lang=argparse.SUPPRESS)  # not given after the verb: as before
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, help_text: str) -> Parser:
@@ -75,7 +71,7 @@ def parser(lang: str = "en") -> Parser:
 
 
 def _said(verb: argparse.ArgumentParser, json: bool | str, lang: str) -> None:
-    """How a verb speaks, with what counts where nothing is given."""
+    """How a verb speaks; what counts where nothing is given."""
     verb.add_argument("--json", action="store_true", default=json, help="one JSON document on stdout")
     verb.add_argument("--lang", choices=["auto", *LANGUAGES], default=lang, help="language of the sentences")
 
