@@ -254,6 +254,61 @@ def test_a_quiz_is_multiple_choice(take: Take, content: str) -> None:
     assert taken.reading.format == "multiple-choice" and not taken.reading.findings
 
 
+MARKED = {  # the right options of the same two questions
+    "stars": "1) {}\na) Milano\n*b) Roma\n\n2) {}\n*a) Po\nb) Arno\n",
+    "stars after": "1. {}\nA. Milano\nB. Roma *\n\n2. {}\nA. Po *\nB. Arno\n",
+    "ticks": "{}\nA) Milano\nB) Roma ✅\n\n{}\nA) Po ✓\nB) Arno\n",
+    "ticks before": "{}\nA) Milano\n✔ B) Roma\n\n{}\n✔ A) Po\nB) Arno\n",
+    "bold": "**1. {}**\n- a) Milano\n- **b) Roma**\n\n**2. {}**\n- **a) Po**\n- b) Arno\n",
+    "bold text": "{}\na) Milano\nb) **Roma**\n\n{}\na) __Po__\nb) Arno\n",
+    "words": "1) {}\na) Milano\nb) Roma (corretta)\n\n2) {}\na) Po (risposta esatta)\nb) Arno\n",
+    "arrows": "{}\nA) Milano\n-> B) Roma\n\n{}\nA) Po <-\nB) Arno\n",
+    "crosses": "{}\n( ) A) Milano\n(x) B) Roma\n\n{}\n[x] A) Po\n[ ] B) Arno\n",
+}
+SOLVED = {  # solutions at the end of the text
+    "in a line": "Soluzioni: 1b, 2a\n",
+    "a line each": "Risposte corrette\n\n1. b\n2. a\n",
+    "with hyphens": "**Soluzioni:** 1-B; 2-A.\n",
+    "English": "Answer key\n1) B\n2) A\n",
+    "a heading": "## Lösungen\n1: b | 2: a\n",
+}
+ASKED = ("Capitale d'Italia?", "Fiume più lungo?")
+CHOSEN = [("Capitale d'Italia?\n\nA) Milano\nB) Roma", "B) Roma"), ("Fiume più lungo?\n\nA) Po\nB) Arno", "A) Po")]
+OPTIONS = "1) {}\na) Milano\nb) Roma\n\n2) {}\na) Po\nb) Arno\n\n"
+
+
+@pytest.mark.parametrize("form", MARKED.values(), ids=MARKED)
+def test_an_option_that_is_marked_is_the_answer(take: Take, form: str) -> None:
+    taken = take(form.format(*ASKED))
+    assert taken.texts == CHOSEN and not taken.reading.findings
+
+
+@pytest.mark.parametrize("solutions", SOLVED.values(), ids=SOLVED)
+@pytest.mark.parametrize("form", [OPTIONS, OPTIONS.replace("1)", "Domanda 1:").replace("2)", "Domanda n. 2:")])
+def test_the_solutions_at_the_end_of_a_quiz_are_its_answers(take: Take, form: str, solutions: str) -> None:
+    taken = take(form.format(*ASKED) + solutions)
+    assert taken.texts == CHOSEN and not taken.reading.findings
+
+
+def test_several_marked_options_are_the_answer_and_a_line_below_says_more_than_a_mark(take: Take) -> None:
+    assert take("Quali sono fiumi?\n*a) Po\n*b) Arno\nc) Roma\n").texts[0][1] == "A) Po\nB) Arno"
+    assert take("Capitale?\na) Milano\nb) Roma *\nRisposta: a\n").texts[0][1] == "A) Milano"
+
+
+@pytest.mark.parametrize(
+    "solutions", ["", "Soluzioni: 1b\n", "Soluzioni: 1b, 2z\n", "Soluzioni: 1b, 1a\n", "Soluzioni: le trovi in fondo al libro.\n"]
+)
+def test_options_of_which_nothing_says_the_right_one_are_told_with_their_line(take: Take, solutions: str) -> None:
+    found = {note["code"]: note["params"] for note in take(OPTIONS.format(*ASKED) + solutions).reading.findings}
+    assert found["data.note.unsolved"] == {"count": 2, "line": 1}
+
+
+@pytest.mark.parametrize("form", ["D: {}\nR: Queste:\na) uno\nb) due\n\n", "## {}\n\nQueste:\n\na) uno\nb) due\n\n"])
+def test_lists_within_answers_are_no_options(take: Take, form: str) -> None:
+    taken = take("".join(form.format(asked) for asked in ("Che taglie avete?", "Che colori?")))
+    assert [note["code"] for note in taken.reading.findings if note["code"] == "data.note.unsolved"] == []
+
+
 def test_a_question_of_a_quiz_without_a_right_option_is_refused_and_an_explanation_counted(take: Take) -> None:
     content = QUIZ["Aiken"].replace("ANSWER: B\n", "ANSWER: B\nLo dice la legge.\n")
     taken = take(content + "\nSenza?\nA. x\nB. y\n\nSbagliata?\nA. x\nB. y\nANSWER: Z\n")

@@ -110,6 +110,7 @@ def deep(levels: int) -> Any:
 
 
 QA = [["question", "answer"], ["Dove siete?", "In via Roma."]]
+CHOICES = "1) Dove?\na) Qui\nb) Là\n{}\n2) Quando?\na) Ora\nb) Mai\n{}"
 SHEET_QA = [["Domanda", "Risposta"], ["Dove siete?", "In via Roma."]]
 PROSE = [{"text": row["question"], "simple": row["answer"]} for row in ROWS]
 CHAT = (
@@ -203,6 +204,7 @@ WAYS: dict[str, Way] = {
     "data.xlsx#csv": Way(by_hand("<"), table(*QA)),
     "data.yaml": Way("- question: &a x\n  answer: *a\n", "- question: x\n  answer: x\n"),
     # what is told of a good one
+    "data.note.unsolved": Way(CHOICES.format("", ""), CHOICES.format("Risposta: b\n", "Answer: a\n")),
     "data.note.asks": Way("Quanto costa? 12 euro\nDove siete? Qui\n", "D: Quanto costa?\nR: 12 euro\nD: Dove siete?\nR: Qui\n"),
     "data.note.dialogue": Way(
         "Utente: a\nAssistente: b\nUtente: c\nAssistente: d\n", "Utente: a\nAssistente: b\n---\nUtente: c\nAssistente: d\n", gone=False
