@@ -170,6 +170,34 @@ def test_a_dialogue_with_a_name_before_each_turn_is_a_conversation(take: Take, n
     assert taken.texts == [SAID] and [turn["role"] for turn in taken.rows[0]["messages"]] == ["user", "assistant"] * 2
 
 
+ABOVE = [  # what stands alone above a turn
+    *(("You said:", "ChatGPT said:"), ("Hai detto:", "ChatGPT ha detto:"), ("Du hast gesagt:", "ChatGPT hat gesagt:")),
+    *(("You", "Copilot"), ("Tu:", "Gemini:"), ("## Human", "## Assistant"), ("**You**", "**Claude 3.5 Sonnet**"), ("# User:", "# AI:")),
+    *(("Vous avez dit\u00a0:", "ChatGPT a dit\u00a0:"), ("UTENTE", "ASSISTENTE"), ("Cliente:", "Operatore:"), ("You", "ChatGPT 4o")),
+]
+
+
+@pytest.mark.parametrize("names", ABOVE)
+@pytest.mark.parametrize(("after", "between"), [("\n", "\n"), ("\n\n", "\n\n")])
+def test_a_dialogue_with_a_name_alone_above_each_turn_is_a_conversation(
+    take: Take, names: tuple[str, str], after: str, between: str
+) -> None:
+    said = (SAID[0], "Sì.\n\nDodici euro.\n\n- orlo\n\n- toppa\n\nE le cerniere?\n\nAnche.", "E quando?", "Domani.")
+    taken = take(between.join(f"{names[place % 2]}{after}{text}" for place, text in enumerate(said)) + "\n")
+    assert taken.texts == [said] and [turn["role"] for turn in taken.rows[0]["messages"]] == ["user", "assistant"] * 2
+
+
+def test_a_blank_line_alone_does_not_divide_what_is_copied_from_a_page(take: Take) -> None:
+    pair = "Hai detto:\n{}\nChatGPT ha detto:\n{}\n\n"
+    assert take(pair.format(*SAID[:2]) + pair.format(*SAID[2:])).texts == [SAID]
+
+
+def test_an_instruction_above_and_rules_between_such_dialogues_are_read(take: Take) -> None:
+    talk = "## User\n\nCiao\n\n## Assistant\n\nSalve.\n"
+    taken = take(f"# La mia chat\n\n## System\n\nSei un sarto.\n\n{talk}\n---\n\n{talk.replace('Ciao', 'Orli?')}")
+    assert taken.texts == [("Sei un sarto.", "Ciao", "Salve."), ("Orli?", "Salve.")]
+
+
 DIVIDED = {  # what stands between two conversations
     "a blank line": ("\n", "\n\n"),
     "a rule": ("\n", "\n---\n"),
@@ -224,6 +252,10 @@ def test_a_system_text_begins_a_dialogue(take: Take) -> None:
         "Un racconto.\n\nHuman: hi\nAssistant: hello\n\nE il racconto va avanti.\n",
         "Nota: uno\nUtente: tre?\nNota: due\nAssistente: quattro\n",
         "Anna: Vieni?\nUgo: No.\nPia: Perché?\nAnna: Boh.\n",
+        "Anna\nVieni?\nUgo\nNo.\nAnna\nPerché?\nUgo\nBoh.\n",
+        "Cliente\nRossi\nModello\nUno\nCliente\nBianchi\nModello\nDue\n",
+        "Tu\nsei bella.\n\nTu\nnon ci sei.\n",
+        "You\nare my sunshine\n\nAssistant\nManager\n",
     ],
 )
 def test_other_texts_with_names_are_no_dialogues(take: Take, content: str) -> None:
