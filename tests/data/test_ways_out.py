@@ -110,6 +110,7 @@ def deep(levels: int) -> Any:
 
 
 QA = [["question", "answer"], ["Dove siete?", "In via Roma."]]
+PIPED = "| question | answer |\n|---|---|\n| a | b |\n\n"
 CHOICES = "1) Dove?\na) Qui\nb) Là\n{}\n2) Quando?\na) Ora\nb) Mai\n{}"
 SHEET_QA = [["Domanda", "Risposta"], ["Dove siete?", "In via Roma."]]
 PROSE = [{"text": row["question"], "simple": row["answer"]} for row in ROWS]
@@ -152,6 +153,7 @@ WAYS: dict[str, Way] = {
     "data.columns": Way(json.dumps({"question": {"0": "a", "1": "b"}, "answer": {"0": "c", "1": "d"}}), json.dumps(GOOD)),
     "data.csv.header": Way("question,answer,answer\na,b,c\n", "question,answer,altro\na,b,c\n"),
     "data.csv.long": Way('question,answer\n"' + "a," * 60_000, 'question,answer\n"' + "a," * 20 + '",b\n', limits={"line": 1000}),
+    "data.csv.tables": Way(PIPED + PIPED.replace("question", "altro"), PIPED + PIPED),
     "data.csv.quote": Way('question,answer\na,"b\nc,d\n', table(["question", "answer"], ["a", '"b'], ["c", "d"])),
     "data.encoding": Way(b"\xff\xfeq\x00,\x00a\x00\n\x00\x00\xd8\x00\xd8", "question,answer\na,b\n"),
     "data.format": Way([{"foo": "Dove?", "bar": "Qui."}], [{"question": "Dove?", "answer": "Qui."}]),
@@ -290,6 +292,7 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.check.unnamed",
         "data.check.refused.unwanted",
         "data.check.refused.tie",
+        "data.note.again",
         "data.note.around",
         "data.note.chat",
         "data.note.faq",

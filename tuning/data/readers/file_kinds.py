@@ -152,7 +152,8 @@ def _of_text(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened:
     table = layout(head, known)
     if table is not None:
         notes = [Notice(code="data.note.header", params={"line": table.above + 1})] if table.found else []
-        return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known), text.position, notes)
+        told: list[Notice] = []
+        return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known, told), text.position, notes, told)
     if json_lines.are_texts(head):
         return Opened("json", text.encoding, json_rows.texts(text, limits), text.position)
     json_around.check(head, known)
