@@ -75,7 +75,7 @@ def table(*rows: list[str], **dialect: Any) -> str:
     return out.getvalue()
 
 
-def book(*sheets: list[list[Any]], formats: Mapping[str, str] | None = None) -> bytes:
+def book(*sheets: list[list[Any]], formats: Mapping[str, str] | None = None, hidden: int = 0) -> bytes:
     made = openpyxl.Workbook()
     made.remove(made.worksheets[0])
     for number, rows in enumerate(sheets):
@@ -84,6 +84,8 @@ def book(*sheets: list[list[Any]], formats: Mapping[str, str] | None = None) -> 
             sheet.append(row)
     for place, code in (formats or {}).items():
         made.worksheets[0][place].number_format = code
+    if hidden:
+        made.worksheets[0].row_dimensions[hidden].hidden = True
     out = io.BytesIO()
     made.save(out)
     return out.getvalue()
@@ -206,6 +208,7 @@ WAYS: dict[str, Way] = {
     "data.xlsx#csv": Way(by_hand("<"), table(*QA)),
     "data.yaml": Way("- question: &a x\n  answer: *a\n", "- question: x\n  answer: x\n"),
     # what is told of a good one
+    "data.note.hidden": Way(book(SHEET_QA, hidden=2), book(SHEET_QA)),
     "data.note.unsolved": Way(CHOICES.format("", ""), CHOICES.format("Risposta: b\n", "Answer: a\n")),
     "data.note.asks": Way("Quanto costa? 12 euro\nDove siete? Qui\n", "D: Quanto costa?\nR: 12 euro\nD: Dove siete?\nR: Qui\n"),
     "data.note.dialogue": Way(

@@ -62,6 +62,23 @@ class Book(Protocol):
 
 
 @dataclass
+class HiddenRows:
+    """The rows that a sheet does not show, by a filter or by hand; they are read like any other."""
+
+    count: int = 0
+    first: int = 0
+
+    def note(self, row: int, times: int = 1) -> None:
+        """Count a row, or as many as it is repeated."""
+        self.count, self.first = self.count + times, self.first or row
+
+    def notices(self) -> list[Notice]:
+        """What is said of them."""
+        params = {"count": self.count, "row": self.first}
+        return [Notice(code="data.note.hidden", level="warning", params=params)] if self.count else []
+
+
+@dataclass
 class ShownNumbers:
     """The cells whose numbers are shown otherwise than they are stored."""
 
