@@ -155,7 +155,7 @@ def _of_text(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened:
         told: list[Notice] = []
         return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known, told), text.position, notes, told)
     if json_lines.are_texts(head):
-        return Opened("json", text.encoding, json_rows.texts(text, limits), text.position)
+        return Opened("json", text.encoding, json_rows.texts(text, limits, known), text.position)
     json_around.check(head, known)
     asks = faq_rows.asking(head)
     return Opened("text", text.encoding, text_rows.records(text, limits), text.position, [asks] if asks else [])
