@@ -114,6 +114,7 @@ def deep(levels: int) -> Any:
 QA = [["question", "answer"], ["Dove siete?", "In via Roma."]]
 PIPED = "| question | answer |\n|---|---|\n| a | b |\n\n"
 CHOICES = "1) Dove?\na) Qui\nb) Là\n{}\n2) Quando?\na) Ora\nb) Mai\n{}"
+SWAPPED = {"question": "answer", "answer": "question"}
 SHEET_QA = [["Domanda", "Risposta"], ["Dove siete?", "In via Roma."]]
 PROSE = [{"text": row["question"], "simple": row["answer"]} for row in ROWS]
 CHAT = (
@@ -262,6 +263,8 @@ WAYS: dict[str, Way] = {
     "data.check.long": Way(with_(answer="parola " * 40_000), ROWS),
     "data.check.lost": Way(with_(answer="Il caff\ufffd è buono davvero."), with_(answer="Il caffè è buono davvero.")),
     "data.check.mojibake": Way(with_(answer="PerchÃ© il caffÃ¨ Ã¨ buono."), repair="encoding"),
+    "data.check.swapped": Way([{"question": row["answer"], "answer": row["question"]} for row in ROWS], again=SWAPPED),
+    "data.check.total": Way([*ROWS, {"question": "Totale", "answer": "10"}], ROWS),
     "data.check.nothing": Way(with_(answer="N/A"), ROWS),
     "data.check.personal.card": Way(with_(answer="La carta è 4539 1488 0343 6467 grazie."), ROWS),
     "data.check.personal.email": Way(with_(answer="Scrivi a anna.bianchi@posta.it per favore."), ROWS),
