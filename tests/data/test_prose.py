@@ -37,6 +37,8 @@ LABELLED = {  # what stands before questions and answers, and is neither
     "numbers before": ("1. D: {}\nR: {}\n", "2. D: {}\nR: {}\n"),
     "answers alone": ("1. {}\nR: {}\n\n", "2. {}\nR: {}\n\n"),
     "answers to headings": ("## {}\n\n**Risposta:** {}\n\n", "## {}\n\n**Risposta:** {}\n\n"),
+    "signs of equality": ("domanda = {}\nrisposta = {}\n\n", "domanda = {}\nrisposta = {}\n\n"),
+    "signs of equality, and no space": ("question={}\nanswer={}\n", "question={}\nanswer={}\n"),
     "lines of their own": ("DOMANDA\n{}\nRISPOSTA\n{}\n\n", "DOMANDA\n{}\nRISPOSTA\n{}\n\n"),
     "two sets": ("D: {}\nR: {}\n\n", "Q: {}\nA: {}\n\n"),
 }
@@ -91,6 +93,8 @@ CERTAIN = {  # forms of three pairs
     "bold, with the answer on the line": "**{}** {}\n\n",
     "points of a list": "- **{}** {}\n",
     "points with a colon": "* **{}**: {}\n",
+    "folded, in a line": "<details><summary>{}</summary>\n\n{}\n\n</details>\n\n",
+    "folded, with its end on the line": "<details open>\n<summary>{}</summary>\n{}</details>\n",
     "headings below sections that ask nothing": "## Orari\n\n### {}\n{}\n\n## Prezzi\n\n",
 }
 
