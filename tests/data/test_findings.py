@@ -583,3 +583,42 @@ def test_signs_of_other_programs_are_found_and_mended(take: Take, write: Write, 
 def test_signs_that_are_meant_are_not_found(take: Take, answer: str) -> None:
     rows = [{"question": f"Domanda {number}", "answer": answer} for number in range(3)]
     assert not {"data.check.control", "data.check.escape", "data.check.letter"} & {note["code"] for note in take(rows).reading.findings}
+
+
+def of_pairs(rows: Iterable[tuple[str, ...]]) -> dict[str, dict[str, Any]]:
+    """The findings of pairs, by their codes."""
+    findings = Findings()
+    for number, (asked, answered) in enumerate(rows, start=2):
+        findings.add({"row": number, "messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]})
+    return {notice.code: notice.params for notice in findings.finish()}
+
+
+def test_answers_that_ask_and_questions_that_do_not_are_told_to_be_swapped() -> None:
+    pairs = [line.split("|") for line in CLEAN.strip().splitlines() if "?|" in line]
+    swapped = [(answered, f"{asked} ") for asked, answered in pairs]
+    assert of_pairs(swapped)["data.check.swapped"] == {"count": len(swapped), "total": len(swapped)}
+    for rows in (pairs, swapped[:3], [(asked, f"{answered} And you?") for asked, answered in pairs], swapped[:9] + pairs[9:]):
+        assert "data.check.swapped" not in of_pairs([(asked, answered) for asked, answered in rows])
+
+
+@pytest.mark.parametrize("name", ["Totale", "TOTALE:", "total", "Totali", "Summe", "Gesamt", "Totale domande", "Grand total"])
+def test_a_row_of_a_total_is_told(name: str) -> None:
+    rows = [("Quanto costa?", "12 euro."), ("Come si dice tutto?", "Totale"), (name, "3")]
+    assert of_pairs(rows)["data.check.total"]["rows"] == "4"
+
+
+def test_a_question_about_a_total_is_none() -> None:
+    assert "data.check.total" not in of_pairs(
+        [("Totale di 3 e 4?", "7"), ("Total war", "Guerra totale."), ("Totale", "Che è tutto intero.")]
+    )
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\ufeff", "\u00ad", "\u2060"])
+def test_signs_without_width_are_told_and_taken_out(sign: str) -> None:
+    assert of_pairs([("Quando?", f"Alle{sign}nove.")])["data.check.control"]["example"] == f"U+{ord(sign):04X}"
+    assert leftovers.uncontrolled(f"{sign}Alle{sign}nove.") == "Allenove."
+
+
+@pytest.mark.parametrize("text", ["👨\u200d👩\u200d👧", "می\u200cخواهم", "ภาษา\u200bไทย", "שלום\u200f!", "a\u00a0b"])
+def test_signs_without_width_that_a_script_needs_are_none(text: str) -> None:
+    assert leftovers.control(text) is None and leftovers.uncontrolled(text) is None

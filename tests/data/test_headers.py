@@ -172,3 +172,47 @@ def test_names_are_names_where_nobody_speaks_of_letters(take: Take) -> None:
     with pytest.raises(InputError, match=r"data\.format"):
         take(f"{','.join(wide)}\n{','.join('xyz' for _ in wide)}\n")
     assert take("A;B\nuno;due\n", {"question": "A", "answer": "B"}).texts == [("uno", "due")]
+
+
+AGAIN = {  # tables of two rows, put one below another
+    "semicolons": "Domanda;Risposta\nDove?;Qui\nDomanda;Risposta\nQuando?;Ora\n",
+    "capitals, spaces and a byte order mark": "Domanda,Risposta,Note\nDove?,Qui,\n\ufeffDOMANDA, risposta,Note\nQuando?,Ora,\n",
+    "a table of Markdown": "| Domanda | Risposta |\n|---|---|\n| Dove? | Qui |\n\n| Domanda | Risposta |\n|:--|---:|\n| Quando? | Ora |\n",
+    "without outer bars": "Domanda | Risposta\n--- | ---\nDove? | Qui\n\nDomanda | Risposta\n--- | ---\nQuando? | Ora\n",
+}
+
+
+@pytest.mark.parametrize("content", AGAIN.values(), ids=AGAIN)
+def test_a_header_that_stands_again_among_the_rows_is_no_row_and_is_told(take: Take, content: str) -> None:
+    taken = take(content)
+    assert taken.texts == [("Dove?", "Qui"), ("Quando?", "Ora")] and not taken.faults
+    assert [note["params"] for note in taken.reading.findings if note["code"] == "data.note.again"] == [{"count": 1, "row": 3}]
+
+
+def test_a_header_that_stands_again_in_a_sheet_is_no_row(take: Take) -> None:
+    rows = [("Domanda", "Risposta"), ("Dove?", "Qui"), ("Domanda", "Risposta "), ("Quando?", "Ora")]
+    taken = take(book(sheet(*rows)))
+    assert taken.texts == [("Dove?", "Qui"), ("Quando?", "Ora")]
+    assert [note["params"] for note in taken.reading.findings if note["code"] == "data.note.again"] == [{"count": 1, "row": 3}]
+
+
+def test_sections_between_tables_of_markdown_are_refused_with_their_rows_and_hyphens_in_a_table_stay(take: Take) -> None:
+    table = "| Domanda | Risposta |\n|---|---|\n"
+    taken = take(f"{table}| Dove? | Qui |\n\n## Orari\n\n{table}| Quando? | Ora |\n")
+    assert taken.texts == [("Dove?", "Qui"), ("Quando?", "Ora")] and taken.faults == [(3, "data.row.ragged")]
+    assert take(f"{table}| Dove? | Qui |\n| --- | --- |\n").texts == [("Dove?", "Qui"), ("---", "---")]
+
+
+def test_a_table_of_other_columns_below_one_of_markdown_is_refused_with_its_line(take: Take) -> None:
+    with pytest.raises(InputError) as refused:
+        take("| Domanda | Risposta |\n|---|---|\n| Dove? | Qui |\n\n| Risposta | Domanda |\n|---|---|\n| Ora | Quando? |\n")
+    assert (refused.value.code, refused.value.params["line"]) == ("data.csv.tables", 5)
+
+
+def test_a_row_like_the_header_of_one_column_or_of_letters_stays(take: Take) -> None:
+    assert take("text\nuno\ntext\n").texts == [("uno",), ("text",)]
+    assert take("Dove?;Qui\nQuando?;Ora\nDove?;Qui\n", {"question": "A", "answer": "B"}).texts == [
+        ("Dove?", "Qui"),
+        ("Quando?", "Ora"),
+        ("Dove?", "Qui"),
+    ]

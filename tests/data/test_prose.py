@@ -37,6 +37,8 @@ LABELLED = {  # what stands before questions and answers, and is neither
     "numbers before": ("1. D: {}\nR: {}\n", "2. D: {}\nR: {}\n"),
     "answers alone": ("1. {}\nR: {}\n\n", "2. {}\nR: {}\n\n"),
     "answers to headings": ("## {}\n\n**Risposta:** {}\n\n", "## {}\n\n**Risposta:** {}\n\n"),
+    "signs of equality": ("domanda = {}\nrisposta = {}\n\n", "domanda = {}\nrisposta = {}\n\n"),
+    "signs of equality, and no space": ("question={}\nanswer={}\n", "question={}\nanswer={}\n"),
     "lines of their own": ("DOMANDA\n{}\nRISPOSTA\n{}\n\n", "DOMANDA\n{}\nRISPOSTA\n{}\n\n"),
     "two sets": ("D: {}\nR: {}\n\n", "Q: {}\nA: {}\n\n"),
 }
@@ -91,6 +93,8 @@ CERTAIN = {  # forms of three pairs
     "bold, with the answer on the line": "**{}** {}\n\n",
     "points of a list": "- **{}** {}\n",
     "points with a colon": "* **{}**: {}\n",
+    "folded, in a line": "<details><summary>{}</summary>\n\n{}\n\n</details>\n\n",
+    "folded, with its end on the line": "<details open>\n<summary>{}</summary>\n{}</details>\n",
     "headings below sections that ask nothing": "## Orari\n\n### {}\n{}\n\n## Prezzi\n\n",
 }
 
@@ -170,6 +174,34 @@ def test_a_dialogue_with_a_name_before_each_turn_is_a_conversation(take: Take, n
     assert taken.texts == [SAID] and [turn["role"] for turn in taken.rows[0]["messages"]] == ["user", "assistant"] * 2
 
 
+ABOVE = [  # what stands alone above a turn
+    *(("You said:", "ChatGPT said:"), ("Hai detto:", "ChatGPT ha detto:"), ("Du hast gesagt:", "ChatGPT hat gesagt:")),
+    *(("You", "Copilot"), ("Tu:", "Gemini:"), ("## Human", "## Assistant"), ("**You**", "**Claude 3.5 Sonnet**"), ("# User:", "# AI:")),
+    *(("Vous avez dit\u00a0:", "ChatGPT a dit\u00a0:"), ("UTENTE", "ASSISTENTE"), ("Cliente:", "Operatore:"), ("You", "ChatGPT 4o")),
+]
+
+
+@pytest.mark.parametrize("names", ABOVE)
+@pytest.mark.parametrize(("after", "between"), [("\n", "\n"), ("\n\n", "\n\n")])
+def test_a_dialogue_with_a_name_alone_above_each_turn_is_a_conversation(
+    take: Take, names: tuple[str, str], after: str, between: str
+) -> None:
+    said = (SAID[0], "Sì.\n\nDodici euro.\n\n- orlo\n\n- toppa\n\nE le cerniere?\n\nAnche.", "E quando?", "Domani.")
+    taken = take(between.join(f"{names[place % 2]}{after}{text}" for place, text in enumerate(said)) + "\n")
+    assert taken.texts == [said] and [turn["role"] for turn in taken.rows[0]["messages"]] == ["user", "assistant"] * 2
+
+
+def test_a_blank_line_alone_does_not_divide_what_is_copied_from_a_page(take: Take) -> None:
+    pair = "Hai detto:\n{}\nChatGPT ha detto:\n{}\n\n"
+    assert take(pair.format(*SAID[:2]) + pair.format(*SAID[2:])).texts == [SAID]
+
+
+def test_an_instruction_above_and_rules_between_such_dialogues_are_read(take: Take) -> None:
+    talk = "## User\n\nCiao\n\n## Assistant\n\nSalve.\n"
+    taken = take(f"# La mia chat\n\n## System\n\nSei un sarto.\n\n{talk}\n---\n\n{talk.replace('Ciao', 'Orli?')}")
+    assert taken.texts == [("Sei un sarto.", "Ciao", "Salve."), ("Orli?", "Salve.")]
+
+
 DIVIDED = {  # what stands between two conversations
     "a blank line": ("\n", "\n\n"),
     "a rule": ("\n", "\n---\n"),
@@ -224,6 +256,10 @@ def test_a_system_text_begins_a_dialogue(take: Take) -> None:
         "Un racconto.\n\nHuman: hi\nAssistant: hello\n\nE il racconto va avanti.\n",
         "Nota: uno\nUtente: tre?\nNota: due\nAssistente: quattro\n",
         "Anna: Vieni?\nUgo: No.\nPia: Perché?\nAnna: Boh.\n",
+        "Anna\nVieni?\nUgo\nNo.\nAnna\nPerché?\nUgo\nBoh.\n",
+        "Cliente\nRossi\nModello\nUno\nCliente\nBianchi\nModello\nDue\n",
+        "Tu\nsei bella.\n\nTu\nnon ci sei.\n",
+        "You\nare my sunshine\n\nAssistant\nManager\n",
     ],
 )
 def test_other_texts_with_names_are_no_dialogues(take: Take, content: str) -> None:
@@ -252,6 +288,61 @@ def test_a_quiz_is_multiple_choice(take: Take, content: str) -> None:
     taken = take(content)
     assert taken.texts == [("Capitale d'Italia?\n\nA) Milano\nB) Roma", "B) Roma"), ("Fiume più lungo?\n\nA) Po\nB) Arno", "A) Po")]
     assert taken.reading.format == "multiple-choice" and not taken.reading.findings
+
+
+MARKED = {  # the right options of the same two questions
+    "stars": "1) {}\na) Milano\n*b) Roma\n\n2) {}\n*a) Po\nb) Arno\n",
+    "stars after": "1. {}\nA. Milano\nB. Roma *\n\n2. {}\nA. Po *\nB. Arno\n",
+    "ticks": "{}\nA) Milano\nB) Roma ✅\n\n{}\nA) Po ✓\nB) Arno\n",
+    "ticks before": "{}\nA) Milano\n✔ B) Roma\n\n{}\n✔ A) Po\nB) Arno\n",
+    "bold": "**1. {}**\n- a) Milano\n- **b) Roma**\n\n**2. {}**\n- **a) Po**\n- b) Arno\n",
+    "bold text": "{}\na) Milano\nb) **Roma**\n\n{}\na) __Po__\nb) Arno\n",
+    "words": "1) {}\na) Milano\nb) Roma (corretta)\n\n2) {}\na) Po (risposta esatta)\nb) Arno\n",
+    "arrows": "{}\nA) Milano\n-> B) Roma\n\n{}\nA) Po <-\nB) Arno\n",
+    "crosses": "{}\n( ) A) Milano\n(x) B) Roma\n\n{}\n[x] A) Po\n[ ] B) Arno\n",
+}
+SOLVED = {  # solutions at the end of the text
+    "in a line": "Soluzioni: 1b, 2a\n",
+    "a line each": "Risposte corrette\n\n1. b\n2. a\n",
+    "with hyphens": "**Soluzioni:** 1-B; 2-A.\n",
+    "English": "Answer key\n1) B\n2) A\n",
+    "a heading": "## Lösungen\n1: b | 2: a\n",
+}
+ASKED = ("Capitale d'Italia?", "Fiume più lungo?")
+CHOSEN = [("Capitale d'Italia?\n\nA) Milano\nB) Roma", "B) Roma"), ("Fiume più lungo?\n\nA) Po\nB) Arno", "A) Po")]
+OPTIONS = "1) {}\na) Milano\nb) Roma\n\n2) {}\na) Po\nb) Arno\n\n"
+
+
+@pytest.mark.parametrize("form", MARKED.values(), ids=MARKED)
+def test_an_option_that_is_marked_is_the_answer(take: Take, form: str) -> None:
+    taken = take(form.format(*ASKED))
+    assert taken.texts == CHOSEN and not taken.reading.findings
+
+
+@pytest.mark.parametrize("solutions", SOLVED.values(), ids=SOLVED)
+@pytest.mark.parametrize("form", [OPTIONS, OPTIONS.replace("1)", "Domanda 1:").replace("2)", "Domanda n. 2:")])
+def test_the_solutions_at_the_end_of_a_quiz_are_its_answers(take: Take, form: str, solutions: str) -> None:
+    taken = take(form.format(*ASKED) + solutions)
+    assert taken.texts == CHOSEN and not taken.reading.findings
+
+
+def test_several_marked_options_are_the_answer_and_a_line_below_says_more_than_a_mark(take: Take) -> None:
+    assert take("Quali sono fiumi?\n*a) Po\n*b) Arno\nc) Roma\n").texts[0][1] == "A) Po\nB) Arno"
+    assert take("Capitale?\na) Milano\nb) Roma *\nRisposta: a\n").texts[0][1] == "A) Milano"
+
+
+@pytest.mark.parametrize(
+    "solutions", ["", "Soluzioni: 1b\n", "Soluzioni: 1b, 2z\n", "Soluzioni: 1b, 1a\n", "Soluzioni: le trovi in fondo al libro.\n"]
+)
+def test_options_of_which_nothing_says_the_right_one_are_told_with_their_line(take: Take, solutions: str) -> None:
+    found = {note["code"]: note["params"] for note in take(OPTIONS.format(*ASKED) + solutions).reading.findings}
+    assert found["data.note.unsolved"] == {"count": 2, "line": 1}
+
+
+@pytest.mark.parametrize("form", ["D: {}\nR: Queste:\na) uno\nb) due\n\n", "## {}\n\nQueste:\n\na) uno\nb) due\n\n"])
+def test_lists_within_answers_are_no_options(take: Take, form: str) -> None:
+    taken = take("".join(form.format(asked) for asked in ("Che taglie avete?", "Che colori?")))
+    assert [note["code"] for note in taken.reading.findings if note["code"] == "data.note.unsolved"] == []
 
 
 def test_a_question_of_a_quiz_without_a_right_option_is_refused_and_an_explanation_counted(take: Take) -> None:

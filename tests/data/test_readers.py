@@ -681,3 +681,25 @@ def test_a_title_above_the_names_is_told(tmp_path: pathlib.Path) -> None:
         found = opened(path)
         assert [(record.row, record.line, record.values) for record in found.records] == [(4, 4, {"question": "a", "answer": "b"})]
         assert [(notice.code, notice.params) for notice in found.notes] == [("data.note.header", {"line": 3})]
+
+
+INNER = [
+    json.dumps(row, ensure_ascii=False) for row in ({"domanda": "Dove?", "risposta": "Qui."}, {"domanda": "Quando?", "risposta": None})
+]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(INNER),
+        json.dumps(INNER, indent=1),
+        "".join(json.dumps(row) + "\n" for row in INNER),
+    ],
+)
+def test_rows_that_are_written_as_texts_of_json_are_rows(write: Write, content: str) -> None:
+    assert values(write(content)) == [json.loads(row) for row in INNER]
+
+
+@pytest.mark.parametrize("texts", [["{a}", "{b}"], ['{"key": 1}', '{"key": 2}'], ["Dove?", INNER[0]], ["{" * 5000, "x"]])
+def test_other_texts_stay_texts(write: Write, texts: list[str]) -> None:
+    assert values(write(json.dumps(texts))) == [{"text": text} for text in texts]

@@ -4,8 +4,9 @@ import pathlib
 
 import pytest
 
-from tests.data.books import Rows, workbook
+from tests.data.books import Rows, ods_of, workbook
 from tests.data.conftest import read_here
+from tests.data.corpus_books import book, sheet
 from tuning.cli.main import main
 from tuning.errors import InputError
 
@@ -89,3 +90,27 @@ def test_where_no_sheet_is_understood_all_of_them_are_named(tmp_path: pathlib.Pa
     assert main(["--home", str(tmp_path / "home"), "check", str(path), "--lang", "en"]) != 0
     said = capsys.readouterr().err
     assert "“Uno”" in said and '--map "sheet=Due"' in said
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "ods"])
+def test_rows_that_a_sheet_hides_are_read_and_told(tmp_path: pathlib.Path, kind: str) -> None:
+    if kind == "xlsx":
+        made = sheet(*(tuple(row) for row in SHOP)).replace('<row r="3">', '<row r="3" hidden="1">')
+        path = tmp_path / "upload"
+        path.write_bytes(book(made))
+    else:
+        rows = [
+            f"<table:table-row{more}>{''.join(map(_cell, row))}</table:table-row>" for row, more in zip(SHOP, ("", "", HIDDEN), strict=True)
+        ]
+        path = tmp_path / "upload"
+        path.write_bytes(ods_of(f'<table:table table:name="A">{"".join(rows)}</table:table>'))
+    taken = read_here([path], tmp_path / "rows")
+    assert taken.texts == [("Dove?", "Qui"), ("Quando?", "Ora")]
+    assert [note["params"] for note in taken.reading.findings if note["code"] == "data.note.hidden"] == [{"count": 1, "row": 3}]
+
+
+HIDDEN = ' table:visibility="filter"'
+
+
+def _cell(said: str) -> str:
+    return f'<table:table-cell office:value-type="string"><text:p>{said}</text:p></table:table-cell>'

@@ -75,7 +75,7 @@ def table(*rows: list[str], **dialect: Any) -> str:
     return out.getvalue()
 
 
-def book(*sheets: list[list[Any]], formats: Mapping[str, str] | None = None) -> bytes:
+def book(*sheets: list[list[Any]], formats: Mapping[str, str] | None = None, hidden: int = 0) -> bytes:
     made = openpyxl.Workbook()
     made.remove(made.worksheets[0])
     for number, rows in enumerate(sheets):
@@ -84,6 +84,8 @@ def book(*sheets: list[list[Any]], formats: Mapping[str, str] | None = None) -> 
             sheet.append(row)
     for place, code in (formats or {}).items():
         made.worksheets[0][place].number_format = code
+    if hidden:
+        made.worksheets[0].row_dimensions[hidden].hidden = True
     out = io.BytesIO()
     made.save(out)
     return out.getvalue()
@@ -110,6 +112,9 @@ def deep(levels: int) -> Any:
 
 
 QA = [["question", "answer"], ["Dove siete?", "In via Roma."]]
+PIPED = "| question | answer |\n|---|---|\n| a | b |\n\n"
+CHOICES = "1) Dove?\na) Qui\nb) Là\n{}\n2) Quando?\na) Ora\nb) Mai\n{}"
+SWAPPED = {"question": "answer", "answer": "question"}
 SHEET_QA = [["Domanda", "Risposta"], ["Dove siete?", "In via Roma."]]
 PROSE = [{"text": row["question"], "simple": row["answer"]} for row in ROWS]
 CHAT = (
@@ -151,6 +156,7 @@ WAYS: dict[str, Way] = {
     "data.columns": Way(json.dumps({"question": {"0": "a", "1": "b"}, "answer": {"0": "c", "1": "d"}}), json.dumps(GOOD)),
     "data.csv.header": Way("question,answer,answer\na,b,c\n", "question,answer,altro\na,b,c\n"),
     "data.csv.long": Way('question,answer\n"' + "a," * 60_000, 'question,answer\n"' + "a," * 20 + '",b\n', limits={"line": 1000}),
+    "data.csv.tables": Way(PIPED + PIPED.replace("question", "altro"), PIPED + PIPED),
     "data.csv.quote": Way('question,answer\na,"b\nc,d\n', table(["question", "answer"], ["a", '"b'], ["c", "d"])),
     "data.encoding": Way(b"\xff\xfeq\x00,\x00a\x00\n\x00\x00\xd8\x00\xd8", "question,answer\na,b\n"),
     "data.format": Way([{"foo": "Dove?", "bar": "Qui."}], [{"question": "Dove?", "answer": "Qui."}]),
@@ -203,6 +209,8 @@ WAYS: dict[str, Way] = {
     "data.xlsx#csv": Way(by_hand("<"), table(*QA)),
     "data.yaml": Way("- question: &a x\n  answer: *a\n", "- question: x\n  answer: x\n"),
     # what is told of a good one
+    "data.note.hidden": Way(book(SHEET_QA, hidden=2), book(SHEET_QA)),
+    "data.note.unsolved": Way(CHOICES.format("", ""), CHOICES.format("Risposta: b\n", "Answer: a\n")),
     "data.note.asks": Way("Quanto costa? 12 euro\nDove siete? Qui\n", "D: Quanto costa?\nR: 12 euro\nD: Dove siete?\nR: Qui\n"),
     "data.note.dialogue": Way(
         "Utente: a\nAssistente: b\nUtente: c\nAssistente: d\n", "Utente: a\nAssistente: b\n---\nUtente: c\nAssistente: d\n", gone=False
@@ -255,6 +263,8 @@ WAYS: dict[str, Way] = {
     "data.check.long": Way(with_(answer="parola " * 40_000), ROWS),
     "data.check.lost": Way(with_(answer="Il caff\ufffd è buono davvero."), with_(answer="Il caffè è buono davvero.")),
     "data.check.mojibake": Way(with_(answer="PerchÃ© il caffÃ¨ Ã¨ buono."), repair="encoding"),
+    "data.check.swapped": Way([{"question": row["answer"], "answer": row["question"]} for row in ROWS], again=SWAPPED),
+    "data.check.total": Way([*ROWS, {"question": "Totale", "answer": "10"}], ROWS),
     "data.check.nothing": Way(with_(answer="N/A"), ROWS),
     "data.check.personal.card": Way(with_(answer="La carta è 4539 1488 0343 6467 grazie."), ROWS),
     "data.check.personal.email": Way(with_(answer="Scrivi a anna.bianchi@posta.it per favore."), ROWS),
@@ -288,6 +298,7 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.check.unnamed",
         "data.check.refused.unwanted",
         "data.check.refused.tie",
+        "data.note.again",
         "data.note.around",
         "data.note.chat",
         "data.note.faq",

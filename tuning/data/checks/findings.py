@@ -3,6 +3,7 @@
 Findings are notices `data.check.*`. Nothing is changed here (`repairs` does, when asked), and no tokens are counted.
 """
 
+import re
 import sys
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,11 @@ _KINDS = {  # of refusal, by the code without `data.row.`; any other is a row th
     **{"part": "type", "ragged": "columns", "call": "tools", "speaker": "role"},
 }
 
+_ASKS = ("?", "？", "؟")
+_SWAPPED = 0.8  # share of the answers that ask, where as large a share of the questions do not
+_TOTAL = re.compile(r"(?:(?:grand|sub)[ -]?)?tota(?:l|le|li|ls|ux)(?: [^\W\d_]{3,12})?|summe|gesamt(?:summe)?|somma", re.IGNORECASE)
+_FIGURE = re.compile(r"[-+]?[€$£]?\s?\d[\d.,' ]*\s?[€$£%]?")
+
 _Integers = npt.NDArray[np.int64]
 
 
@@ -61,11 +67,11 @@ class Findings:
         self._held: list[tuple[int, Said, Said]] = []  # row number, texts, those spoken by turns
         self._held_bytes = 0
         self._bar = _FULL
-        self._brief = 0
+        self._brief = self._asking = self._asked = 0  # rows with a very short answer; whose answer, or last question, is one
         self._long, self._nothing, self._echo, self._lost = Alike(), Alike(), Alike(), Alike()
         self._mojibake, self._emails, self._leak, self._marked, self._unnamed = Alike(), Alike(), Alike(), Alike(), Alike()
         self._html, self._unfilled, self._no_value, self._signs = Alike(), Alike(), Alike(), Alike()
-        self._control, self._escape, self._letter = Alike(), Alike(), Alike()
+        self._control, self._escape, self._letter, self._total = Alike(), Alike(), Alike(), Alike()
         self._doubtful: dict[str, Alike] = {}
 
     def add(self, row: Mapping[str, Any], shape: Sequence[str] | None = None) -> None:
@@ -78,6 +84,8 @@ class Findings:
         self.characters += len(whole) + 1 - len(texts)
         if len(texts) > 1:
             answer = texts[-1]
+            self._asking += answer.rstrip().endswith(_ASKS)
+            self._asked += texts[-2].rstrip().endswith(_ASKS)
             self._questions.append(hash(texts[:-1]))
             self._answers.append(hash(answer))
             if len(answer) <= BRIEF:
@@ -133,13 +141,14 @@ class Findings:
             getattr(self, name).extend(getattr(other, name))
         for name in ("_long", "_nothing", "_echo", "_lost", "_mojibake", "_emails", "_leak", "_marked", "_unnamed"):
             getattr(self, name).merge(getattr(other, name))
-        for name in ("_html", "_unfilled", "_no_value", "_signs", "_control", "_escape", "_letter"):
+        for name in ("_html", "_unfilled", "_no_value", "_signs", "_control", "_escape", "_letter", "_total"):
             getattr(self, name).merge(getattr(other, name))
         for name in ("_refused", "_shapes", "_doubtful"):
             for key, rows in getattr(other, name).items():
                 getattr(self, name).setdefault(key, Alike()).merge(rows)
         self.characters += other.characters
-        self._brief += other._brief
+        for name in ("_brief", "_asking", "_asked"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self._bar = min(self._bar, other._bar)
         self._held = [held for held in (*self._held, *other._held) if held[0] * _STRIDE % _FULL < self._bar]
         self._held_bytes = sum(sys.getsizeof(text) for held in self._held for text in held[1])
@@ -171,6 +180,7 @@ class Findings:
             *alike,
             *closely,
             *self._nothing.notice("data.check.nothing"),
+            *self._total.notice("data.check.total"),
             *self._echo.notice("data.check.echo"),
             *self._mojibake.notice("data.check.mojibake", repair="encoding"),
             *self._lost.notice("data.check.lost"),
@@ -200,6 +210,8 @@ class Findings:
             self._nothing.note(row, answer)
         elif fold(answer) == fold(texts[-2]):
             self._echo.note(row, answer)
+        elif _FIGURE.fullmatch(answer) and _TOTAL.fullmatch(texts[-2].strip(" :\t")):
+            self._total.note(row, texts[-2])
 
     def _addresses(self, row: int, whole: str) -> None:
         masked = next(personal.emails(whole), None)
@@ -286,7 +298,7 @@ class Findings:
             return []
         answers, counts = np.unique(np.frombuffer(self._answers, dtype=np.int64), return_counts=True)
         most = int(counts.argmax())
-        found = []
+        found = self._swapped(total)
         if counts[most] > CONSTANT * total:
             answer = next((held[1][-1] for held in self._held if hash(held[1][-1]) == answers[most]), "")
             params = {"count": int(counts[most]), "percent": round(100 * int(counts[most]) / total), "answer": shown(answer, 60)}
@@ -299,6 +311,12 @@ class Findings:
             params = {"count": self._brief, "percent": round(100 * self._brief / total), "limit": BRIEF}
             return [Notice(code="data.check.short", level="info", params=params)]
         return []
+
+    def _swapped(self, total: int) -> list[Notice]:
+        """That the answers are the questions, where they ask and the questions do not."""
+        if self._asking < _SWAPPED * total or self._asked > (1 - _SWAPPED) * total:
+            return []
+        return [Notice(code="data.check.swapped", level="warning", params={"count": self._asking, "total": total})]
 
     def _columns(self) -> list[Notice]:
         """Rows that have other columns than most. The order of columns does not count."""

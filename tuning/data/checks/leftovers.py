@@ -35,7 +35,8 @@ _PLACE = re.compile(
 )
 _SIGN = re.compile(r"<\|[A-Za-z][\w-]{1,40}\|>|<｜[^｜\s]{2,40}｜>|\[/?INST\]|<(?:start|end)_of_turn>|</s>|<<SYS>>")
 _TEMPLATE = re.compile(r"```|\{%|\bjinja|\btemplate\b|\bmustache\b|\bhandlebars\b", re.IGNORECASE)
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff]")  # and signs without width, soft hyphens
+_WRAPPED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # letters of Thai, Lao, Burmese and Khmer, whose words such signs divide
 _ESCAPE = re.compile(
     r"(?<=[^\s\\'\"`(/:\[])(?:\\r)?\\n(?:(?=(?:\\r)?\\n|[A-ZÀ-Ý0-9•*#-])|\s*\Z)"  # after a word, before the beginning of a line
     r"|(?<=[.!?;,])(?:\\r)?\\n|(?<=\\n)(?:\\r)?\\n"
@@ -47,9 +48,9 @@ _LETTER = re.compile(rf"(?<![\w./=&?@-])[^\W\d_]+\?[{_SMALL}]+(?![\w./=&])|[{_SM
 
 
 def control(text: str) -> str | None:
-    """The first control character of a text, as its number; None where it has only tabs and ends of lines."""
+    """The first control character of a text, or sign without width that no script needs, as its number; None where it has none."""
     found = _CONTROL.search(text) if not text.isprintable() else None
-    return f"U+{ord(found[0]):04X}" if found else None
+    return f"U+{ord(found[0]):04X}" if found and (found[0] < " " or not _WRAPPED.search(text)) else None
 
 
 def uncontrolled(text: str) -> str | None:

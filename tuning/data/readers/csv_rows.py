@@ -5,21 +5,48 @@ apart. It does not know what the columns mean.
 """
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TextIO
 
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.table_layout import Layout, letter, named, piped, unwrapped
-from tuning.data.records import FileRecord, KnowsColumns, blank, shown
+from tuning.data.records import FileRecord, KnowsColumns, blank, listed, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
+from tuning.schema import Notice
+
+_HYPHENS = re.compile(r"\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?")
+_EDGE = " \t\r\n\u00a0\ufeff"  # around the names of columns, where files were put one after another
 
 
-def records(text: TextFile, limits: Limits, layout: Layout, known: KnowsColumns) -> Iterator[FileRecord]:
-    """All records after the header.
+class RepeatedHeader:
+    """The names of the columns, which stand again among the rows where tables were put one below another; they are no row."""
 
-    Raises InputError: `data.csv.quote`, `data.csv.long` (row, line), `data.csv.header` (column), `data.header` (columns).
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = [name.strip(_EDGE).casefold() for name in names]
+        self._first = self._names[0] if sum(map(bool, self._names)) > 1 else None
+        self._found: list[int] = []
+
+    def stands(self, row: int, cells: Sequence[str]) -> bool:
+        """Whether a row is the header once more; it is counted then."""
+        if self._first is None or cells[0].strip(_EDGE).casefold() != self._first or len(cells) != len(self._names):
+            return False  # nearly all rows end here
+        again = [cell.strip(_EDGE).casefold() for cell in cells] == self._names
+        self._found += [row] if again else []
+        return again
+
+    def notices(self) -> list[Notice]:
+        """What is said of it."""
+        return [Notice(code="data.note.again", params={"count": len(self._found), "row": self._found[0]})] if self._found else []
+
+
+def records(text: TextFile, limits: Limits, layout: Layout, known: KnowsColumns, told: list[Notice] | None = None) -> Iterator[FileRecord]:
+    """All records after the header; `told` hears at the end of headers that stand again among them.
+
+    Raises InputError: `data.csv.quote`, `data.csv.long` (row, line), `data.csv.header` (column), `data.csv.tables` (line, columns),
+    `data.header` (columns).
     """
     csv.field_size_limit(limits.line)
     # A lone carriage return ends lines only where nothing else does; elsewhere, outside quotes, it is a fault.
@@ -34,12 +61,17 @@ def records(text: TextFile, limits: Limits, layout: Layout, known: KnowsColumns)
         first = (0, 0, [*layout.header]) if layout.header is not None else next(table, (0, 0, []))
         header = first[2]
         names: Sequence[str] = header
+        data = False
         if header:
             names, data = named(header, known, layout.bare)
             table = chain([first], table) if data and layout.header is None else table
         check_header(names)
+        again = RepeatedHeader(names if header and not data and known(names) else [])
         for row, line, cells in table:
-            yield record(row, line, names, cells, limits)
+            if not again.stands(row, cells):
+                yield record(row, line, names, cells, limits)
+        if told is not None:
+            told += again.notices()
 
 
 def record(row: int, line: int, header: Sequence[str], cells: list[str], limits: Limits) -> FileRecord:
@@ -83,11 +115,29 @@ def _rows(lines: Iterator[str], layout: Layout) -> Iterator[tuple[int, int, list
 
 def _piped(lines: Iterator[str], skipped: int) -> Iterator[tuple[int, int, list[str]]]:
     """As `_rows`, of a table of Markdown, whose hyphens are no row. White space around a cell is no part of it."""
-    held = ((number, line) for number, line in enumerate(lines, start=skipped + 1) if not line.isspace())
-    for at, (number, line) in enumerate(held):
+    header: list[str] = []
+    held: tuple[int, int, list[str]] | None = None  # the row before: with a line of hyphens below it, it begins another table
+    apart = blank_before = False  # whether what is held, or the line that comes, has no table right above it
+    at, before = -1, ""
+    for number, line in enumerate(lines, start=skipped + 1):
+        if line.isspace():
+            blank_before = True
+            continue
+        at += 1
         cells = piped(line)
-        if at == 0 or (at > 1 and any(map(str.strip, cells))):  # the line at 1 is of hyphens
-            yield max(1, at), number, cells
+        if held is not None and apart and _HYPHENS.fullmatch(line.strip()):
+            if [name.casefold() for name in held[2]] != [name.casefold() for name in header]:
+                raise InputError("data.csv.tables", line=held[1], columns=listed(held[2]))
+            yield held
+            held = None
+        elif at == 0 or (at > 1 and any(map(str.strip, cells))):  # the line at 1 is of hyphens
+            header = cells if at == 0 else header
+            if held is not None:
+                yield held
+            held, apart = (max(1, at), number, cells), at > 1 and (blank_before or "|" not in before)
+        blank_before, before = False, line
+    if held is not None:
+        yield held
 
 
 def check_header(header: Sequence[str]) -> None:

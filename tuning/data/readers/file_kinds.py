@@ -146,26 +146,36 @@ def _of_text(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened:
         return Opened("json", text.encoding, json_rows.records(bared[0], limits, known), bared[0].position, around)
     if yaml_rows.takes(head, known):
         return Opened("yaml", text.encoding, yaml_rows.records(text, limits), text.position)
-    if quiz_rows.takes(head):
-        quiz_notes: list[Notice] = []
-        return Opened("text", text.encoding, quiz_rows.records(text, limits, quiz_notes), text.position, told=quiz_notes)
-    questions = faq_rows.way(head)
-    speakers = dialogue_rows.takes(head) if questions is None or questions.by != "labels" else None
-    if speakers is not None:
-        talk_notes: list[Notice] = []
-        return Opened("text", text.encoding, dialogue_rows.records(text, limits, speakers, talk_notes), text.position, told=talk_notes)
-    if questions is not None and (questions.by not in ("lines", "turn") or layout(head, known) is None):
-        faq_notes: list[Notice] = []
-        return Opened("text", text.encoding, faq_rows.records(text, limits, questions, faq_notes), text.position, told=faq_notes)
+    prose = _of_prose(text, limits, known)
+    if prose is not None:
+        return prose
     table = layout(head, known)
     if table is not None:
         notes = [Notice(code="data.note.header", params={"line": table.above + 1})] if table.found else []
-        return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known), text.position, notes)
+        told: list[Notice] = []
+        return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known, told), text.position, notes, told)
     if json_lines.are_texts(head):
-        return Opened("json", text.encoding, json_rows.texts(text, limits), text.position)
+        return Opened("json", text.encoding, json_rows.texts(text, limits, known), text.position)
     json_around.check(head, known)
     asks = faq_rows.asking(head)
     return Opened("text", text.encoding, text_rows.records(text, limits), text.position, [asks] if asks else [])
+
+
+def _of_prose(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened | None:
+    """A text in which somebody asks and answers, or speaks; None where it is a table, or nothing but a text."""
+    head = text.head()
+    told: list[Notice] = []
+    quiz = quiz_rows.takes(head)
+    if quiz is not None:
+        return Opened("text", text.encoding, quiz_rows.records(text, limits, quiz, told), text.position, told=told)
+    questions = faq_rows.way(head)
+    speakers = dialogue_rows.takes(head) if questions is None or questions.by != "labels" else None
+    if speakers is not None:
+        return Opened("text", text.encoding, dialogue_rows.records(text, limits, speakers, told), text.position, told=told)
+    if questions is not None and (questions.by not in ("lines", "turn") or layout(head, known) is None):
+        unsolved = [note] if (note := quiz_rows.unsolved(head)) is not None else []
+        return Opened("text", text.encoding, faq_rows.records(text, limits, questions, told), text.position, unsolved, told)
+    return None
 
 
 def _check_download(head: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import orjson
 
-from tuning.data.records import FileRecord, Number, shown
+from tuning.data.records import FileRecord, KnowsColumns, Number, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
 
@@ -172,8 +172,28 @@ def are_texts(head: str) -> bool:
         return False
 
 
-def lines(stream: TextIO, limits: Limits, texts: bool = False) -> Iterator[FileRecord]:
-    """The rows of lines that are objects, or lists of turns; where `texts` is said, of lines that are texts."""
+def spelled(value: Any) -> dict[str, Any] | None:
+    """The object that a text spells in JSON; None where it is no such text."""
+    if not isinstance(value, str) or value.lstrip()[:1] != "{":
+        return None
+    try:
+        found = DECODER.decode(value)
+    except (json.JSONDecodeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def spell_rows(head: str, known: KnowsColumns) -> bool:
+    """Whether the first of some texts in lines is the JSON of a row, one with columns that are known."""
+    try:
+        found = spelled(json.loads(next(filter(None, map(str.strip, head.splitlines())), "0")))
+    except json.JSONDecodeError:
+        return False
+    return found is not None and known(list(found))
+
+
+def lines(stream: TextIO, limits: Limits, texts: bool = False, rows: bool = False) -> Iterator[FileRecord]:
+    """The rows of lines that are objects, or lists of turns; where `texts` is said, of texts, or with `rows` the JSON of rows."""
     number = 0
     while line := stream.readline(limits.line + 2):
         number += 1
@@ -182,10 +202,10 @@ def lines(stream: TextIO, limits: Limits, texts: bool = False) -> Iterator[FileR
                 line = stream.readline(limits.line)
             yield FileRecord(number, number, fault=InputError("data.row.long", limit=limits.line))
         elif not line.isspace():
-            yield _line(line, number, limits, texts)
+            yield _line(line, number, limits, texts, rows)
 
 
-def _line(line: str, number: int, limits: Limits, texts: bool = False) -> FileRecord:
+def _line(line: str, number: int, limits: Limits, texts: bool = False, rows: bool = False) -> FileRecord:
     try:
         value = DECODER.decode(line)
     except RecursionError:
@@ -193,7 +213,7 @@ def _line(line: str, number: int, limits: Limits, texts: bool = False) -> FileRe
     except json.JSONDecodeError as error:
         return FileRecord(number, number, fault=InputError("data.row.json", position=error.pos + 1))
     if texts and isinstance(value, str) and not isinstance(value, Number):
-        value = {"text": value}
+        value = (spelled(value) if rows else None) or {"text": value}
     return judged(value, number, number, len(line), limits)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, TextIO
 
 from tuning.data.readers.encoding import TextFile
-from tuning.data.readers.json_lines import DECODER, Stretch, are_turns, fast_lines, judged, lines
+from tuning.data.readers.json_lines import DECODER, Stretch, are_turns, fast_lines, judged, lines, spell_rows, spelled
 from tuning.data.records import FileRecord, KnowsColumns, Number, listed
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
@@ -69,10 +69,11 @@ def records(text: TextFile, limits: Limits, known: KnowsColumns) -> Iterator[Fil
             raise InputError("data.json", row=window.row, line=window.line)
 
 
-def texts(text: TextFile, limits: Limits) -> Iterator[FileRecord]:
-    """The rows of a file whose lines are JSON texts (`json_lines.are_texts`)."""
+def texts(text: TextFile, limits: Limits, known: KnowsColumns) -> Iterator[FileRecord]:
+    """The rows of a file whose lines are JSON texts (`json_lines.are_texts`), or hold the JSON of a row each."""
+    rows = spell_rows(text.head(), known)
     with text.open() as stream:
-        yield from lines(stream, limits, texts=True)
+        yield from lines(stream, limits, texts=True, rows=rows)
 
 
 def stretches(text: TextFile, limits: Limits, known: KnowsColumns, count: int) -> list[Stretch]:
@@ -275,6 +276,7 @@ class _Window:
         self.row = 1
         self.line = 1
         self.told: KnowsColumns | None = None  # where the first row is no object: which names of columns are known
+        self._spelled = False  # whether rows are texts that are the JSON of a row
         self._names: list[str] | None = None  # of the columns of rows that are lists; none where rows are texts
         self._stream = stream
         self._limits = limits
@@ -309,8 +311,11 @@ class _Window:
             if row == 1 and isinstance(value, list) and len(value) > 1 and all(map(_is_text, value)) and self.told(value):
                 self._names = value
                 return None
+            if row == 1 and (held := spelled(value)) is not None:
+                self._spelled = self.told(list(held))
             self.told = self.told if self._names or (row == 1 and _is_text(value)) or row > 1 else None
         if self.told is not None:
+            value = (spelled(value) if self._spelled else None) or value
             value, fault = _named_values(value, self._names)
             if fault is not None:
                 return FileRecord(row, line, fault=fault)

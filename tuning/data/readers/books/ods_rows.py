@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
-from tuning.data.readers.books.workbook import Merged, ShownNumbers, plain
+from tuning.data.readers.books.workbook import HiddenRows, Merged, ShownNumbers, plain
 from tuning.data.readers.books.xml_parts import XmlParts, local_name
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
@@ -34,7 +34,7 @@ class OdsBook:
     def __init__(self, stream: BinaryIO, size: int, limits: Limits) -> None:
         self._parts = XmlParts(stream, size, limits)
         self.position, self.close = self._parts.position, self._parts.close
-        self._shown = ShownNumbers()
+        self._shown, self._hidden = ShownNumbers(), HiddenRows()
         self._merged: dict[int, list[tuple[int, int]]] = {}
         if b"encryption-data" in self._parts.read(_MANIFEST):
             raise InputError("data.password")
@@ -42,7 +42,7 @@ class OdsBook:
 
     def rows(self, part: str) -> Iterator[tuple[int, dict[int, str]]]:
         """Number and texts by column of every row of a sheet in which there is something; one that is repeated comes as often."""
-        self._shown = ShownNumbers()
+        self._shown, self._hidden = ShownNumbers(), HiddenRows()
         line, table = 0, -1
         self._merged.clear()
         for element in self._parts.elements(_CONTENT, "table-row", begun=("table",)):
@@ -52,6 +52,8 @@ class OdsBook:
                 cells = self._cells(element, line + 1)
                 times = _repeated(element, "number-rows-repeated", _ROWS - line)
                 if any(not text.isspace() for text in cells.values()):
+                    if _attribute(element, "visibility") in ("collapse", "filter"):
+                        self._hidden.note(line + 1, times)
                     yield from ((line + number, cells) for number in range(1, times + 1))
                 line += times
 
@@ -61,7 +63,7 @@ class OdsBook:
 
     def told(self) -> list[Notice]:
         """What is to be said of the rows that were read."""
-        return self._shown.notices()
+        return [*self._hidden.notices(), *self._shown.notices()]
 
     def _sheets(self) -> list[tuple[str, str]]:
         found: list[tuple[bool, str, str]] = []

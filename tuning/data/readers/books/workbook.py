@@ -15,7 +15,7 @@ from itertools import chain, islice
 from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 from xml.etree.ElementTree import ParseError
 
-from tuning.data.readers.csv_rows import check_header, record
+from tuning.data.readers.csv_rows import RepeatedHeader, check_header, record
 from tuning.data.readers.table_layout import header_at, letter, named
 from tuning.data.records import FileRecord, KnowsColumns, Values, blank, listed, shown
 from tuning.errors import InputError
@@ -59,6 +59,23 @@ class Book(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
+
+
+@dataclass
+class HiddenRows:
+    """The rows that a sheet does not show, by a filter or by hand; they are read like any other."""
+
+    count: int = 0
+    first: int = 0
+
+    def note(self, row: int, times: int = 1) -> None:
+        """Count a row, or as many as it is repeated."""
+        self.count, self.first = self.count + times, self.first or row
+
+    def notices(self) -> list[Notice]:
+        """What is said of them."""
+        params = {"count": self.count, "row": self.first}
+        return [Notice(code="data.note.hidden", level="warning", params=params)] if self.count else []
 
 
 @dataclass
@@ -165,10 +182,13 @@ class WorkbookRows:
         first = next(rows)
         header, data = named(_listed(first[1]), self._known)
         check_header(header)
-        again = [first] if data else []
         width, formulas, first_formula = len(header), 0, 0
-        for line, cells in _spread(chain(again, rows), merged):
-            found = record(line, line, header, [cells.get(column, "") for column in range(width)], self._limits)
+        again = RepeatedHeader(header if not data and self._known(header) else [])
+        for line, cells in _spread(chain([first] * data, rows), merged):
+            texts = [cells.get(column, "") for column in range(width)]
+            if again.stands(line, texts):
+                continue
+            found = record(line, line, header, texts, self._limits)
             if max(cells) >= width:
                 found.unnamed = [*found.unnamed, *(letter(at) for at in sorted(cells) if at >= width and not blank(cells[at]))]
             if "" in cells.values():
@@ -177,7 +197,7 @@ class WorkbookRows:
             yield found
         if formulas:
             self.told.append(Notice(code="data.note.formulas", level="warning", params={"count": formulas, "row": first_formula}))
-        self.told += self._book.told()
+        self.told += [*again.notices(), *self._book.told()]
 
     def _find_header(self, part: str) -> tuple[int, int]:
         """How many rows with something in them stand above the names of the columns, and which row of the sheet those are."""

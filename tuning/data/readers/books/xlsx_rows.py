@@ -14,7 +14,7 @@ from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
 from tuning.data.readers.books import number_formats
-from tuning.data.readers.books.workbook import Merged, ShownNumbers, plain
+from tuning.data.readers.books.workbook import HiddenRows, Merged, ShownNumbers, plain
 from tuning.data.readers.books.xml_parts import XmlParts, local_name
 from tuning.sandbox.limits import Limits
 from tuning.schema import Notice
@@ -58,7 +58,7 @@ class XlsxBook:
 
     def rows(self, part: str) -> Iterator[tuple[int, dict[int, str]]]:
         """Number and texts by column of every row of a sheet in which there is something."""
-        self._book.shown = ShownNumbers()
+        self._book.shown, self._hidden = ShownNumbers(), HiddenRows()
         line = 0
         for element in self._parts.elements(part, "row"):
             line = int(element.get("r", line + 1))
@@ -69,6 +69,8 @@ class XlsxBook:
                 if (text := _value(cell, self._book)) or (len(cell) and _uncomputed(cell)):
                     cells[column] = text
             if any(not text.isspace() for text in cells.values()):
+                if element.get("hidden") in ("1", "true"):
+                    self._hidden.note(line)
                 yield line, cells
 
     def merged(self, part: str) -> Merged:
@@ -82,7 +84,7 @@ class XlsxBook:
 
     def told(self) -> list[Notice]:
         """What is to be said of the rows that were read."""
-        return self._book.shown.notices()
+        return [*self._hidden.notices(), *self._book.shown.notices()]
 
     def _related(self, part: str) -> dict[str, tuple[str, str]]:
         """The parts that one part refers to: kind and path by id."""

@@ -15,12 +15,12 @@ _NUMBER = r"(?:[ \t]*(?:(?:nr|no|n)[.°º]{0,2}|[#№])?[ \t]*\d{1,4})?"
 _LABEL = re.compile(
     rf"[ \t]*(?P<before>[-*][ \t]+|#{{1,6}}[ \t]+|\d{{1,3}}[.)][ \t]+)?"
     rf"{_EMPHASIS}(?:(?P<asks>{_ASKS})|(?P<says>{_SAYS})){_NUMBER}{_EMPHASIS}[ \t]*"
-    rf"(?:(?P<sign>:|[.)](?=[\s*_]|$)|[-–—](?=\s)){_EMPHASIS}[ \t]*(?P<said>.*)|$)",
+    rf"(?:(?P<sign>:|=(?![=>])|[.)](?=[\s*_]|$)|[-–—](?=\s)){_EMPHASIS}[ \t]*(?P<said>.*)|$)",
     re.IGNORECASE,
 )
 _HALF_BOLD = re.compile(r"^([*_]{1,3})\s*|\s*(?<=\S)[*_]{2,3}$")
 _LETTER = re.compile(r"[ \t]*[*_]{0,2}([b-c])[*_]{0,2}[ \t]*[:.)-]", re.IGNORECASE)
-_SIGNS = (":", ".", ")", "-", "")  # what ends a label; the last are labels that stand alone in their line
+_SIGNS = (":", "=", ".", ")", "-", "")  # what ends a label; the last are labels that stand alone in their line
 
 
 class LabelledLine(NamedTuple):
@@ -58,6 +58,8 @@ def labelled(line: str, around: tuple[str, str] = ("", "")) -> LabelledLine | No
         sign = ":" if "#" in (found["before"] or "") else ""  # a heading that is nothing but the label
         if not sign and len(word) < 3:
             return None
+    if sign == "=" and len(word) < 3:  # the name of a variable
+        return None
     beside = {"d": ("c", around[0]), "a": ("b", around[1])}.get(word)
     if beside is not None and (letter := _LETTER.match(beside[1])) is not None and letter[1].casefold() == beside[0]:
         return None
