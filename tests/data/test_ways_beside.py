@@ -96,7 +96,7 @@ def test_data_that_runs_use_are_deleted_after_those(studio: Studio, tmp_path: pa
     spec = brought(studio, tmp_path)
     with pytest.raises(InputError) as caught:
         studio.shared.library.delete(spec.id, LOCAL, ["orli"])
-    assert "Delete those first" in said("data.in_use", caught.value)
+    assert "Delete that first" in said("data.in_use", caught.value)
     studio.shared.library.delete(spec.id, LOCAL, [])
     assert studio.shared.library.list(LOCAL) == []
 

@@ -215,6 +215,9 @@ WAYS: dict[str, Way] = {
     "data.note.dialogue": Way(
         "Utente: a\nAssistente: b\nUtente: c\nAssistente: d\n", "Utente: a\nAssistente: b\n---\nUtente: c\nAssistente: d\n", gone=False
     ),
+    "data.note.dialogue_left": Way(
+        "Utente: a\nAssistente: b\nUtente: c\nAssistente: d\nUtente: e\n", "Utente: a\nAssistente: b\nUtente: c\nAssistente: d\n"
+    ),
     "data.note.label": Way("1. Quanto?\nNoi: 12.\n\n2. Dove?\nNoi: Qui.\n", "1. Quanto?\n12.\n\n2. Dove?\nQui.\n"),
     "data.note.sheets": Way(book(SHEET_QA, SHEET_QA), spelled=True, gone=False),
     "data.note.sheets#own": Way(book(SHEET_QA, [["x"]]), book(SHEET_QA)),

@@ -123,8 +123,10 @@ def records(text: TextFile, limits: Limits, speakers: Speakers, notes: list[Noti
                 yield FileRecord(row, begin, fault=InputError("data.row.long", limit=limits.line))
             else:
                 yield FileRecord(row, begin, values={"messages": said}, size=size)
-    counts = {key: tally[key] for key in ("answers", "edge", "lines")}
-    notes.append(Notice(code="data.note.dialogue", params={"talks": row, "assistant": shown(speakers.name), **counts}))
+    told = {"talks": row, "assistant": shown(speakers.name), "answers": tally["answers"]}
+    notes.append(Notice(code="data.note.dialogue", params=told))
+    if left := {key: tally[key] for key in ("edge", "lines") if tally["edge"] or tally["lines"]}:
+        notes.append(Notice(code="data.note.dialogue_left", params=left))
 
 
 class _Turn(NamedTuple):
