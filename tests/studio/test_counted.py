@@ -15,6 +15,7 @@ from tuning.studio import Studio, plans
 from tuning.tokens import kept
 
 MODEL = settings.PRESETS / "starter" / "model"
+pytestmark = pytest.mark.drawn("counted tokens")
 LONG = "東京の仕立屋。" * 5  # 35 characters, each of several tokens: by its characters it has ten
 
 
