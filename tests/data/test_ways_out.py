@@ -302,6 +302,7 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.note.around",
         "data.note.chat",
         "data.note.faq",
+        "data.note.gift",
         "data.note.header",
         "data.note.tree",
         "data.note.turns",

@@ -18,7 +18,7 @@ from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
 from tuning.data.readers.books.xlsx_rows import XlsxBook
 from tuning.data.readers.encoding import TextFile, detect
-from tuning.data.readers.prose import dialogue_rows, faq_rows, quiz_rows, whatsapp_rows, yaml_rows
+from tuning.data.readers.prose import dialogue_rows, faq_rows, gift_rows, quiz_rows, whatsapp_rows, yaml_rows
 from tuning.data.readers.table_layout import layout
 from tuning.data.records import HEAD, FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
@@ -165,6 +165,9 @@ def _of_prose(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened | N
     """A text in which somebody asks and answers, or speaks; None where it is a table, or nothing but a text."""
     head = text.head()
     told: list[Notice] = []
+    gift = gift_rows.takes(head)
+    if gift is not None:
+        return Opened("text", text.encoding, gift_rows.records(text, limits, gift, told), text.position, told=told)
     quiz = quiz_rows.takes(head)
     if quiz is not None:
         return Opened("text", text.encoding, quiz_rows.records(text, limits, quiz, told), text.position, told=told)
