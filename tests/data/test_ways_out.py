@@ -212,6 +212,8 @@ WAYS: dict[str, Way] = {
     "data.note.hidden": Way(book(SHEET_QA, hidden=2), book(SHEET_QA)),
     "data.note.unsolved": Way(CHOICES.format("", ""), CHOICES.format("Risposta: b\n", "Answer: a\n")),
     "data.note.asks": Way("Quanto costa? 12 euro\nDove siete? Qui\n", "D: Quanto costa?\nR: 12 euro\nD: Dove siete?\nR: Qui\n"),
+    "data.note.cards": Way("cane::dog\ngatto::cat\n", "#flashcards\ncane::dog\ngatto::cat\n"),
+    "data.note.gaps": Way("Uno.\n{{c1::Due}} e.\nTre.\n{{c1::Sei}} o.\n", "{{c1::Due}} e.\n{{c1::Sei}} o.\n"),
     "data.note.dialogue": Way(
         "Utente: a\nAssistente: b\nUtente: c\nAssistente: d\n", "Utente: a\nAssistente: b\n---\nUtente: c\nAssistente: d\n", gone=False
     ),
@@ -303,6 +305,7 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.note.chat",
         "data.note.faq",
         "data.note.gift",
+        "data.note.hidden_words",
         "data.note.header",
         "data.note.tree",
         "data.note.turns",
