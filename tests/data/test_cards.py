@@ -37,6 +37,11 @@ def test_a_question_of_gift_is_asked_with_its_options(take: Take, name: str) -> 
     assert take((written + SURE).replace("\n", "\r\n")).texts[0] == pair
 
 
+def test_questions_of_gift_on_a_line_each_are_as_many(take: Take) -> None:
+    taken = take("Capitale? {=Roma ~Bari}\n2 + 2? {=4 ~5}\nChe ora è? {=Mezzogiorno}\n")
+    assert [answer for _, answer in taken.texts] == ["A) Roma", "A) 4", "Mezzogiorno"]
+
+
 @pytest.mark.parametrize("truth", ["{T}", "{TRUE}", "{true#Sì.}", "{ T }"])
 def test_true_and_false_are_said_in_the_language_of_the_questions(take: Take, truth: str) -> None:
     content = f"La capitale della Francia è Parigi. {truth}\n\nIl Po è un fiume della Francia. {{F}}\n"

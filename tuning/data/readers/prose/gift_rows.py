@@ -120,10 +120,17 @@ def _blocks(lines: Iterable[tuple[int, str]], tally: Counter[str]) -> Iterator[_
             begin = begin if held else number
             held.append(line)
         elif held:
-            yield _block(begin, held)
+            yield from _apart(begin, held)
             held = []
     if held:
-        yield _block(begin, held)
+        yield from _apart(begin, held)
+
+
+def _apart(begin: int, lines: Sequence[str]) -> Iterator[_Block]:
+    """The question that lines are; or one for each of them, where each has its braces."""
+    single = [_block(begin + place, [line]) for place, line in enumerate(lines)] if len(lines) > 1 else []
+    whole = bool(single) and all(block.certain() for block in single)
+    yield from single if whole else [_block(begin, lines)]
 
 
 def _block(begin: int, lines: Sequence[str]) -> _Block:
