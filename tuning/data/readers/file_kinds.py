@@ -18,7 +18,17 @@ from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
 from tuning.data.readers.books.xlsx_rows import XlsxBook
 from tuning.data.readers.encoding import TextFile, detect
-from tuning.data.readers.prose import card_rows, dialogue_rows, faq_rows, gap_rows, gift_rows, quiz_rows, whatsapp_rows, yaml_rows
+from tuning.data.readers.prose import (
+    card_rows,
+    dialogue_rows,
+    faq_rows,
+    gap_rows,
+    gift_rows,
+    quiz_rows,
+    transcripts,
+    whatsapp_rows,
+    yaml_rows,
+)
 from tuning.data.readers.table_layout import layout
 from tuning.data.records import HEAD, FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
@@ -73,7 +83,7 @@ _BOOKS: dict[str, Callable[[BinaryIO, int, Limits], workbook.Book]] = {
     "xls": CalamineBook,
     "xlsb": CalamineBook,
 }
-_LEARNED = (gap_rows.learned, card_rows.unsure, faq_rows.asking)  # what is told of a text that is learned as it stands
+_LEARNED = (gap_rows.learned, card_rows.unsure, transcripts.named, faq_rows.asking)  # what is told of a text that is learned as it stands
 
 
 @dataclass(frozen=True)
