@@ -97,6 +97,10 @@ def test_a_deck_of_cards_is_questions_and_answers(take: Take, form: str, end: st
     assert taken.texts == PAIRS and not taken.faults
 
 
+def test_an_answer_may_end_with_a_bracket(take: Take) -> None:
+    assert take("Chi è?::Ugo (Rossi)\nE lei?::Anna (Neri)\n").texts == [("Chi è?", "Ugo (Rossi)"), ("E lei?", "Anna (Neri)")]
+
+
 def test_a_card_with_three_colons_is_asked_in_both_directions_and_colons_in_code_are_none(take: Take) -> None:
     content = "#flashcards\ncane:::dog\nChe cos'è `std::map`?::un `a::b`\nSu\n??\nGiù\nin due linee\n\nFine.\n"
     taken = take(content.replace("`\nSu", "`\n\nSu"))
@@ -119,8 +123,10 @@ def test_single_words_with_colons_between_them_are_told_and_read_with_the_tag(ta
     [
         "use std::fmt;\nuse std::io;\nuse std::net;\n",
         "2001:db8::1\nfe80::1\n",
+        "void Foo::a()\nint Foo::b(int x)\nchar Bar::c()\n",
         "Un testo.\nUn altro::così.\nE altro.\nPoi::fine.\n",
         ".. note:: a\n.. image:: b\n",
+        "Ciao ::wave:: a tutti\nCome state ::smile::\nBene, grazie ::ok::\n",
         "Come?\n?\n\nUn testo.\n\nUn altro.\n",
     ],
 )

@@ -22,6 +22,7 @@ _TAGGED = re.compile(r"(?m)(?:^|\s)#flashcards?\b|^[ \t]*-?[ \t]*flashcards?[ \t
 _POINT = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+")
 _SIGN = re.compile(r"`[^`]*`|:{2,}")  # code, in which colons are none; and colons
 _ADDRESS = re.compile(r"[\da-fA-F:.%/]+")
+_CODE = re.compile(r"[;{]$|\w\([^()]*\)$|::")
 _GAP = re.compile(r"\{\{c\d+::")
 _LEAST = 2
 
@@ -41,7 +42,8 @@ def takes(head: str) -> bool:
     """Whether a text is a deck: three of four of its lines belong to cards, and it has their tag or nothing else looks like them."""
     if not _is_deck(head):
         return False
-    return _TAGGED.search(head) is not None or not _doubtful(_read(head)[0])
+    cards = _read(head)[0]
+    return _TAGGED.search(head) is not None or not (_doubtful(cards) or _program(cards))
 
 
 def unsure(head: str) -> Notice | None:
@@ -49,6 +51,8 @@ def unsure(head: str) -> Notice | None:
     if not _is_deck(head) or takes(head):
         return None
     cards = _read(head)[0]
+    if _program(cards):
+        return None
     return Notice(code="data.note.cards", level="warning", params={"count": len(cards), "line": cards[0].line})
 
 
@@ -77,14 +81,19 @@ def _read(head: str) -> tuple[list[_Card], int]:
 
 
 def _is_deck(head: str) -> bool:
-    """Whether cards, of which most ask something else, are three quarters of a text, and no lines of a program or addresses."""
+    """Whether cards, of which most ask something else, are three quarters of a text."""
     if "::" not in head and "\n?" not in head.replace("\r", "\n"):
         return False
     cards, left = _read(head)
     inside = sum(card.lines for card in cards)
-    program = sum(card.said.endswith((";", "{", ")")) or _ADDRESS.fullmatch(card.asked) is not None for card in cards)
     different = len({card.asked for card in cards})
-    return len(cards) >= _LEAST and inside >= 3 * left and 2 * different > len(cards) and 2 * program < len(cards)
+    return len(cards) >= _LEAST and inside >= 3 * left and 2 * different > len(cards)
+
+
+def _program(cards: Sequence[_Card]) -> bool:
+    """Whether half of what may be cards are lines of a program, addresses, or have colons on both sides of a word."""
+    found = sum(_CODE.search(card.said) is not None or _ADDRESS.fullmatch(card.asked) is not None for card in cards)
+    return 2 * found >= len(cards)
 
 
 def _doubtful(cards: Sequence[_Card]) -> bool:
