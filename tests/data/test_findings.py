@@ -15,11 +15,11 @@ from tests.data.conftest import Take, Write, read_here
 from tuning import text
 from tuning.data.checks import leftovers, personal
 from tuning.data.checks.findings import SAMPLED, Findings
-from tuning.data.checks.languages import language
 from tuning.data.checks.near_duplicates import MOST, Near
 from tuning.data.checks.repairs import Repairs
 from tuning.data.formats.content import KnownQuestions, mended, said
 from tuning.data.ingest import ReadingOptions, ingest
+from tuning.data.readers.languages import language
 from tuning.data.records import REPAIRS
 from tuning.errors import InputError
 

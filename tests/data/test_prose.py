@@ -362,3 +362,43 @@ def test_a_question_of_a_quiz_without_a_right_option_is_refused_and_an_explanati
 def test_options_without_a_right_one_and_one_among_other_questions_make_no_quiz(take: Take, content: str, answer: str) -> None:
     taken = take(content)
     assert taken.reading.format == "question-answer" and taken.texts[0][1] == answer
+
+
+TRANSCRIPTS = {  # who speaks and when, before what is said or above it
+    "Teams": "{}   0:03\n{}\n\n",
+    "Teams, copied": "**{}** 0:03\n{}\n\n",
+    "Zoom": "[{}] 09:15:03\n{}\n",
+    "Zoom's chat": "09:15:03 From {} to Everyone : {}\n",
+    "Meet": "{} (00:03:10): {}\n",
+    "before": "[09:15] {}: {}\n",
+    "above": "00:03 {}\n{}\n\n",
+    "with a dash": "{} - 10:15 AM\n{}\n\n",
+    "voices": "00:00:01.000 --> 00:00:02.500\n<v {}>{}</v>\n\n",
+    "cues": "1\n00:00:01.000 --> 00:00:02.500\n{}: {}\n\n",
+    "old Teams": "0:0:3.120 --> 0:0:5.0\n{}\n{}\n\n",
+}
+MEETING = [("Ugo Rossi", "Buongiorno a tutti."), ("Anna", "Possiamo iniziare."), ("Ugo Rossi", "Sì."), ("Anna", "Bene, grazie.")]
+
+
+@pytest.mark.parametrize("form", TRANSCRIPTS.values(), ids=TRANSCRIPTS)
+def test_names_and_times_of_a_meeting_are_told_and_stay(take: Take, form: str) -> None:
+    content = "".join(form.format(*turn) for turn in MEETING)
+    taken = take(content)
+    told = [note["params"] for note in taken.reading.findings if note["code"] == "data.note.transcript"]
+    assert told == [{"count": 4, "name": "Ugo Rossi"}]
+    assert "\n".join(text for (text,) in taken.texts).split() == content.split()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "".join(f"{place}\n00:00:0{place},000 --> 00:00:0{place},500\nCiao, mondo.\n\n" for place in range(1, 5)),
+        "WEBVTT\n\n" + "".join(f"00:0{place}.000 --> 00:0{place}.500\nSì\n\n" for place in range(1, 5)),
+        "[09:15] INFO: avvio\n[09:16] ERROR: fallito\n[09:17] INFO: fine\n",
+        "Roma 10:30\nMilano 11:45\nRoma 12:00\nMilano 13:45\n",
+        "09:00 Caffè\nInsieme.\n\n10:00 Lezione\nIn aula.\n\n11:00 Pausa\nFuori.\n",
+        "Ci vediamo alle 10:30\nTutti.\n\nPoi alle 11:30\nAltri.\n\nInfine alle 12:30\nFine.\n",
+    ],
+)
+def test_subtitles_timetables_and_logs_are_no_meetings(take: Take, content: str) -> None:
+    assert "data.note.transcript" not in {note["code"] for note in take(content).reading.findings}

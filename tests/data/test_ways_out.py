@@ -146,6 +146,8 @@ LONG = " ".join(f"parola{number}" for number in range(60))
 NEAR = [*ROWS, {"question": "Racconta tutto.", "answer": LONG}, {"question": "Racconta tutto!", "answer": f"{LONG} fine"}]
 SAME = [{**row, "answer": "Dodici euro e due giorni."} for row in ROWS]
 
+MEETING = "Ugo Rossi 0:03\nBuongiorno.\n\nAnna 0:10\nIniziamo?\n\nUgo Rossi 0:20\nSì.\n\nAnna 0:23\nBene.\n"
+
 WAYS: dict[str, Way] = {
     # what a file is
     "data.binary": Way(gzip.compress(json.dumps(GOOD).encode()), json.dumps(GOOD)),
@@ -212,6 +214,10 @@ WAYS: dict[str, Way] = {
     "data.note.hidden": Way(book(SHEET_QA, hidden=2), book(SHEET_QA)),
     "data.note.unsolved": Way(CHOICES.format("", ""), CHOICES.format("Risposta: b\n", "Answer: a\n")),
     "data.note.asks": Way("Quanto costa? 12 euro\nDove siete? Qui\n", "D: Quanto costa?\nR: 12 euro\nD: Dove siete?\nR: Qui\n"),
+    "data.note.cards": Way("cane::dog\ngatto::cat\n", "#flashcards\ncane::dog\ngatto::cat\n"),
+    "data.note.gaps": Way("Uno.\n{{c1::Due}} e.\nTre.\n{{c1::Sei}} o.\n", "{{c1::Due}} e.\n{{c1::Sei}} o.\n"),
+    "data.note.transcript": Way(MEETING, "Utente: Buongiorno.\nAssistente: Iniziamo?\nUtente: Sì.\nAssistente: Bene.\n"),
+    "data.note.transcript#out": Way(MEETING, "Buongiorno.\n\nIniziamo?\n\nSì.\n\nBene.\n"),
     "data.note.dialogue": Way(
         "Utente: a\nAssistente: b\nUtente: c\nAssistente: d\n", "Utente: a\nAssistente: b\n---\nUtente: c\nAssistente: d\n", gone=False
     ),
@@ -305,6 +311,8 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.note.around",
         "data.note.chat",
         "data.note.faq",
+        "data.note.gift",
+        "data.note.hidden_words",
         "data.note.header",
         "data.note.tree",
         "data.note.turns",

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from tuning.data.checks import leftovers, personal
 from tuning.data.checks.alike import EXAMPLES, Alike, short
-from tuning.data.checks.languages import language
 from tuning.data.checks.near_duplicates import MOST, Near
 from tuning.data.formats.content import KnownQuestions, Said, around, broken_letters, fold, mended, question_key, said, spoken, suspicious
+from tuning.data.readers.languages import language
 from tuning.data.records import listed, shown
 from tuning.schema import Notice
 

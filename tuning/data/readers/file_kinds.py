@@ -18,7 +18,17 @@ from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
 from tuning.data.readers.books.xlsx_rows import XlsxBook
 from tuning.data.readers.encoding import TextFile, detect
-from tuning.data.readers.prose import dialogue_rows, faq_rows, quiz_rows, whatsapp_rows, yaml_rows
+from tuning.data.readers.prose import (
+    card_rows,
+    dialogue_rows,
+    faq_rows,
+    gap_rows,
+    gift_rows,
+    quiz_rows,
+    transcripts,
+    whatsapp_rows,
+    yaml_rows,
+)
 from tuning.data.readers.table_layout import layout
 from tuning.data.records import HEAD, FileRecord, KnowsColumns, shown
 from tuning.errors import InputError
@@ -73,6 +83,7 @@ _BOOKS: dict[str, Callable[[BinaryIO, int, Limits], workbook.Book]] = {
     "xls": CalamineBook,
     "xlsb": CalamineBook,
 }
+_LEARNED = (gap_rows.learned, card_rows.unsure, transcripts.named, faq_rows.asking)  # what is told of a text that is learned as it stands
 
 
 @dataclass(frozen=True)
@@ -157,14 +168,22 @@ def _of_text(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened:
     if json_lines.are_texts(head):
         return Opened("json", text.encoding, json_rows.texts(text, limits, known), text.position)
     json_around.check(head, known)
-    asks = faq_rows.asking(head)
-    return Opened("text", text.encoding, text_rows.records(text, limits), text.position, [asks] if asks else [])
+    notes = [note for look in _LEARNED if (note := look(head)) is not None]
+    return Opened("text", text.encoding, text_rows.records(text, limits), text.position, notes)
 
 
 def _of_prose(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened | None:
     """A text in which somebody asks and answers, or speaks; None where it is a table, or nothing but a text."""
     head = text.head()
     told: list[Notice] = []
+    gift = gift_rows.takes(head)
+    if gift is not None:
+        return Opened("text", text.encoding, gift_rows.records(text, limits, gift, told), text.position, told=told)
+    gaps = gap_rows.takes(head)
+    if gaps is not None and (gaps.separator or layout(head, known) is None):
+        return Opened("text", text.encoding, gap_rows.records(text, limits, gaps, told), text.position, told=told)
+    if card_rows.takes(head) and layout(head, known) is None:
+        return Opened("text", text.encoding, card_rows.records(text, limits, told), text.position, told=told)
     quiz = quiz_rows.takes(head)
     if quiz is not None:
         return Opened("text", text.encoding, quiz_rows.records(text, limits, quiz, told), text.position, told=told)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tuning.data.checks.languages import language
+from tuning.data.readers.languages import language
 from tuning.engine import shutdown
 from tuning.engine.resident import Resident
 from tuning.engine.speak.batches import Answer, greedy
