@@ -23,7 +23,7 @@ _HEADING = re.compile(
     r"|(?:(?:\d{1,3}[.)]|[-*])[ \t]+)?(?:\*\*(?P<bold>[^*\n]+)\*\*|__(?P<under>[^_\n]+)__)(?:[ \t]*:?[ \t]+(?P<answer>\S.*)|[ \t]*)"
     r"|<summary>(?:<\w{1,6}>)?(?P<folded>[^<\n]+)(?:</\w{1,6}>)?</summary>)$"
 )
-_FOLD = re.compile(r"\A\s*<details(?: open)?>\s*|\s*</details>\s*\Z|(?<=</summary>)(?=\S)")
+_FOLD = re.compile(r"\A\s*<details(?: open)?>\s*|(?<!\s)\s*</details>\s*\Z|(?<=</summary>)(?=\S)")  # white space is read once
 _NUMBERED = re.compile(r"\s*(\d{1,3})([.)])[ \t]+")
 _EMPHASISED = re.compile(r"(?P<signs>([*_])\2{0,2})(?P<said>(?:(?!\2).)+)(?P=signs)")
 _ASKS_FIRST = re.compile(r"[^.!?\n]{3,200}\?(?:[\s*_»\"”)]|$)")
