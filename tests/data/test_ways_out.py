@@ -281,6 +281,7 @@ WAYS: dict[str, Way] = {
     "data.check.refused.tools": Way(
         [{"messages": TALK, "tools": "x"}, {"messages": TALK}, {"messages": TALK}], [{"messages": TALK, "tools": json.dumps([TOOL])}]),
     "data.check.refused.type": Way(with_(answer=True), with_(answer="true")),
+    "data.check.several": Way([{**row, "answer": [row["answer"], "E poi altro."]} for row in ROWS], ROWS),
     "data.check.short": Way([{**row, "answer": f"Sì {n}"} for n, row in enumerate(ROWS * 3)], ROWS),
     "data.all_dropped": Way([{"question": "Caro {{nome}}?", "answer": "Sì {{nome}}."}] * 2, repairs=("unfilled",)),
     "data.password": Way(b"\xd0\xcf\x11\xe0" + bytes(600) + "EncryptedPackage".encode("utf-16-le"), book(SHEET_QA)),
