@@ -1,6 +1,8 @@
 """Further inputs of forms that JSON has around rows, or within them: several answers in one, wrappers, exports of other programs."""
 
-from tests.data.kinds import QA, Input, lines, sheets, table
+import json
+
+from tests.data.kinds import QA, Input, lines, paired, sheets, table
 
 (Q1, A1), *_ = QA
 COLOURS = ["verde", "bianco", "rosso"]
@@ -78,9 +80,93 @@ IN_TURNS = {
     "a system text": Input(table(["system", *numbered("user_{}", "assistant_{}")], ["Breve.", *FLAT]), [("Breve.", *FLAT)]),
 }
 
+ROWS = paired("domanda", "risposta")
+FOUND, BESIDE = "data.note.within", "data.note.within.left"
+HITS = [{"_index": "faq", "_id": str(n), "_source": row} for n, row in enumerate(ROWS)]
+FIELDS = {"fields": [{"name": "index", "type": "integer"}, {"name": "domanda", "type": "string"}], "primaryKey": ["index"]}
+WITHIN = {
+    "two names down": Input(json.dumps({"data": {"items": ROWS}}), QA, finding=FOUND),
+    "over several lines": Input(json.dumps({"data": {"items": ROWS}}, indent=2), QA, finding=FOUND),
+    "with more beside": Input(json.dumps({"status": "ok", "result": {"total": 4, "page": {"rows": ROWS}}}), QA, finding=BESIDE),
+    "Elasticsearch's": Input(
+        json.dumps({"took": 3, "hits": {"total": {"value": 4}, "max_score": 1.0, "hits": HITS}}),
+        QA,
+        unused={"_index": len(QA), "_id": len(QA)},
+        finding=BESIDE,
+    ),
+    "Elasticsearch's, by hand": Input(
+        json.dumps({"hits": {"hits": HITS}}),
+        [(a, q) for q, a in QA],
+        unused={"_index": len(QA), "_id": len(QA)},
+        mapping={"question": "_source.risposta", "answer": "_source.domanda"},
+    ),
+    "pandas' table": Input(
+        json.dumps({"schema": FIELDS, "data": [{"index": n, **row} for n, row in enumerate(ROWS)]}),
+        QA,
+        unused={"index": len(QA)},
+        finding=BESIDE,
+    ),
+    "pandas' split": Input(
+        json.dumps({"columns": ["domanda", "risposta"], "index": [0, 1, 2, 3], "data": [list(pair) for pair in QA]}), QA, finding=BESIDE
+    ),
+    "without an index": Input(json.dumps({"columns": ["q", "id", "a"], "data": [[q, 1, a] for q, a in QA]}), QA, unused={"id": len(QA)}),
+    "named by hand": Input(
+        json.dumps({"data": {"items": paired("eins", "zwei")}}), QA, finding=FOUND, mapping={"question": "eins", "answer": "zwei"}
+    ),
+    "a page of an answer on each line": Input(lines({"data": {"items": ROWS[:3]}}, {"data": {"items": ROWS[3:]}}), QA, finding=FOUND),
+    "a context beside is not left out": Input(json.dumps({"contesto": "Qui.", "data": {"items": ROWS}}), code="data.format"),
+    "a conversation in pairs": Input(json.dumps({"result": {"dialogue": paired("question", "answer")}}), [tuple(FLAT)]),
+    "two lists": Input(json.dumps({"a": {"items": ROWS}, "b": {"rows": ROWS, "n": 1}}), code="data.format"),
+    "of nobody knows what": Input(json.dumps({"data": {"items": paired("eins", "zwei")}}), code="data.format"),
+    "of turns": Input(json.dumps({"data": {"talk": {"items": [{"role": "user", "content": q} for q, _ in QA]}}}), code="data.format"),
+    "of cells that are too many": Input(json.dumps({"columns": ["q", "a"], "data": [["1", "2", "3"]]}), code="data.format"),
+}
+
+
+def asked(question: str, answer: object, **more: object) -> dict[str, object]:
+    return {"@type": "Question", "name": question, "acceptedAnswer": answer, **more}
+
+
+ENTRIES = [asked(q, {"@type": "Answer", "text": a}) for q, a in QA]
+FAQ = {
+    "a page": Input(json.dumps({"@context": "https://schema.org", "@type": "FAQPage", "mainEntity": ENTRIES}), QA, finding=BESIDE),
+    "over several lines": Input(json.dumps({"mainEntity": ENTRIES, "@type": "FAQPage"}, indent=1), QA),
+    "by hand, as they are called now": Input(json.dumps(ENTRIES), QA, mapping={"question": "question", "answer": "answer"}),
+    "its questions alone": Input(json.dumps(ENTRIES), QA),
+    "answers in a list, and votes": Input(
+        lines(*(asked(q, [{"text": a, "url": "x"}], upvoteCount=3) for q, a in QA)),
+        QA,
+        unused={"upvoteCount": len(QA), "acceptedAnswer.url": len(QA)},
+    ),
+    "a page with one without": Input(json.dumps({"@type": "FAQPage", "mainEntity": [*ENTRIES, asked("Wer?", None)]}), QA, left=1),
+    "one without an answer": Input(json.dumps([*ENTRIES, asked("Wer?", None)]), QA, left=1),
+}
+UNDER = {
+    "on one line": Input(json.dumps(dict(QA)), QA),
+    "over several lines": Input(json.dumps(dict(QA), indent=2), QA),
+    "one that does not ask": Input(json.dumps({**dict(QA), "wer": "a", **{f"{q} Und nun?": a for q, a in QA}}), QA),
+    "settings are none": Input(json.dumps({"name": "x", "wie?": "y", "farbe": "rot"}), code="data.format"),
+    "a survey is none": Input(lines({"Wie?": "Anna", "Wo?": "Rom"}, {"Wie?": "Bea", "Wo?": "Bern"}), code="data.format"),
+    "numbers are none": Input(json.dumps({"wie alt?": 3, "wie groß?": 4}), code="data.format"),
+}
+INTENTS = [{"tag": "apertura", "patterns": ["Quando aprite?", "Orari?"], "responses": ["Alle 9."]}]
+ONES = [("Quando aprite?", "Alle 9."), ("Orari?", "Alle 9.")]
+CHATBOT = {
+    "in an object": Input(json.dumps({"intents": INTENTS}), ONES, unused={"tag": 2}),
+    "over several lines": Input(json.dumps({"intents": INTENTS}, indent=2), ONES, unused={"tag": 2}),
+    "in a list": Input(json.dumps(INTENTS), ONES, unused={"tag": 2}),
+    "with several answers": Input(
+        json.dumps({"intents": [{**INTENTS[0], "responses": ["Alle 9.", "Di mattina."]}]}), ONES, unused={"tag": 2, "responses": 1}
+    ),
+}
+
 KINDS = {
     "several answers in a row, of which the first is learned and the others are told": SEVERAL,
     "several wordings of one answer, of which the first is learned without a word": ALTERNATIVES,
     "numbered pairs of columns, each a row": NUMBERED,
+    "rows within an object": WITHIN,
+    "questions of schema.org": FAQ,
+    "answers under their questions": UNDER,
+    "intents of a chatbot": CHATBOT,
     "numbered columns of two speakers, one conversation": IN_TURNS,
 }

@@ -308,6 +308,8 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.note.tree",
         "data.note.turned",
         "data.note.turns",
+        "data.note.within",
+        "data.note.within.left",
     ),
     *("data.reason.columns", "data.reason.kto", "data.reason.preference", "data.reason.choices", "data.reason.templated"),
     *("data.reason.ranked", "data.row.lengths"),
