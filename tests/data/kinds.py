@@ -26,7 +26,7 @@ class Input:
     code: str = ""  # of the sentence, where nothing can be read
     left: int = 0  # rows that are left out
     unused: Mapping[str, int] = field(default_factory=dict)  # names, with how often
-    finding: str = ""
+    finding: str = ""  # one of what is told; with "-" before it, what is not
     repair: str = ""  # that is chosen
     mapping: Mapping[str, str] = field(default_factory=dict)
     thoughts: int = 0  # rows in which something is thought

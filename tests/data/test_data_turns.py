@@ -414,10 +414,9 @@ def test_what_stands_beside_a_pair_of_turns_is_obeyed_or_named(take: Take) -> No
     assert [turn.get("weight") for turn in taken.rows[0]["messages"]] == [None, None, 0, None, None]
 
 
-def test_texts_in_turn_are_called_data_too_and_a_table_in_parts_is_none(take: Take) -> None:
+def test_texts_in_turn_are_called_data_too_and_a_table_in_parts_is_one_of_rows(take: Take) -> None:
     assert take([{"id": "0", "data": [*FOUR]}] * 2).texts == [FOUR] * 2
-    with pytest.raises(InputError, match=r"data\.format"):
-        take(json.dumps({"columns": ["question", "answer"], "index": [0], "data": [["q", "a"]]}))
+    assert take(json.dumps({"columns": ["question", "answer"], "index": [0], "data": [["q", "a"]]})).texts == [("q", "a")]
 
 
 PAIRS = [{"domanda": "Dove siete?", "risposta": "Qui."}, {"domanda": "Quando?", "risposta": "Ora."}]

@@ -270,6 +270,8 @@ def _note(row: int, converter: Converter, findings: Findings) -> None:
         findings.mark(row, converter.notes.marked)
     if converter.notes.unnamed:
         findings.unnamed(row)
+    if converter.notes.several:
+        findings.several(row, converter.notes.several)
     if converter.hollow is not None:
         findings.no_value(row, converter.hollow)
     if converter.doubt is not None:

@@ -73,6 +73,7 @@ class Findings:
         self._html, self._unfilled, self._no_value, self._signs = Alike(), Alike(), Alike(), Alike()
         self._control, self._escape, self._letter, self._total = Alike(), Alike(), Alike(), Alike()
         self._doubtful: dict[str, Alike] = {}
+        self._several: dict[str, Alike] = {}
 
     def add(self, row: Mapping[str, Any], shape: Sequence[str] | None = None) -> None:
         """One row that is kept, in normal form; `shape` are its columns in the file, hashable."""
@@ -135,6 +136,10 @@ class Findings:
         """One row that is kept, though a column may say not to learn it."""
         self._doubtful.setdefault(column, Alike()).note(row)
 
+    def several(self, row: int, column: str) -> None:
+        """One row that is kept, of whose answers in a column the first alone is learned, though they may be parts of one."""
+        self._several.setdefault(column, Alike()).note(row)
+
     def merge(self, other: "Findings") -> None:
         """Take in what was found in the rows that follow, by another process that was forked from this one's."""
         for name in ("_numbers", "_contents", "_questions", "_answers", "_keys"):
@@ -143,7 +148,7 @@ class Findings:
             getattr(self, name).merge(getattr(other, name))
         for name in ("_html", "_unfilled", "_no_value", "_signs", "_control", "_escape", "_letter", "_total"):
             getattr(self, name).merge(getattr(other, name))
-        for name in ("_refused", "_shapes", "_doubtful"):
+        for name in ("_refused", "_shapes", "_doubtful", "_several"):
             for key, rows in getattr(other, name).items():
                 getattr(self, name).setdefault(key, Alike()).merge(rows)
         self.characters += other.characters
@@ -176,6 +181,7 @@ class Findings:
                 for column, rows in self._doubtful.items()
                 for notice in rows.notice("data.check.doubtful", column=shown(column), repair="ratings")
             ),
+            *(notice for column, rows in self._several.items() for notice in rows.notice("data.check.several", column=shown(column))),
             *self._leak.notice("data.check.leak", repair="leak"),
             *alike,
             *closely,

@@ -25,7 +25,7 @@ from tuning.data.records import MISSING, Values, broken, listed, shown, squeezed
 from tuning.errors import InputError
 from tuning.schema import Notice
 
-__all__ = ["FORMATS", "WORDS", "ChosenFormat", "Format", "choose", "known"]
+__all__ = ["FORMATS", "WORDS", "ChosenFormat", "Format", "choose", "known", "reads"]
 
 _OF_TABLES = "data"  # where pandas has the rows of a table as lists
 _OF_QUESTIONS = frozenset({"questionid", "promptid"})  # columns beside which a list of texts is one of questions (MT-bench)
@@ -90,6 +90,14 @@ def known(columns: Sequence[str], given: Mapping[str, str]) -> bool:
     told = (form for form in _candidates(given) if not (isinstance(form, MeantPairs) or form.by_content))
     forms = [form for form in told if form.complete(columns, given) is not None]
     return any(not isinstance(form, PlainText) or len(columns) > 1 or given for form in forms)
+
+
+def reads(sample: Sequence[Values], given: Mapping[str, str]) -> bool:
+    """Whether some format can use a row of a sample as it is."""
+    try:
+        return bool(choose(sample, given).reason.params["rows"] != "0")
+    except InputError:
+        return False
 
 
 def choose(sample: Sequence[Values], given: Mapping[str, str]) -> ChosenFormat:

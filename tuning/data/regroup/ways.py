@@ -1,4 +1,4 @@
-"""Which way the records of a file are regrouped, told from a sample: trees, tables of turns, chats, paragraphs, or none.
+"""Which way the records of a file are regrouped, told from a sample: trees, turns, chats, paragraphs, numbered pairs, rows within, or none.
 
 What each does is its own affair; what the rows that come of it are is for the formats to say.
 """
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tuning.data.formats.notes import Unused
 from tuning.data.records import FileRecord, Values
-from tuning.data.regroup import paragraphs, speakers, trees, turn_tables
+from tuning.data.regroup import enclosed, numbered, paragraphs, speakers, trees, turn_tables
 from tuning.schema import Notice
 
 
@@ -30,5 +30,5 @@ class Regrouping(Protocol):
 
 def found(sample: Sequence[Values], asked: Mapping[str, str]) -> Regrouping | None:
     """The way that suits a sample; None where its rows are for the formats as they are. `asked` is a mapping by hand."""
-    ways = (trees.found, turn_tables.found, speakers.found, paragraphs.found)
+    ways = (trees.found, turn_tables.found, speakers.found, paragraphs.found, numbered.found, enclosed.found)
     return next((way for find in ways if (way := find(sample, asked)) is not None), None)

@@ -25,6 +25,15 @@ _TALKS = ("messages", "messaggi", "contents", "conversations")  # keys under whi
 _SAYS = {"user": (*QUESTION, *TEXT), "assistant": (*TEXT, "value", "valore", *ANSWER, "answertext", "span", "spans")}
 _MARKED = re.compile(r"\s*(?:[\[{<]|#{0,3} ?\w+ ?:)")  # what a text may begin with that is more than a text; most are none
 _RIGHT = ("correct", "iscorrect", "right", "corretta", "corretto", "giusta", "richtig", "correcta", "correcte", "preferred", "chosen")
+_WAYS = frozenset(  # what a list is called whose texts are answers of their own: by several models, or the ways to put a right one
+    {
+        *("responses", "completions", "generations", "candidates", "outputs", "expectedoutput", "ideal", "idealresponse", "groundtruth"),
+        *("expectedresponse", "expectedanswer", "correctanswers", "rispostecorrette", "réponses"),
+    }
+)
+_PLURALS = frozenset(("answers", "risposte", "antworten", "respuestas", "text", "spans"))
+_STARTS = "answerstart"  # where SQuAD has each of its answers in the context
+_WORD = re.compile(r"\w+")
 _IN_LINE = ("ASSISTANT:", "ASSISTANT: ")  # at the end of a prompt
 _SIGNS = re.compile(r"""["'](?:role|from|speaker|ruolo|answer_?[sS]tart)["']\s*:""")
 _ANNOTATED = re.compile(r"""["']answer_?[sS]tart["']\s*:""")
@@ -165,6 +174,7 @@ def _first(value: Any, column: str, role: str, notes: Notes) -> Any:
             return _first(value[0], column, role, notes)
         if all(isinstance(one, str) for one in value):
             notes.leave("part", [column] * (len(value) - 1))
+            notes.several = notes.several or (column if _parts(value, column) else "")
             return value[0]
     if isinstance(value, dict):
         names = {squeezed(key): key for key in value}
@@ -172,8 +182,20 @@ def _first(value: Any, column: str, role: str, notes: Notes) -> Any:
         said = None if key is None else _first(value[key], f"{column}.{key}", role, notes)
         if isinstance(said, str):
             notes.leave("key", (f"{column}.{name}" for name, held in value.items() if name != key and given(held)))
+            notes.several = "" if _STARTS in names else notes.several
             return said
     return value
+
+
+def _parts(answers: list[str], column: str) -> bool:
+    """Whether several answers may be the parts of one: nothing says that they are as many ways to put it.
+
+    A name can say so, or in a column for several that each has a word in common with the first.
+    """
+    name = squeezed(column.rpartition(".")[2])
+    first, *others = (frozenset(_WORD.findall(answer.casefold())) for answer in answers)
+    others = [words for words in others if words and words != first]
+    return bool(others) and name not in _WAYS and not (name in _PLURALS and all(first & words for words in others))
 
 
 def _wrong(answer: Any) -> bool:
