@@ -146,7 +146,7 @@ def test_the_measuring_at_the_end_says_how_long_and_can_be_stopped_after_a_stop_
             drawn = desk.draw(values, live_only=False)
     assert gr.update(visible=True, value="Ferma la misura") in drawn
     (told,) = [value for value in drawn if isinstance(value, str) and 'class="live busy"' in value]
-    assert says in told and "resta senza resoconto" in html.unescape(told)
+    assert says in told and "il resoconto dice ciò che è stato misurato" in html.unescape(told)
 
 
 def shared(studio: Studio) -> Studio:
