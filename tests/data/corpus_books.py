@@ -111,7 +111,9 @@ def _odd() -> Iterator[Case]:
     laughs = good.replace(HEAD, f'{HEAD}<!DOCTYPE w [<!ENTITY l0 "ha">{declared}]>').replace(">a<", ">&l9;<")
     yield case("a workbook that laughs", book(laughs), bad)
     far = good.replace("</sheetData>", '<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>far</t></is></c></row></sheetData>')
-    yield case("a cell in the last corner", book(far), Kept(3, 2, [(4, 1048576, "data.row.empty_question")], first=("a", "b")), large=True)
+    yield case(
+        "a cell in the last corner", book(far), Kept(3, 2, [(1048576, 1048576, "data.row.empty_question")], first=("a", "b")), large=True
+    )
     deep = "<a>" * 20_000 + "</a>" * 20_000
     yield case("a workbook of nested elements", book(good.replace("<sheetData>", deep + "<sheetData>")), two)
     whole = book(good)
