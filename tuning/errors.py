@@ -79,9 +79,15 @@ def cause(error: BaseException) -> str:
     while behind is not None and len(said) < DEEPEST:
         if not isinstance(behind, TuningError):
             first = next(iter(str(behind).strip().splitlines()), "")
-            said.append(f"{type(behind).__name__}: {FOLDERS.sub('', first)[:LONGEST]}".rstrip(": "))
+            words = f"{type(behind).__name__}: {FOLDERS.sub('', first)[:LONGEST]}".rstrip(": ")
+            said.extend([words] if said[-1:] != [words] else [])
         behind = behind.__cause__ or (None if behind.__suppress_context__ else behind.__context__)
     return ", from ".join(said)
+
+
+def innermost(error: BaseException) -> str:
+    """The last of `cause`, which is what it began with."""
+    return cause(error).split(", from ")[-1].rstrip(".")
 
 
 def of_disk(error: BaseException) -> InputError | None:

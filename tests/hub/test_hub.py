@@ -112,7 +112,7 @@ FAULTS: dict[str, tuple[str, Callable[[Repo], Repo | None]]] = {
     "half a JSON": ("model.broken", lambda repo: Repo(repo.files | {"config.json": b'{"hidden_size": 6'})),
     "brackets": ("model.broken", lambda repo: Repo(repo.files | {"config.json": b"[" * 20_000})),
     "a list": ("model.broken", lambda repo: Repo(repo.files | {"config.json": b"[]"})),
-    "no sizes": ("model.broken", lambda repo: repo.but(config={"hidden_size": None})),
+    "no sizes": ("model.config", lambda repo: repo.but(config={"hidden_size": None})),
     "weights of nothing": ("model.broken", lambda repo: Repo(repo.files | {"model.safetensors": b"\0" * 100})),
     "a header of terabytes": ("model.broken", lambda repo: Repo(repo.files | {"model.safetensors": b"\xff" * 100})),
 }

@@ -98,17 +98,24 @@ def test_what_does_not_write_is_refused(folder: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", bytes(7), b"\xff" * 16, struct.pack("<Q", 8) + b"[1, 2]  ", struct.pack("<Q", 2) + b"{{", struct.pack("<Q", 99) + b"{}"],
+    ("content", "code"),
+    [
+        (b"", "model.broken"),
+        (bytes(7), "model.broken"),
+        (b"\xff" * 16, "model.broken"),
+        (struct.pack("<Q", 8) + b"[1, 2]  ", "model.broken"),
+        (struct.pack("<Q", 2) + b"{{", "model.broken"),
+        (struct.pack("<Q", 99) + b"{}", "model.cut"),
+    ],
 )
-def test_broken_headers_are_named(folder: pathlib.Path, content: bytes) -> None:
+def test_broken_headers_are_named(folder: pathlib.Path, content: bytes, code: str) -> None:
     (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(InputError) as caught:
         catalog.find(str(folder), ROOT, local_folders=True, downloads=folder.parent)
-    assert (caught.value.code, caught.value.params["file"]) == ("model.broken", "model.safetensors")
+    assert (caught.value.code, caught.value.params["file"]) == (code, "model.safetensors")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"architectures": ["LlamaForCausalLM"]}'])
+@pytest.mark.parametrize("text", ["", "{", "[]"])
 def test_a_broken_config_is_named(folder: pathlib.Path, text: str) -> None:
     (folder / "config.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
@@ -125,9 +132,10 @@ def test_a_broken_config_is_named(folder: pathlib.Path, text: str) -> None:
         ({"num_nextn_predict_layers": -1}, "num_nextn_predict_layers"),
         ({"vocab_size": 10**12}, "vocab_size"),
         ({"max_position_embeddings": 10**400}, "max_position_embeddings"),
-        ({"intermediate_size": "many"}, "config.json"),
-        ({"num_key_value_heads": [1]}, "config.json"),
-        ({"layer_types": 5}, "config.json"),
+        ({"intermediate_size": "many"}, "intermediate_size"),
+        ({"num_key_value_heads": [1]}, "num_key_value_heads"),
+        ({"num_attention_heads": None}, "num_attention_heads"),
+        ({"layer_types": 5}, "TypeError"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -137,4 +145,11 @@ def test_a_configuration_of_other_weights_is_refused(tiny_model: pathlib.Path, t
     (folder / "config.json").write_text(json.dumps(config | lie), encoding="utf-8")
     with pytest.raises(InputError) as caught:
         catalog.describe(folder)
-    assert caught.value.code == "model.broken" and named in caught.value.params["file"]
+    assert caught.value.code == "model.config" and named in caught.value.params["about"]
+
+
+def test_a_quantisation_of_nothing_is_none(tiny_model: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": None}), encoding="utf-8")
+    assert catalog.describe(folder).num_hidden_layers == config["num_hidden_layers"]

@@ -26,6 +26,7 @@ from tuning.runs.store import Run, Store
 from tuning.sandbox.limits import Limits
 from tuning.schema import LOCAL, DataRef, DataSpec, Forecast, ModelRef, RunSpec, RunState, TrainSettings
 from tuning.settings import PRESETS
+from tuning.text import LANGUAGES, say
 from tuning.tokens import labels
 from tuning.tokens import look as looking
 from tuning.tokens.audit import audit
@@ -220,7 +221,7 @@ def test_what_teaches_nothing_blocks_and_so_does_an_end_outside(looked_at: Calla
     blocked = Lengths(looked_at(tokenizer(outside()), rows)).blocked(512)
     assert blocked is not None and blocked.code == "audit.no_end"
     nobody = Lengths(looked_at(tokenizer("{{ raise_exception('no') }}"), rows)).blocked(512)
-    assert nobody is not None and nobody.code == "tokens.template"
+    assert nobody is not None and (nobody.code, nobody.params["said"]) == ("tokens.template_says", "no")
 
 
 @pytest.mark.parametrize(
@@ -248,6 +249,20 @@ def test_no_template_outlives_its_child(template: str, code: str, tmp_path: path
     else:
         blocked = Lengths(found).blocked(512)
         assert blocked is not None and blocked.code == code
+        assert all(say(language, code, blocked.params) for language in LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [("{{ raise_exception('never ' ~ m.content) }}", "“never x”"), ("{{ 'x' * 3000000 }}", "more than 2,000,000 characters")],
+)
+def test_a_row_that_is_left_out_says_what_its_template_said(looked_at: Callable[..., Audit], written: str, told: str) -> None:
+    words = tokenizer("{% for m in messages %}{% if m.content == 'x' %}" + written + "{% endif %}{% endfor %}" + MARKED)
+    rows = [{"row": 1, "messages": said("fine", "yes")}, {"row": 2, "messages": said("x", "no")}]
+    (notice,) = [one for one in looked_at(words, rows).notices() if one.code == "audit.refused"]
+    for language in LANGUAGES:
+        sentence = say(language, notice.code, notice.params)
+        assert "(2)" in sentence and (language != "en" or told in sentence)
 
 
 def test_a_slow_audit_ends_with_its_clock(tmp_path: pathlib.Path) -> None:

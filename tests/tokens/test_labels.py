@@ -175,21 +175,25 @@ def test_calls_of_tools_are_learned_and_their_answers_are_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "template",
+    ("template", "code", "params"),
     [
-        "{% for m in messages %}{{ m.content }",
-        "{{ raise_exception('no') }}",
-        "{{ nobody.at.all }}",
-        "{{ 1 / 0 }}",
-        "{{ messages + 1 }}",
-        "hello",
+        (
+            "{% for m in messages %}\n{{ m.content }",
+            "tokens.template_broken",
+            {"line": 2, "said": "unexpected '}'"},
+        ),
+        ("{{ raise_exception('no\\nnever' + 'r' * 900) }}", "tokens.template_says", {"said": "no neve" + "r" * 193}),
+        ("{{ nobody.at.all }}", "tokens.template", {}),
+        ("{{ 1 / 0 }}", "tokens.template", {}),
+        ("{{ messages + 1 }}", "tokens.template", {}),
+        ("hello", "tokens.template", {}),
     ],
 )
-def test_a_template_that_takes_nothing_is_said_once(template: str) -> None:
+def test_a_template_that_takes_nothing_is_said_once(template: str, code: str, params: dict[str, Any]) -> None:
     words = tokenizer(template)
     with pytest.raises(EngineError) as caught:
         labels.encode_rows(words, [CHAT, {**CHAT, "row": 2}], 512)
-    assert caught.value.code == "tokens.template"
+    assert (caught.value.code, caught.value.params) == (code, params)
 
 
 def test_a_template_that_makes_too_much_of_a_row_refuses_it() -> None:

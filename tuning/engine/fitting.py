@@ -5,6 +5,7 @@ It looks at what transformers has loaded, which knows of ties and of names that 
 
 import pathlib
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -26,13 +27,16 @@ def check(path: str, headers: dict[str, model_folder.Tensors], loaded: dict[str,
     lacks, adds = sorted(loaded["missing_keys"]), sorted(name for name in loaded["unexpected_keys"] if not HARMLESS.search(name))
     if lacks or adds:
         raise InputError("model.tensors", model=title, lacks=_some(lacks), adds=_some(adds))
-    odd = [name for name, *_ in loaded["mismatched_keys"]] or [*_no_numbers(model)]
-    if odd:
-        raise InputError("model.broken", model=title, file=model_folder.file_of(headers, odd[0]))
+    for name, found, asked in sorted(loaded["mismatched_keys"]):
+        file = model_folder.file_of(headers, name)
+        raise InputError("model.shape", model=title, file=file, shape=_sides(found), asked=_sides(asked))
+    for name in _no_numbers(model):
+        raise InputError("model.no_numbers", model=title, file=model_folder.file_of(headers, name))
     ends = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
     words = max(tokenizer.vocab_size, *(number + 1 for number in ends if number is not None), 0)  # Gemma 3 has one more, of pictures
-    if words > model.get_input_embeddings().weight.shape[0]:
-        raise InputError("model.broken", model=title, file="tokenizer.json")
+    size = model.get_input_embeddings().weight.shape[0]
+    if words > size:
+        raise InputError("model.few_words", model=title, words=words, size=size)
 
 
 def _some(names: list[str]) -> str:
@@ -40,7 +44,11 @@ def _some(names: list[str]) -> str:
     return ", ".join(name[:120] for name in names[:SHOWN]) + more or "–"
 
 
-def _no_numbers(model: Any) -> Any:
+def _sides(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _no_numbers(model: Any) -> Iterator[str]:
     """Weights with a value that is infinite or no number; one pass over the memory."""
     for name, weight in model.named_parameters():
         if weight.is_floating_point() and not torch.isfinite(weight.detach().sum(dtype=torch.float32)):

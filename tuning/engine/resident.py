@@ -25,7 +25,7 @@ from tuning.engine.device import DTYPES, Device, ran_out, release
 from tuning.engine.kernels import fsdp, lora_cpu
 from tuning.engine.kernels.key_values import KeyValues
 from tuning.engine.ranks import ALONE, Ranks
-from tuning.errors import EngineError, caught
+from tuning.errors import EngineError, caught, innermost
 from tuning.machine import container
 from tuning.models import examine, model_folder
 from tuning.tokens import labels, trial
@@ -341,8 +341,9 @@ def _told_of(path: str) -> Iterator[None]:
         if ran_out(error):
             raise
         name = pathlib.Path(path).name
-        if caught(lambda: _built(path), f"building {name} without its weights") is not None:
-            raise EngineError("model.broken", model=name, file="config.json") from error
+        fault = caught(lambda: _built(path), f"building {name} without its weights")
+        if fault is not None:
+            raise EngineError("model.config", model=name, about=innermost(fault)) from error
         raise EngineError("model.cannot_load", model=name) from error
 
 

@@ -234,8 +234,10 @@ class Hub(Caller):
             base = str(text("adapter_config.json").get("base_model_name_or_path") or "")
             raise InputError("model.adapter", model=id, base=base if ID.fullmatch(base) else "?")
         shards = examine.weights(id, sizes)
-        if "config.json" not in sizes or len(shards) > MOST_SHARDS:
-            raise InputError("model.broken", model=id, file="config.json")
+        if "config.json" not in sizes:
+            raise InputError("model.missing_file", model=id, file="config.json")
+        if len(shards) > MOST_SHARDS:
+            raise InputError("model.broken", model=id, file=examine.INDEX)
         config, words = text("config.json"), text("tokenizer_config.json")
         code = self._pin(id) is not None
         examine.configs(id, config, words, code)

@@ -14,7 +14,7 @@ from typing import Any
 import pydantic
 
 from tuning import presets
-from tuning.errors import InputError
+from tuning.errors import InputError, innermost
 from tuning.models import examine, model_folder
 from tuning.runs import files
 from tuning.schema import Bilingual, ModelCard, ModelRef
@@ -103,8 +103,8 @@ def describe(folder: pathlib.Path) -> ModelCard:
     given, folder = folder, _snapshot(folder)
     title = given.name.removeprefix("models--").replace("--", "/")
     names = [path.name for path in folder.glob("*")]
-    if "adapter_config.json" in names and not any(examine.SHARD.fullmatch(name) for name in names):
-        base = str(model_folder.text(folder, "adapter_config.json", title).get("base_model_name_or_path") or "?")
+    if model_folder.ADAPTER in names and not any(examine.SHARD.fullmatch(name) for name in names):
+        base = str(model_folder.text(folder, model_folder.ADAPTER, title).get("base_model_name_or_path") or "?")
         raise InputError("model.adapter", model=title, base=base[:120])
     config = model_folder.text(folder, "config.json", title)
     examine.configs(title, config, model_folder.text(folder, "tokenizer_config.json", title))
@@ -130,8 +130,10 @@ def card(config: dict[str, Any], id: str, title: str, why: Bilingual, parameters
     try:
         seen = {"text_part": examine.has_text_part(config), "beside": examine.beside(config)}
         return _card(examine.text_part(config), id=id, title=title, why=why, parameters=parameters, **seen, **facts)
-    except (pydantic.ValidationError, TypeError, AttributeError) as error:
-        raise InputError("model.broken", model=title, file="config.json") from error
+    except pydantic.ValidationError as error:
+        raise InputError("model.config", model=title, about=", ".join(str(part) for part in error.errors()[0]["loc"])) from error
+    except (TypeError, AttributeError) as error:
+        raise InputError("model.config", model=title, about=innermost(error)) from error
 
 
 def _card(config: dict[str, Any], title: str, **facts: Any) -> ModelCard:
@@ -172,4 +174,4 @@ def _number(config: dict[str, Any], model: str, *names: str) -> int:
     for name in names:
         if isinstance(config.get(name), int) and config[name] > 0:
             return int(config[name])
-    raise InputError("model.broken", model=model, file="config.json")
+    raise InputError("model.config", model=model, about=names[0])

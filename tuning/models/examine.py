@@ -110,7 +110,7 @@ def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any], code:
     its words.
     """
     _code(model, config, tokenizer, code)
-    squeezed, config = "quantization_config" in config, text_part(config)
+    squeezed, config = bool(config.get("quantization_config")), text_part(config)
     named = config.get("architectures")
     architectures = [str(name) for name in named] if isinstance(named, list) else []
     if isinstance(config.get("text_config"), dict) and any(name.endswith("ForConditionalGeneration") for name in architectures):
@@ -121,7 +121,7 @@ def configs(model: str, config: dict[str, Any], tokenizer: dict[str, Any], code:
         raise InputError("model.not_causal", model=model)
     if not any(name in known() for name in architectures) and not (code and "auto_map" in config):
         raise InputError("model.unknown_architecture", model=model, architecture=architectures[0][:80])
-    if squeezed or "quantization_config" in config:
+    if squeezed or config.get("quantization_config"):
         raise InputError("model.quantized", model=model)
 
 

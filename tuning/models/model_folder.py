@@ -33,6 +33,7 @@ SIZES = re.compile(
 FEW, SMALL = 256, 1_048_576  # of parts and of a side: a folder may say so of a part of the model that it leaves out
 LARGEST = 2**64  # of any number in a configuration
 WEIGHTS = frozenset({"F16", "BF16", "F32", "F64"})  # what a weight can be kept in that is not quantised
+ADAPTER = "adapter_config.json"
 POINTER = b"version https://git-lfs.github.com/spec/"  # what git leaves of a large file where Git LFS is not installed
 UNREADABLE = (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -42,8 +43,10 @@ Tensors = dict[str, Any]  # by the name of each tensor its dtype, shape and data
 def check(folder: pathlib.Path, title: str) -> dict[str, Tensors]:
     """The headers of the safetensors files in `folder`, by their names. Raises InputError that names the file where one is at fault."""
     names = [entry.name for entry in os.scandir(folder)]
+    if ADAPTER in names:  # transformers would put it on top of the model, or take another base
+        raise InputError("model.adapter_beside", model=title, file=ADAPTER)
     for name in names:
-        if name in examine.TEXTS or name in (examine.INDEX, "adapter_config.json") or examine.SHARD.fullmatch(name):
+        if name in examine.TEXTS or name in (examine.INDEX, ADAPTER) or examine.SHARD.fullmatch(name):
             regular(folder, name, title)
     headers = {name: header(folder / name, title) for name in examine.weights(title, names)}
     if len(headers) > 1 or "model.safetensors" not in headers:
@@ -79,7 +82,7 @@ def agree(title: str, config: Mapping[str, Any], headers: dict[str, Tensors]) ->
         elif SIZES.fullmatch(key):
             fits = value <= max(SMALL, *sides)
         if not fits:
-            raise InputError("model.broken", model=title, file=f"config.json ({key[:80]})")
+            raise InputError("model.config", model=title, about=f"{key[:80]} = {value if abs(value) <= LARGEST else '…'}")
 
 
 def _numbers(config: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, int]]:
@@ -95,6 +98,7 @@ def _numbers(config: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, 
 
 def header(path: pathlib.Path, title: str | None = None) -> Tensors:
     """What a safetensors file holds, from its header. Raises InputError for one that is broken, cut, or has weights of an odd type."""
+    title = title or path.parent.name
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
@@ -107,13 +111,18 @@ def header(path: pathlib.Path, title: str | None = None) -> Tensors:
             begin, end_of_it = entry["data_offsets"]
             if end_of_it - begin != math.prod(entry["shape"]) * BYTES[entry["dtype"]] or min(begin, *entry["shape"], 0) < 0:
                 raise ValueError(name)
+            if name.endswith(".weight") and BYTES[entry["dtype"]] == 1:
+                raise InputError("model.quantized", model=title)
             if name.endswith(".weight") and entry["dtype"] not in WEIGHTS:
                 raise ValueError(name)
             end = max(end, end_of_it)
-        if 8 + length + end != path.stat().st_size or not end:
+        have, need = path.stat().st_size, 8 + length + end
+        if have < need:
+            raise InputError("model.cut", model=title, file=path.name, have=have, need=need)
+        if have > need or not end:
             raise ValueError(end)
     except UNREADABLE as error:
-        raise InputError("model.broken", model=title or path.parent.name, file=path.name) from error
+        raise InputError("model.broken", model=title, file=path.name) from error
     return found
 
 
@@ -124,10 +133,11 @@ def file_of(headers: dict[str, Tensors], tensor: str) -> str:
 
 
 def regular(folder: pathlib.Path, name: str, title: str) -> None:
-    """Raises InputError for a pipe, a device, a folder, and for a link that leads out, and `model.pointer` for what only points to a file.
+    """Raises InputError for what is missing, a pipe, a device, a folder, a link that leads out or nowhere, and what only points to a file.
 
     huggingface_hub's own cache is made of links.
     """
+    link = (folder / name).is_symlink()
     try:
         real, home = (folder / name).resolve(strict=True), folder.resolve()
         repository = home.parent.parent
@@ -138,7 +148,8 @@ def regular(folder: pathlib.Path, name: str, title: str) -> None:
         with real.open("rb") as file:
             points = file.read(len(POINTER)) == POINTER
     except (OSError, ValueError, RuntimeError) as error:
-        raise InputError("model.broken", model=title, file=name) from error
+        code = "model.link" if link else "model.missing_file" if isinstance(error, FileNotFoundError) else "model.broken"
+        raise InputError(code, model=title, file=name) from error
     if points:
         raise InputError("model.pointer", model=title, file=name)
 
@@ -152,7 +163,9 @@ def _indexed(folder: pathlib.Path, title: str, headers: dict[str, Tensors]) -> N
         raise InputError("model.broken", model=title, file=examine.INDEX) from error
     for tensor, name in pairs:
         if tensor not in headers.get(name, {}):
-            raise InputError("model.broken", model=title, file=name[:120] if name not in headers else f"{name} ({tensor[:120]})")
+            if name not in headers:
+                raise InputError("model.missing_file", model=title, file=name[:120])
+            raise InputError("model.no_tensor", model=title, file=name, tensor=tensor[:120], index=examine.INDEX)
 
 
 def templated(folder: pathlib.Path) -> bool:

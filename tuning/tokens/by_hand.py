@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from tuning.errors import EngineError
 from tuning.tokens import labels
 from tuning.tokens.template import ANSWERED, ASKED, REFUSALS, Template
+from tuning.tokens.variants import in_short
 
 CHATML = """\
 {%- for message in messages %}
@@ -26,7 +27,6 @@ CHATML = """\
 {{- '<|im_start|>assistant\\n' }}
 {%- endif %}"""
 STARTS = {"plain": labels.PLAIN_TEMPLATE, "chatml": CHATML}
-LONGEST = 200  # characters of what a template says when it refuses
 
 
 def check(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -37,9 +37,9 @@ def check(tokenizer: PreTrainedTokenizerBase) -> None:
     except EngineError as error:
         raise EngineError("template.heavy", reason="data") from error
     except TemplateSyntaxError as error:
-        raise EngineError("template.syntax", reason="data", line=error.lineno, said=_short(error.message)) from error
+        raise EngineError("template.syntax", reason="data", line=error.lineno, said=in_short(error.message)) from error
     except REFUSALS as error:
-        raise EngineError("template.refuses", reason="data", said=_short(str(error) or type(error).__name__)) from error
+        raise EngineError("template.refuses", reason="data", said=in_short(str(error) or type(error).__name__)) from error
     for turn in turns:
         if turn["content"] not in text:
             raise EngineError(f"template.no_{turn['role']}", reason="data")
@@ -49,7 +49,3 @@ def check(tokenizer: PreTrainedTokenizerBase) -> None:
         raise EngineError("template.apart", reason="data") from error
     if labels.Labeller(tokenizer).label([row])[0].stop < 0:
         raise EngineError("template.no_end", reason="data", eos=str(tokenizer.eos_token))
-
-
-def _short(said: str | None) -> str:
-    return " ".join((said or "?").split())[:LONGEST]

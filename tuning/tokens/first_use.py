@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
-from tuning.errors import EngineError, InputError, TuningError, caught
+from tuning.errors import EngineError, InputError, TuningError, caught, innermost
 from tuning.models import model_folder
 from tuning.tokens import labels, look
 from tuning.tokens.template import Rendered, Template
@@ -20,6 +20,7 @@ from tuning.tokens.template import Rendered, Template
 GROWTH = 1000  # times that a text may grow on its way through a tokenizer's replacements
 LITERALS = 50  # words of the tokenizer's own rules that are tried
 SOURCES = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt")
+BESIDE = ("special_tokens_map.json", "added_tokens.json", "chat_template.jinja")
 PLACES = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 FOREST = "The quick brown fox, 12:45! Perché no? 東京 🙂\n\t"
 TEXTS = (
@@ -64,9 +65,12 @@ def tried(folder: pathlib.Path, title: str, stage: pathlib.Path, seconds_for: Ca
         raise error
     if isinstance(error, TuningError):
         return {"code": error.code, "params": {"model": title, **error.params}}
+    file = stage.read_text(encoding="utf-8")
+    if error is not None and file == "config.json":
+        return {"code": "model.config", "params": {"model": title, "about": innermost(error)}}
     if error is not None:  # the panic of a library in Rust, too
         code = "model.cannot_load" if isinstance(error, ImportError) else "model.broken"
-        return {"code": code, "params": {"model": title, "file": stage.read_text(encoding="utf-8")}}
+        return {"code": code, "params": {"model": title, "file": file}}
     return {}
 
 
@@ -85,8 +89,8 @@ def _words(folder: pathlib.Path, title: str, begin: Callable[[str], None]) -> Pr
     begin("tokenizer_config.json")
     model_folder.text(folder, "tokenizer_config.json", title)
     whole = folder / "tokenizer.json"
-    source = next((name for name in SOURCES if (folder / name).exists()), "tokenizer_config.json")
-    begin(source)
+    source = next((name for name in SOURCES if (folder / name).exists()), "")
+    begin(source or "tokenizer_config.json")
     if source.endswith(".model"):
         try:
             for reader in ("sentencepiece", "google.protobuf"):
@@ -99,7 +103,9 @@ def _words(folder: pathlib.Path, title: str, begin: Callable[[str], None]) -> Pr
         raise ValueError("a text grows")
     try:
         tokenizer = labels.load(str(folder))
-    except Exception:  # it goes on, whatever it is: asked is only in which of two files it lies
+    except Exception as error:  # it goes on, whatever it is: asked is only in which file it lies
+        if not source:
+            raise InputError("model.missing_file", file=whole.name) from error
         if whole.exists():
             _told_of_rules(whole, begin)
         raise
@@ -113,10 +119,15 @@ def _words(folder: pathlib.Path, title: str, begin: Callable[[str], None]) -> Pr
 
 
 def _told_of_rules(whole: pathlib.Path, begin: Callable[[str], None]) -> None:
-    """The fault is in the other file where tokenizer.json can be opened by itself."""
+    """The fault is in another file where tokenizer.json can be opened by itself."""
     from tokenizers import Tokenizer
 
     Tokenizer.from_file(str(whole))
+    for name in BESIDE:
+        begin(name)
+        if (whole.parent / name).exists():
+            text = (whole.parent / name).read_text(encoding="utf-8")
+            json.loads(text if name.endswith(".json") else "{}")
     begin("tokenizer_config.json")
 
 
@@ -148,7 +159,7 @@ def _template(folder: pathlib.Path, tokenizer: PreTrainedTokenizerBase, begin: C
             made.append(template.render({"row": number, **talk}))
             made.append(template.prompt(talk["messages"][:-1], talk.get("tools")))
         except EngineError as error:
-            if error.code not in ("tokens.template", "tokens.tools", "tokens.unembedded"):
+            if not error.code.startswith(("tokens.template", "tokens.tools", "tokens.unembedded")):
                 raise
     template.taught()
     for labelled in labeller.label([*made, template.render({"row": 0, "text": FOREST})]):

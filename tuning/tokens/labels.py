@@ -109,6 +109,7 @@ class TokenCounts:
     rows_cut: list[int] = field(default_factory=list)  # that lose a part of an answer
     rows_empty: list[int] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)  # by the template, with the code that says why
+    refusal: EngineError | None = None  # the first of them
     ended: int = 0  # rows of which an end of turn is learned
 
     def add(self, row: int, sequences: list[Encoded]) -> None:
@@ -128,11 +129,12 @@ class TokenCounts:
     def refuse(self, row: int, error: EngineError) -> None:
         """Count a row that the template does not take."""
         self.refused.append((row, error.code))
+        self.refusal = self.refusal or error
 
     def check(self, max_length: int) -> None:
         """Raises EngineError where nothing could be learned, or no answer would ever end: see `encode_rows`."""
-        if self.refused and not self.rows:
-            raise EngineError(self.refused[0][1], reason="data")
+        if self.refusal is not None and not self.rows:
+            raise self.refusal
         if not self.learned:
             raise EngineError("tokens.nothing", reason="data", rows=self.rows, max_length=max_length)
         if not self.ended and len(self.rows_cut) < self.rows:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -46,10 +46,11 @@ class Shown(Record):
 
 
 class Refused(Record):
-    """A row that the model's chat template does not take, with the code that says why."""
+    """A row that the model's chat template does not take, with the code that says why and what fills its words."""
 
     row: int
     code: str
+    params: dict[str, Any] = Field(default_factory=dict)
 
 
 class Audit(Record):
@@ -76,8 +77,9 @@ class Audit(Record):
         if self.sampled is not None:
             found.append(Notice(code="audit.sampled", params={"count": self.sampled, "total": self.rows}))
         if self.refused and self.looked:
-            rows, fault = listed([one.row for one in self.refused]), self.refused[0].code
-            found.append(Notice(code="audit.refused", level="warning", params={"count": len(self.refused), "rows": rows, "fault": fault}))
+            rows, first = listed([one.row for one in self.refused]), self.refused[0]
+            told = {**first.params, "count": len(self.refused), "rows": rows, "fault": first.code}
+            found.append(Notice(code="audit.refused", level="warning", params=told))
         if self.merged:
             found.append(Notice(code="audit.merged", params={"count": self.merged}))
         if self.rewritten:
@@ -157,7 +159,7 @@ class Lengths:
     def blocked(self, max_length: int) -> Notice | None:
         """Why a training at `max_length` must not start; None where it may."""
         if self.audit.refused and not self.audit.looked:
-            return Notice(code=self.audit.refused[0].code, level="error")
+            return Notice(code=self.audit.refused[0].code, level="error", params=self.audit.refused[0].params)
         totals = self.totals(max_length)
         if not totals.learned:
             return Notice(code="audit.nothing", level="error", params={"rows": totals.rows, "max_length": max_length})

@@ -92,7 +92,7 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
     alarm(0)
 
     def refuse(row: int, error: EngineError) -> None:
-        seen.refused.append(Refused(row=row, code=error.code))
+        seen.refused.append(Refused(row=row, code=error.code, params=error.params))
         seen.places.pop()
 
     def rows() -> Iterator[dict[str, Any]]:

@@ -74,22 +74,17 @@ class Template:
     def render(self, row: Mapping[str, Any]) -> Rendered:
         """A row in normal form, rendered.
 
-        Raises EngineError where the template does not take it: `tokens.tools` where the row has tools, `tokens.long`
-        where it makes too much of it, else `tokens.template`; `tokens.unembedded` where the model has no embedding for a token.
+        Raises EngineError where the template does not take it, as `refusal` says why; `tokens.long` where it makes too much of it;
+        `tokens.unembedded` where the model has no embedding for a token.
         """
         if "text" in row:
             return Rendered(row["row"], self._embedded(row["text"]), [], plain=True)
         if self.choice(row["messages"]) != self.thinking:
             return self.keeping.render(row)
         tools = row.get("tools") or None
-        for turns, merged in variants(row["messages"]):
-            try:
-                said = self._speak(self._dressed(turns), tools, unlearned_answers(row["messages"]))
-            except REFUSALS:
-                continue
-            made = Rendered(row["row"], self._embedded(said.text), said.learned, merged=merged, rewritten=said.rewritten)
-            return replace(made, unlearned=said.unlearned, asked=said.asked)
-        raise refusal(row["messages"], tools)
+        said, merged = self._spoken(row["messages"], tools, unlearned_answers(row["messages"]))
+        made = Rendered(row["row"], self._embedded(said.text), said.learned, merged=merged, rewritten=said.rewritten)
+        return replace(made, unlearned=said.unlearned, asked=said.asked)
 
     def prompt(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> Rendered:
         """What the model is given to answer to: a row's text up to where its last answer begins. Raises EngineError as `render` does.
@@ -101,15 +96,10 @@ class Template:
     def framed(self, turns: Dialogue, tools: list[dict[str, Any]] | None = None) -> tuple[Rendered, str]:
         """The `prompt`, and what the template writes between it and the answer's own words. Raises EngineError as `render` does."""
         thought = {thoughts.KEY: thoughts.THOUGHT} if self.thinking == "learn" else {}
-        for variant, _ in variants([*turns, {"role": "assistant", "content": PROBE, **thought}]):
-            try:
-                said = self._speak(self._dressed(variant), tools)
-            except REFUSALS:
-                continue
-            text, asked = said.text, said.asked
-            end = asked.pop() if asked else text.rindex(PROBE)
-            return Rendered(0, self._embedded(text[:end]), [], asked=asked), text[end : text.rindex(PROBE)]
-        raise refusal(turns, tools)
+        said, _ = self._spoken([*turns, {"role": "assistant", "content": PROBE, **thought}], tools)
+        text, asked = said.text, said.asked
+        end = asked.pop() if asked else text.rindex(PROBE)
+        return Rendered(0, self._embedded(text[:end]), [], asked=asked), text[end : text.rindex(PROBE)]
 
     def _embedded(self, text: str) -> str:
         """The text, unless it has a token that the tokenizer knows and the model does not, as Gemma 3's of pictures."""
@@ -253,7 +243,17 @@ class Template:
         between = shown[len(asked) : shown.index(PROBE)] if shown.startswith(asked) else ""
         return between if thoughts.NO_THOUGHT.fullmatch(between) else ""
 
-    def _speak(self, turns: Dialogue, tools: list[dict[str, Any]] | None, unlearned: Collection[int] = ()) -> "Spoken":
+    def _spoken(self, turns: Dialogue, tools: list[dict[str, Any]] | None, unlearned: Collection[int] = ()) -> tuple[Spoken, bool]:
+        """A conversation in the first variant that the template takes, and whether its system text was moved for it."""
+        said_no: Exception | None = None
+        for variant, merged in variants(turns):
+            try:
+                return self._speak(self._dressed(variant), tools, unlearned), merged
+            except REFUSALS as error:
+                said_no = error
+        raise refusal(turns, tools, said_no)
+
+    def _speak(self, turns: Dialogue, tools: list[dict[str, Any]] | None, unlearned: Collection[int] = ()) -> Spoken:
         """A conversation as text; of its answers those with the numbers `unlearned` are context."""
         template = str(self._tokenizer.get_chat_template(None, tools))
         text, marked = self._text(turns, tools, prompt=False)

@@ -7,9 +7,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from jinja2 import TemplateError, TemplateSyntaxError
+
 from tuning.errors import EngineError
 
 Dialogue = list[dict[str, Any]]
+
+LONGEST = 200  # characters of what a template says when it refuses
 
 
 def unlearned_answers(turns: Dialogue) -> frozenset[int]:
@@ -18,9 +22,24 @@ def unlearned_answers(turns: Dialogue) -> frozenset[int]:
     return frozenset(number for number, turn in enumerate(answers) if turn.get("weight") == 0)
 
 
-def refusal(turns: Dialogue, tools: list[dict[str, Any]] | None) -> EngineError:
-    with_tools = tools or any(turn["role"] == "tool" or turn.get("tool_calls") for turn in turns)
-    return EngineError("tokens.tools" if with_tools else "tokens.template", reason="data")
+def refusal(turns: Dialogue, tools: list[dict[str, Any]] | None, said: Exception | None) -> EngineError:
+    """What is told of a conversation that a template takes in no variant; `said` is what it raised at the last.
+
+    `tokens.template_broken` where it cannot be read, `tokens.tools` where the row has tools, `tokens.template_says` where it has words
+    of its own, else `tokens.template`.
+    """
+    if isinstance(said, TemplateSyntaxError):
+        return EngineError("tokens.template_broken", reason="data", line=said.lineno, said=in_short(said.message))
+    if tools or any(turn["role"] == "tool" or turn.get("tool_calls") for turn in turns):
+        return EngineError("tokens.tools", reason="data")
+    if type(said) is TemplateError:  # its own words, by `raise_exception`
+        return EngineError("tokens.template_says", reason="data", said=in_short(said.message))
+    return EngineError("tokens.template", reason="data")
+
+
+def in_short(said: str | None) -> str:
+    """What a template says, in one line."""
+    return " ".join((said or "?").split())[:LONGEST].rstrip(".")
 
 
 def variants(turns: Dialogue) -> Iterator[tuple[Dialogue, bool]]:

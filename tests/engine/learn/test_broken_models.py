@@ -21,10 +21,10 @@ from tuning.errors import InputError
 from tuning.models import catalog
 from tuning.settings import PRESETS
 from tuning.studio import Studio
-from tuning.text import LANGUAGES, t
+from tuning.text import LANGUAGES, say
 
 EMBEDDING, NORM = "model.embed_tokens.weight", "model.norm.weight"
-WEIGHTS = "model.safetensors"
+WEIGHTS, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_config.json"
 
 
 def weights(change: Callable[[dict[str, torch.Tensor]], Any]) -> Callable[[pathlib.Path], None]:
@@ -49,7 +49,7 @@ def shards(folder: pathlib.Path) -> None:
     names = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
     save_file(found, folder / names[0], metadata={"format": "pt"})
     index = {"metadata": {}, "weight_map": {name: names[name == NORM] for name in found}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
     (folder / WEIGHTS).unlink()
 
 
@@ -87,25 +87,70 @@ def fill(value: float) -> Callable[[dict[str, torch.Tensor]], Any]:
     return lambda found: found[NORM][:1].fill_(value)
 
 
-POINTERS = ("weights that git did not get", "a tokenizer that git did not get")
-# By its name what spoils a model, and what its sentence tells; those of `FILES` are told as soon as the model is looked for.
-FILES: dict[str, tuple[Callable[[pathlib.Path], None], str]] = {
-    "cut": (cut, WEIGHTS),
-    "weights of whole numbers": (weights(lambda found: found.update({NORM: found[NORM].long()})), WEIGHTS),
-    "a shard that is not there": (shards, "model-00002-of-00002.safetensors"),
-    "a pipe": (pipe, "tokenizer_config.json"),
-    "a link out of the folder": (link, WEIGHTS),
-    "a device": (device, "generation_config.json"),
-    POINTERS[0]: (point(WEIGHTS), WEIGHTS),
-    POINTERS[1]: (point("tokenizer.json"), "tokenizer.json"),
+def quantised(found: dict[str, torch.Tensor]) -> None:
+    found.update({NORM: found[NORM].to(torch.float8_e4m3fn)})
+
+
+def unindexed(folder: pathlib.Path) -> None:
+    shards(folder)
+    (folder / INDEX).unlink()
+
+
+def another_index(folder: pathlib.Path) -> None:
+    """The shard is there, and lacks what the index says is in it."""
+    shards(folder)
+    save_file({"odd": torch.ones(1)}, folder / "model-00002-of-00002.safetensors", metadata={"format": "pt"})
+
+
+def dangling(folder: pathlib.Path) -> None:
+    """What a copy of the Hub's cache is without its blobs."""
+    (folder / WEIGHTS).unlink()
+    (folder / WEIGHTS).symlink_to("../../blobs/0")
+
+
+def adapter(folder: pathlib.Path) -> None:
+    (folder / ADAPTER).write_text('{"base_model_name_or_path": "somebody/else", "peft_type": "LORA"}', encoding="utf-8")
+
+
+def heads(folder: pathlib.Path) -> None:
+    said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(said | {"num_attention_heads": 7}), encoding="utf-8")
+
+
+def without(name: str) -> Callable[[pathlib.Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+# By its name what spoils a model, the code of its sentence, and what it tells; those of `FILES` as soon as the model is looked for.
+FILES: dict[str, tuple[Callable[[pathlib.Path], None], str, str]] = {
+    "cut": (cut, "model.cut", WEIGHTS),
+    "weights of whole numbers": (weights(lambda found: found.update({NORM: found[NORM].long()})), "model.broken", WEIGHTS),
+    "weights of eight bits": (weights(quantised), "model.quantized", "model"),
+    "a shard that is not there": (shards, "model.missing_file", "model-00002-of-00002.safetensors"),
+    "shards without an index": (unindexed, "model.missing_file", INDEX),
+    "a shard of something else": (another_index, "model.no_tensor", NORM),
+    "no configuration": (without("config.json"), "model.missing_file", "config.json"),
+    "an adapter on top": (adapter, "model.adapter_beside", ADAPTER),
+    "a pipe": (pipe, "model.broken", "tokenizer_config.json"),
+    "a link out of the folder": (link, "model.link", WEIGHTS),
+    "a link to nothing": (dangling, "model.link", WEIGHTS),
+    "a device": (device, "model.link", "generation_config.json"),
+    "weights that git did not get": (point(WEIGHTS), "model.pointer", WEIGHTS),
+    "a tokenizer that git did not get": (point("tokenizer.json"), "model.pointer", "tokenizer.json"),
 }
-TENSORS: dict[str, tuple[Callable[[pathlib.Path], None], str]] = {
-    "without its embedding": (weights(lambda found: found.pop(EMBEDDING)), EMBEDDING),
-    "with one more": (weights(lambda found: found.update({"model.layers.7.odd.weight": torch.ones(2)})), "model.layers.7.odd.weight"),
-    "of another shape": (weights(lambda found: found.update({NORM: torch.ones(63)})), NORM),
-    "not a number": (weights(fill(float("nan"))), NORM),
-    "without end": (weights(fill(float("inf"))), NORM),
-    "fewer embeddings than words": (config, "tokenizer.json"),
+TENSORS: dict[str, tuple[Callable[[pathlib.Path], None], str, str]] = {
+    "without its embedding": (weights(lambda found: found.pop(EMBEDDING)), "model.tensors", EMBEDDING),
+    "with one more": (
+        weights(lambda found: found.update({"model.layers.7.odd.weight": torch.ones(2)})),
+        "model.tensors",
+        "model.layers.7.odd.weight",
+    ),
+    "of another shape": (weights(lambda found: found.update({NORM: torch.ones(63)})), "model.shape", f"{WEIGHTS} ({NORM})"),
+    "not a number": (weights(fill(float("nan"))), "model.no_numbers", f"{WEIGHTS} ({NORM})"),
+    "without end": (weights(fill(float("inf"))), "model.no_numbers", f"{WEIGHTS} ({NORM})"),
+    "fewer embeddings than words": (config, "model.few_words", "100"),
+    "no model by its configuration": (heads, "model.config", "config.json"),
+    "without a tokenizer": (without("tokenizer.json"), "model.missing_file", "tokenizer.json"),
 }
 
 
@@ -129,11 +174,11 @@ def folder(tiny_model: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_none_of_a_model_is_named_where_the_model_is_looked_for(name: str, folder: pathlib.Path) -> None:
-    spoil, told = FILES[name]
+    spoil, code, told = FILES[name]
     spoil(folder)
     with pytest.raises(InputError) as caught:
         catalog.find(str(folder), PRESETS, local_folders=True, downloads=folder.parent)
-    assert caught.value.code == ("model.pointer" if name in POINTERS else "model.broken") and caught.value.params["file"] == told
+    assert caught.value.code == code and told in caught.value.params.values()
 
 
 LOT = set(lot("broken models").sample(sorted(FILES | TENSORS), 3))  # in every suite; the others by night
@@ -143,14 +188,14 @@ LOT = set(lot("broken models").sample(sorted(FILES | TENSORS), 3))  # in every s
 def test_a_run_of_it_ends_before_its_first_step_and_says_what_it_is(
     name: str, folder: pathlib.Path, rows_file: pathlib.Path, studio: Studio
 ) -> None:
-    spoil, told = (FILES | TENSORS)[name]
+    spoil, code, told = (FILES | TENSORS)[name]
     run = studio.runs.create(str(folder), str(rows_file), "facts", {"report": False, "max_steps": 1})
     spoil(folder)
     state = train(run, studio.shared.store, Resident())
     assert state.error is not None and (state.status, state.reason, state.step) == ("failed", None, 0)
-    assert state.error.code in ("model.broken", "model.tensors", "model.pointer"), state.error
+    assert state.error.code == code, state.error
     for language in LANGUAGES:
-        assert told in t(language, state.error.code, **state.error.params)
+        assert told in say(language, state.error.code, state.error.params)
 
 
 def test_the_cache_of_huggingface_hub_is_made_of_links_and_loads(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:

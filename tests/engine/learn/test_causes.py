@@ -37,12 +37,22 @@ def test_a_model_that_cannot_be_loaded_leaves_the_cause_in_the_run(
     assert "Traceback" in log and "Too many open files" in log
 
 
-@pytest.mark.parametrize("name", ["c-activation", "c-rope", "c-rope-unknown", "c-dtype"])
-def test_a_configuration_of_which_nothing_can_be_built_is_named(name: str, tiny_model: pathlib.Path, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("c-activation", "KeyError: 'no_such'"),
+        ("c-rope", "TypeError: '<=' not supported between instances of 'str' and 'int'"),
+        ("c-rope-unknown", "KeyError: '..x'"),
+        ("c-dtype", "object"),
+    ],
+)
+def test_a_configuration_of_which_nothing_can_be_built_is_named(
+    name: str, told: str, tiny_model: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     folder = hostile.make(name, tiny_model, tmp_path)
     with pytest.raises(TuningError) as caught:
         Resident().load(str(folder), "cpu", "fp32")
-    assert (caught.value.code, caught.value.params["file"]) == ("model.broken", "config.json")
+    assert caught.value.code == "model.config" and told in caught.value.params["about"]
 
 
 def test_a_fault_that_nobody_foresaw_keeps_its_words(make_run: Callable[..., Run], studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
