@@ -24,7 +24,7 @@ from tuning.errors import EngineError, TuningError
 from tuning.presets import models
 from tuning.runs.store import Run, Store
 from tuning.sandbox.limits import Limits
-from tuning.schema import LOCAL, DataRef, DataSpec, Forecast, ModelRef, RunSpec, RunState, TrainSettings
+from tuning.schema import LOCAL, DataRef, DataSpec, Forecast, ModelRef, Notice, RunSpec, RunState, TrainSettings
 from tuning.settings import PRESETS
 from tuning.text import LANGUAGES, say
 from tuning.tokens import labels
@@ -210,6 +210,21 @@ def test_what_was_done_to_rows_is_said(looked_at: Callable[..., Audit]) -> None:
     assert [(one.code, one.params.get("count")) for one in looked_at(words, rows).notices()] == [("audit.refused", 1), ("audit.merged", 1)]
     words.chat_template = styles.THINKING
     assert [one.code for one in looked_at(words, rows[:1]).notices()] == ["audit.rewritten"]
+
+
+def test_what_a_tokenizer_has_no_token_for_is_said(looked_at: Callable[..., Audit]) -> None:
+    words, bytes_ = styles.words_tokenizer(), styles.bytes_tokenizer()
+    words.chat_template = bytes_.chat_template = MARKED.replace("U: ", "").replace("A: ", "")
+    known = [{"row": 1, "messages": said("How much is item ?", "Item costs euro .")}]
+    assert not looked_at(words, known).notices()
+    odd = [
+        {"row": row, "messages": said("How much is item ?", f"Item costs {price} .")} for row, price in ((2, "東京 🙂 東京"), (5, "zwölf"))
+    ]
+    assert not looked_at(bytes_, [*known, *odd]).notices()
+    (notice,) = looked_at(words, [*known, *odd]).notices()
+    assert notice == Notice(code="audit.unknown", level="warning", params={"count": 2, "rows": "2, 5", "words": "東京 🙂"})
+    (notice,) = looked_at(words, odd[1:]).notices()
+    assert "«zwölf» (riga 5)" in say("it", notice.code, notice.params)
 
 
 def test_what_teaches_nothing_blocks_and_so_does_an_end_outside(looked_at: Callable[..., Audit]) -> None:

@@ -61,6 +61,12 @@ class Labelled:
         """Where in the text each token ends. One that has only a part of a character, or spaces, may end where it begins."""
         return list(accumulate((end for _, end in self.places), max))
 
+    def unknown(self, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+        """What of the text its tokenizer has no token for, in order: the model reads and writes a sign for the unknown there."""
+        places = [place for number, place in zip(self.ids, self.places, strict=True) if number == tokenizer.unk_token_id]
+        words = (self.text[slice(*place)] for place in places) if tokenizer.is_fast else ()
+        return [word for word in words if word.strip() and word != tokenizer.unk_token]
+
     def cut(self, max_length: int) -> "list[Encoded]":
         """As sequences of at most `max_length` tokens: a conversation is cut, a text goes on in the next sequence.
 

@@ -26,6 +26,7 @@ class Looked(Record):
     unlearned: list[tuple[int, int]] = Field(default_factory=list)  # answers that are context, for their mark says so
     stop: int = -1  # position of the end of turn that closes the last answer; -1 where it is not learned
     text: bool = False  # without roles: what is too long goes on in the next sequence
+    unknown: str = ""  # what the tokenizer has no token for, in short
 
 
 class Piece(Record):
@@ -82,6 +83,10 @@ class Audit(Record):
             found.append(Notice(code="audit.refused", level="warning", params=told))
         if self.merged:
             found.append(Notice(code="audit.merged", params={"count": self.merged}))
+        unknown = [one for one in self.looked if one.unknown]
+        if unknown:
+            params = {"count": len(unknown), "rows": listed([one.row for one in unknown]), "words": unknown[0].unknown}
+            found.append(Notice(code="audit.unknown", level="warning", params=params))
         if self.rewritten:
             found.append(Notice(code="audit.rewritten", level="warning", params={"count": self.rewritten}))
         return [*found, *self.thinking]

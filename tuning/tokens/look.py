@@ -23,6 +23,7 @@ from tuning.tokens.template import Rendered, Template
 FIRST = 12  # rows of the beginning that are spelled out
 WORST = 6  # of each kind: the longest, those that teach latest, those that teach nothing, those with marks
 TURNS = 20  # of a conversation that may take as long again: every answer is rendered with all that was said before
+MOST_UNKNOWN = 40  # characters of what a tokenizer does not know in a row that are told
 MOST_TOKENS = 4096  # of a row that are spelled out
 
 
@@ -109,7 +110,7 @@ def look(tokenizer: PreTrainedTokenizerBase, wish: AuditOptions) -> Audit:
     own, earlier = template.manner, template.keeps_earlier
     alarm(0)
     for labelled in labels.label_rows(labeller, rows(), render, refuse):
-        seen.looked.append(_measured(labelled))
+        seen.looked.append(_measured(labelled, tokenizer))
         seen.merged += labelled.rendered.merged
         seen.rewritten += labelled.rendered.rewritten > 0
     seconds = time.perf_counter() - began
@@ -145,10 +146,16 @@ def pieces(labelled: Labelled, special: frozenset[int]) -> list[Piece]:
     return found
 
 
-def _measured(labelled: Labelled) -> Looked:
+def _measured(labelled: Labelled, tokenizer: PreTrainedTokenizerBase) -> Looked:
     one = labelled.rendered
     return Looked(
-        row=one.row, length=len(labelled.ids), learned=labelled.spans, unlearned=labelled.unlearned, stop=labelled.stop, text=one.plain
+        row=one.row,
+        length=len(labelled.ids),
+        learned=labelled.spans,
+        unlearned=labelled.unlearned,
+        stop=labelled.stop,
+        text=one.plain,
+        unknown=" ".join(dict.fromkeys(labelled.unknown(tokenizer)))[:MOST_UNKNOWN],
     )
 
 
