@@ -5,12 +5,10 @@ of one verb alone, else as `cli.help.rows`; and what stands for its value, by it
 """
 
 import argparse
-import pathlib
-import sys
 
 from tuning.cli.usage import Parser
 from tuning.data.records import REPAIRS
-from tuning.text import LANGUAGES, t
+from tuning.text import LANGUAGES, called, t
 
 PORT = 7860
 
@@ -67,11 +65,6 @@ def page_parser(lang: str) -> Parser:
     page = _page(Parser(prog="python app.py", description=t(lang, "cli.program.page"), lang=lang, verb="app"))
     page.set_defaults(home=None, lang="auto", program="python app.py")
     return page
-
-
-def called() -> str:
-    """What somebody typed to get here: the command that a wheel installs, or the module."""
-    return "sartoria" if pathlib.PurePath(sys.argv[0]).stem.lower() == "sartoria" else "python -m tuning"
 
 
 def _said(verb: Parser, json: bool | str, lang: str) -> None:

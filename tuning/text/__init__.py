@@ -8,6 +8,7 @@ import functools
 import math
 import pathlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,10 +44,16 @@ def _loader() -> Any:
 def t(lang: str, code: str, **params: Any) -> str:
     """The line `code` in `lang` ("en" or "it") with its placeholders filled; where it counts one, `code.one`, if that is there.
 
-    Raises KeyError for an unknown code or a missing placeholder: a test holds that neither happens.
+    `{command}` is filled by itself, with what is typed before a verb. Raises KeyError for an unknown code or a missing placeholder: a
+    test holds that neither happens.
     """
     lines, counted = table(lang), params.get("count", params.get("rows"))
-    return lines[f"{code}.one" if str(counted) == "1" and f"{code}.one" in lines else code].format(**params)
+    return lines[f"{code}.one" if str(counted) == "1" and f"{code}.one" in lines else code].format(**{"command": called(), **params})
+
+
+def called() -> str:
+    """What somebody typed to start this program, and types before a verb: the command that a wheel installs, or the module."""
+    return "sartoria" if pathlib.PurePath(sys.argv[0]).stem.lower() == "sartoria" else "python -m tuning"
 
 
 def number(value: float, lang: str, digits: int = 0) -> str:
