@@ -92,8 +92,8 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixtu
     [
         (["trian"], "There is no verb “trian”. Did you mean “train”?", "Il comando «trian» non c'è. Intendevi «train»?"),
         (["frobnicate"], "There is no verb “frobnicate”.", "Il comando «frobnicate» non c'è."),
-        ([], "Missing: VERB.", "Manca: VERB."),
-        (["show"], "Missing: RUN.", "Manca: RUN."),
+        ([], "Missing: VERB.", "Manca: COMANDO."),
+        (["show"], "Missing: RUN.", "Manca: LAVORO."),
         (["check", "a.csv", "--frob"], "tuning check” does not know “--frob”", "tuning check» non conosce «--frob»"),
         (
             ["check", "a.csv", "--rows", "abc"],

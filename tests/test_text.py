@@ -3,6 +3,7 @@
 import pathlib
 import re
 import string
+import sys
 
 import pytest
 
@@ -97,3 +98,15 @@ def test_no_line_is_unused() -> None:
 @pytest.mark.parametrize(("lang", "expected"), [("en", "1,930.50"), ("it", "1.930,50")])
 def test_numbers_take_the_language_s_separators(lang: str, expected: str) -> None:
     assert text.number(1930.5, lang, 2) == expected
+
+
+ELSEWHERE = {"v1.key", "order.file.head"}  # read by another program, and in a file
+
+
+@pytest.mark.parametrize("lang", text.LANGUAGES)
+@pytest.mark.parametrize(("script", "named"), [("/usr/bin/sartoria", "sartoria"), ("/x/tuning/__main__.py", "python -m tuning")])
+def test_a_command_to_type_is_named_as_this_one_was_typed(script: str, named: str, lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [script])
+    said = text.say(lang, "pull.not_here", {"target": "a/b@main"})
+    assert f"`{named} pull a/b@main`" in said
+    assert {key for key, line in text.table(lang).items() if "python -m tuning" in line} == ELSEWHERE

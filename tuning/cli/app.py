@@ -16,9 +16,9 @@ import time
 import webbrowser
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tuning.cli.options import page_options
+from tuning.cli.options import page_parser
 from tuning.cli.starting import Refusal, free, look_at, only
-from tuning.cli.usage import Parser, spoken
+from tuning.cli.usage import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,10 +51,8 @@ LAUNCH: dict[str, Any] = {
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line of `python app.py`."""
-    lang = spoken(sys.argv[1:] if arguments is None else arguments)
-    parser = Parser(prog="python app.py", lang=lang, description="Sartoria: fine-tune a language model from the browser.")
-    parser.set_defaults(home=None, lang="auto", program="python app.py")
-    return page_options(parser).parse_args(arguments)
+    chosen: argparse.Namespace = page_parser(spoken(sys.argv[1:] if arguments is None else arguments)).parse_args(arguments)
+    return chosen
 
 
 def doors(chosen: argparse.Namespace, settings: "Settings") -> "People | None":

@@ -1,218 +1,195 @@
-"""The options of the command line: verbs, what they take, and the help that docs/usage.md shows. Nothing is done here."""
+"""The options of the command line: the verbs and what they take. Nothing is done here.
+
+What each is for is said in the language files, found by its name: of a verb as `cli.verb.train`; of an option as `cli.help.correct.prompt`,
+of one verb alone, else as `cli.help.rows`; and what stands for its value, by its name or by `metavar`, as `cli.value.number`.
+"""
 
 import argparse
-import pathlib
-import sys
 
 from tuning.cli.usage import Parser
 from tuning.data.records import REPAIRS
-from tuning.text import LANGUAGES
+from tuning.text import LANGUAGES, called, t
 
 PORT = 7860
-REMOTE_CODE = "let this one model of the Hub run its own code, at this full commit hash; on a machine of your own only"
 
 
 def parser(lang: str = "en") -> Parser:
-    """The whole command line; what was typed wrong is said in `lang`."""
-    top = Parser(prog=called(), description="Fine-tune an open language model.", lang=lang)
-    top.add_argument("--home", help="where runs and data are kept (default: TUNING_HOME, else the user's data folder)")
-    common = Parser(add_help=False)
+    """The whole command line, with its help and what was typed wrong in `lang`."""
+    top = Parser(prog=called(), description=t(lang, "cli.program"), lang=lang)
+    top.add_argument("--home")
     _said(top, json=False, lang="auto")
-    _said(common, json=argparse.SUPPRESS, lang=argparse.SUPPRESS)  # not given after the verb: as before
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar=t(lang, "cli.value.verb"))
 
-    def verb(name: str, help_text: str) -> Parser:
-        top.verbs[name] = verbs.add_parser(name, help=help_text, parents=[common], lang=lang)
+    def verb(name: str) -> Parser:
+        said = t(lang, f"cli.verb.{name}")
+        top.verbs[name] = verbs.add_parser(name, help=said, description=f"{said[0].upper()}{said[1:]}.", lang=lang, verb=name)
+        if name != "app":
+            _said(top.verbs[name], json=argparse.SUPPRESS, lang=argparse.SUPPRESS)  # not given after the verb: as before
         return top.verbs[name]
 
-    page = top.verbs["app"] = verbs.add_parser("app", help="the page, in a browser", lang=lang)
-    page_options(page).set_defaults(json=False, program=f"{top.prog} app")
-    _which_models(verb("models", "the catalog, with predicted memory and whether it fits"))
-    download = verb("download", "fetch a model, or go on with a download that was cut")
-    download.add_argument("model", metavar="MODEL", help="a catalog id or an id of the Hub")
-    verb("remove", "take a downloaded model off the disk").add_argument("model", metavar="MODEL")
-    move = verb("move", "put a downloaded model into another folder, on another disk for instance")
-    for place in ("model", "folder"):
-        move.add_argument(place, metavar=place.upper())
-    verb("recipes", "the recipes and their settings")
-    verb("datasets", "built-in data and yours")
-    verb("hardware", "what this machine has")
-    plan = verb("plan", "what a run would do: settings, memory, time")
-    _choices(plan)
-    plan.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
-    _choices(verb("rent", "what a run would take and cost on machines that are rented by the minute"))
-    check = verb("check", "read data and say what is in it")
-    check.add_argument("data", metavar="DATA", help="a built-in set, a local file, or data that was read before")
-    check.add_argument("-m", "--model", help="also count the tokens this model would learn")
-    _wish_options(check)
-    _train(verb("train", "train in the foreground"))
-    resume = _resume(_run(verb("resume", "train a run further from its newest whole checkpoint")))
-    _run(verb("stop", "stop a run after its step and keep what it has learned"))
-    verb("runs", "all runs, newest first").add_argument("--everybody", action="store_true", help="those of all who log in on this machine")
-    _run(verb("show", "everything about one run"))
-    _run(verb("rename", "give a run another name")).add_argument("name", metavar="NAME")
-    _run(verb("delete", "remove a run and all it made"))
-    _correction(
-        _run(verb("correct", "keep a better answer as a row of a new version of the run's data; `train --continue RUN -d` learns it"))
-    )
-    chat = _chat(verb("chat", "talk to a run or a model"))
-    evaluate = _run(verb("evaluate", "compare a run with its base, on the rows that were held out"))
-    evaluate.add_argument("-d", "--data", help="on other data instead: a built-in set, a local file, or data that was read before")
-    evaluate.add_argument("--all", action="store_true", help="ask all questions, however long it takes")
-    _form(_run(verb("export", "take a result away")))
-    _push(_run(verb("push", "have a result on the Hub: private, with its card, in your namespace")))
-    pull = verb("pull", "fetch an adapter from the Hub at one version, and its base, to talk to it")
-    pull.add_argument("adapter", metavar="OWNER/NAME@REVISION", help="a tag (of a push the run's id), a branch or a commit")
-    key = verb("key", "a new API key for other programs, in the place of the one before")
-    key.add_argument("--withdraw", action="store_true", help="from now on no program comes in by it")
+    _page(verb("app")).set_defaults(json=False, program=f"{top.prog} app")
+    _which_models(verb("models"))
+    download = verb("download")
+    for one in (download, verb("remove"), verb("move")):
+        one.add_argument("model")
+    top.verbs["move"].add_argument("folder")
+    verb("recipes")
+    verb("datasets")
+    verb("hardware")
+    _choices(verb("plan")).add_argument("--gpu-memory", type=float, metavar="gigabytes")
+    _choices(verb("rent"))
+    _check(verb("check"))
+    _train(verb("train"))
+    resume = _resume(_run(verb("resume")))
+    _run(verb("stop"))
+    verb("runs").add_argument("--everybody", action="store_true")
+    _run(verb("show"))
+    _run(verb("rename")).add_argument("name")
+    _run(verb("delete"))
+    _correction(_run(verb("correct")))
+    chat = _chat(verb("chat"))
+    evaluate = _run(verb("evaluate"))
+    evaluate.add_argument("-d", "--data")
+    evaluate.add_argument("--all", action="store_true")
+    _form(_run(verb("export")))
+    _push(_run(verb("push")))
+    verb("pull").add_argument("adapter")
+    verb("key").add_argument("--withdraw", action="store_true")
     for executing in (download, resume, chat, evaluate):
         _remote_code(executing)
     return top
 
 
-def _said(verb: argparse.ArgumentParser, json: bool | str, lang: str) -> None:
+def page_parser(lang: str) -> Parser:
+    """The command line of `python app.py`, which takes what the verb `app` takes."""
+    page = _page(Parser(prog="python app.py", description=t(lang, "cli.program.page"), lang=lang, verb="app"))
+    page.set_defaults(home=None, lang="auto", program="python app.py")
+    return page
+
+
+def _said(verb: Parser, json: bool | str, lang: str) -> None:
     """How a verb speaks; what counts where nothing is given."""
-    verb.add_argument("--json", action="store_true", default=json, help="one JSON document on stdout")
-    verb.add_argument("--lang", choices=["auto", *LANGUAGES], default=lang, help="language of the sentences")
+    verb.add_argument("--json", action="store_true", default=json)
+    verb.add_argument("--lang", choices=["auto", *LANGUAGES], default=lang)
 
 
-def _train(train: argparse.ArgumentParser) -> None:
+def _page(page: Parser) -> Parser:
+    page.add_argument("--host")
+    page.add_argument("--port", type=int, default=PORT, filled={"port": PORT})
+    page.add_argument("--share", action="store_true")
+    page.add_argument("--auth", action="append", default=[])
+    page.add_argument("--auth-file", metavar="file")
+    page.add_argument("--open-class", action="store_true")
+    page.add_argument("--public-url", metavar="url")
+    page.add_argument("--lang", choices=("auto", *LANGUAGES), default=argparse.SUPPRESS)  # not given here: as before the verb
+    page.add_argument("--home", default=argparse.SUPPRESS)
+    page.add_argument("--webhook", metavar="url")
+    page.add_argument("--no-browser", action="store_true")
+    _remote_code(page)
+    return page
+
+
+def _which_models(verb: Parser) -> None:
+    verb.add_argument("--goal")
+    verb.add_argument("--gpu-memory", type=float, metavar="gigabytes")
+    verb.add_argument("--search", metavar="words")
+    verb.add_argument("--downloaded", action="store_true")
+
+
+def _check(check: Parser) -> None:
+    check.add_argument("data")
+    check.add_argument("-m", "--model")
+    _wish_options(check)
+
+
+def _train(train: Parser) -> None:
     _choices(train)
     _wish_options(train)
-    train.add_argument("--name", help="what to call the run")
+    train.add_argument("--name")
     _rented(train)
     _on_nodes(train)
-    train.add_argument("--webhook", metavar="URL", help="tell this address when the run is over (one POST of JSON)")
-    train.add_argument(
-        "--continue", metavar="RUN", dest="continues", help="begin with what a run (or OWNER/NAME@REVISION) has made, on its data or on -d"
-    )
-    train.add_argument("--spec", metavar="FILE", help="choices from a YAML file, such as the spec.yaml of a run")
+    train.add_argument("--webhook", metavar="url")
+    train.add_argument("--continue", metavar="run", dest="continues")
+    train.add_argument("--spec", metavar="file")
 
 
-def _resume(resume: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    resume.add_argument("--webhook", metavar="URL", help="as of train")
+def _resume(resume: Parser) -> Parser:
+    resume.add_argument("--webhook", metavar="url")
     resume.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)  # of the page, which has taken it from the queue
     _rented(resume)
     _on_nodes(resume)
     return resume
 
 
-def _correction(correct: argparse.ArgumentParser) -> None:
-    correct.add_argument("--prompt", required=True, metavar="TEXT", help="the question that was answered wrong")
-    correct.add_argument("--answer", required=True, metavar="TEXT", help="the right answer")
-    correct.add_argument("--system", metavar="TEXT", help="the system text before the question")
+def _correction(correct: Parser) -> None:
+    correct.add_argument("--prompt", required=True, metavar="text")
+    correct.add_argument("--answer", required=True, metavar="text")
+    correct.add_argument("--system", metavar="text")
 
 
-def _chat(chat: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    chat.add_argument(
-        "target", metavar="RUN_OR_MODEL", help="RUN@STEP: as it was at a checkpoint; OWNER/NAME@REVISION: an adapter of the Hub"
-    )
-    chat.add_argument("--base", action="store_true", help="as the model was before the run")
-    chat.add_argument("--prompt", help="one question, one answer")
-    chat.add_argument("--system", metavar="TEXT", help="the system text before the conversation")
-    chat.add_argument("--seed", type=int, help="sample with this seed instead of the likeliest words")
-    chat.add_argument("--temperature", type=float, help="sample with this temperature, 0 to 2; 0, or less than 0.01: the likeliest words")
-    chat.add_argument("--top-p", type=float, metavar="P", help="sample from the likeliest tokens that have this probability together")
-    chat.add_argument("--max-new-tokens", type=int, metavar="N", help="length of an answer, at most (512)")
-    chat.add_argument("--strength", type=float, metavar="PERCENT", help="how much of the adapter is added to the base, 0 to 150 (100)")
+def _chat(chat: Parser) -> Parser:
+    chat.add_argument("target", metavar="speaker")
+    chat.add_argument("--base", action="store_true")
+    chat.add_argument("--prompt", metavar="text")
+    chat.add_argument("--system", metavar="text")
+    chat.add_argument("--seed", type=int, metavar="number")
+    chat.add_argument("--temperature", type=float)
+    chat.add_argument("--top-p", type=float)
+    chat.add_argument("--max-new-tokens", type=int, metavar="number")
+    chat.add_argument("--strength", type=float, metavar="percent")
     return chat
 
 
-def called() -> str:
-    """What somebody typed to get here: the command that a wheel installs, or the module."""
-    return "sartoria" if pathlib.PurePath(sys.argv[0]).stem.lower() == "sartoria" else "python -m tuning"
+def _form(verb: Parser) -> None:
+    verb.add_argument("--to", default="adapter", metavar="form")
+    verb.add_argument("--type", choices=("f16", "bf16", "q8_0"))
+    verb.add_argument("--quantize", metavar="name")
+    verb.add_argument("--name")
+    verb.add_argument("--ollama", metavar="address")
+    verb.add_argument("--no-check", action="store_true")
+    verb.add_argument("--out", required=True, metavar="path")
 
 
-def page_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add what the page takes: the same for `python app.py` and for the verb `app`."""
-    parser.add_argument("--host", help="address to listen on (default: this machine only; on a Space all)")
-    parser.add_argument("--port", type=int, default=PORT, help=f"port to listen on (default: {PORT})")
-    parser.add_argument("--share", action="store_true", help="a public link, for whoever has a log-in")
-    who = "who may come in, once for each; the first one sees everybody's runs; `auto` makes a log-in and prints it"
-    parser.add_argument("--auth", action="append", default=[], metavar="USER:PASSWORD", help=who)
-    parser.add_argument("--auth-file", metavar="FILE", help="a file with a line USER:PASSWORD for each who may come in")
-    parser.add_argument("--open-class", action="store_true", help="the first log-in is a whole class's: each types a name of their own")
-    parser.add_argument("--public-url", metavar="URL", help="the address under which a proxy shows the page")
-    unsaid = argparse.SUPPRESS  # not given here: as before the verb
-    first = "language of the first page (default: the browser's)"
-    parser.add_argument("--lang", choices=("auto", *LANGUAGES), default=unsaid, help=first)
-    home = "where runs and data are kept (default: TUNING_HOME or the user's data folder)"
-    parser.add_argument("--home", metavar="DIR", default=unsaid, help=home)
-    parser.add_argument("--webhook", metavar="URL", help="tell this address when a run is over (one POST of JSON)")
-    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    parser.add_argument("--allow-remote-code", metavar="ID@REVISION", help=REMOTE_CODE)
-    return parser
+def _push(verb: Parser) -> None:
+    verb.add_argument("--repo", default="")
+    verb.add_argument("--revision", default="", metavar="name")
+    verb.add_argument("--to", default="adapter", metavar="form")
+    verb.add_argument("--type", choices=("f16", "bf16", "q8_0"), default="")
+    verb.add_argument("--public", action="store_true")
+    verb.add_argument("--no-check", action="store_true")
 
 
-def _form(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--to", default="adapter", metavar="FORM",
-        help="adapter (a zip for PEFT; default), merged (a model by itself, for transformers), gguf (one file for llama.cpp, LM Studio), "
-        "ollama (into the Ollama of this machine; where none answers, a folder for one elsewhere) "
-        "or bundle (trains again with trl and peft alone)",
-    )  # fmt: skip
-    verb.add_argument("--type", choices=("f16", "bf16", "q8_0"), help="how gguf keeps the weights (f16)")
-    verb.add_argument("--quantize", metavar="NAME", help="what Ollama makes of the weights: q4_K_M (default), q4_K_S, q8_0 or none")
-    verb.add_argument("--name", help="what Ollama is to call the model (default: as the run)")
-    verb.add_argument("--ollama", metavar="ADDRESS", help="where Ollama answers (http://127.0.0.1:11434); none: the folder in any case")
-    verb.add_argument("--no-check", action="store_true", help="do not compare an adapter with the live model, in processes of their own")
-    verb.add_argument(
-        "--out", required=True, metavar="PATH", help="a file or, for all but adapter, a new folder (or a .zip); or a folder to put it in"
-    )
+def _remote_code(verb: Parser) -> None:
+    verb.add_argument("--allow-remote-code", metavar="pinned")
 
 
-def _push(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--repo", default="", metavar="ID", help="NAME or OWNER/NAME (default: as the run, in your own namespace)")
-    verb.add_argument("--revision", default="", metavar="NAME", help="the branch that the commit goes to (main)")
-    verb.add_argument("--to", default="adapter", metavar="FORM", help="adapter (default), or gguf: one file for `ollama run hf.co/…`")
-    verb.add_argument("--type", choices=("f16", "bf16", "q8_0"), default="", help="how gguf keeps the weights (f16)")
-    verb.add_argument("--public", action="store_true", help="for everybody to see")
-    verb.add_argument("--no-check", action="store_true", help="as of export")
-
-
-def _which_models(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--goal", help="for what")
-    verb.add_argument("--gpu-memory", type=float, metavar="GB", help="for a card of this size instead of this machine's")
-    verb.add_argument("--search", metavar="WORDS", help="models of the Hub with these words in their name instead")
-    verb.add_argument("--downloaded", action="store_true", help="those that were downloaded instead, with their size")
-
-
-def _remote_code(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--allow-remote-code", metavar="ID@REVISION", help=REMOTE_CODE)
-
-
-def _choices(verb: argparse.ArgumentParser) -> None:
+def _choices(verb: Parser) -> Parser:
     _remote_code(verb)
-    verb.add_argument("-m", "--model", help="a catalog id, an id of the Hub or a local folder (default: the recipe's, else the starter)")
-    verb.add_argument("-d", "--data", help="a built-in set, a local file, or data that was read before")
-    verb.add_argument("-r", "--recipe", help="a recipe's name (default: facts)")
-    verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change one setting")
-    verb.add_argument("--chat-template", metavar="FILE", help="a Jinja template to learn and ask by, in the place of the model's own")
+    verb.add_argument("-m", "--model")
+    verb.add_argument("-d", "--data")
+    verb.add_argument("-r", "--recipe")
+    verb.add_argument("--set", action="append", default=[], dest="changes")
+    verb.add_argument("--chat-template", metavar="file")
+    return verb
 
 
-def _rented(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--rent", metavar="FLAVOUR", help="on a machine of Hugging Face Jobs, by the name that the verb `rent` lists")
-    verb.add_argument("--max-cost", type=float, metavar="USD", help="the highest price, then it ends (default: about twice the forecast)")
-    verb.add_argument("--yes", action="store_true", help="yes, model and data may leave this machine for the rented one, and it costs")
+def _rented(verb: Parser) -> None:
+    verb.add_argument("--rent", metavar="flavour")
+    verb.add_argument("--max-cost", type=float, metavar="dollars")
+    verb.add_argument("--yes", action="store_true")
 
 
-def _on_nodes(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--nodes", type=int, metavar="N", help="on N machines together: print the line that is typed on each of them")
+def _on_nodes(verb: Parser) -> None:
+    verb.add_argument("--nodes", type=int, metavar="number")
 
 
-def _wish_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--map", action="append", default=[], metavar="TARGET=COLUMN", help="which column is what")
-    verb.add_argument("--repair", action="append", default=[], metavar="NAME", help=f"mend the rows: {', '.join(REPAIRS)}, or system=TEXT")
-    verb.add_argument(
-        "--validation",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="rows to check with, in a file of their own or a part of a data set of the Hub (id:config:split)",
-    )
-    verb.add_argument("--rows", type=int, metavar="N", help="only the first N rows")
+def _wish_options(verb: Parser) -> None:
+    verb.add_argument("--map", action="append", default=[])
+    verb.add_argument("--repair", action="append", default=[], metavar="name", filled={"repairs": ", ".join(REPAIRS)})
+    verb.add_argument("--validation", action="append", default=[], metavar="file")
+    verb.add_argument("--rows", type=int, metavar="number")
 
 
-def _run(verb: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    verb.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `last`")
+def _run(verb: Parser) -> Parser:
+    verb.add_argument("run")
     return verb
