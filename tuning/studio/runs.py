@@ -24,7 +24,7 @@ from tuning.runs.files import clean_name, whole
 from tuning.runs.store import Run
 from tuning.schema import DataRef, Notice, RunSpec, RunState
 from tuning.studio.correcting import rehearsal
-from tuning.studio.plans import Decided, Plans
+from tuning.studio.plans import Decided, Plans, audited
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 
@@ -69,8 +69,7 @@ class Runs:
         if not resolved.forecast.fits:
             gib = planning.GIB
             raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
-        settings = resolved.settings
-        found = self.shared.audits.known(spec.id, reference, self.owner, settings.thinking, settings.chat_template)
+        found = self.shared.audits.known(audited(spec, reference, resolved.settings))
         learned = found and self.shared.audits.learned(found, spec.id, resolved.settings, self.owner)
         blocked = learned and learned.blocked(int(resolved.settings.max_length))
         if blocked:

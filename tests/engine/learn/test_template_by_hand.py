@@ -24,7 +24,7 @@ TALK = [{"role": "user", "content": "How much is item 3?"}]
 def tried(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Chat templates that were tried on a row before a run, in this process: its own is `test_by_hand`'s affair."""
     found = list[str]()
-    monkeypatch.setattr(studio.shared.audits, "require", lambda *asked: found.append(asked[-1]))
+    monkeypatch.setattr(studio.shared.audits, "require", lambda asked: found.append(asked.template))
     return found
 
 
