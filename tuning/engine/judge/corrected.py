@@ -37,7 +37,7 @@ def compare(m: Measuring, rows: NormalRows, count: int, facts: scores.Facts) -> 
     Corrected are the first `count` of the data's rows. None where there was no time for them; `right` and `kept` are None where there
     was none for the others, or the run began with nothing of another's. Raises OSError where the disk is full.
     """
-    until, seed = m.clock.spent + m.patience, m.spec.settings.seed
+    until, seed = m.clock.spent + m.allowed.patience, m.spec.settings.seed
 
     def right(one: EvaluationQuestion, answer: str) -> bool:
         return scores.right(facts.wanted(one.question, one.reference), one.reference, answer)
