@@ -176,6 +176,31 @@ def test_a_message_sent_before_the_page_has_drawn_whom_it_goes_to_is_answered() 
     assert greeted[2:4] == [gr.skip()] * 2, "what is asked while the page is drawn stays"
 
 
+def test_windows_in_which_one_conversation_is_open_take_no_answer_from_each_other() -> None:
+    with gr.Blocks():
+        desk = Desk(answering("Yes."), "en")
+        table = ChatTab(desk)
+    page = {part: getattr(part, "value", None) for part in table.asked} | {desk.target: "starter", table.bots[1]: []}
+
+    def asked(window: str, text: str, talk: str, sheet: Any) -> tuple[str, Any]:
+        """The conversation that the window has open after a question, and its sheet."""
+        with desk.serving(SimpleNamespace(session_hash=window)):
+            given = page | {table.message: text, table.bots[0]: sheet, desk.talk: talk}
+            steps = list(guard(table.ask, len(table.spoken), "en")(given))
+        assert steps[-1][-1] == ""
+        return steps[-1][7], [step[1] for step in steps if isinstance(step[1], list)][-1]
+
+    first, sheet = asked("first", "One?", "", [])
+    with desk.serving(SimpleNamespace(session_hash="second")):
+        opened = table.greet("starter", first, [])[2]
+    first, sheet = asked("first", "Two?", first, sheet)
+    second, other = asked("second", "Three?", first, opened)
+    assert asked("first", "Four?", first, sheet)[0] == first and asked("second", "Five?", second, other)[0] == second != first
+    with desk.serving(None):
+        kept = [[turn.content for turn in chat.turns if turn.role == "user"] for chat in desk.studio.chats.list()]
+    assert kept == [["One?", "Three?", "Five?"], ["One?", "Two?", "Four?"]]
+
+
 def test_an_answer_that_is_corrected_is_kept_as_the_model_was_asked_and_said_with_the_press_that_learns_it(
     tmp_path: pathlib.Path,
 ) -> None:

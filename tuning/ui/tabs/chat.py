@@ -23,7 +23,7 @@ from tuning.ui.parts.beside.fold import BesideFold
 from tuning.ui.parts.beside.level import LEVEL, SIDES_IN_VIEW
 from tuning.ui.parts.chat_lines import LAST_IN_VIEW, chat_note, folder_of, folders, is_pulled, is_run, suggested, thinking, waiting
 from tuning.ui.parts.chat_settings import ChatSettings, sent
-from tuning.ui.parts.chat_shelf import ChatShelf, listed, sheets_of
+from tuning.ui.parts.chat_shelf import ChatShelf, listed
 from tuning.ui.parts.chat_turns import before, folded, plain, question_at, said, spot
 from tuning.ui.parts.pull_box import PullBox
 from tuning.ui.parts.voices import Asking, Talks
@@ -258,7 +258,7 @@ class ChatTab:
         kept = self.talk.kept(talk)
         kept = kept if kept is not None and kept.target == who else None
         same = gr.skip()
-        sheets = [*sheets_of(self.desk, kept), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
+        sheets = [*self.shelf.sheets(kept), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
         beside = gr.update(visible=True) if is_run(self.desk, who) or is_pulled(who) else gr.update(visible=False, value=False)
         named = self.shelf.named(kept.id if kept else None)
         note = chat_note(self.desk, None, self.settings.habits(who).single, who)
@@ -323,7 +323,7 @@ class ChatTab:
         turns = [[Message(role=turn["role"], content=turn["content"]) for turn in sheet] for sheet in sheets]  # type: ignore[arg-type]
         for sheet, proof in zip(turns, proofs, strict=False):
             sheet[-1:] = [KeptTurn(**dict(turn), proof=proof if turn.role == "assistant" else None) for turn in sheet[-1:]]
-        return self.desk.studio.chats.save(talk, who or "", *turns)
+        return self.shelf.keep(talk, who or "", *turns)
 
     def _listed(self, talk: str) -> list[Any]:
         return [listed(self.desk, talk), self.shelf.named(talk)]
