@@ -1,6 +1,6 @@
 """Whether corrected answers hold after a run that learned them, and whether what was right before it still is: greedy answers, compared.
 
-Before means the adapter, or the whole model, that the run began with. What is right is told by `runs.scores`.
+Before means the adapter, or the whole model, that the run began with. What is right is told by `runs.evaluation.scores`.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from tuning.data.library import NormalRows
 from tuning.engine.judge.measuring import Measuring, sample
 from tuning.engine.speak import batches
 from tuning.engine.speak.batches import EvaluationQuestion, Speaker
-from tuning.runs import scores
+from tuning.runs.evaluation import scores
 from tuning.runs.store import Run
 
 MOST_CORRECTED, MOST_OLD = 100, 50  # questions

@@ -16,9 +16,9 @@ from tuning.engine.judge import pacing
 from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
 from tuning.engine.speak.batches import Answer, Clock, Ended, EvaluationQuestion
-from tuning.runs import scores, verdict
+from tuning.runs.evaluation import scores, verdict
+from tuning.runs.evaluation.verdict import FEWEST
 from tuning.runs.store import Run
-from tuning.runs.verdict import FEWEST
 from tuning.schema import RunSpec
 from tuning.settings import PRESETS
 from tuning.tokens import labels

@@ -1,6 +1,6 @@
 """The report after a run: base against tuned on held-out rows and on a small probe, kept as evaluation.json in the run's folder.
 
-What is measured, and how long that may take, is `measuring`'s; `runs.scores` has the measures, `runs.verdict` says what they mean.
+What is measured, and how long that may take, is `measuring`'s; the measures and what they mean are `runs.evaluation`'s.
 
 evaluation.json: `schema`, `owner`, `run`, `data`, `made` (seconds since 1970), `seconds`, `seed`; `of` held-out rows there are, `rows`
 looked at for the loss, `questions` that could be asked of them all, `generated` of those that both models answered, `all_seconds` that a
@@ -28,10 +28,11 @@ from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
 from tuning.engine.speak.batches import Clock
 from tuning.errors import RunError
-from tuning.runs import files, locks, scores, verdict
+from tuning.runs import files, locks
+from tuning.runs.evaluation import scores, verdict
+from tuning.runs.evaluation.verdict import Compared, Evidence
 from tuning.runs.store import Run, Store
 from tuning.runs.summary import perplexity
-from tuning.runs.verdict import Compared, Evidence
 from tuning.schema import RunSpec
 
 SHARE = 0.2  # of the run's own seconds

@@ -15,7 +15,7 @@ from tuning import presets
 from tuning.data.ingest import ReadingOptions
 from tuning.data.library import NormalRows
 from tuning.errors import InputError
-from tuning.runs.scores import words
+from tuning.runs.evaluation.scores import words
 from tuning.runs.store import Run
 from tuning.schema import CorrectedRows, DataSpec
 from tuning.studio.data import Data

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from tuning.errors import InputError, TuningError
+from tuning.runs.evaluation.verdict import BY_HAND
 from tuning.runs.files import clean_name
-from tuning.runs.verdict import BY_HAND
 from tuning.schema import ALIVE, UNREADABLE
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene

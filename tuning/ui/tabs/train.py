@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.runs import verdict
+from tuning.runs.evaluation import verdict
 from tuning.schema import ALIVE, ENDED
 from tuning.ui import form, gradio_ways, slip, view
 from tuning.ui.desk import Desk, Scene, caught, since

@@ -10,7 +10,7 @@ from typing import Any
 
 from tuning.runs import disk, reading
 from tuning.runs.contents import EvaluationReport
-from tuning.runs.scores import Wanted, matches
+from tuning.runs.evaluation.scores import Wanted, matches
 from tuning.runs.store import Run
 from tuning.schema import Notice
 
