@@ -19,7 +19,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.export import certificate, forms
 from tuning.export.bundle import retrain
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 FAST: dict[str, Any] = {"max_steps": 4, "learning_rate": 0.003, "lora_dropout": 0, "report": False, "max_samples": 40, "precision": "fp32"}

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from tuning.errors import InputError, RunError
 from tuning.export import certificate, converter, forms, sizes, to_gguf, witness
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 from tuning.text import say, t
 

@@ -22,7 +22,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.errors import RunError
 from tuning.export import certificate, errands, forms, llama_server
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.settings import PRESETS
 from tuning.studio import Studio
 from tuning.text import LANGUAGES, say, t

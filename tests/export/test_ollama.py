@@ -24,7 +24,7 @@ from tuning.export import certificate, converter, forms
 from tuning.export.ollama import ollama_api, ollama_folder
 from tuning.export.ollama.ollama_api import Handing
 from tuning.models import sampling
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 from tuning.text import say, t
 

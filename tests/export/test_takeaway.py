@@ -22,7 +22,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.errors import InputError, RunError
 from tuning.export import certificate, forms, portable, sizes, witness
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import say

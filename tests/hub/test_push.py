@@ -20,7 +20,7 @@ from tuning.cli.main import main
 from tuning.errors import RunError, TuningError
 from tuning.export import certificate, converter, forms
 from tuning.runs.files import slug
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, SIGNED_IN
 from tuning.serve import owners
 from tuning.studio import Studio

@@ -16,7 +16,8 @@ from tests.ui.spoiled import without_overrides
 from tuning.errors import InputError, RunError
 from tuning.runs import disk, summary
 from tuning.runs.contents import LoggedStep, Restarted
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import LANGUAGES, say

@@ -14,7 +14,7 @@ from tuning import text
 from tuning.runs.evaluation import scores, verdict
 from tuning.runs.evaluation.scores import Facts, words
 from tuning.runs.evaluation.verdict import Compared, Evidence
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import TrainSettings
 from tuning.settings import PRESETS
 

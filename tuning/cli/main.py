@@ -29,7 +29,7 @@ from tuning.export import certificate
 from tuning.export.ollama.ollama_api import Handing
 from tuning.hub import pulled
 from tuning.runs import disk, files
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.serve.webhook import Webhook
 from tuning.studio import Studio

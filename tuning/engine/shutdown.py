@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 
 PATIENCE_SECONDS = 20.0  # what a process that ends waits for the save; who ended it often kills it after 30
 

@@ -9,7 +9,7 @@ from tuning.hub.repository import ID
 from tuning.presets import replay
 from tuning.runs import disk
 from tuning.runs.evaluation.verdict import FILE
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunSpec
 
 MERGED = """---

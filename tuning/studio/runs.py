@@ -21,7 +21,7 @@ from tuning.presets import judged
 from tuning.rent import rented
 from tuning.runs import disk, followers, reading, summary
 from tuning.runs.files import clean_name, whole
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import DataRef, Notice, RunSpec, RunState
 from tuning.studio.correcting import rehearsal
 from tuning.studio.plans import Decided, Plans, audited

@@ -31,7 +31,8 @@ from tuning.engine.workshop import Workshop
 from tuning.errors import EngineError, InputError
 from tuning.forecast.full_finetune import save_bytes
 from tuning.runs import checkpoints
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL, RunState
 from tuning.studio import Studio
 

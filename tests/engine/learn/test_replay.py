@@ -10,7 +10,7 @@ from tuning.data.library import Library
 from tuning.engine.learn.train import load_rows
 from tuning.engine.resident import Resident
 from tuning.presets import replay
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.tokens import labels

@@ -14,7 +14,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.speak import chat
 from tuning.errors import EngineError
 from tuning.export import maker
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 TALK = [{"role": "user", "content": "How much is item 3?"}]

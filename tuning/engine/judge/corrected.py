@@ -16,7 +16,7 @@ from tuning.engine.judge.measuring import Measuring, sample
 from tuning.engine.speak import batches
 from tuning.engine.speak.batches import EvaluationQuestion, Speaker
 from tuning.runs.evaluation import scores
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 
 MOST_CORRECTED, MOST_OLD = 100, 50  # questions
 

@@ -18,7 +18,7 @@ from tuning.engine.speak import batches
 from tuning.engine.speak.batches import Answer, Clock, Ended, EvaluationQuestion
 from tuning.runs.evaluation import scores, verdict
 from tuning.runs.evaluation.verdict import FEWEST
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunSpec
 from tuning.settings import PRESETS
 from tuning.tokens import labels

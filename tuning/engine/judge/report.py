@@ -31,7 +31,8 @@ from tuning.errors import RunError
 from tuning.runs import files, locks
 from tuning.runs.evaluation import scores, verdict
 from tuning.runs.evaluation.verdict import Compared, Evidence
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.runs.summary import perplexity
 from tuning.schema import RunSpec
 

@@ -14,7 +14,8 @@ from tuning.engine.learn.callbacks import StateWriter
 from tuning.engine.resident import Resident
 from tuning.engine.speak.batches import Ended
 from tuning.errors import caught
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import RunSpec
 
 

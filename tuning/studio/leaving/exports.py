@@ -15,7 +15,7 @@ from tuning.export.ollama import ollama_api
 from tuning.export.ollama.ollama_api import NOWHERE, Handing
 from tuning.runs import disk, files
 from tuning.runs.contents import TakenRecord
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio.runs import Runs
 from tuning.studio.shared import Shared
 from tuning.text import LANGUAGES

@@ -17,7 +17,7 @@ from tuning.export.errands import Errand
 from tuning.export.ollama.ollama_api import Handing
 from tuning.runs import disk, files
 from tuning.runs.contents import PushedRecord
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio.runs import Runs
 from tuning.studio.shared import Shared
