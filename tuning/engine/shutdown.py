@@ -37,14 +37,6 @@ def asked(run: Run) -> bool:
     return _file(run).exists()
 
 
-def stopped_at(run: Run) -> float:
-    """When the run was last asked to stop, in seconds since 1970; 0 where it was not."""
-    try:
-        return (run.folder / "stop").stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
-
-
 def forget(run: Run) -> None:
     """What was asked of an earlier process is no business of this one."""
     _file(run).unlink(missing_ok=True)

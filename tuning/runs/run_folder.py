@@ -275,6 +275,17 @@ class Run:
     def stop_requested(self) -> bool:
         return os.path.exists(self.folder / "stop")
 
+    def stopped_at(self) -> float:
+        """When it was last asked to stop, in seconds since 1970; 0 where it was not."""
+        try:
+            return (self.folder / "stop").stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def stopped_by(self) -> str | None:
+        """Who asked it to stop, where that was not its owner."""
+        return disk.kept(lambda: disk.text(self.folder / "stop"), "") or None
+
     def size(self) -> int:
         """Bytes on disk."""
         return files.size(self.folder)

@@ -19,7 +19,7 @@ from tuning.hub.pulled import PulledAdapter
 from tuning.mirror import mirrored
 from tuning.presets import judged
 from tuning.rent import rented
-from tuning.runs import disk, followers, reading, summary
+from tuning.runs import followers, reading, summary
 from tuning.runs.files import clean_name, whole
 from tuning.runs.run_folder import Run
 from tuning.schema import DataRef, Notice, RunSpec, RunState
@@ -380,7 +380,7 @@ def shown(shared: Shared, run: Run) -> dict[str, Any]:
         "samples": run.samples(),
         "size_bytes": reading.size(run.folder),
         "stop_requested": run.stop_requested(),
-        "stopped_by": disk.kept(lambda: disk.text(run.folder / "stop"), "") or None,
+        "stopped_by": run.stopped_by(),
         "download": shared.shelf.coming.get(run.spec().model.path),
     }
 
