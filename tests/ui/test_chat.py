@@ -24,9 +24,9 @@ from tuning.schema import LOCAL
 from tuning.studio import Studio, quotas
 from tuning.text import t
 from tuning.ui.desk import Desk, guard
-from tuning.ui.parts.chat_lines import is_run
-from tuning.ui.parts.chat_settings import sent
-from tuning.ui.parts.chat_turns import before, folded, question_at, said, spot
+from tuning.ui.parts.chat.chat_lines import is_run
+from tuning.ui.parts.chat.chat_settings import sent
+from tuning.ui.parts.chat.chat_turns import before, folded, question_at, said, spot
 from tuning.ui.tabs.chat import ChatTab, Conversation, talking, thinking
 
 ASKED = [{"role": "user", "content": "Are you open?"}]

@@ -21,12 +21,12 @@ from tuning.ui.markup import Html, html
 from tuning.ui.parts.badge import badge, proof_of
 from tuning.ui.parts.beside.fold import BesideFold
 from tuning.ui.parts.beside.level import LEVEL, SIDES_IN_VIEW
-from tuning.ui.parts.chat_lines import LAST_IN_VIEW, chat_note, folder_of, folders, is_pulled, is_run, suggested, thinking, waiting
-from tuning.ui.parts.chat_settings import ChatSettings, sent
-from tuning.ui.parts.chat_shelf import ChatShelf, listed
-from tuning.ui.parts.chat_turns import before, folded, plain, question_at, said, spot
+from tuning.ui.parts.chat.chat_lines import LAST_IN_VIEW, chat_note, folder_of, folders, is_pulled, is_run, suggested, thinking, waiting
+from tuning.ui.parts.chat.chat_settings import ChatSettings, sent
+from tuning.ui.parts.chat.chat_shelf import ChatShelf, listed
+from tuning.ui.parts.chat.chat_turns import before, folded, plain, question_at, said, spot
+from tuning.ui.parts.chat.voices import Asking, Talks
 from tuning.ui.parts.pull_box import PullBox
-from tuning.ui.parts.voices import Asking, Talks
 
 TUNED, BASE = 0, 1
 

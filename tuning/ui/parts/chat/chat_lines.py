@@ -14,7 +14,7 @@ from tuning.ui.markup import Html, html, joined
 
 if TYPE_CHECKING:
     from tuning.engine.question import Wait
-    from tuning.ui.parts.voices import Asking
+    from tuning.ui.parts.chat.voices import Asking
 
 SUGGESTIONS = 3
 # Gradio follows an answer only where the end of a sheet was in sight, and a sheet that gets a second one beside it has become lower.

@@ -14,7 +14,7 @@ from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk
 from tuning.ui.markup import Html, html, joined
 from tuning.ui.parts.badge import badge
-from tuning.ui.parts.chat_turns import folded
+from tuning.ui.parts.chat.chat_turns import folded
 
 MOST_SEEN = 5000  # conversations that are open on pages
 MOST = 100  # conversations in the list; those that were talked in last
