@@ -24,10 +24,10 @@ from tuning.schema import LOCAL
 from tuning.studio import Studio, quotas
 from tuning.text import t
 from tuning.ui.desk import Desk, guard
-from tuning.ui.parts.chat.chat_lines import is_run
 from tuning.ui.parts.chat.chat_settings import sent
 from tuning.ui.parts.chat.chat_turns import before, folded, question_at, said, spot
-from tuning.ui.tabs.chat import ChatTab, Conversation, talking, thinking
+from tuning.ui.parts.chat.whom import Whom, is_run, talking, thinking
+from tuning.ui.tabs.chat import ChatTab, Conversation
 
 ASKED = [{"role": "user", "content": "Are you open?"}]
 
@@ -86,10 +86,10 @@ def test_a_model_in_a_folder_that_was_chosen_can_be_talked_to_as_it_is(tiny_mode
         desk = Desk(answering("Yes."), "en")
     with desk.serving(None):
         scene = SimpleNamespace(run=None, runs=[], choice=SimpleNamespace(model=str(tiny_model)), talker=None, followed=None, talk=None)
-        options = Conversation(desk).paint(cast(Any, scene))[0]["choices"]
+        options = Whom(desk).paint(cast(Any, scene))[0]["choices"]
         assert options[-1] == (t("en", "ui.chat.bare", model=tiny_model.name), str(tiny_model))
         scene.choice, scene.talker = SimpleNamespace(model="starter"), str(tiny_model)
-        assert Conversation(desk).paint(cast(Any, scene))[0]["choices"] == options, "whoever is talked to stays"
+        assert Whom(desk).paint(cast(Any, scene))[0]["choices"] == options, "whoever is talked to stays"
         said = talking(desk, cast(Any, scene), str(tiny_model))
         assert tiny_model.name in said and str(tiny_model) not in said
         assert not is_run(desk, str(tiny_model)) and is_run(desk, "20261129-a-run") and not is_run(desk, "starter")
@@ -169,7 +169,7 @@ def test_a_message_sent_before_the_page_has_drawn_whom_it_goes_to_is_answered() 
         steps = list(guard(table.ask, len(table.spoken), "en")(values))
         (kept,) = desk.studio.chats.list()
         scene = desk.scene(dict.fromkeys(desk.asked) | {desk.tab: "chat"})
-        chosen = table.talk.paint(scene)[0]["value"]
+        chosen = table.whom.paint(scene)[0]["value"]
         greeted = table.greet(chosen, "", [])
     assert [step[1][-1]["content"] for step in steps if isinstance(step[1], list)][-1] == "Yes." and steps[-1][-1] == ""
     assert kept.target == chosen == "starter"
@@ -368,5 +368,5 @@ def test_the_switch_for_thoughts_is_there_where_the_template_knows_of_them(tiny_
         for on in ("true", "false", "true"):
             assert f'aria-checked="{on}"' in thinking(desk, who)
             wanted.append(desk.studio.talk.question(who, ASKED, how=desk.studio.chats.settings(who)).thinking)
-            tab.think(who)
+            tab.whom.think(who)
         assert wanted == ["auto", "keep", "learn"]
