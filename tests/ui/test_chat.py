@@ -23,7 +23,8 @@ from tuning.runs.contents import AnswerSettings
 from tuning.schema import LOCAL
 from tuning.studio import Studio, quotas
 from tuning.text import t
-from tuning.ui.desk import Desk, guard
+from tuning.ui.desk import Desk
+from tuning.ui.door import guard
 from tuning.ui.parts.chat.chat_settings import sent
 from tuning.ui.parts.chat.chat_turns import before, folded, question_at, said, spot
 from tuning.ui.parts.chat.whom import Whom, is_run, talking, thinking

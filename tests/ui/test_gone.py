@@ -10,7 +10,8 @@ import pytest
 from tests import folders
 from tests.ui.test_chat import answering
 from tuning.ui import view
-from tuning.ui.desk import Desk, caught
+from tuning.ui.desk import Desk
+from tuning.ui.door import caught
 from tuning.ui.parts import take_away
 from tuning.ui.tabs.chat import ChatTab
 from tuning.ui.tabs.runs import RunActions
