@@ -16,6 +16,7 @@ from tuning.ui.markup import Html, html, joined
 from tuning.ui.parts.badge import badge
 from tuning.ui.parts.chat.chat_turns import folded
 
+NEVER = 0.0  # was a conversation written
 MOST_SEEN = 5000  # conversations that are open on pages
 MOST = 100  # conversations in the list; those that were talked in last
 # A file that the server has only said: the browser makes it.
@@ -99,8 +100,11 @@ class ChatShelf:
         return [folded(_told(turns, self.desk.lang), self.desk.say("ui.chat.thought")) for turns in (chat.turns, chat.beside)]
 
     def keep(self, talk: str | None, who: str, turns: Sequence[Message], beside: Sequence[Message]) -> str:
-        """Keep what the page shows, and what was answered beside it; the id, another one where another page has gone on with `talk`."""
-        kept = self.desk.studio.chats.save(talk, who, turns, beside, self._seen.get((self.desk.page, talk or "")))
+        """Keep what the page shows, and what was answered beside it; the id.
+
+        A new one where another page has gone on with `talk`, or this one has never shown it, as where the run is gone that it was had with.
+        """
+        kept = self.desk.studio.chats.save(talk, who, turns, beside, self._seen.get((self.desk.page, talk or ""), NEVER))
         self._saw(kept)
         return kept.id
 
