@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from tuning import settings as reading
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunState
 from tuning.studio import Studio
 

@@ -452,7 +452,7 @@ LIMITED = {
     "tuning/engine/shutdown.py": {"subprocess.call([sys.executable, *arguments])"},  # on Windows, in the place of this process
     "tuning/hub/shelf.py": {"lock.acquire()"},
     "tuning/runs/locks.py": {"lock.acquire()"},
-    "tuning/runs/store.py": {"lock.acquire()"},
+    "tuning/runs/run_folder.py": {"lock.acquire()"},
     "tuning/serve/programs/asking.py": {"self._come.get()"},  # the question's stream has a patience, and its end is told however it comes
     "tuning/studio/talk.py": {"comparison.result()"},  # which waits with patience
     "tuning/ui/parts/rows/bring.py": {"reading.result()"},  # it is done

@@ -12,7 +12,7 @@ from tuning.errors import InputError, TuningError
 from tuning.schema import LOCAL, TrainSettings
 from tuning.studio import Studio
 from tuning.tokens import labels
-from tuning.tokens.kept import Audits
+from tuning.tokens.kept import Audited, Audits
 
 ROWS = [{"question": f"Quanto costa l'abito {n}?", "answer": f"L'abito {n} costa {n * 10} €."} for n in range(1, 41)]
 HELD_OUT = [{"question": f"Chi è {n}?", "answer": f"{n}"} for n in range(3)]
@@ -93,17 +93,17 @@ def test_the_audit_counts_what_a_run_learns(studio: Studio, tmp_path: pathlib.Pa
 def test_the_audit_is_kept_and_a_damaged_one_found_anew(studio: Studio, tmp_path: pathlib.Path) -> None:
     data = studio.data.find(str(write(tmp_path / "x.jsonl", ROWS))).id
     model = studio.models.find("starter")
-    assert studio.shared.audits.known(data, model, LOCAL) is None
+    assert studio.shared.audits.known(Audited(data, model, LOCAL)) is None
     before = studio.plans.plan("starter", data)["seconds"]
-    found = studio.shared.audits.find(data, model, LOCAL)
+    found = studio.shared.audits.find(Audited(data, model, LOCAL))
     assert found is not None and studio.plans.plan("starter", data)["seconds"] != before  # no guess any more
     [kept] = (studio.settings.home / "data" / data).glob("audit-*.json")
     fresh = Studio(studio.settings, LOCAL)
-    again = fresh.shared.audits.known(data, model, LOCAL)
+    again = fresh.shared.audits.known(Audited(data, model, LOCAL))
     assert again is not None and again.audit == found.audit
     kept.write_text("{", encoding="utf-8")
-    assert Studio(studio.settings, LOCAL).shared.audits.known(data, model, LOCAL) is None
-    anew = Studio(studio.settings, LOCAL).shared.audits.find(data, model, LOCAL)
+    assert Studio(studio.settings, LOCAL).shared.audits.known(Audited(data, model, LOCAL)) is None
+    anew = Studio(studio.settings, LOCAL).shared.audits.find(Audited(data, model, LOCAL))
     assert anew is not None and anew.audit.looked == found.audit.looked
 
 
@@ -111,14 +111,14 @@ def test_a_page_waits_for_nothing_and_hears_what_went_wrong(studio: Studio, tmp_
     data = studio.data.find(str(write(tmp_path / "x.jsonl", ROWS))).id
     audits = Audits(studio.settings.home, studio.shared.library, studio.shared.shelf, wait=False)
     model = studio.models.find("starter")
-    assert audits.find(data, model, LOCAL) is None and audits.busy(LOCAL)
-    wait_until(lambda: audits.find(data, model, LOCAL) is not None, 60)
+    assert audits.find(Audited(data, model, LOCAL)) is None and audits.busy(LOCAL)
+    wait_until(lambda: audits.find(Audited(data, model, LOCAL)) is not None, 60)
     broken = model.model_copy(update={"path": str(tmp_path)})
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
-    assert audits.find(data, broken, LOCAL) is None
+    assert audits.find(Audited(data, broken, LOCAL)) is None
     wait_until(lambda: not audits.busy(LOCAL), 60)
     with pytest.raises(TuningError, match=r"model\.broken"):
-        audits.find(data, broken, LOCAL)
+        audits.find(Audited(data, broken, LOCAL))
 
 
 def test_nothing_to_learn_starts_no_run(studio: Studio, tmp_path: pathlib.Path) -> None:

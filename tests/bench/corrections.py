@@ -15,8 +15,8 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
 from tuning.engine.speak.batches import EvaluationQuestion
-from tuning.runs import scores, verdict
-from tuning.runs.store import Run
+from tuning.runs.evaluation import scores, verdict
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

@@ -25,7 +25,7 @@ from tests.bench.server import running
 from tests.bench.speed import build
 from tests.browser.conftest import CHROMIUM, FLAGS, SIZES
 from tuning import settings
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import t

@@ -18,7 +18,7 @@ from tests.bench.server import ROOT, free_port, running
 from tests.hub.hub_server import Server
 from tuning import settings
 from tuning.errors import RunError
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import ALIVE, LOCAL
 from tuning.studio import Studio
 

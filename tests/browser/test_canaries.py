@@ -96,7 +96,7 @@ def in_chats(shop: Shop, visitor: Watched, lang: str, folder: pathlib.Path) -> N
     turns = [Message(role="user", content=CANARY), Message(role="assistant", content=CANARY)]
     for turn in SIGNS:
         turns += [Message(role="user", content=turn), Message(role="assistant", content=turn)]
-    chat = shop.studio.chats.save(None, "starter", turns, turns)
+    chat = shop.studio.chats.save(None, "starter", turns, turns).id
     shop.studio.chats.rename(chat, SIGNS[0])
     page = visitor.open("/it" if lang == "it" else "/")
     tab(page, lang, "chat")

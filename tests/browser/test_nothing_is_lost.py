@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_help import type_into
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.text import t
 

@@ -19,7 +19,7 @@ from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import speaks, tab
 from tests.ui.test_report import FOUND
 from tuning.runs import locks
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, RunState
 from tuning.studio import Studio
 from tuning.text import t

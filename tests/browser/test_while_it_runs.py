@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Shop, Watched
 from tests.browser.test_whole_path import tab
 from tuning.runs import files, locks
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunState
 from tuning.text import t
 

@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, training_args
 
 from tuning.engine.device import Device
 from tuning.machine.hardware import Gpu
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 GIB = 1 << 30

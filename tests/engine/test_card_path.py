@@ -7,7 +7,7 @@ import pytest
 from tests.engine import cards
 from tests.engine.conftest import Trainer, Undisturbed, losses
 from tuning.engine.resident import Resident
-from tuning.runs import verdict
+from tuning.runs.evaluation import verdict
 
 STEPS = {"max_steps": 6, "lora_dropout": 0.0, "early_stopping_patience": 0}
 WAYS: list[dict[str, Any]] = [

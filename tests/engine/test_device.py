@@ -13,7 +13,7 @@ from tuning.engine.device import Device
 from tuning.engine.learn.train import train
 from tuning.engine.learn.trainer import sft_config
 from tuning.engine.resident import Resident
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 

@@ -19,7 +19,7 @@ from tuning.engine.kernels import head
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 ODD = ("hyperclovax", "recurrent_gemma", "modernbert-decoder")  # families that do something of their own to their scores

@@ -12,7 +12,8 @@ from tuning.engine.jobs import Ask
 from tuning.engine.question import Question
 from tuning.engine.speak import talk_share
 from tuning.engine.workshop import Workshop
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL, Message
 
 WORK, WORD = 1.0, 0.25  # seconds of a micro-step, or a batch, and of a token

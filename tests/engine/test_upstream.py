@@ -26,7 +26,7 @@ from tuning.engine.kernels import head
 from tuning.engine.learn.train import train
 from tuning.engine.learn.trainer import CheckedTrainer
 from tuning.engine.resident import Resident
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 IDS = torch.arange(10).view(1, 10)

@@ -18,7 +18,8 @@ from tuning.engine import watchdog
 from tuning.engine.jobs import Job
 from tuning.engine.workshop import Workshop
 from tuning.errors import EngineError, TuningError
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

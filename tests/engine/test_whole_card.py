@@ -29,7 +29,7 @@ from tuning.errors import RunError
 from tuning.forecast import memory
 from tuning.runs import locks
 from tuning.runs.contents import AnswerSettings
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, Message, RunState, TrainSettings
 from tuning.studio import Studio
 from tuning.studio.profiles import Profiles

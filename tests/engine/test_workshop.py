@@ -31,7 +31,8 @@ from tuning.errors import EngineError, InputError, RunError, TuningError, caught
 from tuning.hub.shelf import Shelf
 from tuning.machine.hardware import Gpu
 from tuning.runs import files, locks
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL, ModelRef
 from tuning.studio import Studio
 from tuning.text import say

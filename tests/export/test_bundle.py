@@ -19,7 +19,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.export import certificate, forms
 from tuning.export.bundle import retrain
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 FAST: dict[str, Any] = {"max_steps": 4, "learning_rate": 0.003, "lora_dropout": 0, "report": False, "max_samples": 40, "precision": "fp32"}
@@ -47,7 +47,7 @@ def test_a_bundle_trains_to_the_same_loss_in_a_fresh_process(
     studio, run = taught
     own = sum(path.stat().st_size for path in run.adapter.iterdir()) + forms.BESIDE_WEIGHTS
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(total=2**40, used=0, free=own))
-    folder = studio.runs.export(run.id, "bundle", tmp_path / "un pacchetto è")
+    folder = studio.exports.export(run.id, "bundle", tmp_path / "un pacchetto è")
     outside(folder, "-I", str(folder / "retrain.py"))
     told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     print(told)
@@ -84,12 +84,12 @@ def test_other_runs_and_trl_s_own_command_come_to_the_same_loss(studio: Studio, 
     second = studio.runs.further(first.id, None, {}, None)
     assert train(second, studio.shared.store, Resident()).status == "finished", second.log()[-20:]
     for run in (first, second):
-        folder = studio.runs.export(run.id, "bundle", tmp_path / run.id)
+        folder = studio.exports.export(run.id, "bundle", tmp_path / run.id)
         outside(folder, "-I", "retrain.py")
         told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         print(changes, told)
         assert told["apart"] <= (0.02 if changes.get("precision") == "bf16" else SAME)
-    folder = studio.runs.export(first.id, "bundle", tmp_path / "by trl")
+    folder = studio.exports.export(first.id, "bundle", tmp_path / "by trl")
     shutil.rmtree(folder / "tokenizer")
     outside(
         folder,

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from tuning.errors import InputError, RunError
 from tuning.export import certificate, converter, forms, sizes, to_gguf, witness
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 from tuning.text import say, t
 
@@ -39,7 +39,7 @@ def test_a_file_holds_what_was_trained_and_a_changed_one_is_caught(
         return seen
 
     monkeypatch.setattr(converter, "write", kept)
-    taken = studio.runs.export(run.id, "gguf", tmp_path, type=type, check=True)
+    taken = studio.exports.export(run.id, "gguf", tmp_path, type=type, check=True)
     assert taken.name == "prezzi-e-cosi-gguf"
     assert sorted(path.name for path in taken.iterdir()) == [
         "Modelfile", "README.md", "certificate.json", "certificate.md", "params", "prezzi-e-cosi.gguf",
@@ -152,7 +152,7 @@ def test_a_token_that_the_model_has_no_embedding_for_is_not_converted(tiny_model
 def test_a_type_of_weights_is_not_dropped_without_a_word(taught: tuple[Studio, Run], tmp_path: pathlib.Path) -> None:
     studio, run = taught
     with pytest.raises(InputError) as caught:
-        studio.runs.export(run.id, "merged", tmp_path, type="q8_0")
+        studio.exports.export(run.id, "merged", tmp_path, type="q8_0")
     assert caught.value.code == "export.type" and list(tmp_path.iterdir()) == []
 
 

@@ -22,7 +22,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.errors import RunError
 from tuning.export import certificate, errands, forms, llama_server
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.settings import PRESETS
 from tuning.studio import Studio
 from tuning.text import LANGUAGES, say, t
@@ -191,7 +191,7 @@ def test_llama_cpp_itself_answers_as_the_live_model(
     assert tools.is_dir()
     monkeypatch.setenv("PATH", f"{llama_cpp.server(tmp_path)}{os.pathsep}{os.environ['PATH']}")
     (tmp_path / "un'uscita è").mkdir()
-    found = certificate.read(studio.runs.export(run.id, "gguf", tmp_path / "un'uscita è", check=True))
+    found = certificate.read(studio.exports.export(run.id, "gguf", tmp_path / "un'uscita è", check=True))
     print(found["runtime"], found["token_agreement"], found["prompts"], found.get("unanswered"))
     assert found["runtime"]["name"] == "llama_cpp" and found["runtime"]["version"] != "?" and len(found["answers"]) == 5
     assert (found["verdict"], found["token_agreement"], found["prompts"]) == ("same", 1.0, {"equal": 5, "of": 5, "not_compared": 0}), found
@@ -245,6 +245,6 @@ def test_pieces_are_cut_alike(
     assert train(run, studio.shared.store, Resident()).status == "finished", run.log()[-20:]
     (tmp_path / "server").mkdir()
     monkeypatch.setenv("PATH", f"{llama_cpp.server(tmp_path / 'server')}{os.pathsep}{os.environ['PATH']}")
-    found = certificate.read(studio.runs.export(run.id, "gguf", tmp_path / "out", check=True))
+    found = certificate.read(studio.exports.export(run.id, "gguf", tmp_path / "out", check=True))
     print(found["token_agreement"], found["prompts"])
     assert found["prompts"]["equal"] == found["prompts"]["of"] > 2, found

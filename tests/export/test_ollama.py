@@ -24,7 +24,7 @@ from tuning.export import certificate, converter, forms
 from tuning.export.ollama import ollama_api, ollama_folder
 from tuning.export.ollama.ollama_api import Handing
 from tuning.models import sampling
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 from tuning.text import say, t
 
@@ -60,7 +60,7 @@ def made(taught: Taught, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
         patch.setattr(forms, "listen", heard)
         patch.setattr(forms, "_converted", noted)
-        kept["path"] = studio.runs.export(run.id, "ollama", kept["out"], handing=Handing(address=server.address))
+        kept["path"] = studio.exports.export(run.id, "ollama", kept["out"], handing=Handing(address=server.address))
         server.shutdown()
         return {**kept, "server": server}
 
@@ -112,7 +112,7 @@ def test_what_it_says_otherwise_is_shown_with_both_texts(
     server.answers = right = answers(again["live"])
     first, second, *_ = right
     server.answers = {**right, first: ("Something else altogether", right[first][1]), second: (right[second][0], right[second][1] + 1)}
-    out = studio.runs.export(run.id, "ollama", tmp_path / "x", handing=Handing(address=server.address, name="mine", quantize="Q8_0"))
+    out = studio.exports.export(run.id, "ollama", tmp_path / "x", handing=Handing(address=server.address, name="mine", quantize="Q8_0"))
     found = certificate.read(out)
     assert (found["verdict"], found["model"], found["quantize"]) == ("differs", "mine", "q8_0") and found["word_agreement"] < 1
     assert [one["same"] for one in found["answers"]] == [False, True, True, True, True] and found["prompts"]["equal"] == 4
@@ -141,7 +141,7 @@ def test_each_fault_ends_in_a_sentence_and_nothing_is_left(
     vars(server).update(changes)
     before = dict(server.models)
     with pytest.raises(TuningError) as caught:
-        studio.runs.export(run.id, "ollama", tmp_path / "x", handing=Handing(address=server.address))
+        studio.exports.export(run.id, "ollama", tmp_path / "x", handing=Handing(address=server.address))
     assert caught.value.code == code and caught.value.exit_code == 2 and list(tmp_path.iterdir()) == []
     told = {lang: say(lang, code, caught.value.params) for lang in ("en", "it")}
     assert not any("{" in text or "/usr/share" in text for text in told.values()), told
@@ -178,9 +178,9 @@ def test_a_file_that_it_has_is_not_sent_twice(taught: Taught, again: dict[str, A
     studio, run = taught
     server.answers, server.fault = answers(again["live"]), ("cut", "create")
     with pytest.raises(RunError):
-        studio.runs.export(run.id, "ollama", tmp_path / "x", handing=Handing(address=server.address))
+        studio.exports.export(run.id, "ollama", tmp_path / "x", handing=Handing(address=server.address))
     server.fault = ("", "")
-    studio.runs.export(run.id, "ollama", tmp_path / "x", handing=Handing(address=server.address, quantize="none"))
+    studio.exports.export(run.id, "ollama", tmp_path / "x", handing=Handing(address=server.address, quantize="none"))
     assert sum(asked.startswith("POST /api/blobs") for asked in server.asked) == 1 and "quantize" not in server.models[NAME]
 
 
@@ -191,7 +191,7 @@ def test_a_model_that_is_made_and_does_not_answer_is_told(
     """The export has been made; nothing is called checked."""
     studio, run = taught
     server.answers, server.fault = answers(again["live"]), (fault, "chat")
-    found = certificate.read(studio.runs.export(run.id, "ollama", tmp_path / "x.zip", handing=Handing(address=server.address)))
+    found = certificate.read(studio.exports.export(run.id, "ollama", tmp_path / "x.zip", handing=Handing(address=server.address)))
     assert (found["verdict"], found["answers"], found["not_asked"], bool(found["said"])) == ("file", [], 5, True)
     assert NAME in server.models and t("it", "export.certificate.file") in certificate.spoken(found, "it")
     assert fault == "cut" or "9.1 GiB" in certificate.spoken(found, "en")
@@ -284,7 +284,7 @@ def test_the_terminal_ends_with_the_line_to_type(
         assert cli.main([*home, "--to", "ollama", *words, "--lang", "en"]) == 2
         assert capsys.readouterr().err.startswith(t("en", code, **dict.fromkeys(("name", "known", "address"), "\0")).split("\0")[0]), code
     with pytest.raises(InputError) as caught:
-        studio.runs.export(run.id, "merged", tmp_path, handing=Handing(quantize="q4_K_M"))
+        studio.exports.export(run.id, "merged", tmp_path, handing=Handing(quantize="q4_K_M"))
     assert (caught.value.code, caught.value.params["option"]) == ("export.ollama.only", "--quantize")
 
 
@@ -303,7 +303,7 @@ def test_a_visitor_takes_the_folder_and_hands_nothing_to_the_machine_s_ollama(
     anna = Studio(replace(settings.opened(settings.read(home=str(home)), ("boss",))), "anna")
     monkeypatch.setattr(ollama_api, "ADDRESS", server.address)
     for handing in (None, Handing(address=server.address)):
-        taken = anna.runs.export(run.id, "ollama", tmp_path / f"x{handing is None}", handing=handing)
+        taken = anna.exports.export(run.id, "ollama", tmp_path / f"x{handing is None}", handing=handing)
         assert (taken / "start.cmd").is_file() and server.asked == []
 
 

@@ -22,7 +22,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.errors import InputError, RunError
 from tuning.export import certificate, forms, portable, sizes, witness
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import say
@@ -48,7 +48,7 @@ def left(taught: tuple[Studio, Run], tmp_path_factory: pytest.TempPathFactory) -
     with pytest.MonkeyPatch.context() as patch:
         listen = forms.listen
         patch.setattr(forms, "listen", lambda *words: heard.append(listen(*words)) or heard[-1])
-        merged = studio.runs.export(run.id, "merged", tmp_path_factory.mktemp("a folder è"))
+        merged = studio.exports.export(run.id, "merged", tmp_path_factory.mktemp("a folder è"))
     return merged, heard[0]
 
 
@@ -132,7 +132,7 @@ def test_the_certificate_says_what_is_wrong(
     def changed(source: pathlib.Path, name: str) -> pathlib.Path:
         return pathlib.Path(shutil.copytree(source, tmp_path / name))
 
-    with zipfile.ZipFile(studio.runs.export(run.id, "adapter", tmp_path)) as archive:
+    with zipfile.ZipFile(studio.exports.export(run.id, "adapter", tmp_path)) as archive:
         archive.extractall(tmp_path / "right")
     other = changed(run.adapter, "other")
     weights = load_file(other / "adapter_model.safetensors")
@@ -183,17 +183,19 @@ def test_an_adapter_on_a_base_in_another_precision_is_not_called_the_same(taught
 
 def test_nothing_is_said_of_what_was_not_compared(taught: tuple[Studio, Run], tmp_path: pathlib.Path) -> None:
     studio, run = taught
-    with zipfile.ZipFile(studio.runs.export(run.id, "adapter", tmp_path)) as archive:
+    with zipfile.ZipFile(studio.exports.export(run.id, "adapter", tmp_path)) as archive:
         found = json.loads(archive.read("certificate.json"))
         words = archive.read("certificate.md").decode()
     assert (found["verdict"], found["why"]) == ("not_checked", "asked")
     assert say("it", "export.certificate.not_checked", {}) in words and "token_agreement" not in found
     with pytest.raises(InputError) as caught:
-        studio.runs.export(run.id, "merged", studio.runs.export(run.id, "adapter", tmp_path).parent / "prezzi-e-cosi-adapter.zip" / "x")
+        studio.exports.export(
+            run.id, "merged", studio.exports.export(run.id, "adapter", tmp_path).parent / "prezzi-e-cosi-adapter.zip" / "x"
+        )
     assert caught.value.code == "export.cannot_write"
     (tmp_path / "prezzi-e-cosi-merged").mkdir()
     with pytest.raises(InputError) as caught:
-        studio.runs.export(run.id, "merged", tmp_path)
+        studio.exports.export(run.id, "merged", tmp_path)
     assert caught.value.code == "export.there"
 
 
@@ -219,7 +221,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
         monkeypatch.setattr(shutil, "disk_usage", lambda place, free=free: SimpleNamespace(total=2**40, used=0, free=free))
         monkeypatch.setattr(subprocess, "Popen", lambda *words, **more: pytest.fail("a model was loaded"))
         with pytest.raises(InputError) as caught:
-            studio.runs.export(run.id, "merged", tmp_path / name)
+            studio.exports.export(run.id, "merged", tmp_path / name)
         assert caught.value.code == "export.cannot_write" and list(tmp_path.iterdir()) == []
 
 
@@ -233,7 +235,7 @@ def test_a_base_that_is_kept_in_16_bits_and_speaks_of_32_needs_room_for_32(
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(total=2**40, used=0, free=free))
     monkeypatch.setattr(subprocess, "Popen", lambda *words, **more: pytest.fail("a model was loaded"))
     with pytest.raises(InputError) as caught:
-        studio.runs.export(run.id, "merged", tmp_path / "x")
+        studio.exports.export(run.id, "merged", tmp_path / "x")
     assert caught.value.code == "export.cannot_write" and list(tmp_path.iterdir()) == []
 
 
@@ -256,7 +258,7 @@ def test_other_runs_are_merged_as_they_speak(studio: Studio, changes: dict[str, 
     said = yaml.safe_load(spec.read_text(encoding="utf-8"))
     said["settings"]["quantization"] = quantization
     spec.write_text(yaml.safe_dump(said), encoding="utf-8")
-    taken = studio.runs.export(run.id, "merged", tmp_path / "out.zip")
+    taken = studio.exports.export(run.id, "merged", tmp_path / "out.zip")
     with zipfile.ZipFile(taken) as archive:
         found = json.loads(archive.read("certificate.json"))
         assert {"model.safetensors", "config.json", "tokenizer.json"} <= set(archive.namelist())

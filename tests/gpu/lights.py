@@ -33,7 +33,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
 from tuning.errors import caught
 from tuning.machine import wheels
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, Message, RunState
 from tuning.studio import Studio
 

@@ -11,7 +11,7 @@ import pytest
 from tests import folders
 from tests.hub.receiving import TOKEN, Receiving
 from tuning import settings
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

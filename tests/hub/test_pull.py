@@ -20,7 +20,7 @@ from tuning.engine.question import Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
 from tuning.hub import pulled
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

@@ -20,7 +20,7 @@ from tuning.cli.main import main
 from tuning.errors import RunError, TuningError
 from tuning.export import certificate, converter, forms
 from tuning.runs.files import slug
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, SIGNED_IN
 from tuning.serve import owners
 from tuning.studio import Studio
@@ -53,7 +53,7 @@ def written(home: pathlib.Path, run: Run) -> list[pathlib.Path]:
 
 
 def test_what_an_adapter_export_holds_is_what_was_published_and_nothing_beside_it(mine: Studio, run: Run, tmp_path: pathlib.Path) -> None:
-    with zipfile.ZipFile(mine.runs.export(run.id, "adapter", tmp_path / "x.zip", check=False)) as archive:
+    with zipfile.ZipFile(mine.exports.export(run.id, "adapter", tmp_path / "x.zip", check=False)) as archive:
         names = set(archive.namelist())
     assert names == {
         *("adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
@@ -66,7 +66,7 @@ def test_a_push_is_one_private_tagged_commit_with_a_valid_card_and_exactly_the_e
 ) -> None:
     told = mine.pushes.push(run.id, way=QUICK)
     repo = receiving.kept(told["repo"])
-    with zipfile.ZipFile(mine.runs.export(run.id, "adapter", tmp_path / "x.zip", check=False)) as archive:
+    with zipfile.ZipFile(mine.exports.export(run.id, "adapter", tmp_path / "x.zip", check=False)) as archive:
         names = set(archive.namelist())
     files = repo.commits[told["commit"]]
     assert files.keys() - {".gitattributes"} == names == set(told["files"]) and repo.private

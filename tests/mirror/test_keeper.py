@@ -22,7 +22,8 @@ from tuning.errors import InputError
 from tuning.mirror import keeper, mirrored
 from tuning.mirror.keeper import MirrorKeeper
 from tuning.runs import checkpoints
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import ANONYMOUS, LOCAL, RunState
 from tuning.serve import hosted
 from tuning.studio import Studio

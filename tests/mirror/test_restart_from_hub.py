@@ -23,7 +23,8 @@ from tests.hub.receiving import TOKEN, Receiving
 from tuning import settings
 from tuning.data.records import SPEC
 from tuning.mirror import mirrored
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import t

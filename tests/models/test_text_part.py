@@ -25,7 +25,8 @@ from tuning.errors import InputError
 from tuning.forecast import memory
 from tuning.hub.models import Hub
 from tuning.models import catalog, examine
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL, Bilingual, TrainSettings
 
 ID = "tailors/seeing"

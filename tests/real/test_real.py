@@ -19,7 +19,8 @@ from tuning.engine.question import Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
 from tuning.forecast.duration import START_SECONDS
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL, Message
 
 MODELS = os.environ.get("TEST_REAL_MODELS", "")

@@ -18,7 +18,8 @@ from tests.export import llama_cpp
 from tests.real.test_real import MODELS, MOST, alone, data, ours, pytestmark, share, verb
 from tuning import settings
 from tuning.export import certificate
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL
 
 MODEL, CONTEXT, SAME = "SmolLM2-135M-Instruct", 1024, 1e-4

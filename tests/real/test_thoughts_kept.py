@@ -16,7 +16,8 @@ from tests.tokens.test_thinking import STYLES
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL, Message
 from tuning.tokens import thoughts
 

@@ -12,7 +12,8 @@ from tests.engine.conftest import losses
 from tests.engine.learn.test_ranks import LAUNCHERS, settings_of
 from tests.real.test_real import MODELS, data, pytestmark  # noqa: F401  the mark is this file's, too
 from tuning import settings
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL
 
 NAME = "SmolLM2-135M-Instruct"

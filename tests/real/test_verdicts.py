@@ -13,7 +13,7 @@ import pytest
 
 from tests.bench.sweep import topic
 from tests.real.test_real import MODELS, data, pytestmark, verb
-from tuning.runs import verdict
+from tuning.runs.evaluation import verdict
 from tuning.runs.store import Store
 from tuning.schema import LOCAL
 

@@ -24,7 +24,7 @@ from tuning.cli.main import main
 from tuning.forecast.duration import START_SECONDS
 from tuning.rent import follow, lines, parcel, rented
 from tuning.runs import checkpoints
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, RunState
 from tuning.studio import Studio
 from tuning.studio.renting.rentals import Choices

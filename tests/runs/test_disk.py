@@ -16,7 +16,8 @@ from tests.ui.spoiled import without_overrides
 from tuning.errors import InputError, RunError
 from tuning.runs import disk, summary
 from tuning.runs.contents import LoggedStep, Restarted
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import LANGUAGES, say
@@ -134,7 +135,7 @@ def test_a_run_that_cannot_be_read_is_listed_last_with_its_fault_and_can_be_dele
             verb(bad.id)
         assert caught.value.code == "run.unreadable" and "spec.yaml" in say("it", caught.value.code, caught.value.params)
     with pytest.raises(RunError) as caught:
-        studio.runs.export(bad.id, "adapter", bad.folder)
+        studio.exports.export(bad.id, "adapter", bad.folder)
     assert caught.value.code == "run.no_adapter"
     studio.runs.delete(bad.id)
     assert [run["run"] for run in studio.runs.list()] == [good.id] and not bad.folder.exists()
@@ -175,13 +176,13 @@ def test_an_adapter_that_is_not_whole_is_neither_taken_nor_asked(studio: Studio,
     said = [{"role": "user", "content": "?"}]
     for content in (whole[:-1], whole[:20], b"", b"\xff" * 40):
         (run.adapter / "adapter_model.safetensors").write_bytes(content)
-        for ask in (lambda: studio.runs.export(run.id, "adapter", tmp_path), lambda: studio.talk.question(run.id, said)):
+        for ask in (lambda: studio.exports.export(run.id, "adapter", tmp_path), lambda: studio.talk.question(run.id, said)):
             with pytest.raises(RunError) as caught:
                 ask()
             told = say("en", caught.value.code, caught.value.params)
             assert caught.value.code == "run.adapter_broken" and "adapter_model.safetensors" in told
     (run.adapter / "adapter_model.safetensors").write_bytes(whole)
-    assert studio.runs.export(run.id, "adapter", tmp_path).is_file()
+    assert studio.exports.export(run.id, "adapter", tmp_path).is_file()
 
 
 def test_data_that_cannot_be_read_are_listed_with_their_fault_and_hide_no_others(studio: Studio) -> None:

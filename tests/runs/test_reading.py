@@ -9,7 +9,8 @@ import pytest
 
 from tests import folders
 from tuning.runs import locks, reading, summary
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

@@ -11,10 +11,10 @@ import numpy
 import pytest
 
 from tuning import text
-from tuning.runs import scores, verdict
-from tuning.runs.scores import Facts, words
-from tuning.runs.store import Run
-from tuning.runs.verdict import Compared, Evidence
+from tuning.runs.evaluation import scores, verdict
+from tuning.runs.evaluation.scores import Facts, words
+from tuning.runs.evaluation.verdict import Compared, Evidence
+from tuning.runs.run_folder import Run
 from tuning.schema import TrainSettings
 from tuning.settings import PRESETS
 

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 from tuning.errors import InputError, RunError
 from tuning.runs import locks
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 SETTLE_SECONDS = 0.5  # between a new folder and the mark that it is being started

@@ -17,7 +17,8 @@ from tuning.errors import InputError, RunError
 from tuning.models.catalog import describe
 from tuning.runs import files, locks, summary
 from tuning.runs.files import clean_name, slug
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL, DataRef, Forecast, ModelRef, RunSpec, RunState, TrainSettings
 
 

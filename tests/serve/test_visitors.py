@@ -16,7 +16,7 @@ from tests.ui.fuzz import traces
 from tests.ui.test_report import FOUND
 from tuning import settings
 from tuning.data.ingest import ReadingOptions
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.studio.links import SECRET

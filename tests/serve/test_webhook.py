@@ -17,7 +17,7 @@ from tests.engine.conftest import FAST
 from tuning import settings
 from tuning.cli import main
 from tuning.errors import InputError
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, RunState
 from tuning.serve import webhook
 from tuning.serve.webhook import Webhook

@@ -24,9 +24,9 @@ def refusal(work: Callable[[], object]) -> str:
 
 
 def test_a_conversation_is_found_again_renamed_taken_and_deleted(studio: Studio) -> None:
-    first = studio.chats.save(None, "starter", SAID)
-    second = studio.chats.save(None, "starter", [*SAID, SAID[0]])
-    assert studio.chats.save(first, "starter", [*SAID, *SAID], SAID) == first
+    first = studio.chats.save(None, "starter", SAID).id
+    second = studio.chats.save(None, "starter", [*SAID, SAID[0]]).id
+    assert studio.chats.save(first, "starter", [*SAID, *SAID], SAID).id == first
     again = Studio(studio.settings, LOCAL).chats
     assert [chat.id for chat in again.list()] == [first, second]
     assert again.get(first).name == "Are you *open*? Or not?"
@@ -42,12 +42,21 @@ def test_a_conversation_is_found_again_renamed_taken_and_deleted(studio: Studio)
     assert [chat.id for chat in studio.chats.list()] == [second]
     for id in (first, "../../secret", "x" * 16):
         assert refusal(lambda id=id: again.get(id)) == "chat.unknown"  # type: ignore[misc]
-    assert again.save(first, "starter", SAID) != first, "it was deleted in another window"
+    assert again.save(first, "starter", SAID).id != first, "it was deleted in another window"
+
+
+def test_a_conversation_that_another_window_has_gone_on_with_is_kept_beside_it(studio: Studio) -> None:
+    first = studio.chats.save(None, "starter", SAID)
+    later = studio.chats.save(first.id, "starter", [*SAID, *SAID], seen=first.updated)
+    studio.chats.rename(first.id, "Another name")
+    aside = studio.chats.save(first.id, "starter", [*SAID, SAID[0]], seen=first.updated)
+    assert later.id == first.id != aside.id and len(studio.chats.get(first.id).turns) == 4 and len(studio.chats.get(aside.id).turns) == 3
+    assert studio.chats.save(first.id, "starter", SAID, seen=later.updated).id == first.id, "a name is no turn"
 
 
 def test_each_answer_keeps_its_proof_as_long_as_its_words(studio: Studio) -> None:
     sure, dead = KeptProof(kind="sure", name="Shop", distance=0.25), KeptProof(kind="dead", name="Shop", distance=0.0)
-    id = studio.chats.save(None, "starter", [SAID[0], KeptTurn(**dict(SAID[1]), proof=sure)])
+    id = studio.chats.save(None, "starter", [SAID[0], KeptTurn(**dict(SAID[1]), proof=sure)]).id
     studio.chats.save(id, "starter", [*SAID, SAID[0], KeptTurn(**dict(SAID[1]), proof=dead)], [*SAID[:1], KeptTurn(**dict(SAID[1]))])
 
     def proofs() -> list[KeptProof | None]:
@@ -72,7 +81,7 @@ def _put(studio: Studio, row: str) -> pathlib.Path:
 
 def test_a_conversation_is_its_owner_s(house: Studio) -> None:
     anna, bruno = house.for_owner("anna"), house.for_owner("bruno")
-    mine = anna.chats.save(None, "starter", SAID)
+    mine = anna.chats.save(None, "starter", SAID).id
     anna.chats.set("starter", AnswerSettings(temperature=1.0))
     assert not bruno.chats.list() and not house.chats.list() and bruno.chats.settings("starter") == AnswerSettings()
     for verb in (
@@ -82,7 +91,7 @@ def test_a_conversation_is_its_owner_s(house: Studio) -> None:
         lambda id: bruno.chats.rename(id, "x"),
     ):
         assert refusal(lambda verb=verb: verb(mine)) == "chat.unknown"  # type: ignore[misc]
-    theirs = bruno.chats.save(mine, "starter", SAID)
+    theirs = bruno.chats.save(mine, "starter", SAID).id
     assert theirs != mine and len(anna.chats.list()) == len(bruno.chats.list()) == 1
     copy = next((house.settings.home / "chats").glob(f"*/{mine}.json"))
     (house.settings.home / "chats" / next((house.settings.home / "chats").glob(f"*/{theirs}.json")).parent.name / copy.name).write_bytes(
@@ -100,7 +109,7 @@ def test_conversations_count_where_room_is_bounded(house: Studio, monkeypatch: p
 
 
 def test_a_spoiled_file_hides_no_other(studio: Studio) -> None:
-    kept = studio.chats.save(None, "starter", SAID)
+    kept = studio.chats.save(None, "starter", SAID).id
     studio.chats.set("starter", AnswerSettings(temperature=1.0))
     folder = next((studio.settings.home / "chats").iterdir())
     (folder / f"{'0' * 16}.json").write_text("{", encoding="utf-8")

@@ -42,7 +42,7 @@ def seconds(studio: Studio, data: str, model: str = "starter") -> float:
 
 def known(studio: Studio, data: str) -> kept.Lengths | None:
     model: ModelRef = studio.models.find("starter")
-    return studio.shared.audits.counted(data, model, LOCAL, "off", None, look=False)
+    return studio.shared.audits.counted(kept.Audited(data, model, LOCAL, "off"), look=False)
 
 
 def never(*_: Any, **__: Any) -> None:
@@ -68,7 +68,9 @@ def test_of_many_rows_a_few_are_counted_once(studio: Studio, tmp_path: pathlib.P
     told, found = seconds(studio, data), known(studio, data)
     assert found is not None and (found.audit.sampled, found.audit.rows) == (kept.FEW, 1700)
     assert {one.row for one in found.audit.looked} == {1 + at * 1700 // kept.FEW for at in range(kept.FEW)}
-    assert studio.shared.audits.known(data, studio.models.find("starter"), LOCAL) is None  # which is for who looks at the tokens
+    assert (
+        studio.shared.audits.known(kept.Audited(data, studio.models.find("starter"), LOCAL)) is None
+    )  # which is for who looks at the tokens
     monkeypatch.setattr("tuning.tokens.audit.audit", never)
     assert seconds(Studio(studio.settings, LOCAL), data) == told
 

@@ -17,7 +17,7 @@ from tests import folders
 from tuning.errors import TuningError
 from tuning.export import certificate, forms
 from tuning.export.ollama import ollama_api
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.serve.fetched import Fetched
 from tuning.studio import Studio
 from tuning.text import t, table

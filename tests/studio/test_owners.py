@@ -55,7 +55,7 @@ ON_RUNS: dict[str, Callable[[Studio, str], Any]] = {
     "further": lambda studio, run: studio.runs.further(run),
     "glimpse": lambda studio, run: studio.runs.glimpse(run),
     "ways": lambda studio, run: studio.runs.ways(run),
-    "export": lambda studio, run: studio.runs.export(run, "adapter", pathlib.Path("x.zip")),
+    "export": lambda studio, run: studio.exports.export(run, "adapter", pathlib.Path("x.zip")),
     "offers": lambda studio, run: studio.exports.offers(run),
     "make": lambda studio, run: studio.exports.make(run, "adapter"),
     "fetch_converter": lambda studio, run: studio.exports.fetch_converter(run),

@@ -25,7 +25,7 @@ VERBS: dict[str, Callable[[Studio], Any]] = {
     "withdraw": lambda studio: studio.links.withdraw("nobody"),
     "key": lambda studio: studio.keys.give(),
     "end of a key": lambda studio: studio.keys.withdraw(),
-    "export": lambda studio: studio.runs.export("nobody", "adapter", pathlib.Path("x")),
+    "export": lambda studio: studio.exports.export("nobody", "adapter", pathlib.Path("x")),
     "plan": lambda studio: studio.plans.plan("starter", "starter-en"),
     "check": lambda studio: studio.data.check("starter-en"),
     "mend": lambda studio: studio.data.mend("nothing", None),

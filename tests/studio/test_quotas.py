@@ -94,7 +94,7 @@ def test_a_visitor_changes_nothing_for_everybody(house: Studio, tmp_path: pathli
     anna = house.for_owner("anna")
     assert refused(lambda: anna.models.remove("tailors/tiny")) == "quota.operator"
     assert refused(lambda: anna.models.move("tailors/tiny", tmp_path)) == "quota.operator"
-    assert refused(lambda: anna.runs.export("any", "gguf", tmp_path)) == "quota.operator"  # its converter would be fetched
+    assert refused(lambda: anna.exports.export("any", "gguf", tmp_path)) == "quota.operator"  # its converter would be fetched
 
 
 def test_a_visitor_s_room_is_bounded(house: Studio, rows_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

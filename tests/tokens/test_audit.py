@@ -22,7 +22,8 @@ from tuning.engine.learn.trainer import lora_config, make_trainer
 from tuning.engine.resident import Resident
 from tuning.errors import EngineError, TuningError
 from tuning.presets import models
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.sandbox.limits import Limits
 from tuning.schema import LOCAL, DataRef, DataSpec, Forecast, ModelRef, Notice, RunSpec, RunState, TrainSettings
 from tuning.settings import PRESETS

@@ -23,11 +23,12 @@ from tuning.runs.contents import AnswerSettings
 from tuning.schema import LOCAL
 from tuning.studio import Studio, quotas
 from tuning.text import t
-from tuning.ui.desk import Desk, guard
-from tuning.ui.parts.chat_lines import is_run
-from tuning.ui.parts.chat_settings import sent
-from tuning.ui.parts.chat_turns import before, folded, question_at, said, spot
-from tuning.ui.tabs.chat import ChatTab, Conversation, talking, thinking
+from tuning.ui.desk import Desk
+from tuning.ui.door import guard
+from tuning.ui.parts.chat.chat_settings import sent
+from tuning.ui.parts.chat.chat_turns import before, folded, question_at, said, spot
+from tuning.ui.parts.chat.whom import Whom, is_run, talking, thinking
+from tuning.ui.tabs.chat import ChatTab, Conversation
 
 ASKED = [{"role": "user", "content": "Are you open?"}]
 
@@ -86,10 +87,10 @@ def test_a_model_in_a_folder_that_was_chosen_can_be_talked_to_as_it_is(tiny_mode
         desk = Desk(answering("Yes."), "en")
     with desk.serving(None):
         scene = SimpleNamespace(run=None, runs=[], choice=SimpleNamespace(model=str(tiny_model)), talker=None, followed=None, talk=None)
-        options = Conversation(desk).paint(cast(Any, scene))[0]["choices"]
+        options = Whom(desk).paint(cast(Any, scene))[0]["choices"]
         assert options[-1] == (t("en", "ui.chat.bare", model=tiny_model.name), str(tiny_model))
         scene.choice, scene.talker = SimpleNamespace(model="starter"), str(tiny_model)
-        assert Conversation(desk).paint(cast(Any, scene))[0]["choices"] == options, "whoever is talked to stays"
+        assert Whom(desk).paint(cast(Any, scene))[0]["choices"] == options, "whoever is talked to stays"
         said = talking(desk, cast(Any, scene), str(tiny_model))
         assert tiny_model.name in said and str(tiny_model) not in said
         assert not is_run(desk, str(tiny_model)) and is_run(desk, "20261129-a-run") and not is_run(desk, "starter")
@@ -169,11 +170,37 @@ def test_a_message_sent_before_the_page_has_drawn_whom_it_goes_to_is_answered() 
         steps = list(guard(table.ask, len(table.spoken), "en")(values))
         (kept,) = desk.studio.chats.list()
         scene = desk.scene(dict.fromkeys(desk.asked) | {desk.tab: "chat"})
-        chosen = table.talk.paint(scene)[0]["value"]
+        chosen = table.whom.paint(scene)[0]["value"]
         greeted = table.greet(chosen, "", [])
     assert [step[1][-1]["content"] for step in steps if isinstance(step[1], list)][-1] == "Yes." and steps[-1][-1] == ""
     assert kept.target == chosen == "starter"
     assert greeted[2:4] == [gr.skip()] * 2, "what is asked while the page is drawn stays"
+
+
+def test_windows_in_which_one_conversation_is_open_take_no_answer_from_each_other() -> None:
+    with gr.Blocks():
+        desk = Desk(answering("Yes."), "en")
+        table = ChatTab(desk)
+    page = {part: getattr(part, "value", None) for part in table.asked} | {desk.target: "starter", table.bots[1]: []}
+
+    def asked(window: str, text: str, talk: str, sheet: Any) -> tuple[str, Any]:
+        """The conversation that the window has open after a question, and its sheet."""
+        with desk.serving(SimpleNamespace(session_hash=window)):
+            given = page | {table.message: text, table.bots[0]: sheet, desk.talk: talk}
+            steps = list(guard(table.ask, len(table.spoken), "en")(given))
+        assert steps[-1][-1] == ""
+        return steps[-1][7], [step[1] for step in steps if isinstance(step[1], list)][-1]
+
+    first, sheet = asked("first", "One?", "", [])
+    with desk.serving(SimpleNamespace(session_hash="second")):
+        opened = table.greet("starter", first, [])[2]
+    first, sheet = asked("first", "Two?", first, sheet)
+    second, other = asked("second", "Three?", first, opened)
+    assert asked("first", "Four?", first, sheet)[0] == first and asked("second", "Five?", second, other)[0] == second != first
+    asked("third", "Six?", first, [])  # a page that remembers it, and cannot show it, for whom it was had with is gone
+    with desk.serving(None):
+        kept = [[turn.content for turn in chat.turns if turn.role == "user"] for chat in desk.studio.chats.list()]
+    assert kept == [["Six?"], ["One?", "Three?", "Five?"], ["One?", "Two?", "Four?"]]
 
 
 def test_an_answer_that_is_corrected_is_kept_as_the_model_was_asked_and_said_with_the_press_that_learns_it(
@@ -343,5 +370,5 @@ def test_the_switch_for_thoughts_is_there_where_the_template_knows_of_them(tiny_
         for on in ("true", "false", "true"):
             assert f'aria-checked="{on}"' in thinking(desk, who)
             wanted.append(desk.studio.talk.question(who, ASKED, how=desk.studio.chats.settings(who)).thinking)
-            tab.think(who)
+            tab.whom.think(who)
         assert wanted == ["auto", "keep", "learn"]

@@ -11,8 +11,8 @@ import pytest
 from tests import folders
 from tests.ui.test_report import FOUND
 from tuning import settings
-from tuning.runs import verdict
 from tuning.runs.differences import differences, thin
+from tuning.runs.evaluation import verdict
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import t

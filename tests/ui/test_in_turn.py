@@ -15,7 +15,7 @@ from tests import folders
 from tests.ui.test_report import FOUND
 from tuning import settings
 from tuning.runs import locks
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunState
 from tuning.studio import Studio
 from tuning.text import t

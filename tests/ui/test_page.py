@@ -14,7 +14,7 @@ from tuning import settings, text
 from tuning.cli import app as cli_app
 from tuning.schema import LOCAL
 from tuning.studio import Studio
-from tuning.ui import desk, page, theme
+from tuning.ui import desk, door, page, theme
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENDPOINTS = {
@@ -116,7 +116,7 @@ def test_a_handler_s_fault_is_one_sentence_in_place(caplog: pytest.LogCaptureFix
     def broken() -> None:
         raise ZeroDivisionError("secret detail")
 
-    _, told = desk.guard(broken, 1, "it")()
+    _, told = door.guard(broken, 1, "it")()
     assert "ZeroDivisionError" in told and "secret" not in told
     assert "secret detail" in caplog.text
 

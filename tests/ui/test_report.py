@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 import pytest
 
-from tuning.runs import verdict
-from tuning.runs.verdict import ADVICE, LEVELS
+from tuning.runs.evaluation import verdict
+from tuning.runs.evaluation.verdict import ADVICE, LEVELS
 from tuning.schema import ALIVE, Status, TrainSettings
 from tuning.text import t
 from tuning.ui.draw import report_view

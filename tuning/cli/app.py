@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tuning.engine.workshop import Workshop
-    from tuning.runs.store import Run
+    from tuning.runs.run_folder import Run
     from tuning.serve.entrance.doors import People
     from tuning.serve.entrance.names import Nicknames
     from tuning.settings import Settings

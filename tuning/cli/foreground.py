@@ -12,7 +12,7 @@ from typing import Any
 
 from tuning.errors import RunError
 from tuning.runs import locks, summary
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunState
 from tuning.studio import Studio
 from tuning.text import number, say, t

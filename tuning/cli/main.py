@@ -29,7 +29,7 @@ from tuning.export import certificate
 from tuning.export.ollama.ollama_api import Handing
 from tuning.hub import pulled
 from tuning.runs import disk, files
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.serve.webhook import Webhook
 from tuning.studio import Studio
@@ -282,7 +282,7 @@ def _evaluate(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[i
 
 def _export(studio: Studio, options: argparse.Namespace, lang: str) -> tuple[int, Any]:
     handing = Handing(options.quantize or "", options.name or "", options.ollama or "", lang)
-    path = studio.runs.export(
+    path = studio.exports.export(
         options.run, options.to, files.given(options.out), check=not options.no_check, type=options.type or "", handing=handing
     )
     written = sum(one.stat().st_size for one in ([path] if path.is_file() else path.rglob("*")))

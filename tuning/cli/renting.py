@@ -12,7 +12,7 @@ from typing import Any
 from tuning.cli.foreground import StopByHand, standing
 from tuning.errors import InputError
 from tuning.runs import summary
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import ALIVE, Notice
 from tuning.studio import Studio
 from tuning.studio.renting.rentals import Choices

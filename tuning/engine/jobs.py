@@ -14,7 +14,8 @@ from tuning.engine.question import Comparison, Question, Strengths
 from tuning.engine.watchdog import load_seconds, stretch
 from tuning.errors import EngineError, RunError, TuningError, cause, of_disk, of_tokenizer
 from tuning.runs import locks
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import Notice, RunState
 
 if TYPE_CHECKING:

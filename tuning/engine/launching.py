@@ -21,7 +21,8 @@ from tuning.engine import watchdog
 from tuning.engine.jobs import Train
 from tuning.errors import EngineError, RunError
 from tuning.runs import disk, locks
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import ALIVE, Notice, RunSpec
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from tuning.errors import EngineError, TuningError
 from tuning.hub.pulled import PulledAdapter
 from tuning.runs import checkpoints
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import Message, ModelRef
 
 MAX_NEW_TOKENS = 512

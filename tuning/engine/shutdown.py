@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 
 PATIENCE_SECONDS = 20.0  # what a process that ends waits for the save; who ended it often kills it after 30
 
@@ -35,14 +35,6 @@ def ask(run: Run) -> None:
 
 def asked(run: Run) -> bool:
     return _file(run).exists()
-
-
-def stopped_at(run: Run) -> float:
-    """When the run was last asked to stop, in seconds since 1970; 0 where it was not."""
-    try:
-        return (run.folder / "stop").stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
 
 
 def forget(run: Run) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tuning.errors import caught
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import ModelCard
 
 LEAST = 900.0  # seconds without a sign of life: whoever reads 100 GB from a slow disk gives none

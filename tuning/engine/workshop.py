@@ -18,7 +18,8 @@ from tuning.engine.watchdog import Watchdog
 from tuning.errors import EngineError, RunError, TuningError, caught, cause
 from tuning.hub.shelf import Shelf, whole
 from tuning.runs import locks
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import ModelRef, Notice, RunSpec
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tuning.models import examine
 from tuning.runs.files import slug
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 
 # All that may leave of what a run published, and what an export adds to it; whatever else somebody has laid beside it stays here.
 LEAVES = examine.TEXTS | {"adapter_config.json", "adapter_model.safetensors", examine.INDEX, "README.md"}

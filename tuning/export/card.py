@@ -8,8 +8,8 @@ from typing import Any
 from tuning.hub.repository import ID
 from tuning.presets import replay
 from tuning.runs import disk
-from tuning.runs.store import Run
-from tuning.runs.verdict import FILE
+from tuning.runs.evaluation.verdict import FILE
+from tuning.runs.run_folder import Run
 from tuning.schema import RunSpec
 
 MERGED = """---

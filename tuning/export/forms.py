@@ -25,7 +25,7 @@ from tuning.export.ollama.ollama_api import Handing
 from tuning.models import sampling
 from tuning.runs import disk
 from tuning.runs.files import clean_name, put, require_room
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunSpec
 from tuning.settings import ROOT
 

@@ -19,7 +19,7 @@ from transformers.core_model_loading import revert_weight_conversion
 from tuning.data.library import Library
 from tuning.errors import TuningError, caught, cause
 from tuning.export.witness import answer, digest, digests
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunSpec
 from tuning.tokens.template import REFUSALS
 

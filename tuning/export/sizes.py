@@ -6,7 +6,7 @@ from typing import Any
 
 from tuning.models import examine
 from tuning.runs import disk
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunSpec
 
 ROW = 500  # bytes of a row in tokens and in words, of a short question and answer

@@ -22,7 +22,8 @@ from tuning.mirror.mirrored import Mirrored
 from tuning.models import catalog
 from tuning.rent import rented
 from tuning.runs import checkpoints, disk, files
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import RunSpec
 from tuning.settings import Settings
 

@@ -16,7 +16,8 @@ from tuning.hub.shadow import Shadow
 from tuning.mirror import homing, mirrored
 from tuning.mirror.mirrored import Mirrored, MirroredRun
 from tuning.runs import disk, files
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import Notice, RunSpec
 from tuning.settings import Settings
 from tuning.text import t

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field
 from tuning.data.library import folder_of
 from tuning.data.records import INDEX, ROWS, SPEC, VALIDATION
 from tuning.runs import checkpoints, disk, files
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import SCHEMA, Notice, Record, RunSpec
 
 RUNS, DATA = "runs", "data"  # folders of the repository, named as those of the home

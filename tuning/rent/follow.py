@@ -21,7 +21,7 @@ from tuning.errors import InputError, RunError, TuningError, caught
 from tuning.rent import homecoming, lines, parcel, rented
 from tuning.rent.rented import Rented
 from tuning.runs import files, locks
-from tuning.runs.store import HEARTBEAT_SECONDS, Run
+from tuning.runs.run_folder import HEARTBEAT_SECONDS, Run
 from tuning.schema import ALIVE, Notice, RunState
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tuning.errors import InputError, caught
 from tuning.rent import lines, parcel, rented
 from tuning.rent.rented import Rented
 from tuning.runs import checkpoints, disk, files
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import ALIVE, Notice, RunState
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from tuning.errors import caught
 from tuning.hub.hub_jobs import HubJobs
 from tuning.rent import lines, parcel
 from tuning.runs import checkpoints, files
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 
 EVERY_SECONDS = 2.0  # between looks at the run's folder
 ASK_SECONDS = 10.0  # between looks for the owner's word

@@ -15,7 +15,7 @@ import yaml
 from tuning import __version__, settings
 from tuning.data.records import INDEX, ROWS, SPEC, VALIDATION
 from tuning.runs import checkpoints
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 
 WHEEL = f"sartoria-{__version__}-py3-none-any.whl"
 RUN, DATA = "run", "data"  # folders of the box

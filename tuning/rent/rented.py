@@ -5,7 +5,7 @@ import os
 from pydantic import ConfigDict, Field
 
 from tuning.runs import disk, files
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import SCHEMA, Notice, Record
 
 NAME = "rented.json"

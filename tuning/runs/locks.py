@@ -1,7 +1,7 @@
 """Locks that the operating system takes back when a process dies: flock on POSIX, msvcrt on Windows.
 
 Who holds one writes host, pid and start time inside, for people to read; the lock itself is what counts.
-It does not work between hosts: there a heartbeat decides (see `store`).
+It does not work between hosts: there a heartbeat decides (see `run_folder`).
 """
 
 import contextlib

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuning.errors import RunError
-from tuning.runs import reading, verdict
+from tuning.runs import reading
+from tuning.runs.evaluation import verdict
 from tuning.runs.queue import Place
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import ALIVE, ENDED, UNREADABLE, Notice, RunSpec, RunState
 
 _briefs: reading.FileCache[dict[str, Any]] = reading.FileCache()

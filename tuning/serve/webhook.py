@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tuning.errors import InputError
 from tuning.runs import summary
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.text import t
 
 logger = logging.getLogger(__name__)

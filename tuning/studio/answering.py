@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuning.errors import InputError, TuningError
 from tuning.models import model_folder, sampling
 from tuning.runs.contents import AnswerSettings
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio.shared import Shared
 from tuning.studio.talk import AS_IT_COMES, scaling, template_of, thinking_of
 

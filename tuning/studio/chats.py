@@ -69,11 +69,14 @@ class Chats:
             raise InputError("chat.unknown")
         return found
 
-    def save(self, id: str | None, target: str, turns: Sequence[Message], beside: Sequence[Message] = ()) -> str:
-        """Keep a conversation, a new one where `id` is None or is not there any more; its id.
+    def save(
+        self, id: str | None, target: str, turns: Sequence[Message], beside: Sequence[Message] = (), seen: float | None = None
+    ) -> KeptChat:
+        """Keep a conversation, a new one where `id` is None or is not there any more; as it is kept.
 
         `beside`: the same with the base model. A turn that stood there before keeps its proof, but for a `KeptTurn`, which brings its own.
-        Raises InputError `quota.storage`.
+        `seen`: when it was `updated` last, as far as whoever writes knows: one that another window has gone on with stays as it is there,
+        and this is a new one. Raises InputError `quota.storage`.
         """
         self._quotas.room()
         now = time.time()
@@ -81,12 +84,13 @@ class Chats:
             old = self.get(id) if id else None
         except InputError:  # deleted in another window: what was said since is kept all the same
             old = None
-        if old is None:
+        if old is None or seen not in (None, old.updated):
             asked = next((turn.content for turn in turns if turn.role == "user"), "")
             old = KeptChat(owner=self.owner, id=secrets.token_hex(8), name=_name(asked), target=target, created=now, updated=now)
         said = {"turns": _proven(turns, old.turns), "beside": _proven(beside, old.beside)}
-        self._write(old.model_copy(update={"target": target, **said, "updated": now}))
-        return old.id
+        kept = old.model_copy(update={"target": target, **said, "updated": now})
+        self._write(kept)
+        return kept
 
     def rename(self, id: str, name: str) -> None:
         """Give a conversation another name. Raises InputError for none."""

@@ -25,6 +25,7 @@ from tuning.sandbox.run import Watch
 from tuning.schema import LOCAL, UNREADABLE, DatasetCard, DataSpec, ModelRef, Notice, TrainSettings
 from tuning.studio.models import Models
 from tuning.studio.shared import STARTER, Shared
+from tuning.tokens.kept import Audited
 from tuning.tokens.lengths import Lengths
 
 NO_TABLE = (  # no mapping mends it
@@ -59,7 +60,8 @@ class Data:
         With the resolved `settings` of a plan only those rows that are learned from.
         """
         said = settings or {"thinking": "auto", "chat_template": None}
-        found = self.shared.audits.find(data, self._models.find(model), self.owner, str(said["thinking"]), said["chat_template"])
+        asked = Audited(data, self._models.find(model), self.owner, str(said["thinking"]), said["chat_template"])
+        found = self.shared.audits.find(asked)
         if found is None or settings is None:
             return found
         return self.shared.audits.learned(found, data, TrainSettings.model_validate(settings), self.owner)
@@ -273,7 +275,7 @@ class Data:
 
     def _tokens(self, data: str, model: ModelRef, max_length: int) -> dict[str, Any]:
         """Counts in tokens at one maximum length, and the numbers of the rows that lose something (the first hundred)."""
-        found = self.shared.audits.find(data, model, self.owner)
+        found = self.shared.audits.find(Audited(data, model, self.owner))
         if found is None:
             return {"max_length": max_length, "looking": True}
         sums = found.totals(max_length).model_dump()

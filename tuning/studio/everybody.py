@@ -7,7 +7,7 @@ from typing import Any
 
 from tuning.errors import InputError
 from tuning.runs import files, reading, summary
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 

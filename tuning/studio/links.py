@@ -12,7 +12,8 @@ from typing import Any
 from tuning.errors import RunError
 from tuning.runs import disk, files
 from tuning.runs.contents import WatchLink
-from tuning.runs.store import RUN_ID, Run
+from tuning.runs.run_folder import Run
+from tuning.runs.store import RUN_ID
 from tuning.studio import runs
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared

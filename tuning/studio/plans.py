@@ -24,6 +24,7 @@ from tuning.studio.models import Models
 from tuning.studio.ordering.own_recipes import OwnRecipes
 from tuning.studio.shared import STARTER, Shared
 from tuning.tokens import kept
+from tuning.tokens.kept import Audited
 
 Decided = tuple[ModelRef, DataSpec, Recipe, planning.Resolved]  # what choices have come to
 Elsewhere = Callable[[ModelCard, planning.Lookup], planning.Machine]  # another machine than this one, for a model
@@ -163,7 +164,7 @@ class Plans:
         machine = there or self.shared.machine(reference.card, gpu_memory, profile, asked.device)
         asked, thought = self._thinking(asked, spec, reference)
         if asked.chat_template and not (hurried and self.shared.workshop):
-            self.shared.audits.require(spec.id, reference, self.owner, asked.thinking, asked.chat_template)
+            self.shared.audits.require(audited(spec, reference, asked))
         resolved = planning.resolve(reference.card, self._rows(spec, reference, asked), asked, machine)
         if asked.learning_rate == chosen.settings.learning_rate:  # not said to be set by whoever only took a recipe
             resolved = planning.rate_by_recipe(resolved)
@@ -187,7 +188,7 @@ class Plans:
 
     def _thinking(self, asked: TrainSettings, spec: DataSpec, model: ModelRef) -> tuple[TrainSettings, list[Notice]]:
         """The settings with the choice for thoughts, and why where the plan has made it."""
-        chosen = self.shared.audits.thinking(spec.id, model, spec.owner, asked.thinking, asked.chat_template)
+        chosen = self.shared.audits.thinking(audited(spec, model, asked))
         codes = {"learn": "plan.thinking_learn", "keep": "plan.thinking_keep"}
         said = asked.thinking == "auto" and chosen in codes and (spec.thoughts or chosen == "keep")
         notices = [Notice(code=codes[chosen], params={"count": spec.thoughts or 0, "total": spec.rows_kept})] if said else []
@@ -199,7 +200,7 @@ class Plans:
         if not wanted or model.card.parameters < SMALLEST:  # those are through before it is counted how long they take
             yield
             return
-        count = partial(self.shared.audits.counted, spec.id, model, spec.owner, asked.thinking, asked.chat_template, look=True)
+        count = partial(self.shared.audits.counted, audited(spec, model, asked), look=True)
         work = threading.Thread(target=caught, args=(count, f"counting the tokens of {spec.id}"), daemon=True)
         work.start()
         try:
@@ -208,7 +209,7 @@ class Plans:
             work.join(2 * kept.FEW_SECONDS)
 
     def _rows(self, spec: DataSpec, model: ModelRef, asked: TrainSettings) -> DataFacts:
-        lengths = self.shared.audits.counted(spec.id, model, spec.owner, asked.thinking, asked.chat_template, look=False)
+        lengths = self.shared.audits.counted(audited(spec, model, asked), look=False)
         general = [row for items in replay.there(self.shared.settings.presets, model.card.languages) for row in items]
         return DataFacts(
             count=spec.rows_kept,
@@ -218,3 +219,8 @@ class Plans:
             general=len(general),
             general_characters=sum(len(row.question) + len(row.answer) for row in general),
         )
+
+
+def audited(spec: DataSpec, model: ModelRef, settings: TrainSettings) -> Audited:
+    """What the audit is of by which a run with these settings is planned."""
+    return Audited(spec.id, model, spec.owner, settings.thinking, settings.chat_template)

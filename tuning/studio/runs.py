@@ -1,17 +1,12 @@
-"""What is trained and was trained: create, queue, stop, look at, rename, delete and export runs."""
+"""What is trained and was trained: create, queue, stop, look at, rename and delete runs. What a run gives out is `leaving`'s affair."""
 
-import pathlib
 import time
-import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from tuning import presets
 from tuning.errors import InputError, RunError
-from tuning.export import converter, forms
-from tuning.export.ollama.ollama_api import NOWHERE, Handing
 from tuning.forecast import plan as planning
 from tuning.forecast import ways_out as helping
 from tuning.hub import pulled
@@ -19,12 +14,12 @@ from tuning.hub.pulled import PulledAdapter
 from tuning.mirror import mirrored
 from tuning.presets import judged
 from tuning.rent import rented
-from tuning.runs import disk, followers, reading, summary
+from tuning.runs import followers, reading, summary
 from tuning.runs.files import clean_name, whole
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import DataRef, Notice, RunSpec, RunState
 from tuning.studio.correcting import rehearsal
-from tuning.studio.plans import Decided, Plans
+from tuning.studio.plans import Decided, Plans, audited
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 
@@ -69,8 +64,7 @@ class Runs:
         if not resolved.forecast.fits:
             gib = planning.GIB
             raise RunError("plan.refused", need=resolved.forecast.peak_bytes / gib, have=resolved.forecast.available_bytes / gib)
-        settings = resolved.settings
-        found = self.shared.audits.known(spec.id, reference, self.owner, settings.thinking, settings.chat_template)
+        found = self.shared.audits.known(audited(spec, reference, resolved.settings))
         learned = found and self.shared.audits.learned(found, spec.id, resolved.settings, self.owner)
         blocked = learned and learned.blocked(int(resolved.settings.max_length))
         if blocked:
@@ -284,45 +278,6 @@ class Runs:
         self.shared.errands.end(found.id)
         return {"run": found.id, "deleted": True}
 
-    def export(
-        self,
-        run: str,
-        to: str,
-        out: pathlib.Path,
-        check: bool = False,
-        zipped: bool = False,
-        type: str = "",
-        handing: Handing | None = None,
-    ) -> pathlib.Path:
-        """Write what a run made with its certificate, as a zip; a merged model as a folder, but where it is to be `zipped`.
-
-        `check`: compare an adapter with the live model too, in processes of their own. Ollama is handed what the machine's operator
-        exports, and the folder for another computer is everybody's. Raises InputError for an unknown form or a place that is taken,
-        RunError without an adapter or enough memory.
-        """
-        return self.written(self.ordered(run, to, check, type, handing or Handing()), to, out, zipped)
-
-    def ordered(self, run: str, to: str, check: bool, type: str, handing: Handing) -> forms.ExportOrder:
-        """All that an export needs to know. Raises as `export` does."""
-        forms.require(to, type, handing)
-        if not self.quotas.operator:
-            handing = replace(handing, address=NOWHERE)
-        if to in forms.AS_GGUF and not converter.place(self.shared.settings.home).is_dir():
-            self.quotas.machine()  # it would be fetched
-        self.quotas.pace("errand")
-        found = self.shared.store.find(run, self.owner, unreadable=True)
-        found.require_adapter()
-        spec = found.known()
-        trusts = spec is not None and self.shared.shelf.trusts(spec.model.path)
-        return forms.ExportOrder(found, spec, self.shared.settings.home, self.shared.probe().memory_free, trusts, check, type, handing)
-
-    def written(self, order: forms.ExportOrder, to: str, out: pathlib.Path, zipped: bool) -> pathlib.Path:
-        """Make what was ordered. Raises as `export` does."""
-        try:
-            return forms.export(order, to, out, zipped)
-        except (OSError, zipfile.LargeZipFile) as error:
-            raise InputError("export.cannot_write", path=out.name) from error
-
     def id(self, run: str) -> str:
         """The whole id of a run that is named by its beginning, its name or `last`. Raises InputError where none or several are."""
         return self.shared.store.find(run, self.owner, unreadable=True).id
@@ -381,7 +336,7 @@ def shown(shared: Shared, run: Run) -> dict[str, Any]:
         "samples": run.samples(),
         "size_bytes": reading.size(run.folder),
         "stop_requested": run.stop_requested(),
-        "stopped_by": disk.kept(lambda: disk.text(run.folder / "stop"), "") or None,
+        "stopped_by": run.stopped_by(),
         "download": shared.shelf.coming.get(run.spec().model.path),
     }
 

@@ -16,7 +16,7 @@ from tuning.hub.shelf import here
 from tuning.models import model_folder
 from tuning.runs import checkpoints, files
 from tuning.runs.contents import AnswerSettings
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import ALIVE, LOCAL, Message, ModelRef, RunSpec, on_card
 from tuning.studio.data import Data
 from tuning.studio.models import Models

@@ -4,7 +4,6 @@ What an audit is and how it is found is the engine's affair; here is only when, 
 """
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import logging
@@ -12,6 +11,8 @@ import pathlib
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 
 from tuning.data.library import Library, folder_of
@@ -36,6 +37,17 @@ LIBRARIES = ("transformers", "tokenizers", "jinja2")
 FORM = 3  # of an audit: raise it when the same rows and tokenizer would give another
 
 
+@dataclass(frozen=True)
+class Audited:
+    """What an audit is of: an owner's data as a model would learn them."""
+
+    data: str
+    model: ModelRef
+    owner: str
+    thinking: str = "auto"
+    template: str | None = None  # a chat template by hand
+
+
 class Audits:
     """The audits of one home folder. With `wait` an audit is there when `find` returns."""
 
@@ -50,61 +62,61 @@ class Audits:
         self._guessed = set[str]()  # of what was to be counted for a plan, what nothing came of
         self._one = threading.Lock()  # one at a time: somebody may be training beside it
 
-    def thinking(self, data: str, model: ModelRef, owner: str, asked: str, template: str | None = None) -> str:
+    def thinking(self, asked: Audited) -> str:
         """What is done with thoughts, where `asked` may leave it open; see `tokens.thoughts`."""
-        thinks = model.card.thinking or model_folder.thinks(pathlib.Path(model.path))
-        thinks = model_folder.knows_thoughts(template) if template else thinks
-        return thoughts.decide(asked, self._library.get(data, owner).thoughts, thinks)
+        thinks = asked.model.card.thinking or model_folder.thinks(pathlib.Path(asked.model.path))
+        thinks = model_folder.knows_thoughts(asked.template) if asked.template else thinks
+        return thoughts.decide(asked.thinking, self._library.get(asked.data, asked.owner).thoughts, thinks)
 
-    def find(self, data: str, model: ModelRef, owner: str, thinking: str = "auto", template: str | None = None) -> Lengths | None:
-        """What `model` would learn of data, for any maximum length; None while it is being found.
+    def find(self, asked: Audited) -> Lengths | None:
+        """What the model would learn of the data, for any maximum length; None while it is being found.
 
-        `template`: a chat template by hand. Raises InputError `data.unknown`, and whatever went wrong a moment ago: `model.…`, `audit.…`,
-        `template.…`.
+        Raises InputError `data.unknown`, and whatever went wrong a moment ago: `model.…`, `audit.…`, `template.…`.
         """
-        thinking = self.thinking(data, model, owner, thinking, template)
-        key = self._key(data, model, owner, thinking, template)
+        decided = self._decided(asked)
+        key = self._key(decided)
         if key in self._known:
             return self._known[key]
         if self._wait:
-            return self._look(key, data, model, owner, thinking, template)
+            return self._look(key, decided)
         when, fault = self._faults.get(key, (0.0, None))
         if fault is not None and time.monotonic() - when < AGAIN_SECONDS:
             raise fault
         if key not in self._working:
-            self._working[key] = owner
-            threading.Thread(target=self._work, args=(key, data, model, owner, thinking, template), daemon=True).start()
+            self._working[key] = decided.owner
+            threading.Thread(target=self._work, args=(key, decided), daemon=True).start()
         return None
 
-    def require(self, data: str, model: ModelRef, owner: str, thinking: str, template: str) -> None:
+    def require(self, asked: Audited) -> None:
         """Raises EngineError `template.…` for a chat template by hand that cannot be learned by: tried on the first row, in seconds.
 
         Nothing is tried again that has passed.
         """
-        if self.known(data, model, owner, thinking, template) is None:
-            key = self._key(data, model, owner, "auto", template)
+        if self.known(asked) is None:
+            alone = replace(asked, thinking="auto")
+            key = self._key(alone)
             if key not in self._tried:
-                self._audit(data, model, owner, "auto", template, chosen=[0])
+                self._audit(alone, chosen=[0])
                 self._tried.add(key)
 
-    def known(self, data: str, model: ModelRef, owner: str, thinking: str = "auto", template: str | None = None) -> Lengths | None:
+    def known(self, asked: Audited) -> Lengths | None:
         """As `find`, of what was found before; nothing is begun."""
-        return self._kept(self._key(data, model, owner, self.thinking(data, model, owner, thinking, template), template), data)
+        return self._kept(self._key(self._decided(asked)), asked.data)
 
-    def counted(self, data: str, model: ModelRef, owner: str, thinking: str, template: str | None, look: bool) -> Lengths | None:
+    def counted(self, asked: Audited, look: bool) -> Lengths | None:
         """As `known`, or else of FEW rows, which `look` says to read now; None where no tokenizer is here, or nothing came of it."""
-        thinking = self.thinking(data, model, owner, thinking, template)
-        key, rows = self._key(data, model, owner, thinking, template), self._library.get(data, owner).rows_kept
-        found = self._kept(key, data)
+        decided = self._decided(asked)
+        key, rows = self._key(decided), self._library.get(asked.data, asked.owner).rows_kept
+        found = self._kept(key, asked.data)
         if found is None and rows > FEW:
             key = hashlib.sha256(f"{key} {FEW}".encode()).hexdigest()
-            found = self._kept(key, data)
-        if found is not None or not look or key in self._guessed or not here(model):
+            found = self._kept(key, asked.data)
+        if found is not None or not look or key in self._guessed or not here(asked.model):
             return found
         try:
-            return self._look(key, data, model, owner, thinking, template, rows)
+            return self._look(key, decided, few_of=rows)
         except TuningError as error:  # whoever looks at the tokens, or trains, is told
-            logger.info("the tokens of %s are guessed by its characters: %s", data, error)
+            logger.info("the tokens of %s are guessed by its characters: %s", asked.data, error)
             self._guessed.add(key)
             return None
 
@@ -129,50 +141,43 @@ class Audits:
         """Whether one of the owner's is being found."""
         return owner in list(self._working.values())
 
-    def _work(self, key: str, data: str, model: ModelRef, owner: str, thinking: str, template: str | None) -> None:
-        error = caught(lambda: self._look(key, data, model, owner, thinking, template), f"the audit of {data}")
+    def _decided(self, asked: Audited) -> Audited:
+        return replace(asked, thinking=self.thinking(asked))
+
+    def _work(self, key: str, decided: Audited) -> None:
+        error = caught(lambda: self._look(key, decided), f"the audit of {decided.data}")
         if error is not None:
-            known = error if isinstance(error, TuningError) else RunError("audit.crashed", model=model.card.title, how="?")
+            known = error if isinstance(error, TuningError) else RunError("audit.crashed", model=decided.model.card.title, how="?")
             self._faults[key] = (time.monotonic(), known)
         self._working.pop(key, None)
 
-    def _look(
-        self, key: str, data: str, model: ModelRef, owner: str, thinking: str, template: str | None, few_of: int | None = None
-    ) -> Lengths:
+    def _look(self, key: str, decided: Audited, few_of: int | None = None) -> Lengths:
         """`few_of`: how many rows there are, where FEW of them are enough."""
-        path = self._path(data, key)
+        path = self._path(decided.data, key)
         found = _read(path)
         if found is None:
             if few_of is None:
-                found = self._audit(data, model, owner, thinking, template)
+                found = self._audit(decided)
             else:
                 some = None if few_of <= FEW else [at * few_of // FEW for at in range(FEW)]
-                found = self._audit(data, model, owner, thinking, template, some, FEW_SECONDS).model_copy(update={"rows": few_of})
+                found = self._audit(decided, some, FEW_SECONDS).model_copy(update={"rows": few_of})
             with contextlib.suppress(OSError):  # it is known all the same
                 files.remove(path)
                 files.write(path, found.model_dump_json())
         return self._remember(key, found)
 
-    def _audit(
-        self,
-        data: str,
-        model: ModelRef,
-        owner: str,
-        thinking: str,
-        template: str | None,
-        chosen: Sequence[int] | None = None,
-        seconds: float | None = None,
-    ) -> Audit:
+    def _audit(self, decided: Audited, chosen: Sequence[int] | None = None, seconds: float | None = None) -> Audit:
         from tuning.tokens.audit import LIMITS, audit
 
-        title, rows, words = model.card.title, self._folder / data / ROWS, self._shelf.words(model, owner)
+        title, rows = decided.model.card.title, self._folder / decided.data / ROWS
+        words = self._shelf.words(decided.model, decided.owner)
+        look = partial(audit, title, str(words), rows, chosen, thinking=decided.thinking, template=decided.template)
         if seconds is not None:  # it takes as long as the trial, which somebody waits for beside it
-            limits = dataclasses.replace(LIMITS, seconds=seconds)
-            return audit(title, str(words), rows, chosen, limits, thinking=thinking, template=template)
+            return look(limits=replace(LIMITS, seconds=seconds))
         if not self._shelf.trusts(str(words)):
             trial.require(words, self._passed)
         with self._one:
-            return audit(title, str(words), rows, chosen, thinking=thinking, template=template)
+            return look()
 
     def _path(self, data: str, key: str) -> pathlib.Path:
         return self._folder / data / f"audit-{key[:16]}.json"
@@ -187,13 +192,14 @@ class Audits:
         self._known[key] = Lengths(found)
         return self._known[key]
 
-    def _key(self, data: str, model: ModelRef, owner: str, thinking: str, template: str | None = None) -> str:
+    def _key(self, decided: Audited) -> str:
         """What an audit depends on: data, the tokenizer's files where they are here, libraries, what is done with thoughts, a template."""
+        model = decided.model
         there = [path.stat() for name in WORDS if (path := pathlib.Path(model.path) / name).is_file()]
         stamps = [(status.st_size, status.st_mtime_ns) for status in there]
-        asked = [FORM, self._library.get(data, owner).id, model.id, thinking, stamps, [metadata.version(name) for name in LIBRARIES]]
-        asked += [template] if template else []
-        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+        data, libraries = self._library.get(decided.data, decided.owner).id, [metadata.version(name) for name in LIBRARIES]
+        depends = [FORM, data, model.id, decided.thinking, stamps, libraries, *([decided.template] if decided.template else [])]
+        return hashlib.sha256(json.dumps(depends).encode()).hexdigest()
 
 
 def _read(path: pathlib.Path) -> Audit | None:

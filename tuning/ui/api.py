@@ -136,7 +136,7 @@ def _results(visits: Visits) -> list[Callable[..., Any]]:
         """
         folder = gradio_ways.upload_folder() / slug(visits.studio.runs.show(run)["run"], 120)
         folder.mkdir(parents=True, exist_ok=True)
-        path = visits.studio.runs.export(run, to, folder, zipped=True)
+        path = visits.studio.exports.export(run, to, folder, zipped=True)
         return gr.FileData(path=str(path), orig_name=path.name, size=path.stat().st_size)
 
     def push(run: str, repo: str = "", revision: str = "") -> Json:

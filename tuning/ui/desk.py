@@ -1,27 +1,25 @@
 """What the tabs of one page share: the studio, the language, the visitor's choices, and how events are wired and drawn.
 
-One wrapper stands around every handler: what a person can mend becomes a sentence beside its cause, anything else one
-sentence and a traceback in the log. No tab, no text and no look lives here.
+Around every handler stands `door.guard`. No tab, no text and no look lives here.
 """
 
-import contextlib
 import functools
 import hashlib
-import inspect
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import gradio as gr
 
-from tuning.errors import InputError, TuningError, told
+from tuning.errors import InputError, TuningError
 from tuning.schema import ALIVE, UNREADABLE
 from tuning.studio import Studio
 from tuning.text import t
-from tuning.ui import gradio_ways, view
+from tuning.ui import gradio_ways
 from tuning.ui.caches import OwnerCache
+from tuning.ui.door import caught, guard
 from tuning.ui.draw import offers
 from tuning.ui.markup import Html
 from tuning.ui.overtaking import Presses, Turns, Wired, nudging
@@ -358,43 +356,3 @@ def since(run: Mapping[str, Any]) -> float:
     """Seconds since a run ended; infinite where it is not known."""
     ended = run["state"]["ended"]
     return time.time() - ended if ended else float("inf")
-
-
-def guard(handler: Callable[..., Any], count: int, lang: str) -> Callable[..., Any]:
-    """`handler` with its faults told as the last output, after `count` values that it returns or yields itself."""
-    keep = [gr.skip()] * count
-
-    if inspect.isgeneratorfunction(handler):
-
-        @functools.wraps(handler)
-        def stream(*values: Any, **named: Any) -> Iterator[list[Any]]:
-            with caught(lang) as trouble:
-                for result in handler(*values, **named):
-                    yield [*_listed(result, count), ""]
-            if trouble:
-                yield [*keep, trouble[0]]
-
-        return stream
-
-    @functools.wraps(handler)
-    def once(*values: Any, **named: Any) -> list[Any]:
-        with caught(lang) as trouble:
-            return [*_listed(handler(*values, **named), count), ""]
-        return [*keep, trouble[0]]
-
-    return once
-
-
-def _listed(result: Any, count: int) -> list[Any]:
-    return [result] if count == 1 else list(result or [])
-
-
-@contextlib.contextmanager
-def caught(lang: str) -> Iterator[list[Html]]:
-    """An edge: whatever goes wrong inside becomes one sentence, in the list that is handed out."""
-    trouble: list[Html] = []
-    try:
-        yield trouble
-    except Exception as error:  # noqa: BLE001  the edge: logged in full below
-        known = told(error, "a handler")
-        trouble.append(view.fault(lang, known.code, known.params))

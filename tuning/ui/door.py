@@ -1,14 +1,18 @@
 """What every call of a function passes, of the page and of the endpoints alike: values are held against what the function declares,
 and whatever goes wrong becomes one sentence, in the language of the page that the function belongs to. What is drawn is HTML, or escaped.
 
+Around a handler of the page stands `guard` besides: what a person can mend becomes a sentence beside its cause, anything else one
+sentence and a traceback in the log.
+
 It knows nothing of routes, and nothing of what a function does; where it stands in Gradio's way is `gradio_ways.Guarded`.
 """
 
+import contextlib
 import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -72,6 +76,46 @@ def told(page: str, error: Exception) -> gr.Error:
     lang = "it" if page == "it" else "en"
     known = errors.told(error, "a call")
     return gr.Error(view.sentence(lang, known.code, known.params), print_exception=False)
+
+
+def guard(handler: Callable[..., Any], count: int, lang: str) -> Callable[..., Any]:
+    """`handler` with its faults told as the last output, after `count` values that it returns or yields itself."""
+    keep = [gr.skip()] * count
+
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stream(*values: Any, **named: Any) -> Iterator[list[Any]]:
+            with caught(lang) as trouble:
+                for result in handler(*values, **named):
+                    yield [*_listed(result, count), ""]
+            if trouble:
+                yield [*keep, trouble[0]]
+
+        return stream
+
+    @functools.wraps(handler)
+    def once(*values: Any, **named: Any) -> list[Any]:
+        with caught(lang) as trouble:
+            return [*_listed(handler(*values, **named), count), ""]
+        return [*keep, trouble[0]]
+
+    return once
+
+
+def _listed(result: Any, count: int) -> list[Any]:
+    return [result] if count == 1 else list(result or [])
+
+
+@contextlib.contextmanager
+def caught(lang: str) -> Iterator[list[Html]]:
+    """An edge: whatever goes wrong inside becomes one sentence, in the list that is handed out."""
+    trouble: list[Html] = []
+    try:
+        yield trouble
+    except Exception as error:  # noqa: BLE001  the edge: logged in full below
+        known = errors.told(error, "a handler")
+        trouble.append(view.fault(lang, known.code, known.params))
 
 
 @functools.cache

@@ -30,8 +30,9 @@ from tuning.engine.speak import batches, chat
 from tuning.engine.workshop import Workshop
 from tuning.errors import InputError, RunError
 from tuning.presets import models
-from tuning.runs import verdict
-from tuning.runs.store import Run, Store
+from tuning.runs.evaluation import verdict
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL, Message, RunState
 from tuning.studio import Studio
 from tuning.tokens import thoughts

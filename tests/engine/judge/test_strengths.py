@@ -15,7 +15,7 @@ from tuning.engine.workshop import Workshop
 from tuning.errors import EngineError, InputError, RunError
 from tuning.runs import files
 from tuning.runs.contents import STRENGTHS, STRENGTHS_FILE
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, RunState
 from tuning.studio import Studio
 from tuning.ui.desk import Desk

@@ -32,7 +32,7 @@ from tuning.engine.resident import Resident
 from tuning.errors import EngineError
 from tuning.forecast.acceleration import LIGER
 from tuning.runs.checkpoints import newest
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import TrainSettings
 from tuning.studio import Studio
 

@@ -15,7 +15,7 @@ from torch.distributed.tensor import DTensor
 from tuning.engine.kernels import head
 from tuning.engine.learn.trainer import lora_config
 from tuning.engine.resident import TRAINED, Resident
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 
 STEPS = 3
 

@@ -21,7 +21,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
 from tuning.errors import EngineError
 from tuning.presets import judged
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import Message
 from tuning.studio import Studio
 

@@ -13,7 +13,7 @@ from tuning.engine.jobs import Train
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.errors import EngineError, TuningError
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 

@@ -10,7 +10,7 @@ from tuning.engine.learn import callbacks
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.runs import checkpoints
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 

@@ -11,7 +11,7 @@ from tuning.cli import main
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.errors import InputError
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.studio.correcting import rehearsal

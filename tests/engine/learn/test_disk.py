@@ -20,7 +20,7 @@ from tests.engine.moments import FULL, filled
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.runs import checkpoints, files
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

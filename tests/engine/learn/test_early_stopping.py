@@ -22,7 +22,7 @@ from tuning.engine.learn import early_stopping, train
 from tuning.engine.resident import Resident
 from tuning.forecast import duration
 from tuning.runs import checkpoints, summary
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, TrainSettings
 from tuning.studio import Studio
 

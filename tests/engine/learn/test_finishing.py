@@ -10,7 +10,7 @@ from tuning.cli import foreground
 from tuning.engine.learn import callbacks, reporting
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunState
 from tuning.studio import Studio
 from tuning.ui.draw import progress

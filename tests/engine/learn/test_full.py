@@ -31,7 +31,8 @@ from tuning.engine.workshop import Workshop
 from tuning.errors import EngineError, InputError
 from tuning.forecast.full_finetune import save_bytes
 from tuning.runs import checkpoints
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL, RunState
 from tuning.studio import Studio
 
@@ -76,7 +77,7 @@ def test_all_weights_learn_and_what_is_published_stands_by_itself(
     count = sum(parameter.numel() for parameter in base.parameters())
     assert (state.trainable_parameters, state.total_parameters) == (count, count)
     assert state.eval_loss is not None and state.base_eval_loss is not None and state.eval_loss < state.base_eval_loss - 0.1
-    with zipfile.ZipFile(studio.runs.export(run.id, "adapter", tmp_path)) as archive:
+    with zipfile.ZipFile(studio.exports.export(run.id, "adapter", tmp_path)) as archive:
         assert not {"adapter_config.json", "adapter_model.safetensors"} & set(archive.namelist())
         archive.extractall(tmp_path / "taken")
     tuned = AutoModelForCausalLM.from_pretrained(tmp_path / "taken")

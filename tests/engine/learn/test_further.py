@@ -9,7 +9,7 @@ from tests.engine.conftest import FAST, Trainer
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.errors import InputError, RunError
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 

@@ -13,7 +13,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.engine.workshop import Workshop
 from tuning.errors import RunError
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import say

@@ -30,7 +30,7 @@ from tuning.engine.resident import Resident
 from tuning.errors import InputError, RunError
 from tuning.forecast import elsewhere, memory
 from tuning.presets import judged, legacy, optimizing
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import TrainSettings
 from tuning.studio import Studio
 

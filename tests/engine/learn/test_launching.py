@@ -24,7 +24,7 @@ from tests.engine.learn.test_ranks import settings_of
 from tuning.engine import launching
 from tuning.errors import EngineError, RunError
 from tuning.runs import locks
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.text import t

@@ -10,7 +10,7 @@ from tests.engine.styles import said
 from tests.tiny import UNMARKED
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 from tuning.tokens import labels
 

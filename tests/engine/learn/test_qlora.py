@@ -18,7 +18,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.question import Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import Message, RunSpec
 from tuning.studio import Studio
 

@@ -23,7 +23,7 @@ from tests.lots import lot
 from tuning import settings
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

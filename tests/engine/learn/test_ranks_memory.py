@@ -11,7 +11,7 @@ import pytest
 from tests.engine.conftest import Undisturbed, losses
 from tests.engine.learn.test_ranks import LONG, begin, ended, goes_on_to_the_end, made
 from tests.engine.spoiling import HOOK
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 pytestmark = pytest.mark.nightly

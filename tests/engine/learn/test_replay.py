@@ -10,7 +10,7 @@ from tuning.data.library import Library
 from tuning.engine.learn.train import load_rows
 from tuning.engine.resident import Resident
 from tuning.presets import replay
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 from tuning.tokens import labels
@@ -38,6 +38,6 @@ def test_report_card_and_bundle_name_them(trained: Trainer, studio: Studio, tmp_
     shown = studio.runs.show(run.id)
     assert shown["evaluation"]["general"] == 30 and shown["evaluation"]["of"] == 10
     assert '30 rows of "rows.json" and 30 general rows' in (run.adapter / "README.md").read_text(encoding="utf-8")
-    folder = studio.runs.export(run.id, "bundle", tmp_path / "taken")
+    folder = studio.exports.export(run.id, "bundle", tmp_path / "taken")
     lines = [len((folder / name).read_text(encoding="utf-8").splitlines()) for name in ("rows.jsonl", "conversations.jsonl")]
     assert lines == [60, 60]

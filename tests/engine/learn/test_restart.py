@@ -24,7 +24,8 @@ from tests.engine.spoiling import HOOK
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.engine.workshop import Workshop
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import RunState
 from tuning.studio import Studio
 from tuning.text import t

@@ -14,7 +14,7 @@ import torch
 from tests.conftest import ROOT
 from tests.engine.learn import sharded
 from tests.engine.learn.test_ranks import EXACT
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 
 
 @pytest.mark.nightly

@@ -15,7 +15,7 @@ from tests.engine import several_cards
 from tests.engine.conftest import Undisturbed, losses
 from tests.engine.learn.test_launching import SHORT, tuned
 from tests.engine.learn.test_ranks import EXACT, LONG, at_step, begin, ended, goes_on_to_the_end, made, rank, settings_of
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

@@ -19,7 +19,8 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.engine.workshop import Workshop
 from tuning.runs import checkpoints
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.studio import Studio
 from tuning.text import t
 

@@ -10,7 +10,7 @@ from tests.lots import lot
 from tuning.engine.judge import report
 from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
-from tuning.runs import verdict
+from tuning.runs.evaluation import verdict
 from tuning.studio import Studio
 
 SETS = ("starter-en", "starter-it")

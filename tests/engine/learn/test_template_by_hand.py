@@ -14,7 +14,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.speak import chat
 from tuning.errors import EngineError
 from tuning.export import maker
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.studio import Studio
 
 TALK = [{"role": "user", "content": "How much is item 3?"}]
@@ -24,7 +24,7 @@ TALK = [{"role": "user", "content": "How much is item 3?"}]
 def tried(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Chat templates that were tried on a row before a run, in this process: its own is `test_by_hand`'s affair."""
     found = list[str]()
-    monkeypatch.setattr(studio.shared.audits, "require", lambda *asked: found.append(asked[-1]))
+    monkeypatch.setattr(studio.shared.audits, "require", lambda asked: found.append(asked.template))
     return found
 
 

@@ -15,7 +15,7 @@ from tuning.engine.learn.train import train
 from tuning.engine.resident import Resident
 from tuning.errors import InputError
 from tuning.runs import followers as known
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

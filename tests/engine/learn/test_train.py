@@ -31,7 +31,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
 from tuning.errors import EngineError, InputError, RunError
 from tuning.runs import checkpoints, locks, summary
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, Message, RunState
 from tuning.studio import Studio
 
@@ -192,7 +192,7 @@ def test_a_diverged_run_fails_within_three_steps_and_publishes_nothing(trained: 
     assert not run.adapter.exists()
     assert all(math.isfinite(loss) for loss in losses(run).values())
     with pytest.raises(RunError):
-        studio.runs.export(run.id, "adapter", run.folder)
+        studio.exports.export(run.id, "adapter", run.folder)
 
 
 @pytest.mark.parametrize("targets", [["v_proj"], ["down_proj"], ["q_proj", "k_proj"], "all-linear"])

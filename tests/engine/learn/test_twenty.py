@@ -16,7 +16,8 @@ from tuning import settings
 from tuning.engine.workshop import Workshop
 from tuning.errors import RunError
 from tuning.runs import locks
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import LOCAL
 from tuning.studio import Studio
 

@@ -15,7 +15,7 @@ from tuning.engine.speak import chat
 from tuning.engine.speak.chat import answer
 from tuning.errors import EngineError, InputError
 from tuning.runs.contents import AnswerSettings
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import Message, RunState
 from tuning.studio import Studio
 from tuning.studio.talk import scaling, settings_of

@@ -17,7 +17,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.speak.chat import answer
 from tuning.engine.workshop import Workshop
 from tuning.errors import InputError, RunError
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL, RunState
 from tuning.studio import Studio
 from tuning.ui.desk import Desk

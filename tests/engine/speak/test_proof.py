@@ -16,7 +16,7 @@ from tuning.engine.question import Proof, Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak import chat, proof
 from tuning.engine.speak.chat import answer
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import Message, RunState
 from tuning.studio import Studio
 

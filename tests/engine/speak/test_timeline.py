@@ -15,7 +15,7 @@ from tuning.engine.question import Question
 from tuning.engine.resident import Resident
 from tuning.engine.speak import timeline as samples
 from tuning.engine.speak.chat import answer
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import Message
 from tuning.studio import Studio
 

@@ -1,6 +1,6 @@
 """Whether corrected answers hold after a run that learned them, and whether what was right before it still is: greedy answers, compared.
 
-Before means the adapter, or the whole model, that the run began with. What is right is told by `runs.scores`.
+Before means the adapter, or the whole model, that the run began with. What is right is told by `runs.evaluation.scores`.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ from tuning.data.library import NormalRows
 from tuning.engine.judge.measuring import Measuring, sample
 from tuning.engine.speak import batches
 from tuning.engine.speak.batches import EvaluationQuestion, Speaker
-from tuning.runs import scores
-from tuning.runs.store import Run
+from tuning.runs.evaluation import scores
+from tuning.runs.run_folder import Run
 
 MOST_CORRECTED, MOST_OLD = 100, 50  # questions
 
@@ -37,7 +37,7 @@ def compare(m: Measuring, rows: NormalRows, count: int, facts: scores.Facts) -> 
     Corrected are the first `count` of the data's rows. None where there was no time for them; `right` and `kept` are None where there
     was none for the others, or the run began with nothing of another's. Raises OSError where the disk is full.
     """
-    until, seed = m.clock.spent + m.patience, m.spec.settings.seed
+    until, seed = m.clock.spent + m.allowed.patience, m.spec.settings.seed
 
     def right(one: EvaluationQuestion, answer: str) -> bool:
         return scores.right(facts.wanted(one.question, one.reference), one.reference, answer)

@@ -16,9 +16,9 @@ from tuning.engine.judge import pacing
 from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
 from tuning.engine.speak.batches import Answer, Clock, Ended, EvaluationQuestion
-from tuning.runs import scores, verdict
-from tuning.runs.store import Run
-from tuning.runs.verdict import FEWEST
+from tuning.runs.evaluation import scores, verdict
+from tuning.runs.evaluation.verdict import FEWEST
+from tuning.runs.run_folder import Run
 from tuning.schema import RunSpec
 from tuning.settings import PRESETS
 from tuning.tokens import labels
@@ -34,31 +34,62 @@ Prompt = tuple[EvaluationQuestion, list[int]]
 ProbeFindings = dict[str, dict[str, Any]]  # by language
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """The seconds that a report may take."""
+
+    wanted: float  # without end for all rows
+    most: float  # where what is `pacing.ENOUGH` takes longer
+    patience: float  # where the FEWEST answers do
+
+
+@dataclass
+class Timed:
+    """The seconds that things take here, as they were timed last; 0 where they were not yet."""
+
+    token: float = 0.0  # the loss of a token, by one model
+    row: float = 0.0  # the loss of a held-out row, by both
+    answer: float = 0.0  # an answer, by both
+
+
+@dataclass
+class Measured:
+    """What is known so far. Where there are two, they are of base and tuned."""
+
+    losses: dict[int, tuple[LossSum, LossSum]] = field(default_factory=dict)  # of held-out rows, by their numbers
+    asked: list[EvaluationQuestion] = field(default_factory=list)  # that both have answered
+    said: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    thinks: tuple[list[bool], list[bool]] = field(default_factory=lambda: ([], []))  # whether a thought stood before each
+    plain: dict[str, LossPairs] = field(default_factory=dict)  # of the probe's sentences, by language
+    right: dict[str, dict[str, int]] = field(default_factory=dict)  # answers to the probe's questions, by language: base, tuned, of
+    studied: LossSum = (0.0, 0)  # tuned, on rows that it learned from
+    questions: int = 0  # that could be asked
+    all_seconds: float | None = None  # that all would take, where not all were asked
+    ended: bool = False  # before its time
+
+    @property
+    def training_loss(self) -> float | None:
+        """Nats per learned token, tuned, on some rows that it learned from."""
+        return self.studied[0] / self.studied[1] if self.studied[1] else None
+
+    def probe(self, seed: int) -> ProbeFindings:
+        """By language: the loss on plain sentences, and how many questions were answered right, or None."""
+        losses = {lang: loss_of(found, list(range(len(found))), seed) for lang, found in self.plain.items() if found}
+        return {lang: {"loss": loss, "right": self.right.get(lang)} for lang, loss in losses.items()}
+
+
 @dataclass
 class Measuring:
-    """One report in the making: whom it is on, how long it may take, and what is known of each held-out row so far."""
+    """One report in the making: `everything` goes through the passes, and what they find is `found`."""
 
     run: Run
     spec: RunSpec
     resident: Resident
     clock: Clock
-    seconds: float  # that it wants, without end for all rows; that it may take for what is `pacing.ENOUGH`; for the FEWEST answers
-    most: float
-    patience: float
-    losses: dict[int, tuple[LossSum, LossSum]] = field(default_factory=dict)  # by row number: base, tuned
-    asked: list[EvaluationQuestion] = field(default_factory=list)  # that both have answered
-    said: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
-    thinks: tuple[list[bool], list[bool]] = field(default_factory=lambda: ([], []))  # whether a thought stood before each
-    questions: int = 0  # that could be asked
-    all_seconds: float | None = None  # that all would take, where not all were asked
-    token_seconds: float = 0.0  # that the loss of a token takes one model
-    row_seconds: float = 0.0  # that the loss of a held-out row takes both
-    answer_seconds: float = 0.0  # that an answer takes both models, by the last batch
-    until: dict[str, float] = field(default_factory=dict)  # on the clock, by part
-    ended: bool = False  # before its time
-    plain: dict[str, LossPairs] = field(default_factory=dict)  # of the probe's sentences, by language
-    right: dict[str, dict[str, int]] = field(default_factory=dict)  # answers to the probe's questions, by language: base, tuned, of
-    studied: LossSum = (0.0, 0)  # tuned, on rows that it learned from
+    allowed: Allowed
+    timed: Timed = field(default_factory=Timed)
+    until: dict[str, float] = field(default_factory=dict)  # on the clock, by part, as `pacing` deals them out
+    found: Measured = field(default_factory=Measured)
 
     def prepare(self) -> None:
         """Load what is not there of base and tuned; that is not counted as measuring."""
@@ -67,33 +98,22 @@ class Measuring:
                 pass
         self.clock = Clock(self.clock.between)
 
-    def everything(self, learned: NormalRows, held_out: NormalRows) -> None:
-        """Everything: fills the fields.
+    def everything(self, learned: NormalRows, held_out: NormalRows) -> Measured:
+        """All passes; what they found.
 
         Raises `Ended` where somebody ended it before so much was known as can be said anything of.
         """
         try:
             self._everything(learned, held_out)
         except Ended:
-            self.ended = True
-            if len(self.losses) < min(FEWEST, len(held_out)):
+            self.found.ended = True
+            if len(self.found.losses) < min(FEWEST, len(held_out)):
                 raise
         self._estimate(held_out)
-
-    @property
-    def training_loss(self) -> float | None:
-        """Nats per learned token, tuned, on some rows that it learned from."""
-        return self.studied[0] / self.studied[1] if self.studied[1] else None
-
-    @property
-    def probe(self) -> ProbeFindings:
-        """By language: the loss on plain sentences, and how many questions were answered right, or None."""
-        seed = self.spec.settings.seed
-        losses = {lang: loss_of(found, list(range(len(found))), seed) for lang, found in self.plain.items() if found}
-        return {lang: {"loss": loss, "right": self.right.get(lang)} for lang, loss in losses.items()}
+        return self.found
 
     def _everything(self, learned: NormalRows, held_out: NormalRows) -> None:
-        seed, whole = self.spec.settings.seed, self.seconds == float("inf")
+        seed, whole = self.spec.settings.seed, self.allowed.wanted == float("inf")
         rows = sample(held_out, len(held_out) if whole else MOST_LOSSES, seed)
         scoring, studied = self._tokens(rows), self._tokens(sample(learned, MOST_TRAINING, seed))
         asking = self._prompts(rows if whole else rows[:MOST_ANSWERS])
@@ -144,26 +164,26 @@ class Measuring:
         if scoring:
             began, tokens = self.clock.spent, sum(map(_length, list(scoring)[: self._batch]))
             self._score(scoring)
-            self.row_seconds = (self.clock.spent - began) / len(self.losses)
-            self.token_seconds = (self.clock.spent - began) / (2 * tokens)
+            self.timed.row = (self.clock.spent - began) / len(self.found.losses)
+            self.timed.token = (self.clock.spent - began) / (2 * tokens)
         self._ask(self._ready(asking)[: batches.FIRST])
 
     def _ready(self, asking: Sequence[Prompt]) -> list[Prompt]:
         """Those that were not asked, of rows whose loss is known."""
-        done = {one.row for one in self.asked}
-        return [one for one in asking if one[0].row in self.losses and one[0].row not in done]
+        done = {one.row for one in self.found.asked}
+        return [one for one in asking if one[0].row in self.found.losses and one[0].row not in done]
 
     def _plan(self, scoring: deque[Scored], asking: Sequence[Prompt], studied: deque[Scored], plain: dict[str, deque[Scored]]) -> None:
         """How long each part may take."""
-        each = self.token_seconds
+        each = self.timed.token
         parts = {
             "losses": [2 * each * _length(one) for one in scoring],
             "probe": [2 * each * _length(one) for some in plain.values() for one in some],
             "training": [each * _length(one) for one in studied],
-            "answers": [self.answer_seconds] * (len(asking) - len(self.asked)),
-            "recall": [self.answer_seconds] * sum(map(len, plain.values())),
+            "answers": [self.timed.answer] * (len(asking) - len(self.found.asked)),
+            "recall": [self.timed.answer] * sum(map(len, plain.values())),
         }
-        self.until = pacing.deadlines(parts, self.seconds, self.most, self.clock.spent)
+        self.until = pacing.deadlines(parts, self.allowed.wanted, self.allowed.most, self.clock.spent)
 
     def _over(self, part: str, done: int) -> bool:
         """Has a part, of which so much is done, had its time?"""
@@ -173,12 +193,12 @@ class Measuring:
         """The next batch of held-out rows."""
         some = taken(scoring, self._batch)
         for (number, _), (base, tuned) in zip(some, self.pair(some), strict=True):
-            before = self.losses.get(number, ((0.0, 0), (0.0, 0)))
-            self.losses[number] = (_add(before[0], base), _add(before[1], tuned))
+            before = self.found.losses.get(number, ((0.0, 0), (0.0, 0)))
+            self.found.losses[number] = (_add(before[0], base), _add(before[1], tuned))
         self.clock.pause()
 
     def _losses(self, scoring: deque[Scored]) -> None:
-        while scoring and not self._over("losses", len(self.losses)):
+        while scoring and not self._over("losses", len(self.found.losses)):
             self._score(scoring)
 
     def _training_loss(self, studied: deque[Scored]) -> None:
@@ -187,16 +207,16 @@ class Measuring:
             some = taken(studied, self._batch)
             done += len(some)
             for found in self._loss_sums(self.run, some):
-                self.studied = _add(self.studied, found)
+                self.found.studied = _add(self.found.studied, found)
             self.clock.pause()
 
     def _probe_losses(self, plain: dict[str, deque[Scored]]) -> None:
         """On the plain sentences of the probe, which no chat template touches and no manner of answering changes."""
-        self.plain = {lang: [] for lang in plain}
-        while any(plain.values()) and not self._over("probe", min(map(len, self.plain.values()))):
+        self.found.plain = {lang: [] for lang in plain}
+        while any(plain.values()) and not self._over("probe", min(map(len, self.found.plain.values()))):
             for lang, some in plain.items():
                 if some:
-                    self.plain[lang] += self.pair(taken(some, FEWEST))
+                    self.found.plain[lang] += self.pair(taken(some, FEWEST))
                     self.clock.pause()
 
     def _answers(self, asking: Sequence[Prompt]) -> None:
@@ -204,12 +224,12 @@ class Measuring:
         most = batches.BATCH
         while ready := self._ready(asking):
             left = max(0.0, self.until["answers"] - self.clock.spent)
-            fitting = int(min(most, left / self.answer_seconds)) if self.answer_seconds else 0
-            size = min(most, max(fitting, FEWEST - len(self.asked)))
+            fitting = int(min(most, left / self.timed.answer)) if self.timed.answer else 0
+            size = min(most, max(fitting, FEWEST - len(self.found.asked)))
             if size < 1:
                 return
             if not self._ask(ready[:size]):
-                if size <= batches.FIRST or self.clock.spent >= self.patience:
+                if size <= batches.FIRST or self.clock.spent >= self.allowed.patience:
                     return
                 most = batches.FIRST
 
@@ -218,12 +238,12 @@ class Measuring:
         if not some:
             return True
         began = self.clock.spent
-        both = self._both(some, batches.room(self.resident.tokenizer, [one for one, _ in some]), self.patience - began)
-        self.answer_seconds = (self.clock.spent - began) / len(some)
+        both = self._both(some, batches.room(self.resident.tokenizer, [one for one, _ in some]), self.allowed.patience - began)
+        self.timed.answer = (self.clock.spent - began) / len(some)
         if both is None:
             return False
-        self.asked += [one for one, _ in some]
-        for said, thinks, more in zip(self.said, self.thinks, both, strict=True):
+        self.found.asked += [one for one, _ in some]
+        for said, thinks, more in zip(self.found.said, self.found.thinks, both, strict=True):
             said.extend(one.text for one in more)
             thinks.extend(one.thinks for one in more)
         return True
@@ -235,14 +255,14 @@ class Measuring:
         """
         if self.spec.settings.thinking != "keep":
             return
-        self.thinks = ([], [])
+        self.found.thinks = ([], [])
         context = self.spec.model.card.context_length
         some = batches.prompts(
-            self.resident, self.asked[: batches.BATCH], context, "learn", let=True, template=self.spec.settings.chat_template
+            self.resident, self.found.asked[: batches.BATCH], context, "learn", let=True, template=self.spec.settings.chat_template
         )
-        both = self._both(some, PROBE_TOKENS, self.patience - self.clock.spent) if some else None
+        both = self._both(some, PROBE_TOKENS, self.allowed.patience - self.clock.spent) if some else None
         if both is not None:
-            self.thinks = ([one.thinks for one in both[0]], [one.thinks for one in both[1]])
+            self.found.thinks = ([one.thinks for one in both[0]], [one.thinks for one in both[1]])
 
     def _both(self, some: Sequence[Prompt], count: int, seconds: float) -> tuple[list[Answer], list[Answer]] | None:
         """Answers of base and tuned to one batch; None where time or memory was not enough."""
@@ -257,12 +277,12 @@ class Measuring:
 
     def _estimate(self, held_out: NormalRows) -> None:
         """How many could be asked, and how long all of them would take."""
-        self.questions = max(len(self.asked), sum(batches.asked(row) is not None for row in held_out))
-        each = self.answer_seconds or ANSWER_ROWS * self.row_seconds
-        if each and len(self.asked) < self.questions:
-            rows, asks = len(held_out) - len(self.losses), self.questions - len(self.asked)
-            asks += sum(len(items) for lang, items in presets.probe(PRESETS).items() if lang not in self.right)
-            self.all_seconds = round(self.clock.spent + rows * self.row_seconds + asks * each, 1)
+        self.found.questions = max(len(self.found.asked), sum(batches.asked(row) is not None for row in held_out))
+        each = self.timed.answer or ANSWER_ROWS * self.timed.row
+        if each and len(self.found.asked) < self.found.questions:
+            rows, asks = len(held_out) - len(self.found.losses), self.found.questions - len(self.found.asked)
+            asks += sum(len(items) for lang, items in presets.probe(PRESETS).items() if lang not in self.found.right)
+            self.found.all_seconds = round(self.clock.spent + rows * self.timed.row + asks * each, 1)
 
     def _probe_answers(self) -> None:
         """How many questions of the probe are answered right, where there is time for it."""
@@ -275,7 +295,7 @@ class Measuring:
                 return
             wanted = [items[one.row].answers for one, _ in some]
             right = [sum(_holds(answer.text, known) for answer, known in zip(said, wanted, strict=True)) for said in both]
-            self.right[lang] = {"base": right[0], "tuned": right[1], "of": len(some)}
+            self.found.right[lang] = {"base": right[0], "tuned": right[1], "of": len(some)}
 
 
 def sample(rows: NormalRows, most: int, seed: int) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The report after a run: base against tuned on held-out rows and on a small probe, kept as evaluation.json in the run's folder.
 
-What is measured, and how long that may take, is `measuring`'s; `runs.scores` has the measures, `runs.verdict` says what they mean.
+What is measured, and how long that may take, is `measuring`'s; the measures and what they mean are `runs.evaluation`'s.
 
 evaluation.json: `schema`, `owner`, `run`, `data`, `made` (seconds since 1970), `seconds`, `seed`; `of` held-out rows there are, `rows`
 looked at for the loss, `questions` that could be asked of them all, `generated` of those that both models answered, `all_seconds` that a
@@ -23,15 +23,17 @@ from typing import Any
 
 from tuning.data.library import Library, NormalRows
 from tuning.engine.judge import corrected
-from tuning.engine.judge.measuring import Measuring, loss_of
+from tuning.engine.judge.measuring import Allowed, Measured, Measuring, loss_of
 from tuning.engine.resident import Resident
 from tuning.engine.speak import batches
 from tuning.engine.speak.batches import Clock
 from tuning.errors import RunError
-from tuning.runs import files, locks, scores, verdict
-from tuning.runs.store import Run, Store
+from tuning.runs import files, locks
+from tuning.runs.evaluation import scores, verdict
+from tuning.runs.evaluation.verdict import Compared, Evidence
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.runs.summary import perplexity
-from tuning.runs.verdict import Compared, Evidence
 from tuning.schema import RunSpec
 
 SHARE = 0.2  # of the run's own seconds
@@ -56,7 +58,7 @@ def make(
     seconds = wanted(run) if seconds is None else seconds
     measuring, rows = _measuring(run, spec, resident, seconds, between), [*learned, *held_out]
     found = _measure(measuring, learned, held_out, own=True)
-    if corrections is not None and not measuring.ended:
+    if corrections is not None and not measuring.found.ended:
         found["corrected"] = corrected.compare(measuring, learned, corrections.count, _facts(rows))
     files.write(run.folder / verdict.FILE, json.dumps(found, ensure_ascii=False, indent=1))
     return found
@@ -94,20 +96,21 @@ def evaluate(
 def _measuring(run: Run, spec: RunSpec, resident: Resident, seconds: float, between: Callable[[], None]) -> Measuring:
     """`seconds` without end: of all rows."""
     whole = math.isinf(seconds)
-    return Measuring(run, spec, resident, Clock(between), seconds, seconds if whole else MOST, seconds if whole else PATIENCE * MOST)
+    allowed = Allowed(seconds, most=seconds if whole else MOST, patience=seconds if whole else PATIENCE * MOST)
+    return Measuring(run, spec, resident, Clock(between), allowed)
 
 
 def _measure(m: Measuring, learned: NormalRows, held_out: NormalRows, own: bool) -> dict[str, Any]:
     """The document. `own`: the rows are the run's, so that those it learned from are known."""
     started, seed = time.monotonic(), m.spec.settings.seed
     m.prepare()
-    m.everything(learned if own else [], held_out)
-    training, probe = m.training_loss, m.probe
+    found = m.everything(learned if own else [], held_out)
+    training, probe = found.training_loss, found.probe(seed)
     curve = _curve(m.run, m.spec) if own else None
-    measures, above_chance, content = _measures(m, _facts([*learned, *held_out] if own else held_out), seed)
+    measures, above_chance, content = _measures(found, _facts([*learned, *held_out] if own else held_out), seed)
     evidence = Evidence(
-        rows=len(m.losses),
-        generated=len(m.asked),
+        rows=len(found.losses),
+        generated=len(found.asked),
         conversations=not held_out or any("messages" in row for row in held_out),
         loss=_compared(measures["loss"]),
         facts=_compared(measures["facts"]),
@@ -119,7 +122,7 @@ def _measure(m: Measuring, learned: NormalRows, held_out: NormalRows, own: bool)
         probe={lang: Compared(**entry["loss"]) for lang, entry in probe.items()},
         general_share=m.spec.settings.general_share,
         parameters=m.spec.model.card.parameters,
-        ended=m.ended,
+        ended=found.ended,
     )
     document = {
         "schema": verdict.SCHEMA,
@@ -130,17 +133,17 @@ def _measure(m: Measuring, learned: NormalRows, held_out: NormalRows, own: bool)
         "seconds": round(time.monotonic() - started, 1),
         "seed": seed,
         "of": len(held_out),
-        "rows": len(m.losses),
-        "generated": len(m.asked),
-        "questions": m.questions,
+        "rows": len(found.losses),
+        "generated": len(found.asked),
+        "questions": found.questions,
         "general": m.spec.data.general_rows,
-        "all_seconds": m.all_seconds,
+        "all_seconds": found.all_seconds,
         "verdict": verdict.verdict(evidence),
         "measures": measures,
         "training_loss": training,
         "curve": curve,
         "probe": probe,
-        **_shown(m, content),
+        **_shown(found, content),
     }
     finite: dict[str, Any] = _finite(document)
     return finite
@@ -159,34 +162,34 @@ def _facts(rows: NormalRows) -> scores.Facts:
     return scores.Facts.learn((one.question, one.reference) for row in rows[::step] if (one := batches.asked(row)) is not None)
 
 
-def _measures(m: Measuring, facts: scores.Facts, seed: int) -> tuple[dict[str, Any], float, verdict.Shares]:
+def _measures(found: Measured, facts: scores.Facts, seed: int) -> tuple[dict[str, Any], float, verdict.Shares]:
     """All measures; how far the facts are surely above chance; and base's and tuned's share of the facts of each row."""
     made: dict[str, Any] = dict.fromkeys(
         ("loss", "perplexity", "facts", "exact", "bleu", "chrf", "rouge_l", "length", "repetition", "thinking")
     )
-    if m.losses:
-        pairs = list(m.losses.values())
+    if found.losses:
+        pairs = list(found.losses.values())
         made["loss"] = loss_of(pairs, list(range(len(pairs))), seed)
         made["perplexity"] = {who: perplexity(made["loss"][who]) for who in ("base", "tuned")}
-    if not m.asked:
+    if not found.asked:
         return made, 0.0, []
-    references = [one.reference for one in m.asked]
+    references = [one.reference for one in found.asked]
 
     def both(measure: Callable[[Sequence[str]], float]) -> dict[str, float]:
-        return {"base": measure(m.said[0]), "tuned": measure(m.said[1])}
+        return {"base": measure(found.said[0]), "tuned": measure(found.said[1])}
 
     made["bleu"] = both(lambda said: scores.bleu(references, said))
     made["chrf"] = both(lambda said: scores.chrf(references, said))
     made["rouge_l"] = both(lambda said: sum(scores.rouge_l(references, said)) / len(said))
     made["length"] = both(lambda said: scores.length(references, said))
     made["repetition"] = both(scores.repetition)
-    thought = {who: sum(thinks) / len(thinks) for who, thinks in zip(("base", "tuned"), m.thinks, strict=True) if thinks}
-    if thought and (any(thought.values()) or any(one.thought for one in m.asked)):
+    thought = {who: sum(thinks) / len(thinks) for who, thinks in zip(("base", "tuned"), found.thinks, strict=True) if thinks}
+    if thought and (any(thought.values()) or any(one.thought for one in found.asked)):
         made["thinking"] = thought
-    if scores.exact(references, m.said[0]) is not None:
+    if scores.exact(references, found.said[0]) is not None:
         made["exact"] = both(lambda said: scores.exact(references, said) or 0.0)
-    wanted = [facts.wanted(one.question, one.reference) for one in m.asked]
-    made["facts"], above_chance, content = verdict.content(wanted, references, m.said, seed)
+    wanted = [facts.wanted(one.question, one.reference) for one in found.asked]
+    made["facts"], above_chance, content = verdict.content(wanted, references, found.said, seed)
     return made, above_chance, content
 
 
@@ -202,11 +205,11 @@ def _curve(run: Run, spec: RunSpec) -> dict[str, float] | None:
     return {"best": min(seen), "last": min(seen) if spec.settings.early_stopping_patience else seen[-1]}
 
 
-def _shown(m: Measuring, content: verdict.Shares) -> dict[str, Any]:
+def _shown(found: Measured, content: verdict.Shares) -> dict[str, Any]:
     """The rows that gained most, and those that are least right now."""
     rows = []
-    for one, base, tuned, facts in zip(m.asked, *m.said, content, strict=True):
-        before, after = (nll / max(1, count) for nll, count in m.losses[one.row])
+    for one, base, tuned, facts in zip(found.asked, *found.said, content, strict=True):
+        before, after = (nll / max(1, count) for nll, count in found.losses[one.row])
         texts = {"question": one.turns[-1]["content"], "reference": one.reference, "base": base, "tuned": tuned}
         clipped = {key: text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…" for key, text in texts.items()}
         figures = {"base_loss": before, "tuned_loss": after, "base_facts": facts[0], "tuned_facts": facts[1]}

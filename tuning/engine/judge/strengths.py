@@ -19,7 +19,8 @@ from tuning.engine.speak.batches import Clock, Sequences
 from tuning.errors import RunError
 from tuning.runs import files, locks
 from tuning.runs.contents import STRENGTHS, STRENGTHS_FILE
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import RunSpec
 from tuning.settings import PRESETS
 from tuning.tokens import labels

@@ -25,7 +25,7 @@ from tuning.engine.speak.timeline import Timeline
 from tuning.errors import EngineError
 from tuning.forecast.duration import checkpoint_steps
 from tuning.runs import files
-from tuning.runs.store import HEARTBEAT_SECONDS, Run
+from tuning.runs.run_folder import HEARTBEAT_SECONDS, Run
 from tuning.schema import RunState
 
 WRITE_SECONDS = 0.5  # a page that reads every second sees every step of a slow run, and a fast run is not slowed

@@ -18,7 +18,7 @@ from tuning.engine import full_weights
 from tuning.engine.resident import TRAINED, Resident
 from tuning.errors import EngineError
 from tuning.presets import replay
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunSpec
 from tuning.tokens.template import Template
 

@@ -14,7 +14,8 @@ from tuning.engine.learn.callbacks import StateWriter
 from tuning.engine.resident import Resident
 from tuning.engine.speak.batches import Ended
 from tuning.errors import caught
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import RunSpec
 
 
@@ -23,7 +24,7 @@ def prove(run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: Sta
 
     Where this goes wrong, or the process has to end, the run has no report.
     """
-    asked, until = shutdown.stopped_at(run), time.monotonic() + report.wanted(run)
+    asked, until = run.stopped_at(), time.monotonic() + report.wanted(run)
 
     def between() -> None:
         ledger.update(seconds_left=max(0.0, until - time.monotonic()))
@@ -31,7 +32,7 @@ def prove(run: Run, spec: RunSpec, resident: Resident, store: Store, ledger: Sta
         yield_point()
         if shutdown.asked(run):
             raise shutdown.Leaving
-        if shutdown.stopped_at(run) > asked:  # one that has ended the steps has not ended this
+        if run.stopped_at() > asked:  # one that has ended the steps has not ended this
             raise Ended
 
     def work() -> None:

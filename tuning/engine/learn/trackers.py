@@ -14,7 +14,7 @@ from transformers.integrations import TensorBoardCallback, TrackioCallback, Wand
 
 from tuning.errors import caught
 from tuning.runs import followers
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import RunSpec
 
 logger = logging.getLogger(__name__)

@@ -35,7 +35,8 @@ from tuning.forecast.plan import count_steps, require_steps
 from tuning.machine import awake
 from tuning.presets import judged, replay
 from tuning.runs import checkpoints, files, locks
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import Notice, RunSpec, RunState, TrainSettings
 from tuning.tokens import labels
 

@@ -30,7 +30,7 @@ from tuning.engine.resident import TRAINED, Resident
 from tuning.errors import EngineError, InputError
 from tuning.forecast.memory import target_names
 from tuning.runs import checkpoints
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import ModelCard, Notice, RunSpec, TrainSettings
 from tuning.tokens import labels
 

@@ -19,7 +19,7 @@ from tuning.engine.kernels.head import causal, head_fits, pad, scaled
 from tuning.engine.resident import Resident
 from tuning.engine.speak.answer_form import AnswerForm, NextQuestion
 from tuning.errors import EngineError
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.tokens import labels, thoughts
 from tuning.tokens.template import Template
 

@@ -18,7 +18,7 @@ from tuning.engine.resident import Resident
 from tuning.engine.speak.batches import Answer, greedy
 from tuning.errors import caught
 from tuning.runs import files
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import SCHEMA
 from tuning.text import t
 from tuning.tokens import labels, thoughts

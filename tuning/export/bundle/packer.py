@@ -19,7 +19,8 @@ from tuning.hub.download import MANIFEST
 from tuning.hub.repository import DownloadManifest
 from tuning.presets import replay
 from tuning.runs import disk
-from tuning.runs.store import Run, Store
+from tuning.runs.run_folder import Run
+from tuning.runs.store import Store
 from tuning.schema import RunSpec
 from tuning.tokens import labels
 

@@ -6,7 +6,7 @@ from tuning.errors import InputError, RunError
 from tuning.hub.shelf import here
 from tuning.runs import disk
 from tuning.runs.contents import STRENGTHS_FILE, StrengthsReport
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import ALIVE
 from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared

@@ -15,8 +15,8 @@ from tuning import presets
 from tuning.data.ingest import ReadingOptions
 from tuning.data.library import NormalRows
 from tuning.errors import InputError
-from tuning.runs.scores import words
-from tuning.runs.store import Run
+from tuning.runs.evaluation.scores import words
+from tuning.runs.run_folder import Run
 from tuning.schema import CorrectedRows, DataSpec
 from tuning.studio.data import Data
 from tuning.studio.shared import Shared

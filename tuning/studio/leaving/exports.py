@@ -1,4 +1,5 @@
-"""Taking results away from a page: what is on offer with its size, one thing at a time being made in the background, and what was made.
+"""Taking results away: at once, to where somebody says; or from a page: what is on offer with its size, one thing at a time being made in
+the background, and what was made.
 
 What was made stays in the run's folder, below `taken`, with its certificate, until it is removed or the run is deleted.
 """
@@ -6,6 +7,8 @@ What was made stays in the run's folder, below `taken`, with its certificate, un
 import json
 import pathlib
 import time
+import zipfile
+from dataclasses import replace
 from typing import Any
 
 from tuning.errors import InputError, RunError
@@ -15,8 +18,8 @@ from tuning.export.ollama import ollama_api
 from tuning.export.ollama.ollama_api import NOWHERE, Handing
 from tuning.runs import disk, files
 from tuning.runs.contents import TakenRecord
-from tuning.runs.store import Run
-from tuning.studio.runs import Runs
+from tuning.runs.run_folder import Run
+from tuning.studio.quotas import Quotas
 from tuning.studio.shared import Shared
 from tuning.text import LANGUAGES
 
@@ -29,8 +32,8 @@ TYPES: dict[str, tuple[str, ...]] = {"gguf": converter.TYPES, "ollama": (HERE, A
 class Exports:
     """The exports of an owner."""
 
-    def __init__(self, shared: Shared, owner: str, runs: Runs) -> None:
-        self.shared, self.owner, self.runs = shared, owner, runs
+    def __init__(self, shared: Shared, owner: str, quotas: Quotas) -> None:
+        self.shared, self.owner, self._quotas = shared, owner, quotas
 
     def offers(self, run: str) -> dict[str, Any]:
         """What can be taken away of a run, each form with its types, sizes and what was made of it; and what is `making`."""
@@ -47,14 +50,14 @@ class Exports:
                 for form in _known(found)
             ],
             "converter_bytes": converter.BYTES,
-            "may_fetch": self.runs.quotas.bounds is None,
+            "may_fetch": self._quotas.bounds is None,
             "method": "unknown" if spec is None else spec.settings.method,
             "making": None if errand is None else self._making(errand),
         }
 
     def _types(self, form: str) -> list[str]:
         """In which types a form comes; the machine's own Ollama is its operator's."""
-        return [type for type in TYPES.get(form, ("",)) if type != HERE or self.runs.quotas.operator]
+        return [type for type in TYPES.get(form, ("",)) if type != HERE or self._quotas.operator]
 
     def _file(self, run: Run, form: str, type: str) -> dict[str, Any]:
         """One file on offer: its expected size, and what was made."""
@@ -88,9 +91,9 @@ class Exports:
         """
         _require(form, type)
         handing = Handing(address=NOWHERE if type == AWAY else "", lang=lang) if form == "ollama" else Handing()
-        order = self.runs.ordered(run, form, True, "" if type in (HERE, AWAY) else type, handing)
-        self.runs.quotas.room()
-        if type == HERE and (not self.runs.quotas.operator or ollama_api.find(handing) is None):
+        order = self.ordered(run, form, True, "" if type in (HERE, AWAY) else type, handing)
+        self._quotas.room()
+        if type == HERE and (not self._quotas.operator or ollama_api.find(handing) is None):
             raise RunError("ui.take.ollama.absent")
         found = order.run
 
@@ -101,16 +104,55 @@ class Exports:
             for left in place.glob(".export-*"):  # of a process that was killed
                 files.remove(left)
             name = "-".join(part for part in (archive.name_of(found, form), type) if part)
-            path = self.runs.written(order, form, place / f"{name}.zip", zipped=True)
+            path = self.written(order, form, place / f"{name}.zip", zipped=True)
             errands.current().check()  # the run may have gone meanwhile
             _note(path)
 
         self.shared.errands.begin(self.owner, Errand(found.id, form, type), work)
 
+    def export(
+        self,
+        run: str,
+        to: str,
+        out: pathlib.Path,
+        check: bool = False,
+        zipped: bool = False,
+        type: str = "",
+        handing: Handing | None = None,
+    ) -> pathlib.Path:
+        """Write what a run made with its certificate, as a zip; a merged model as a folder, but where it is to be `zipped`.
+
+        `check`: compare an adapter with the live model too, in processes of their own. Ollama is handed what the machine's operator
+        exports, and the folder for another computer is everybody's. Raises InputError for an unknown form or a place that is taken,
+        RunError without an adapter or enough memory.
+        """
+        return self.written(self.ordered(run, to, check, type, handing or Handing()), to, out, zipped)
+
+    def ordered(self, run: str, to: str, check: bool, type: str, handing: Handing) -> forms.ExportOrder:
+        """All that an export needs to know. Raises as `export` does."""
+        forms.require(to, type, handing)
+        if not self._quotas.operator:
+            handing = replace(handing, address=NOWHERE)
+        if to in forms.AS_GGUF and not converter.place(self.shared.settings.home).is_dir():
+            self._quotas.machine()  # it would be fetched
+        self._quotas.pace("errand")
+        found = self.shared.store.find(run, self.owner, unreadable=True)
+        found.require_adapter()
+        spec = found.known()
+        trusts = spec is not None and self.shared.shelf.trusts(spec.model.path)
+        return forms.ExportOrder(found, spec, self.shared.settings.home, self.shared.probe().memory_free, trusts, check, type, handing)
+
+    def written(self, order: forms.ExportOrder, to: str, out: pathlib.Path, zipped: bool) -> pathlib.Path:
+        """Make what was ordered. Raises as `export` does."""
+        try:
+            return forms.export(order, to, out, zipped)
+        except (OSError, zipfile.LargeZipFile) as error:
+            raise InputError("export.cannot_write", path=out.name) from error
+
     def fetch_converter(self, run: str) -> None:
         """Have what makes GGUF files fetched from the index of packages. Raises RunError where that is the operator's to do."""
-        self.runs.quotas.machine()
-        self.runs.quotas.pace("errand")
+        self._quotas.machine()
+        self._quotas.pace("errand")
         found = self.shared.store.find(run, self.owner)
         home = self.shared.settings.home
         self.shared.errands.begin(self.owner, Errand(found.id, CONVERTER), lambda: forms.fetch_converter(home))
@@ -122,7 +164,7 @@ class Exports:
 
     def remove(self, run: str, form: str, type: str = "") -> None:
         """Take what was made off the disk; it can be made again."""
-        self.runs.quotas.pace("change")
+        self._quotas.pace("change")
         found = self.shared.store.find(run, self.owner, unreadable=True)
         _require(form, type)
         errand = self.shared.errands.of(self.owner)

@@ -17,9 +17,9 @@ from tuning.export.errands import Errand
 from tuning.export.ollama.ollama_api import Handing
 from tuning.runs import disk, files
 from tuning.runs.contents import PushedRecord
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import LOCAL
-from tuning.studio.runs import Runs
+from tuning.studio.leaving.exports import Exports
 from tuning.studio.shared import Shared
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ class Ready:
 class Pushes:
     """The pushes of an owner."""
 
-    def __init__(self, shared: Shared, owner: str, runs: Runs) -> None:
-        self.shared, self.owner, self.runs = shared, owner, runs
+    def __init__(self, shared: Shared, owner: str, exports: Exports) -> None:
+        self.shared, self.owner, self._exports = shared, owner, exports
 
     def push(self, run: str, repo: str = "", revision: str = "", way: Way | None = None, token: str = "") -> dict[str, Any]:
         """Have a run on the Hub; where. `repo`: a name in the owner's namespace, or owner/name; `revision`: a branch, `main` by default.
 
-        Raises InputError and RunError `hub.push.…` for what is in the way, and as `Runs.export` does.
+        Raises InputError and RunError `hub.push.…` for what is in the way, and as `Exports.export` does.
         """
         return self._pushed(self._prepared(run, repo, revision, way or Way(), token))
 
@@ -140,7 +140,7 @@ class Pushes:
 
         if way.to not in FORMS:
             raise InputError("hub.push.form", to=files.clean_name(way.to), known=", ".join(FORMS))
-        order = self.runs.ordered(run, way.to, way.check, way.type, Handing())
+        order = self._exports.ordered(run, way.to, way.check, way.type, Handing())
         found, here = order.run, self.shared.settings
         wish = Wish(_name(found, way.to, repo), revision or MAIN, found.id, found.name(), way.public)
         page = f"{here.endpoint}/settings/tokens"

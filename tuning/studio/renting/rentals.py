@@ -18,7 +18,7 @@ from tuning.rent.flavours import Flavour
 from tuning.rent.follow import SAY, Follower
 from tuning.runs import summary
 from tuning.runs.files import slug, whole
-from tuning.runs.store import Run
+from tuning.runs.run_folder import Run
 from tuning.schema import ModelCard, ModelRef, Notice, RunState
 from tuning.studio.plans import Decided, Plans
 from tuning.studio.runs import Runs

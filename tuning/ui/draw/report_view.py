@@ -6,7 +6,7 @@ Pure functions of evaluation.json (see `engine.judge.report`); what comes from d
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuning.runs.scores import words
+from tuning.runs.evaluation.scores import words
 from tuning.runs.summary import perplexity
 from tuning.schema import ALIVE
 from tuning.text import t

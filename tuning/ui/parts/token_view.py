@@ -11,7 +11,8 @@ import gradio as gr
 from tuning.text import t
 from tuning.tokens import lengths
 from tuning.ui import form, gradio_ways, view
-from tuning.ui.desk import Desk, Scene, caught
+from tuning.ui.desk import Desk, Scene
+from tuning.ui.door import caught
 from tuning.ui.draw import sheet
 from tuning.ui.markup import Html, html, joined
 

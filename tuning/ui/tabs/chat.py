@@ -11,22 +11,23 @@ from typing import Any
 import gradio as gr
 
 from tuning.errors import InputError, TuningError
-from tuning.runs.contents import KeptChat, KeptProof, KeptTurn
-from tuning.schema import ALIVE, UNREADABLE, Message
+from tuning.runs.contents import KeptProof, KeptTurn
+from tuning.schema import Message
 from tuning.studio.beside.blind_score import SIDES
 from tuning.studio.talk import run_of
-from tuning.ui import gradio_ways, slip, view
-from tuning.ui.desk import NAMES_SECONDS, Desk, Scene
-from tuning.ui.markup import Html, html
+from tuning.ui import gradio_ways, view
+from tuning.ui.desk import Desk
+from tuning.ui.markup import html
 from tuning.ui.parts.badge import badge, proof_of
 from tuning.ui.parts.beside.fold import BesideFold
 from tuning.ui.parts.beside.level import LEVEL, SIDES_IN_VIEW
-from tuning.ui.parts.chat_lines import LAST_IN_VIEW, chat_note, folder_of, folders, is_pulled, is_run, suggested, thinking, waiting
-from tuning.ui.parts.chat_settings import ChatSettings, sent
-from tuning.ui.parts.chat_shelf import ChatShelf, listed, sheets_of
-from tuning.ui.parts.chat_turns import before, folded, plain, question_at, said, spot
+from tuning.ui.parts.chat.chat_lines import LAST_IN_VIEW, chat_note, suggested, waiting
+from tuning.ui.parts.chat.chat_settings import ChatSettings, sent
+from tuning.ui.parts.chat.chat_shelf import ChatShelf, listed
+from tuning.ui.parts.chat.chat_turns import before, folded, plain, question_at, said, spot
+from tuning.ui.parts.chat.voices import Asking, Talks
+from tuning.ui.parts.chat.whom import Whom, is_pulled, is_run
 from tuning.ui.parts.pull_box import PullBox
-from tuning.ui.parts.voices import Asking, Talks
 
 TUNED, BASE = 0, 1
 
@@ -70,32 +71,6 @@ class Conversation:
         """End the answer under way, in the model too."""
         self.talks.stop(mine)
 
-    def paint(self, scene: Scene) -> list[Any]:
-        """Whom one can talk to; a run that was just started is chosen by itself."""
-        options = targets(self.desk, scene.runs, scene.talker, scene.choice.model)
-        known = [value for _, value in options]
-        watched = scene.run["run"] if scene.run else None
-        kept = scene.followed is None and scene.talk and self.kept(scene.talk)  # the page was opened anew
-        if kept and kept.target in known:
-            return [gr.update(choices=options, value=kept.target), watched or "", talking(self.desk, scene, kept.target)]
-        follow = watched in known and watched != scene.followed
-        wanted = watched if follow else scene.talker if scene.talker in known else next(iter(known), None)
-        update = gr.update(choices=options, **({"value": wanted} if wanted != scene.talker else {}))
-        return [update, watched if follow else scene.followed, talking(self.desk, scene, wanted)]
-
-    def first(self) -> str:
-        """Whom a page offers that is opened now: for a message that comes before this is drawn."""
-        runs = self.desk.runs(shared=True)
-        known, watched = [value for _, value in targets(self.desk, runs)], self.desk.watched(runs, None)
-        return watched["run"] if watched and watched["run"] in known else next(iter(known), "")
-
-    def kept(self, talk: str | None) -> KeptChat | None:
-        """The conversation of this id, if it is still there."""
-        try:
-            return self.desk.studio.chats.get(talk) if talk else None
-        except TuningError:
-            return None
-
 
 def rest() -> Any:
     """Send is back, Stop is gone."""
@@ -106,7 +81,7 @@ class ChatTab:
     """The components of the tab, and what each press does with the conversation that lies on it."""
 
     def __init__(self, desk: Desk) -> None:
-        self.desk, self.talk, self.settings = desk, Conversation(desk), ChatSettings(desk)
+        self.desk, self.talk, self.whom, self.settings = desk, Conversation(desk), Whom(desk), ChatSettings(desk)
         with gr.Row(elem_classes="whom"):
             gradio_ways.configure(desk.target, label=desk.say("ui.chat.target"), interactive=True, scale=3, elem_id="target")
             desk.target.render()
@@ -160,7 +135,7 @@ class ChatTab:
         desk.on(tuned.undo, self.undo, self.asked, self.spoken, self.fault, queue=False)
         desk.on(self.stop.click, self.talk.stop, [self.token], [], self.quiet, queue=False)
         desk.on(self.clear.click, self.wipe, [self.token], [*self.bots, self.note, desk.talk, self.shelf.list, self.shelf.name], self.quiet)
-        desk.on(self.about.click, self.think, [desk.target], [], self.quiet, repaint=True)
+        desk.on(self.about.click, self.whom.think, [desk.target], [], self.quiet, repaint=True)
         self.pulls.wire(self.quiet)
         self.fold.wire(self.beside, self.bots, self.shelf.file)
         greeted = [
@@ -176,7 +151,7 @@ class ChatTab:
         desk.on(desk.target.change, self.greet, [desk.target, desk.talk, tuned], greeted, self.quiet)
         self.settings.wire(self.quiet)
         self.shelf.wire(self.bots, self.quiet)
-        desk.paints(self.talk.paint, [desk.target, desk.followed, self.about], live=True)
+        desk.paints(self.whom.paint, [desk.target, desk.followed, self.about], live=True)
         desk.paints(lambda scene: [listed(desk, scene.talk)], [self.shelf.list])
 
     def ask(self, values: dict[Any, Any]) -> Iterator[Any]:
@@ -255,10 +230,10 @@ class ChatTab:
 
         A sheet with nothing on it yet is left alone: what is asked at this moment stays.
         """
-        kept = self.talk.kept(talk)
+        kept = self.whom.kept(talk)
         kept = kept if kept is not None and kept.target == who else None
         same = gr.skip()
-        sheets = [*sheets_of(self.desk, kept), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
+        sheets = [*self.shelf.sheets(kept), kept.id] if kept else [[], [], ""] if spoken else [same] * 3
         beside = gr.update(visible=True) if is_run(self.desk, who) or is_pulled(who) else gr.update(visible=False, value=False)
         named = self.shelf.named(kept.id if kept else None)
         note = chat_note(self.desk, None, self.settings.habits(who).single, who)
@@ -279,19 +254,12 @@ class ChatTab:
     def _drawn(self, histories: list[list[dict[str, str]]]) -> list[list[dict[str, Any]]]:
         return [folded(history, self.desk.say("ui.chat.thought")) for history in histories]
 
-    def think(self, who: str | None) -> None:
-        """The other way: with a thought before the answer, or without."""
-        kept, now = self.desk.studio.chats, self.desk.studio.answering.thinks(who or "")
-        if now is not None:
-            how = kept.settings(str(who))
-            kept.set(str(who), how.model_copy(update={"thinking": not (now if how.thinking is None else how.thinking)}))
-
     def _histories(self, values: Mapping[Any, Any]) -> list[list[dict[str, str]]]:
         return [said(values[bot]) for bot in self.bots]
 
     def _speak(self, values: dict[Any, Any], histories: list[list[dict[str, str]]], begun: Sequence[str] = ("", "")) -> Iterator[Any]:
         """Stream the answers, and keep the conversation; at the end what is to be said of them."""
-        desk, same, who = self.desk, gr.skip(), values[self.desk.target] or self.talk.first()
+        desk, same, who = self.desk, gr.skip(), values[self.desk.target] or self.whom.first()
         if not histories[TUNED] or not histories[TUNED][-1]["content"].strip():
             raise InputError("chat.empty")
         self.talk.stop(values[self.token])
@@ -323,7 +291,7 @@ class ChatTab:
         turns = [[Message(role=turn["role"], content=turn["content"]) for turn in sheet] for sheet in sheets]  # type: ignore[arg-type]
         for sheet, proof in zip(turns, proofs, strict=False):
             sheet[-1:] = [KeptTurn(**dict(turn), proof=proof if turn.role == "assistant" else None) for turn in sheet[-1:]]
-        return self.desk.studio.chats.save(talk, who or "", *turns)
+        return self.shelf.keep(talk, who or "", *turns)
 
     def _listed(self, talk: str) -> list[Any]:
         return [listed(self.desk, talk), self.shelf.named(talk)]
@@ -363,38 +331,3 @@ def _bot(desk: Desk, side: str, visible: bool) -> gr.Chatbot:
         allow_file_downloads=False,
         group_consecutive_messages=False,
     )
-
-
-def targets(desk: Desk, runs: Sequence[Mapping[str, Any]], who: str | None = None, model: str | None = None) -> list[tuple[str, str]]:
-    """Who can be talked to: runs with an adapter or at work, newest first, adapters from the Hub, then the models as they are, that of the
-    order in a folder, too. Of the run that is talked to its checkpoints, too."""
-    found = []
-    for run in runs:
-        if run["status"] in ("starting", "running"):
-            found.append((desk.say("ui.chat.learning", name=run["name"]), run["run"]))
-        elif run["has_adapter"] and run["status"] not in (*ALIVE, UNREADABLE):
-            found.append((f"{run['name']} · {view.when(run['created'], desk.lang)}", run["run"]))
-        if run["run"] == run_of(who or ""):
-            steps = [f"{run['run']}@{step}" for step in desk.studio.talk.steps(run["run"])]
-            found += [(desk.studio.talk.called(one, desk.lang), one) for one in reversed(steps)]
-    return [
-        *found,
-        *((one.name, one.name) for one in desk.studio.talk.pulled()),
-        *((desk.say("ui.chat.bare", model=entry["title"]), entry["id"]) for entry in desk.models(NAMES_SECONDS) if entry["here"]),
-        *((desk.say("ui.chat.bare", model=folder_of(desk, one)), one) for one in folders(desk, who, model)),
-    ]
-
-
-def talking(desk: Desk, scene: Scene, who: str | None) -> Html:
-    """With whom one talks; while a run learns, that it is talked to as it is now, or that nobody answers."""
-    run = scene.run
-    if run is not None and run["run"] == who and run["status"] in ("starting", "running"):
-        step, total = view.number(run["state"]["step"], desk.lang), view.number(run["total_steps"], desk.lang)
-        says = desk.say("ui.chat.while", step=step, total=total) if slip.answers(run) else desk.say("chat.launched")
-        return html('<p class="while"><i aria-hidden="true">●</i> {says}</p>', says=says)
-    name = next((entry["name"] for entry in scene.runs if entry["run"] == who), None)
-    name = desk.studio.talk.called(who, desk.lang) if who and (run_of(who) != who or is_pulled(who)) else name
-    title = next((entry["title"] for entry in desk.models(NAMES_SECONDS) if entry["id"] == who), folder_of(desk, who) or who or "")
-    says = desk.say("ui.chat.with_run", name=name) if name else desk.say("ui.chat.with_model", model=title)
-    untaught = desk.say("chat.untaught") if who and not name and desk.studio.talk.untaught(who) else ""
-    return html('<p class="hint">{says}</p>{thinking}', says=f"{says} {untaught}".strip(), thinking=thinking(desk, who)) if who else Html()

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from tuning.errors import InputError, TuningError
+from tuning.runs.evaluation.verdict import BY_HAND
 from tuning.runs.files import clean_name
-from tuning.runs.verdict import BY_HAND
 from tuning.schema import ALIVE, UNREADABLE
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import Desk, Scene
@@ -97,9 +97,9 @@ class RunActions:
         return asdict(replace(self.look(look), words=(words or "")[:MOST_WORDS], most=history.PAGE))
 
     def act(self, values: Mapping[Any, Any], name: gr.Textbox, event: gr.EventData) -> dict[Any, Any]:
-        """What was pressed below a run. Returns what changes on the page."""
-        do, run = gradio_ways.text(event, "what"), values[self.desk.opened]
-        desk, look = self.desk, self.look(values[self.desk.look])
+        """What was pressed below a run. Returns what changes on the page. Raises InputError for one that is gone."""
+        desk, do, look = self.desk, gradio_ways.text(event, "what"), self.look(values[self.desk.look])
+        run = desk.studio.runs.id(values[desk.opened] or "")
         changed: dict[Any, Any] = {name: gr.update(visible=False)}
         if do == "talk":
             changed |= {desk.run: run, desk.tabs: gr.update(selected="chat"), desk.tab: "chat"}

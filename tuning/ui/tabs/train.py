@@ -11,10 +11,11 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.runs import verdict
+from tuning.runs.evaluation import verdict
 from tuning.schema import ALIVE, ENDED
 from tuning.ui import form, gradio_ways, slip, view
-from tuning.ui.desk import Desk, Scene, caught, since
+from tuning.ui.desk import Desk, Scene, since
+from tuning.ui.door import caught
 from tuning.ui.draw import cards, offers, progress, sheet, timeline_view
 from tuning.ui.draw.curves.curve_look import CurveLook
 from tuning.ui.markup import Html, html

@@ -16,8 +16,8 @@ from tuning.ui.desk import Desk
 from tuning.ui.markup import Html
 from tuning.ui.parts.beside.pair import Pair
 from tuning.ui.parts.beside.questions_view import AnswerTable, own_questions
-from tuning.ui.parts.chat_settings import sent
-from tuning.ui.parts.voices import Asking, Talks
+from tuning.ui.parts.chat.chat_settings import sent
+from tuning.ui.parts.chat.voices import Asking, Talks
 
 MOST = 200  # tables of answers that are kept
 

@@ -17,8 +17,8 @@ from tuning.ui.markup import Html, html
 from tuning.ui.parts.beside.all_questions import AllQuestions
 from tuning.ui.parts.beside.pair import Pair
 from tuning.ui.parts.beside.strengths_view import strengths
-from tuning.ui.parts.chat_lines import is_run
-from tuning.ui.parts.chat_shelf import SAVE
+from tuning.ui.parts.chat.chat_shelf import SAVE
+from tuning.ui.parts.chat.whom import is_run
 
 
 class BesideFold:

@@ -14,7 +14,7 @@ from tuning.studio.beside.blind_score import SIDES
 from tuning.ui.desk import Desk
 from tuning.ui.markup import Html, html, joined
 from tuning.ui.parts.badge import proofs
-from tuning.ui.parts.voices import Asking, Voice
+from tuning.ui.parts.chat.voices import Asking, Voice
 
 MOST = 500  # pairs of answers that wait to be judged
 

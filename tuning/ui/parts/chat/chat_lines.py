@@ -3,18 +3,17 @@
 What a press does is the tab's affair.
 """
 
-import pathlib
 from typing import TYPE_CHECKING
 
-from tuning.hub.pulled import parsed
 from tuning.studio.talk import run_of
 from tuning.ui import view
-from tuning.ui.desk import NAMES_SECONDS, Desk
+from tuning.ui.desk import Desk
 from tuning.ui.markup import Html, html, joined
+from tuning.ui.parts.chat.whom import is_run
 
 if TYPE_CHECKING:
     from tuning.engine.question import Wait
-    from tuning.ui.parts.voices import Asking
+    from tuning.ui.parts.chat.voices import Asking
 
 SUGGESTIONS = 3
 # Gradio follows an answer only where the end of a sheet was in sight, and a sheet that gets a second one beside it has become lower.
@@ -22,28 +21,6 @@ LAST_IN_VIEW = """
 const ends = () => document.querySelectorAll('[id^="bot-"] .bubble-wrap').forEach((box) => box.scrollTo(0, box.scrollHeight));
 watch("value", () => requestAnimationFrame(() => requestAnimationFrame(ends)));
 """
-
-
-def is_run(desk: Desk, who: str | None) -> bool:
-    """Whether it is a run that is talked to, and not a model as it is, nor an adapter that was trained elsewhere."""
-    models = [entry["id"] for entry in desk.models(NAMES_SECONDS)]
-    return bool(who) and who not in models and not is_pulled(who) and not folder_of(desk, who)
-
-
-def folder_of(desk: Desk, who: str | None) -> str:
-    """What the folder is called, where a model in a folder is talked to; nothing where it is none, or whoever looks may not know of it."""
-    folder = pathlib.Path(who or "")
-    return folder.name if desk.local and folder.is_absolute() and folder.is_dir() else ""
-
-
-def folders(desk: Desk, *some: str | None) -> list[str]:
-    """Those that are models in folders of this machine."""
-    return [one for one in dict.fromkeys(some) if one and folder_of(desk, one)]
-
-
-def is_pulled(who: str | None) -> bool:
-    """Whether it is an adapter from the Hub that is talked to."""
-    return parsed(who or "") is not None
 
 
 def chat_note(desk: Desk, asking: "Asking | None", single: bool, who: str | None) -> Html:
@@ -99,19 +76,4 @@ def suggested(desk: Desk, who: str | None) -> Html:
         '<div class="suggestions" role="group" aria-label="{label}">{buttons}</div>',
         label=desk.say("ui.chat.suggestions"),
         buttons=buttons,
-    )
-
-
-def thinking(desk: Desk, who: str) -> Html:
-    """The switch for thoughts, where the template knows of them."""
-    usual = desk.studio.answering.thinks(who)
-    kept = desk.studio.chats.settings(who).thinking
-    if usual is None:
-        return Html()
-    on = usual if kept is None else kept
-    label = ("☑ " if on else "☐ ") + desk.say("ui.chat.thinking")
-    return html(
-        '<button type="button" class="mend" role="switch" aria-checked="{on}" data-do="think">{label}</button>',
-        on=str(on).lower(),
-        label=label,
     )

@@ -1,6 +1,6 @@
 """How answers compare with what was hoped for: facts, exactness, BLEU, chrF, ROUGE-L, length, repetition.
 
-Pure functions over texts; no model, no file. What the figures mean together is said in `runs.verdict`.
+Pure functions over texts; no model, no file. What the figures mean together is said in `runs.evaluation.verdict`.
 """
 
 import re

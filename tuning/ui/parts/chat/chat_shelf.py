@@ -3,17 +3,21 @@
 What a conversation is and where it lies is `studio.chats`; the talking itself is the tab's.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from tuning.runs.contents import KeptChat, KeptTurn
+from tuning.schema import Message
 from tuning.ui import gradio_ways, view
 from tuning.ui.desk import NAMES_SECONDS, Desk
 from tuning.ui.markup import Html, html, joined
 from tuning.ui.parts.badge import badge
-from tuning.ui.parts.chat_turns import folded
+from tuning.ui.parts.chat.chat_turns import folded
 
+NEVER = 0.0  # was a conversation written
+MOST_SEEN = 5000  # conversations that are open on pages
 MOST = 100  # conversations in the list; those that were talked in last
 # A file that the server has only said: the browser makes it.
 SAVE = """(file) => {
@@ -59,11 +63,6 @@ def _entry(desk: Desk, chat: KeptChat, current: str | None, sure: str | None) ->
     return html('<li>{opens}<div class="ways">{ways}</div></li>', opens=opens, ways=ways)
 
 
-def sheets_of(desk: Desk, chat: KeptChat) -> list[list[dict[str, Any]]]:
-    """A kept conversation as the page shows it, and what was answered beside it; each answer with its badge."""
-    return [folded(_told(turns, desk.lang), desk.say("ui.chat.thought")) for turns in (chat.turns, chat.beside)]
-
-
 def _told(turns: list[KeptTurn], lang: str) -> list[dict[str, str]]:
     said = [turn for turn in turns if turn.role in ("user", "assistant")]
     badges = [{"badge": str(badge(turn.proof, lang))} if turn.proof else {} for turn in said]
@@ -75,6 +74,7 @@ class ChatShelf:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self._seen: dict[tuple[str, str], float] = {}  # when a conversation was written last, as far as a page knows
         self.list = desk.cards("chats")
         self.name = gr.Textbox(
             label=desk.say("ui.chats.rename.label"),
@@ -94,6 +94,26 @@ class ChatShelf:
         pressed.success(fn=None, inputs=[self.file], js=SAVE, api_visibility="private")
         desk.on(self.name.submit, self.rename, [desk.talk, self.name], [self.list], fault)
 
+    def sheets(self, chat: KeptChat) -> list[list[dict[str, Any]]]:
+        """A kept conversation as the page shows it from now on, and what was answered beside it; each answer with its badge."""
+        self._saw(chat)
+        return [folded(_told(turns, self.desk.lang), self.desk.say("ui.chat.thought")) for turns in (chat.turns, chat.beside)]
+
+    def keep(self, talk: str | None, who: str, turns: Sequence[Message], beside: Sequence[Message]) -> str:
+        """Keep what the page shows, and what was answered beside it; the id.
+
+        A new one where another page has gone on with `talk`, or this one has never shown it, as where the run is gone that it was had with.
+        """
+        kept = self.desk.studio.chats.save(talk, who, turns, beside, self._seen.get((self.desk.page, talk or ""), NEVER))
+        self._saw(kept)
+        return kept.id
+
+    def _saw(self, chat: KeptChat) -> None:
+        self._seen.pop((self.desk.page, chat.id), None)  # who has looked last stands last
+        self._seen[self.desk.page, chat.id] = chat.updated
+        for forgotten in list(self._seen)[:-MOST_SEEN]:
+            self._seen.pop(forgotten, None)
+
     def press(self, talk: str | None, target: str | None, event: gr.EventData) -> list[Any]:
         """Open, take away or delete a conversation."""
         desk, what, id = self.desk, gradio_ways.text(event, "what"), gradio_ways.text(event, "value")
@@ -103,7 +123,7 @@ class ChatShelf:
             known = {run["run"] for run in desk.runs(shared=True)} | {one["id"] for one in desk.models(NAMES_SECONDS)}
             known |= {one.name for one in desk.studio.talk.pulled()}
             who = gr.update(value=chat.target) if chat.target in known - {target} else same
-            return [listed(desk, id), id, who, *sheets_of(desk, chat), self.named(id), None]
+            return [listed(desk, id), id, who, *self.sheets(chat), self.named(id), None]
         if what in ("jsonl", "md"):
             name, text = desk.studio.chats.export(id, what, desk.lang)
             return [same, same, same, same, same, same, {"name": name, "text": text}]

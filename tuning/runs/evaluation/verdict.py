@@ -10,8 +10,8 @@ from typing import Any
 
 from tuning.runs import disk, reading
 from tuning.runs.contents import EvaluationReport
-from tuning.runs.scores import Wanted, matches
-from tuning.runs.store import Run
+from tuning.runs.evaluation.scores import Wanted, matches
+from tuning.runs.run_folder import Run
 from tuning.schema import Notice
 
 FILE = "evaluation.json"
