@@ -12,6 +12,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.engine.conftest import Trainer, Undisturbed, losses
+from tests.lots import lot
+from tuning.engine.device import ran_out
 from tuning.engine.learn.healing import Ladder
 from tuning.engine.learn.train import train
 from tuning.engine.question import Question
@@ -131,18 +133,24 @@ def test_for_good(undisturbed: Undisturbed, trained: Trainer, studio: Studio, pl
     assert losses(run) == pytest.approx(losses(undisturbed(**wanted)), abs=1e-4)  # sums in another order
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported at some other API call",
-        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
-        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
-        "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
-        "Triton Error [CUDA]: out of memory",
-        "MPS backend out of memory (MPS allocated: 8.00 GB, other allocations: 1.00 GB, max allowed: 9.07 GB).",
-        "[enforce fail at alloc_cpu.cpp:116] data. DefaultCPUAllocator: not enough memory: you tried to allocate 2147483648 bytes.",
-    ],
-)
+WORDS = [
+    "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported at some other API call",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+    "Triton Error [CUDA]: out of memory",
+    "MPS backend out of memory (MPS allocated: 8.00 GB, other allocations: 1.00 GB, max allowed: 9.07 GB).",
+    "[enforce fail at alloc_cpu.cpp:116] data. DefaultCPUAllocator: not enough memory: you tried to allocate 2147483648 bytes.",
+]
+LOT = lot("words of memory").choice(WORDS)  # in every suite a run meets one of them; all by night
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_the_words_of_a_library_that_misses_memory_are_known(words: str) -> None:
+    assert ran_out(RuntimeError(words))
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, marks=[] if words == LOT else [pytest.mark.nightly]) for words in WORDS])
 def test_memory_that_a_library_misses_in_its_own_words_is_memory_too(trained: Trainer, words: str) -> None:
     calls = itertools.count(1)
     with patched(torch.nn.Embedding, "forward", lambda *_: torch.is_grad_enabled() and next(calls) == 2, RuntimeError(words)):
