@@ -51,7 +51,9 @@ def test_a_conversation_that_another_window_has_gone_on_with_is_kept_beside_it(s
     studio.chats.rename(first.id, "Another name")
     aside = studio.chats.save(first.id, "starter", [*SAID, SAID[0]], seen=first.updated)
     assert later.id == first.id != aside.id and len(studio.chats.get(first.id).turns) == 4 and len(studio.chats.get(aside.id).turns) == 3
-    assert studio.chats.save(first.id, "starter", SAID, seen=later.updated).id == first.id, "a name is no turn"
+    again = studio.chats.save(first.id, "starter", [*SAID, *SAID, SAID[0]], seen=0.0)
+    assert again.id == first.id, "nothing is lost where all that was said stands at its beginning"
+    assert studio.chats.save(first.id, "starter", SAID, seen=again.updated).id == first.id, "a name is no turn"
 
 
 def test_each_answer_keeps_its_proof_as_long_as_its_words(studio: Studio) -> None:

@@ -75,8 +75,8 @@ class Chats:
         """Keep a conversation, a new one where `id` is None or is not there any more; as it is kept.
 
         `beside`: the same with the base model. A turn that stood there before keeps its proof, but for a `KeptTurn`, which brings its own.
-        `seen`: when it was `updated` last, as far as whoever writes knows: one that another window has gone on with stays as it is there,
-        and this is a new one. Raises InputError `quota.storage`.
+        `seen`: when it was `updated` last, as far as whoever writes knows: where another window has gone on with it, and said what is not
+        among these turns, it stays as it is and this is a new one. Raises InputError `quota.storage`.
         """
         self._quotas.room()
         now = time.time()
@@ -84,7 +84,7 @@ class Chats:
             old = self.get(id) if id else None
         except InputError:  # deleted in another window: what was said since is kept all the same
             old = None
-        if old is None or seen not in (None, old.updated):
+        if old is None or (seen not in (None, old.updated) and not (_begin(old.turns, turns) and _begin(old.beside, beside))):
             asked = next((turn.content for turn in turns if turn.role == "user"), "")
             old = KeptChat(owner=self.owner, id=secrets.token_hex(8), name=_name(asked), target=target, created=now, updated=now)
         said = {"turns": _proven(turns, old.turns), "beside": _proven(beside, old.beside)}
@@ -139,6 +139,11 @@ class Chats:
     def _write(self, chat: KeptChat) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         files.write(self._path(chat.id), chat.model_dump_json(by_alias=True, exclude_none=True))
+
+
+def _begin(old: Sequence[Message], new: Sequence[Message]) -> bool:
+    """Whether a conversation begins with all that was said before."""
+    return [(turn.role, turn.content) for turn in old] == [(turn.role, turn.content) for turn in new[: len(old)]]
 
 
 def _proven(turns: Sequence[Message], before: Sequence[KeptTurn]) -> list[KeptTurn]:
