@@ -114,6 +114,12 @@ def deep(levels: int) -> Any:
 QA = [["question", "answer"], ["Dove siete?", "In via Roma."]]
 PIPED = "| question | answer |\n|---|---|\n| a | b |\n\n"
 CHOICES = "1) Dove?\na) Qui\nb) Là\n{}\n2) Quando?\na) Ora\nb) Mai\n{}"
+BANK = "".join(
+    f'<question type="shortanswer"><questiontext><text>{row["question"]}</text></questiontext>'
+    f'<answer fraction="100"><text>{row["answer"]}</text></answer></question>\n'
+    for row in ROWS
+)
+BANK = f'<?xml version="1.0" encoding="UTF-8"?>\n<quiz>\n{BANK}</quiz>\n'
 SWAPPED = {"question": "answer", "answer": "question"}
 SHEET_QA = [["Domanda", "Risposta"], ["Dove siete?", "In via Roma."]]
 PROSE = [{"text": row["question"], "simple": row["answer"]} for row in ROWS]
@@ -289,6 +295,8 @@ WAYS: dict[str, Way] = {
     "data.check.refused.roles": Way(talks(("user", "a"), ("user", "b"), ("assistant", "c")), repair="roles"),
     "data.check.refused.tools": Way(
         [{"messages": TALK, "tools": "x"}, {"messages": TALK}, {"messages": TALK}], [{"messages": TALK, "tools": json.dumps([TOOL])}]),
+    "data.check.refused.unread": Way(BANK.replace("shortanswer", "calculated", 1), BANK),
+    "data.moodle": Way(BANK[:-30], BANK),
     "data.check.refused.type": Way(with_(answer=True), with_(answer="true")),
     "data.check.several": Way([{**row, "answer": [row["answer"], "E poi altro."]} for row in ROWS], ROWS),
     "data.check.short": Way([{**row, "answer": f"Sì {n}"} for n, row in enumerate(ROWS * 3)], ROWS),
@@ -314,6 +322,7 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.note.faq",
         "data.note.gift",
         "data.note.hidden_words",
+        "data.note.moodle",
         "data.note.header",
         "data.note.pairs",
         "data.note.tree",
@@ -332,6 +341,8 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.row.nan",
         "data.row.object",
         "data.row.part",
+        "data.row.picture",
+        "data.row.question_kind",
         "data.row.ragged",
         "data.row.role",
     ),

@@ -39,6 +39,7 @@ _KINDS = {  # of refusal, by the code without `data.row.`; any other is a row th
     **{kind: kind for kind in ("empty_question", "empty_answer", "empty_text", "formula", "unwanted", "tie")},
     **{kind: kind for kind in ("role", "roles", "type", "columns", "tools")},
     **{"part": "type", "ragged": "columns", "call": "tools", "speaker": "role"},
+    **{"question_kind": "unread", "picture": "unread"},
 }
 
 _ASKS = ("?", "？", "؟")

@@ -18,6 +18,7 @@ from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
 from tuning.data.readers.books.xlsx_rows import XlsxBook
 from tuning.data.readers.encoding import TextFile, detect
+from tuning.data.readers.moodle import bank_rows
 from tuning.data.readers.prose import (
     card_rows,
     dialogue_rows,
@@ -90,7 +91,7 @@ _LEARNED = (gap_rows.learned, card_rows.unsure, transcripts.named, faq_rows.aski
 class Opened:
     """A file that can be read, and what it is."""
 
-    kind: str  # json, csv, text, yaml, parquet, arrow, xlsx, xls, xlsb or ods
+    kind: str  # json, csv, text, yaml, xml, parquet, arrow, xlsx, xls, xlsb or ods
     encoding: str | None  # of text
     records: Iterator[FileRecord]
     position: Callable[[], int] | None = None  # bytes of the file read so far
@@ -146,6 +147,9 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
 
 def _of_text(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened:
     head = text.head()
+    told: list[Notice] = []
+    if bank_rows.takes(head):
+        return Opened("xml", text.encoding, bank_rows.records(text, limits, told), text.position, told=told)
     _check_download(head)
     if whatsapp_rows.takes(head):
         return Opened("text", text.encoding, whatsapp_rows.records(text, limits), text.position)
@@ -163,7 +167,6 @@ def _of_text(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened:
     table = layout(head, known)
     if table is not None:
         notes = [Notice(code="data.note.header", params={"line": table.above + 1})] if table.found else []
-        told: list[Notice] = []
         return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known, told), text.position, notes, told)
     if json_lines.are_texts(head):
         return Opened("json", text.encoding, json_rows.texts(text, limits, known), text.position)
