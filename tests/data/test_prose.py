@@ -402,3 +402,48 @@ def test_names_and_times_of_a_meeting_are_told_and_stay(take: Take, form: str) -
 )
 def test_subtitles_timetables_and_logs_are_no_meetings(take: Take, content: str) -> None:
     assert "data.note.transcript" not in {note["code"] for note in take(content).reading.findings}
+
+
+APART = {  # the same two questions, with their answers further down
+    "headings": "Domande\n1. {}\n2. {}\n\nRisposte\n1. {}\n2. {}\n",
+    "Markdown": "# Quiz\n\n1. {}\n2. {}\n\n## Soluzioni\n\n1. {}\n2. {}\n",
+    "blank lines": "1) {}\n\n2) {}\n\nANSWERS:\n\n1) {}\n\n2) {}\n",
+    "no heading": "1. {}\n2. {}\n\n1. {}\n2. {}\n",
+    "bold": "**1. {}**\n**2. {}**\n\n**Risposte**\n\n1) {}\n2) {}\n",
+    "a rule": "1. {}\n2. {}\n\n---\n\n1. {}\n2. {}\n",
+}
+ASKED_APART = ("Qual è la capitale d'Italia?", "Chi ha scritto la Commedia?", "È Roma.", "Dante, nel Trecento.")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("form", APART.values(), ids=APART)
+def test_answers_in_a_list_below_the_questions_are_theirs(take: Take, form: str, end: str) -> None:
+    taken = take(form.format(*ASKED_APART).replace("\n", end))
+    assert taken.texts == [(ASKED_APART[0], ASKED_APART[2]), (ASKED_APART[1], ASKED_APART[3])] and not taken.faults
+
+
+def test_answers_below_a_heading_go_by_their_numbers(take: Take) -> None:
+    taken = take(
+        "Esercizi di ripasso\n\n1. Calcola l'area.\nIl lato è 2.\n2. Spiega.\n   1. Prima.\n   2. Dopo.\n3. Disegna.\n\n"
+        "Soluzioni\n\n1. Quattro.\n3. Ecco:\n\n   1. un cerchio\n\n   ```\n1. ()\n   ```\n"
+    )
+    assert taken.texts == [
+        ("Calcola l'area.\nIl lato è 2.", "Quattro."),
+        ("Disegna.", "Ecco:\n\n   1. un cerchio\n\n   ```\n1. ()\n   ```"),
+    ]
+    assert taken.faults == [(2, "data.row.empty_answer")]
+    assert [note["params"] for note in taken.reading.findings if note["code"] == "data.note.faq"] == [{"lines": 2, "pairs": 3}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "1. Uno.\n2. Due.\n\n1. Tre.\n2. Quattro.\n",
+        "1. Uno?\n2. Due?\n\n1. Tre.\n2. Quattro.\n3. Cinque.\n",
+        "1. Uno?\n2. Due?\n\n1. Tre.\n2. Quattro.\n\n1. Altro.\n2. Ancora.\n",
+        "1. Uno.\n2. Due.\n\nSoluzioni\n\n7. Tre.\n8. Quattro.\n",
+        "Un testo.\n\n1. Uno?\n2. Due?\n\nUn altro testo.\nE un altro.\n\n# Poi\n\nTanto altro.\nE altro.\nFine.\nPoi.\nE poi.\nFine.\n",
+    ],
+)
+def test_other_numbered_lists_are_no_questions(take: Take, content: str) -> None:
+    assert take(content).reading.format == "text"

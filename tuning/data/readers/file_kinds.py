@@ -20,6 +20,7 @@ from tuning.data.readers.books.xlsx_rows import XlsxBook
 from tuning.data.readers.encoding import TextFile, detect
 from tuning.data.readers.moodle import bank_rows
 from tuning.data.readers.prose import (
+    apart_rows,
     card_rows,
     dialogue_rows,
     faq_rows,
@@ -190,6 +191,9 @@ def _of_prose(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened | N
     quiz = quiz_rows.takes(head)
     if quiz is not None:
         return Opened("text", text.encoding, quiz_rows.records(text, limits, quiz, told), text.position, told=told)
+    apart = apart_rows.takes(head)
+    if apart is not None:
+        return Opened("text", text.encoding, apart_rows.records(apart, limits, told), text.position, told=told)
     questions = faq_rows.way(head)
     speakers = dialogue_rows.takes(head) if questions is None or questions.by != "labels" else None
     if speakers is not None:
