@@ -182,6 +182,8 @@ WAYS: dict[str, Way] = {
     "data.json.around": Way(f"Ecco:\n{lines(*map(json.dumps, GOOD))}", GOOD),
     "data.json.cut": Way('[{"question": "a", "answer": "b"},', '[{"question": "a", "answer": "b"}]'),
     "data.json.deep": Way("[" * 100_000, json.dumps(GOOD)),
+    "data.json.whole": Way(
+        json.dumps({"info": {"v": 1}, "voci": ROWS}), json.dumps(ROWS), limits={"line": 200, "whole": 300}),
     "data.json.long": Way('[{"question": "' + "a" * 500_000 + '", "answer": "b"}]', json.dumps(GOOD), limits={"line": 1000}),
     "data.labels": Way(LABELLED, spelled=True),
     "data.languages": Way([{"translation": {"de": row["question"], "it": row["answer"]}} for row in ROWS], spelled=True),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TextIO
 
+from tuning.data.readers import json_whole
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import DECODER, Stretch, are_turns, fast_lines, judged, lines, spell_rows, spelled
 from tuning.data.records import FileRecord, KnowsColumns, Number, listed
@@ -47,10 +48,15 @@ def takes(head: str) -> bool:
 def records(text: TextFile, limits: Limits, known: KnowsColumns) -> Iterator[FileRecord]:
     """All rows in the order of the file. Numbers are `Number`: as the file spells them.
 
-    Raises InputError where the rest cannot be told apart any more: `data.json`, `data.json.cut`, `data.json.deep`,
-    `data.json.long`, each with row and line.
+    A file that is a single object is one record, even if it is longer than a row may be: its rows may lie within it. Raises InputError
+    where the rest cannot be told apart any more: `data.json`, `data.json.cut`, `data.json.deep`, `data.json.long`, each with row and
+    line; `data.json.whole` (limit) for such an object that is too large to be looked into.
     """
     shape = _shape(text, limits, known)
+    if shape in ("lines", "objects") and (one := json_whole.record(text, shape == "lines", limits)) is not None:
+        _check_rows(dict(one.values or {}))
+        yield one
+        return
     if shape == "lines" and _is_plain(text):
         with text.open_bytes() as raw:
             yield from fast_lines(raw, limits)
@@ -280,7 +286,7 @@ class _Window:
         self._names: list[str] | None = None  # of the columns of rows that are lists; none where rows are texts
         self._stream = stream
         self._limits = limits
-        self._widest = 4 * limits.line  # so that a value somewhat too long costs its row, not the file
+        self._widest = json_whole.WIDEST * limits.line  # so that a value somewhat too long costs its row, not the file
         self._text = ""
         self._at = 0
 
