@@ -1,6 +1,7 @@
 """Further inputs of forms that JSON has around rows, or within them: several answers in one, wrappers, exports of other programs."""
 
 import json
+from collections.abc import Callable
 
 from tests.data.kinds import QA, Input, lines, paired, sheets, table
 
@@ -28,6 +29,41 @@ ALTERNATIVES = {
         [(Q1, "verde")],
         unused={"answers.text": 2 * len(QA), "answers.answer_start": len(QA)},
         finding="-data.check.several",
+    ),
+}
+PAIRED = [("Capitali?", ["Rome", "L'Aquila"]), ("Fiumi?", ["Po"]), ("Laghi?", ["Garda", "Como"])]  # and lists within cells
+
+
+def spelled(column: str, spell: Callable[[list[str]], str], taken: bool) -> Input:
+    content = table(["question", column], *([q, spell(answers)] for q, answers in PAIRED))
+    if taken:
+        return Input(content, [(q, answers[0]) for q, answers in PAIRED], unused={column: 2}, finding="-data.check.printed")
+    return Input(content, [(q, spell(answers)) for q, answers in PAIRED], finding="data.check.printed")
+
+
+PRINTED = {
+    "by Python": spelled("answer", str, True),
+    "by Python, in Italian": spelled("Risposta", str, True),
+    "by NumPy": spelled("answer", lambda texts: str(texts).replace(", ", " "), True),
+    "by NumPy, over lines": spelled("answers", lambda texts: str(texts).replace(", ", "\n "), True),
+    "in JSON, of several": spelled("answers", json.dumps, True),
+    "in JSON, which may be the answer": spelled("answer", json.dumps, False),
+    "of a program": spelled("completion", str, False),
+    "in lines of JSON": Input(
+        lines(*({"question": q, "answer": str(answers)} for q, answers in PAIRED)),
+        [(q, answers[0]) for q, answers in PAIRED],
+        unused={"answer": 2},
+    ),
+    "nothing in one": Input(
+        table(["question", "answers"], ["a?", "['b']"], ["c?", "[]"], ["d?", "['e']"]), [("a?", "b"), ("d?", "e")], left=1
+    ),
+    "not in all": Input(
+        table(["question", "answer"], ["a?", "['b']"], ["c?", "d"]), [("a?", "['b']"), ("c?", "d")], finding="-data.check.printed"
+    ),
+    "of numbers": Input(table(["question", "answer"], ["a?", "[1, 2]"], ["c?", "[3]"]), [("a?", "[1, 2]"), ("c?", "[3]")]),
+    "options of NumPy": Input(
+        table(["question", "choices", "answer"], ["2+2?", "['3' '4']", "1"], ["3+3?", "['6' '4']", "0"]),
+        [("2+2?\n\nA) 3\nB) 4", "B) 4"), ("3+3?\n\nA) 6\nB) 4", "A) 6")],
     ),
 }
 
@@ -163,6 +199,7 @@ CHATBOT = {
 KINDS = {
     "several answers in a row, of which the first is learned and the others are told": SEVERAL,
     "several wordings of one answer, of which the first is learned without a word": ALTERNATIVES,
+    "lists of answers within cells, written as text": PRINTED,
     "numbered pairs of columns, each a row": NUMBERED,
     "rows within an object": WITHIN,
     "questions of schema.org": FAQ,

@@ -301,6 +301,7 @@ WAYS: dict[str, Way] = {
     "data.moodle": Way(BANK[:-30], BANK),
     "data.check.refused.type": Way(with_(answer=True), with_(answer="true")),
     "data.check.several": Way([{**row, "answer": [row["answer"], "E poi altro."]} for row in ROWS], ROWS),
+    "data.check.printed": Way([{**row, "answer": json.dumps([row["answer"]])} for row in ROWS], ROWS),
     "data.check.short": Way([{**row, "answer": f"Sì {n}"} for n, row in enumerate(ROWS * 3)], ROWS),
     "data.all_dropped": Way([{"question": "Caro {{nome}}?", "answer": "Sì {{nome}}."}] * 2, repairs=("unfilled",)),
     "data.password": Way(b"\xd0\xcf\x11\xe0" + bytes(600) + "EncryptedPackage".encode("utf-16-le"), book(SHEET_QA)),
