@@ -74,8 +74,17 @@ def numbered(*names: str, last: int = 4) -> list[str]:
     return [name.format(number) for number in range(1, last + 1) for name in names]
 
 
-def across(*names: str) -> Input:
-    return Input(table(numbered(*names), FLAT, [*FLAT[:4], *[""] * 4]), [*QA, *QA[:2]], finding="data.note.pairs")
+def across(*names: str, finding: str = "data.note.pairs") -> Input:
+    return Input(table(numbered(*names), FLAT, [*FLAT[:4], *[""] * 4]), [*QA, *QA[:2]], finding=finding)
+
+
+PROMPTS = {
+    names[0]: across(*names, finding="data.note.pairs.turns")
+    for names in (
+        *(("prompt_{}", "response_{}"), ("input_{}", "output_{}"), ("instruction_{}", "output_{}"), ("Prompt {}", "Completion {}")),
+        *(("richiesta {}", "risposta {}"), ("query{}", "answer{}"), ("Istruzione {}", "Risposta {}")),
+    )
+}
 
 
 NUMBERED = {
@@ -201,6 +210,7 @@ KINDS = {
     "several wordings of one answer, of which the first is learned without a word": ALTERNATIVES,
     "lists of answers within cells, written as text": PRINTED,
     "numbered pairs of columns, each a row": NUMBERED,
+    "numbered prompts and responses, each a row, which may be turns": PROMPTS,
     "rows within an object": WITHIN,
     "questions of schema.org": FAQ,
     "answers under their questions": UNDER,

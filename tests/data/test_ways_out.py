@@ -301,6 +301,9 @@ WAYS: dict[str, Way] = {
     "data.moodle": Way(BANK[:-30], BANK),
     "data.check.refused.type": Way(with_(answer=True), with_(answer="true")),
     "data.check.several": Way([{**row, "answer": [row["answer"], "E poi altro."]} for row in ROWS], ROWS),
+    "data.note.pairs.turns": Way(
+        table(["prompt_1", "response_1", "prompt_2", "response_2"], ["Dove siete?", "In via Roma.", "E quando aprite?", "Alle nove."]),
+        table(["user_1", "assistant_1", "user_2", "assistant_2"], ["Dove siete?", "In via Roma.", "E quando aprite?", "Alle nove."])),
     "data.check.printed": Way([{**row, "answer": json.dumps([row["answer"]])} for row in ROWS], ROWS),
     "data.check.short": Way([{**row, "answer": f"Sì {n}"} for n, row in enumerate(ROWS * 3)], ROWS),
     "data.all_dropped": Way([{"question": "Caro {{nome}}?", "answer": "Sì {{nome}}."}] * 2, repairs=("unfilled",)),
