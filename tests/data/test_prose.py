@@ -404,6 +404,26 @@ def test_subtitles_timetables_and_logs_are_no_meetings(take: Take, content: str)
     assert "data.note.transcript" not in {note["code"] for note in take(content).reading.findings}
 
 
+@pytest.mark.parametrize(
+    ("form", "left"),
+    [
+        ("{}\n: {}\n\n{}\n: {}\n", 0),
+        ("{}\n:   {}\n\n{}\n:   {}\n", 0),
+        ("[faq1]\nquestion={}\nanswer={}\n\n[faq2]\nquestion={}\nanswer={}\n", 2),
+        ('[[faq]]\nquestion = "{}"\nanswer = "{}"\n\n[[faq]]\nquestion = "{}"\nanswer = "{}"\n', 2),
+    ],
+)
+def test_signs_of_definitions_and_of_settings_are_not_learned(take: Take, form: str, left: int) -> None:
+    taken = take(form.format("Come si paga?", "Con carta.", "Quando arriva?", "In tre giorni."))
+    assert taken.texts == [("Come si paga?", "Con carta."), ("Quando arriva?", "In tre giorni.")]
+    told = [note["params"]["lines"] for note in taken.reading.findings if note["code"] == "data.note.faq"]
+    assert told == ([left] if left else [])
+
+
+def test_colons_of_some_answers_stay(take: Take) -> None:
+    assert take("Come si paga?\n: Con carta.\n\nQuando arriva?\nIn tre giorni.\n").texts[0] == ("Come si paga?", ": Con carta.")
+
+
 APART = {  # the same two questions, with their answers further down
     "headings": "Domande\n1. {}\n2. {}\n\nRisposte\n1. {}\n2. {}\n",
     "Markdown": "# Quiz\n\n1. {}\n2. {}\n\n## Soluzioni\n\n1. {}\n2. {}\n",
