@@ -424,6 +424,56 @@ def test_colons_of_some_answers_stay(take: Take) -> None:
     assert take("Come si paga?\n: Con carta.\n\nQuando arriva?\nIn tre giorni.\n").texts[0] == ("Come si paga?", ": Con carta.")
 
 
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        ("1\n00:00:01,000 --> 00:00:02,500\nCiao, mondo.\n\n2\n00:00:03,000 --> 00:00:04,500\nCome va?\n", 2),
+        (
+            "WEBVTT\n\n00:01.000 --> 00:02.000 align:start\nSì\n\n00:03.000 --> 00:04.000\n<v Anna>No</v>\n\n00:05.000 --> 00:06.000\nMa\n",
+            3,
+        ),
+    ],
+)
+def test_times_of_subtitles_are_told(take: Take, content: str, count: int) -> None:
+    for written in (content, content.replace("\n", "\r\n")):
+        found = {note["code"]: note["params"] for note in take(written).reading.findings}
+        assert found["data.note.subtitles"] == {"count": count}
+    assert "data.note.subtitles" not in {
+        note["code"] for note in take(f"A --> B\n\nUn testo: 10:30 --> poi.\n\n{content[:40]}").reading.findings
+    }
+
+
+FOREIGN = {
+    "SQL": "INSERT INTO faq (q, a) VALUES ('Quando aprite?', 'Alle 9');\nINSERT INTO faq (q, a) VALUES ('Dove?', 'A Roma');\n",
+    "JavaScript": "// dal sito\nexport const faq = [\n  { question: 'Quando?', answer: 'Alle 9' },\n];\n",
+    "PHP": "<?php\nreturn [\n  ['domanda' => 'Quando?', 'risposta' => 'Alle 9'],\n];\n",
+    "vCard": "BEGIN:VCARD\nVERSION:3.0\nFN:Mario Rossi\nEND:VCARD\n",
+    "iCalendar": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Riunione\nEND:VEVENT\nEND:VCALENDAR\n",
+    "gettext": 'msgid "Hello"\nmsgstr "Ciao"\n\nmsgid ""\n"Good "\n"night"\nmsgstr "Buona notte"\n',
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_entries_of_another_program_are_told_and_stay(take: Take, kind: str) -> None:
+    for content in (FOREIGN[kind], FOREIGN[kind].replace("\n", "\r\n")):
+        reading = take(content).reading
+        told = [note["params"] for note in reading.findings if note["code"] == "data.note.foreign"]
+        assert reading.format == "text" and told == [{"kind": kind}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "const x = [1];\nfunction f() {\n  return x;\n}\n",
+        "<?php\necho 'ciao';\n",
+        "Per inserire una riga si usa INSERT INTO.\n\nPoi si salva.\n",
+        "def f(question):\n    return 1\n",
+    ],
+)
+def test_other_programs_are_not_told(take: Take, content: str) -> None:
+    assert "data.note.foreign" not in {note["code"] for note in take(content).reading.findings}
+
+
 APART = {  # the same two questions, with their answers further down
     "headings": "Domande\n1. {}\n2. {}\n\nRisposte\n1. {}\n2. {}\n",
     "Markdown": "# Quiz\n\n1. {}\n2. {}\n\n## Soluzioni\n\n1. {}\n2. {}\n",

@@ -304,6 +304,11 @@ WAYS: dict[str, Way] = {
     "data.note.pairs.turns": Way(
         table(["prompt_1", "response_1", "prompt_2", "response_2"], ["Dove siete?", "In via Roma.", "E quando aprite?", "Alle nove."]),
         table(["user_1", "assistant_1", "user_2", "assistant_2"], ["Dove siete?", "In via Roma.", "E quando aprite?", "Alle nove."])),
+    "data.note.subtitles": Way(
+        "".join(f"{n}\n00:00:0{n},000 --> 00:00:0{n},500\nOggi si parla di orli, parte {n}.\n\n" for n in range(1, 6)),
+        "".join(f"Oggi si parla di orli, parte {n}.\n\n" for n in range(1, 6))),
+    "data.note.foreign": Way(
+        "INSERT INTO faq (question, answer) VALUES ('Dove siete?', 'In via Roma.');\n" * 3, table(*QA)),
     "data.check.printed": Way([{**row, "answer": json.dumps([row["answer"]])} for row in ROWS], ROWS),
     "data.check.short": Way([{**row, "answer": f"Sì {n}"} for n, row in enumerate(ROWS * 3)], ROWS),
     "data.all_dropped": Way([{"question": "Caro {{nome}}?", "answer": "Sì {{nome}}."}] * 2, repairs=("unfilled",)),

@@ -24,6 +24,7 @@ from tuning.data.readers.prose import (
     card_rows,
     dialogue_rows,
     faq_rows,
+    foreign,
     gap_rows,
     gift_rows,
     quiz_rows,
@@ -85,7 +86,14 @@ _BOOKS: dict[str, Callable[[BinaryIO, int, Limits], workbook.Book]] = {
     "xls": CalamineBook,
     "xlsb": CalamineBook,
 }
-_LEARNED = (gap_rows.learned, card_rows.unsure, transcripts.named, faq_rows.asking)  # what is told of a text that is learned as it stands
+_LEARNED = (
+    gap_rows.learned,
+    card_rows.unsure,
+    transcripts.named,
+    transcripts.timed,
+    foreign.entries,
+    faq_rows.asking,
+)  # what is told of a text that is learned as it stands
 
 
 @dataclass(frozen=True)
