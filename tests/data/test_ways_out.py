@@ -309,6 +309,7 @@ WAYS: dict[str, Way] = {
         "".join(f"Oggi si parla di orli, parte {n}.\n\n" for n in range(1, 6))),
     "data.note.foreign": Way(
         "INSERT INTO faq (question, answer) VALUES ('Dove siete?', 'In via Roma.');\n" * 3, table(*QA)),
+    "data.note.better": Way([{**row, "Risposta corretta": f"No: {row['answer']}"} for row in ROWS], spelled=True),
     "data.check.printed": Way([{**row, "answer": json.dumps([row["answer"]])} for row in ROWS], ROWS),
     "data.check.short": Way([{**row, "answer": f"Sì {n}"} for n, row in enumerate(ROWS * 3)], ROWS),
     "data.all_dropped": Way([{"question": "Caro {{nome}}?", "answer": "Sì {{nome}}."}] * 2, repairs=("unfilled",)),

@@ -18,7 +18,7 @@ from tuning.data import parallel
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Edits, Reading, write
-from tuning.data.formats import registry
+from tuning.data.formats import better, registry
 from tuning.data.formats.content import KnownQuestions
 from tuning.data.formats.notes import Unused
 from tuning.data.readers import file_kinds, json_rows
@@ -102,6 +102,8 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
         chosen = _choose(rows, task.mapping, reading)
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
+        told = None if task.mapping else better.beside(chosen.form, chosen.mapping, rows)
+        reading.findings += [told.model_dump()] if told is not None else []
         converter = Converter(chosen, task.mapping, Repairs(task.repairs, known), task.edits)
         stretches = _stretches(task, reading, limits) if regrouping is None else []
         if stretches:
