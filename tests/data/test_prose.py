@@ -1,8 +1,11 @@
 """Questions and answers, dialogues and quizzes that stand in a text: what belongs to which, and that no letter of it is lost."""
 
+import time
+
 import pytest
 
 from tests.data.conftest import Take
+from tuning.data.readers.prose.question_labels import in_line, labelled
 
 WHOLE = {  # each is a question, and comes through to the letter
     **dict.fromkeys(("Nel capitolo 3. Che cosa succede?", "A pagina 12) Chi parla?", "Posso accorciare (orlo 5) la giacca?"), "lines"),
@@ -418,6 +421,43 @@ def test_signs_of_definitions_and_of_settings_are_not_learned(take: Take, form: 
     assert taken.texts == [("Come si paga?", "Con carta."), ("Quando arriva?", "In tre giorni.")]
     told = [note["params"]["lines"] for note in taken.reading.findings if note["code"] == "data.note.faq"]
     assert told == ([left] if left else [])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "R: {1}\nD: {0}\n\nR: {3}\nD: {2}\n",
+        "Risposta: {1}\nDomanda: {0}\n\n\nRisposta: {3}\nDomanda: {2}\n",
+        "**A:** {1}\n**Q:** {0}\n\n**A:** {3}\n**Q:** {2}\n",
+        "D: {0} R: {1}\nD: {2} R: {3}\n",
+        "# FAQ\n\n**Domanda:** {0} **Risposta:** {1}\n\n**Domanda:** {2} **Risposta:** {3}\n",
+        "1. Q: {0} - A: {1}\n2. Q: {2} - A: {3}\n",
+        "- Domanda 1: {0} Risposta 1: {1}\n- Domanda 2: {2} Risposta 2: {3}\n",
+    ],
+)
+def test_answers_above_their_questions_and_on_their_line_are_theirs(take: Take, form: str) -> None:
+    for end in ("\n", "\r\n"):
+        taken = take(form.format("Come si paga?", "Con carta: sempre.", "Quando arriva?", "In tre giorni.").replace("\n", end))
+        assert taken.texts == [("Come si paga?", "Con carta: sempre."), ("Quando arriva?", "In tre giorni.")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "R: Buongiorno.\nD: Come sta?\nR: Bene.\nD: E poi?\nR: Altro.\n",
+        "R: Buongiorno.\n\nD: Come sta?\nR: Bene.\n\nD: E poi?\nR: Altro.\n",
+    ],
+)
+def test_an_answer_before_all_questions_does_not_turn_the_others(take: Take, content: str) -> None:
+    assert take(content).texts == [("Come sta?", "Bene."), ("E poi?", "Altro.")]
+
+
+@pytest.mark.parametrize("line", ["Q" + " " * 60_000, "Q: x" + " " * 60_000, "Q: x a" + " " * 60_000 + "x", "Q: " + "a " * 30_000])
+def test_a_long_line_of_blanks_is_no_work_for_labels(line: str) -> None:
+    started = time.process_time()
+    assert in_line(line) is None
+    labelled(line)
+    assert time.process_time() - started < 1
 
 
 def test_colons_of_some_answers_stay(take: Take) -> None:

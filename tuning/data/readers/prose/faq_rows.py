@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.prose.fences import coded, opened
-from tuning.data.readers.prose.question_labels import LabelledLine, Labels, labelled, settled
+from tuning.data.readers.prose.question_labels import LabelledLine, Labels, in_line, labelled, settled
 from tuning.data.records import FileRecord, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
@@ -40,7 +40,7 @@ _BODY = 7  # the level of a heading that is bold or folded
 class Telling:
     """How the questions of a text are told."""
 
-    by: Literal["labels", "headings", "lines", "turn"]
+    by: Literal["labels", "in line", "headings", "lines", "turn"]
     labels: Labels | None = None
     level: int = 0  # of the headings that ask, where those of others do not
     defined: bool = False  # whether answers stand behind a colon, as definitions in Markdown do
@@ -71,6 +71,9 @@ def way(head: str) -> Telling | None:
     used = settled(lines, code)
     if used is not None:
         return Telling("labels", used)
+    filled = [line for line in lines if line.strip() and not line.startswith("#")]
+    if len(filled) > 1 and all(map(in_line, filled)):
+        return Telling("in line")
     found = _by_headings(lines, code) or _by_lines(lines, code)
     if found is None:
         return None
@@ -115,9 +118,13 @@ def asking(head: str) -> Notice | None:
 
 def _pairs(lines: Iterator[str], code: Sequence[int], told: Telling, tally: Counter[str]) -> Iterator[tuple[int, str, str]]:
     """The line where a pair begins, its question and its answer; `tally` counts the lines that are left out."""
+    if told.by == "in line":
+        yield from _in_lines(lines, tally)
+        return
     question: list[str] | None = None
     answer: list[str] | None = None
     begin = 0
+    above = told.labels is not None and told.labels.before
     reader = _FaqReader(told)
 
     def pair() -> tuple[int, str, str]:
@@ -126,7 +133,8 @@ def _pairs(lines: Iterator[str], code: Sequence[int], told: Telling, tally: Coun
         led = _label(said) if told.answers else None
         if led is not None and (led.word, led.sign) == told.answers:
             said = "\n".join([led.said, *said.split("\n")[1:]]).strip()
-        return begin, "\n".join(question or ()).strip(), said
+        asked = "\n".join(question or ()).strip()
+        return (begin, said, asked) if above else (begin, asked, said)
 
     for number, line in enumerate(_around(lines, code), start=1):
         seen = _Seen("text", line.text) if line.code else reader.read(line)
@@ -144,6 +152,16 @@ def _pairs(lines: Iterator[str], code: Sequence[int], told: Telling, tally: Coun
             tally["left"] += bool(line.text.strip())
     if question is not None:
         yield pair()
+
+
+def _in_lines(lines: Iterator[str], tally: Counter[str]) -> Iterator[tuple[int, str, str]]:
+    """The pairs that stand on a line each."""
+    for number, line in enumerate(lines, start=1):
+        both = in_line(line)
+        if both is not None:
+            yield number, *both
+        else:
+            tally["left"] += bool(line.strip())
 
 
 def _around(lines: Iterator[str], code: Sequence[int]) -> Iterator[_Line]:
@@ -183,7 +201,8 @@ class _FaqReader:
             section = self._settings and _SECTION.match(line.text)
             return _Seen("other" if section or re.match(r"#{1,6}\s", line.text) else "text")
         self._asked = found.word if found.asks else self._asked
-        return _Seen("asks" if found.asks else "says", _unquoted(found.said) if self._settings else found.said)
+        begins = found.asks != (self._way.labels is not None and self._way.labels.before)
+        return _Seen("asks" if begins else "says", _unquoted(found.said) if self._settings else found.said)
 
     def _headed(self, line: _Line) -> _Seen:
         found = _heading(line)
