@@ -11,7 +11,7 @@ _BLOCKS |= {"h1", "h2", "h3", "h4", "h5", "h6", "figcaption", "center", "address
 _UNSAID = frozenset(("script", "style"))
 _RAISED = {"sup": ("^", "0123456789+-=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ"), "sub": ("_", "0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")}
 _SPACES = re.compile(r"[ \t\r\n\f]+")
-_LINES = re.compile(r" *\n[ \n]*")
+_LINES = re.compile(r"(?<! ) *\n[ \n]*")
 
 
 def text_of(markup: str, lines: bool = False) -> tuple[str, int]:

@@ -23,7 +23,7 @@ _HIDDEN = re.compile(
     r"\{\{c(?P<number>\d{1,3})::(?P<said>(?:(?!\}\}|::|\{\{).){1,2000})(?:::(?P<hint>(?:(?!\}\}|\{\{).){0,2000}))?\}\}", re.DOTALL
 )
 _SETTING = re.compile(r"#[a-z ]+:")
-_SEPARATOR = re.compile(r"(?im)^#separator:[ \t]*(.+?)[ \t\r]*$")
+_SEPARATOR = re.compile(r"(?im)^#separator:([^\r\n]+)")
 _NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "colon": ":", "space": " "}
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _FIRST = "1"  # the number with which those of a note begin
@@ -45,7 +45,8 @@ def takes(head: str) -> Gaps | None:
     lines = [line for line in head.splitlines() if not _SETTING.match(line)]
     named = _SEPARATOR.search(head) if head.lstrip("\ufeff").startswith("#") else None
     if named is not None:
-        gaps = Gaps(_NAMES.get(named[1].casefold(), named[1][:1]))
+        sign = named[1].strip(" ")
+        gaps = Gaps(_NAMES.get(sign.strip().casefold(), sign[:1]))
     else:
         found = [line for line in lines if _HIDDEN.search(line)]
         tabbed = 2 * sum("\t" in line for line in found) > len(found)
