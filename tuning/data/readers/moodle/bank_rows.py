@@ -4,6 +4,7 @@ They are asked as those of GIFT are: of multiple choice the options are part of 
 learned. Titles, feedback and shares of a mark are no part of it. A question without an answer, or of a kind that is not read, is refused.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -86,7 +87,8 @@ def _questions(text: TextFile) -> Iterator[tuple[int, Element]]:
     """The questions with the line in which each begins. Raises as `records`."""
     builder = _QuestionBuilder()
     with text.open() as stream:
-        while piece := stream.read(_PIECE):
+        first = stream.read(_PIECE).lstrip("\ufeff \t\r\n")  # before a declaration nothing may stand
+        for piece in itertools.chain([first], iter(lambda: stream.read(_PIECE), "")):
             builder.feed(piece)
             yield from builder.whole
             builder.whole.clear()
