@@ -205,7 +205,24 @@ CHATBOT = {
     ),
 }
 
+LISTS = {  # a list in each line, that is no conversation
+    "of texts": Input("".join(json.dumps(pair) + "\n" for pair in QA), code="data.nothing"),
+    "of numbers": Input("[1, 2]\n[3, 4]\n", code="data.nothing"),
+    "of names and texts": Input("".join(json.dumps(pair) + "\n" for pair in [["question", "answer"], *QA]), code="data.nothing"),
+}
+FLAN = {
+    "its own": Input(lines(*({"inputs": q, "targets": a, "task": "x"} for q, a in QA)), QA, unused={"task": len(QA)}),
+    "P3's": Input(lines(*({"inputs_pretokenized": q, "targets_pretokenized": a} for q, a in QA)), QA),
+    "P3's, with its tokens": Input(
+        lines(*({"inputs": [1, 2], "inputs_pretokenized": q, "targets": [3], "targets_pretokenized": a} for q, a in QA)),
+        QA,
+        unused={"inputs": len(QA), "targets": len(QA)},
+    ),
+}
+
 KINDS = {
+    "lists in lines, which are no rows": LISTS,
+    "inputs and targets": FLAN,
     "several answers in a row, of which the first is learned and the others are told": SEVERAL,
     "several wordings of one answer, of which the first is learned without a word": ALTERNATIVES,
     "lists of answers within cells, written as text": PRINTED,

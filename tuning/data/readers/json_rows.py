@@ -123,7 +123,7 @@ def _shape(text: TextFile, limits: Limits, known: KnowsColumns) -> Shape:
     with text.open() as stream:
         first, second = _beginnings(stream, limits)
     if first.startswith("["):
-        return "lines" if second.startswith("[") and _is_talk(first) else "list"
+        return "lines" if second.startswith("[") and _is_row(first) else "list"
     wrapper = _wrapper(text.head(), known)
     otherwise: Shape = ("wrapped", wrapper) if wrapper is not None else "named" if _are_named(text.head(), known) else "objects"
     try:
@@ -154,12 +154,13 @@ def _wrapper(head: str, known: KnowsColumns) -> str | None:
     return "rows" if name == _ABOUT else name
 
 
-def _is_talk(line: str) -> bool:
-    """Whether a line is a whole list of turns."""
+def _is_row(line: str) -> bool:
+    """Whether a line is a whole list of turns, or of something else than rows."""
     try:
-        return are_turns(DECODER.decode(line))
+        value = DECODER.decode(line)
     except (json.JSONDecodeError, RecursionError):
         return False
+    return are_turns(value) or (isinstance(value, list) and not any(isinstance(one, dict) for one in value))
 
 
 def _are_named(head: str, known: KnowsColumns) -> bool:
