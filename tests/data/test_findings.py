@@ -455,6 +455,7 @@ def test_all_repairs_together() -> None:
     [
         ("Perch&eacute;? &laquo;S&igrave;&raquo;", "Perché? «Sì»"),
         ("<p>Uno</p><p>Due</p>", "Uno\nDue"),
+        ("<dl><dt>Uno</dt><dd>uno.</dd></dl>", "Uno\nuno."),
         ("12&nbsp;&euro; &#8211; <b>subito</b>", "12 € – subito"),
         ('<a href="https://example.org">qui</a>', "qui"),
         ("a < b and c > d", None),
