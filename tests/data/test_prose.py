@@ -442,6 +442,14 @@ def test_answers_above_their_questions_and_on_their_line_are_theirs(take: Take, 
 
 
 @pytest.mark.parametrize(
+    "form", ["# {}\n## Risposta\n{}\n# {}\n## Risposta\n{}\n", "## {}\n\n**Answer**\n\n{}\n\n## {}\n\n**Answer:**\n\n{}\n"]
+)
+def test_a_heading_may_say_that_the_answer_is_below(take: Take, form: str) -> None:
+    taken = take(form.format("Come si paga?", "Con carta.", "Quando arriva?", "In tre giorni."))
+    assert taken.texts == [("Come si paga?", "Con carta."), ("Quando arriva?", "In tre giorni.")]
+
+
+@pytest.mark.parametrize(
     "content",
     [
         "R: Buongiorno.\nD: Come sta?\nR: Bene.\nD: E poi?\nR: Altro.\n",

@@ -208,6 +208,8 @@ class _FaqReader:
         found = _heading(line)
         if found is None or (self._way.level and found.level > self._way.level):
             return _Seen("text")
+        if not found.asks and (led := labelled(found.said)) is not None and not (led.asks or led.said):
+            return _Seen("says")  # a heading that says that the answer is below
         if not found.asks or (self._way.level and found.level < self._way.level):
             return _Seen("other" if found.level < _BODY else "text")
         return _Seen("asks", found.said, found.answer)
