@@ -196,6 +196,9 @@ WAYS: dict[str, Way] = {
     "data.nul": Way("question,answer\na\x00,b\n", "question,answer\na,b\n"),
     "data.output": Way("q,a\n" + "a,b\n" * 50_000, "q,a\n" + "a,b\n" * 5_000, limits={"output_bytes": 2**20}),
     "data.page": Way("<!DOCTYPE html><html><body>Sign in</body></html>", GOOD),
+    "data.page.telegram": Way(
+        '<!DOCTYPE html>\n<html>\n<body>\n<div class="from_name">\nAnna\n</div>\n<div class="text">\nFrase\n</div>\n</body></html>\n',
+        json.dumps(TELEGRAM), again={"assistant": "Sarto"}),
     "data.page#text": Way("<html><h2>Dove siete?</h2><p>In via Roma.</p></html>", "Domanda: Dove siete?\nRisposta: In via Roma.\n"),
     "data.parquet": Way(columnar(GOOD)[:-8] + b"x" * 8, GOOD),
     "data.parquet#lines": Way(columnar(GOOD)[:100], columnar(GOOD)),

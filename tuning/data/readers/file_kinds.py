@@ -74,6 +74,7 @@ _PICKLE = re.compile(
     rb"[(][ld]p\d+\n|[\]}]q\x00|\x80[\x02-\x05](?:\x95.{8})?[\x5d\x7d\x28\x8c\x63\x80-\x95q]", re.DOTALL
 )  # protocol, frame, first step
 _TENSORS = re.compile(rb".{8}\{\s*\"", re.DOTALL)
+_TELEGRAM = '<div class="from_name">'  # above a message of a chat that was saved as a page
 _POINTER = "version https://git-lfs.github.com/spec/"
 _HUB = frozenset(("Entry not found", "Repository not found", "Invalid username or password."))  # all that a failed download left
 _DOCUMENTS = ("pdf", "rtf", "docx", "doc", "pptx", "ppt", "odt", "odp")
@@ -213,8 +214,10 @@ def _of_prose(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened | N
 
 
 def _check_download(head: str) -> None:
-    """Raises InputError `data.page` (kind), `data.pointer` for what a download leaves that did not get the file."""
+    """Raises InputError `data.page` (kind), `data.page.telegram`, `data.pointer` for what a download leaves that did not get the file."""
     page = _PAGE.match(head)
+    if page and _TELEGRAM in head:
+        raise InputError("data.page.telegram")
     if page or head.strip() in _HUB:
         raise InputError("data.page", kind=(page[1] or "html").upper() if page else "Hub")
     if _is_mail(head):
