@@ -1,6 +1,7 @@
 """Further inputs of forms that JSON has around rows, or within them: several answers in one, wrappers, exports of other programs."""
 
 import json
+from collections.abc import Callable
 
 from tests.data.kinds import QA, Input, lines, paired, sheets, table
 
@@ -30,6 +31,41 @@ ALTERNATIVES = {
         finding="-data.check.several",
     ),
 }
+PAIRED = [("Capitali?", ["Rome", "L'Aquila"]), ("Fiumi?", ["Po"]), ("Laghi?", ["Garda", "Como"])]  # and lists within cells
+
+
+def spelled(column: str, spell: Callable[[list[str]], str], taken: bool) -> Input:
+    content = table(["question", column], *([q, spell(answers)] for q, answers in PAIRED))
+    if taken:
+        return Input(content, [(q, answers[0]) for q, answers in PAIRED], unused={column: 2}, finding="-data.check.printed")
+    return Input(content, [(q, spell(answers)) for q, answers in PAIRED], finding="data.check.printed")
+
+
+PRINTED = {
+    "by Python": spelled("answer", str, True),
+    "by Python, in Italian": spelled("Risposta", str, True),
+    "by NumPy": spelled("answer", lambda texts: str(texts).replace(", ", " "), True),
+    "by NumPy, over lines": spelled("answers", lambda texts: str(texts).replace(", ", "\n "), True),
+    "in JSON, of several": spelled("answers", json.dumps, True),
+    "in JSON, which may be the answer": spelled("answer", json.dumps, False),
+    "of a program": spelled("completion", str, False),
+    "in lines of JSON": Input(
+        lines(*({"question": q, "answer": str(answers)} for q, answers in PAIRED)),
+        [(q, answers[0]) for q, answers in PAIRED],
+        unused={"answer": 2},
+    ),
+    "nothing in one": Input(
+        table(["question", "answers"], ["a?", "['b']"], ["c?", "[]"], ["d?", "['e']"]), [("a?", "b"), ("d?", "e")], left=1
+    ),
+    "not in all": Input(
+        table(["question", "answer"], ["a?", "['b']"], ["c?", "d"]), [("a?", "['b']"), ("c?", "d")], finding="-data.check.printed"
+    ),
+    "of numbers": Input(table(["question", "answer"], ["a?", "[1, 2]"], ["c?", "[3]"]), [("a?", "[1, 2]"), ("c?", "[3]")]),
+    "options of NumPy": Input(
+        table(["question", "choices", "answer"], ["2+2?", "['3' '4']", "1"], ["3+3?", "['6' '4']", "0"]),
+        [("2+2?\n\nA) 3\nB) 4", "B) 4"), ("3+3?\n\nA) 6\nB) 4", "A) 6")],
+    ),
+}
 
 FLAT = [text for pair in QA for text in pair]
 
@@ -38,8 +74,17 @@ def numbered(*names: str, last: int = 4) -> list[str]:
     return [name.format(number) for number in range(1, last + 1) for name in names]
 
 
-def across(*names: str) -> Input:
-    return Input(table(numbered(*names), FLAT, [*FLAT[:4], *[""] * 4]), [*QA, *QA[:2]], finding="data.note.pairs")
+def across(*names: str, finding: str = "data.note.pairs") -> Input:
+    return Input(table(numbered(*names), FLAT, [*FLAT[:4], *[""] * 4]), [*QA, *QA[:2]], finding=finding)
+
+
+PROMPTS = {
+    names[0]: across(*names, finding="data.note.pairs.turns")
+    for names in (
+        *(("prompt_{}", "response_{}"), ("input_{}", "output_{}"), ("instruction_{}", "output_{}"), ("Prompt {}", "Completion {}")),
+        *(("richiesta {}", "risposta {}"), ("query{}", "answer{}"), ("Istruzione {}", "Risposta {}")),
+    )
+}
 
 
 NUMBERED = {
@@ -160,10 +205,29 @@ CHATBOT = {
     ),
 }
 
+LISTS = {  # a list in each line, that is no conversation
+    "of texts": Input("".join(json.dumps(pair) + "\n" for pair in QA), code="data.nothing"),
+    "of numbers": Input("[1, 2]\n[3, 4]\n", code="data.nothing"),
+    "of names and texts": Input("".join(json.dumps(pair) + "\n" for pair in [["question", "answer"], *QA]), code="data.nothing"),
+}
+FLAN = {
+    "its own": Input(lines(*({"inputs": q, "targets": a, "task": "x"} for q, a in QA)), QA, unused={"task": len(QA)}),
+    "P3's": Input(lines(*({"inputs_pretokenized": q, "targets_pretokenized": a} for q, a in QA)), QA),
+    "P3's, with its tokens": Input(
+        lines(*({"inputs": [1, 2], "inputs_pretokenized": q, "targets": [3], "targets_pretokenized": a} for q, a in QA)),
+        QA,
+        unused={"inputs": len(QA), "targets": len(QA)},
+    ),
+}
+
 KINDS = {
+    "lists in lines, which are no rows": LISTS,
+    "inputs and targets": FLAN,
     "several answers in a row, of which the first is learned and the others are told": SEVERAL,
     "several wordings of one answer, of which the first is learned without a word": ALTERNATIVES,
+    "lists of answers within cells, written as text": PRINTED,
     "numbered pairs of columns, each a row": NUMBERED,
+    "numbered prompts and responses, each a row, which may be turns": PROMPTS,
     "rows within an object": WITHIN,
     "questions of schema.org": FAQ,
     "answers under their questions": UNDER,

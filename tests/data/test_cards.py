@@ -160,6 +160,47 @@ def test_hidden_words_are_asked_for_once_a_number(take: Take, form: str, cells: 
     assert told == [{"pairs": 3, "cells": cells, "lines": 0}]
 
 
+OF_LINES = {  # notes of several lines, and what is asked and learned of the first and the last
+    "sentences": (
+        "La capitale della {{c1::Francia}} è\n{{c2::Parigi}}.\n\nIl fiume\nè il {{c1::Po}}.\n",
+        [("La capitale della _____ è\nParigi.", "Francia"), ("Il fiume\nè il _____.", "Po")],
+    ),
+    "lists": (
+        "Le parti:\n- {{c1::nucleo}}\n- {{c2::membrana}}\n\nI fiumi:\n- {{c1::Po}}\n",
+        [("Le parti:\n- _____\n- membrana", "nucleo"), ("I fiumi:\n- _____", "Po")],
+    ),
+    "one note": (
+        "Le parti: {{c1::nucleo}}\ne {{c2::membrana}}\n",
+        [("Le parti: _____\ne membrana", "nucleo"), ("Le parti: nucleo\ne _____", "membrana")],
+    ),
+    "words over lines": (
+        "Le regole: {{c1::uno\ndue}}\n\nAltre: {{c1::a\nb}}\n",
+        [("Le regole: _____", "uno\ndue"), ("Altre: _____", "a\nb")],
+    ),
+    "fields": (
+        '#separator:tab\n#html:false\n"Il {{c1::Po}}\n""passa"" di qui."\tGeo\nUn {{c1::fiume}}\t"lungo\nqui"\n',
+        [('Il _____\n"passa" di qui.', "Po"), ("Un _____", "fiume")],
+    ),
+    "other fields": (
+        '#separator:Semicolon\n"Il {{c1::Po}}\npassa.";a\nUn {{c1::fiume}};b\n',
+        [("Il _____\npassa.", "Po"), ("Un _____", "fiume")],
+    ),
+    "a quote alone": ('#separator:tab\n"Il {{c1::Po}}\tGeo\nUn {{c1::fiume}}\tb\n', [('"Il _____', "Po"), ("Un _____", "fiume")]),
+    "headings above lines": (
+        "{{c1::Po}}, fiume\n{{c1::Roma}}, città\n\n# Altro\n{{c1::Etna}}, vulcano\n{{c1::Como}}, lago\n",
+        [("_____, fiume", "Po"), ("_____, lago", "Como")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", OF_LINES)
+def test_a_note_of_several_lines_is_one(take: Take, name: str, end: str) -> None:
+    content, ends = OF_LINES[name]
+    taken = take(content.replace("\n", end))
+    assert [taken.texts[0], taken.texts[-1]] == ends
+
+
 def test_hidden_words_among_other_lines_are_told(take: Take) -> None:
     reading = take(f"Un testo.\n\n{HIDDEN[0]}\n\nUn altro.\n\n{HIDDEN[1]}\n").reading
     told = [note["params"] for note in reading.findings if note["code"] == "data.note.gaps"]

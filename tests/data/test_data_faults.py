@@ -97,3 +97,56 @@ def test_repairs_drop_rows_and_all_are_accounted_for(write: Write, tmp_path: pat
     taken = read_here([write(content)], tmp_path / "out", repairs=["duplicates"])
     assert (taken.reading.rows_read, taken.reading.rows_kept, taken.reading.rows_dropped, taken.reading.rows_refused) == (5, 2, 2, 1)
     assert [row["row"] for row in taken.rows] == [1, 4]
+
+
+WITHIN = [{"question": f"Quanto costa l'orlo {number}?", "answer": f"Costa {number} euro, più o meno."} for number in range(40)]
+AROUND = {  # files that are one object, longer than a row may be
+    "further inside": {"meta": {"v": 1}, "result": {"items": WITHIN}},
+    "beside an object": {"info": {"v": 1}, "voci": WITHIN},
+    "beside a text": {"info": {"v": 1}, "version": "1.0", "faq": WITHIN},
+}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("name", AROUND)
+def test_rows_are_found_in_an_object_that_is_longer_than_a_row_may_be(take: Take, name: str, indent: int | None) -> None:
+    whole = json.dumps(AROUND[name], indent=indent)
+    assert len(whole) > 3000
+    for line in (200, 2000):
+        taken = take(f"{whole}\n", line=line)
+        assert taken.texts == [tuple(row.values()) for row in WITHIN] and not taken.faults
+
+
+def test_a_row_within_such_an_object_that_is_too_long_is_refused_alone(take: Take) -> None:
+    long = {"question": "E questo?", "answer": "x" * 500}
+    assert take(json.dumps({"a": {"b": 1}, "voci": [*WITHIN, long]}), line=400).faults == [(41, "data.row.long")]
+
+
+TALK = json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b" * 900}], "id": 1})
+LONG = '{"question": "a", "answer": "%s"}' % ("b" * 900)
+HUGE = LONG.replace("b" * 900, "b" * 9000)
+FAULTS = {  # files that begin with such an object, and what is said
+    "a conversation": (TALK, "data.nothing"),
+    "columns that are not known": (json.dumps({"a": 1, "b": [{"c": "d" * 9}] * 60}), "data.format"),
+    "too large": (json.dumps({"info": {"v": 1}, "voci": WITHIN * 10}), "data.json.whole"),
+    "too large, in lines": (json.dumps({"info": {"v": 1}, "voci": WITHIN * 10}, indent=1), "data.json.whole"),
+    "cut off": (json.dumps({"info": {"v": 1}, "voci": WITHIN})[:-9], "data.json.cut"),
+    "broken": (json.dumps({"info": {"v": 1}, "voci": WITHIN}, indent=1).replace('"Quanto costa l\'orlo 30?"', "x"), "data.json"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_such_an_object_that_cannot_be_read_is_refused(take: Take, name: str) -> None:
+    content, code = FAULTS[name]
+    with pytest.raises(InputError) as caught:
+        take(content, line=200, whole=10_000)
+    assert caught.value.code == code
+    assert caught.value.params.get("fault", "data.row.long") == "data.row.long"
+
+
+@pytest.mark.parametrize(
+    "content", [f"{LONG}\n{LINE}\n{LINE}\n", f"{LINE}\n{LONG}\n{LINE}\n", f"{LINE}\n{LINE}\n{LONG}", f"{HUGE}\n{LINE}\n{LINE}"]
+)
+def test_a_row_that_is_too_long_costs_no_others(take: Take, content: str) -> None:
+    taken = take(content, line=400, whole=500)
+    assert len(taken.rows) == 2 and [code for _, code in taken.faults] == ["data.row.long"]

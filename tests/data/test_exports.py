@@ -246,6 +246,22 @@ def test_a_quiz_of_kahoot_is_multiple_choice(take: Take, names: str) -> None:
     ]
 
 
+TEMPLATES = [  # headers of Kahoot's, Blooket's and Quizizz's, with what they say to do there
+    "Question - max 120 characters,Answer 1 - max 75 characters,Answer 2 - max 75,Time – 5 or 10,Correct answer(s) - choose",
+    "Domanda - massimo 120 caratteri,Risposta 1 - massimo 75 caratteri,Risposta 2 - massimo 75,Tempo,Risposta/e corretta/e - almeno una",
+    'Question Text,Answer 1,"Answer 2\n(Optional)",Time,"Correct Answer(s)\n(Only include Answer #)"',
+    "Question Text,Option 1,Option 2 (optional),Time in seconds,Correct Answer",
+]
+
+
+@pytest.mark.parametrize("names", TEMPLATES)
+def test_a_template_s_header_may_say_what_to_write_there(take: Take, names: str) -> None:
+    assert take(f'{names}\nCapitale?,Milano,Roma,20,2\nFiumi?,Po,Arno,20,"1,2"\n').texts == [
+        ("Capitale?\n\nA) Milano\nB) Roma", "B) Roma"),
+        ("Fiumi?\n\nA) Po\nB) Arno", "A) Po\nB) Arno"),
+    ]
+
+
 def test_a_chat_whose_dates_are_not_read_is_one_by_its_mapping(take: Take) -> None:
     content = dated("{day} maggio", "Quando")
     assert len(take(content, {"role": "Nome", "content": "Messaggio", "assistant": "Sarto"}).texts) == 1

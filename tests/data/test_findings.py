@@ -4,14 +4,14 @@ import json
 import pathlib
 import re
 import tracemalloc
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.data.conftest import Take, Write, read_here
+from tests.data.conftest import Take, Taken, Write, read_here
 from tuning import text
 from tuning.data.checks import leftovers, personal
 from tuning.data.checks.findings import SAMPLED, Findings
@@ -455,6 +455,7 @@ def test_all_repairs_together() -> None:
     [
         ("Perch&eacute;? &laquo;S&igrave;&raquo;", "Perché? «Sì»"),
         ("<p>Uno</p><p>Due</p>", "Uno\nDue"),
+        ("<dl><dt>Uno</dt><dd>uno.</dd></dl>", "Uno\nuno."),
         ("12&nbsp;&euro; &#8211; <b>subito</b>", "12 € – subito"),
         ('<a href="https://example.org">qui</a>', "qui"),
         ("a < b and c > d", None),
@@ -622,3 +623,38 @@ def test_signs_without_width_are_told_and_taken_out(sign: str) -> None:
 @pytest.mark.parametrize("text", ["👨\u200d👩\u200d👧", "می\u200cخواهم", "ภาษา\u200bไทย", "שלום\u200f!", "a\u00a0b"])
 def test_signs_without_width_that_a_script_needs_are_none(text: str) -> None:
     assert leftovers.control(text) is None and leftovers.uncontrolled(text) is None
+
+
+BETTER = [  # an answer, and what is called as if it were a better one
+    *(("Risposta", "Risposta corretta"), ("answer", "correct_answer"), ("answer", "corrected answer"), ("response", "Improved Response")),
+    *(("Risposta", "Correzione"), ("output", "expected_output"), ("answer", "ground_truth"), ("Antwort", "Korrigierte Antwort")),
+]
+OTHERS = [
+    *(("answer", "wrong_answer"), ("answer", "answer_start"), ("Risposta", "Note"), ("correct_answer", "answer_length")),
+    *(("answer", "final_answer"), ("correct_answer", "expected_answer")),
+]
+
+
+def codes(taken: Taken) -> set[str]:
+    return {note["code"] for note in taken.reading.findings}
+
+
+def with_another(answer: str, other: str, say: Callable[[str], str]) -> str:
+    rows = [("Quando aprite?", "Alle otto di mattina."), ("Dove siete?", "In via Roma, in centro.")]
+    return "".join(json.dumps({"question": asks, answer: says, other: say(says)}) + "\n" for asks, says in rows)
+
+
+@pytest.mark.parametrize(("answer", "other"), BETTER)
+def test_better_answers_beside_those_that_are_learned_are_told(take: Take, answer: str, other: str) -> None:
+    content = with_another(answer, other, lambda says: f"No. {says}")
+    found = [note["params"] for note in take(content).reading.findings if note["code"] == "data.note.better"]
+    assert found == [{"column": answer, "other": other, "target": "answer"}]
+    for same in (str.upper, lambda says: "", lambda says: says[5:9]):
+        assert "data.note.better" not in codes(take(with_another(answer, other, same)))
+    taken = take(content, {"answer": other})
+    assert taken.texts[0][1] == "No. Alle otto di mattina." and "data.note.better" not in codes(taken)
+
+
+@pytest.mark.parametrize(("answer", "other"), OTHERS)
+def test_other_columns_are_no_better_answers(take: Take, answer: str, other: str) -> None:
+    assert "data.note.better" not in codes(take(with_another(answer, other, lambda says: f"No. {says}")))

@@ -1,8 +1,11 @@
 """Questions and answers, dialogues and quizzes that stand in a text: what belongs to which, and that no letter of it is lost."""
 
+import time
+
 import pytest
 
 from tests.data.conftest import Take
+from tuning.data.readers.prose.question_labels import in_line, labelled
 
 WHOLE = {  # each is a question, and comes through to the letter
     **dict.fromkeys(("Nel capitolo 3. Che cosa succede?", "A pagina 12) Chi parla?", "Posso accorciare (orlo 5) la giacca?"), "lines"),
@@ -402,3 +405,163 @@ def test_names_and_times_of_a_meeting_are_told_and_stay(take: Take, form: str) -
 )
 def test_subtitles_timetables_and_logs_are_no_meetings(take: Take, content: str) -> None:
     assert "data.note.transcript" not in {note["code"] for note in take(content).reading.findings}
+
+
+@pytest.mark.parametrize(
+    ("form", "left"),
+    [
+        ("{}\n: {}\n\n{}\n: {}\n", 0),
+        ("{}\n:   {}\n\n{}\n:   {}\n", 0),
+        ("[faq1]\nquestion={}\nanswer={}\n\n[faq2]\nquestion={}\nanswer={}\n", 2),
+        ('[[faq]]\nquestion = "{}"\nanswer = "{}"\n\n[[faq]]\nquestion = "{}"\nanswer = "{}"\n', 2),
+    ],
+)
+def test_signs_of_definitions_and_of_settings_are_not_learned(take: Take, form: str, left: int) -> None:
+    taken = take(form.format("Come si paga?", "Con carta.", "Quando arriva?", "In tre giorni."))
+    assert taken.texts == [("Come si paga?", "Con carta."), ("Quando arriva?", "In tre giorni.")]
+    told = [note["params"]["lines"] for note in taken.reading.findings if note["code"] == "data.note.faq"]
+    assert told == ([left] if left else [])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "R: {1}\nD: {0}\n\nR: {3}\nD: {2}\n",
+        "Risposta: {1}\nDomanda: {0}\n\n\nRisposta: {3}\nDomanda: {2}\n",
+        "**A:** {1}\n**Q:** {0}\n\n**A:** {3}\n**Q:** {2}\n",
+        "D: {0} R: {1}\nD: {2} R: {3}\n",
+        "# FAQ\n\n**Domanda:** {0} **Risposta:** {1}\n\n**Domanda:** {2} **Risposta:** {3}\n",
+        "1. Q: {0} - A: {1}\n2. Q: {2} - A: {3}\n",
+        "- Domanda 1: {0} Risposta 1: {1}\n- Domanda 2: {2} Risposta 2: {3}\n",
+    ],
+)
+def test_answers_above_their_questions_and_on_their_line_are_theirs(take: Take, form: str) -> None:
+    for end in ("\n", "\r\n"):
+        taken = take(form.format("Come si paga?", "Con carta: sempre.", "Quando arriva?", "In tre giorni.").replace("\n", end))
+        assert taken.texts == [("Come si paga?", "Con carta: sempre."), ("Quando arriva?", "In tre giorni.")]
+
+
+@pytest.mark.parametrize(
+    "form", ["# {}\n## Risposta\n{}\n# {}\n## Risposta\n{}\n", "## {}\n\n**Answer**\n\n{}\n\n## {}\n\n**Answer:**\n\n{}\n"]
+)
+def test_a_heading_may_say_that_the_answer_is_below(take: Take, form: str) -> None:
+    taken = take(form.format("Come si paga?", "Con carta.", "Quando arriva?", "In tre giorni."))
+    assert taken.texts == [("Come si paga?", "Con carta."), ("Quando arriva?", "In tre giorni.")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "R: Buongiorno.\nD: Come sta?\nR: Bene.\nD: E poi?\nR: Altro.\n",
+        "R: Buongiorno.\n\nD: Come sta?\nR: Bene.\n\nD: E poi?\nR: Altro.\n",
+    ],
+)
+def test_an_answer_before_all_questions_does_not_turn_the_others(take: Take, content: str) -> None:
+    assert take(content).texts == [("Come sta?", "Bene."), ("E poi?", "Altro.")]
+
+
+@pytest.mark.parametrize("line", ["Q" + " " * 60_000, "Q: x" + " " * 60_000, "Q: x a" + " " * 60_000 + "x", "Q: " + "a " * 30_000])
+def test_a_long_line_of_blanks_is_no_work_for_labels(line: str) -> None:
+    started = time.process_time()
+    assert in_line(line) is None
+    labelled(line)
+    assert time.process_time() - started < 1
+
+
+def test_colons_of_some_answers_stay(take: Take) -> None:
+    assert take("Come si paga?\n: Con carta.\n\nQuando arriva?\nIn tre giorni.\n").texts[0] == ("Come si paga?", ": Con carta.")
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        ("1\n00:00:01,000 --> 00:00:02,500\nCiao, mondo.\n\n2\n00:00:03,000 --> 00:00:04,500\nCome va?\n", 2),
+        (
+            "WEBVTT\n\n00:01.000 --> 00:02.000 align:start\nSì\n\n00:03.000 --> 00:04.000\n<v Anna>No</v>\n\n00:05.000 --> 00:06.000\nMa\n",
+            3,
+        ),
+    ],
+)
+def test_times_of_subtitles_are_told(take: Take, content: str, count: int) -> None:
+    for written in (content, content.replace("\n", "\r\n")):
+        found = {note["code"]: note["params"] for note in take(written).reading.findings}
+        assert found["data.note.subtitles"] == {"count": count}
+    assert "data.note.subtitles" not in {
+        note["code"] for note in take(f"A --> B\n\nUn testo: 10:30 --> poi.\n\n{content[:40]}").reading.findings
+    }
+
+
+FOREIGN = {
+    "SQL": "INSERT INTO faq (q, a) VALUES ('Quando aprite?', 'Alle 9');\nINSERT INTO faq (q, a) VALUES ('Dove?', 'A Roma');\n",
+    "JavaScript": "// dal sito\nexport const faq = [\n  { question: 'Quando?', answer: 'Alle 9' },\n];\n",
+    "PHP": "<?php\nreturn [\n  ['domanda' => 'Quando?', 'risposta' => 'Alle 9'],\n];\n",
+    "vCard": "BEGIN:VCARD\nVERSION:3.0\nFN:Mario Rossi\nEND:VCARD\n",
+    "iCalendar": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Riunione\nEND:VEVENT\nEND:VCALENDAR\n",
+    "gettext": 'msgid "Hello"\nmsgstr "Ciao"\n\nmsgid ""\n"Good "\n"night"\nmsgstr "Buona notte"\n',
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_entries_of_another_program_are_told_and_stay(take: Take, kind: str) -> None:
+    for content in (FOREIGN[kind], FOREIGN[kind].replace("\n", "\r\n")):
+        reading = take(content).reading
+        told = [note["params"] for note in reading.findings if note["code"] == "data.note.foreign"]
+        assert reading.format == "text" and told == [{"kind": kind}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "const x = [1];\nfunction f() {\n  return x;\n}\n",
+        "<?php\necho 'ciao';\n",
+        "Per inserire una riga si usa INSERT INTO.\n\nPoi si salva.\n",
+        "def f(question):\n    return 1\n",
+    ],
+)
+def test_other_programs_are_not_told(take: Take, content: str) -> None:
+    assert "data.note.foreign" not in {note["code"] for note in take(content).reading.findings}
+
+
+APART = {  # the same two questions, with their answers further down
+    "headings": "Domande\n1. {}\n2. {}\n\nRisposte\n1. {}\n2. {}\n",
+    "Markdown": "# Quiz\n\n1. {}\n2. {}\n\n## Soluzioni\n\n1. {}\n2. {}\n",
+    "blank lines": "1) {}\n\n2) {}\n\nANSWERS:\n\n1) {}\n\n2) {}\n",
+    "no heading": "1. {}\n2. {}\n\n1. {}\n2. {}\n",
+    "bold": "**1. {}**\n**2. {}**\n\n**Risposte**\n\n1) {}\n2) {}\n",
+    "a rule": "1. {}\n2. {}\n\n---\n\n1. {}\n2. {}\n",
+}
+ASKED_APART = ("Qual è la capitale d'Italia?", "Chi ha scritto la Commedia?", "È Roma.", "Dante, nel Trecento.")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("form", APART.values(), ids=APART)
+def test_answers_in_a_list_below_the_questions_are_theirs(take: Take, form: str, end: str) -> None:
+    taken = take(form.format(*ASKED_APART).replace("\n", end))
+    assert taken.texts == [(ASKED_APART[0], ASKED_APART[2]), (ASKED_APART[1], ASKED_APART[3])] and not taken.faults
+
+
+def test_answers_below_a_heading_go_by_their_numbers(take: Take) -> None:
+    taken = take(
+        "Esercizi di ripasso\n\n1. Calcola l'area.\nIl lato è 2.\n2. Spiega.\n   1. Prima.\n   2. Dopo.\n3. Disegna.\n\n"
+        "Soluzioni\n\n1. Quattro.\n3. Ecco:\n\n   1. un cerchio\n\n   ```\n1. ()\n   ```\n"
+    )
+    assert taken.texts == [
+        ("Calcola l'area.\nIl lato è 2.", "Quattro."),
+        ("Disegna.", "Ecco:\n\n   1. un cerchio\n\n   ```\n1. ()\n   ```"),
+    ]
+    assert taken.faults == [(2, "data.row.empty_answer")]
+    assert [note["params"] for note in taken.reading.findings if note["code"] == "data.note.faq"] == [{"lines": 2, "pairs": 3}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "1. Uno.\n2. Due.\n\n1. Tre.\n2. Quattro.\n",
+        "1. Uno?\n2. Due?\n\n1. Tre.\n2. Quattro.\n3. Cinque.\n",
+        "1. Uno?\n2. Due?\n\n1. Tre.\n2. Quattro.\n\n1. Altro.\n2. Ancora.\n",
+        "1. Uno.\n2. Due.\n\nSoluzioni\n\n7. Tre.\n8. Quattro.\n",
+        "Un testo.\n\n1. Uno?\n2. Due?\n\nUn altro testo.\nE un altro.\n\n# Poi\n\nTanto altro.\nE altro.\nFine.\nPoi.\nE poi.\nFine.\n",
+    ],
+)
+def test_other_numbered_lists_are_no_questions(take: Take, content: str) -> None:
+    assert take(content).reading.format == "text"

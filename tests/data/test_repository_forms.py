@@ -120,6 +120,12 @@ def test_yaml_of_a_chat_bot_without_answers_is_no_list_of_texts(take: Take) -> N
     with pytest.raises(InputError, match=r"data\.format") as refused:
         take('version: "3.1"\nnlu:\n- intent: orari\n  examples: |\n    - siete aperti?\n    - quando aprite?\n')
     assert refused.value.params["columns"] == "intent, examples"
+    for domain in (
+        "intents:\n  - orari\nresponses:\n  utter_orari:\n  - text: Alle 9.\n",
+        "responses:\n  utter_orari:\n  - text: Alle 9.\n",
+    ):
+        with pytest.raises(InputError, match=r"data\.format"):
+            take(f'version: "3.1"\n\n{domain}')
     assert take("Note: di oggi\nspesa:\n- latte\n").reading.format == "text"
 
 

@@ -114,6 +114,12 @@ def deep(levels: int) -> Any:
 QA = [["question", "answer"], ["Dove siete?", "In via Roma."]]
 PIPED = "| question | answer |\n|---|---|\n| a | b |\n\n"
 CHOICES = "1) Dove?\na) Qui\nb) Là\n{}\n2) Quando?\na) Ora\nb) Mai\n{}"
+BANK = "".join(
+    f'<question type="shortanswer"><questiontext><text>{row["question"]}</text></questiontext>'
+    f'<answer fraction="100"><text>{row["answer"]}</text></answer></question>\n'
+    for row in ROWS
+)
+BANK = f'<?xml version="1.0" encoding="UTF-8"?>\n<quiz>\n{BANK}</quiz>\n'
 SWAPPED = {"question": "answer", "answer": "question"}
 SHEET_QA = [["Domanda", "Risposta"], ["Dove siete?", "In via Roma."]]
 PROSE = [{"text": row["question"], "simple": row["answer"]} for row in ROWS]
@@ -176,6 +182,8 @@ WAYS: dict[str, Way] = {
     "data.json.around": Way(f"Ecco:\n{lines(*map(json.dumps, GOOD))}", GOOD),
     "data.json.cut": Way('[{"question": "a", "answer": "b"},', '[{"question": "a", "answer": "b"}]'),
     "data.json.deep": Way("[" * 100_000, json.dumps(GOOD)),
+    "data.json.whole": Way(
+        json.dumps({"info": {"v": 1}, "voci": ROWS}), json.dumps(ROWS), limits={"line": 200, "whole": 300}),
     "data.json.long": Way('[{"question": "' + "a" * 500_000 + '", "answer": "b"}]', json.dumps(GOOD), limits={"line": 1000}),
     "data.labels": Way(LABELLED, spelled=True),
     "data.languages": Way([{"translation": {"de": row["question"], "it": row["answer"]}} for row in ROWS], spelled=True),
@@ -188,6 +196,9 @@ WAYS: dict[str, Way] = {
     "data.nul": Way("question,answer\na\x00,b\n", "question,answer\na,b\n"),
     "data.output": Way("q,a\n" + "a,b\n" * 50_000, "q,a\n" + "a,b\n" * 5_000, limits={"output_bytes": 2**20}),
     "data.page": Way("<!DOCTYPE html><html><body>Sign in</body></html>", GOOD),
+    "data.page.telegram": Way(
+        '<!DOCTYPE html>\n<html>\n<body>\n<div class="from_name">\nAnna\n</div>\n<div class="text">\nFrase\n</div>\n</body></html>\n',
+        json.dumps(TELEGRAM), again={"assistant": "Sarto"}),
     "data.page#text": Way("<html><h2>Dove siete?</h2><p>In via Roma.</p></html>", "Domanda: Dove siete?\nRisposta: In via Roma.\n"),
     "data.parquet": Way(columnar(GOOD)[:-8] + b"x" * 8, GOOD),
     "data.parquet#lines": Way(columnar(GOOD)[:100], columnar(GOOD)),
@@ -289,8 +300,20 @@ WAYS: dict[str, Way] = {
     "data.check.refused.roles": Way(talks(("user", "a"), ("user", "b"), ("assistant", "c")), repair="roles"),
     "data.check.refused.tools": Way(
         [{"messages": TALK, "tools": "x"}, {"messages": TALK}, {"messages": TALK}], [{"messages": TALK, "tools": json.dumps([TOOL])}]),
+    "data.check.refused.unread": Way(BANK.replace("shortanswer", "calculated", 1), BANK),
+    "data.moodle": Way(BANK[:-30], BANK),
     "data.check.refused.type": Way(with_(answer=True), with_(answer="true")),
     "data.check.several": Way([{**row, "answer": [row["answer"], "E poi altro."]} for row in ROWS], ROWS),
+    "data.note.pairs.turns": Way(
+        table(["prompt_1", "response_1", "prompt_2", "response_2"], ["Dove siete?", "In via Roma.", "E quando aprite?", "Alle nove."]),
+        table(["user_1", "assistant_1", "user_2", "assistant_2"], ["Dove siete?", "In via Roma.", "E quando aprite?", "Alle nove."])),
+    "data.note.subtitles": Way(
+        "".join(f"{n}\n00:00:0{n},000 --> 00:00:0{n},500\nOggi si parla di orli, parte {n}.\n\n" for n in range(1, 6)),
+        "".join(f"Oggi si parla di orli, parte {n}.\n\n" for n in range(1, 6))),
+    "data.note.foreign": Way(
+        "INSERT INTO faq (question, answer) VALUES ('Dove siete?', 'In via Roma.');\n" * 3, table(*QA)),
+    "data.note.better": Way([{**row, "Risposta corretta": f"No: {row['answer']}"} for row in ROWS], spelled=True),
+    "data.check.printed": Way([{**row, "answer": json.dumps([row["answer"]])} for row in ROWS], ROWS),
     "data.check.short": Way([{**row, "answer": f"Sì {n}"} for n, row in enumerate(ROWS * 3)], ROWS),
     "data.all_dropped": Way([{"question": "Caro {{nome}}?", "answer": "Sì {{nome}}."}] * 2, repairs=("unfilled",)),
     "data.password": Way(b"\xd0\xcf\x11\xe0" + bytes(600) + "EncryptedPackage".encode("utf-16-le"), book(SHEET_QA)),
@@ -314,6 +337,7 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.note.faq",
         "data.note.gift",
         "data.note.hidden_words",
+        "data.note.moodle",
         "data.note.header",
         "data.note.pairs",
         "data.note.tree",
@@ -332,6 +356,8 @@ NO_WAY = {  # these say what is, and name nothing to do
         "data.row.nan",
         "data.row.object",
         "data.row.part",
+        "data.row.picture",
+        "data.row.question_kind",
         "data.row.ragged",
         "data.row.role",
     ),

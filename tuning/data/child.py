@@ -18,14 +18,14 @@ from tuning.data import parallel
 from tuning.data.checks.findings import Findings
 from tuning.data.checks.repairs import Repairs
 from tuning.data.convert import Converter, Edits, Reading, write
-from tuning.data.formats import registry
+from tuning.data.formats import better, registry
 from tuning.data.formats.content import KnownQuestions
 from tuning.data.formats.notes import Unused
 from tuning.data.readers import file_kinds, json_rows
 from tuning.data.readers.books.workbook import SheetChoice
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import Stretch
-from tuning.data.records import INDEX, REPORT, ROWS, SHEET, SYSTEM, VALIDATION, FileRecord, Values, tell
+from tuning.data.records import INDEX, REPORT, ROWS, SHEET, SYSTEM, VALIDATION, FileRecord, Values, WholeRecord, tell
 from tuning.data.regroup import ways
 from tuning.errors import InputError
 from tuning.sandbox.limits import OUT_OF_DISK, OUT_OF_MEMORY, Limits, confine
@@ -91,6 +91,7 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
     sample = list(_sample(records))
     rows = [record.values for record in sample if record.values]
     regrouping = ways.found(rows, task.mapping)
+    of_one = any(record.__class__ is WholeRecord for record in sample)
     if regrouping is not None:
         records = islice(regrouping.records(_unnamed(chain(sample, whole), regrouping.unused)), task.max_rows)
         task = replace(task, mapping={}) if regrouping.speaks else task
@@ -101,6 +102,8 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
         chosen = _choose(rows, task.mapping, reading)
         reading.format, reading.reason = chosen.form.name, chosen.reason.model_dump()
         reading.columns = list(dict.fromkeys(column for row in rows for column in _columns(row)))[:_COLUMNS]
+        told = None if task.mapping else better.beside(chosen.form, chosen.mapping, rows)
+        reading.findings += [told.model_dump()] if told is not None else []
         converter = Converter(chosen, task.mapping, Repairs(task.repairs, known), task.edits)
         stretches = _stretches(task, reading, limits) if regrouping is None else []
         if stretches:
@@ -109,7 +112,7 @@ def read(task: Task, limits: Limits, known: KnownQuestions | None = None, meter:
             )
             starts, findings = parallel.read(job, stretches, reading, meter.tell_at if meter else lambda position: None)
         else:
-            starts = write(chain(sample, records), task.out, converter, reading, findings, limits)
+            starts = write(_within(limits, chain(sample, records), of_one), task.out, converter, reading, findings, limits)
             reading.mapping = converter.mapping
         if task.index is not None:
             if sys.byteorder == "big":
@@ -200,6 +203,14 @@ def _unnamed(records: Iterator[FileRecord], unused: Unused) -> Iterator[FileReco
     """The same records, which will be turns; what they hold in columns without a name is counted."""
     for record in records:
         unused.update(("key", name) for name in record.unnamed)
+        yield record
+
+
+def _within(limits: Limits, records: Iterator[FileRecord], of_one: bool) -> Iterator[FileRecord]:
+    """The same records; an object that is a whole file is at fault, and where rows came of such (`of_one`) one that is too long."""
+    for record in records:
+        if record.__class__ is WholeRecord or (of_one and record.size > limits.line):
+            record = FileRecord(record.row, record.line, fault=record.fault or InputError("data.row.long", limit=limits.line))
         yield record
 
 

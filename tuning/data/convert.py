@@ -272,6 +272,8 @@ def _note(row: int, converter: Converter, findings: Findings) -> None:
         findings.unnamed(row)
     if converter.notes.several:
         findings.several(row, converter.notes.several)
+    if converter.notes.printed:
+        findings.printed(row, converter.notes.printed)
     if converter.hollow is not None:
         findings.no_value(row, converter.hollow)
     if converter.doubt is not None:

@@ -82,6 +82,11 @@ class FileRecord:
     formulas: Sequence[str] = ()
 
 
+@dataclass(slots=True)
+class WholeRecord(FileRecord):
+    """The one object that a file is, longer than a row may be: no row, but rows may lie within it."""
+
+
 def value_at(row: Values, column: str) -> Any:
     """What a row holds under a column, or at the end of a dotted path where no column has that name; MISSING where nothing is."""
     if column in row:

@@ -19,6 +19,7 @@ class Limits:
     output_bytes: int = 1024 * MEGABYTE  # of the rows written; a CSV of one-letter cells grows about twentyfold
     seconds: float = 60.0  # on the clock; the child's CPU time has the same limit
     line: int = 1_000_000  # characters of one line, one element of a JSON list or one CSV record
+    whole: int = 64 * MEGABYTE  # of a JSON file that is one object, in which the rows may lie
     depth: int = 20  # of nested JSON, the row itself being 1
     refused: int = 1000  # refused rows named one by one; they are counted without limit
 

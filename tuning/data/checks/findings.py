@@ -39,6 +39,7 @@ _KINDS = {  # of refusal, by the code without `data.row.`; any other is a row th
     **{kind: kind for kind in ("empty_question", "empty_answer", "empty_text", "formula", "unwanted", "tie")},
     **{kind: kind for kind in ("role", "roles", "type", "columns", "tools")},
     **{"part": "type", "ragged": "columns", "call": "tools", "speaker": "role"},
+    **{"question_kind": "unread", "picture": "unread"},
 }
 
 _ASKS = ("?", "？", "؟")
@@ -74,6 +75,7 @@ class Findings:
         self._control, self._escape, self._letter, self._total = Alike(), Alike(), Alike(), Alike()
         self._doubtful: dict[str, Alike] = {}
         self._several: dict[str, Alike] = {}
+        self._printed: dict[str, Alike] = {}
 
     def add(self, row: Mapping[str, Any], shape: Sequence[str] | None = None) -> None:
         """One row that is kept, in normal form; `shape` are its columns in the file, hashable."""
@@ -140,6 +142,10 @@ class Findings:
         """One row that is kept, of whose answers in a column the first alone is learned, though they may be parts of one."""
         self._several.setdefault(column, Alike()).note(row)
 
+    def printed(self, row: int, column: str) -> None:
+        """One row that is kept, whose answer in a column is a list written as text."""
+        self._printed.setdefault(column, Alike()).note(row)
+
     def merge(self, other: "Findings") -> None:
         """Take in what was found in the rows that follow, by another process that was forked from this one's."""
         for name in ("_numbers", "_contents", "_questions", "_answers", "_keys"):
@@ -148,7 +154,7 @@ class Findings:
             getattr(self, name).merge(getattr(other, name))
         for name in ("_html", "_unfilled", "_no_value", "_signs", "_control", "_escape", "_letter", "_total"):
             getattr(self, name).merge(getattr(other, name))
-        for name in ("_refused", "_shapes", "_doubtful", "_several"):
+        for name in ("_refused", "_shapes", "_doubtful", "_several", "_printed"):
             for key, rows in getattr(other, name).items():
                 getattr(self, name).setdefault(key, Alike()).merge(rows)
         self.characters += other.characters
@@ -182,6 +188,7 @@ class Findings:
                 for notice in rows.notice("data.check.doubtful", column=shown(column), repair="ratings")
             ),
             *(notice for column, rows in self._several.items() for notice in rows.notice("data.check.several", column=shown(column))),
+            *(notice for column, rows in self._printed.items() for notice in rows.notice("data.check.printed", column=shown(column))),
             *self._leak.notice("data.check.leak", repair="leak"),
             *alike,
             *closely,

@@ -23,9 +23,9 @@ _ENTITY = re.compile(
     r"&(?:#\d{2,5}|#[xX][0-9a-fA-F]{2,5}|amp|lt|gt|quot|apos|nbsp|euro|pound|copy|reg|deg|hellip|middot|bull|[lr]?[lrsb]?[sdab]quo|laquo|raquo"
     r"|[mn]dash|times|frac\d\d|[A-Za-z](?:grave|acute|circ|uml|tilde|cedil|ring|slash)|szlig);"
 )
-_TAG = re.compile(r"</?(?:p|br|div|span|b|i|u|strong|em|ul|ol|li|h[1-6]|font|a)(?:\s[^<>]{0,300})?\s?/?>", re.IGNORECASE)
+_TAG = re.compile(r"</?(?:p|br|div|span|b|i|u|strong|em|ul|ol|li|d[ldt]|h[1-6]|font|a)(?:\s[^<>]{0,300})?\s?/?>", re.IGNORECASE)
 _BREAK = re.compile(r"<br\s?/?>", re.IGNORECASE)
-_END = re.compile(r"</(?:p|div|li|h[1-6]|ul|ol)>\s*", re.IGNORECASE)
+_END = re.compile(r"</(?:p|div|li|d[ldt]|h[1-6]|ul|ol)>\s*", re.IGNORECASE)
 _CODE = re.compile(r"```|<!doctype|</?(?:html|head|body|script|style|table|form|input|svg)\b|\bhtml\b|&&|=>", re.IGNORECASE)
 _PLACE = re.compile(
     r"\{\{ ?[A-Za-z_][\w .-]{0,40} ?\}\}|\[(?:nome|cognome|azienda|indirizzo|telefono|data|name|first name|last name|your name|company"

@@ -18,10 +18,13 @@ from tuning.data.readers.books.calamine_rows import CalamineBook
 from tuning.data.readers.books.ods_rows import OdsBook
 from tuning.data.readers.books.xlsx_rows import XlsxBook
 from tuning.data.readers.encoding import TextFile, detect
+from tuning.data.readers.moodle import bank_rows
 from tuning.data.readers.prose import (
+    apart_rows,
     card_rows,
     dialogue_rows,
     faq_rows,
+    foreign,
     gap_rows,
     gift_rows,
     quiz_rows,
@@ -71,6 +74,7 @@ _PICKLE = re.compile(
     rb"[(][ld]p\d+\n|[\]}]q\x00|\x80[\x02-\x05](?:\x95.{8})?[\x5d\x7d\x28\x8c\x63\x80-\x95q]", re.DOTALL
 )  # protocol, frame, first step
 _TENSORS = re.compile(rb".{8}\{\s*\"", re.DOTALL)
+_TELEGRAM = '<div class="from_name">'  # above a message of a chat that was saved as a page
 _POINTER = "version https://git-lfs.github.com/spec/"
 _HUB = frozenset(("Entry not found", "Repository not found", "Invalid username or password."))  # all that a failed download left
 _DOCUMENTS = ("pdf", "rtf", "docx", "doc", "pptx", "ppt", "odt", "odp")
@@ -83,14 +87,21 @@ _BOOKS: dict[str, Callable[[BinaryIO, int, Limits], workbook.Book]] = {
     "xls": CalamineBook,
     "xlsb": CalamineBook,
 }
-_LEARNED = (gap_rows.learned, card_rows.unsure, transcripts.named, faq_rows.asking)  # what is told of a text that is learned as it stands
+_LEARNED = (
+    gap_rows.learned,
+    card_rows.unsure,
+    transcripts.named,
+    transcripts.timed,
+    foreign.entries,
+    faq_rows.asking,
+)  # what is told of a text that is learned as it stands
 
 
 @dataclass(frozen=True)
 class Opened:
     """A file that can be read, and what it is."""
 
-    kind: str  # json, csv, text, yaml, parquet, arrow, xlsx, xls, xlsb or ods
+    kind: str  # json, csv, text, yaml, xml, parquet, arrow, xlsx, xls, xlsb or ods
     encoding: str | None  # of text
     records: Iterator[FileRecord]
     position: Callable[[], int] | None = None  # bytes of the file read so far
@@ -146,6 +157,9 @@ def _text(path: pathlib.Path, limits: Limits, known: KnowsColumns) -> Opened:
 
 def _of_text(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened:
     head = text.head()
+    told: list[Notice] = []
+    if bank_rows.takes(head):
+        return Opened("xml", text.encoding, bank_rows.records(text, limits, told), text.position, told=told)
     _check_download(head)
     if whatsapp_rows.takes(head):
         return Opened("text", text.encoding, whatsapp_rows.records(text, limits), text.position)
@@ -163,7 +177,6 @@ def _of_text(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened:
     table = layout(head, known)
     if table is not None:
         notes = [Notice(code="data.note.header", params={"line": table.above + 1})] if table.found else []
-        told: list[Notice] = []
         return Opened("csv", text.encoding, csv_rows.records(text, limits, table, known, told), text.position, notes, told)
     if json_lines.are_texts(head):
         return Opened("json", text.encoding, json_rows.texts(text, limits, known), text.position)
@@ -187,6 +200,9 @@ def _of_prose(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened | N
     quiz = quiz_rows.takes(head)
     if quiz is not None:
         return Opened("text", text.encoding, quiz_rows.records(text, limits, quiz, told), text.position, told=told)
+    apart = apart_rows.takes(head)
+    if apart is not None:
+        return Opened("text", text.encoding, apart_rows.records(apart, limits, told), text.position, told=told)
     questions = faq_rows.way(head)
     speakers = dialogue_rows.takes(head) if questions is None or questions.by != "labels" else None
     if speakers is not None:
@@ -198,8 +214,10 @@ def _of_prose(text: TextFile, limits: Limits, known: KnowsColumns) -> Opened | N
 
 
 def _check_download(head: str) -> None:
-    """Raises InputError `data.page` (kind), `data.pointer` for what a download leaves that did not get the file."""
+    """Raises InputError `data.page` (kind), `data.page.telegram`, `data.pointer` for what a download leaves that did not get the file."""
     page = _PAGE.match(head)
+    if page and _TELEGRAM in head:
+        raise InputError("data.page.telegram")
     if page or head.strip() in _HUB:
         raise InputError("data.page", kind=(page[1] or "html").upper() if page else "Hub")
     if _is_mail(head):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TextIO
 
+from tuning.data.readers import json_whole
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.json_lines import DECODER, Stretch, are_turns, fast_lines, judged, lines, spell_rows, spelled
 from tuning.data.records import FileRecord, KnowsColumns, Number, listed
@@ -47,10 +48,15 @@ def takes(head: str) -> bool:
 def records(text: TextFile, limits: Limits, known: KnowsColumns) -> Iterator[FileRecord]:
     """All rows in the order of the file. Numbers are `Number`: as the file spells them.
 
-    Raises InputError where the rest cannot be told apart any more: `data.json`, `data.json.cut`, `data.json.deep`,
-    `data.json.long`, each with row and line.
+    A file that is a single object is one record, even if it is longer than a row may be: its rows may lie within it. Raises InputError
+    where the rest cannot be told apart any more: `data.json`, `data.json.cut`, `data.json.deep`, `data.json.long`, each with row and
+    line; `data.json.whole` (limit) for such an object that is too large to be looked into.
     """
     shape = _shape(text, limits, known)
+    if shape in ("lines", "objects") and (one := json_whole.record(text, shape == "lines", limits)) is not None:
+        _check_rows(dict(one.values or {}))
+        yield one
+        return
     if shape == "lines" and _is_plain(text):
         with text.open_bytes() as raw:
             yield from fast_lines(raw, limits)
@@ -117,7 +123,7 @@ def _shape(text: TextFile, limits: Limits, known: KnowsColumns) -> Shape:
     with text.open() as stream:
         first, second = _beginnings(stream, limits)
     if first.startswith("["):
-        return "lines" if second.startswith("[") and _is_talk(first) else "list"
+        return "lines" if second.startswith("[") and _is_row(first) else "list"
     wrapper = _wrapper(text.head(), known)
     otherwise: Shape = ("wrapped", wrapper) if wrapper is not None else "named" if _are_named(text.head(), known) else "objects"
     try:
@@ -148,12 +154,13 @@ def _wrapper(head: str, known: KnowsColumns) -> str | None:
     return "rows" if name == _ABOUT else name
 
 
-def _is_talk(line: str) -> bool:
-    """Whether a line is a whole list of turns."""
+def _is_row(line: str) -> bool:
+    """Whether a line is a whole list of turns, or of something else than rows."""
     try:
-        return are_turns(DECODER.decode(line))
+        value = DECODER.decode(line)
     except (json.JSONDecodeError, RecursionError):
         return False
+    return are_turns(value) or (isinstance(value, list) and not any(isinstance(one, dict) for one in value))
 
 
 def _are_named(head: str, known: KnowsColumns) -> bool:
@@ -280,7 +287,7 @@ class _Window:
         self._names: list[str] | None = None  # of the columns of rows that are lists; none where rows are texts
         self._stream = stream
         self._limits = limits
-        self._widest = 4 * limits.line  # so that a value somewhat too long costs its row, not the file
+        self._widest = json_whole.WIDEST * limits.line  # so that a value somewhat too long costs its row, not the file
         self._text = ""
         self._at = 0
 

@@ -7,7 +7,8 @@ import json
 import re
 
 _TOKEN = re.compile(
-    r"""'(?P<single>(?:[^'\\\n]|\\.)*)'|"(?P<double>(?:[^"\\\n]|\\.)*)"|\b(?P<word>None|True|False)\b|(?P<between>\}\s*(?=\{))|(?P<open>['"])"""
+    r"""'(?P<single>(?:[^'\\\n]|\\.)*)'|"(?P<double>(?:[^"\\\n]|\\.)*)"|\b(?P<word>None|True|False)\b"""
+    r"""|(?P<between>\}\s*(?=\{)|(?<=['"])\s+(?=['"]))|(?P<open>['"])"""
 )
 _ESCAPE = re.compile(r"\\(?:(?P<plain>[\\'\"])|(?P<white>[nrt])|x(?P<x>[0-9a-f]{2})|u(?P<u>[0-9a-f]{4})|U(?P<U>[0-9a-f]{8})|.)")
 _WORDS = {"None": "null", "True": "true", "False": "false"}
@@ -15,7 +16,10 @@ _WHITE = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def as_json(source: str) -> str:
-    """The same in JSON, where Python printed it; NumPy leaves out the commas between objects. Raises ValueError for an open string."""
+    """The same in JSON, where Python printed it. Raises ValueError for an open string.
+
+    NumPy leaves out the commas between objects, and between texts.
+    """
     return _TOKEN.sub(_token, source)
 
 
@@ -26,7 +30,7 @@ def _token(found: re.Match[str]) -> str:
     if kind == "word":
         return _WORDS[found[0]]
     if kind == "between":
-        return "},"
+        return "}," if found[0][0] == "}" else ","
     return json.dumps(_ESCAPE.sub(_escaped, found[kind]))
 
 

@@ -1,6 +1,7 @@
 """Tables with numbered pairs of columns: `Domanda 1, Risposta 1, Domanda 2` to a row for each, `user_1, assistant_1` to a conversation.
 
-The numbers run from 1 without a gap, and each has both sides. What else a row holds stands beside each of its pairs.
+The numbers run from 1 without a gap, and each has both sides. What else a row holds stands beside each of its pairs. Prompts and responses
+(`prompt_1, response_1`) may be either: each is a row, and that is told with the way to have them as a conversation.
 """
 
 import re
@@ -11,13 +12,14 @@ from typing import Any
 
 from tuning.data.formats import registry
 from tuning.data.formats.notes import Unused
-from tuning.data.formats.vocabulary import ANSWER
+from tuning.data.formats.vocabulary import ANSWER, QUESTION
 from tuning.data.records import FileRecord, Values, given, squeezed
 from tuning.data.roles import ROLES
 from tuning.schema import Notice
 
 _NUMBERED = re.compile(r"(?P<stem>.*?[^\W\d_])(?:[\s_.-]*n[.°]+)?[\s_.#°-]*(?P<number>[1-9]\d?)", re.DOTALL)
 _ASKS = frozenset(("question", "domanda", "quesito", "q", "frage", "pregunta", "pergunta"))  # a pair of such stands for itself
+_PROMPTS = frozenset((*QUESTION, "inputs", "message", "messaggio")) - _ASKS - ROLES.keys()  # of which nobody knows
 _FEWEST = 2  # pairs
 
 _Pair = tuple[str, str]  # columns
@@ -44,8 +46,11 @@ class NumberedPairs:
             self._rows += record.values is not None
 
     def notices(self) -> Sequence[Notice]:
-        """How many pairs there are, in how many rows."""
-        return (Notice(code="data.note.pairs", params={"pairs": self._found, "rows": self._rows}),)
+        """How many pairs there are, in how many rows; and where they may be turns, how to have them so."""
+        params = {"pairs": self._found, "rows": self._rows}
+        if squeezed(self._names[0]) in _PROMPTS:
+            return (Notice(code="data.note.pairs.turns", level="warning", params=params),)
+        return (Notice(code="data.note.pairs", params=params),)
 
     def _flat(self, record: FileRecord) -> Iterator[tuple[Values | None, Sequence[str]]]:
         row = record.values
@@ -105,12 +110,12 @@ def found(sample: Sequence[Values], asked: Mapping[str, str]) -> NumberedPairs |
     if both is None or registry.reads(sample, {}):
         return None
     pairs = [(sides[both[0]][number], sides[both[1]][number]) for number in sorted(sides[both[0]])]
-    return (NumberedPairs if both[0] in _ASKS else NumberedTurns)((stems[both[0]], stems[both[1]]), pairs)
+    return (NumberedPairs if both[0] in _ASKS | _PROMPTS else NumberedTurns)((stems[both[0]], stems[both[1]]), pairs)
 
 
 def _sides(sides: Mapping[str, Mapping[int, str]]) -> _Pair | None:
     """What the two sides are called: questions and answers, or two speakers; None where there are not two of one kind and length."""
-    for asks, says in ((_ASKS, frozenset(ANSWER)), (_named("user"), _named("assistant"))):
+    for asks, says in ((_ASKS, frozenset(ANSWER)), (_named("user"), _named("assistant")), (_PROMPTS, frozenset(ANSWER))):
         one, two = [name for name in sides if name in asks], [name for name in sides if name in says]
         if len(one) == len(two) == 1 and (numbers := sorted(sides[one[0]])) == sorted(sides[two[0]]):
             whole = len(numbers) >= _FEWEST and numbers == list(range(1, len(numbers) + 1))

@@ -26,6 +26,10 @@ _OPTION = re.compile(  # what the column of an option is called, by its letter o
 _TEXTS = ("text", "testo", "option", "opzione", "content", "value", "answer", "risposta", "texte", "texto")  # keys of an option
 _SIGNS = ("label", "letter", "lettera", "key", "sign", "etichetta")
 _BETWEEN = ("\n", "|", ";", ",")  # options in one text
+_HEADER = 200  # characters of a header that may say what to write there
+_ASIDE = re.compile(
+    r"\s*(?:\n.*|\s[-–—]\s.*|\((?:optional|opzionale|facoltativ[ao])\))\s*$", re.IGNORECASE | re.DOTALL
+)  # in a template's header
 
 
 class MultipleChoice(Format):
@@ -40,6 +44,9 @@ class MultipleChoice(Format):
             "domanda",
             "quesito",
             "questionstem",
+            "questiontext",
+            "testodomanda",
+            "testodelladomanda",
             "stem",
             "ctx",
             "prompt",
@@ -91,7 +98,18 @@ class MultipleChoice(Format):
     first: int | None = None  # what a number says of the first option, where it is known
 
     def complete(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str] | None:
-        """As any format's; the options are there as a list, or at least two of them."""
+        """As any format's; the options are there as a list, or at least two of them.
+
+        Where no names tell, they may stand before what a template says to do there: `Answer 1 - max 75 characters`, `Answer 3 (Optional)`.
+        """
+        mapping = self._completed(columns, given)
+        bare = {_bare(column): column for column in columns} if mapping is None else {}
+        if len(bare) != len(columns) or list(bare) == list(columns):
+            return mapping
+        mapping = self._completed(list(bare), {target: _bare(column) for target, column in given.items()})
+        return None if mapping is None else {target: bare.get(column, column) for target, column in mapping.items()}
+
+    def _completed(self, columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str] | None:
         mapping = super().complete(columns, {**_option_columns(columns, given), **given})
         return mapping if mapping is not None and ("choices" in mapping or {"option_a", "option_b"} <= mapping.keys()) else None
 
@@ -174,6 +192,11 @@ def _inside(row: Values, mapping: Mapping[str, str]) -> dict[str, str] | None:
 
 
 Options = list[tuple[str, str]]  # sign and text
+
+
+def _bare(column: str) -> str:
+    """A header without what a template says to do there."""
+    return _ASIDE.sub("", column) if len(column) <= _HEADER else column
 
 
 def _option_columns(columns: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:

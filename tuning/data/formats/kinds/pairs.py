@@ -173,8 +173,8 @@ class QuestionAnswer(Sides):
     name = "question-answer"
     example: ClassVar[Values] = {"domanda": "Qual è la capitale d'Italia?", "risposta": "Roma."}
     targets: ClassVar[Targets] = {
-        "question": (*QUESTION, "inputs", "request", "requestbody", "textinput", "inputtext", "messages", "messaggi"),
-        "answer": (*ANSWER, *_ANSWERS, "outputtext", "textoutput", "responsebody", *_BEST),
+        "question": (*QUESTION, "inputspretokenized", "inputs", "request", "requestbody", "textinput", "inputtext", "messages", "messaggi"),
+        "answer": (*ANSWER, *_ANSWERS, "outputtext", "textoutput", "responsebody", *_BEST, "targetspretokenized", "targets"),
         "context": CONTEXT,
         **_BESIDE,
     }

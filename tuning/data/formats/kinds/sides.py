@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuning.data.formats.kinds import printed
 from tuning.data.formats.kinds.templated import dialogue
 from tuning.data.formats.kinds.templated import turns as turns_of
 from tuning.data.formats.marks import verdict
@@ -49,14 +50,19 @@ class Sides(PairShape):
     strict = True
     several: bool | None = None  # whether sides are more than texts; None where it is not known yet
     truths: bool | None = None  # and whether answers are true or false
+    lists: bool | None = None  # whether lists that stand as text are taken apart; None where answers are none
 
     def seen(self, sample: Sequence[Values], mapping: Mapping[str, str]) -> Format:
         """The same format, which takes objects and lists for answers only where most rows of a sample have such."""
         held = sum(isinstance(wanted(row, mapping, target), list | dict) for row in sample for target in (self.asks[0], self.answers))
         truths = sum(isinstance(wanted(row, mapping, self.answers), bool) for row in sample)
-        if not held and not truths:
+        answers = [answer for row in sample if given(answer := wanted(row, mapping, self.answers))]
+        name = squeezed(mapping[self.answers].rpartition(".")[2])
+        lists = printed.apart(answers, name, name in _WAYS or name in _PLURALS)
+        if not held and not truths and lists is None:
             return self
         form = copy.copy(self)
+        form.lists = lists
         form.truths = 2 * truths > len(sample)
         form.several = 2 * held > len(sample) if held else None
         return form
@@ -73,6 +79,9 @@ class Sides(PairShape):
         if answer is MISSING:
             return super().convert(row, mapping, notes=notes)
         notes = notes or Notes()
+        if self.lists is not None and (texts := printed.texts(answer)) is not None:
+            answer = texts if self.lists else answer
+            notes.printed = "" if self.lists else column
         question = self._opened(prompt, mapping.get(asks, ""), "user", notes)
         said = self._opened(submitted(answer, column, notes), column, "assistant", notes)
         question, said = _taken_apart(question, said)

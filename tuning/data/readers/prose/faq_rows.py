@@ -4,6 +4,7 @@ One record for each pair. What stands before the first question, or under a head
 within fences belongs to the answer that it stands in, whatever it looks like.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from tuning.data.readers.encoding import TextFile
 from tuning.data.readers.prose.fences import coded, opened
-from tuning.data.readers.prose.question_labels import LabelledLine, Labels, labelled, settled
+from tuning.data.readers.prose.question_labels import LabelledLine, Labels, in_line, labelled, settled
 from tuning.data.records import FileRecord, shown
 from tuning.errors import InputError
 from tuning.sandbox.limits import Limits
@@ -26,7 +27,9 @@ _HEADING = re.compile(
 _FOLD = re.compile(r"\A\s*<details(?: open)?>\s*|(?<!\s)\s*</details>\s*\Z|(?<=</summary>)(?=\S)")  # white space is read once
 _NUMBERED = re.compile(r"\s*(\d{1,3})([.)])[ \t]+")
 _EMPHASISED = re.compile(r"(?P<signs>([*_])\2{0,2})(?P<said>(?:(?!\2).)+)(?P=signs)")
-_ASKS_FIRST = re.compile(r"[^.!?\n]{3,200}\?(?:[\s*_»\"”)]|$)")
+_ASKS_FIRST = re.compile(r"[^.!?\n]{3,200}\?(?:[\s*_»\"”):]|$)")
+_DEFINED = re.compile(r"(?m)^:[ \t]+")
+_SECTION = re.compile(r"\[{1,2}[^\[\]\n]{1,60}\]{1,2}\s*$")  # of a file of settings, above its names and values
 _NAMED = re.compile(r"[ \t]*[*_]{0,3}([^\W\d_][\w .'’]{0,24}?)[*_]{0,3}(?::|[ \t]+[-–—](?=[ \t]))")
 _MOST_PROSE = 0.8  # of the paragraphs that begin with a question, where nothing else tells that they are some
 _LEAST_IN_TURN = 3  # pairs, where nothing but their order tells them
@@ -37,9 +40,10 @@ _BODY = 7  # the level of a heading that is bold or folded
 class Telling:
     """How the questions of a text are told."""
 
-    by: Literal["labels", "headings", "lines", "turn"]
+    by: Literal["labels", "in line", "headings", "lines", "turn"]
     labels: Labels | None = None
     level: int = 0  # of the headings that ask, where those of others do not
+    defined: bool = False  # whether answers stand behind a colon, as definitions in Markdown do
     answers: tuple[str, str] | None = None  # word and sign of a label that begins every answer, and is none of it
 
 
@@ -67,11 +71,15 @@ def way(head: str) -> Telling | None:
     used = settled(lines, code)
     if used is not None:
         return Telling("labels", used)
+    filled = [line for line in lines if line.strip() and not line.startswith("#")]
+    if len(filled) > 1 and all(map(in_line, filled)):
+        return Telling("in line")
     found = _by_headings(lines, code) or _by_lines(lines, code)
     if found is None:
         return None
     answers = [answer for _, _, answer in _pairs(iter(lines), code, found, Counter())]
     marks = {(led.word, led.sign) if led is not None and not led.asks and led.sign else None for led in map(_label, answers)}
+    found = replace(found, defined=len(answers) > 1 and all(map(_DEFINED.match, answers)))
     return replace(found, answers=marks.pop()) if len(marks) == 1 and len(answers) > 1 else found
 
 
@@ -110,17 +118,23 @@ def asking(head: str) -> Notice | None:
 
 def _pairs(lines: Iterator[str], code: Sequence[int], told: Telling, tally: Counter[str]) -> Iterator[tuple[int, str, str]]:
     """The line where a pair begins, its question and its answer; `tally` counts the lines that are left out."""
+    if told.by == "in line":
+        yield from _in_lines(lines, tally)
+        return
     question: list[str] | None = None
     answer: list[str] | None = None
     begin = 0
+    above = told.labels is not None and told.labels.before
     reader = _FaqReader(told)
 
     def pair() -> tuple[int, str, str]:
         said = "\n".join(answer or ()).strip()
+        said = _DEFINED.sub("", said) if told.defined else said
         led = _label(said) if told.answers else None
         if led is not None and (led.word, led.sign) == told.answers:
             said = "\n".join([led.said, *said.split("\n")[1:]]).strip()
-        return begin, "\n".join(question or ()).strip(), said
+        asked = "\n".join(question or ()).strip()
+        return (begin, said, asked) if above else (begin, asked, said)
 
     for number, line in enumerate(_around(lines, code), start=1):
         seen = _Seen("text", line.text) if line.code else reader.read(line)
@@ -138,6 +152,16 @@ def _pairs(lines: Iterator[str], code: Sequence[int], told: Telling, tally: Coun
             tally["left"] += bool(line.text.strip())
     if question is not None:
         yield pair()
+
+
+def _in_lines(lines: Iterator[str], tally: Counter[str]) -> Iterator[tuple[int, str, str]]:
+    """The pairs that stand on a line each."""
+    for number, line in enumerate(lines, start=1):
+        both = in_line(line)
+        if both is not None:
+            yield number, *both
+        else:
+            tally["left"] += bool(line.strip())
 
 
 def _around(lines: Iterator[str], code: Sequence[int]) -> Iterator[_Line]:
@@ -160,6 +184,7 @@ class _FaqReader:
 
     def __init__(self, told: Telling) -> None:
         self._way = told
+        self._settings = told.labels is not None and told.labels.sign == "="
         self._asked = ""  # the label of the question before
         self._number: tuple[int, str] | None = None  # of the question before, and the sign after it
         self._open = False  # whether the line before that is not blank asked
@@ -173,14 +198,18 @@ class _FaqReader:
     def _labelled(self, line: _Line) -> _Seen:
         found = self._way.labels.read(line.text, (line.before, line.after), self._asked) if self._way.labels else None
         if found is None:
-            return _Seen("other" if re.match(r"#{1,6}\s", line.text) else "text")
+            section = self._settings and _SECTION.match(line.text)
+            return _Seen("other" if section or re.match(r"#{1,6}\s", line.text) else "text")
         self._asked = found.word if found.asks else self._asked
-        return _Seen("asks" if found.asks else "says", found.said)
+        begins = found.asks != (self._way.labels is not None and self._way.labels.before)
+        return _Seen("asks" if begins else "says", _unquoted(found.said) if self._settings else found.said)
 
     def _headed(self, line: _Line) -> _Seen:
         found = _heading(line)
         if found is None or (self._way.level and found.level > self._way.level):
             return _Seen("text")
+        if not found.asks and (led := labelled(found.said)) is not None and not (led.asks or led.said):
+            return _Seen("says")  # a heading that says that the answer is below
         if not found.asks or (self._way.level and found.level < self._way.level):
             return _Seen("other" if found.level < _BODY else "text")
         return _Seen("asks", found.said, found.answer)
@@ -203,6 +232,15 @@ class _FaqReader:
         """Whether a number is the next after that of the question before, or the first."""
         number, sign = int(numbered[1]), numbered[2]
         return (number - 1, sign) == self._number if self._number is not None else number == 1
+
+
+def _unquoted(said: str) -> str:
+    """A value without the quotation marks around it."""
+    try:
+        text = json.loads(said) if said[:1] == '"' else said
+    except ValueError:
+        return said
+    return str(text)
 
 
 def _said(line: _Line) -> bool:

@@ -30,7 +30,7 @@ _SHARE = re.compile(r"\s*%(-?\d{1,3}(?:\.\d+)?)%")
 _FEEDBACK = re.compile(r"(?<!\\)#")
 _NUMBER = re.compile(r"(?P<said>-?\d*[.,]?\d+(?:[eE][-+]?\d+)?)\s*(?::\s*(?P<about>[\d.,eE+-]+)|\.\.\s*(?P<to>-?\d*[.,]?\d+))?")
 _ESCAPED = re.compile(r"\\([~=#{}:\\n])")
-_TRUE_FALSE = {
+TRUE_FALSE = {
     "it": ("Vero", "Falso"),
     "en": ("True", "False"),
     "de": ("Richtig", "Falsch"),
@@ -85,7 +85,7 @@ def takes(head: str) -> Gift | None:
     if not certain or 2 * len(certain) <= len(found) or (not signed and len(certain) < 2):
         return None
     stems = " ".join(_stem(block)[0] for block in certain if block.braces is not None)
-    return Gift(*_TRUE_FALSE.get(language(stems) or "", ("True", "False")))
+    return Gift(*TRUE_FALSE.get(language(stems) or "", ("True", "False")))
 
 
 def records(text: TextFile, limits: Limits, gift: Gift, notes: list[Notice]) -> Iterator[FileRecord]:
@@ -196,21 +196,53 @@ def _answers(said: str, tally: Counter[str]) -> Iterator[_Answer]:
 
 
 def _choice(stem: str, answers: Sequence[_Answer]) -> tuple[str, str]:
-    """Options with a letter each, and those that are right; where none is wholly so, all that have a share of the mark."""
-    options = [f"{sign}) {_plain(answer.said)}" for sign, answer in zip(LETTERS, answers, strict=False)]
+    """What is asked with its options, and those that are right."""
+    return asked_with(stem, [_plain(answer.said) for answer in answers], _right(answers))
+
+
+def _right(answers: Sequence[_Answer]) -> list[int]:
+    """The places of answers that are right; where none is wholly so, of all that have a share of the mark."""
     whole = [place for place, answer in enumerate(answers) if answer.worth() >= 100]
-    right = whole or [place for place, answer in enumerate(answers) if answer.worth() > 0]
-    if len(answers) > len(LETTERS):
+    return whole or [place for place, answer in enumerate(answers) if answer.worth() > 0]
+
+
+def asked_with(stem: str, options: Sequence[str], right: Sequence[int]) -> tuple[str, str]:
+    """What is asked, with a letter before each option; and the options at some places, those that are right."""
+    if len(options) > len(LETTERS):
         return stem, ""
-    return "\n\n".join([stem, "\n".join(options)]), "\n".join(options[place] for place in right)
+    lettered = [f"{sign}) {option}" for sign, option in zip(LETTERS, options, strict=False)]
+    return "\n\n".join([stem, "\n".join(lettered)]), "\n".join(lettered[place] for place in right)
 
 
 def _matched(stem: str, answers: Sequence[_Answer]) -> tuple[str, str]:
+    """What is to be matched, as it stands in answers with arrows."""
+    pairs = [answer.said.split("->", 1) for answer in answers]
+    return matched(stem, [(_plain(first), _plain(second)) for first, second in pairs])
+
+
+def matched(stem: str, pairs: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """What is to be matched, with all that it may be matched with in the order of the alphabet; and the pairs."""
-    pairs = [tuple(_plain(part) for part in answer.said.split("->", 1)) for answer in answers]
     left = [f"- {first}" for first, _ in pairs if first]
     right = [f"- {second}" for second in sorted({second for _, second in pairs})]
     return "\n\n".join([stem, "\n".join(left), "\n".join(right)]), "\n".join(f"{first} -> {second}" for first, second in pairs if first)
+
+
+def embedded(kind: str, said: str, tally: Counter[str]) -> tuple[str, list[str]]:
+    """What is right in the braces of Moodle's gaps (`{1:MC:=Roma~Bari}`), by their kind, and the options where they are shown."""
+    answers = []
+    for part in re.split(r"(?<!\\)~", said):
+        text, *feedback = _FEEDBACK.split(part.strip())
+        tally["feedback"] += sum(bool(one.strip()) for one in feedback)
+        sign, text = ("=", text[1:]) if text.startswith("=") else ("~", text)
+        share = _SHARE.match(text)
+        answers.append(_Answer(sign, float(share[1]) if share else None, text[share.end() if share else 0 :].strip()))
+    if kind.startswith(("MULTI", "MC", "MR")):
+        return ", ".join(_plain(answers[place].said) for place in _right(answers)), [_plain(answer.said) for answer in answers]
+    best = max(answers, key=_Answer.worth)
+    tally["others"] += sum(answer.worth() > 0 for answer in answers) - (best.worth() > 0)
+    if best.worth() <= 0:
+        return "", []
+    return _number(f"={best.said}", tally) if kind in ("NUMERICAL", "NM") else _plain(best.said), []
 
 
 def _number(said: str, tally: Counter[str]) -> str:

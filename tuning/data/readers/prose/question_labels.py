@@ -11,11 +11,16 @@ from typing import NamedTuple
 _EMPHASIS = r"[*_]{0,3}"
 _ASKS = r"domanda|question|q|d|cliente chiede|frage|pregunta|pergunta|instruction|istruzione|prompt"
 _SAYS = r"risposta|answer|a|r|antwort|respuesta|resposta|réponse|response|completion"
-_NUMBER = r"(?:[ \t]*(?:(?:nr|no|n)[.°º]{0,2}|[#№])?[ \t]*\d{1,4})?"
+_NUMBER = r"(?:[ \t]*(?:(?:(?:nr|no|n)[.°º]{0,2}|[#№])[ \t]*)?\d{1,4})?"  # white space is read once
 _LABEL = re.compile(
     rf"[ \t]*(?P<before>[-*][ \t]+|#{{1,6}}[ \t]+|\d{{1,3}}[.)][ \t]+)?"
     rf"{_EMPHASIS}(?:(?P<asks>{_ASKS})|(?P<says>{_SAYS})){_NUMBER}{_EMPHASIS}[ \t]*"
     rf"(?:(?P<sign>:|=(?![=>])|[.)](?=[\s*_]|$)|[-–—](?=\s)){_EMPHASIS}[ \t]*(?P<said>.*)|$)",
+    re.IGNORECASE,
+)
+_IN_LINE = re.compile(  # both on a line
+    rf"[ \t]*(?:[-*][ \t]+|\d{{1,3}}[.)][ \t]+)?{_EMPHASIS}(?:{_ASKS}){_NUMBER}{_EMPHASIS}[ \t]*:{_EMPHASIS}[ \t]*(?P<asked>\S.*?)"
+    rf"(?<=[ \t])(?:[-–—|/][ \t])?{_EMPHASIS}(?P<word>{_SAYS}){_NUMBER}{_EMPHASIS}[ \t]*:{_EMPHASIS}[ \t]*(?P<said>\S.*)$",
     re.IGNORECASE,
 )
 _HALF_BOLD = re.compile(r"^([*_]{1,3})\s*|\s*(?<=\S)[*_]{2,3}$")
@@ -38,12 +43,15 @@ class Labels:
 
     sign: str
     says: Mapping[str, frozenset[str]]
+    before: bool = False  # whether answers stand above their questions
 
     def read(self, line: str, around: tuple[str, str], asked: str) -> LabelledLine | None:
         """The label that a line begins with, `asked` being that of the question before it; None where it has none of this text's."""
         found = labelled(line, around)
         if found is None or found.sign != self.sign:
             return None
+        if self.before:
+            return found if found.word in self.says or any(found.word in words for words in self.says.values()) else None
         return found if found.word in (self.says if found.asks else self.says.get(asked, ())) else None
 
 
@@ -92,8 +100,26 @@ def settled(lines: Sequence[str], code: Sequence[int]) -> Labels | None:
             kept = [found.asks for found in used if found.word in says or any(found.word in words for words in says.values())]
             certain = len(says) == 1 and asked > 1 and answered == asked and kept[0]
         if says and certain:
-            return Labels(sign, says)
+            return Labels(sign, says, _above(lines, code, Labels(sign, says, before=True)))
     return None
+
+
+def in_line(line: str) -> tuple[str, str] | None:
+    """Question and answer of a line that holds both, each behind its label; None for any other."""
+    found = _IN_LINE.match(line)
+    return (found["asked"].strip(), found["said"].strip()) if found is not None else None
+
+
+def _above(lines: Sequence[str], code: Sequence[int], labels: Labels) -> bool:
+    """Whether each answer stands above its question: blocks between blank lines begin with an answer, and each has one question."""
+    blocks: list[list[bool]] = [[]]
+    for place, line in enumerate(lines):
+        if not line.strip():
+            blocks += [[]] if blocks[-1] else []
+        elif not code[place] and (found := labels.read(line, ("", ""), "")) is not None:
+            blocks[-1].append(found.asks)
+    whole = [block for block in blocks if block]
+    return len(whole) > 1 and all(block == [False, True] for block in whole)
 
 
 def _pairs(marks: Sequence[LabelledLine]) -> tuple[dict[str, frozenset[str]], int]:

@@ -32,7 +32,7 @@ _TICKED = re.compile(  # what says at the end of an option that it is right
     r"|(?:<-+|←)[ \t]*(?:corretta|giusta|esatta|correct|right)?)[ \t]*$",
     re.IGNORECASE,
 )
-_KEY = re.compile(  # the heading of the solutions, and a first part of them
+KEY = re.compile(  # the heading of the solutions, and a first part of them
     r"[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,3}(?:(?:le[ \t]+)?soluzion[ei]|risposte(?:[ \t]+(?:corrette|esatte|giuste))?|correttore"
     r"|chiave(?:[ \t]+delle[ \t]+risposte)?|(?:correct[ \t]+)?answers|answer[ \t]+key|solutions?|key|lösungen|solutionnaire"
     r"|(?:bonnes[ \t]+)?réponses|corrigé|soluciones|respuestas(?:[ \t]+correctas)?)"
@@ -172,10 +172,10 @@ def records(text: TextFile, limits: Limits, quiz: Quiz, notes: list[Notice]) -> 
 
 def _solved(lines: Sequence[str]) -> Quiz | None:
     """A quiz with a list of solutions, which is the end of the text: a letter for each number, and nothing else."""
-    place = next((place for place in range(len(lines) - 1, 0, -1) if _KEY.match(lines[place])), None)
+    place = next((place for place in range(len(lines) - 1, 0, -1) if KEY.match(lines[place])), None)
     if place is None:
         return None
-    head = _KEY.match(lines[place])
+    head = KEY.match(lines[place])
     rest = "\n".join([head["said"] if head else "", *lines[place + 1 :]]).strip()
     pairs, end = [], 0
     while (found := _SOLVED.match(rest, end)) is not None and found.end() > end:

@@ -1,4 +1,4 @@
-"""Transcripts of meetings (Teams, Meet, Zoom, WebVTT with voices): names and times before what is said are told to be learned with it.
+"""Transcripts of meetings (Teams, Meet, Zoom, WebVTT with voices), and subtitles: names and times are told to be learned with what is said.
 
 They stay the texts that they are, to the letter: who of many answers, and what is worth learning, only their owner knows.
 """
@@ -40,6 +40,12 @@ def named(head: str) -> Notice | None:
     if any(name.casefold() in _LOGGED for name in counts):
         return None
     return Notice(code="data.note.transcript", level="warning", params={"count": len(names), "name": shown(counts.most_common(1)[0][0])})
+
+
+def timed(head: str) -> Notice | None:
+    """The finding that the times of subtitles are learned, where no names are with them."""
+    cues = sum(_CUE.match(line.strip()) is not None for line in head.splitlines()) if "-->" in head else 0
+    return Notice(code="data.note.subtitles", level="warning", params={"count": cues}) if cues > 1 and named(head) is None else None
 
 
 def _names(lines: Sequence[str], form: re.Pattern[str] | None) -> list[str]:

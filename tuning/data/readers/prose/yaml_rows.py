@@ -21,7 +21,8 @@ _LIST = re.compile(
 )
 _TALKS = re.compile(r"(?m)^(?:conversations|conversazioni)[ \t]*:[ \t]*\r?\n[ \t]*-[ \t]+-[ \t]")
 _BOT = re.compile(  # Rasa's: what it holds is nothing to learn line by line
-    r"(?:[ \t]*(?:#[^\n]*|---[^\n]*)?\r?\n)*version[ \t]*:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*[a-z]+:[ \t]*\r?\n[ \t]*-[ \t]+[a-z]+[ \t]*:"
+    r"(?:[ \t]*(?:#[^\n]*|---[^\n]*)?\r?\n)*version[ \t]*:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*"
+    r"(?:[a-z]+:[ \t]*\r?\n[ \t]*-[ \t]+[a-z]+[ \t]*:|(?:intents|entities|slots|actions|responses|forms|session_config)[ \t]*:[ \t]*\r?\n)"
 )
 _ASKED = re.compile(r"""(?m)^(?:"[^"\n]+\?"|'[^'\n]+\?'|[^\s#"'\-\n][^\n]*?\?)[ \t]*:[ \t]""")
 _KEY = re.compile(r"(?m)^\S[^\n]*:(?:\s|$)")

@@ -1,0 +1,1 @@
+"""Question banks of Moodle in XML, and what their HTML says."""
