@@ -25,7 +25,7 @@ from tuning.sandbox import run
 from tuning.sandbox.limits import DEFAULT, MEGABYTE, PROGRESS, Limits, roomy
 from tuning.schema import CorrectedRows, DataSpec, Notice, NotUsed
 
-FORM = 10  # of reading: raise it when the same file would give other rows, and a new upload gets a new id
+FORM = 11  # of reading: raise it when the same file would give other rows, and a new upload gets a new id
 
 _log = logging.getLogger(__name__)
 _STAGE = ".new-"
