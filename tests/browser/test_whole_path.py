@@ -24,7 +24,7 @@ ENGLISH = re.compile(
     re.IGNORECASE,
 )
 TERMS = re.compile(
-    r"huggingface\.co/settings/tokens|"
+    r"huggingface\.co/settings/tokens|download al mese|"
     r"\b(rows\.json|file|starter|Sartoria starter|CSV|JSON|JSON Lines|batch|token|adapter|dropout|alpha|CPU|GB|MB|LoRA|English)\b"
 )
 
