@@ -169,8 +169,9 @@ def test_advice_of_a_report_is_followed_by_a_press(shop: Shop, store: Studio, vi
     expect(page.locator("#knob-learning_rate")).to_be_visible()
     expect(page.get_by_role("tab", selected=True)).to_contain_text(t(lang, "ui.tab.train"))
     page.locator("#live-view [data-do=advise][data-value=mix]").click()
-    expect(page.get_by_role("tab", selected=True)).to_contain_text(t(lang, "ui.tab.data"))
-    expect(page.locator("#report")).to_be_visible()
+    expect(page.locator("#slip")).to_contain_text(GENERAL[lang])
+    page.locator("#fine button").first.click()
+    expect(page.locator("#knob-general_share")).to_have_value("0.2")
     assert len(store.runs.list()) == 1, "something was started"
     speaks(visitor, lang)
 
