@@ -124,4 +124,4 @@ def test_sign_in_train_sign_out_and_a_restart(played: Space, browser: Browser, l
         expect(anna.runs()).to_have_count(0)
         anna.shot("nothing-kept")
     assert not [one for one in played.front.others if not one.endswith(("google.com", "googleapis.com"))]
-    assert anna.faults == bruno.faults == []
+    assert (anna.faults, bruno.faults) == ([], [])

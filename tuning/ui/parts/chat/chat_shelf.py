@@ -104,7 +104,7 @@ class ChatShelf:
 
         A new one where another page has gone on with `talk`, or this one has never shown it, as where the run is gone that it was had with.
         """
-        kept = self.desk.studio.chats.save(talk, who, turns, beside, self._seen.get((self.desk.page, talk or ""), NEVER))
+        kept = self.desk.studio.chats.save(talk, who, turns, beside, self._seen.get((self.desk.page, str(talk)), NEVER))
         self._saw(kept)
         return kept.id
 
