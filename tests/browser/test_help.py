@@ -86,7 +86,7 @@ def test_what_does_not_fit_is_made_to_fit_by_a_press(shop: Shop, visit: Visit, l
     expect(page.locator('#ways .way[data-value*="lora_r"]')).to_have_count(0)
     expect(page.locator("#order .fit")).not_to_have_text(t(lang, "ui.slip.no"))
     for key, value in before.items():
-        expect(page.locator(f"#knob-{key}")).to_have_value(str(value))
+        expect(page.locator(f"#knob-{key}")).to_have_value(",".join(value) if isinstance(value, list) else str(value))
     expect(page.locator("#next")).to_have_text(t(lang, "ui.next.train"))
     page.get_by_role("button", name=t(lang, "ui.train.reset")).click()
     expect(page.locator(".knob.turned")).to_have_count(0)
@@ -117,7 +117,7 @@ def test_a_run_that_had_too_little_memory_is_started_anew_with_less(shop: Shop, 
     expect(page.locator("#live-view")).to_contain_text(t(lang, "ui.status.stopped"), timeout=60_000)
     page.locator("#fine button").first.click()
     for key, value in changes.items():
-        expect(page.locator(f"#knob-{key}")).to_have_value(str(value))
+        expect(page.locator(f"#knob-{key}")).to_have_value(",".join(value) if isinstance(value, list) else str(value))
     visitor.clean()
 
 
