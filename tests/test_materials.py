@@ -117,7 +117,7 @@ def test_a_page_waits_for_nothing_and_hears_what_went_wrong(studio: Studio, tmp_
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     assert audits.find(Audited(data, broken, LOCAL)) is None
     wait_until(lambda: not audits.busy(LOCAL), 60)
-    with pytest.raises(TuningError, match=r"model\.broken"):
+    with pytest.raises(TuningError, match=r"model\.missing_file"):
         audits.find(Audited(data, broken, LOCAL))
 
 
